@@ -1,0 +1,1 @@
+"""Programs that consume: the Faust app and its agents. Thin: decode, call, emit."""

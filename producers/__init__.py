@@ -1,0 +1,1 @@
+"""Programs that publish: replay, simulate, and the Publisher for users' own code."""

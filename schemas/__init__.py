@@ -1,0 +1,1 @@
+"""The contract on the wire: records, topics, codec, JSON Schemas."""

@@ -1,0 +1,181 @@
+"""The records on the wire. Field names are the contract: see schemas/README.md before changing one.
+
+Every record is a JSON object; unknown fields are ignored, so a newer producer never breaks an older worker.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Context = dict[str, str | float | bool | None]
+
+
+class Interaction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A user did something with an item. Topic `events`, key `user_id`.
+
+    Attributes:
+        user_id: who; for anonymous traffic the visitor's or session's id.
+        item_id: with what.
+        event_type: what was done: `view`, `click`, `cart`, `purchase`, `rating`, ... (free; weights in settings).
+        ts: event time, seconds since the epoch, the client's clock.
+        event_id: the producer's id of this event; repeats of one id are one event.
+        session_id: the producer's session; without it a gap in event time splits sessions.
+        value: rating, dwell seconds or price, by event type.
+        context: small map of anything else (device, country, ...).
+    """
+
+    user_id: str
+    item_id: str
+    event_type: str
+    ts: float
+    event_id: str | None = None
+    session_id: str | None = None
+    value: float | None = None
+    context: Context | None = None
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An item of the catalogue. Topic `items`, key `item_id`; an empty value removes the item.
+
+    Attributes:
+        item_id: the item.
+        title: for people.
+        tags: categories, brands, genres: what makes items alike (content source, category lists).
+        ts: when it became available, seconds since the epoch.
+        available: false = keep what was learned, but do not recommend.
+    """
+
+    item_id: str
+    title: str = ""
+    tags: tuple[str, ...] = ()
+    ts: float = 0.0
+    available: bool = True
+
+
+class Impression(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A slate was shown. Topic `impressions`, key `user_id`.
+
+    Attributes:
+        slate_id: of the slate that was shown.
+        user_id: to whom.
+        ts: when, seconds since the epoch, the client's clock.
+        items: item ids in the order shown.
+        scenario: where.
+        propensities: probability of each item at its place, if known; same length as `items`.
+        variant: arm of an experiment.
+    """
+
+    slate_id: str
+    user_id: str
+    ts: float
+    items: tuple[str, ...]
+    scenario: str = "default"
+    propensities: tuple[float, ...] | None = None
+    variant: str | None = None
+
+
+class AsOf(msgspec.Struct, frozen=True):
+    """Up to which event a slate knows. Comparable within one log and partition.
+
+    Attributes:
+        log: the incarnation of the topic (its id).
+        partition: of the topic `events`.
+        offset: of the last event learned before the slate was made.
+        broker_ts: the broker's timestamp of that event, ms since the epoch.
+        event_ts: that event's own time, seconds since the epoch.
+    """
+
+    log: str
+    partition: int
+    offset: int
+    broker_ts: int
+    event_ts: float
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why an item is in a slate: the source that spoke loudest, and the user's item it started from (if any)."""
+
+    source: str
+    item_id: str | None = None
+
+
+class SlateItem(msgspec.Struct, frozen=True):
+    """One place of a slate."""
+
+    item_id: str
+    score: float
+    reason: Reason
+
+
+class Slate(msgspec.Struct, frozen=True):
+    """A ranked list for one user. Redis `rec:<scenario>:<user_id>`; topic `slates`, key `user_id`.
+
+    `as_of` is the first field: the store compares it at the head of the JSON without parsing the rest.
+    """
+
+    as_of: AsOf
+    user_id: str
+    scenario: str
+    slate_id: str
+    model: str
+    created_ts: float
+    items: tuple[SlateItem, ...]
+
+
+class MetricPoint(msgspec.Struct, frozen=True):
+    """A metric in one window of one topic-partition. Topic `metrics`.
+
+    Readers add numerators and denominators over partitions and windows, and only then divide. Writing a point again
+    (same key) overwrites it.
+
+    Attributes:
+        metric: name; docs/metrics.md has the table.
+        labels: few, bounded: scenario, source, k.
+        window_start: ms since the epoch, broker time.
+        window_seconds: its length.
+        topic: of the events it was computed from.
+        partition: of the same.
+        numerator: sum.
+        denominator: count.
+    """
+
+    metric: str
+    labels: dict[str, str]
+    window_start: int
+    window_seconds: int
+    topic: str
+    partition: int
+    numerator: float
+    denominator: float
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A message that could not be read. Topic `dead-letters`, key `topic/partition/offset`.
+
+    Attributes:
+        topic: where it came from.
+        partition: of that topic.
+        offset: in that partition.
+        broker_ts: ms since the epoch.
+        reason: a short code, as in ContractError.
+        detail: for a person.
+        raw: the message, base64; cut at `ingest.dead_letter_raw_bytes`.
+        raw_bytes: its full length.
+        truncated: was it cut.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    broker_ts: int
+    reason: str
+    detail: str
+    raw: bytes
+    raw_bytes: int
+    truncated: bool
+
+
+Record = Interaction | Item | Impression | Slate | MetricPoint | DeadLetter
+TopicName = Literal["events", "items", "impressions", "slates", "metrics", "dead-letters"]

@@ -1,0 +1,1 @@
+"""Kafka: batch transport, embedded broker, topics, offsets and lag."""

@@ -1,0 +1,1 @@
+"""The engine: a fold over single events. No I/O, no clock, no globals."""

@@ -1,0 +1,1 @@
+"""Data sets, protocols and offline evaluation of the same engine code."""

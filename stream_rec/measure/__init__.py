@@ -1,0 +1,1 @@
+"""Metrics: prequential, attribution, drift, exposition."""

@@ -1,0 +1,1 @@
+"""Sources of candidates, one a file, and the ranker that blends them."""

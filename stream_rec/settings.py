@@ -1,0 +1,197 @@
+"""Every setting in one frozen tree: defaults that run with no services, unknown keys refused.
+
+Sources, later ones win: defaults, a TOML file (`--config FILE`, else `stream-rec.toml` in the working folder, else
+none), the environment (`STREAM_REC__BUS__BOOTSTRAP=...`), flags (`--set bus.bootstrap=...`).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stream_rec.errors import ConfigError
+
+ENV_PREFIX = "STREAM_REC__"
+DEFAULT_FILE = "stream-rec.toml"
+
+
+class _Branch(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BusSettings(_Branch):
+    """Kafka."""
+
+    bootstrap: str = Field("", description="Kafka bootstrap servers; empty = start the embedded broker")
+    prefix: str = Field("", description="put before every topic's name: the tenant")
+    group: str = Field("stream-rec", description="consumer group of the workers")
+    partitions: int = Field(4, ge=1, le=4096, description="partitions of topics that are created")
+    replication: int = Field(1, ge=1, description="replication factor of topics that are created")
+    max_message_bytes: int = Field(1_048_576 * 6, ge=1024, description="largest message a topic takes")
+    session_timeout_seconds: float = Field(6.0, gt=0, description="a silent worker loses its partitions after this")
+    commit_interval_seconds: float = Field(1.0, gt=0, description="how often done offsets are committed")
+    batch_max_records: int = Field(500, ge=1, description="records in one batch of one partition, at most")
+    batch_max_bytes: int = Field(1_048_576, ge=1024, description="bytes in one batch, at most (one record may be larger)")
+    stream_buffer_batches: int = Field(8, ge=1, description="batches that wait for an agent, at most")
+    publish_timeout_seconds: float = Field(30.0, gt=0, description="a record not acknowledged by then is an error")
+    security: dict[str, str] = Field(
+        default_factory=dict,
+        description="extra librdkafka settings for TLS/SASL, e.g. security.protocol, sasl.username (secret)",
+    )
+
+
+class StoreSettings(_Branch):
+    """Redis."""
+
+    url: str = Field("", description="redis:// or rediss:// URL; empty = start the embedded server (secret)")
+    prefix: str = Field("", description="put before every key: the tenant")
+    slate_ttl_seconds: int = Field(7 * 86_400, ge=1, description="a slate not renewed by then expires")
+    pipeline_commands: int = Field(256, ge=1, description="commands in one Redis pipeline, at most")
+    timeout_seconds: float = Field(5.0, gt=0, description="one reply may take this long")
+    backoff_max_seconds: float = Field(2.0, gt=0, description="longest pause between tries while Redis is down")
+    rewrite_per_second: int = Field(2000, ge=1, description="slates written again after Redis lost them, at most")
+
+
+class IngestSettings(_Branch):
+    """What is let in (the rest is dead-lettered)."""
+
+    max_id_bytes: int = Field(256, ge=8, description="longest user_id, item_id, session_id or event_id, in UTF-8")
+    max_future_seconds: float = Field(3600.0, ge=0, description="ts may be this far after the broker's timestamp")
+    max_lateness_seconds: float = Field(
+        0.0, ge=0, description="ts may be this far before the broker's timestamp; 0 = any age (replays of old logs)"
+    )
+    dead_letter_raw_bytes: int = Field(16_384, ge=0, description="raw bytes kept in a dead letter, at most")
+    max_context_entries: int = Field(32, ge=0, description="entries of an event's context map, at most")
+
+
+class ScenarioSettings(_Branch):
+    """One kind of slate."""
+
+    k: int = Field(20, ge=1, le=200, description="length of the slate")
+    repeats: bool = Field(True, description="may the slate hold items the user has already interacted with")
+
+
+class EngineSettings(_Branch):
+    """Bounds and rates of the engine's state. Same defaults for every data set."""
+
+    max_users: int = Field(1_000_000, ge=16, description="users in state; the longest silent are evicted")
+    max_items: int = Field(100_000, ge=16, le=1 << 24, description="items in state; the longest silent are evicted")
+    history_length: int = Field(64, ge=8, le=128, description="events kept per user (a power of two)")
+    session_gap_seconds: float = Field(1800.0, gt=0, description="a pause this long starts a new session")
+    ring_length: int = Field(500, ge=8, description="recent sessions kept per item")
+    n_factors: int = Field(32, ge=4, le=256, description="width of user and item factors")
+    train_sample: float = Field(0.05, ge=0, le=1, description="share of events that train the ranker")
+    seed: int = Field(42, ge=0, description="seed of every random choice")
+    event_weights: dict[str, float] = Field(
+        default_factory=lambda: {"purchase": 2.0, "cart": 1.5},
+        description="weight of an event type; every other type counts 1",
+    )
+    index_refresh_events: int = Field(4096, ge=1, description="events between refreshes of the vector index")
+    exact_below_items: int = Field(8192, ge=1, description="the vector index is exact up to this many items")
+    river_sources: tuple[str, ...] = Field((), description="river.reco classes used as sources, e.g. 'BiasedMF'")
+    scenarios: dict[str, ScenarioSettings] = Field(
+        default_factory=lambda: {"default": ScenarioSettings()}, description="the slates written for every user"
+    )
+
+
+class MeasureSettings(_Branch):
+    """Metrics."""
+
+    k: int = Field(10, ge=1, le=100, description="cut-off of the live hit-rate, MRR and nDCG")
+    window_seconds: int = Field(60, ge=1, description="metric points are sums over windows this long (broker time)")
+    attribution_window_seconds: float = Field(1800.0, gt=0, description="a click counts for a slate shown at most this long before")
+    max_open_impressions: int = Field(200_000, ge=16, description="impressions waiting for outcomes, at most")
+    served_cache_users: int = Field(65_536, ge=16, description="last written slates kept in memory for the served hit-rate")
+    drift_delta: float = Field(0.002, gt=0, lt=1, description="ADWIN's confidence on the served hit-rate")
+    prometheus_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0 = any free port")
+    prometheus_host: str = Field("127.0.0.1", description="address of /metrics")
+
+
+class Settings(_Branch):
+    """The whole tree."""
+
+    bus: BusSettings = Field(default_factory=BusSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+    measure: MeasureSettings = Field(default_factory=MeasureSettings)
+
+
+def load(
+    *,
+    file: Path | None = None,
+    flags: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> tuple[Settings, dict[str, str]]:
+    """Read the tree from all its sources.
+
+    Args:
+        file: a TOML file; None = `stream-rec.toml` in the working folder if there is one.
+        flags: `key.path=value`, from the command line.
+        environment: None = the process's.
+
+    Returns:
+        The settings, and for every key path that is not at its default where its value came from.
+
+    Raises:
+        ConfigError: an unknown key, an ill-typed value, or a file that cannot be read; names the key and its source.
+    """
+    origins: dict[str, str] = {}
+    tree: dict[str, Any] = {}
+    path = file or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None)
+    if path is not None:
+        try:
+            data = tomllib.loads(path.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"cannot read settings from {path}: {error}", fix="give a valid TOML file") from error
+        _merge(tree, data, origins, str(path))
+    for name, value in sorted((environment if environment is not None else os.environ).items()):  # noqa: TID251
+        if name.startswith(ENV_PREFIX):
+            keys = name[len(ENV_PREFIX) :].lower().split("__")
+            _merge(tree, _nest(keys, _parse(value)), origins, f"environment {name}")
+    for flag in flags:
+        key, equals, value = flag.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {flag!r} has no value", fix="write --set key.path=value")
+        _merge(tree, _nest(key.split("."), _parse(value)), origins, f"--set {key}")
+    try:
+        return Settings.model_validate(tree), origins
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            where = ".".join(str(part) for part in problem["loc"])
+            lines.append(f"{where} (from {origins.get(where, 'settings')}): {problem['msg']}")
+        raise ConfigError(
+            "settings are wrong:\n  " + "\n  ".join(lines), fix="`stream-rec settings` lists every setting"
+        ) from error
+
+
+def _parse(text: str) -> Any:
+    """A TOML value where it is one (numbers, booleans, lists, tables), else the text itself."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _nest(keys: Sequence[str], value: Any) -> dict[str, Any]:
+    for key in reversed(keys):
+        value = {key: value}
+    return value  # type: ignore[no-any-return]
+
+
+def _merge(tree: dict[str, Any], more: Mapping[str, Any], origins: dict[str, str], origin: str, at: str = "") -> None:
+    for key, value in more.items():
+        path = f"{at}{key}"
+        if isinstance(value, Mapping):
+            branch = tree.setdefault(key, {})
+            if isinstance(branch, dict):
+                _merge(branch, value, origins, origin, f"{path}.")
+                continue
+        tree[key] = value
+        origins[path] = origin

@@ -1,0 +1,1 @@
+"""Redis: slates, lists, markers, and the embedded server."""
