@@ -1,0 +1,80 @@
+"""What the engine answers: arrays in the batch's order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MISS = 0
+"""The rank of a target that no candidate list held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Fresh prequential results: m events that were asked for before they were learned.
+
+    Ranks are 1-based over the full catalogue, ties count against us, `MISS` = not among the candidates.
+
+    Attributes:
+        at: int32 [m], index of the event in its batch.
+        rank: int32 [m], of the blended ranking.
+        rank_by_source: int32 [m, n_sources], of each source alone (order of `Engine.sources`).
+        popularity: int32 [m], of plain popularity.
+        only_index: bool [m], the target was a candidate and only the vector index had found it.
+    """
+
+    at: NDArray[np.int32]
+    rank: NDArray[np.int32]
+    rank_by_source: NDArray[np.int32]
+    popularity: NDArray[np.int32]
+    only_index: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What one call of `Engine.learn` did.
+
+    Attributes:
+        n_learned: events learned now; less than the batch's length when a part was learned before.
+        n_repeated: events whose event_id was learned before (inside the bounded window) and were dropped.
+        fresh: the judged sample.
+        evicted_users: users that made room.
+        evicted_items: items that made room.
+    """
+
+    n_learned: int
+    n_repeated: int
+    fresh: Judged
+    evicted_users: int
+    evicted_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Slates for n users, before they become records.
+
+    Attributes:
+        items: item ids per user, best first; shorter than k only when the catalogue is.
+        scores: per user, descending, aligned with `items`.
+        sources: per user, index into `Engine.sources` of the source that spoke loudest for the item.
+        because: per user, the user's item each item was found from; "" = none (e.g. popularity).
+        rows: int32 [n, k], item rows, -1 = none.
+        only_index: bool [n, k], only the vector index had found the item.
+    """
+
+    items: list[list[str]]
+    scores: list[list[float]]
+    sources: list[list[int]]
+    because: list[list[str]]
+    rows: NDArray[np.int32]
+    only_index: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """A list that belongs to no user: popular, trending, new, or similar to an item; best first."""
+
+    items: list[str]
+    scores: list[float]
