@@ -1,0 +1,40 @@
+# `make` shows what there is. Every target that needs the virtual environment makes it first.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check ci clean
+
+VENV := .venv
+READY := $(VENV)/.ready
+
+# Compiled kernels are kept in the checkout, so that a second run starts at once.
+export NUMBA_CACHE_DIR ?= $(CURDIR)/.numba_cache
+# Logs for the tests marked `data` and for the benches; without the folder they say so and skip.
+ifneq ($(wildcard ../shared/data),)
+export STREAM_REC_DATA ?= $(abspath ../shared/data)
+endif
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with pinned dependencies (Python 3.11 or 3.12)
+
+$(READY): pyproject.toml constraints.txt scripts/setup.sh
+	@sh scripts/setup.sh $(VENV)
+	@touch $@
+
+demo: $(READY) ## start everything embedded and watch MovieLens 100K stream through (2 minutes)
+	@$(VENV)/bin/stream-rec demo $(ARGS)
+
+test: $(READY) ## run the tests on real servers; ARGS="-k lag -x" goes to pytest
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(READY) ## ruff, mypy strict and the import rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+ci: ## what CI runs: check, then test, with nothing skipped
+	@bash .ci/run
+
+clean: ## remove .venv and every cache
+	rm -rf $(VENV) .numba_cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
