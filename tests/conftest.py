@@ -1,0 +1,76 @@
+"""Real servers for every test, started once per session and stopped at its end.
+
+| fixture | is |
+|---|---|
+| `tansu` | address of the embedded broker |
+| `bootstrap` | address of a broker: the test runs on the embedded one and (mark `kafka`) on Apache Kafka |
+| `prefix` | a topic and key prefix that no other test has, so that tests share the servers |
+| `redis_url` | an empty Redis |
+| `redis_server` | that Redis, to stop and start again; leave it running |
+| `settings` | defaults with `bootstrap`, `prefix`, a group of its own and `redis_url`: runs on both brokers |
+| `tansu_settings` | the same on the embedded broker only: for tests where the broker does not matter |
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from stream_rec.bus.tansu import TansuServer
+from stream_rec.settings import BusSettings, Settings, StoreSettings
+from stream_rec.store.redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with TansuServer.start(tmp_path_factory.mktemp("tansu")) as broker:
+        yield broker.bootstrap
+
+
+@pytest.fixture(params=["tansu"])
+def bootstrap(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"t{uuid.uuid4().hex[:10]}-"
+
+
+@pytest.fixture(scope="session")
+def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer.start(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_redis: RedisServer) -> RedisServer:
+    with redis.Redis.from_url(_redis.url) as client:
+        client.flushall()
+        client.config_resetstat()
+    return _redis
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    return redis_server.url
+
+
+def _settings(bootstrap: str, prefix: str, redis_url: str) -> Settings:
+    return Settings(
+        bus=BusSettings(bootstrap=bootstrap, prefix=prefix, group=f"{prefix}group"),
+        store=StoreSettings(url=redis_url),
+    )
+
+
+@pytest.fixture
+def settings(bootstrap: str, prefix: str, redis_url: str) -> Settings:
+    return _settings(bootstrap, prefix, redis_url)
+
+
+@pytest.fixture
+def tansu_settings(tansu: str, prefix: str, redis_url: str) -> Settings:
+    return _settings(tansu, prefix, redis_url)
