@@ -9,6 +9,8 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.records import Item
+
 T = TypeVar("T")
 
 
@@ -62,7 +64,7 @@ class IdColumn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """n interactions of one span, in log order. Rejected and empty records are in the span but not in the columns.
+    """n interactions of one span, in log order. What was rejected is in the span, not in the columns.
 
     Attributes:
         span: where they came from.
@@ -117,6 +119,91 @@ class EventBatch:
             event_types=[event_type] * n,
             values=np.full(n, np.nan, np.float32),
         )
+
+
+class ItemChange(NamedTuple):
+    """One change of the catalogue.
+
+    Attributes:
+        offset: in its partition.
+        broker_ts: ms.
+        item_id: which item.
+        item: what it is from now on; None = removed.
+    """
+
+    offset: int
+    broker_ts: int
+    item_id: str
+    item: Item | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemBatch:
+    """Changes of the catalogue in log order; a later change of the same item overrules an earlier one.
+
+    Attributes:
+        span: where they came from.
+        changes: offsets strictly ascending.
+    """
+
+    span: Span
+    changes: Sequence[ItemChange]
+
+    def __len__(self) -> int:
+        """How many changes."""
+        return len(self.changes)
+
+    @property
+    def upserts(self) -> list[Item]:
+        """The items that stand after the whole batch, each once, by their last change."""
+        return [change.item for change in self._last() if change.item is not None]
+
+    @property
+    def removed(self) -> list[str]:
+        """The ids that are gone after the whole batch, each once, by their last change."""
+        return [change.item_id for change in self._last() if change.item is None]
+
+    def _last(self) -> Iterable[ItemChange]:
+        last: dict[str, ItemChange] = {}
+        for change in self.changes:
+            last.pop(change.item_id, None)
+            last[change.item_id] = change
+        return last.values()
+
+
+@dataclass(frozen=True, slots=True)
+class ImpressionBatch:
+    """n shown slates of one span, in log order. Slate i shows `items[item_ends[i - 1]:item_ends[i]]`.
+
+    Attributes:
+        span: where they came from.
+        offsets: int64 [n], strictly ascending.
+        broker_ts: int64 [n], ms.
+        ts: float64 [n], when it was shown, in seconds.
+        users: ids [n].
+        slate_ids: ids [n].
+        scenarios: [n].
+        variants: [n]; empty = none.
+        items: ids [total shown].
+        item_ends: int64 [n].
+        propensities: float32 [total shown]; NaN = unknown.
+    """
+
+    span: Span
+    offsets: NDArray[np.int64]
+    broker_ts: NDArray[np.int64]
+    ts: NDArray[np.float64]
+    users: IdColumn
+    slate_ids: IdColumn
+    scenarios: Sequence[str]
+    variants: Sequence[str]
+    items: IdColumn
+    item_ends: NDArray[np.int64]
+    propensities: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """How many slates."""
+        return len(self.offsets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ class Interaction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     Attributes:
         user_id: who; for anonymous traffic the visitor's or session's id.
         item_id: with what.
-        event_type: what was done: `view`, `click`, `cart`, `purchase`, `rating`, ... (free; weights in settings).
+        event_type: what was done: `view`, `click`, `cart`, `purchase`, ... (free; weights in settings).
         ts: event time, seconds since the epoch, the client's clock.
         event_id: the producer's id of this event; repeats of one id are one event.
         session_id: the producer's session; without it a gap in event time splits sessions.
@@ -95,7 +95,7 @@ class AsOf(msgspec.Struct, frozen=True):
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why an item is in a slate: the source that spoke loudest, and the user's item it started from (if any)."""
+    """Why an item is in a slate: the loudest source, and the user's item it started from, if any."""
 
     source: str
     item_id: str | None = None
@@ -127,8 +127,8 @@ class Slate(msgspec.Struct, frozen=True):
 class MetricPoint(msgspec.Struct, frozen=True):
     """A metric in one window of one topic-partition. Topic `metrics`.
 
-    Readers add numerators and denominators over partitions and windows, and only then divide. Writing a point again
-    (same key) overwrites it.
+    Readers add numerators and denominators over partitions and windows, and only then divide. Writing a point
+    again (same key) overwrites it.
 
     Attributes:
         metric: name; docs/metrics.md has the table.

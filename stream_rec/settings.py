@@ -18,6 +18,7 @@ from stream_rec.errors import ConfigError
 
 ENV_PREFIX = "STREAM_REC__"
 DEFAULT_FILE = "stream-rec.toml"
+DATA_VARIABLE = "STREAM_REC_DATA"
 
 
 class _Branch(BaseModel):
@@ -60,6 +61,7 @@ class StoreSettings(_Branch):
 class IngestSettings(_Branch):
     """What is let in (the rest is dead-lettered)."""
 
+    max_record_bytes: int = Field(65_536, ge=256, description="largest event, item or impression, as bytes on the wire")
     max_id_bytes: int = Field(256, ge=8, description="longest user_id, item_id, session_id or event_id, in UTF-8")
     max_future_seconds: float = Field(3600.0, ge=0, description="ts may be this far after the broker's timestamp")
     max_lateness_seconds: float = Field(
@@ -67,6 +69,14 @@ class IngestSettings(_Branch):
     )
     dead_letter_raw_bytes: int = Field(16_384, ge=0, description="raw bytes kept in a dead letter, at most")
     max_context_entries: int = Field(32, ge=0, description="entries of an event's context map, at most")
+    max_item_tags: int = Field(64, ge=0, description="tags of an item, at most")
+    max_impression_items: int = Field(200, ge=1, description="items of one impression, at most")
+
+
+class DataSettings(_Branch):
+    """Data sets by name."""
+
+    folder: str = Field("", description="folder with a sub-folder per data set; also from STREAM_REC_DATA")
 
 
 class ScenarioSettings(_Branch):
@@ -120,6 +130,7 @@ class Settings(_Branch):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
+    data: DataSettings = Field(default_factory=DataSettings)
 
 
 def load(
@@ -150,7 +161,10 @@ def load(
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"cannot read settings from {path}: {error}", fix="give a valid TOML file") from error
         _merge(tree, data, origins, str(path))
-    for name, value in sorted((environment if environment is not None else os.environ).items()):  # noqa: TID251
+    variables = environment if environment is not None else os.environ  # noqa: TID251
+    if DATA_VARIABLE in variables:
+        _merge(tree, {"data": {"folder": variables[DATA_VARIABLE]}}, origins, f"environment {DATA_VARIABLE}")
+    for name, value in sorted(variables.items()):
         if name.startswith(ENV_PREFIX):
             keys = name[len(ENV_PREFIX) :].lower().split("__")
             _merge(tree, _nest(keys, _parse(value)), origins, f"environment {name}")
@@ -195,3 +209,9 @@ def _merge(tree: dict[str, Any], more: Mapping[str, Any], origins: dict[str, str
                 continue
         tree[key] = value
         origins[path] = origin
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels, fetched data sets and broker jars are kept: `$XDG_CACHE_HOME/stream-rec`."""
+    base = os.environ.get("XDG_CACHE_HOME")  # noqa: TID251
+    return (Path(base) if base else Path.home() / ".cache") / "stream-rec"
