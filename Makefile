@@ -5,8 +5,6 @@
 VENV := .venv
 READY := $(VENV)/.ready
 
-# Compiled kernels are kept in the checkout, so that a second run starts at once.
-export NUMBA_CACHE_DIR ?= $(CURDIR)/.numba_cache
 # Logs for the tests marked `data` and for the benches; without the folder they say so and skip.
 ifneq ($(wildcard ../shared/data),)
 export STREAM_REC_DATA ?= $(abspath ../shared/data)
@@ -37,4 +35,4 @@ ci: ## what CI runs: check, then test, with nothing skipped
 	@bash .ci/run
 
 clean: ## remove .venv and every cache
-	rm -rf $(VENV) .numba_cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

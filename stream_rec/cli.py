@@ -1,0 +1,51 @@
+"""`stream-rec`: the command line. Only names commands and turns our errors into a message and an exit code.
+
+Exit codes: 0 done; 1 a check failed or the user stopped it; 2 wrong settings or usage; 3 a server is away.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from stream_rec.commands.settings import settings
+from stream_rec.errors import StreamRecError, Unavailable
+
+app = typer.Typer(
+    name="stream-rec",
+    help="Streaming recommendations over Kafka and Redis.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def common(
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+    log_json: Annotated[bool, typer.Option("--log-json", help="one JSON object per log line")] = False,
+) -> None:
+    """Streaming recommendations over Kafka and Redis."""
+    if log_level not in ("debug", "info", "warning", "error"):
+        raise typer.BadParameter("debug, info, warning or error", param_hint="--log-level")
+    from stream_rec.logs import configure
+
+    configure(log_level, as_json=log_json)
+
+
+app.command()(settings)
+
+
+def main() -> None:
+    """Run a command; our own errors end it with their message and fix, and no traceback."""
+    try:
+        app()
+    except StreamRecError as error:
+        print(f"stream-rec: {error}", file=sys.stderr)
+        sys.exit(3 if isinstance(error, Unavailable) else 2)
+
+
+if __name__ == "__main__":
+    main()

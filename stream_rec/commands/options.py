@@ -1,0 +1,75 @@
+"""What every command takes: where settings come from, and where figures go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream_rec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stream_rec.settings import Settings
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="settings file [default: stream-rec.toml, if there]"),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="one setting; repeatable"),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="also write the figures there")]
+
+
+def read_settings(config: Path | None, overrides: list[str] | None) -> Settings:
+    """The settings tree from file, environment and flags.
+
+    Raises:
+        ConfigError: as `stream_rec.settings.load`.
+    """
+    from stream_rec.settings import load
+
+    return load(file=config, flags=overrides or ())[0]
+
+
+def need_broker(settings: Settings) -> None:
+    """Refuse to go on without a broker's address: a private embedded broker would have nobody to talk to.
+
+    Raises:
+        ConfigError: `bus.bootstrap` is empty.
+    """
+    if not settings.bus.bootstrap:
+        raise ConfigError("no Kafka address is set", fix=_HOW_TO_ADDRESS.format(key="bus.bootstrap"))
+
+
+def need_store(settings: Settings) -> None:
+    """Refuse to go on without Redis' address.
+
+    Raises:
+        ConfigError: `store.url` is empty.
+    """
+    if not settings.store.url:
+        raise ConfigError("no Redis address is set", fix=_HOW_TO_ADDRESS.format(key="store.url"))
+
+
+def write_json(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write one flat object, keys in the order given.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(figures, indent=2) + "\n")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}", fix="give a writable file") from error
+
+
+_HOW_TO_ADDRESS = (
+    "run `stream-rec up --write` in this folder and leave it running, or give {key} "
+    "(stream-rec.toml, STREAM_REC__... in the environment, or --set)"
+)

@@ -1,0 +1,49 @@
+"""Running the command line as a user does: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from stream_rec.settings import Settings
+
+PROGRAM = [sys.executable, "-m", "stream_rec.cli"]
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Ours without any setting of stream_rec, plus `more`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_REC")}  # noqa: TID251
+    return kept | {"COLUMNS": "200", "NO_COLOR": "1"} | more
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """The environment that leads a command to the servers of a test."""
+    return {
+        "STREAM_REC__BUS__BOOTSTRAP": settings.bus.bootstrap,
+        "STREAM_REC__BUS__PREFIX": settings.bus.prefix,
+        "STREAM_REC__BUS__GROUP": settings.bus.group,
+        "STREAM_REC__STORE__URL": settings.store.url,
+        "STREAM_REC__STORE__PREFIX": settings.store.prefix,
+    }
+
+
+def run(
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    deadline_seconds: float = 60.0,
+) -> subprocess.CompletedProcess[str]:
+    """Run `stream-rec ARGUMENTS` to its end; its exit code is for the caller to judge."""
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        env=clean_environment(**(environment or {})),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=deadline_seconds,
+        check=False,
+    )
