@@ -34,12 +34,21 @@ class BusSettings(_Branch):
     partitions: int = Field(4, ge=1, le=4096, description="partitions of topics that are created")
     replication: int = Field(1, ge=1, description="replication factor of topics that are created")
     max_message_bytes: int = Field(1_048_576 * 6, ge=1024, description="largest message a topic takes")
-    session_timeout_seconds: float = Field(6.0, gt=0, description="a silent worker loses its partitions after this")
+    session_timeout_seconds: float = Field(
+        6.0, gt=0, description="a silent worker loses its partitions after this"
+    )
     commit_interval_seconds: float = Field(1.0, gt=0, description="how often done offsets are committed")
     batch_max_records: int = Field(500, ge=1, description="records in one batch of one partition, at most")
-    batch_max_bytes: int = Field(1_048_576, ge=1024, description="bytes in one batch, at most (one record may be larger)")
+    batch_max_bytes: int = Field(
+        1_048_576, ge=1024, description="bytes in one batch, at most (one record may be larger)"
+    )
     stream_buffer_batches: int = Field(8, ge=1, description="batches that wait for an agent, at most")
-    publish_timeout_seconds: float = Field(30.0, gt=0, description="a record not acknowledged by then is an error")
+    admin_timeout_seconds: float = Field(
+        10.0, gt=0, description="one question about topics or offsets may take this"
+    )
+    publish_timeout_seconds: float = Field(
+        30.0, gt=0, description="a record not acknowledged by then is an error"
+    )
     security: dict[str, str] = Field(
         default_factory=dict,
         description="extra librdkafka settings for TLS/SASL, e.g. security.protocol, sasl.username (secret)",
@@ -54,18 +63,41 @@ class StoreSettings(_Branch):
     slate_ttl_seconds: int = Field(7 * 86_400, ge=1, description="a slate not renewed by then expires")
     pipeline_commands: int = Field(256, ge=1, description="commands in one Redis pipeline, at most")
     timeout_seconds: float = Field(5.0, gt=0, description="one reply may take this long")
-    backoff_max_seconds: float = Field(2.0, gt=0, description="longest pause between tries while Redis is down")
-    rewrite_per_second: int = Field(2000, ge=1, description="slates written again after Redis lost them, at most")
+    backoff_max_seconds: float = Field(
+        2.0, gt=0, description="longest pause between tries while Redis is down"
+    )
+    rewrite_per_second: int = Field(
+        2000, ge=1, description="slates written again after Redis lost them, at most"
+    )
+    max_connections: int = Field(16, ge=1, description="connections to Redis per process, at most")
+    stop_grace_seconds: float = Field(
+        1.0,
+        gt=0,
+        description="what is under way at revocation or SIGTERM may take this long, then it is dropped",
+    )
+    list_items: int = Field(
+        100, ge=1, le=1000, description="items in popular, trending, new and similar:<item>, at most"
+    )
+    max_removed: int = Field(100_000, ge=1, description="item ids in `removed`, the latest, at most")
+    metrics_ttl_seconds: int = Field(300, ge=1, description="last values of a worker that is silent expire")
 
 
 class IngestSettings(_Branch):
     """What is let in (the rest is dead-lettered)."""
 
-    max_record_bytes: int = Field(65_536, ge=256, description="largest event, item or impression, as bytes on the wire")
-    max_id_bytes: int = Field(256, ge=8, description="longest user_id, item_id, session_id or event_id, in UTF-8")
-    max_future_seconds: float = Field(3600.0, ge=0, description="ts may be this far after the broker's timestamp")
+    max_record_bytes: int = Field(
+        65_536, ge=256, description="largest event, item or impression, as bytes on the wire"
+    )
+    max_id_bytes: int = Field(
+        256, ge=8, description="longest user_id, item_id, session_id or event_id, in UTF-8"
+    )
+    max_future_seconds: float = Field(
+        3600.0, ge=0, description="ts may be this far after the broker's timestamp"
+    )
     max_lateness_seconds: float = Field(
-        0.0, ge=0, description="ts may be this far before the broker's timestamp; 0 = any age (replays of old logs)"
+        0.0,
+        ge=0,
+        description="ts may be this far before the broker's timestamp; 0 = any age (replays of old logs)",
     )
     dead_letter_raw_bytes: int = Field(16_384, ge=0, description="raw bytes kept in a dead letter, at most")
     max_context_entries: int = Field(32, ge=0, description="entries of an event's context map, at most")
@@ -90,7 +122,9 @@ class EngineSettings(_Branch):
     """Bounds and rates of the engine's state. Same defaults for every data set."""
 
     max_users: int = Field(1_000_000, ge=16, description="users in state; the longest silent are evicted")
-    max_items: int = Field(100_000, ge=16, le=1 << 24, description="items in state; the longest silent are evicted")
+    max_items: int = Field(
+        100_000, ge=16, le=1 << 24, description="items in state; the longest silent are evicted"
+    )
     history_length: int = Field(64, ge=8, le=128, description="events kept per user (a power of two)")
     session_gap_seconds: float = Field(1800.0, gt=0, description="a pause this long starts a new session")
     ring_length: int = Field(500, ge=8, description="recent sessions kept per item")
@@ -103,9 +137,12 @@ class EngineSettings(_Branch):
     )
     index_refresh_events: int = Field(4096, ge=1, description="events between refreshes of the vector index")
     exact_below_items: int = Field(8192, ge=1, description="the vector index is exact up to this many items")
-    river_sources: tuple[str, ...] = Field((), description="river.reco classes used as sources, e.g. 'BiasedMF'")
+    river_sources: tuple[str, ...] = Field(
+        (), description="river.reco classes used as sources, e.g. 'BiasedMF'"
+    )
     scenarios: dict[str, ScenarioSettings] = Field(
-        default_factory=lambda: {"default": ScenarioSettings()}, description="the slates written for every user"
+        default_factory=lambda: {"default": ScenarioSettings()},
+        description="the slates written for every user",
     )
 
 
@@ -113,10 +150,16 @@ class MeasureSettings(_Branch):
     """Metrics."""
 
     k: int = Field(10, ge=1, le=100, description="cut-off of the live hit-rate, MRR and nDCG")
-    window_seconds: int = Field(60, ge=1, description="metric points are sums over windows this long (broker time)")
-    attribution_window_seconds: float = Field(1800.0, gt=0, description="a click counts for a slate shown at most this long before")
+    window_seconds: int = Field(
+        60, ge=1, description="metric points are sums over windows this long (broker time)"
+    )
+    attribution_window_seconds: float = Field(
+        1800.0, gt=0, description="a click counts for a slate shown at most this long before"
+    )
     max_open_impressions: int = Field(200_000, ge=16, description="impressions waiting for outcomes, at most")
-    served_cache_users: int = Field(65_536, ge=16, description="last written slates kept in memory for the served hit-rate")
+    served_cache_users: int = Field(
+        65_536, ge=16, description="last written slates kept in memory for the served hit-rate"
+    )
     drift_delta: float = Field(0.002, gt=0, lt=1, description="ADWIN's confidence on the served hit-rate")
     prometheus_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0 = any free port")
     prometheus_host: str = Field("127.0.0.1", description="address of /metrics")
@@ -159,7 +202,9 @@ def load(
         try:
             data = tomllib.loads(path.read_text())
         except (OSError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"cannot read settings from {path}: {error}", fix="give a valid TOML file") from error
+            raise ConfigError(
+                f"cannot read settings from {path}: {error}", fix="give a valid TOML file"
+            ) from error
         _merge(tree, data, origins, str(path))
     variables = environment if environment is not None else os.environ  # noqa: TID251
     if DATA_VARIABLE in variables:
@@ -199,7 +244,9 @@ def _nest(keys: Sequence[str], value: Any) -> dict[str, Any]:
     return value  # type: ignore[no-any-return]
 
 
-def _merge(tree: dict[str, Any], more: Mapping[str, Any], origins: dict[str, str], origin: str, at: str = "") -> None:
+def _merge(
+    tree: dict[str, Any], more: Mapping[str, Any], origins: dict[str, str], origin: str, at: str = ""
+) -> None:
     for key, value in more.items():
         path = f"{at}{key}"
         if isinstance(value, Mapping):
