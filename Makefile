@@ -1,6 +1,6 @@
 # `make` shows what there is. Every target that needs the virtual environment makes it first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check ci clean
+.PHONY: help setup demo test check docs ci clean
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -30,6 +30,9 @@ check: $(READY) ## ruff, mypy strict and the import rules
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+docs: $(READY) ## renew what is generated in docs/
+	@$(VENV)/bin/python scripts/settings_doc.py
 
 ci: ## what CI runs: check, then test, with nothing skipped
 	@bash .ci/run

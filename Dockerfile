@@ -1,0 +1,30 @@
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /src
+RUN python -m venv /opt/stream-rec
+# Dependencies first: they change seldom, and stay in the build cache when only our code changes.
+COPY constraints.txt pyproject.toml ./
+RUN python -c "import tomllib; print('\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))" > dependencies.txt \
+    && /opt/stream-rec/bin/pip install --no-cache-dir --constraint constraints.txt --requirement dependencies.txt
+COPY README.md LICENSE ./
+COPY schemas schemas
+COPY producers producers
+COPY consumers consumers
+COPY stream_rec stream_rec
+RUN /opt/stream-rec/bin/pip install --no-cache-dir --no-deps .
+
+FROM python:3.12-slim-bookworm
+RUN useradd --create-home --uid 10001 stream-rec
+COPY --from=build /opt/stream-rec /opt/stream-rec
+USER stream-rec
+WORKDIR /home/stream-rec
+ENV PATH=/opt/stream-rec/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    STREAM_REC__MEASURE__PROMETHEUS_HOST=0.0.0.0 \
+    STREAM_REC__MEASURE__PROMETHEUS_PORT=9464
+EXPOSE 9464
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/metrics', timeout=4)"]
+# The worker finishes or drops its batch within 5 s of SIGTERM.
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["stream-rec"]
+CMD ["worker"]
