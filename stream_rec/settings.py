@@ -157,6 +157,23 @@ class MeasureSettings(_Branch):
         1800.0, gt=0, description="a click counts for a slate shown at most this long before"
     )
     max_open_impressions: int = Field(200_000, ge=16, description="impressions waiting for outcomes, at most")
+    max_open_places: int = Field(
+        2_000_000, ge=256, description="places of the impressions waiting for outcomes, at most"
+    )
+    max_recent_interactions: int = Field(
+        200_000, ge=16, description="interactions kept for impressions that are learned after them, at most"
+    )
+    max_outcome_cells: int = Field(
+        8192, ge=16, description="windows kept open for outcomes (by partition, scenario, variant and segment)"
+    )
+    conversion_types: tuple[str, ...] = Field(("purchase",), description="event types that are conversions")
+    dwell_types: tuple[str, ...] = Field(
+        ("dwell", "view"), description="event types whose value is a dwell time in seconds"
+    )
+    live_seconds: float = Field(
+        5.0, ge=0, description="a window that is not over is written as far as it is at most this often"
+    )
+    open_windows: int = Field(4, ge=2, le=64, description="windows of one partition kept in memory")
     served_cache_users: int = Field(
         65_536, ge=16, description="last written slates kept in memory for the served hit-rate"
     )
