@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from stream_rec.commands.lag import lag
 from stream_rec.commands.settings import settings
 from stream_rec.errors import StreamRecError, Unavailable
 
@@ -35,7 +36,8 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-app.command()(settings)
+for command in (lag, settings):
+    app.command()(command)
 
 
 def main() -> None:
