@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from schemas.records import Impression, Interaction, Item
@@ -50,8 +48,11 @@ def check_interaction(event: Interaction, broker_ts: int, rules: IngestSettings)
     Raises:
         ContractError: the first rule it breaks.
     """
-    _required(rules, user_id=event.user_id, item_id=event.item_id, event_type=event.event_type)
-    _optional(rules, session_id=event.session_id, event_id=event.event_id)
+    _required("user_id", event.user_id, rules)
+    _required("item_id", event.item_id, rules)
+    _required("event_type", event.event_type, rules)
+    _optional("session_id", event.session_id, rules)
+    _optional("event_id", event.event_id, rules)
     _ts(event.ts, broker_ts, rules)
     if event.value is not None and not abs(event.value) <= FLOAT32_MAX:
         raise ContractError("value_out_of_range", f"value is {event.value!r}")
@@ -61,43 +62,28 @@ def check_interaction(event: Interaction, broker_ts: int, rules: IngestSettings)
 
 def check_item(item: Item, broker_ts: int, rules: IngestSettings) -> None:
     """Judge one item; arguments and errors as `check_interaction`."""
-    _required(rules, item_id=item.item_id)
+    _required("item_id", item.item_id, rules)
     _ts(item.ts, broker_ts, rules)
     _entries("tags", len(item.tags), rules.max_item_tags)
-    _all_required("tags", item.tags, rules)
+    for tag in item.tags:
+        _required("a tag", tag, rules)
 
 
 def check_impression(shown: Impression, broker_ts: int, rules: IngestSettings) -> None:
     """Judge one impression; arguments and errors as `check_interaction`."""
-    _required(rules, slate_id=shown.slate_id, user_id=shown.user_id, scenario=shown.scenario)
-    _optional(rules, variant=shown.variant)
+    _required("slate_id", shown.slate_id, rules)
+    _required("user_id", shown.user_id, rules)
+    _required("scenario", shown.scenario, rules)
+    _optional("variant", shown.variant, rules)
     _ts(shown.ts, broker_ts, rules)
     _entries("items", len(shown.items), rules.max_impression_items)
-    _all_required("items", shown.items, rules)
+    for item_id in shown.items:
+        _required("an item", item_id, rules)
     if shown.propensities is not None:
-        right = len(shown.propensities) == len(shown.items) and all(0 < p <= 1 for p in shown.propensities)
-        if not right:
-            raise ContractError(
-                "propensity_mismatch", f"{len(shown.items)} items, {len(shown.propensities)} propensities"
-            )
-
-
-def _required(rules: IngestSettings, **ids: str) -> None:
-    for field, text in ids.items():
-        if not text:
-            raise ContractError("empty_id", f"{field} is empty")
-        check_id(field, text, rules)
-
-
-def _optional(rules: IngestSettings, **ids: str | None) -> None:
-    for field, text in ids.items():
-        if text:
-            check_id(field, text, rules)
-
-
-def _all_required(field: str, ids: Iterable[str], rules: IngestSettings) -> None:
-    for at, text in enumerate(ids):
-        _required(rules, **{f"{field}[{at}]": text})
+        n_items, n_propensities = len(shown.items), len(shown.propensities)
+        if n_items != n_propensities or not all(0 < p <= 1 for p in shown.propensities):
+            detail = f"{n_items} items, {n_propensities} propensities"
+            raise ContractError("propensity_mismatch", detail)
 
 
 def check_id(field: str, text: str, rules: IngestSettings) -> None:
@@ -107,13 +93,24 @@ def check_id(field: str, text: str, rules: IngestSettings) -> None:
         ContractError: `bad_id` or `id_too_long`.
     """
     try:
-        n_bytes = len(text.encode())
+        n_bytes = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
         raise ContractError("bad_id", f"{field} holds half a surrogate pair") from None
     if n_bytes > rules.max_id_bytes:
         raise ContractError("id_too_long", f"{field} has {n_bytes} bytes, {rules.max_id_bytes} are allowed")
     if "\0" in text:
         raise ContractError("bad_id", f"{field} holds a NUL character")
+
+
+def _required(field: str, text: str, rules: IngestSettings) -> None:
+    if not text:
+        raise ContractError("empty_id", f"{field} is empty")
+    check_id(field, text, rules)
+
+
+def _optional(field: str, text: str | None, rules: IngestSettings) -> None:
+    if text:
+        check_id(field, text, rules)
 
 
 def _ts(ts: float, broker_ts: int, rules: IngestSettings) -> None:

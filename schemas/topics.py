@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from schemas.records import (
     DeadLetter,
@@ -71,6 +71,20 @@ TOPICS: dict[TopicName, Topic] = {
 assert set(TOPICS) == set(get_args(TopicName))
 
 _BY_RECORD: dict[type[Record], TopicName] = {topic.record: name for name, topic in TOPICS.items()}
+
+
+class Ack(NamedTuple):
+    """Where the bus put a record.
+
+    Attributes:
+        topic: without the tenant's prefix.
+        partition: of that topic.
+        offset: in that partition.
+    """
+
+    topic: TopicName
+    partition: int
+    offset: int
 
 
 def full_name(prefix: str, name: TopicName) -> str:

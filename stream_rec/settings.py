@@ -42,13 +42,28 @@ class BusSettings(_Branch):
     batch_max_bytes: int = Field(
         1_048_576, ge=1024, description="bytes in one batch, at most (one record may be larger)"
     )
-    stream_buffer_batches: int = Field(8, ge=1, description="batches that wait for an agent, at most")
+    stream_buffer_batches: int = Field(
+        8, ge=2, description="batches of one topic that are fetched and not yet done, at most"
+    )
+    fetch_wait_seconds: float = Field(
+        0.02, gt=0, le=5, description="the broker may hold an empty fetch this long (the embedded one always does)"
+    )
+    drain_seconds: float = Field(
+        2.0, gt=0, le=30, description="at a rebalance or a stop, batches in hand get this long, then come again"
+    )
     admin_timeout_seconds: float = Field(
         10.0, gt=0, description="one question about topics or offsets may take this"
     )
     publish_timeout_seconds: float = Field(
         30.0, gt=0, description="a record not acknowledged by then is an error"
     )
+    publish_linger_ms: float = Field(
+        2.0, ge=0, description="a publisher waits this long for more records to send together"
+    )
+    publish_queue_records: int = Field(
+        50_000, ge=1, description="records sent and not yet acknowledged, at most; then `send` waits"
+    )
+    publish_queue_bytes: int = Field(67_108_864, ge=1024, description="the same in bytes")
     security: dict[str, str] = Field(
         default_factory=dict,
         description="extra librdkafka settings for TLS/SASL, e.g. security.protocol, sasl.username (secret)",
