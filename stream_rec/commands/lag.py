@@ -37,20 +37,20 @@ def lag(
 
     settings = read_settings(config, set_)
     need_broker(settings)
-    readings = measured(OffsetReader(settings.bus), group, interval)
+    readings = measured(OffsetReader(settings.bus, group), interval)
     try:
         _show(readings if watch else islice(readings, 1), watch, as_json)
     except KeyboardInterrupt:
         return
 
 
-def measured(reads: OffsetReader, group: str, interval_seconds: float) -> Iterator[Lines]:
+def measured(reads: OffsetReader, interval_seconds: float) -> Iterator[Lines]:
     """Readings without end, one per interval: each partition with its rates since the reading before."""
-    before, at = reads.lag(group), time.monotonic()
+    before, at = reads.lag(), time.monotonic()
     while True:
         time.sleep(interval_seconds)
         now = time.monotonic()
-        after = reads.lag(group)
+        after = reads.lag()
         yield with_rates(before, after, now - at)
         before, at = after, now
 
