@@ -1,0 +1,301 @@
+"""The engine: learns from every event as it arrives, and ranks for any user at any moment.
+
+A fold over single events: `learn(a + b)` equals `learn(a); learn(b)` bit for bit. No I/O, no clock, no threads but
+the index's own rebuild, which is joined at a fixed event count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.batch import EventBatch, IdColumn
+from stream_rec.engine import create, lists
+from stream_rec.engine.digest import digest
+from stream_rec.engine.names import ItemNames, n_rows, rows_of, with_room
+from stream_rec.engine.results import Judged, Learned, Neighbours, Ranked
+from stream_rec.engine.vectors import VectorIndex
+from stream_rec.errors import ConfigError, GapError
+from stream_rec.kernels import candidates, slates
+from stream_rec.kernels.codes import ROW_MASK
+from stream_rec.kernels.ids import event_seeds, hash_ids
+from stream_rec.kernels.learn import Events, Verdicts, advance
+from stream_rec.kernels.state import N_LEARNED
+from stream_rec.kernels.vocabulary import EVICTED
+from stream_rec.settings import EngineSettings
+
+SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
+
+
+class Engine:
+    """Learned state, and what can be asked of it. Not thread-safe: one thread of control touches it.
+
+    Args:
+        settings: bounds and rates.
+
+    Raises:
+        ConfigError: a bound that the state cannot have.
+    """
+
+    sources: tuple[str, ...] = candidates.SOURCES
+    version = "1"
+
+    def __init__(self, settings: EngineSettings) -> None:
+        if settings.history_length & (settings.history_length - 1):
+            raise ConfigError(
+                f"engine.history_length is {settings.history_length}", fix="set a power of two: 32, 64 or 128"
+            )
+        self.settings = settings
+        self.state = create.empty_state(settings)
+        self.position: dict[tuple[str, int], int] = {}
+        self._rates = create.rates(settings)
+        self._scratch = create.scratch(settings)
+        self._names = ItemNames(settings.max_items)
+        self._vectors = VectorIndex(settings)
+        self._seed = np.uint64(settings.seed)
+
+    # ---- learn ----
+
+    def learn(self, batch: EventBatch, *, judge_all: bool = False, frozen: bool = False) -> Learned:
+        """Learn a batch's events from the engine's position on, in order, each judged before it is learned.
+
+        Args:
+            batch: one span of one partition.
+            judge_all: judge every event, not only the training sample. Changes nothing that is learned.
+            frozen: only histories move: for evaluations that ask without learning.
+
+        Returns:
+            What was learned. Nothing if the span was learned before.
+
+        Raises:
+            GapError: the span begins after the next offset to learn.
+        """
+        key = (batch.span.topic, batch.span.partition)
+        position = self.position.get(key, batch.span.start)
+        if batch.span.start > position:
+            raise GapError(*key, position, batch.span.start)
+        first = int(np.searchsorted(batch.offsets, position))
+        evicted = self._evicted()
+        verdicts = self._learn_from(batch, first, judge_all, frozen)
+        self.position[key] = max(position, batch.span.next)
+        users, items = (now - before for now, before in zip(self._evicted(), evicted, strict=True))
+        return Learned(
+            n_learned=len(batch) - first,
+            n_repeated=0,
+            fresh=_judged(verdicts),
+            evicted_users=users,
+            evicted_items=items,
+        )
+
+    def _learn_from(self, batch: EventBatch, first: int, judge_all: bool, frozen: bool) -> Verdicts:
+        events = self._columns(batch)
+        n = len(batch)
+        trained = (events.seeds ^ SAMPLE_SALT) < np.uint64(
+            min(self.settings.train_sample * 2.0**64, 2.0**64 - 2048)
+        )
+        asked = np.arange(first, n) if judge_all else np.flatnonzero(trained[first:]) + first
+        verdicts = _verdicts(len(asked), len(self.sources))
+        stops = [*asked.tolist(), n]
+        nowhere = self._vectors.nowhere
+        at, next_stop = first, 0
+        if first < n and stops[0] == first:
+            has_vector = self._advance(
+                events, first, first, nowhere, (False, False, False, True, frozen), verdicts
+            )
+            next_stop = 1
+        judging = next_stop == 1
+        while at < n:
+            until = min(stops[next_stop], at + self._vectors.due_in(int(self.state.counters[N_LEARNED])))
+            found = self._vectors.search_one(self._scratch.vector) if judging and has_vector else nowhere
+            train = judging and bool(trained[at]) and not frozen
+            ask_next = until == stops[next_stop] and until < n
+            flags = (judging, judging and has_vector, train, ask_next, frozen)
+            has_vector = self._advance(events, at, until, found, flags, verdicts)
+            if not frozen:
+                self._vectors.after(self.state)
+            judging = ask_next
+            next_stop += ask_next
+            at = until
+        return verdicts
+
+    def _advance(
+        self,
+        events: Events,
+        first: int,
+        last: int,
+        found: NDArray[np.int32],
+        flags: tuple[bool, bool, bool, bool, bool],
+        verdicts: Verdicts,
+    ) -> bool:
+        return bool(
+            advance(
+                self.state,
+                self._scratch,
+                self._rates,
+                events,
+                first,
+                last,
+                candidates.SOURCE_OF,
+                found,
+                flags,
+                verdicts,
+                self._seed,
+            )
+        )
+
+    def _columns(self, batch: EventBatch) -> Events:
+        self.state = self.state._replace(
+            users=with_room(self.state.users, len(batch.users.data)),
+            items=with_room(self.state.items, len(batch.items.data)),
+        )
+        base = hash_ids(IdColumn.of([f"{self.settings.seed}/{batch.span.topic}/{batch.span.partition}"]))[0]
+        seeds = np.empty(len(batch), np.uint64)
+        event_seeds(base, batch.offsets, seeds)
+        weights = self.settings.event_weights
+        return Events(
+            user_data=batch.users.data,
+            user_ends=batch.users.ends,
+            user_hashes=hash_ids(batch.users),
+            item_data=batch.items.data,
+            item_ends=batch.items.ends,
+            item_hashes=hash_ids(batch.items),
+            sessions=hash_ids(batch.sessions),
+            ts=batch.ts,
+            weights=np.array([weights.get(t, 1.0) for t in batch.event_types], np.float32),
+            seeds=seeds,
+        )
+
+    def _evicted(self) -> tuple[int, int]:
+        return int(self.state.users.scalars[EVICTED]), int(self.state.items.scalars[EVICTED])
+
+    def on_drift(self) -> None:
+        """Let the ranker move faster for a while: its Adagrad sums shrink to a quarter, its steps double."""
+        self.state.ranker.shared_squares[:] *= 0.25
+        self.state.ranker.own_squares[:] *= 0.25
+
+    # ---- recommend ----
+
+    def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
+        """Slates for users as of the last learned event. Reads only; a stranger gets what is popular.
+
+        Args:
+            users: user ids.
+            scenario: its settings say k and whether repeats are allowed.
+            k: another length.
+        """
+        rules = self.settings.scenarios[scenario]
+        return self._rank(rows_of(self.state.users, IdColumn.of(users)), k or rules.k, rules.repeats)
+
+    def _rank(self, rows: NDArray[np.int32], k: int, repeats: bool) -> Ranked:
+        n = len(rows)
+        vectors = np.empty((n, self.settings.n_factors), np.float32)
+        has_vector = np.empty(n, np.bool_)
+        slates.query_vectors(self.state, self._scratch, self._rates, rows, vectors, has_vector)
+        found = self._vectors.search(vectors)
+        found[~has_vector] = -1
+        out = slates.Slates(
+            codes=np.zeros((n, k), np.int32),
+            scores=np.zeros((n, k), np.float32),
+            sources=np.zeros((n, k), np.int8),
+            because=np.zeros((n, k), np.int32),
+            only_index=np.zeros((n, k), np.bool_),
+            lengths=np.zeros(n, np.int32),
+        )
+        order = np.empty(k, np.int32)
+        slates.recommend(
+            self.state,
+            self._scratch,
+            self._rates,
+            rows,
+            candidates.SOURCE_OF,
+            vectors,
+            has_vector,
+            found,
+            k,
+            repeats,
+            order,
+            out,
+        )
+        return self._ranked(out)
+
+    def _ranked(self, out: slates.Slates) -> Ranked:
+        items, lengths = self.state.items, out.lengths.tolist()
+
+        def cut(array: NDArray[np.generic]) -> list[list[float]]:
+            return [row[:m] for row, m in zip(array.tolist(), lengths, strict=True)]
+
+        return Ranked(
+            items=[
+                self._names.of(items, row[:m]) for row, m in zip(out.codes.tolist(), lengths, strict=True)
+            ],
+            scores=cut(out.scores),
+            sources=[[int(v) for v in row] for row in cut(out.sources)],
+            because=[
+                self._names.of(items, row[:m]) for row, m in zip(out.because.tolist(), lengths, strict=True)
+            ],
+            rows=np.where(out.codes != 0, out.codes & ROW_MASK, -1).astype(np.int32),
+            only_index=out.only_index,
+        )
+
+    def similar(self, item_id: str, k: int) -> Neighbours:
+        """Items for a stranger whose session is this item alone; empty if the item is unknown."""
+        row = int(rows_of(self.state.items, IdColumn.of([item_id]))[0])
+        if row < 0:
+            return Neighbours([], [])
+        ranked = self._rank(np.array([-2 - row], np.int32), k, repeats=False)
+        return Neighbours(ranked.items[0], ranked.scores[0])
+
+    def popular(self, k: int) -> Neighbours:
+        """The heaviest items at the middle half-life."""
+        return self._listed(lists.popular(self.state, k))
+
+    def trending(self, k: int) -> Neighbours:
+        """Items with more events of late than their longer past foretells."""
+        return self._listed(lists.trending(self.state, k))
+
+    def new(self, k: int) -> Neighbours:
+        """The items that came last, newest first."""
+        return self._listed(lists.newest(self.state, k))
+
+    def _listed(self, found: tuple[list[int], list[float]]) -> Neighbours:
+        codes, scores = found
+        return Neighbours(self._names.of(self.state.items, codes), scores)
+
+    # ---- state ----
+
+    @property
+    def event_time(self) -> float:
+        """The latest event time learned, in seconds; 0 before the first event."""
+        return float(self.state.clock[0])
+
+    def digest(self) -> str:
+        """A hash of all that was learned; equal engines have equal digests."""
+        return digest(self.state)
+
+    def stats(self) -> dict[str, float]:
+        """Gauges: sizes, evictions, index."""
+        return {
+            "users": float(n_rows(self.state.users)),
+            "items": float(n_rows(self.state.items)),
+            "events_learned": float(self.state.counters[N_LEARNED]),
+            "evicted_users": float(self.state.users.scalars[EVICTED]),
+            "evicted_items": float(self.state.items.scalars[EVICTED]),
+            **self._vectors.stats(self.state),
+        }
+
+
+def _verdicts(n: int, n_sources: int) -> Verdicts:
+    return Verdicts(
+        at=np.zeros(n, np.int32),
+        rank=np.zeros(n, np.int32),
+        by_source=np.zeros((n, n_sources), np.int32),
+        popularity=np.zeros(n, np.int32),
+        only_index=np.zeros(n, np.bool_),
+        n=np.zeros(1, np.int64),
+    )
+
+
+def _judged(v: Verdicts) -> Judged:
+    return Judged(v.at, v.rank, v.by_source, v.popularity, v.only_index)

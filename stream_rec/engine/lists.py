@@ -1,0 +1,57 @@
+"""Lists that belong to no user: popular, trending, new."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.names import n_rows
+from stream_rec.kernels.codes import ROW_MASK, is_current
+from stream_rec.kernels.state import State
+
+SHORT, MIDDLE = 0, 1
+
+
+def _now(state: State, half_life: int) -> NDArray[np.float64]:
+    """Decayed counts of all items as they are at the latest event time."""
+    p = state.popularity
+    exponent = np.clip(p.rates[half_life] * (state.clock[0] - p.landmarks[half_life]), -700.0, 700.0)
+    scores: NDArray[np.float64] = p.scores[half_life, : n_rows(state.items)] * np.exp(-exponent)
+    return scores
+
+
+def _heaviest(state: State, scores: NDArray[np.float64], k: int) -> tuple[list[int], list[float]]:
+    eligible = (
+        state.popularity.eligible[: len(scores)] & (state.items.lengths[: len(scores)] >= 0) & (scores > 0)
+    )
+    rows = np.flatnonzero(eligible)
+    best = rows[np.argsort(-scores[rows], kind="stable")[:k]]
+    codes = best | (state.generation[best].astype(np.int64) << 24)
+    return codes.tolist(), scores[best].tolist()
+
+
+def popular(state: State, k: int) -> tuple[list[int], list[float]]:
+    """Codes and decayed counts of the k heaviest items at the middle half-life; ties by row."""
+    return _heaviest(state, _now(state, MIDDLE), k)
+
+
+def trending(state: State, k: int) -> tuple[list[int], list[float]]:
+    """The k items whose short-term count exceeds most what the longer past foretells, in standard deviations.
+
+    An item with a steady rate has decayed counts in the ratio of the half-lives; counts are taken as Poisson.
+    """
+    p = state.popularity
+    expected = _now(state, MIDDLE) * (p.rates[MIDDLE] / p.rates[SHORT])
+    return _heaviest(state, (_now(state, SHORT) - expected) / np.sqrt(expected + 1.0), k)
+
+
+def newest(state: State, k: int) -> tuple[list[int], list[float]]:
+    """Codes and times of the k items that came last."""
+    last, length = int(state.n_newest[0]), len(state.newest)
+    codes, times = [], []
+    for i in range(last - 1, max(-1, last - 1 - length), -1):
+        code = int(state.newest[i % length])
+        if is_current(code, state.generation) and state.popularity.eligible[code & ROW_MASK]:
+            codes.append(code)
+            times.append(float(state.first_seen[code & ROW_MASK]))
+    return codes[:k], times[:k]

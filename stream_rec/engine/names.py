@@ -1,0 +1,59 @@
+"""Ids to rows and back: the typed side of kernels.vocabulary."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.batch import IdColumn
+from stream_rec.kernels import vocabulary
+from stream_rec.kernels.codes import ROW_MASK
+from stream_rec.kernels.ids import hash_ids
+from stream_rec.kernels.vocabulary import ARENA_END, ARENA_LIVE, N_ROWS, VocabularyState
+
+
+def rows_of(v: VocabularyState, ids: IdColumn) -> NDArray[np.int32]:
+    """int32 [n]: the row of each id, -1 where it is unknown. Reads only."""
+    rows = np.empty(len(ids.ends), np.int32)
+    vocabulary.find_all(v, ids.data, ids.ends, hash_ids(ids), rows)
+    return rows
+
+
+def with_room(v: VocabularyState, n_bytes: int) -> VocabularyState:
+    """The same vocabulary with room for n_bytes more of ids, moved to a larger or a tidied arena if need be."""
+    if v.scalars[ARENA_END] + n_bytes <= len(v.arena):
+        return v
+    live = int(v.scalars[ARENA_LIVE])
+    arena = np.zeros(2 * live + 2 * n_bytes + 65_536, np.uint8)
+    vocabulary.compact(v, arena)
+    return v._replace(arena=arena)
+
+
+def name_of(v: VocabularyState, row: int) -> str:
+    """The id in a row."""
+    start = int(v.starts[row])
+    return v.arena[start : start + int(v.lengths[row])].tobytes().decode()
+
+
+class ItemNames:
+    """Item codes to ids, each decoded once. Holds at most one string a row."""
+
+    def __init__(self, n_rows: int) -> None:
+        self._codes = [0] * n_rows
+        self._names = [""] * n_rows
+
+    def of(self, v: VocabularyState, codes: list[int]) -> list[str]:
+        """The ids of codes; "" for 0."""
+        out = []
+        for code in codes:
+            row = code & ROW_MASK
+            if code and self._codes[row] != code:
+                self._codes[row] = code
+                self._names[row] = name_of(v, row)
+            out.append(self._names[row] if code else "")
+        return out
+
+
+def n_rows(v: VocabularyState) -> int:
+    """How many rows were ever taken."""
+    return int(v.scalars[N_ROWS])

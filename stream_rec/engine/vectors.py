@@ -1,0 +1,71 @@
+"""The vector index as the engine drives it: refreshed, rebuilt and swapped at fixed event counts only."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.names import n_rows
+from stream_rec.index.item_index import ItemIndex
+from stream_rec.kernels.state import N_LEARNED, State
+from stream_rec.settings import EngineSettings
+
+N_FOUND = 50
+"""Items that the index is asked for in one query."""
+
+
+class VectorIndex:
+    """Item factors in FAISS, as of the last multiple of `index_refresh_events` learned events."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._every = settings.index_refresh_events
+        self._index = ItemIndex(settings.n_factors, exact_below=settings.exact_below_items)
+        self.nowhere: NDArray[np.int32] = np.full(N_FOUND, -1, np.int32)
+
+    def due_in(self, n_learned: int) -> int:
+        """Events until the next refresh: 1 to index_refresh_events."""
+        return self._every - n_learned % self._every
+
+    def after(self, state: State) -> None:
+        """Called when events were learned: refresh if the count says so.
+
+        A rebuild that was begun at one refresh is joined at the next, however long it took.
+        """
+        if int(state.counters[N_LEARNED]) % self._every:
+            return
+        self._index.join_rebuild()
+        self.refresh(state)
+        if self._index.wants_rebuild():
+            self._index.start_rebuild()
+
+    def refresh(self, state: State) -> None:
+        """Take every dirty item's factors over."""
+        rows = np.flatnonzero(state.factors.dirty[: n_rows(state.items)]).astype(np.int32)
+        if len(rows):
+            self._index.upsert(rows, state.factors.items[rows])
+            state.factors.dirty[rows] = False
+
+    def upsert(self, state: State, row: int) -> None:
+        """Take one item over at once: a catalogue record must not wait for events."""
+        rows = np.array([row], np.int32)
+        self._index.upsert(rows, state.factors.items[rows])
+        state.factors.dirty[row] = False
+
+    def remove(self, row: int) -> None:
+        """An item is gone."""
+        self._index.remove(np.array([row], np.int32))
+
+    def search(self, vectors: NDArray[np.float32]) -> NDArray[np.int32]:
+        """int32 [n, N_FOUND]: rows with the largest inner products, -1 where there are fewer."""
+        rows: NDArray[np.int32] = self._index.search(vectors, N_FOUND)[0]
+        return rows
+
+    def search_one(self, vector: NDArray[np.float32]) -> NDArray[np.int32]:
+        """int32 [N_FOUND] for one query."""
+        found: NDArray[np.int32] = self.search(vector[None, :])[0]
+        return found
+
+    def stats(self, state: State) -> dict[str, float]:
+        """Size and staleness."""
+        stale = float(np.count_nonzero(state.factors.dirty[: n_rows(state.items)]))
+        return {"index_items": float(len(self._index)), "index_stale_items": stale}

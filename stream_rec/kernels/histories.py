@@ -1,0 +1,122 @@
+"""Per-user rings of the last events, and where the current session begins.
+
+`items` int32 [users, length] holds item codes; event number p of a user (counted from 0, for ever) stands in slot
+p & (length - 1) while it is among the last `length`. SESSION_START marks the first event of a session.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.kernels.codes import CODE_MASK, SESSION_START
+from stream_rec.kernels.compile import kernel
+
+
+class HistoryState(NamedTuple):
+    """State of all users' histories.
+
+    Attributes:
+        items: int32 [users, length], length a power of two.
+        count: int64 [users], events so far.
+        session_start: int64 [users], number of the first event of the current session.
+        session: uint64 [users], hash of the producer's session id; 0 = it gave none.
+    """
+
+    items: NDArray[np.int32]
+    count: NDArray[np.uint32]
+    session_start: NDArray[np.uint32]
+    session: NDArray[np.uint64]
+
+
+@kernel
+def starts_session(h, user, seen, ts, session, gap):
+    """Would an event at `ts` begin a new session? By the producer's id where there is one, else by the gap."""
+    if h.count[user] == 0:
+        return True
+    if session != np.uint64(0) or h.session[user] != np.uint64(0):
+        return session != h.session[user]
+    return ts - seen > gap
+
+
+@kernel
+def append(h, user, code, new_session, session):
+    """Add an event."""
+    at = np.int64(h.count[user])
+    mark = 0
+    if new_session:
+        h.session_start[user] = at
+        h.session[user] = session
+        mark = SESSION_START
+    h.items[user, at & (h.items.shape[1] - 1)] = code | mark
+    h.count[user] = at + 1
+
+
+@kernel
+def clear(h, user):
+    """Forget a user. Codes need no wiping: nothing before `count` is read."""
+    h.count[user] = 0
+    h.session_start[user] = 0
+    h.session[user] = 0
+
+
+@kernel
+def session_items(h, user, codes, steps, counts):
+    """The distinct items of the current session, newest first.
+
+    Args:
+        h: histories.
+        user: row.
+        codes: int32 [m], filled.
+        steps: int32 [m], how many events ago each was last seen in the session (0 = the last event).
+        counts: int32 [m], how often.
+
+    Returns:
+        How many were filled, at most m; older ones are left out.
+    """
+    mask = h.items.shape[1] - 1
+    newest = np.int64(h.count[user]) - 1
+    first = max(np.int64(h.session_start[user]), newest - mask)
+    n = 0
+    for p in range(newest, first - 1, -1):
+        code = h.items[user, p & mask] & CODE_MASK
+        known = False
+        for i in range(n):
+            if codes[i] == code:
+                counts[i] += 1
+                known = True
+                break
+        if known:
+            continue
+        if n == codes.shape[0]:
+            break
+        codes[n] = code
+        steps[n] = newest - p
+        counts[n] = 1
+        n += 1
+    return n
+
+
+@kernel
+def past_items(h, user, codes, steps):
+    """The distinct items of the whole ring, newest first; as session_items, without counts."""
+    mask = h.items.shape[1] - 1
+    newest = np.int64(h.count[user]) - 1
+    n = 0
+    for p in range(newest, max(np.int64(0), newest - mask) - 1, -1):
+        code = h.items[user, p & mask] & CODE_MASK
+        known = False
+        for i in range(n):
+            if codes[i] == code:
+                known = True
+                break
+        if known:
+            continue
+        if n == codes.shape[0]:
+            break
+        codes[n] = code
+        steps[n] = newest - p
+        n += 1
+    return n

@@ -1,0 +1,141 @@
+"""Slates: the k best candidates of a user, with the reason for each. Reads the state, writes only its outputs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.kernels import candidates, learn, ranker
+from stream_rec.kernels.candidates import IN_PAST, IN_SESSION, N_CANDIDATES
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
+from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.vocabulary import N_ROWS
+
+
+class Slates(NamedTuple):
+    """n slates of k places, best first.
+
+    Attributes:
+        codes: int32 [n, k], NO_CODE = empty.
+        scores: float32 [n, k].
+        sources: int8 [n, k].
+        because: int32 [n, k], NO_CODE = nothing of the user's.
+        only_index: bool [n, k].
+        lengths: int32 [n].
+    """
+
+    codes: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    sources: NDArray[np.int8]
+    because: NDArray[np.int32]
+    only_index: NDArray[np.bool_]
+    lengths: NDArray[np.int32]
+
+
+@kernel
+def query_vectors(s, x, rates, users, vectors, has_vector):
+    """vectors[i] = query of user row users[i] (-1 = stranger); has_vector[i] = is it one."""
+    for i in range(users.shape[0]):
+        has_vector[i] = learn.read_query(s, x, rates, users[i], False)
+        vectors[i, :] = x.vector
+
+
+@kernel
+def _loudest_source(x, sources, c):
+    best = candidates.POPULARITY
+    loudest = np.float32(0.0)
+    for source in range(len(candidates.SOURCES)):
+        total = np.float32(0.0)
+        for j in range(sources.shape[0]):
+            if sources[j] == source:
+                total += x.weights[j] * x.features[c, j]
+        if total > loudest:
+            loudest = total
+            best = source
+    return best
+
+
+@kernel
+def _is_allowed(s, x, c, repeats):
+    if not s.popularity.eligible[x.codes[c] & ROW_MASK]:
+        return False
+    if repeats:
+        return True
+    return x.features[c, IN_SESSION] == np.float32(0.0) and x.features[c, IN_PAST] == np.float32(0.0)
+
+
+@kernel
+def _best(s, x, k, repeats, order):
+    """The k best allowed candidates, best first, ties by the order in which they were found; how many."""
+    filled = 0
+    for c in range(x.query[N_CANDIDATES]):
+        if filled == k and x.scores[c] <= x.scores[order[k - 1]]:
+            continue
+        if not _is_allowed(s, x, c, repeats):
+            continue
+        if filled < k:
+            filled += 1
+        at = filled - 1
+        while at > 0 and x.scores[order[at - 1]] < x.scores[c]:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = c
+    return filled
+
+
+@kernel
+def _fill(s, x, i, k, filled, out):
+    """A small catalogue, or a user who has seen nearly all of it: add what is left, in the order of rows."""
+    score = out.scores[i, filled - 1] if filled > 0 else np.float32(0.0)
+    for row in range(s.items.scalars[N_ROWS]):
+        if filled == k:
+            break
+        code = code_of(row, s.generation)
+        if s.items.lengths[row] >= 0 and s.popularity.eligible[row] and candidates.index_of(x, code) < 0:
+            out.codes[i, filled] = code
+            out.scores[i, filled] = score
+            out.sources[i, filled] = candidates.POPULARITY
+            out.because[i, filled] = NO_CODE
+            out.only_index[i, filled] = False
+            filled += 1
+    return filled
+
+
+@kernel
+def recommend(s, x, rates, users, sources, vectors, has_vector, vector_rows, k, repeats, order, out):
+    """Fill `out` for n user rows.
+
+    Args:
+        s: state, read only.
+        x: scratch.
+        rates: settings.
+        users: int32 [n], -1 = stranger: gets what is popular.
+        sources: int64 [D], source of each feature.
+        vectors: float32 [n, F], of query_vectors.
+        has_vector: bool [n].
+        vector_rows: int32 [n, v], what the index found, -1 = nothing.
+        k: places.
+        repeats: may a slate hold items that the user has had.
+        order: int32 [k], working memory.
+        out: written.
+    """
+    for i in range(users.shape[0]):
+        candidates.read_context(s, x, users[i], False)
+        x.vector[:] = vectors[i]
+        candidates.gather(s, x, rates, users[i], vector_rows[i], has_vector[i])
+        n = x.query[N_CANDIDATES]
+        ranker.score(s.ranker, candidates.context_of(x), x.features, n, x.weights, x.scores)
+        filled = _best(s, x, k, repeats, order)
+        for at in range(filled):
+            c = order[at]
+            out.codes[i, at] = x.codes[c]
+            out.scores[i, at] = x.scores[c]
+            out.sources[i, at] = _loudest_source(x, sources, c)
+            out.because[i, at] = x.because[c] if x.because[c] != x.codes[c] else NO_CODE
+            out.only_index[i, at] = x.found[c] == 0
+        if filled < k:
+            filled = _fill(s, x, i, k, filled, out)
+        out.lengths[i] = filled
+        out.codes[i, filled:] = NO_CODE
