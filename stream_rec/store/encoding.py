@@ -1,0 +1,129 @@
+"""Slates and lists as JSON. `as_of` comes first: `slate.lua` compares it without parsing the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import xxhash
+
+from schemas.records import AsOf, Reason, Slate, SlateItem
+
+_LOG = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""What needs no escape and keeps the head under the 256 bytes that slate.lua reads."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class EncodedSlate(NamedTuple):
+    """A slate ready for Redis and for the topic `slates`."""
+
+    user_id: str
+    scenario: str
+    as_of: AsOf
+    json: bytes
+
+
+class ListItem(msgspec.Struct, frozen=True):
+    """One place of an ItemList."""
+
+    item_id: str
+    score: float
+
+
+class ItemList(msgspec.Struct, frozen=True):
+    """A ranked list that belongs to no user. Redis `popular`, `trending`, `new`, `similar:<item_id>`.
+
+    Attributes:
+        as_of: what the writer had learned, in one partition it owns; first field, as in Slate.
+        model: version of the model.
+        created_ts: seconds since the epoch, the worker's clock.
+        items: best first.
+    """
+
+    as_of: AsOf
+    model: str
+    created_ts: float
+    items: tuple[ListItem, ...]
+
+
+def encode_slates(
+    users: Sequence[str],
+    items: Sequence[Sequence[str]],
+    scores: Sequence[Sequence[float]],
+    sources: Sequence[Sequence[int]],
+    because: Sequence[Sequence[str]],
+    *,
+    source_names: Sequence[str],
+    as_of: AsOf,
+    scenario: str,
+    model: str,
+    created_ts: float,
+) -> list[EncodedSlate]:
+    """Slates of n users, all made at one state of the engine.
+
+    Args:
+        users: user ids [n].
+        items: per user, item ids, best first.
+        scores: per user, aligned with `items`; finite.
+        sources: per user, index into `source_names` of the loudest source of each item.
+        because: per user, the user's item each item was found from; "" = none.
+        source_names: names of the sources.
+        as_of: up to which event these slates know.
+        scenario: their scenario.
+        model: version of the model.
+        created_ts: now.
+
+    Returns:
+        In the order of `users`. `slate_id` is a function of as_of, scenario, created_ts, users[0] and the
+        place in `users`: the same batch encoded again at another time gets other ids.
+
+    Raises:
+        ValueError: a score is not finite, columns differ in length, or `as_of.log` does not fit the head.
+    """
+    _check_log(as_of)
+    if not users:
+        return []
+    where = f"{as_of.log}/{as_of.partition}/{as_of.offset}/{scenario}/{created_ts!r}/{users[0]}"
+    made = xxhash.xxh3_64_hexdigest(where.encode())
+    plain = [Reason(name) for name in source_names]
+    encoded: list[EncodedSlate] = []
+    columns = zip(users, items, scores, sources, because, strict=True)
+    for place, (user, row_items, row_scores, row_sources, row_because) in enumerate(columns):
+        reasons = [
+            Reason(source_names[source], item) if item else plain[source]
+            for source, item in zip(row_sources, row_because, strict=True)
+        ]
+        row = tuple([SlateItem(*cells) for cells in zip(row_items, row_scores, reasons, strict=True)])
+        json = _encode(Slate(as_of, user, scenario, f"{made}-{place}", model, created_ts, row))
+        _check_finite(json)
+        encoded.append(EncodedSlate(user, scenario, as_of, json))
+    return encoded
+
+
+def encode_list(
+    items: Sequence[str], scores: Sequence[float], *, as_of: AsOf, model: str, created_ts: float
+) -> bytes:
+    """An ItemList.
+
+    Raises:
+        ValueError: as `encode_slates`.
+    """
+    _check_log(as_of)
+    row = tuple([ListItem(*cells) for cells in zip(items, scores, strict=True)])
+    json = _encode(ItemList(as_of, model, created_ts, row))
+    _check_finite(json)
+    return json
+
+
+def _check_log(as_of: AsOf) -> None:
+    if not _LOG.fullmatch(as_of.log):
+        raise ValueError(f"as_of.log {as_of.log!r} is not 1 to 64 of A-Z a-z 0-9 _ . -")
+
+
+def _check_finite(json: bytes) -> None:
+    # msgspec writes NaN and infinity as null; inside an id the quotes would be escaped.
+    if b'"score":null' in json:
+        raise ValueError("a score is not finite")

@@ -1,0 +1,69 @@
+"""Every Redis key, in one place. docs/redis.md explains them to readers.
+
+| key | type | holds |
+|---|---|---|
+| `rec:<scenario>:<user_id>` | string | a Slate, JSON |
+| `popular`, `trending`, `new` | string | an ItemList, JSON |
+| `similar:<item_id>` | string | an ItemList, JSON |
+| `removed` | sorted set | removed item ids, by when they were removed |
+| `marker:<partition>` | string | up to which offset the partition's slates are here, JSON |
+| `workers` | sorted set | names of workers, by when they last reported |
+| `metrics:<worker>` | string | the worker's last values, JSON |
+
+`store.prefix` stands before each, as it is. An id is always the last part and stands verbatim, so colons in
+it are not ambiguous. We put no braces into keys (Redis Cluster reads `{...}` as a hash tag); an id may hold
+some: see docs/redis.md.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from stream_rec.errors import ConfigError
+
+TopName = Literal["popular", "trending", "new"]
+
+_SCENARIO = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+class Keys:
+    """The names of the keys of one tenant.
+
+    Args:
+        prefix: `store.prefix`.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.removed = f"{prefix}removed"
+        self.workers = f"{prefix}workers"
+
+    def slate(self, scenario: str, user_id: str) -> str:
+        """`rec:<scenario>:<user_id>`.
+
+        Raises:
+            ConfigError: the scenario's name would make the key ambiguous.
+        """
+        if not _SCENARIO.fullmatch(scenario):
+            raise ConfigError(
+                f"{scenario!r} cannot be the name of a scenario",
+                fix="use letters, digits, '.', '_' and '-' in engine.scenarios",
+            )
+        return f"{self._prefix}rec:{scenario}:{user_id}"
+
+    def top(self, name: TopName) -> str:
+        """`popular`, `trending` or `new`."""
+        return f"{self._prefix}{name}"
+
+    def similar(self, item_id: str) -> str:
+        """`similar:<item_id>`."""
+        return f"{self._prefix}similar:{item_id}"
+
+    def marker(self, partition: int) -> str:
+        """`marker:<partition>`, of the topic `events`."""
+        return f"{self._prefix}marker:{partition}"
+
+    def metrics(self, worker: str) -> str:
+        """`metrics:<worker>`."""
+        return f"{self._prefix}metrics:{worker}"

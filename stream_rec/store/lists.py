@@ -1,0 +1,118 @@
+"""Lists that belong to no user: `popular`, `trending`, `new`, `similar:<item_id>`; and the set `removed`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from redis.asyncio import Redis
+
+from schemas.records import AsOf
+from stream_rec.clock import Clock
+from stream_rec.settings import StoreSettings
+from stream_rec.store.connection import answering
+from stream_rec.store.encoding import encode_list
+from stream_rec.store.keys import Keys, TopName
+from stream_rec.store.scripts import Call, run
+from stream_rec.store.slates import SLATE_SCRIPT
+
+_REMOVED_MARGIN_SECONDS = 86_400
+"""A worker behind on `items` may write an item into slates for a while after its removal."""
+
+
+class RankedItems(Protocol):
+    """Item ids, best first, and their scores; the engine's Neighbours is one."""
+
+    @property
+    def items(self) -> Sequence[str]:
+        """Item ids."""
+        ...
+
+    @property
+    def scores(self) -> Sequence[float]:
+        """Finite, aligned with `items`."""
+        ...
+
+
+class ListStore:
+    """Writes lists. Longer ones are cut at `store.list_items`; an older list never replaces a newer one."""
+
+    def __init__(self, redis: Redis, settings: StoreSettings, clock: Clock) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._clock = clock
+        self._keys = Keys(settings.prefix)
+
+    async def write_tops(self, lists: Mapping[TopName, RankedItems], *, as_of: AsOf, model: str) -> int:
+        """Write `popular`, `trending`, `new`; how many were written.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        return await self._write([(self._keys.top(name), row) for name, row in lists.items()], as_of, model)
+
+    async def write_similar(self, lists: Mapping[str, RankedItems], *, as_of: AsOf, model: str) -> int:
+        """Write `similar:<item_id>` of items and their neighbours; how many were written.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        return await self._write(
+            [(self._keys.similar(item), row) for item, row in lists.items()], as_of, model
+        )
+
+    async def remove_items(self, item_ids: Sequence[str]) -> int:
+        """Add ids to `removed` and delete their `similar` lists.
+
+        Ids stay for the time to live of slates and a day. At most `store.max_removed` stay, the latest.
+
+        Returns:
+            Ids that had to go before their time because there are more; stored slates may show them again.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        keep_seconds = self._settings.slate_ttl_seconds + _REMOVED_MARGIN_SECONDS
+        now = self._clock.now()
+        n_dropped = 0
+        for ids in self._chunks(item_ids):
+            pipeline = self._redis.pipeline(transaction=False)
+            for item in ids:
+                pipeline.unlink(self._keys.similar(item))
+            pipeline.zadd(self._keys.removed, dict.fromkeys(ids, now), gt=True)
+            pipeline.zremrangebyscore(self._keys.removed, "-inf", now - keep_seconds)
+            pipeline.zremrangebyrank(self._keys.removed, 0, -self._settings.max_removed - 1)
+            pipeline.expire(self._keys.removed, keep_seconds)
+            with answering(self._settings.url):
+                n_dropped += (await pipeline.execute())[-2]
+        return n_dropped
+
+    async def restore_items(self, item_ids: Sequence[str]) -> None:
+        """Take ids out of `removed`: they are back in the catalogue.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        for ids in self._chunks(item_ids):
+            with answering(self._settings.url):
+                await self._redis.zrem(self._keys.removed, *ids)
+
+    async def _write(self, lists: Sequence[tuple[str, RankedItems]], as_of: AsOf, model: str) -> int:
+        cut, ttl, now = self._settings.list_items, self._settings.slate_ttl_seconds, self._clock.now()
+        calls = [
+            Call(
+                SLATE_SCRIPT,
+                key,
+                (
+                    encode_list(row.items[:cut], row.scores[:cut], as_of=as_of, model=model, created_ts=now),
+                    ttl,
+                ),
+            )
+            for key, row in lists
+        ]
+        with answering(self._settings.url):
+            return sum(await run(self._redis, calls, per_pipeline=self._settings.pipeline_commands))
+
+    def _chunks(self, item_ids: Sequence[str]) -> Iterable[Sequence[str]]:
+        step = self._settings.pipeline_commands
+        return (item_ids[start : start + step] for start in range(0, len(item_ids), step))

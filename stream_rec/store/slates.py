@@ -1,0 +1,84 @@
+"""Slates in Redis: written in pipelines, an older one never replacing a newer one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from schemas.records import Slate
+from stream_rec.settings import StoreSettings
+from stream_rec.store.connection import answering
+from stream_rec.store.encoding import EncodedSlate
+from stream_rec.store.keys import Keys
+from stream_rec.store.markers import Markers, Upto
+from stream_rec.store.scripts import Call, Script, run
+
+SLATE_SCRIPT = Script.named("slate")
+
+_decode = msgspec.json.Decoder(Slate).decode
+
+
+class Written(NamedTuple):
+    """What one write did.
+
+    Attributes:
+        n_written: slates that are now in Redis.
+        n_stale: slates that were left out because Redis held newer ones.
+        lost: Redis has lost earlier slates of the partition, and nobody is writing them again (see
+            `markers`).
+    """
+
+    n_written: int
+    n_stale: int
+    lost: bool
+
+
+class SlateStore:
+    """Writes and reads `rec:<scenario>:<user_id>`. For one event loop; partitions may be written at once."""
+
+    def __init__(self, redis: Redis, settings: StoreSettings, markers: Markers) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._markers = markers
+        self._keys = Keys(settings.prefix)
+
+    async def write(self, slates: Sequence[EncodedSlate], upto: Upto | None = None) -> Written:
+        """Write slates, then move the partition's marker on. Returns when Redis has answered all of it.
+
+        Harmless to repeat, also after an error in the middle; the marker never moves before the slates.
+
+        Args:
+            slates: any number, also none (a batch of dead letters still moves the marker).
+            upto: the partition that these slates complete up to an offset; None = leave markers alone.
+
+        Raises:
+            Unavailable: Redis does not answer or refuses writes; some slates may be written.
+            ConfigError: Redis refuses our user, or a scenario's name cannot be part of a key.
+        """
+        ttl = self._settings.slate_ttl_seconds
+        calls = [
+            Call(SLATE_SCRIPT, self._keys.slate(slate.scenario, slate.user_id), (slate.json, ttl))
+            for slate in slates
+        ]
+        async with self._markers.writing(upto.partition) if upto else nullcontext():
+            behind = self._markers.advance(upto) if upto else []
+            with answering(self._settings.url):
+                answers = await run(
+                    self._redis, calls + behind, per_pipeline=self._settings.pipeline_commands
+                )
+            lost = bool(upto and behind and self._markers.confirm(upto, held=answers.pop() == 1))
+        return Written(sum(answers), len(answers) - sum(answers), lost)
+
+    async def read(self, user_id: str, scenario: str = "default") -> Slate | None:
+        """The user's slate; None = there is none, or it expired.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        with answering(self._settings.url):
+            raw = await self._redis.get(self._keys.slate(scenario, user_id))
+        return None if raw is None else _decode(raw)
