@@ -133,7 +133,7 @@ def empty_state(settings: EngineSettings) -> State:
         clock=np.zeros(1, np.float64),
         histories=HistoryState(
             items=np.zeros((users, settings.history_length), np.int32),
-            count=np.zeros(users, np.uint32),
+            n_events=np.zeros(users, np.uint32),
             session_start=np.zeros(users, np.uint32),
             session=np.zeros(users, np.uint64),
         ),

@@ -58,7 +58,7 @@ class FactorRates(NamedTuple):
 
 @kernel
 def initialise_item(f, rates, row, seed):
-    """Random factors in +-initial_scale, a function of the seed; tags, if the item has some, place it among its like."""
+    """Random factors in +-initial_scale, a function of the seed; no tags."""
     for j in range(f.items.shape[1]):
         f.items[row, j] = np.float32(rates.initial_scale * (2.0 * unit(uniform(seed, 2 * j)) - 1.0))
         f.inputs[row, j] = np.float32(rates.initial_scale * (2.0 * unit(uniform(seed, 2 * j + 1)) - 1.0))
@@ -93,7 +93,7 @@ def clear_user(f, user):
 
 @kernel
 def query_vector(f, rates, user, codes, steps, n_codes, generation, out, weights):
-    """out float32 [F] = user factors + recency-weighted mean of the session items' input factors.
+    """The query, out float32 [F] = user factors + recency-weighted mean of the session items' input factors.
 
     weights float32 [>= session_items] is filled with each session item's share (0 for a stale code).
 

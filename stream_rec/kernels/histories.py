@@ -20,13 +20,13 @@ class HistoryState(NamedTuple):
 
     Attributes:
         items: int32 [users, length], length a power of two.
-        count: int64 [users], events so far.
-        session_start: int64 [users], number of the first event of the current session.
+        n_events: uint32 [users], events so far.
+        session_start: uint32 [users], number of the first event of the current session.
         session: uint64 [users], hash of the producer's session id; 0 = it gave none.
     """
 
     items: NDArray[np.int32]
-    count: NDArray[np.uint32]
+    n_events: NDArray[np.uint32]
     session_start: NDArray[np.uint32]
     session: NDArray[np.uint64]
 
@@ -34,7 +34,7 @@ class HistoryState(NamedTuple):
 @kernel
 def starts_session(h, user, seen, ts, session, gap):
     """Would an event at `ts` begin a new session? By the producer's id where there is one, else by the gap."""
-    if h.count[user] == 0:
+    if h.n_events[user] == 0:
         return True
     if session != np.uint64(0) or h.session[user] != np.uint64(0):
         return session != h.session[user]
@@ -44,20 +44,20 @@ def starts_session(h, user, seen, ts, session, gap):
 @kernel
 def append(h, user, code, new_session, session):
     """Add an event."""
-    at = np.int64(h.count[user])
+    at = np.int64(h.n_events[user])
     mark = 0
     if new_session:
         h.session_start[user] = at
         h.session[user] = session
         mark = SESSION_START
     h.items[user, at & (h.items.shape[1] - 1)] = code | mark
-    h.count[user] = at + 1
+    h.n_events[user] = at + 1
 
 
 @kernel
 def clear(h, user):
-    """Forget a user. Codes need no wiping: nothing before `count` is read."""
-    h.count[user] = 0
+    """Forget a user. Codes need no wiping: nothing before `n_events` is read."""
+    h.n_events[user] = 0
     h.session_start[user] = 0
     h.session[user] = 0
 
@@ -77,7 +77,7 @@ def session_items(h, user, codes, steps, counts):
         How many were filled, at most m; older ones are left out.
     """
     mask = h.items.shape[1] - 1
-    newest = np.int64(h.count[user]) - 1
+    newest = np.int64(h.n_events[user]) - 1
     first = max(np.int64(h.session_start[user]), newest - mask)
     n = 0
     for p in range(newest, first - 1, -1):
@@ -103,7 +103,7 @@ def session_items(h, user, codes, steps, counts):
 def past_items(h, user, codes, steps):
     """The distinct items of the whole ring, newest first; as session_items, without counts."""
     mask = h.items.shape[1] - 1
-    newest = np.int64(h.count[user]) - 1
+    newest = np.int64(h.n_events[user]) - 1
     n = 0
     for p in range(newest, max(np.int64(0), newest - mask) - 1, -1):
         code = h.items[user, p & mask] & CODE_MASK

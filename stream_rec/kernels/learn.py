@@ -98,7 +98,7 @@ def enter_item(s, rates, data, start, end, h, ts, seed):
 @kernel
 def _enter_user(s, ev, i):
     row = s.users.scalars[vocabulary.N_ROWS]
-    if row == s.histories.count.shape[0]:
+    if row == s.histories.n_events.shape[0]:
         row = vocabulary.oldest_of_sweep(s.users)
         forget_user_row(s, row)
     start = _start(ev.user_ends, i)
@@ -137,8 +137,8 @@ def learn_event(s, x, rates, ev, i, seed, frozen):
     transitions.observe(s.transitions, x.session_codes, n_session, code, ts, ev.weights[i], s.generation)
     item_neighbours.observe(s.item_neighbours, x.past_codes, x.query[N_PAST], code, s.generation)
     if not in_session:
-        neighbours.push(s.neighbours, item, user, np.int64(s.histories.count[user]))
-        if s.histories.count[user] > 0:
+        neighbours.push(s.neighbours, item, user, np.int64(s.histories.n_events[user]))
+        if s.histories.n_events[user] > 0:
             factors.learn(
                 s.factors,
                 rates.factors,

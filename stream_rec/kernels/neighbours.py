@@ -159,7 +159,7 @@ def choose(x, n, n_neighbours):
 @kernel
 def matched_event(h, user, place, code):
     """Number of the user's event that an entry points to, or -1 if it is gone or no longer that item's."""
-    count = np.int64(h.count[user])
+    count = np.int64(h.n_events[user])
     length = h.items.shape[1]
     number = event_number(np.int64(place), count)
     if number < 0 or count - number > length:
@@ -173,7 +173,7 @@ def matched_event(h, user, place, code):
 def session_end(h, user, number, reach):
     """One past the last event of the session of event `number`, at most `reach` events on."""
     mask = h.items.shape[1] - 1
-    end = min(np.int64(h.count[user]), number + 1 + reach)
+    end = min(np.int64(h.n_events[user]), number + 1 + reach)
     for q in range(number + 1, end):
         if h.items[user, q & mask] & SESSION_START:
             return q
@@ -184,7 +184,7 @@ def session_end(h, user, number, reach):
 def session_begin(h, user, number, reach):
     """The first event of the session of event `number`, at most `reach` events back."""
     mask = h.items.shape[1] - 1
-    begin = max(np.int64(0), np.int64(h.count[user]) - h.items.shape[1], number - reach)
+    begin = max(np.int64(0), np.int64(h.n_events[user]) - h.items.shape[1], number - reach)
     q = number
     while q > begin and not h.items[user, q & mask] & SESSION_START:
         q -= 1

@@ -98,9 +98,9 @@ def _leave(s, p, row):
     s.listed[p, row] = False
     best = -1
     for i in range(s.scores.shape[1]):
-        if s.eligible[i] and not s.listed[p, i] and s.scores[p, i] > 0.0:
-            if best < 0 or s.scores[p, i] > s.scores[p, best]:
-                best = i
+        waits = s.eligible[i] and not s.listed[p, i] and s.scores[p, i] > 0.0
+        if waits and (best < 0 or s.scores[p, i] > s.scores[p, best]):
+            best = i
     for at in range(s.top.shape[1]):
         if s.top[p, at] == row:
             s.top[p, at] = best
