@@ -46,10 +46,16 @@ class BusSettings(_Branch):
         8, ge=2, description="batches of one topic that are fetched and not yet done, at most"
     )
     fetch_wait_seconds: float = Field(
-        0.02, gt=0, le=5, description="the broker may hold an empty fetch this long (the embedded one always does)"
+        0.005,
+        gt=0,
+        le=5,
+        description="the broker may hold an empty fetch this long; ten times so after a quiet second",
     )
     drain_seconds: float = Field(
-        2.0, gt=0, le=30, description="at a rebalance or a stop, batches in hand get this long, then come again"
+        2.0,
+        gt=0,
+        le=30,
+        description="at a rebalance or a stop, batches in hand get this long, then come again",
     )
     admin_timeout_seconds: float = Field(
         10.0, gt=0, description="one question about topics or offsets may take this"
@@ -179,7 +185,9 @@ class MeasureSettings(_Branch):
         200_000, ge=16, description="interactions kept for impressions that are learned after them, at most"
     )
     max_outcome_cells: int = Field(
-        8192, ge=16, description="windows kept open for outcomes (by partition, scenario, variant and segment)"
+        8192,
+        ge=16,
+        description="windows kept open for outcomes (by partition, scenario, variant and segment)",
     )
     conversion_types: tuple[str, ...] = Field(("purchase",), description="event types that are conversions")
     dwell_types: tuple[str, ...] = Field(

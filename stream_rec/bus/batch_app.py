@@ -1,0 +1,106 @@
+"""A Faust app all of whose topics come in batches (stream_rec.bus.transport)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import faust
+from faust.app.base import BootStrategy
+from faust.types import Message
+
+from stream_rec.bus.credentials import faust_credentials
+from stream_rec.bus.fetched import Fetched
+from stream_rec.bus.transport import Owner, Transport
+from stream_rec.settings import BusSettings
+
+
+class BatchSchema(faust.Schema):  # type: ignore[misc]
+    """Hands keys and values over as they are: decoding is the handlers' business."""
+
+    def loads_key(self, _app: Any, message: Message, **_: Any) -> Any:
+        """None: a batch has many keys."""
+        return message.key
+
+    def loads_value(self, _app: Any, message: Message, **_: Any) -> Any:
+        """The `Fetched`."""
+        return message.value
+
+
+class _Boot(BootStrategy):  # type: ignore[misc]
+    """Starts the consumer and the agents: no producer (our own is confluent-kafka's), no web server."""
+
+    enable_kafka_producer = False
+    enable_web = False
+
+
+class BatchApp(faust.App):  # type: ignore[misc]
+    """A Faust app all of whose topics come in batches.
+
+    Args:
+        bus: addresses, limits and timeouts.
+        owner: gets ready for partitions.
+        fail: called with an exception that must end the process.
+    """
+
+    BootStrategy = _Boot
+
+    def __init__(self, bus: BusSettings, owner: Owner, fail: Callable[[BaseException], None]) -> None:
+        self.bus, self.owner, self._end_process = bus, owner, fail
+        self.failed = False
+        super().__init__(
+            bus.group,
+            broker=[f"kafka://{address}" for address in bus.bootstrap.split(",")],
+            broker_credentials=faust_credentials(bus.security),
+            broker_session_timeout=bus.session_timeout_seconds,
+            broker_heartbeat_interval=min(1.0, bus.session_timeout_seconds / 3),
+            broker_request_timeout=max(20.0, bus.session_timeout_seconds),
+            broker_rebalance_timeout=max(10.0, bus.session_timeout_seconds),
+            broker_commit_interval=bus.commit_interval_seconds,
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=bus.batch_max_bytes,
+            stream_buffer_maxsize=bus.stream_buffer_batches,
+            stream_wait_empty=True,
+            store="memory://",
+            table_standby_replicas=0,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            web_enabled=False,
+            autodiscover=False,
+        )
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Transport:
+        return Transport(self.conf.broker_producer, self)
+
+    def _create_directories(self) -> None:
+        """None are needed: there are no tables."""
+
+    def fail(self, error: BaseException) -> None:
+        """A bug has shown: nothing is acked from now on, and the process is ended. Later calls do nothing."""
+        if not self.failed:
+            self.failed = True
+            self._end_process(error)
+
+    def batches(self, topic: str, agent: Callable[[Fetched], Any]) -> None:
+        """Give `agent` every batch of a topic, one at a time, in log order within a partition.
+
+        Args:
+            topic: full name.
+            agent: a coroutine function; the next batch comes when it returns. It does not ack by returning: call
+                `consumer.ack` when the batch is done. What it raises ends the process.
+        """
+
+        async def run(stream: faust.StreamT[Fetched]) -> None:
+            stream.enable_acks = False
+            try:
+                async for batch in stream:
+                    await agent(batch)
+            except Exception as error:
+                self.fail(error)
+                raise
+
+        name = f"{agent.__module__}.{getattr(agent, '__qualname__', topic)}"
+        self.agent(self.topic(topic, schema=BatchSchema()), name=f"{name}[{topic}]")(run)

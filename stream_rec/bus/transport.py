@@ -1,0 +1,271 @@
+"""The batch transport for Faust: an agent gets one event per fetched batch of one partition.
+
+Faust makes four asyncio tasks per event, so an event is made to carry many records. What must hold for that, and is
+made to hold here (docs/transport.md):
+
+- Acks come from our own code, in log order within a partition (`BatchConsumer.ack`); the streams' own acks are off.
+  Then the committed offset is simply the one after the last acked batch, and Faust's search for gaps, which would
+  commit one batch per interval and keep every offset in memory, has nothing to do.
+- Batches in hand are counted by topic, and no more are fetched than `bus.stream_buffer_batches`.
+- At a rebalance, what is done is committed before Faust forgets it; what is not done within `bus.drain_seconds`
+  is dropped without an ack and comes again to the partition's next owner.
+- A partition's batches come only after its owner has said that it is ready (`BatchConsumer.open`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from typing import Any, ClassVar, Protocol
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage, Message
+
+from stream_rec import logs
+from stream_rec.bus.fetch_thread import FetchThread
+from stream_rec.bus.fetched import Fetched
+from stream_rec.errors import Unavailable
+from stream_rec.settings import BusSettings
+
+_IDLE_SECONDS = 1.0
+"""A fetch without data ends after this, so that a stop is never late by more."""
+
+
+class Owner(Protocol):
+    """Who does the work of the partitions that the group gives us."""
+
+    async def assigned(self, starts: Mapping[TP, int | None]) -> None:
+        """Get ready for partitions, then call `BatchConsumer.open`. Cancelled when they are revoked meanwhile.
+
+        Args:
+            starts: the committed offset of each, where its batches begin; None = nothing was committed yet.
+        """
+
+    def revoked(self, partitions: Collection[TP]) -> None:
+        """They are no longer ours; batches in hand have been given up or acked."""
+
+
+class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+    """Faust's consumer, for topics whose events are batches. Lives in the main loop, as all of this module."""
+
+    _thread: FetchThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bus: BusSettings = self.app.bus
+        self.epochs: dict[TP, int] = {}
+        self.interrupted = asyncio.Event()
+        self._in_hand: dict[TP, dict[int, Message]] = {}
+        self._ready: set[TP] = set()
+        self._getting_ready: asyncio.Task[None] | None = None
+        self._log = logs.get("ingest")
+
+    # What handlers use.
+
+    def is_current(self, batch: Fetched) -> bool:
+        """Is the batch still ours to learn from? From any thread."""
+        return self.epochs.get(TP(batch.topic, batch.partition), 0) == batch.epoch
+
+    def ack(self, batch: Fetched) -> bool:
+        """The batch is done: the next commit covers it. Call in log order within a partition.
+
+        Returns:
+            False when it was taken back meanwhile, or the process is failing; it will come again, to us or to
+            another worker.
+        """
+        message = self._take_back(batch)
+        if message is None or self.app.failed:
+            return False
+        return bool(super().ack(message))
+
+    def drop(self, batch: Fetched) -> None:
+        """Give the batch up without an ack: it comes again after the rebalance or the next start."""
+        message = self._take_back(batch)
+        if message is not None:
+            self._unacked_messages.discard(message)
+
+    async def reread(self, batch: Fetched, offset: int) -> None:
+        """Go on with the batch's partition from `offset`; everything fetched from it so far is out of date."""
+        tp = TP(batch.topic, batch.partition)
+        if not self.is_current(batch):
+            return
+        self._new_epoch([tp])
+        self._forget([tp])
+        self._read_offset[tp] = None
+        await self._thread.seek_all({tp: offset})
+
+    def open(self, partitions: Iterable[TP]) -> None:
+        """Let batches of these partitions come."""
+        self._ready.update(partitions)
+        self._thread.wake()
+
+    def committed(self, tp: TP) -> int | None:
+        """The offset that we committed last; None = none since the partition is ours."""
+        offset: int | None = self._committed_offset[tp]
+        return offset
+
+    def end(self, tp: TP) -> int | None:
+        """The partition's high watermark as of the last fetch; None before the first one."""
+        return self.highwater(tp) if tp in self.assignment() else None
+
+    # Fetching.
+
+    def _new_consumer_thread(self) -> FetchThread:
+        return FetchThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float = _IDLE_SECONDS) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """The next batches; ends after one round, with or without any."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        partitions = self._get_active_partitions() & self._ready
+        for batch in await self._thread.fetch(frozenset(partitions), self._credits(), timeout):
+            # A rebalance since the fetch: the batch comes again from the committed offset.
+            if self.flow_active and not self.should_stop and self.is_current(batch):
+                tp = TP(batch.topic, batch.partition)
+                message = self._to_message(tp, batch)
+                self._in_hand.setdefault(tp, {})[batch.next] = message
+                yield tp, message
+
+    def _credits(self) -> dict[str, int]:
+        """How many batches each topic may have more, by topic; topics without an entry may have none."""
+        credits = dict.fromkeys((tp.topic for tp in self._ready), self._bus.stream_buffer_batches)
+        for tp, messages in self._in_hand.items():
+            if tp.topic in credits:
+                credits[tp.topic] -= len(messages)
+        return credits
+
+    def _to_message(self, tp: TP, record: Fetched) -> ConsumerMessage:
+        last = record.timestamps[-1] / 1000 if record.timestamps else 0.0
+        return ConsumerMessage(
+            record.topic,
+            record.partition,
+            record.next
+            - 1,  # so that the offset after it, which is what gets committed, is the next position
+            last,
+            0,
+            None,
+            None,
+            record,
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: the credits keep Faust's buffers from ever being full."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing, as above."""
+
+    # Acks and commits.
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing: gaps are inside the batches."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """The offset to commit: the one after the last acked batch. Right because acks come in order."""
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        offset: int = acked[-1] + 1
+        acked.clear()
+        self._acked_index[tp].clear()
+        return offset
+
+    def _take_back(self, batch: Fetched) -> Message | None:
+        messages = self._in_hand.get(TP(batch.topic, batch.partition), {})
+        message = messages.get(batch.next)
+        if message is None or message.value is not batch:
+            return None
+        del messages[batch.next]
+        self._thread.wake()
+        return message
+
+    def _forget(self, partitions: Collection[TP]) -> None:
+        for tp in partitions:
+            for message in self._in_hand.pop(tp, {}).values():
+                self._unacked_messages.discard(message)
+
+    def _new_epoch(self, partitions: Iterable[TP]) -> None:
+        for tp in partitions:
+            self.epochs[tp] = self.epochs.get(tp, 0) + 1
+
+    async def wait_empty(self) -> None:
+        """Let batches in hand end, for `bus.drain_seconds` at most, then commit what is done."""
+        self.interrupted.set()
+        deadline = self.loop.time() + self._bus.drain_seconds
+        while self._unacked_messages and self.loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        await self._commit_now()
+        left = sum(len(message.value) for messages in self._in_hand.values() for message in messages.values())
+        if left:
+            self._log.info("events fetched and not done: they will come again", events=left)
+        self._forget(list(self._in_hand))
+
+    async def _commit_now(self) -> None:
+        """Commit every ack that is in, also when a commit was under way; give up when the broker is silent."""
+        try:
+            async with asyncio.timeout(self._bus.drain_seconds):
+                if not await self.commit():
+                    await self.commit()
+        except TimeoutError:
+            self._log.warning("no commit: the broker is silent; done batches will come again")
+
+    # Rebalances. They are eager: every partition is revoked, then some are assigned.
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Commit what is done, drop the rest, and only then let Faust forget."""
+        self._new_epoch(revoked)
+        if self._getting_ready is not None:
+            self._getting_ready.cancel()
+        self._ready.clear()
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        await self.wait_empty()
+        self.app.owner.revoked(revoked)
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """A new generation begins; its batches wait for `open`."""
+        self._new_epoch(assigned)
+        self.interrupted = asyncio.Event()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Set every partition to its committed offset, and have the owner get ready."""
+        assigned = self.assignment()
+        try:
+            async with asyncio.timeout(self.app.conf.broker_request_timeout / 2):
+                committed = await self._thread.committed(assigned)
+                await self._thread.seek_all(committed)
+        except TimeoutError as error:
+            raise Unavailable(
+                "kafka", "no committed offsets", waited_seconds=self.app.conf.broker_request_timeout / 2
+            ) from error
+        for tp in assigned:
+            self._read_offset[tp] = None
+            self._committed_offset[tp] = committed.get(tp)
+        self._getting_ready = self.loop.create_task(
+            self._get_ready({tp: committed.get(tp) for tp in assigned})
+        )
+
+    async def _get_ready(self, starts: dict[TP, int | None]) -> None:
+        try:
+            await self.app.owner.assigned(starts)
+        except Exception as error:  # noqa: BLE001 - handed to the one who ends the process
+            self.app.fail(error)
+
+    async def on_stop(self) -> None:
+        """Stop getting ready, and leave nothing done uncommitted."""
+        if self._getting_ready is not None:
+            self._getting_ready.cancel()
+        await super().on_stop()
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with the consumer of this module."""
+
+    Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer
