@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from stream_rec.commands.lag import lag
+from stream_rec.commands.read import recommend, similar
 from stream_rec.commands.settings import settings
 from stream_rec.errors import StreamRecError, Unavailable
 
@@ -36,7 +37,7 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (lag, settings):
+for command in (recommend, similar, lag, settings):
     app.command()(command)
 
 

@@ -12,6 +12,8 @@ import typer
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from stream_rec.settings import Settings
 
 ConfigFile = Annotated[
@@ -67,6 +69,13 @@ def write_json(path: Path, figures: Mapping[str, Any]) -> None:
         path.write_text(json.dumps(figures, indent=2) + "\n")
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}", fix="give a writable file") from error
+
+
+def shown_text(text: str) -> Text:
+    """An id or a title as it may go to a terminal: it comes from outside, so no markup, no control characters."""
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
 
 
 _HOW_TO_ADDRESS = (
