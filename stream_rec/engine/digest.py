@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ _LAYOUT = {"starts", "arena", "slots", "scalars"}
 """Where ids lie in memory is no part of what is known: a vocabulary is hashed by its ids in row order."""
 
 
-def digest(state: State) -> str:
+def digest(state: State, attribution: Mapping[str, NDArray[Any]]) -> str:
     """128 bits over all learned state; equal if and only if (but for collisions) two engines know the same.
 
     Rows that were never taken are left out, so the cost goes with what is known, not with the bounds.
@@ -51,5 +51,8 @@ def digest(state: State) -> str:
         elif len(array) == len(state.generation):
             array = array[:items]
         h.update(path.encode())
+        h.update(np.ascontiguousarray(array).view(np.uint8).data)
+    for name, array in attribution.items():
+        h.update(name.encode())
         h.update(np.ascontiguousarray(array).view(np.uint8).data)
     return h.hexdigest()

@@ -11,20 +11,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import EventBatch, IdColumn
-from stream_rec.engine import create, lists
+from schemas.batch import EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
+from stream_rec.engine import catalogue, create, lists
 from stream_rec.engine.digest import digest
 from stream_rec.engine.names import ItemNames, n_rows, rows_of, with_room
 from stream_rec.engine.results import Judged, Learned, Neighbours, Ranked
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.kernels import candidates, slates
+from stream_rec.kernels.catalogue import forget_user
 from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.kernels.ids import event_seeds, hash_ids
 from stream_rec.kernels.learn import Events, Verdicts, advance
 from stream_rec.kernels.state import N_LEARNED
 from stream_rec.kernels.vocabulary import EVICTED
-from stream_rec.settings import EngineSettings
+from stream_rec.measure.attribution import Attribution
+from stream_rec.settings import EngineSettings, MeasureSettings
 
 SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
 
@@ -34,6 +36,7 @@ class Engine:
 
     Args:
         settings: bounds and rates.
+        measure: bounds of the join of impressions and interactions.
 
     Raises:
         ConfigError: a bound that the state cannot have.
@@ -42,7 +45,7 @@ class Engine:
     sources: tuple[str, ...] = candidates.SOURCES
     version = "1"
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: EngineSettings, measure: MeasureSettings | None = None) -> None:
         if settings.history_length & (settings.history_length - 1):
             raise ConfigError(
                 f"engine.history_length is {settings.history_length}", fix="set a power of two: 32, 64 or 128"
@@ -54,6 +57,9 @@ class Engine:
         self._scratch = create.scratch(settings)
         self._names = ItemNames(settings.max_items)
         self._vectors = VectorIndex(settings)
+        self.attribution = Attribution(
+            measure or MeasureSettings(), max_items=settings.max_items, scenarios=list(settings.scenarios)
+        )
         self._seed = np.uint64(settings.seed)
 
     # ---- learn ----
@@ -72,14 +78,11 @@ class Engine:
         Raises:
             GapError: the span begins after the next offset to learn.
         """
-        key = (batch.span.topic, batch.span.partition)
-        position = self.position.get(key, batch.span.start)
-        if batch.span.start > position:
-            raise GapError(*key, position, batch.span.start)
+        position = self._position_for(batch.span)
         first = int(np.searchsorted(batch.offsets, position))
         evicted = self._evicted()
         verdicts = self._learn_from(batch, first, judge_all, frozen)
-        self.position[key] = max(position, batch.span.next)
+        self._advance_to(batch.span)
         users, items = (now - before for now, before in zip(self._evicted(), evicted, strict=True))
         return Learned(
             n_learned=len(batch) - first,
@@ -89,9 +92,67 @@ class Engine:
             evicted_items=items,
         )
 
+    def upsert_items(self, batch: ItemBatch) -> None:
+        """Learn a batch of catalogue changes; the vector index knows each of them at once.
+
+        Raises:
+            GapError: as for learn.
+        """
+        position = self._position_for(batch.span)
+        n_bytes = sum(len(change.item_id.encode()) for change in batch.changes)
+        self.state = self.state._replace(items=with_room(self.state.items, n_bytes))
+        catalogue.apply(self.state, self._vectors, self._rates, batch, position, self._seed)
+        self._advance_to(batch.span)
+
+    def learn_impressions(self, batch: ImpressionBatch) -> None:
+        """Remember what was shown, to be joined with what users do next.
+
+        Raises:
+            GapError: as for learn.
+        """
+        first = int(np.searchsorted(batch.offsets, self._position_for(batch.span)))
+        rows = rows_of(self.state.users, batch.users)
+        begin = int(batch.item_ends[first - 1]) if first else 0
+        self.attribution.expose(
+            hash_ids(batch.users)[first:],
+            hash_ids(batch.items)[begin:],
+            batch.item_ends[first:] - begin,
+            batch.ts[first:],
+            batch.broker_ts[first:],
+            partition=batch.span.partition,
+            scenarios=batch.scenarios[first:],
+            variants=[variant or None for variant in batch.variants[first:]],
+            returning=(rows >= 0)[first:] & (self.state.histories.session_start[rows[first:]] > 0),
+        )
+        self._advance_to(batch.span)
+
+    def forget_user(self, user_id: str) -> bool:
+        """Wipe a user's history and factors; False if there was no such user."""
+        data = np.frombuffer(user_id.encode(), np.uint8)
+        return bool(forget_user(self.state, data, hash_ids(IdColumn.of([user_id]))[0]))
+
+    def _position_for(self, span: Span) -> int:
+        key = (span.topic, span.partition)
+        position = self.position.get(key, span.start)
+        if span.start > position:
+            raise GapError(*key, position, span.start)
+        return position
+
+    def _advance_to(self, span: Span) -> None:
+        key = (span.topic, span.partition)
+        self.position[key] = max(self.position.get(key, span.start), span.next)
+
     def _learn_from(self, batch: EventBatch, first: int, judge_all: bool, frozen: bool) -> Verdicts:
         events = self._columns(batch)
         n = len(batch)
+        if not frozen and first < n:
+            self.attribution.interact(
+                events.user_hashes[first:],
+                events.item_hashes[first:],
+                batch.ts[first:],
+                batch.event_types[first:],
+                batch.values[first:],
+            )
         trained = (events.seeds ^ SAMPLE_SALT) < np.uint64(
             min(self.settings.train_sample * 2.0**64, 2.0**64 - 2048)
         )
@@ -272,7 +333,7 @@ class Engine:
 
     def digest(self) -> str:
         """A hash of all that was learned; equal engines have equal digests."""
-        return digest(self.state)
+        return digest(self.state, self.attribution.arrays())
 
     def stats(self) -> dict[str, float]:
         """Gauges: sizes, evictions, index."""
@@ -283,6 +344,7 @@ class Engine:
             "evicted_users": float(self.state.users.scalars[EVICTED]),
             "evicted_items": float(self.state.items.scalars[EVICTED]),
             **self._vectors.stats(self.state),
+            **self.attribution.stats(),
         }
 
 

@@ -39,21 +39,22 @@ class VectorIndex:
             self._index.start_rebuild()
 
     def refresh(self, state: State) -> None:
-        """Take every dirty item's factors over."""
-        rows = np.flatnonzero(state.factors.dirty[: n_rows(state.items)]).astype(np.int32)
+        """Take over the factors of every dirty item that may be recommended."""
+        n = n_rows(state.items)
+        dirty = state.factors.dirty[:n]
+        rows = np.flatnonzero(dirty & state.popularity.eligible[:n]).astype(np.int32)
         if len(rows):
             self._index.upsert(rows, state.factors.items[rows])
-            state.factors.dirty[rows] = False
+        dirty[:] = False
 
-    def upsert(self, state: State, row: int) -> None:
+    def update_one(self, state: State, row: int) -> None:
         """Take one item over at once: a catalogue record must not wait for events."""
         rows = np.array([row], np.int32)
-        self._index.upsert(rows, state.factors.items[rows])
+        if state.popularity.eligible[row]:
+            self._index.upsert(rows, state.factors.items[rows])
+        else:
+            self._index.remove(rows)
         state.factors.dirty[row] = False
-
-    def remove(self, row: int) -> None:
-        """An item is gone."""
-        self._index.remove(np.array([row], np.int32))
 
     def search(self, vectors: NDArray[np.float32]) -> NDArray[np.int32]:
         """int32 [n, N_FOUND]: rows with the largest inner products, -1 where there are fewer."""

@@ -63,7 +63,6 @@ N_LISTED = 7
 
 STAMP, N_CANDIDATES, N_SESSION, N_PAST = 0, 1, 2, 3
 NEXT_OLDER_ITEMS = 3
-MATCH_WINDOW = 10
 
 
 @kernel
@@ -210,11 +209,11 @@ def from_neighbours(s, x, rates, user):
         if at < 0:
             continue
         weight = y.similarity[e]
-        for q in range(at + 1, neighbours.session_end(h, other, at, MATCH_WINDOW)):
+        for q in range(at + 1, neighbours.session_end(h, other, at, rates.match_window)):
             c = candidate(s, x, h.items[other, q & mask] & CODE_MASK, because, 1)
             if c >= 0:
                 x.features[c, AFTER] += weight * x.match_decay[q - at]
-        for q in range(neighbours.session_begin(h, other, at, MATCH_WINDOW), at):
+        for q in range(neighbours.session_begin(h, other, at, rates.match_window), at):
             c = candidate(s, x, h.items[other, q & mask] & CODE_MASK, because, 1)
             if c >= 0:
                 x.features[c, BEFORE] += weight * x.match_decay[at - q]
@@ -224,12 +223,12 @@ def from_neighbours(s, x, rates, user):
 def from_item_neighbours(s, x, rates):
     """Shrunk cosine with the items of the long history, newest first."""
     m = s.item_neighbours
-    for i in range(min(x.query[N_PAST], rates.cooccurrence_items)):
+    for i in range(min(x.query[N_PAST], rates.history_items)):
         code = x.past_codes[i]
         if not is_current(code, s.generation):
             continue
         row = code & ROW_MASK
-        for at in range(min(m.codes.shape[1], rates.cooccurrence_entries)):
+        for at in range(min(m.codes.shape[1], rates.row_entries)):
             other = m.codes[row, at]
             if other == NO_CODE:
                 break

@@ -58,9 +58,9 @@ class Rates(NamedTuple):
     session_gap: float
     neighbour_sample: int
     n_neighbours: int
-    neighbour_reach: int
-    cooccurrence_items: int
-    cooccurrence_entries: int
+    match_window: int
+    history_items: int
+    row_entries: int
     cosine_shrink: float
     popular_candidates: int
     item_age_seconds: float

@@ -1,0 +1,47 @@
+"""Catalogue batches into the state and the vector index."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.batch import IdColumn, ItemBatch
+from schemas.records import Item
+from stream_rec.engine.vectors import VectorIndex
+from stream_rec.kernels import catalogue
+from stream_rec.kernels.ids import hash_ids
+from stream_rec.kernels.state import Rates, State
+from stream_rec.models.factorization import N_TAGS, TAGS_PER_ITEM
+
+
+def hashed_tags(tags: tuple[str, ...]) -> NDArray[np.int32]:
+    """int32 [TAGS_PER_ITEM]: the first tags as buckets 1 .. N_TAGS - 1, 0 = none (Weinberger et al., ICML 2009)."""
+    out = np.zeros(TAGS_PER_ITEM, np.int32)
+    kept = [tag for tag in dict.fromkeys(tags) if tag][:TAGS_PER_ITEM]
+    if kept:
+        out[: len(kept)] = 1 + hash_ids(IdColumn.of(kept)) % np.uint64(N_TAGS - 1)
+    return out
+
+
+def apply(
+    state: State, vectors: VectorIndex, rates: Rates, batch: ItemBatch, position: int, seed: np.uint64
+) -> None:
+    """Learn the changes at or after `position`, in log order; the index knows each at once."""
+    for change in batch.changes:
+        if change.offset < position:
+            continue
+        data = np.frombuffer(change.item_id.encode(), np.uint8)
+        h = hash_ids(IdColumn(data, np.array([len(data)], np.int64)))[0]
+        if change.item is None:
+            row = catalogue.remove(state, data, h)
+        else:
+            row = _upsert(state, rates, change.item, data, h, seed)
+        if row >= 0:
+            vectors.update_one(state, int(row))
+
+
+def _upsert(
+    state: State, rates: Rates, item: Item, data: NDArray[np.uint8], h: np.uint64, seed: np.uint64
+) -> int:
+    tags = hashed_tags(item.tags)
+    return int(catalogue.upsert(state, rates, data, h, tags, item.ts, item.available, seed))

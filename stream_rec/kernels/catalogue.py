@@ -1,0 +1,64 @@
+"""Catalogue records enter the state, one at a time."""
+
+from __future__ import annotations
+
+from stream_rec.kernels import factors, learn, popularity, vocabulary
+from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.ids import mix
+from stream_rec.kernels.state import N_ITEMS_CHANGED
+
+
+@kernel
+def upsert(s, rates, data, h, tags, ts, available, seed):
+    """An item as the catalogue has it now; returns its row.
+
+    An item without events is placed among those that share its tags (mean of the tags' factors), so that the vector
+    index can find it at once; what events have taught about an item is kept.
+
+    Args:
+        s: state.
+        rates: settings.
+        data: uint8, the id.
+        h: uint64, its hash.
+        tags: int32 [TAGS_PER_ITEM], hashed tags, 0 = none.
+        ts: when it became available, seconds; 0 = now.
+        available: may it be recommended?
+        seed: uint64, of new items' factors.
+    """
+    row = vocabulary.find(s.items, data, 0, data.shape[0], h)
+    if row < 0:
+        row = learn.enter_item(s, rates, data, 0, data.shape[0], h, ts if ts > 0.0 else s.clock[0], seed)
+    s.items.seen[row] = max(s.items.seen[row], s.clock[0])
+    same = True
+    for t in range(tags.shape[0]):
+        same &= s.factors.tags[row, t] == tags[t]
+    if not same:
+        if s.factors.item_squares[row] == 0.0:
+            factors.initialise_item(s.factors, rates.factors, row, mix(h ^ seed))
+            s.factors.tags[row] = tags
+            factors.place_by_tags(s.factors, row)
+        s.factors.tags[row] = tags
+    popularity.set_eligible(s.popularity, row, available)
+    s.counters[N_ITEMS_CHANGED] += 1
+    return row
+
+
+@kernel
+def remove(s, data, h):
+    """The item is gone from the catalogue: never recommended until it is upserted. Its row, or -1."""
+    row = vocabulary.find(s.items, data, 0, data.shape[0], h)
+    if row >= 0:
+        popularity.set_eligible(s.popularity, row, False)
+    s.counters[N_ITEMS_CHANGED] += 1
+    return row
+
+
+@kernel
+def forget_user(s, data, h):
+    """Wipe a user from the state; True if there was one. Counts of items that the user touched stay."""
+    row = vocabulary.find(s.users, data, 0, data.shape[0], h)
+    if row < 0:
+        return False
+    learn.forget_user_row(s, row)
+    vocabulary.unlink(s.users, row)
+    return True

@@ -1,0 +1,34 @@
+"""Popularity: decayed counts of events per item, at three half-lives.
+
+*Trending* (an hour), *popular* (a day) and *all the time* (30 days). Candidates are the heaviest of each; every
+candidate, whoever found it, gets log(1 + count) relative to the heaviest candidate as a feature.
+
+Update: score += weight * exp(rate * (ts - landmark)), forward decay: Cormode, Shkapenyuk, Srivastava, Xu,
+"Forward Decay: A Practical Time Decay Model for Streaming Systems", ICDE 2009, section 3.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from stream_rec.kernels.popularity import PopularityState
+
+HALF_LIVES = (3600.0, 86_400.0, 30 * 86_400.0)
+"""Seconds."""
+N_TOP = 100
+
+
+def empty(n_items: int, longest_slate: int) -> PopularityState:
+    """No events yet. The lists hold twice the longest slate, so that filters leave enough."""
+    n, n_top = len(HALF_LIVES), max(N_TOP, 2 * longest_slate)
+    return PopularityState(
+        scores=np.zeros((n, n_items), np.float64),
+        rates=np.array([math.log(2) / h for h in HALF_LIVES]),
+        landmarks=np.zeros(n, np.float64),
+        top=np.full((n, n_top), -1, np.int32),
+        listed=np.zeros((n, n_items), np.bool_),
+        floor=np.zeros(n, np.float64),
+        eligible=np.ones(n_items, np.bool_),
+    )
