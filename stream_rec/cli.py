@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from stream_rec.commands.doctor import doctor
 from stream_rec.commands.lag import lag
 from stream_rec.commands.read import recommend, similar
 from stream_rec.commands.settings import settings
@@ -37,7 +38,7 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (recommend, similar, lag, settings):
+for command in (recommend, similar, lag, doctor, settings):
     app.command()(command)
 
 

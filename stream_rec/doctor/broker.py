@@ -1,0 +1,90 @@
+"""Kafka: does it answer, are the topics right, who works on them, and do producers use Java's partitioner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from schemas.records import TopicName
+from schemas.topics import TOPICS, full_name
+from stream_rec.bus.clients import admin, translated
+from stream_rec.bus.lag import lag
+from stream_rec.bus.tansu import TansuServer
+from stream_rec.bus.topics import partition_counts
+from stream_rec.doctor.finding import Finding
+from stream_rec.doctor.partitioner import examine_keys
+from stream_rec.settings import BusSettings, Settings
+
+_RENEW = "`kafka-configs.sh --alter --topic {topic} --add-config {name}={wanted}`"
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """The configured broker, its topics, group and keys; without one, whether the embedded one starts.
+
+    Raises:
+        ConfigError: the address is wrong, or Kafka refuses our user.
+        Unavailable: Kafka does not answer.
+    """
+    bus = settings.bus
+    if not bus.bootstrap:
+        with TansuServer.start():
+            yield Finding("ok", "bus.bootstrap is empty; the embedded broker starts")
+        return
+    client = admin(bus)
+    try:
+        nodes = client.list_topics(timeout=bus.admin_timeout_seconds).brokers
+        yield Finding("ok", f"{bus.bootstrap} answers, {len(nodes)} broker{'s' * (len(nodes) > 1)}")
+        counts = partition_counts(bus, client=client)
+        yield from _topics(bus, counts)
+        if counts:
+            yield from _topic_configs(client, bus, counts)
+        if len(counts) == len(TOPICS):
+            yield _group(client, bus)
+            yield from examine_keys(bus, "events")
+    except KafkaException as error:
+        raise translated(error, bus, bus.admin_timeout_seconds) from error
+
+
+def _topics(bus: BusSettings, counts: dict[TopicName, int]) -> Iterator[Finding]:
+    if missing := [full_name(bus.prefix, name) for name in TOPICS if name not in counts]:
+        yield Finding(
+            "warn", f"no topic {', '.join(missing)}", "start a worker or `stream-rec up`: both create them"
+        )
+    by_user = {name: n for name, n in counts.items() if TOPICS[name].key == "user_id"}
+    if len(set(by_user.values())) > 1:
+        listed = ", ".join(f"{name}: {n}" for name, n in by_user.items())
+        fix = "delete the wrong ones, or give them the same number of partitions"
+        yield Finding("fail", f"topics keyed by user differ in partitions ({listed})", fix)
+    elif by_user:
+        yield Finding(
+            "ok", f"{len(counts)} topics, {next(iter(by_user.values()))} partitions where keyed by user"
+        )
+
+
+def _topic_configs(client: AdminClient, bus: BusSettings, counts: dict[TopicName, int]) -> Iterator[Finding]:
+    """What a wrong topic setting would break silently."""
+    asked = {name: ConfigResource(ResourceType.TOPIC, full_name(bus.prefix, name)) for name in counts}
+    answers = client.describe_configs(list(asked.values()), request_timeout=bus.admin_timeout_seconds)
+    wrong = 0
+    for name, resource in asked.items():
+        found = {key: entry.value for key, entry in answers[resource].result().items()}
+        for key, wanted in TOPICS[name].config().items():
+            # A broker that does not say (the embedded one) has nothing to set either.
+            if key in found and found[key] != wanted:
+                wrong += 1
+                fix = _RENEW.format(topic=resource.name, name=key, wanted=wanted)
+                yield Finding("warn", f"topic {resource.name} has {key}={found[key]}, not {wanted}", fix)
+    if not wrong:
+        yield Finding("ok", "topic settings are as they should be")
+
+
+def _group(client: AdminClient, bus: BusSettings) -> Finding:
+    described = client.describe_consumer_groups([bus.group], request_timeout=bus.admin_timeout_seconds)
+    members = len(described[bus.group].result().members)
+    behind = sum(line.lag for line in lag(bus))
+    text = f"group {bus.group}: {members} worker{'s' * (members != 1)}, {behind:,} records behind"
+    if not members:
+        return Finding("warn", text, "start a worker: `stream-rec worker`")
+    return Finding("ok", text)

@@ -1,0 +1,77 @@
+"""Do producers put keys where Java's default partitioner puts them? Samples the end of a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from confluent_kafka import Consumer, TopicPartition
+
+from schemas.batch import IdColumn
+from schemas.records import TopicName
+from schemas.topics import full_name
+from stream_rec.bus.clients import client_config
+from stream_rec.bus.lag import OffsetReader
+from stream_rec.clock import SystemClock
+from stream_rec.doctor.finding import Finding
+from stream_rec.settings import BusSettings
+
+SAMPLE_PER_PARTITION = 200
+_CONSUME_SECONDS = 0.2
+_FIX = (
+    "set partitioner=murmur2_random in librdkafka producers (Java's default already is that), and send a key"
+)
+
+
+def examine_keys(bus: BusSettings, name: TopicName) -> Iterator[Finding]:
+    """One finding: how many of the last records stand on a partition that their key does not hash to.
+
+    A user's events on two partitions are learned in no fixed order, and two workers write that user's slate.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    sampled = _sample(bus, name)
+    n = sum(len(keys) for keys in sampled.values())
+    if not n:
+        yield Finding("ok", f"topic {name} is empty: no keys to look at yet")
+        return
+    wrong = sum(_misrouted(partition, keys, len(sampled)) for partition, keys in sampled.items())
+    if wrong:
+        yield Finding("fail", f"{wrong} of the last {n} records of {name} are on a wrong partition", _FIX)
+    else:
+        yield Finding("ok", f"the last {n} records of {name} are on the partition of their key")
+
+
+def _misrouted(partition: int, keys: list[bytes | None], n_partitions: int) -> int:
+    from stream_rec.kernels.murmur2 import partition_of
+
+    there = [key.decode(errors="surrogateescape") for key in keys if key is not None]
+    packed = IdColumn.of(there)
+    return len(keys) - len(there) + int((partition_of(packed, n_partitions) != partition).sum())
+
+
+def _sample(bus: BusSettings, name: TopicName) -> dict[int, list[bytes | None]]:
+    """Keys of the last records of every partition, at most `SAMPLE_PER_PARTITION` of each."""
+    lines = OffsetReader(bus).lag([name])
+    sampled: dict[int, list[bytes | None]] = {line.partition: [] for line in lines}
+    begins = {line.partition: max(line.start, line.end - SAMPLE_PER_PARTITION) for line in lines}
+    unread = {line.partition: line.end for line in lines if begins[line.partition] < line.end}
+    # It joins no group and commits nothing; librdkafka wants a group's name all the same.
+    own = {"group.id": f"{bus.group}-doctor", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+    consumer = Consumer({**client_config(bus), **own})
+    clock, topic = SystemClock(), full_name(bus.prefix, name)
+    deadline = clock.monotonic() + bus.admin_timeout_seconds
+    consumer.assign([TopicPartition(topic, p, begins[p]) for p in unread])
+    try:
+        while unread and clock.monotonic() < deadline:
+            for message in consumer.consume(1000, _CONSUME_SECONDS):
+                partition, end = message.partition(), unread.get(message.partition())
+                if message.error() or end is None:
+                    continue
+                if message.offset() < end:
+                    sampled[partition].append(message.key())
+                if message.offset() + 1 >= end:
+                    del unread[partition]
+    finally:
+        consumer.close()
+    return sampled
