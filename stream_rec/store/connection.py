@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,16 +28,12 @@ from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import StoreSettings
 
 CLIENT_NAME = "stream-rec"
-_TRANSIENT = (
-    redis.ConnectionError,
-    redis.TimeoutError,
-    ReadOnlyError,
-    OutOfMemoryError,
-    TryAgainError,
-    ClusterDownError,
+_NOT_NOW = re.compile(
+    r"(?:^|-)(OOM|READONLY|MISCONF|NOREPLICAS|MASTERDOWN|LOADING|BUSY|TRYAGAIN|CLUSTERDOWN)\b"
 )
-_TRANSIENT_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE")
-"""Codes that redis-py has no class for: writes refused until an operator or time mends it."""
+"""Codes of refusals that an operator or time mends. At the start, or (Redis 6) after a dash inside a script's error."""
+_NOT_NOW_CLASSES = (OutOfMemoryError, ReadOnlyError, TryAgainError, ClusterDownError)
+_NOT_YOU = re.compile(r"(?:^|-)NOPERM\b|The user executing the script can't")
 
 
 def connect(settings: StoreSettings) -> redis.asyncio.Redis:
@@ -95,12 +92,7 @@ def answering(url: str) -> Iterator[None]:
         raise ConfigError(
             f"redis at {address(url)} refuses our user or password: {error}", fix="correct store.url"
         ) from error
-    except NoPermissionError as error:
-        raise ConfigError(
-            f"redis at {address(url)} lets our user not do this: {error}",
-            fix="give the ACL user the rights listed in docs/redis.md",
-        ) from error
-    except _TRANSIENT as error:
+    except (redis.ConnectionError, redis.TimeoutError) as error:
         if _is_certificate_error(error):
             raise ConfigError(
                 f"redis at {address(url)} shows a certificate we do not trust: {error}",
@@ -108,7 +100,12 @@ def answering(url: str) -> Iterator[None]:
             ) from error
         raise Unavailable("redis", f"{address(url)}: {error}") from error
     except ResponseError as error:
-        if str(error).startswith(_TRANSIENT_CODES):
+        if isinstance(error, NoPermissionError) or _NOT_YOU.search(str(error)):
+            raise ConfigError(
+                f"redis at {address(url)} does not let our user do this: {error}",
+                fix="give the ACL user the rights listed in docs/redis.md",
+            ) from error
+        if isinstance(error, _NOT_NOW_CLASSES) or _NOT_NOW.search(str(error)):
             raise Unavailable("redis", f"{address(url)}: {error}") from error
         raise
 

@@ -6,12 +6,11 @@
 -- ARGV[3]  offset up to which they are here now
 -- answers  1 = held and moved on (never back), 0 = missing, behind, of another log, or being rewritten: untouched
 
-local held = redis.pcall('GET', KEYS[1])
-if type(held) ~= 'string' then return 0 end
+local held = redis.call('GET', KEYS[1])
+if not held then return 0 end
 local log, offset = string.match(held, '^{"log":"([^"]*)","offset":(-?%d+)}$')
 if log ~= ARGV[1] or tonumber(offset) < tonumber(ARGV[2]) then return 0 end
 if tonumber(ARGV[3]) > tonumber(offset) then
-  local reply = redis.pcall('SET', KEYS[1], '{"log":"' .. log .. '","offset":' .. ARGV[3] .. '}')
-  if reply.err then return reply end
+  redis.call('SET', KEYS[1], '{"log":"' .. log .. '","offset":' .. ARGV[3] .. '}')
 end
 return 1

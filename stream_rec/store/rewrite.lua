@@ -10,6 +10,5 @@ local run_id = ''
 local info = redis.pcall('INFO', 'server')
 if type(info) == 'string' then run_id = string.match(info, 'run_id:(%w+)') or '' end
 if run_id ~= ARGV[2] or redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local reply = redis.pcall('SET', KEYS[1], ARGV[3])
-if reply.err then return reply end
+redis.call('SET', KEYS[1], ARGV[3])
 return 1

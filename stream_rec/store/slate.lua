@@ -13,7 +13,10 @@
 local HEAD = '^{"as_of":{"log":"([^"]*)","partition":(-?%d+),"offset":(-?%d+),"broker_ts":(-?%d+),'
 
 local held = redis.pcall('GETRANGE', KEYS[1], 0, 255)
-if type(held) == 'string' then
+if type(held) == 'table' then
+  -- Another type is not ours either; any other error (rights, say) must not pass for an absent slate.
+  if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
+else
   local log, partition, offset, ts = string.match(held, HEAD)
   if log then
     local new_log, new_partition, new_offset, new_ts = string.match(ARGV[1], HEAD)
@@ -25,7 +28,5 @@ if type(held) == 'string' then
   end
 end
 
--- pcall: Redis' own error (OOM, READONLY, ...) goes out as it is, not wrapped into one of the script.
-local reply = redis.pcall('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-if reply.err then return reply end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1

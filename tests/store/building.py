@@ -1,0 +1,91 @@
+"""Small slates written by hand, and a store to put them in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from redis.asyncio import Redis
+
+from schemas.records import AsOf
+from stream_rec.clock import ManualClock
+from stream_rec.settings import StoreSettings
+from stream_rec.store.connection import connect
+from stream_rec.store.encoding import EncodedSlate, encode_slates
+from stream_rec.store.lists import ListStore
+from stream_rec.store.markers import Markers
+from stream_rec.store.slates import SlateStore
+
+T = TypeVar("T")
+LOG = "fQx3kPb1T9m-Zw"
+
+
+@dataclass(frozen=True)
+class Stores:
+    """One worker's stores over one connection pool."""
+
+    redis: Redis
+    settings: StoreSettings
+    slates: SlateStore
+    markers: Markers
+    lists: ListStore
+    clock: ManualClock
+
+
+def with_stores(settings: StoreSettings, story: Callable[[Stores], Awaitable[T]]) -> T:
+    """Run a story in an event loop of its own, with stores that are closed at its end."""
+
+    async def tell() -> T:
+        stores = worker(settings)
+        try:
+            return await story(stores)
+        finally:
+            await stores.redis.aclose()
+
+    return asyncio.run(tell())
+
+
+def worker(settings: StoreSettings) -> Stores:
+    """The stores of one more worker; close `redis`."""
+    redis, clock = connect(settings), ManualClock()
+    markers = Markers(redis, settings)
+    return Stores(
+        redis,
+        settings,
+        SlateStore(redis, settings, markers),
+        markers,
+        ListStore(redis, settings, clock),
+        clock,
+    )
+
+
+def as_of(offset: int, *, partition: int = 0, log: str = LOG, broker_ts: int | None = None) -> AsOf:
+    """A position; by default the broker's clock ticks once per event."""
+    ts = 1_700_000_000_000 + offset if broker_ts is None else broker_ts
+    return AsOf(log, partition, offset, ts, ts / 1000)
+
+
+def slates(
+    users: Sequence[str], at: AsOf, items: Sequence[str] = ("a", "b"), *, scenario: str = "default"
+) -> list[EncodedSlate]:
+    """The same items for every user, found by popularity."""
+    k, n = len(items), len(users)
+    return encode_slates(
+        users,
+        [list(items)] * n,
+        [[1.0 / (place + 1) for place in range(k)]] * n,
+        [[0] * k] * n,
+        [[""] * k] * n,
+        source_names=("popularity",),
+        as_of=at,
+        scenario=scenario,
+        model="m1",
+        created_ts=1_700_000_001.5,
+    )
+
+
+def slate(user: str, at: AsOf, items: Sequence[str] = ("a", "b")) -> EncodedSlate:
+    """One slate."""
+    return slates([user], at, items)[0]

@@ -1,0 +1,167 @@
+"""What Redis' refusals mean to us, and TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.settings import StoreSettings
+from stream_rec.store.connection import address, connect, connect_sync
+from stream_rec.store.reader import Reader
+from tests.store.building import Stores, as_of, slate, with_stores
+
+
+@pytest.fixture
+def admin(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+        client.execute_command("ACL", "DELUSER", "worker")
+
+
+async def write(my: Stores) -> int:
+    return (await my.slates.write([slate("ann", as_of(1))])).n_written
+
+
+@pytest.mark.parametrize("url", ["", "localhost:6379", "http://localhost", "redis://localhost:port/0"])
+def test_a_url_that_is_none_is_said_at_once(url: str) -> None:
+    for open_it in (connect, connect_sync):
+        with pytest.raises(ConfigError, match=r"store\.url"):
+            open_it(StoreSettings(url=url))
+
+
+def test_no_password_in_logs_and_errors() -> None:
+    assert address("rediss://ann:s3cret@redis.example:6380/2") == "rediss://redis.example:6380/2"
+    with pytest.raises(ConfigError) as raised:
+        connect(StoreSettings(url="redis://ann:s3cret@redis.example:port/2"))
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_user_and_password_in_the_url_are_used(redis_url: str, admin: redis.Redis) -> None:
+    admin.execute_command("ACL", "SETUSER", "worker", "on", ">pw", "~*", "+@all")
+    store = StoreSettings(url=redis_url.replace("//", "//worker:pw@"))
+    assert with_stores(store, write) == 1
+
+
+def test_the_rights_in_the_documentation_are_enough(redis_url: str, admin: redis.Redis) -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+    (rule,) = [line for line in documented.splitlines() if line.startswith("ACL SETUSER worker ")]
+    admin.execute_command(*rule.replace("PASSWORD", "pw").split())
+    store = StoreSettings(url=redis_url.replace("//", "//worker:pw@"), prefix="shop:")
+
+    async def everything(my: Stores) -> None:
+        admin.script_flush()
+        await write(my)
+        my.markers.own(0, "log", -1)
+        assert await my.markers.detect() == {0}
+        assert await my.markers.complete(await my.markers.begin(0))
+        await my.lists.remove_items(["a"])
+        await my.lists.restore_items(["a"])
+        assert await my.slates.read("ann") is not None
+
+    with_stores(store, everything)
+    reader = Reader(store)
+    assert reader.slate("ann", "default") is not None
+    assert reader.removed(["a"]) == set()
+    assert reader.last_values() == {}
+    reader.close()
+
+
+def test_a_wrong_password_is_for_the_operator(redis_url: str, admin: redis.Redis) -> None:
+    admin.execute_command("ACL", "SETUSER", "worker", "on", ">pw", "~*", "+@all")
+    with pytest.raises(ConfigError, match="user or password"):
+        with_stores(StoreSettings(url=redis_url.replace("//", "//worker:guess@")), write)
+
+
+@pytest.mark.parametrize("without", ["-evalsha", "-set", "-getrange"])
+def test_a_missing_right_is_for_the_operator(redis_url: str, admin: redis.Redis, without: str) -> None:
+    admin.execute_command("ACL", "SETUSER", "worker", "on", ">pw", "~*", "+@all", without)
+    with pytest.raises(ConfigError, match=r"docs/redis\.md"):
+        with_stores(StoreSettings(url=redis_url.replace("//", "//worker:pw@")), write)
+
+
+def test_a_replica_that_takes_no_writes_is_waited_for(redis_url: str, admin: redis.Redis) -> None:
+    """As after a failover, until the address points to the new primary."""
+    admin.slaveof("127.0.0.1", 1)
+    try:
+        with pytest.raises(Unavailable):
+            with_stores(StoreSettings(url=redis_url), write)
+    finally:
+        admin.slaveof()
+
+
+def test_a_silent_server_is_unavailable_after_the_timeout(redis_url: str, admin: redis.Redis) -> None:
+    admin.client_pause(600, all=True)
+    with pytest.raises(Unavailable, match="Timeout"):
+        with_stores(StoreSettings(url=redis_url, timeout_seconds=0.1), write)
+
+
+def test_a_bug_of_ours_passes_as_it_is(redis_url: str, admin: redis.Redis) -> None:
+    admin.hset("removed", "not", "a sorted set")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        Reader(StoreSettings(url=redis_url)).removed(["a"])
+
+
+# --- TLS
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `cert.pem` (for 127.0.0.1, signed by itself) and `key.pem`."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -keyout key.pem -out cert.pem"
+    subprocess.run(
+        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True
+    )
+    return folder
+
+
+async def with_tls_before(my: Stores, authority: Path, redis_url: str, query: str) -> int:
+    """Write through a TLS server that passes everything on to the plain Redis."""
+    port = int(redis_url.rsplit(":", 1)[1].split("/")[0])
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            sink.write(data)
+        sink.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, behind_writer), pump(behind_reader, writer))
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    tls_port = server.sockets[0].getsockname()[1]
+    from tests.store.building import worker
+
+    over_tls = worker(StoreSettings(url=f"rediss://127.0.0.1:{tls_port}/0{query}"))
+    try:
+        return await write(over_tls)
+    finally:
+        await over_tls.redis.aclose()
+        server.close()
+
+
+def test_tls_with_the_authority_named_in_the_url(redis_url: str, authority: Path) -> None:
+    async def story(my: Stores) -> int:
+        return await with_tls_before(my, authority, redis_url, f"?ssl_ca_certs={authority / 'cert.pem'}")
+
+    assert with_stores(StoreSettings(url=redis_url), story) == 1
+
+
+def test_an_unknown_authority_is_for_the_operator(redis_url: str, authority: Path) -> None:
+    async def story(my: Stores) -> int:
+        return await with_tls_before(my, authority, redis_url, "")
+
+    with pytest.raises(ConfigError, match="certificate"):
+        with_stores(StoreSettings(url=redis_url), story)
