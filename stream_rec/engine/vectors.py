@@ -19,7 +19,12 @@ class VectorIndex:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._every = settings.index_refresh_events
-        self._index = ItemIndex(settings.n_factors, exact_below=settings.exact_below_items)
+        self._index = ItemIndex(
+            settings.n_factors,
+            exact_below=settings.exact_below_items,
+            max_items=settings.max_items,
+            seed=settings.seed,
+        )
         self.nowhere: NDArray[np.int32] = np.full(N_FOUND, -1, np.int32)
 
     def due_in(self, n_learned: int) -> int:
@@ -29,16 +34,13 @@ class VectorIndex:
     def after(self, state: State) -> None:
         """Called when events were learned: refresh if the count says so.
 
-        A rebuild that was begun at one refresh is joined at the next, however long it took.
+        A rebuild that was begun at one refresh is joined a fixed number of refreshes later, however long it took.
         """
-        if int(state.counters[N_LEARNED]) % self._every:
-            return
-        self._index.join_rebuild()
-        self.refresh(state)
-        if self._index.wants_rebuild():
-            self._index.start_rebuild()
+        if int(state.counters[N_LEARNED]) % self._every == 0:
+            self._refresh(state)
+            self._index.maintain()
 
-    def refresh(self, state: State) -> None:
+    def _refresh(self, state: State) -> None:
         """Take over the factors of every dirty item that may be recommended."""
         n = n_rows(state.items)
         dirty = state.factors.dirty[:n]
@@ -69,4 +71,11 @@ class VectorIndex:
     def stats(self, state: State) -> dict[str, float]:
         """Size and staleness."""
         stale = float(np.count_nonzero(state.factors.dirty[: n_rows(state.items)]))
-        return {"index_items": float(len(self._index)), "index_stale_items": stale}
+        form = self._index.stats()
+        return {
+            "index_items": float(form.n),
+            "index_lists": float(form.nlist),
+            "index_recall": form.recall,
+            "index_rebuilds": float(form.rebuilds),
+            "index_stale_items": stale,
+        }
