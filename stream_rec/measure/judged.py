@@ -1,0 +1,66 @@
+"""What the engine's answers must look like to be measured (the engine stands above this package)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class JudgedLike(Protocol):
+    """The fresh prequential sample of a batch, as `engine.results.Judged`; m events, ranks from 1, 0 = miss."""
+
+    @property
+    def at(self) -> NDArray[np.int32]:
+        """[m], index in the batch, ascending."""
+        ...
+
+    @property
+    def rank(self) -> NDArray[np.int32]:
+        """[m], blended."""
+        ...
+
+    @property
+    def rank_by_source(self) -> NDArray[np.int32]:
+        """[m, sources]."""
+        ...
+
+    @property
+    def popularity(self) -> NDArray[np.int32]:
+        """[m], of plain popularity."""
+        ...
+
+    @property
+    def only_index(self) -> NDArray[np.bool_]:
+        """[m], only the vector index had found it."""
+        ...
+
+
+class LearnedLike(Protocol):
+    """What learning a batch did, as `engine.results.Learned`."""
+
+    @property
+    def n_learned(self) -> int:
+        """Events learned now."""
+        ...
+
+    @property
+    def n_repeated(self) -> int:
+        """Events dropped as repeats."""
+        ...
+
+    @property
+    def fresh(self) -> JudgedLike:
+        """The judged sample."""
+        ...
+
+    @property
+    def evicted_users(self) -> int:
+        """Users that made room."""
+        ...
+
+    @property
+    def evicted_items(self) -> int:
+        """Items that made room."""
+        ...
