@@ -36,7 +36,6 @@ from stream_rec.store.scripts import Call, Script, run
 
 _MARKER = Script.named("marker")
 _REWRITE = Script.named("rewrite")
-_log = logs.get("recommend")
 
 
 class Upto(NamedTuple):
@@ -186,7 +185,9 @@ class Markers:
 
     def _note_run_id(self, run_id: str) -> None:
         if self._run_id and run_id != self._run_id:
-            _log.warning("redis was restarted or replaced", redis=address(self._settings.url), run_id=run_id)
+            logs.get("recommend").warning(
+                "redis was restarted or replaced", redis=address(self._settings.url), run_id=run_id
+            )
         self._run_id = run_id
 
 

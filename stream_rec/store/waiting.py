@@ -15,7 +15,6 @@ FIRST_PAUSE_SECONDS = 0.05
 LOG_EVERY_SECONDS = 5.0
 
 T = TypeVar("T")
-_log = logs.get("recommend")
 
 
 class Stop(Protocol):
@@ -124,4 +123,4 @@ async def _stopped_within(seconds: float, stops: Sequence[Stop]) -> bool:
 
 
 def _say(event: str, what: str, waited_seconds: float, **fields: object) -> None:
-    _log.warning(event, to=what, waited_seconds=round(waited_seconds, 1), **fields)
+    logs.get("recommend").warning(event, to=what, waited_seconds=round(waited_seconds, 1), **fields)

@@ -16,7 +16,7 @@ from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import address, connect, connect_sync
 from stream_rec.store.reader import Reader
-from tests.store.building import Stores, as_of, slate, with_stores
+from tests.store.building import Stores, as_of, slate, with_stores, worker
 
 
 @pytest.fixture
@@ -118,9 +118,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make a certificate with")
     folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -keyout key.pem -out cert.pem"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -keyout key.pem -out cert.pem"
+    )
     subprocess.run(
-        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1"], cwd=folder, check=True, capture_output=True
+        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
     )
     return folder
 
@@ -142,8 +147,6 @@ async def with_tls_before(my: Stores, authority: Path, redis_url: str, query: st
     context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     tls_port = server.sockets[0].getsockname()[1]
-    from tests.store.building import worker
-
     over_tls = worker(StoreSettings(url=f"rediss://127.0.0.1:{tls_port}/0{query}"))
     try:
         return await write(over_tls)

@@ -1,0 +1,221 @@
+"""Reading recommendations from one's own code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+import redis
+
+from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.serve.client import Client
+from stream_rec.settings import StoreSettings
+from stream_rec.store.redis_server import RedisServer
+from tests.store.building import LOG, Stores, as_of, slate, slates, with_stores
+from tests.store.test_lists import Row
+
+
+class Ack(NamedTuple):
+    """What a publisher gets back."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@pytest.fixture
+def store(redis_url: str) -> StoreSettings:
+    return StoreSettings(url=redis_url)
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Client]:
+    with Client.at(redis_url) as opened:
+        yield opened
+
+
+def ids(places) -> list[str]:  # type: ignore[no-untyped-def]
+    return [place.item_id for place in places]
+
+
+@pytest.fixture
+def shop(store: StoreSettings) -> None:
+    """Ann has a slate up to event 5 of partition 0; there are lists for everybody."""
+
+    async def story(my: Stores) -> None:
+        await my.slates.write([slate("ann", as_of(5), ["a", "b", "c"])])
+        await my.slates.write(slates(["ann"], as_of(5), ["h"], scenario="home"))
+        tops = {"popular": Row(["p", "q", "r"]), "trending": Row(["t"]), "new": Row(["n"])}
+        await my.lists.write_tops(tops, as_of=as_of(5), model="m")  # type: ignore[arg-type]
+        await my.lists.write_similar({"a": Row(["b", "p"]), "b": Row(["s"])}, as_of=as_of(5), model="m")
+
+    with_stores(store, story)
+
+
+def remove(store: StoreSettings, *items: str) -> None:
+    async def story(my: Stores) -> None:
+        await my.lists.remove_items(items)
+
+    with_stores(store, story)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_known_user_gets_the_slate_with_its_reasons(client: Client) -> None:
+    answer = client.recommendations("ann")
+    assert ids(answer.items) == ["a", "b", "c"]
+    assert (answer.origin, answer.stale) == ("personal", False)
+    assert answer.items[0].reason.source == "popularity"
+    assert answer.slate is not None
+    assert answer.slate.as_of == as_of(5)
+
+
+@pytest.mark.usefixtures("shop")
+def test_each_scenario_has_its_own_slate(client: Client) -> None:
+    assert ids(client.recommendations("ann", "home").items) == ["h"]
+
+
+@pytest.mark.usefixtures("shop")
+def test_no_more_than_k(client: Client) -> None:
+    assert ids(client.recommendations("ann", k=2).items) == ["a", "b"]
+    assert ids(client.recommendations("bob", k=2).items) == ["p", "q"]
+    assert ids(client.similar("a", k=1)) == ["b"]
+    assert ids(client.popular(k=1)) == ["p"]
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_stranger_gets_what_fits_the_session(client: Client) -> None:
+    answer = client.recommendations("bob", session=["b", "a"])
+    assert ids(answer.items) == ["p", "s"]
+    assert (answer.origin, answer.slate) == ("session", None)
+    assert answer.items[0].reason.item_id == "a"
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("session", [[], ["unknown"]])
+def test_a_stranger_without_a_telling_session_gets_what_is_popular(
+    client: Client, session: list[str]
+) -> None:
+    answer = client.recommendations("bob", session=session)
+    assert ids(answer.items) == ["p", "q", "r"]
+    assert answer.origin == "popular"
+    assert answer.items[0].reason.source == "popular"
+
+
+def test_where_nothing_was_ever_written_the_answer_says_so(client: Client) -> None:
+    answer = client.recommendations("ann")
+    assert (answer.items, answer.origin) == ((), "none")
+    assert client.similar("a") == client.popular() == client.trending() == client.new() == ()
+
+
+@pytest.mark.usefixtures("shop")
+def test_lists_for_everybody(client: Client) -> None:
+    assert ids(client.similar("a")) == ["b", "p"]
+    assert client.similar("a")[0].reason.item_id == "a"
+    assert ids(client.popular()) == ["p", "q", "r"]
+    assert ids(client.trending()) == ["t"]
+    assert ids(client.new()) == ["n"]
+
+
+@pytest.mark.usefixtures("shop")
+def test_removed_items_are_nowhere(client: Client, store: StoreSettings) -> None:
+    remove(store, "a", "p")
+    answer = client.recommendations("ann", k=2)
+    assert ids(answer.items) == ["b", "c"], "filled up from the rest of the slate"
+    assert ids(answer.slate.items) == ["a", "b", "c"]  # type: ignore[union-attr]
+    assert ids(client.recommendations("bob").items) == ["q", "r"]
+    assert ids(client.recommendations("bob", session=["b", "x"]).items) == ["s"]
+    assert client.similar("a") == ()
+    assert ids(client.popular()) == ["q", "r"]
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_slate_of_nothing_but_removed_items_falls_back(client: Client, store: StoreSettings) -> None:
+    remove(store, "a", "b", "c")
+    answer = client.recommendations("ann")
+    assert (ids(answer.items), answer.origin) == (["p", "q", "r"], "popular")
+
+
+# --- reading your own write
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("offset", [0, 4, 5])
+def test_a_slate_that_knows_the_event_comes_at_once(client: Client, offset: int) -> None:
+    answer = client.recommendations("ann", after=Ack("events", 0, offset), timeout_seconds=0)
+    assert (answer.origin, answer.stale) == ("personal", False)
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("ack", [Ack("events", 0, 6), Ack("events", 1, 5)])
+def test_a_slate_that_does_not_know_the_event_in_time_is_marked_stale(client: Client, ack: Ack) -> None:
+    answer = client.recommendations("ann", after=ack, timeout_seconds=0.02)
+    assert (ids(answer.items), answer.origin, answer.stale) == (["a", "b", "c"], "personal", True)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_stranger_whose_event_is_not_learned_in_time_gets_a_stale_fallback(client: Client) -> None:
+    answer = client.recommendations("bob", after=Ack("events", 0, 6), timeout_seconds=0.02)
+    assert (answer.origin, answer.stale) == ("popular", True)
+
+
+@pytest.mark.usefixtures("shop")
+def test_it_waits_until_the_slate_knows_the_event(client: Client, store: StoreSettings) -> None:
+    """A worker that writes events 6, 7 and 8 one after the other, while the reader waits for 8."""
+
+    async def story(my: Stores) -> None:
+        for offset in (6, 7, 8):
+            await my.slates.write([slate("ann", as_of(offset), [f"after-{offset}"])])
+
+    late = threading.Timer(0.05, with_stores, (store, story))
+    late.start()
+    answer = client.recommendations("ann", after=Ack("events", 0, 8), timeout_seconds=20)
+    late.join()
+    assert (ids(answer.items), answer.stale) == (["after-8"], False)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_slate_of_an_earlier_incarnation_of_the_log_knows_nothing_of_this_one(store: StoreSettings) -> None:
+    for log, stale in ((LOG, False), ("made-anew", True)):
+        with Client(store, log=log) as client:
+            answer = client.recommendations("ann", after=Ack("events", 0, 3), timeout_seconds=0.01)
+            assert answer.stale is stale
+
+
+# --- errors
+
+
+def test_a_restart_of_redis_between_two_reads_goes_unseen(redis_server: RedisServer, client: Client) -> None:
+    client.recommendations("ann")
+    redis_server.down()
+    redis_server.start_again()
+    assert client.recommendations("ann").origin == "none"
+
+
+def test_a_redis_that_is_down_is_said_within_the_timeout(redis_server: RedisServer, client: Client) -> None:
+    redis_server.down()
+    try:
+        with pytest.raises(Unavailable, match="redis"):
+            client.recommendations("ann")
+    finally:
+        redis_server.start_again()
+
+
+def test_a_wrong_url_or_scenario_is_said_at_once(client: Client) -> None:
+    with pytest.raises(ConfigError, match=r"store\.url"):
+        Client.at("")
+    with pytest.raises(ConfigError, match="scenario"):
+        client.recommendations("ann", "no:such")
+
+
+def test_any_id_can_be_read(client: Client, store: StoreSettings, redis_url: str) -> None:
+    user = "{a}:b c\nå"
+
+    async def story(my: Stores) -> None:
+        await my.slates.write([slate(user, as_of(1), [user])])
+
+    with_stores(store, story)
+    remove(store, "x")
+    assert ids(client.recommendations(user).items) == [user]
+    assert redis.Redis.from_url(redis_url).exists(f"rec:default:{user}")
