@@ -1,7 +1,7 @@
 """Becomes a server that dies with the process that wanted it.
 
-`python launch.py PARENT_PID ENVIRONMENT_JSON PROGRAM ARGUMENT...`: a program of its own, because code between fork
-and exec of a process with threads may deadlock. Standard library only, so that it starts in milliseconds.
+`python launch.py PARENT_PID ENVIRONMENT_JSON PROGRAM ARGUMENT...`: a program of its own, because code between
+fork and exec of a process with threads may deadlock. Standard library only: it starts in milliseconds.
 """
 
 from __future__ import annotations

@@ -166,8 +166,8 @@ class Child:
 class _Spawner:
     """The one thread that forks children.
 
-    The kernel ties PR_SET_PDEATHSIG to the *thread* that forked: a child started by a short-lived thread would
-    die with it. This thread lives as long as the process.
+    The kernel ties PR_SET_PDEATHSIG to the *thread* that forked: a child of a short-lived thread would die
+    with it. This thread lives as long as the process.
     """
 
     def __init__(self) -> None:

@@ -1,0 +1,216 @@
+"""Where the log ends, and how far a group is behind it. Right on the embedded broker too.
+
+Tansu answers ListOffsets(latest) with the base of the last *batch* + 1. That answer is only where to begin: a
+fetch from there comes back with the partition's high watermark, which is the end on every broker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from schemas.records import TopicName
+from schemas.topics import full_name, short_name
+from stream_rec.bus.clients import admin, reader, translated
+from stream_rec.bus.topics import missing_topics, partition_counts
+from stream_rec.errors import Unavailable
+from stream_rec.settings import BusSettings
+
+FOLLOWED: tuple[TopicName, ...] = ("events", "items", "impressions")
+"""The topics that workers read."""
+
+_FETCH = {
+    # One small answer per broker is enough: the watermark is wanted, not the records.
+    "fetch.wait.max.ms": 5,
+    "fetch.message.max.bytes": 1,
+    "queued.min.messages": 1,
+    "auto.offset.reset": "latest",
+    "enable.partition.eof": True,
+    "fetch.queue.backoff.ms": 1,  # a queue with one record in it counts as full, and would pause the fetcher for 1 s
+}
+_CONSUME = 10_000
+_CONSUME_SECONDS = 0.01
+
+
+class PartitionLag(NamedTuple):
+    """How far a group is behind the end of one partition.
+
+    Attributes:
+        topic: without the tenant's prefix.
+        partition: of that topic.
+        start: the first offset that is still kept.
+        end: the next offset to be written.
+        committed: the next offset the group will handle; None = it has committed nothing.
+        lag: records between `committed` (or `start`) and `end`, never negative. Offsets are counted, so gaps
+            left by compaction count too, as in every lag tool.
+    """
+
+    topic: TopicName
+    partition: int
+    start: int
+    end: int
+    committed: int | None
+    lag: int
+
+
+class OffsetReader:
+    """Reads ends and a group's committed offsets without joining it; keeps its connections between questions.
+
+    Every call is bounded by `bus.admin_timeout_seconds`. Not thread-safe.
+
+    Raises (all methods):
+        ConfigError: a topic is missing, or security is wrong.
+        Unavailable: not every partition answered in time.
+    """
+
+    def __init__(self, bus: BusSettings, group: str = "") -> None:
+        """`group` is by default the workers'."""
+        self._bus = bus
+        self._group = group or bus.group
+        self._admin: AdminClient = admin(bus)
+        self._consumer: Consumer = reader(bus, _FETCH)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._consumer.close()
+
+    def ends(self, names: Collection[TopicName] = FOLLOWED) -> dict[tuple[TopicName, int], int]:
+        """The next offset to be written, by topic and partition. At least as new as the call."""
+        with self._bounded() as deadline:
+            return self._ends(self._partitions(names), deadline)
+
+    def lag(self, names: Collection[TopicName] = FOLLOWED) -> list[PartitionLag]:
+        """How far the group is behind, one line per partition, in the order of `names`.
+
+        Committed offsets are read before the ends: a lag is never understated by what was written between.
+        """
+        with self._bounded() as deadline:
+            partitions = self._partitions(names)
+            starts = self._listed(partitions, OffsetSpec.earliest(), deadline)
+            committed = self._committed(partitions, deadline)
+            ends = self._ends(partitions, deadline)
+        return [
+            PartitionLag(
+                name, p, start, ends[name, p], done, max(0, ends[name, p] - (start if done is None else done))
+            )
+            for (name, p), start in starts.items()
+            for done in (committed[name, p],)
+        ]
+
+    def _partitions(self, names: Collection[TopicName]) -> list[tuple[TopicName, int]]:
+        counts = partition_counts(self._bus, names, client=self._admin)
+        if missing := [name for name in names if name not in counts]:
+            raise missing_topics(self._bus, missing)
+        return [(name, partition) for name in names for partition in range(counts[name])]
+
+    def _listed(
+        self, partitions: Collection[tuple[TopicName, int]], which: OffsetSpec, deadline: float
+    ) -> dict[tuple[TopicName, int], int]:
+        asked = {self._on_bus(name, p): which for name, p in partitions}
+        futures = self._admin.list_offsets(asked, request_timeout=_left(deadline))
+        return {self._ours(at): future.result().offset for at, future in futures.items()}
+
+    def _committed(
+        self, partitions: Collection[tuple[TopicName, int]], deadline: float
+    ) -> dict[tuple[TopicName, int], int | None]:
+        asked = ConsumerGroupTopicPartitions(self._group, [self._on_bus(name, p) for name, p in partitions])
+        futures = self._admin.list_consumer_group_offsets([asked], request_timeout=_left(deadline))
+        answers = futures[self._group].result().topic_partitions
+        for answer in answers:
+            if answer.error:
+                raise KafkaException(answer.error)
+        return {self._ours(answer): answer.offset if answer.offset >= 0 else None for answer in answers}
+
+    def _ends(
+        self, partitions: Collection[tuple[TopicName, int]], deadline: float
+    ) -> dict[tuple[TopicName, int], int]:
+        begin = self._listed(partitions, OffsetSpec.latest(), deadline)
+        waiting = set(begin)
+        ends: dict[tuple[TopicName, int], int] = {}
+        self._consumer.assign([self._on_bus(name, p, offset) for (name, p), offset in begin.items()])
+        try:
+            while waiting:
+                for message in self._consumer.consume(_CONSUME, _CONSUME_SECONDS):
+                    # Its first word since `assign`: now the cached watermark is not of an earlier question.
+                    at = self._answered(message)
+                    if at in waiting:
+                        waiting.remove(at)
+                        ends[at] = self._consumer.get_watermark_offsets(self._on_bus(*at), cached=True)[1]
+                if waiting and _left(deadline) <= 0:
+                    raise self._late(waiting)
+        finally:
+            self._consumer.unassign()
+        return {at: ends[at] for at in begin}
+
+    def _answered(self, message: Message) -> tuple[TopicName, int] | None:
+        """Which partition spoke, by a record or its end; None = an error that librdkafka recovers from."""
+        error = message.error()
+        if error is None or error.code() == KafkaError._PARTITION_EOF:
+            return self._ours(TopicPartition(message.topic(), message.partition()))
+        if not error.retriable():
+            raise KafkaException(error)
+        return None
+
+    def _late(self, waiting: set[tuple[TopicName, int]]) -> Unavailable:
+        first = "/".join(map(str, min(waiting)))
+        return Unavailable(
+            "kafka",
+            f"{self._bus.bootstrap}: {len(waiting)} partitions did not answer, {first} among them",
+            waited_seconds=self._bus.admin_timeout_seconds,
+        )
+
+    @contextmanager
+    def _bounded(self) -> Iterator[float]:
+        """When the call must be done; Kafka's errors become ours."""
+        began = time.monotonic()
+        try:
+            yield began + self._bus.admin_timeout_seconds
+        except KafkaException as error:
+            raise translated(error, self._bus, time.monotonic() - began) from error
+
+    def _on_bus(self, name: TopicName, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
+        return TopicPartition(full_name(self._bus.prefix, name), partition, offset)
+
+    def _ours(self, at: TopicPartition) -> tuple[TopicName, int]:
+        name = short_name(self._bus.prefix, at.topic)
+        assert name is not None, f"{at.topic} was not asked for"
+        return name, at.partition
+
+
+def ends(bus: BusSettings, name: TopicName) -> dict[int, int]:
+    """The next offset to be written, by partition of one topic; see `OffsetReader`."""
+    with offset_reader(bus) as reads:
+        return {partition: end for (_, partition), end in reads.ends([name]).items()}
+
+
+def lag(bus: BusSettings, group: str = "", names: Collection[TopicName] = FOLLOWED) -> list[PartitionLag]:
+    """How far a group (default: the workers') is behind; see `OffsetReader`."""
+    with offset_reader(bus, group) as reads:
+        return reads.lag(names)
+
+
+@contextmanager
+def offset_reader(bus: BusSettings, group: str = "") -> Iterator[OffsetReader]:
+    """An `OffsetReader` that is closed at the end."""
+    reads = OffsetReader(bus, group)
+    try:
+        yield reads
+    finally:
+        reads.close()
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

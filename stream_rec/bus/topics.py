@@ -1,0 +1,143 @@
+"""The topics of `schemas.topics` on a broker: made once, told apart by incarnation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from schemas.records import TopicName
+from schemas.topics import TOPICS, Topic, full_name
+from stream_rec.bus.clients import admin, translated
+from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.settings import BusSettings
+
+_POLL_SECONDS = 0.02
+_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+
+
+def ensure_topics(bus: BusSettings) -> dict[TopicName, int]:
+    """Create what is missing; a topic that is there stays as it is. Several processes may call it at once.
+
+    Topics keyed by user get the partition count of those of them that are there, else `bus.partitions`.
+
+    Returns:
+        Partitions by name, of every topic. All have leaders.
+
+    Raises:
+        ConfigError: topics keyed by user have different partition counts, or the broker refuses the settings.
+        Unavailable: no answer from the broker, or topics without leaders, after `bus.admin_timeout_seconds`.
+    """
+    client, began = admin(bus), time.monotonic()
+    there = partition_counts(bus, client=client)
+    n_events = _common_partitions(
+        {name: n for name, n in there.items() if TOPICS[name].key == "user_id"}, bus
+    )
+    missing = [topic for name, topic in TOPICS.items() if name not in there]
+    if missing:
+        _create(client, bus, [_new_topic(bus, topic, n_events) for topic in missing])
+    while len(there) < len(TOPICS):
+        waited = time.monotonic() - began
+        if waited > bus.admin_timeout_seconds:
+            unready = ", ".join(full_name(bus.prefix, name) for name in TOPICS if name not in there)
+            raise Unavailable("kafka", f"{bus.bootstrap}: no leaders for {unready}", waited_seconds=waited)
+        time.sleep(_POLL_SECONDS)
+        there = partition_counts(bus, client=client)
+    _common_partitions({name: n for name, n in there.items() if TOPICS[name].key == "user_id"}, bus)
+    return there
+
+
+def partition_counts(
+    bus: BusSettings, names: Collection[TopicName] = tuple(TOPICS), *, client: AdminClient | None = None
+) -> dict[TopicName, int]:
+    """Partitions by name, of those topics that exist and whose partitions all have leaders. Creates nothing.
+
+    Raises:
+        ConfigError: security is wrong.
+        Unavailable: the broker did not answer within `bus.admin_timeout_seconds`.
+    """
+    found = _described(bus, names, client or admin(bus))
+    return {
+        name: len(topic.partitions)
+        for name, topic in found.items()
+        if topic.partitions and all(p.leader is not None and p.leader.id >= 0 for p in topic.partitions)
+    }
+
+
+def log_id(bus: BusSettings, name: TopicName) -> str:
+    """The id of this incarnation of the topic: offsets of two logs with different ids cannot be compared.
+
+    It is Kafka's topic id (22 characters of base64): a topic that is deleted and made again has another, and
+    so has every topic after the embedded broker was started again.
+
+    Raises:
+        ConfigError: there is no such topic, or the broker is too old to give ids.
+        Unavailable: the broker did not answer within `bus.admin_timeout_seconds`.
+    """
+    found = _described(bus, [name], admin(bus))
+    if name not in found:
+        raise missing_topics(bus, [name])
+    topic_id = str(found[name].topic_id)
+    if topic_id == _NO_ID:
+        raise ConfigError(
+            f"Kafka at {bus.bootstrap} gives topics no ids", fix="upgrade it to Kafka 3.1 or newer"
+        )
+    return topic_id
+
+
+def missing_topics(bus: BusSettings, names: Collection[TopicName]) -> ConfigError:
+    """The error for topics that should be there."""
+    listed = ", ".join(full_name(bus.prefix, name) for name in names)
+    return ConfigError(
+        f"Kafka at {bus.bootstrap} has no topic {listed}",
+        fix="start `stream-rec up` or a worker: both create topics",
+    )
+
+
+def _described(bus: BusSettings, names: Collection[TopicName], client: AdminClient) -> dict[TopicName, Any]:
+    by_full = {full_name(bus.prefix, name): name for name in names}
+    futures = client.describe_topics(
+        TopicCollection(list(by_full)), request_timeout=bus.admin_timeout_seconds
+    )
+    answers = _results(futures, bus, passing=KafkaError.UNKNOWN_TOPIC_OR_PART)
+    return {by_full[full]: answer for full, answer in answers.items()}
+
+
+def _common_partitions(by_user: Mapping[TopicName, int], bus: BusSettings) -> int:
+    if len(set(by_user.values())) > 1:
+        counts = ", ".join(f"{full_name(bus.prefix, name)}: {n}" for name, n in sorted(by_user.items()))
+        raise ConfigError(
+            f"topics keyed by user differ in partitions ({counts}): workers would share users",
+            fix="delete the wrong ones, or give them the same number of partitions",
+        )
+    return next(iter(by_user.values()), bus.partitions)
+
+
+def _new_topic(bus: BusSettings, topic: Topic, n_events: int) -> NewTopic:
+    return NewTopic(
+        full_name(bus.prefix, topic.name),
+        topic.n_partitions(n_events),
+        bus.replication,
+        config={**topic.config(), "max.message.bytes": str(bus.max_message_bytes)},
+    )
+
+
+def _create(client: AdminClient, bus: BusSettings, topics: list[NewTopic]) -> None:
+    futures = client.create_topics(topics, request_timeout=bus.admin_timeout_seconds)
+    _results(futures, bus, passing=KafkaError.TOPIC_ALREADY_EXISTS)
+
+
+def _results(futures: Mapping[str, Future[Any]], bus: BusSettings, *, passing: int) -> dict[str, Any]:
+    """Every answer; those that failed with the code `passing` are left out."""
+    answers = {}
+    for name, future in futures.items():
+        try:
+            answers[name] = future.result()
+        except KafkaException as error:
+            if error.args[0].code() != passing:
+                raise translated(error, bus, bus.admin_timeout_seconds) from error
+    return answers
