@@ -1,6 +1,6 @@
 """`stream-rec`: the command line. Only names commands and turns our errors into a message and an exit code.
 
-Exit codes: 0 done; 1 a check failed or the user stopped it; 2 wrong settings or usage; 3 a server is away.
+Exit codes: 0 done; 1 a check failed; 2 wrong settings or usage; 3 a server is away; 130 stopped by a signal.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import typer
 from stream_rec.commands.doctor import doctor
 from stream_rec.commands.lag import lag
 from stream_rec.commands.read import recommend, similar
+from stream_rec.commands.replay import replay
 from stream_rec.commands.settings import settings
 from stream_rec.errors import StreamRecError, Unavailable
 
@@ -38,7 +39,7 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (recommend, similar, lag, doctor, settings):
+for command in (replay, recommend, similar, lag, doctor, settings):
     app.command()(command)
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from schemas.records import AsOf
+from producers.publisher import Published, Publisher
+from schemas.records import AsOf, Interaction
+from schemas.topics import Ack
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import Unavailable
-from stream_rec.settings import StoreSettings
+from stream_rec.settings import BusSettings, IngestSettings, StoreSettings
 from stream_rec.store.connection import answering, connect_sync
 from stream_rec.store.keys import Keys
 
@@ -134,3 +137,46 @@ class FreshnessProbe:
 def _knows(raw: bytes, event: Watched) -> bool:
     as_of = _decode(raw).as_of
     return as_of.partition == event.partition and as_of.offset >= event.offset
+
+
+class WatchedPublisher(Publisher):
+    """A publisher that has the probe watch some of the events it sends, evenly over time.
+
+    Args:
+        bus: where to.
+        ingest: as `Publisher`.
+        probe: watches; must be running.
+        per_second: events to be watched, at most.
+    """
+
+    def __init__(
+        self, bus: BusSettings, ingest: IngestSettings, probe: FreshnessProbe, per_second: float
+    ) -> None:
+        super().__init__(bus, ingest, clock=probe.clock)
+        self._probe = probe
+        self._pause = 1.0 / per_second
+        self._next = probe.clock.monotonic()
+
+    def send(self, record: Published, on_ack: Callable[[Ack], None] | None = None) -> None:
+        """As `Publisher.send`."""
+        now = self._probe.clock.monotonic()
+        if now < self._next or not isinstance(record, Interaction) or not self._probe.has_room:
+            super().send(record, on_ack)
+            return
+        self._next = now + self._pause
+        user = record.user_id
+
+        def acknowledged(ack: Ack) -> None:
+            self._probe.watch(Watched(user, ack.partition, ack.offset, now))
+            if on_ack:
+                on_ack(ack)
+
+        super().send(record, acknowledged)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that `share` (0 to 1) of the values do not exceed, without interpolation; nan when empty."""
+    if not values:
+        return float("nan")
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -65,14 +65,6 @@ def in_turns(
     return results
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of the values do not exceed, without interpolation; nan when empty."""
-    if not values:
-        return float("nan")
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
 def say_on_stderr(line: str) -> None:
     """Progress for a person; stdout stays for the result."""
     print(line, file=sys.stderr, flush=True)

@@ -23,7 +23,7 @@ Lines = list[dict[str, Any]]
 
 
 def lag(
-    group: Annotated[str, typer.Option(help="consumer group [default: bus.group]", show_default=False)] = "",
+    group: Annotated[str, typer.Option(help="consumer group; by default bus.group", show_default=False)] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="go on until Ctrl-C")] = False,
     interval: Annotated[
         float, typer.Option(min=0.1, max=3600, help="seconds over which rates are taken")

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", "-c", metavar="FILE", help="settings file [default: stream-rec.toml, if there]"),
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="settings file; by default stream-rec.toml, if there"
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,

@@ -1,0 +1,123 @@
+"""What the demo says at its end: one user's recommendations by title, the totals, and what to try next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schemas.records import Interaction, Reason
+from stream_rec.demo.figures import Figures
+from stream_rec.serve.client import Recommendations
+
+SHOWN_EVENTS = 5
+SHOWN_ITEMS = 10
+_PHRASES = {
+    "popularity": "popular now",
+    "transitions": "often follows",
+    "neighbours": "in sessions like this one, with",
+    "item_neighbours": "liked by those who like",
+    "factorization": "close to this user's taste",
+    "session": "seen in this session",
+}
+_NEXT = (
+    ("make test", "the same on real servers, with everything that can go wrong"),
+    ("stream-rec up --write", "a stack that stays: broker and Redis, addresses in stream-rec.toml"),
+    ("stream-rec worker", "in a second terminal: learns and writes slates"),
+    ("stream-rec simulate", "in a third: shoppers with tastes of their own"),
+    ("stream-rec lag --watch", "how far the worker is behind, per partition"),
+    ("stream-rec demo --data FILE", "this demo with a log of your own (CSV, JSON Lines, Parquet)"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the demo went.
+
+    Attributes:
+        data: name of the log.
+        figures: the last ones.
+        served_hit_rate: over all judged events of the run.
+        served_hit_rate_popular: of the popular list on the same events.
+        n_watched: events that freshness was measured on.
+        worker_exit_code: of the worker after SIGTERM.
+    """
+
+    data: str
+    figures: Figures
+    served_hit_rate: float
+    served_hit_rate_popular: float
+    n_watched: int
+    worker_exit_code: int
+
+    def flat(self) -> dict[str, Any]:
+        """As one flat object, for `--json`."""
+        own = {name: value for name, value in asdict(self).items() if name != "figures"}
+        return own | {name: value for name, value in asdict(self.figures).items() if name not in own}
+
+
+def print_user(
+    console: Console, events: Sequence[Interaction], answer: Recommendations, titles: Mapping[str, str]
+) -> None:
+    """One user's last events and recommendations, by title.
+
+    Args:
+        console: where to.
+        events: the user's, in order; at least one.
+        answer: what Redis holds for the user.
+        titles: of items; an item without one goes by its id.
+    """
+    console.print(Text(f"\nUser {events[-1].user_id}: last of {len(events)} events", style="bold"))
+    for event in events[-SHOWN_EVENTS:]:
+        value = "" if event.value is None else f" {event.value:g}"
+        console.print(Text(f"  {event.event_type}{value}  {titles.get(event.item_id, event.item_id)}"))
+    table = Table("", "recommended now", "score", "why", box=None, pad_edge=False, header_style="bold")
+    for place, item in enumerate(answer.items[:SHOWN_ITEMS], start=1):
+        title = Text(titles.get(item.item_id, item.item_id))
+        table.add_row(str(place), title, f"{item.score:.3f}", Text(because(item.reason, titles), style="dim"))
+    console.print(table)
+
+
+def because(reason: Reason, titles: Mapping[str, str]) -> str:
+    """A reason in words."""
+    phrase = _PHRASES.get(reason.source, reason.source)
+    return f"{phrase} {titles.get(reason.item_id, reason.item_id)}" if reason.item_id else phrase
+
+
+def print_totals(console: Console, outcome: Outcome) -> None:
+    """The figures of the whole run."""
+    f = outcome.figures
+    rate = f.n_published / f.seconds if f.seconds else 0.0
+    rows = (
+        ("events", f"{f.n_published:,} in {f.seconds:.0f} s ({rate:,.0f}/s), all handled: lag {f.lag}"),
+        (
+            "freshness",
+            f"p50 {f.freshness_ms_p50:.0f} ms, p99 {f.freshness_ms_p99:.0f} ms, from publish to a slate in Redis that "
+            f"knows the event ({outcome.n_watched:,} events watched)",
+        ),
+        (
+            f"hit-rate@{f.k}",
+            f"{outcome.served_hit_rate:.3f} of what users did next was in the slate they had been served; "
+            f"in the popular list: {outcome.served_hit_rate_popular:.3f}",
+        ),
+        ("slates", f"{f.n_slates:,} written"),
+        ("dead letters", f"{f.n_dead_letters} of {f.n_bad} bad messages, nothing else lost"),
+    )
+    console.print(Text(f"\n{outcome.data}", style="bold"))
+    table = Table.grid(padding=(0, 2))
+    for name, text in rows:
+        table.add_row(Text(name, style="bold"), Text(text))
+    console.print(table)
+
+
+def print_next(console: Console) -> None:
+    """What to try next."""
+    console.print(Text("\nTry next", style="bold"))
+    table = Table.grid(padding=(0, 2))
+    for command, text in _NEXT:
+        table.add_row(Text(f"  {command}", style="cyan"), Text(text, style="dim"))
+    console.print(table)

@@ -1,0 +1,86 @@
+"""`stream-rec replay` puts a log on the bus, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+
+from stream_rec.bus.lag import ends
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.settings import Settings
+from tests.cli.running import PROGRAM, addresses, clean_environment, run
+from tests.waiting import wait_until
+
+
+def events(settings: Settings) -> list[dict[str, Any]]:
+    """All of the topic, read by a plain consumer."""
+    at = ends(settings.bus, "events")
+    consumer = Consumer(
+        {"bootstrap.servers": settings.bus.bootstrap, "group.id": "test", "auto.offset.reset": "earliest"}
+    )
+    consumer.assign([TopicPartition(f"{settings.bus.prefix}events", partition, 0) for partition in at])
+    read: list[bytes] = []
+
+    def all_read() -> bool:
+        read.extend(message.value() for message in consumer.consume(10_000, 0.2))
+        return len(read) >= sum(at.values())
+
+    wait_until(all_read, what="every event")
+    consumer.close()
+    return [json.loads(value) for value in read]
+
+
+def test_columns_can_be_named_and_bad_rows_are_left_out(tansu_settings: Settings, tmp_path: Path) -> None:
+    ensure_topics(tansu_settings.bus)
+    log = tmp_path / "log.csv"
+    log.write_text("who;what;when;stars\nann;film-1;2024-05-01T10:00:00;5\n;film-2;2024-05-01T10:00:01;4\n")
+    columns = ["--user-id", "who", "--item-id", "what", "--ts", "when", "--value", "stars"]
+    form = ["--ts-unit", "iso", "--separator", ";", "--default-event-type", "rating"]
+    done = run("replay", str(log), *columns, *form, environment=addresses(tansu_settings), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 events published")
+    assert "1 rows are no events" in done.stderr
+    assert "row 2" in done.stderr
+    (event,) = events(tansu_settings)
+    assert event == {
+        "user_id": "ann",
+        "item_id": "film-1",
+        "event_type": "rating",
+        "ts": 1714557600.0,
+        "value": 5.0,
+    }
+
+
+def test_stopped_by_ctrl_c_it_goes_on_without_repeating_or_skipping(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    ensure_topics(tansu_settings.bus)
+    log = tmp_path / "log.csv"
+    log.write_text("user_id,item_id,ts\n" + "".join(f"u{n % 7},i{n},{n}\n" for n in range(2_000)))
+    command = ["replay", str(log), "--rate", "1000", "--resume-file", str(tmp_path / "resume.json")]
+    first = subprocess.Popen(
+        [*PROGRAM, *command],
+        env=clean_environment(**addresses(tansu_settings)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: sum(ends(tansu_settings.bus, "events").values()) > 100, what="some events")
+    first.send_signal(signal.SIGINT)
+    _, errors = first.communicate(timeout=30)
+    assert first.returncode == 130, errors
+    assert "the same command goes on from here" in errors
+    second = run(*command, environment=addresses(tansu_settings))
+    assert second.returncode == 0, second.stderr
+    assert sorted(event["ts"] for event in events(tansu_settings)) == list(range(2_000))
+
+
+def test_a_source_that_is_neither_file_nor_data_set_is_refused_with_what_there_is() -> None:
+    refused = run("replay", "nowhere", "--set", "bus.bootstrap=127.0.0.1:9")
+    assert refused.returncode == 2
+    assert "movielens-100k" in refused.stderr
