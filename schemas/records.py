@@ -95,14 +95,25 @@ class AsOf(msgspec.Struct, frozen=True):
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why an item is in a slate: the loudest source, and the user's item it started from, if any."""
+    """Why an item is in a slate: the loudest source, and the user's item it started from, if any.
+
+    Attributes:
+        source: name of the source.
+        item_id: the user's item.
+    """
 
     source: str
     item_id: str | None = None
 
 
 class SlateItem(msgspec.Struct, frozen=True):
-    """One place of a slate."""
+    """One place of a slate.
+
+    Attributes:
+        item_id: the item.
+        score: comparable within the slate only.
+        reason: why it is there.
+    """
 
     item_id: str
     score: float
@@ -113,6 +124,15 @@ class Slate(msgspec.Struct, frozen=True):
     """A ranked list for one user. Redis `rec:<scenario>:<user_id>`; topic `slates`, key `user_id`.
 
     `as_of` is the first field: the store compares it at the head of the JSON without parsing the rest.
+
+    Attributes:
+        as_of: up to which event it knows.
+        user_id: whose.
+        scenario: where it is to be shown.
+        slate_id: of this slate; an impression names it.
+        model: version of the engine and its settings.
+        created_ts: when it was made, seconds since the epoch, the worker's clock.
+        items: best first.
     """
 
     as_of: AsOf
