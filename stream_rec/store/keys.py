@@ -1,18 +1,7 @@
-"""Every Redis key, in one place. docs/redis.md explains them to readers.
+"""Every Redis key, in one place. docs/redis.md says what each holds and how long it lives.
 
-| key | type | holds |
-|---|---|---|
-| `rec:<scenario>:<user_id>` | string | a Slate, JSON |
-| `popular`, `trending`, `new` | string | an ItemList, JSON |
-| `similar:<item_id>` | string | an ItemList, JSON |
-| `removed` | sorted set | removed item ids, by when they were removed |
-| `marker:<partition>` | string | up to which offset the partition's slates are here, JSON |
-| `workers` | sorted set | names of workers, by when they last reported |
-| `metrics:<worker>` | string | the worker's last values, JSON |
-
-`store.prefix` stands before each, as it is. An id is always the last part and stands verbatim, so colons in
-it are not ambiguous. We put no braces into keys (Redis Cluster reads `{...}` as a hash tag); an id may hold
-some: see docs/redis.md.
+An id is always the last part and stands verbatim, so colons in it are not ambiguous. We put no braces into keys: Redis
+Cluster would read `{...}` as a hash tag.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def with_tls_before(my: Stores, authority: Path, redis_url: str, query: str) -> int:
+async def write_over_tls(authority: Path, redis_url: str, query: str) -> int:
     """Write through a TLS server that passes everything on to the plain Redis."""
     port = int(redis_url.rsplit(":", 1)[1].split("/")[0])
 
@@ -156,15 +156,10 @@ async def with_tls_before(my: Stores, authority: Path, redis_url: str, query: st
 
 
 def test_tls_with_the_authority_named_in_the_url(redis_url: str, authority: Path) -> None:
-    async def story(my: Stores) -> int:
-        return await with_tls_before(my, authority, redis_url, f"?ssl_ca_certs={authority / 'cert.pem'}")
-
-    assert with_stores(StoreSettings(url=redis_url), story) == 1
+    query = f"?ssl_ca_certs={authority / 'cert.pem'}"
+    assert asyncio.run(write_over_tls(authority, redis_url, query)) == 1
 
 
 def test_an_unknown_authority_is_for_the_operator(redis_url: str, authority: Path) -> None:
-    async def story(my: Stores) -> int:
-        return await with_tls_before(my, authority, redis_url, "")
-
     with pytest.raises(ConfigError, match="certificate"):
-        with_stores(StoreSettings(url=redis_url), story)
+        asyncio.run(write_over_tls(authority, redis_url, ""))

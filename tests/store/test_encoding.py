@@ -97,7 +97,7 @@ def test_a_log_that_would_break_the_head_is_refused(log: str) -> None:
 
 
 def test_columns_of_different_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         encode_list(["a", "b"], [1.0], as_of=as_of(0), model="m", created_ts=0.0)
 
 

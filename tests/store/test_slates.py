@@ -245,7 +245,7 @@ def test_a_redis_that_is_down_is_unavailable_and_back_when_it_is_back(redis_serv
         await my.slates.write([slate("ann", as_of(1))])
         redis_server.down()
         try:
-            with pytest.raises(Unavailable, match="127.0.0.1"):
+            with pytest.raises(Unavailable, match=r"127\.0\.0\.1"):
                 await my.slates.write([slate("ann", as_of(2))])
         finally:
             redis_server.start_again()
