@@ -11,8 +11,8 @@ import xxhash
 
 from schemas.records import AsOf, Reason, Slate, SlateItem
 
-_LOG = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-"""What needs no escape and keeps the head under the 256 bytes that slate.lua reads."""
+_LOG = re.compile(r"[A-Za-z0-9+/=_.-]{1,64}")
+"""Base64 of either alphabet (topic ids): no escapes, and the head stays under the 256 bytes slate.lua reads."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -120,7 +120,7 @@ def encode_list(
 
 def _check_log(as_of: AsOf) -> None:
     if not _LOG.fullmatch(as_of.log):
-        raise ValueError(f"as_of.log {as_of.log!r} is not 1 to 64 of A-Z a-z 0-9 _ . -")
+        raise ValueError(f"as_of.log {as_of.log!r} is not 1 to 64 of A-Z a-z 0-9 + / = _ . -")
 
 
 def _check_finite(json: bytes) -> None:

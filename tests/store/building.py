@@ -19,7 +19,7 @@ from stream_rec.store.markers import Markers
 from stream_rec.store.slates import SlateStore
 
 T = TypeVar("T")
-LOG = "fQx3kPb1T9m-Zw"
+LOG = "fQx3+Pb1/9m-Zw=="
 
 
 @dataclass(frozen=True)

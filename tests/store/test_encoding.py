@@ -24,7 +24,7 @@ places = st.lists(
 )
 positions = st.builds(
     AsOf,
-    log=st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True),
+    log=st.from_regex(r"[A-Za-z0-9+/=_.-]{1,64}", fullmatch=True),
     partition=st.integers(0, 2**31 - 1),
     offset=st.integers(-1, 2**53),
     broker_ts=st.integers(-1, 2**53),

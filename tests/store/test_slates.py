@@ -37,7 +37,7 @@ def test_get_shows_a_slate_a_person_can_read(store: StoreSettings, plain: redis.
     assert with_stores(store, story) == Written(1, 0, False)
     held = plain.get("rec:default:ann")
     assert held.startswith(
-        '{"as_of":{"log":"fQx3kPb1T9m-Zw","partition":0,"offset":5,"broker_ts":1700000000005,'
+        '{"as_of":{"log":"fQx3+Pb1/9m-Zw==","partition":0,"offset":5,"broker_ts":1700000000005,'
     )
     assert json.loads(held)["items"] == [
         {"item_id": "milk", "score": 1.0, "reason": {"source": "popularity"}},
