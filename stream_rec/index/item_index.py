@@ -66,8 +66,7 @@ class ItemIndex:
 
     Args:
         n_factors: width d of the vectors.
-        exact_below: up to this many items every vector is scanned; the inverted file goes back to that form when
-            fewer than half of it are left.
+        exact_below: up to this many items a training gives the exact form, in which every vector is scanned.
         max_items: rows must be below it.
         recall: of the inverted file at 100 neighbours, that training aims for.
         join_after: calls of `maintain` between the start of a rebuild and its join.
@@ -193,16 +192,15 @@ class ItemIndex:
     def is_stale(self) -> bool:
         """Would a rebuild pay?
 
-        If the number of items calls for the other form; once half of the items were put in or taken out since the
+        If the exact form has outgrown `exact_below`; once half of the items were put in or taken out since the
         last training, if what it reached is lost (`Trained.has_drifted`); and now and then in any case, ever more
         seldom, because factors that have learned more may lie in better lists than any measure of the old ones shows.
         """
         n, updates = len(self), self._updates
         if self._now.file.n_lists == 1:
             return self._lists_wanted() > 1
-        if n < self._exact_below // 2 or updates >= max(_WORN_OUT * n, self._updates_before):
-            return True
-        return updates >= _TURNED_OVER * n and self._now.has_drifted()
+        is_worn_out = updates >= max(_WORN_OUT * n, self._updates_before)
+        return is_worn_out or (updates >= _TURNED_OVER * n and self._now.has_drifted())
 
     def start_rebuild(self, queries: NDArray[np.float32] | None = None) -> None:
         """Begin to train anew in the background; nothing happens if that is under way.
