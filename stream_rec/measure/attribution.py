@@ -53,7 +53,7 @@ class Attribution:
         *,
         partition: int,
         scenarios: Sequence[str],
-        variants: Sequence[str | None],
+        variants: Sequence[str],
         returning: Sequence[bool] | NDArray[np.bool_],
     ) -> None:
         """Learn n impressions of one partition, in log order.
@@ -66,7 +66,7 @@ class Attribution:
             broker_ts: [n], ms: the window it is counted in.
             partition: of the topic `impressions`.
             scenarios: [n].
-            variants: [n], arm of an experiment, None = none.
+            variants: [n], arm of an experiment; empty = none.
             returning: [n], had the user been here before the present session.
         """
         labels = self.names.codes(scenarios, variants, returning)
