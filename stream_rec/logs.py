@@ -33,4 +33,4 @@ def configure(level: str = "info", *, as_json: bool = False) -> None:
 
 def get(stage: str) -> Any:
     """A logger bound to one stage: ingest, learn, index, recommend, measure (or the program's name)."""
-    return structlog.get_logger().bind(stage=stage)
+    return structlog.get_logger(stage=stage)
