@@ -53,7 +53,7 @@ class Attribution:
         *,
         partition: int,
         scenarios: Sequence[str],
-        variants: Sequence[str],
+        variants: Sequence[str | None],
         returning: Sequence[bool] | NDArray[np.bool_],
     ) -> None:
         """Learn n impressions of one partition, in log order.
@@ -66,7 +66,7 @@ class Attribution:
             broker_ts: [n], ms: the window it is counted in.
             partition: of the topic `impressions`.
             scenarios: [n].
-            variants: [n], arm of an experiment; empty = none.
+            variants: [n], arm of an experiment; empty or None = none.
             returning: [n], had the user been here before the present session.
         """
         labels = self.names.codes(scenarios, variants, returning)
@@ -99,6 +99,12 @@ class Attribution:
         ranks = np.empty(len(users), np.int32)
         kernels.interact(self.state, users, items, ts, kinds, values, self._window, ranks)
         return ranks
+
+    def forget_user(self, user: np.uint64) -> None:
+        """Nothing that was shown to or done by the user (a hash) can be told from here any more; sums stay."""
+        for ring in (self.state.exposures, self.state.interactions):
+            owners = ring.entries["user"]
+            owners[owners == user] = 0  # the hash of no id: the chains stay whole
 
     def stats(self) -> dict[str, float]:
         """Open impressions, items counted, and outcomes that came after their cell was gone."""

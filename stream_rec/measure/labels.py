@@ -44,7 +44,7 @@ class LabelNames:
     def codes(
         self,
         scenarios: Sequence[str],
-        variants: Sequence[str],
+        variants: Sequence[str | None],
         returning: Sequence[bool] | NDArray[np.bool_],
     ) -> NDArray[np.int32]:
         """int32 [n], each below MAX_NAMES * MAX_NAMES * 2."""

@@ -175,6 +175,18 @@ def test_used_items_are_counted_up_to_the_bound() -> None:
     assert a.state.items.marks[1] == a.state.items.uses.sum()
 
 
+def test_a_forgotten_user_is_joined_with_nothing_and_the_others_are_as_before() -> None:
+    a = attribution()
+    for user in (1, 2):
+        show(a, user, [10], ts=0)
+        do(a, user, 11, ts=1)
+    a.forget_user(np.uint64(1))
+    assert do(a, 1, 10, ts=2) == 0
+    assert do(a, 2, 10, ts=2) == 1
+    assert 1 not in a.state.exposures.entries["user"]
+    assert (a.state.interactions.entries["user"] == 1).sum() == 1, "only what came after"
+
+
 def test_a_loaded_state_goes_on_like_the_one_it_came_from() -> None:
     a, b = attribution(), attribution()
     show(a, 1, [10, 11], ts=0, scenario="cart", variant="b")
