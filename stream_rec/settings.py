@@ -156,7 +156,7 @@ class EngineSettings(_Branch):
         default_factory=lambda: {"purchase": 2.0, "cart": 1.5},
         description="weight of an event type; every other type counts 1",
     )
-    index_refresh_events: int = Field(4096, ge=1, description="events between refreshes of the vector index")
+    index_refresh_events: int = Field(16_384, ge=1, description="events between refreshes of the vector index")
     exact_below_items: int = Field(8192, ge=1, description="the vector index is exact up to this many items")
     river_sources: tuple[str, ...] = Field(
         (), description="river.reco classes used as sources, e.g. 'BiasedMF'"

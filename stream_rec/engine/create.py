@@ -11,10 +11,9 @@ from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.models import factorization, item_neighbours, neighbours, popularity, ranker, transitions
 from stream_rec.settings import EngineSettings
 
-N_NEWEST = 32
+N_NEWEST = 16
 MAX_CANDIDATES = 1024
 MAX_SESSION = 16
-POPULAR_CANDIDATES = 50
 ITEM_AGE_SECONDS = 86_400.0
 INITIAL_ARENA_BYTES = 1 << 16
 
@@ -69,7 +68,6 @@ def rates(settings: EngineSettings) -> Rates:
         history_items=item_neighbours.HISTORY_ITEMS,
         row_entries=item_neighbours.ROW_ENTRIES,
         cosine_shrink=item_neighbours.SHRINK,
-        popular_candidates=POPULAR_CANDIDATES,
         item_age_seconds=ITEM_AGE_SECONDS,
         ranker_rate=ranker.LEARNING_RATE,
         factors=factorization.RATES,
@@ -89,7 +87,12 @@ def scratch(settings: EngineSettings) -> Scratch:
         because=np.zeros(MAX_CANDIDATES, np.int32),
         found=np.zeros(MAX_CANDIDATES, np.uint8),
         scores=np.zeros(MAX_CANDIDATES, np.float32),
+        tops=np.zeros(candidates.N_LISTED, np.float32),
+        heaviest=np.zeros(len(popularity.HALF_LIVES), np.float32),
+        loudness=np.zeros(len(candidates.SOURCES), np.float32),
+        voices=np.zeros(len(candidates.SOURCES), np.float32),
         weights=np.zeros(candidates.N_FEATURES, np.float32),
+        slope=np.zeros(candidates.N_FEATURES, np.float32),
         session_codes=np.zeros(MAX_SESSION, np.int32),
         session_steps=np.zeros(MAX_SESSION, np.int32),
         session_counts=np.zeros(MAX_SESSION, np.int32),

@@ -12,7 +12,6 @@ from stream_rec.kernels import factors as fac
 from stream_rec.kernels import histories, neighbours
 from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, code_of, is_current
 from stream_rec.kernels.compile import kernel, kernel_sums
-from stream_rec.kernels.popularity import growth
 
 (
     AFTER,
@@ -239,11 +238,11 @@ def from_item_neighbours(s, x, rates):
 
 
 @kernel
-def from_popularity(s, x, rates):
+def from_popularity(s, x):
     """The heaviest items at every half-life, and the newest."""
     p = s.popularity
     for h in range(p.rates.shape[0]):
-        for at in range(min(p.top.shape[1], rates.popular_candidates)):
+        for at in range(p.top.shape[1]):
             row = p.top[h, at]
             if row >= 0:
                 candidate(s, x, code_of(row, s.generation), NO_CODE, 1)
@@ -260,42 +259,47 @@ def from_vectors(s, x, rows, n):
             candidate(s, x, code_of(rows[i], s.generation), because, 0)
 
 
+LOG_SPAN = np.float32(8.0)
+"""Items less popular than exp(-8) of the most popular candidate look alike."""
+
+
 @kernel_sums
 def finish_features(s, x, rates, has_vector):
     """Features that every candidate has whoever found it, and the normalisation of the lists."""
     n = x.query[N_CANDIDATES]
-    for j in range(N_LISTED):
-        top = np.float32(0.0)
-        for c in range(n):
-            top = max(top, x.features[c, j])
-        if top > np.float32(0.0):
-            for c in range(n):
-                x.features[c, j] = np.sqrt(x.features[c, j] / top)
     p = s.popularity
     now = s.clock[0]
-    for h in range(3):
-        top = 1e-12
-        unit = growth(p.rates[h], p.landmarks[h], now)
-        for c in range(n):
-            top = max(top, p.scores[h, x.codes[c] & ROW_MASK])
-        ceiling = np.log1p(top / unit)
-        for c in range(n):
-            x.features[c, POPULAR_SHORT + h] = np.log1p(p.scores[h, x.codes[c] & ROW_MASK] / unit) / ceiling
+    tops = x.tops
+    tops[:] = np.float32(1e-12)
+    heaviest = x.heaviest
+    heaviest[:] = np.float32(-1e30)
     total = np.float32(0.0)
     squares = np.float32(0.0)
     for c in range(n):
         row = x.codes[c] & ROW_MASK
-        age = max(now - s.first_seen[row], 0.0)
-        x.features[c, YOUTH] = np.exp(-age / rates.item_age_seconds)
+        for j in range(N_LISTED):
+            tops[j] = max(tops[j], x.features[c, j])
+        for h in range(3):
+            heaviest[h] = max(heaviest[h], p.logs[h, row])
         if has_vector:
             d = fac.dot(s.factors.items, row, x.vector)
             x.features[c, VECTOR] = d
             total += d
             squares += d * d
-    if has_vector:
-        mean = total / np.float32(n)
-        scale = np.float32(1.0) / np.sqrt(squares / np.float32(n) - mean * mean + np.float32(1e-6))
-        for c in range(n):
+    mean = total / np.float32(n)
+    scale = np.float32(1.0) / np.sqrt(max(squares / np.float32(n) - mean * mean, np.float32(1e-6)))
+    for j in range(N_LISTED):
+        tops[j] = np.float32(1.0) / tops[j]
+    for c in range(n):
+        row = x.codes[c] & ROW_MASK
+        for j in range(N_LISTED):
+            x.features[c, j] = np.sqrt(x.features[c, j] * tops[j])
+        for h in range(3):
+            below = max(p.logs[h, row] - heaviest[h], -LOG_SPAN)
+            x.features[c, POPULAR_SHORT + h] = np.float32(1.0) + below / LOG_SPAN
+        age = max(now - s.first_seen[row], 0.0)
+        x.features[c, YOUTH] = np.float32(rates.item_age_seconds / (rates.item_age_seconds + age))
+        if has_vector:
             x.features[c, VECTOR] = (x.features[c, VECTOR] - mean) * scale
 
 
@@ -307,7 +311,7 @@ def gather(s, x, rates, user, vector_rows, has_vector):
     from_neighbours(s, x, rates, user)
     from_item_neighbours(s, x, rates)
     from_vectors(s, x, vector_rows, vector_rows.shape[0])
-    from_popularity(s, x, rates)
+    from_popularity(s, x)
     finish_features(s, x, rates, has_vector)
 
 

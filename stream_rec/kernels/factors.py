@@ -24,7 +24,7 @@ class FactorState(NamedTuple):
         item_squares: float32 [items].
         recent: int32 [n], codes of the last n events: negatives are drawn from it.
         n_recent: int64 [1], events so far.
-        dirty: bool [items], factors changed since the index saw them.
+        dirty: bool [items], learned from an event since the index saw it; steps as a negative are small and wait.
         tag_items: float32 [T, F], running mean of the item factors under a hashed tag.
         tag_inputs: float32 [T, F].
         tags: int32 [items, m], hashed tags of an item, 0 = none.
@@ -175,7 +175,7 @@ def learn(f, rates, user, codes, steps, n_codes, row, seed, generation, v, weigh
         step = _step(rates, f.item_squares, picks[i], v, errors[i])
         for j in range(v.shape[0]):
             f.items[picks[i], j] = f.items[picks[i], j] * shrink - step * v[j]
-        f.dirty[picks[i]] = True
+    f.dirty[row] = True
     step = _step(rates, f.user_squares, user, gradient, np.float32(1.0))
     for j in range(v.shape[0]):
         f.users[user, j] = f.users[user, j] * shrink - step * gradient[j]

@@ -191,15 +191,31 @@ def prepare(s, x, rates, ev, i):
     return read_query(s, x, rates, user, new_session)
 
 
+LEAST_WEIGHT = np.float32(0.01)
+"""Alone, a source ranks by its features even where the blend gives them no weight."""
+
+
 @kernel
-def source_scores(x, sources, source, n, scores):
-    """scores[c] = what one source says of each candidate, in the ranker's weights; 0 = nothing."""
+def loudness(x, sources, c, out):
+    """What each source says of candidate c, in the ranker's weights: out float32 [sources]; 0 = nothing."""
+    out[:] = np.float32(0.0)
+    for j in range(sources.shape[0]):
+        out[sources[j]] += max(x.weights[j], LEAST_WEIGHT) * x.features[c, j]
+
+
+@kernel
+def rank_by_source(x, sources, n, target, eligible, voices, ranks):
+    """Ranks of the target by each source alone, int32 [sources]; 0 where a source does not know it."""
+    loudness(x, sources, target, x.loudness)
+    for source in range(ranks.shape[0]):
+        ranks[source] = 1 if x.loudness[source] > np.float32(0.0) else 0
     for c in range(n):
-        total = np.float32(0.0)
-        for j in range(sources.shape[0]):
-            if sources[j] == source:
-                total += max(x.weights[j], np.float32(0.01)) * x.features[c, j]
-        scores[c] = total
+        if c == target or not eligible[x.codes[c] & ROW_MASK]:
+            continue
+        loudness(x, sources, c, voices)
+        for source in range(ranks.shape[0]):
+            if ranks[source] > 0 and voices[source] >= x.loudness[source]:
+                ranks[source] += 1
 
 
 @kernel
@@ -242,11 +258,8 @@ def judge(s, x, rates, ev, i, sources, vector_rows, has_vector, train, out):
     out.rank[at] = rank_among(x.scores, n, target, eligible, x.codes)
     out.only_index[at] = x.found[target] == 0
     if train:
-        ranker.learn(s.ranker, context, x.features, n, x.scores, target, rates.ranker_rate)
-    for source in range(out.by_source.shape[1]):
-        source_scores(x, sources, source, n, x.scores)
-        if x.scores[target] > np.float32(0.0):
-            out.by_source[at, source] = rank_among(x.scores, n, target, eligible, x.codes)
+        ranker.learn(s.ranker, context, x.features, n, x.scores, target, rates.ranker_rate, x.slope)
+    rank_by_source(x, sources, n, target, eligible, x.voices, out.by_source[at])
 
 
 @kernel

@@ -39,10 +39,10 @@ def score(r, context, features, n, weights, scores):
 
 
 @kernel_sums
-def learn(r, context, features, n, scores, target, rate):
+def learn(r, context, features, n, scores, target, rate, gradient):
     """One Adagrad step on -log softmax(scores)[target]; scores are those of `score`, and are overwritten.
 
-    Adagrad: Duchi, Hazan, Singer, JMLR 2011, eq. 1 (diagonal).
+    Adagrad: Duchi, Hazan, Singer, JMLR 2011, eq. 1 (diagonal). gradient float32 [D] is working memory.
     """
     top = scores[0]
     for i in range(n):
@@ -51,10 +51,14 @@ def learn(r, context, features, n, scores, target, rate):
     for i in range(n):
         scores[i] = np.exp(scores[i] - top)
         total += scores[i]
-    for j in range(features.shape[1]):
-        g = -features[target, j]
-        for i in range(n):
-            g += scores[i] / total * features[i, j]
+    for j in range(gradient.shape[0]):
+        gradient[j] = -features[target, j]
+    for i in range(n):
+        share = scores[i] / total
+        for j in range(gradient.shape[0]):
+            gradient[j] += share * features[i, j]
+    for j in range(gradient.shape[0]):
+        g = gradient[j]
         r.shared_squares[j] += g * g
         r.own_squares[context, j] += g * g
         r.shared[j] -= np.float32(rate) * g / np.sqrt(r.shared_squares[j] + np.float32(1e-6))

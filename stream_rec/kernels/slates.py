@@ -44,17 +44,8 @@ def query_vectors(s, x, rates, users, vectors, has_vector):
 
 @kernel
 def _loudest_source(x, sources, c):
-    best = candidates.POPULARITY
-    loudest = np.float32(0.0)
-    for source in range(len(candidates.SOURCES)):
-        total = np.float32(0.0)
-        for j in range(sources.shape[0]):
-            if sources[j] == source:
-                total += x.weights[j] * x.features[c, j]
-        if total > loudest:
-            loudest = total
-            best = source
-    return best
+    learn.loudness(x, sources, c, x.loudness)
+    return np.argmax(x.loudness)
 
 
 @kernel

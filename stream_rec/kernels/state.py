@@ -62,7 +62,6 @@ class Rates(NamedTuple):
     history_items: int
     row_entries: int
     cosine_shrink: float
-    popular_candidates: int
     item_age_seconds: float
     ranker_rate: float
     factors: FactorRates
@@ -78,7 +77,12 @@ class Scratch(NamedTuple):
         because: int32 [C], code of the user's item that brought the candidate in, NO_CODE = none.
         found: uint8 [C], 1 = some source but the vector index found it.
         scores: float32 [C].
+        tops: float32 [N_LISTED], heaviest entry of each list.
+        heaviest: float32 [P], logarithm of the heaviest candidate's popularity.
         weights: float32 [D], the ranker's for this query.
+        slope: float32 [D], gradient of the ranker's loss.
+        loudness: float32 [sources], what each source says of the target.
+        voices: float32 [sources], the same of another candidate.
         session_codes, session_steps, session_counts: int32 [S], the session, newest first.
         past_codes, past_steps: int32 [H], the long history.
         shares: float32 [S].
@@ -97,7 +101,12 @@ class Scratch(NamedTuple):
     because: NDArray[np.int32]
     found: NDArray[np.uint8]
     scores: NDArray[np.float32]
+    tops: NDArray[np.float32]
+    heaviest: NDArray[np.float32]
+    loudness: NDArray[np.float32]
+    voices: NDArray[np.float32]
     weights: NDArray[np.float32]
+    slope: NDArray[np.float32]
     session_codes: NDArray[np.int32]
     session_steps: NDArray[np.int32]
     session_counts: NDArray[np.int32]

@@ -1,7 +1,8 @@
 """Popularity: decayed counts of events per item, at three half-lives.
 
 *Trending* (an hour), *popular* (a day) and *all the time* (30 days). Candidates are the heaviest of each; every
-candidate, whoever found it, gets log(1 + count) relative to the heaviest candidate as a feature.
+candidate, whoever found it, gets log(count / heaviest candidate's count) as a feature: the ranker's weight is an
+exponent of popularity.
 
 Update: score += weight * exp(rate * (ts - landmark)), forward decay: Cormode, Shkapenyuk, Srivastava, Xu,
 "Forward Decay: A Practical Time Decay Model for Streaming Systems", ICDE 2009, section 3.
@@ -17,7 +18,7 @@ from stream_rec.kernels.popularity import PopularityState
 
 HALF_LIVES = (3600.0, 86_400.0, 30 * 86_400.0)
 """Seconds."""
-N_TOP = 100
+N_TOP = 40
 
 
 def empty(n_items: int, longest_slate: int) -> PopularityState:
@@ -25,6 +26,7 @@ def empty(n_items: int, longest_slate: int) -> PopularityState:
     n, n_top = len(HALF_LIVES), max(N_TOP, 2 * longest_slate)
     return PopularityState(
         scores=np.zeros((n, n_items), np.float64),
+        logs=np.full((n, n_items), -np.inf, np.float32),
         rates=np.array([math.log(2) / h for h in HALF_LIVES]),
         landmarks=np.zeros(n, np.float64),
         top=np.full((n, n_top), -1, np.int32),
