@@ -12,7 +12,8 @@ import polars as pl
 
 from producers import movielens
 from producers.blocks import blocks
-from producers.mapping import LOG_SCHEMA, ColumnMapping, good_rows
+from producers.mapping import ColumnMapping
+from producers.rows import LOG_SCHEMA, good_rows
 from producers.sources import FileSource, Source
 from schemas.records import Item
 from stream_rec.errors import ConfigError
@@ -57,7 +58,7 @@ def open_source(name_or_path: str, data: DataSettings, mapping: ColumnMapping | 
 
 
 def load_columns(name_or_path: str, data: DataSettings, mapping: ColumnMapping | None = None) -> pl.DataFrame:
-    """A whole log in memory, in its order: the good rows, in the form of `mapping.LOG_SCHEMA`.
+    """A whole log in memory, in its order: the good rows, in the form of `rows.LOG_SCHEMA`.
 
     Raises:
         ConfigError: as `open_source` and `FileSource.chunks`.

@@ -1,34 +1,18 @@
-"""Which column of a log is what, and a log's rows in the one form that everything here reads."""
+"""Which column of a log is what; any table of interactions in the one form of `rows.LOG_SCHEMA`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Literal
 
-import msgspec
-import numpy as np
 import polars as pl
 
-from schemas.batch import EventBatch, IdColumn, Span
-from schemas.records import Context, Interaction
+from producers.rows import LOG_SCHEMA, REQUIRED
 from stream_rec.errors import ConfigError
 
 TsUnit = Literal["s", "ms", "us", "iso"]
-
-LOG_SCHEMA: dict[str, type[pl.DataType]] = {
-    "user_id": pl.String,
-    "item_id": pl.String,
-    "session_id": pl.String,
-    "ts": pl.Float64,
-    "event_type": pl.String,
-    "value": pl.Float64,
-    "event_id": pl.String,
-    "split": pl.String,
-    "context": pl.String,
-}
-"""The one form: ts in seconds, context as a JSON object, null = not given. A row without user, item or ts is bad."""
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "user_id": ("user_id", "user", "visitor_id", "visitorid", "session_id"),
@@ -41,10 +25,6 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "split": ("split",),
     "context": ("context",),
 }
-
-_REQUIRED = ("user_id", "item_id", "ts")
-
-_context = msgspec.json.Decoder(Context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +80,7 @@ class ColumnMapping:
             column = named or usual
             if named and named not in columns:
                 raise _no_column(f"{where} has no column {named!r} for {field}", columns)
-            if column is None and field in _REQUIRED:
+            if column is None and field in REQUIRED:
                 raise _no_column(f"{where} has no column for {field}", columns)
             if column is not None:
                 found[field] = column
@@ -139,57 +119,6 @@ def to_log(frame: pl.DataFrame, mapping: ColumnMapping, where: str) -> pl.DataFr
     spread = [s if len(s) == n else s.new_from_index(0, n) for s in columns]
     log = pl.DataFrame(spread).with_columns(pl.col("event_type").fill_null(mapping.default_event_type))
     return log.select(list(LOG_SCHEMA))
-
-
-def good_rows(log: pl.DataFrame) -> pl.DataFrame:
-    """The rows that have a user, an item and a time."""
-    return log.filter(pl.all_horizontal(pl.col(*_REQUIRED).is_not_null()) & pl.col("ts").is_finite())
-
-
-def to_interactions(log: pl.DataFrame) -> Iterator[Interaction | None]:
-    """One interaction per row, in order; None for a bad row."""
-    names = ("user_id", "item_id", "event_type", "ts", "event_id", "session_id", "value", "context")
-    for user, item, kind, ts, event_id, session, value, context in zip(
-        *(log[name].to_list() for name in names), strict=True
-    ):
-        if user is None or item is None or ts is None:
-            yield None
-            continue
-        try:
-            extra = _context.decode(context) if context else None
-        except msgspec.DecodeError:
-            yield None
-            continue
-        yield Interaction(user, item, kind, ts, event_id, session, value, extra)
-
-
-def to_batches(log: pl.DataFrame, size: int, *, start: int = 0, partition: int = 0) -> Iterator[EventBatch]:
-    """The rows as batches of one partition of `events`, as if the log began at offset `start`.
-
-    The broker's timestamp is the event's. For evaluation and benches, without a broker.
-
-    Args:
-        log: good rows only.
-        size: rows of a batch; the last may be shorter.
-        start: offset of the first row.
-        partition: of the spans.
-    """
-    for first in range(0, len(log), size):
-        rows = log.slice(first, size)
-        at, n = start + first, len(rows)
-        ts = rows["ts"].to_numpy().astype(np.float64)
-        yield EventBatch(
-            span=Span("events", partition, 0, at, at + n),
-            offsets=np.arange(at, at + n, dtype=np.int64),
-            broker_ts=(ts * 1000).astype(np.int64),
-            ts=ts,
-            users=IdColumn.of(rows["user_id"].to_list()),
-            items=IdColumn.of(rows["item_id"].to_list()),
-            sessions=IdColumn.of(rows["session_id"].fill_null("").to_list()),
-            event_ids=IdColumn.of(rows["event_id"].fill_null("").to_list()),
-            event_types=rows["event_type"].to_list(),
-            values=rows["value"].fill_null(np.nan).to_numpy().astype(np.float32),
-        )
 
 
 def _text(frame: pl.DataFrame, column: str) -> pl.Series:

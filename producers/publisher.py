@@ -7,16 +7,17 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaException, Producer
 
+from producers.deliveries import Deliveries
 from schemas.codec import encode
 from schemas.records import Impression, Interaction, Item, TopicName
 from schemas.rules import check_id, check_impression, check_interaction, check_item
 from schemas.topics import Ack, full_name, key_of, topic_of
-from stream_rec.bus.clients import producer_config, translated
+from stream_rec.bus.clients import producer_config
 from stream_rec.bus.topics import missing_topics, partition_counts
 from stream_rec.clock import Clock, SystemClock
-from stream_rec.errors import ConfigError, ContractError, StreamRecError, Unavailable
+from stream_rec.errors import ConfigError, ContractError, StreamRecError
 from stream_rec.settings import BusSettings, IngestSettings
 
 Published = Interaction | Item | Impression
@@ -54,9 +55,7 @@ class Publisher:
         self._rules = ingest or IngestSettings()
         self._clock = clock or SystemClock()
         self._known: set[TopicName] = set()
-        self._n_failed = 0
-        self._first_failure: StreamRecError | None = None
-        self._last_trouble: KafkaError | None = None
+        self._deliveries = Deliveries(bus)
         self._producer = self._connect()
 
     def publish(self, record: Published) -> Ack:
@@ -145,10 +144,10 @@ class Publisher:
         on_ack: Callable[[Ack], None] | None = None,
     ) -> None:
         """Queue bytes as they are, unchecked; otherwise as `send`."""
-        self._raise_failure()
+        self._deliveries.raise_failure()
         if topic not in self._known:
             self._check_topic(topic)
-        report = partial(self._reported, topic, on_ack) if on_ack else self._counted
+        report = partial(self._deliveries.reported, topic, on_ack) if on_ack else self._deliveries.counted
         full = full_name(self._bus.prefix, topic)
         deadline = self._clock.monotonic() + self._bus.publish_timeout_seconds + _GRACE_SECONDS
         while True:
@@ -158,9 +157,9 @@ class Publisher:
             except BufferError:
                 self._producer.poll(_POLL_SECONDS)
                 if self._clock.monotonic() > deadline:
-                    raise self._gone("the queue stayed full") from None
+                    raise self._deliveries.gave_up("the queue stayed full") from None
             except KafkaException as error:
-                raise self._ours(error.args[0], len(value or b"")) from error
+                raise self._deliveries.ours(error.args[0], len(value or b"")) from error
         self._producer.poll(0)
 
     def poll(self, seconds: float = 0.0) -> None:
@@ -205,7 +204,7 @@ class Publisher:
             "linger.ms": self._bus.publish_linger_ms,
             "queue.buffering.max.messages": self._bus.publish_queue_records,
             "queue.buffering.max.kbytes": max(1, self._bus.publish_queue_bytes // 1024),
-            "error_cb": self._trouble,
+            "error_cb": self._deliveries.trouble,
             "log_level": 0,  # what goes wrong is raised
         }
         try:
@@ -226,49 +225,8 @@ class Publisher:
         )
         deadline = self._clock.monotonic() + timeout
         while not done():
-            self._raise_failure()
+            self._deliveries.raise_failure()
             if self._clock.monotonic() > deadline:
-                raise self._gone(f"{len(self._producer)} of {what} are not acknowledged")
-            self._producer.poll(_POLL_SECONDS)
-        self._raise_failure()
-
-    def _raise_failure(self) -> None:
-        if self._first_failure is None:
-            return
-        failure, n = self._first_failure, self._n_failed
-        self._first_failure, self._n_failed = None, 0
-        if n > 1:
-            failure.add_note(f"{n} records were not acknowledged; this is what happened to the first")
-        raise failure
-
-    def _counted(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            self._n_failed += 1
-            self._first_failure = self._first_failure or self._ours(error, len(message))
-
-    def _reported(
-        self, topic: TopicName, on_ack: Callable[[Ack], None], error: KafkaError | None, message: Message
-    ) -> None:
-        self._counted(error, message)
-        if error is None:
-            on_ack(Ack(topic, message.partition(), message.offset()))
-
-    def _trouble(self, error: KafkaError) -> None:
-        self._last_trouble = error
-
-    def _ours(self, error: KafkaError, n_bytes: int) -> StreamRecError:
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            detail = f"{n_bytes} bytes; the topic takes {self._bus.max_message_bytes} at most"
-            return ContractError("message_too_large", detail)
-        if error.code() == KafkaError._MSG_TIMED_OUT:
-            return self._gone("a record was not acknowledged in time")
-        return translated(KafkaException(error), self._bus, 0.0)
-
-    def _gone(self, what: str) -> StreamRecError:
-        waited = self._bus.publish_timeout_seconds
-        if self._last_trouble is None:
-            return Unavailable("kafka", f"{self._bus.bootstrap}: {what}", waited_seconds=waited)
-        ours = translated(KafkaException(self._last_trouble), self._bus, waited)
-        if isinstance(ours, Unavailable):
-            return Unavailable("kafka", f"{ours.detail}; {what}", waited_seconds=waited)
-        return ours
+                raise self._deliveries.gave_up(f"{len(self._producer)} of {what} are not acknowledged")
+            self._producer.flush(_POLL_SECONDS)  # unlike a poll, it does not linger
+        self._deliveries.raise_failure()

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from producers.feed import Feed, Progress, Row, never
-from producers.mapping import to_interactions
 from producers.pace import Pace
 from producers.publisher import Publisher
 from producers.resume import Acknowledged, ResumeFile
+from producers.rows import to_interactions
 from producers.sources import Source
 from schemas.records import Interaction
 from schemas.topics import Ack, full_name

@@ -35,7 +35,7 @@ class Chunk(NamedTuple):
 
     Attributes:
         first: position of the first row; rows are counted from 0 and never change their position.
-        log: the rows, in the form of `mapping.LOG_SCHEMA`.
+        log: the rows, in the form of `rows.LOG_SCHEMA`.
         fraction: how much of the source is read with this chunk, in (0, 1].
     """
 

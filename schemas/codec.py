@@ -6,8 +6,7 @@ record: the bad ones are rejected with a reason, all others live.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -23,14 +22,11 @@ from schemas.batch import (
     Rejected,
     Span,
 )
+from schemas.reading import UNREADABLE, one_by_one, read
 from schemas.records import DeadLetter, Impression, Interaction, Item, Record
 from schemas.rules import FLOAT32_MAX, TS_END, check_id, check_impression, check_interaction, check_item
 from stream_rec.errors import ContractError
 from stream_rec.settings import IngestSettings
-
-R = TypeVar("R", Interaction, Item, Impression)
-Row = tuple[int, int, R]
-"""offset, broker timestamp (ms), record."""
 
 _DETAIL_CHARACTERS = 500
 
@@ -38,8 +34,6 @@ _interaction = msgspec.json.Decoder(Interaction)
 _item = msgspec.json.Decoder(Item)
 _impression = msgspec.json.Decoder(Impression)
 _encoder = msgspec.json.Encoder()
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def encode(record: Record) -> bytes:
@@ -74,7 +68,7 @@ def decode_interactions(
     batch = _all_good(raw, offsets, broker_ts, span, rules)
     if batch is not None:
         return Decoded(batch)
-    rows, rejected = _one_by_one(raw, offsets, broker_ts, rules, _interaction.decode, check_interaction)
+    rows, rejected = one_by_one(raw, offsets, broker_ts, rules, _interaction.decode, check_interaction)
     events = [event for _, _, event in rows]
     return Decoded(_event_columns(events, [row[0] for row in rows], [row[1] for row in rows], span), rejected)
 
@@ -106,7 +100,7 @@ def decode_impressions(
     rules: IngestSettings,
 ) -> Decoded[ImpressionBatch]:
     """Read a batch of `impressions`; as `decode_interactions`."""
-    rows, rejected = _one_by_one(raw, offsets, broker_ts, rules, _impression.decode, check_impression)
+    rows, rejected = one_by_one(raw, offsets, broker_ts, rules, _impression.decode, check_impression)
     shown = [impression for _, _, impression in rows]
     propensities = [p for s in shown for p in (s.propensities or (np.nan,) * len(s.items))]
     batch = ImpressionBatch(
@@ -131,7 +125,7 @@ def decode_interaction(raw: bytes | None, broker_ts: int, rules: IngestSettings)
     Raises:
         ContractError: why it is none.
     """
-    return _read(raw, broker_ts, rules, _interaction.decode, check_interaction)
+    return read(raw, broker_ts, rules, _interaction.decode, check_interaction)
 
 
 def dead_letter(span: Span, rejected: Rejected, limit: int) -> DeadLetter:
@@ -149,55 +143,6 @@ def dead_letter(span: Span, rejected: Rejected, limit: int) -> DeadLetter:
     )
 
 
-def _one_by_one(
-    raw: Sequence[bytes | None],
-    offsets: Sequence[int],
-    broker_ts: Sequence[int],
-    rules: IngestSettings,
-    decode: Callable[[bytes], R],
-    check: Callable[[R, int, IngestSettings], None],
-) -> tuple[list[Row[R]], list[Rejected]]:
-    rows: list[Row[R]] = []
-    rejected: list[Rejected] = []
-    for value, offset, stamp in zip(raw, offsets, broker_ts, strict=True):
-        try:
-            rows.append((offset, stamp, _read(value, stamp, rules, decode, check)))
-        except ContractError as error:
-            rejected.append(Rejected(offset, stamp, error.reason, error.detail, value or b""))
-    return rows, rejected
-
-
-def _read(
-    raw: bytes | None,
-    broker_ts: int,
-    rules: IngestSettings,
-    decode: Callable[[bytes], R],
-    check: Callable[[R, int, IngestSettings], None],
-) -> R:
-    if not raw:
-        raise ContractError("empty_value", "the message has no value")
-    if len(raw) > rules.max_record_bytes:
-        raise ContractError("record_too_large", f"{len(raw)} bytes, {rules.max_record_bytes} are allowed")
-    try:
-        raw.decode()
-        record = decode(raw)
-    except _UNREADABLE as error:
-        raise _unreadable(error) from None
-    check(record, broker_ts, rules)
-    return record
-
-
-def _unreadable(error: Exception) -> ContractError:
-    detail = ascii(str(error))[1:-1]
-    if isinstance(error, UnicodeError):
-        return ContractError("not_utf8", detail)
-    if isinstance(error, RecursionError):
-        return ContractError("too_deep", detail)
-    if not isinstance(error, msgspec.ValidationError):
-        return ContractError("not_json", detail)
-    return ContractError("missing_field" if "missing required field" in detail else "wrong_type", detail)
-
-
 def _item_change(
     key: bytes | None, value: bytes | None, offset: int, broker_ts: int, rules: IngestSettings
 ) -> ItemChange:
@@ -210,7 +155,7 @@ def _item_change(
     if not value:
         check_id("key", item_id, rules)
         return ItemChange(offset, broker_ts, item_id, None)
-    item = _read(value, broker_ts, rules, _item.decode, check_item)
+    item = read(value, broker_ts, rules, _item.decode, check_item)
     if item.item_id != item_id:
         raise ContractError("key_mismatch", f"key {item_id!a}, item_id {item.item_id!a}")
     return ItemChange(offset, broker_ts, item_id, item)
@@ -231,7 +176,7 @@ def _all_good(
         b"\n".join(values).decode()
         events = list(map(_interaction.decode, values))
         batch = _event_columns(events, offsets, broker_ts, span)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     ids_good = (
         _ids_good(batch.users, rules, required=True)
