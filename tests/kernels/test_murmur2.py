@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles_murmur2 import murmur2, partition
 
 from schemas.batch import IdColumn
 from stream_rec.kernels.murmur2 import partition_of
+from tests.oracles.murmur2 import murmur2, partition
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_codec import Refused, read
 
 from schemas.batch import Span
 from schemas.codec import decode_interactions
 from stream_rec.settings import IngestSettings
+from tests.oracles.codec import Refused, read
 
 NOW_MS = 1_700_000_000_000
 RULES = IngestSettings(
