@@ -55,3 +55,21 @@ class Unavailable(StreamRecError):
         self.service = service
         self.detail = detail
         self.waited_seconds = waited_seconds
+
+
+class GapError(StreamRecError):
+    """A batch begins after the next offset to learn. Read again from `position`; nothing was learned.
+
+    Args:
+        topic: of the batch.
+        partition: of the batch.
+        position: the next offset to learn.
+        start: where the batch begins.
+    """
+
+    def __init__(self, topic: str, partition: int, position: int, start: int) -> None:
+        super().__init__(f"{topic}/{partition}: batch starts at {start}, but {position} comes next")
+        self.topic = topic
+        self.partition = partition
+        self.position = position
+        self.start = start

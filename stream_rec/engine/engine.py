@@ -127,9 +127,11 @@ class Engine:
         self._advance_to(batch.span)
 
     def forget_user(self, user_id: str) -> bool:
-        """Wipe a user's history and factors; False if there was no such user."""
+        """Wipe a user's history, factors and impressions; False if there was no such user."""
         data = np.frombuffer(user_id.encode(), np.uint8)
-        return bool(forget_user(self.state, data, hash_ids(IdColumn.of([user_id]))[0]))
+        h = hash_ids(IdColumn.of([user_id]))[0]
+        self.attribution.forget_user(h)
+        return bool(forget_user(self.state, data, h))
 
     def _position_for(self, span: Span) -> int:
         key = (span.topic, span.partition)

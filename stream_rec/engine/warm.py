@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schemas.batch import EventBatch
 from stream_rec.engine.engine import Engine
+from stream_rec.measure import warm as measure
 from stream_rec.settings import EngineSettings, ScenarioSettings
 
 
@@ -17,6 +18,7 @@ def warm_up() -> None:
     engine.learn(EventBatch.of([(f"u{i % 5}", f"i{i % 7}", float(i)) for i in range(50)]))
     engine.recommend(["u1", "stranger"])
     engine.similar("i1", 5)
+    measure.warm_up()
 
 
 if __name__ == "__main__":
