@@ -15,6 +15,7 @@ from stream_rec.commands.lag import lag
 from stream_rec.commands.read import recommend, similar
 from stream_rec.commands.replay import replay
 from stream_rec.commands.settings import settings
+from stream_rec.commands.simulate import simulate
 from stream_rec.errors import StreamRecError, Unavailable
 
 app = typer.Typer(
@@ -39,7 +40,7 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (replay, recommend, similar, lag, doctor, settings):
+for command in (replay, simulate, recommend, similar, lag, doctor, settings):
     app.command()(command)
 
 

@@ -19,6 +19,7 @@ class Figures:
         lag: records of `events` that it has not committed yet.
         freshness_ms_p50: publish to readable slate, of the sampled events of the last seconds.
         freshness_ms_p99: the same.
+        n_watched: events that freshness was measured on, since the replay began.
         hit_rate: served hit-rate at k, lately.
         hit_rate_popular: of the popular list on the same events.
         k: the cut-off of both.
@@ -35,6 +36,7 @@ class Figures:
     lag: int
     freshness_ms_p50: float
     freshness_ms_p99: float
+    n_watched: int
     hit_rate: float
     hit_rate_popular: float
     k: int

@@ -40,24 +40,20 @@ class Outcome:
 
     Attributes:
         data: name of the log.
-        figures: the last ones.
-        served_hit_rate: over all judged events of the run.
-        served_hit_rate_popular: of the popular list on the same events.
-        n_watched: events that freshness was measured on.
+        figures: of the whole run.
+        n_learned: events that the engine learned.
         worker_exit_code: of the worker after SIGTERM.
     """
 
     data: str
     figures: Figures
-    served_hit_rate: float
-    served_hit_rate_popular: float
-    n_watched: int
+    n_learned: int
     worker_exit_code: int
 
     def flat(self) -> dict[str, Any]:
         """As one flat object, for `--json`."""
         own = {name: value for name, value in asdict(self).items() if name != "figures"}
-        return own | {name: value for name, value in asdict(self.figures).items() if name not in own}
+        return own | asdict(self.figures)
 
 
 def print_user(
@@ -93,16 +89,19 @@ def print_totals(console: Console, outcome: Outcome) -> None:
     f = outcome.figures
     rate = f.n_published / f.seconds if f.seconds else 0.0
     rows = (
-        ("events", f"{f.n_published:,} in {f.seconds:.0f} s ({rate:,.0f}/s), all handled: lag {f.lag}"),
+        (
+            "events",
+            f"{f.n_published:,} in {f.seconds:.0f} s ({rate:,.0f}/s), {outcome.n_learned:,} learned, lag {f.lag}",
+        ),
         (
             "freshness",
             f"p50 {f.freshness_ms_p50:.0f} ms, p99 {f.freshness_ms_p99:.0f} ms, from publish to a slate in Redis that "
-            f"knows the event ({outcome.n_watched:,} events watched)",
+            f"knows the event ({f.n_watched:,} events watched)",
         ),
         (
             f"hit-rate@{f.k}",
-            f"{outcome.served_hit_rate:.3f} of what users did next was in the slate they had been served; "
-            f"in the popular list: {outcome.served_hit_rate_popular:.3f}",
+            f"{f.hit_rate:.3f} of what users did next was in the slate they had been served; "
+            f"in the popular list: {f.hit_rate_popular:.3f}",
         ),
         ("slates", f"{f.n_slates:,} written"),
         ("dead letters", f"{f.n_dead_letters} of {f.n_bad} bad messages, nothing else lost"),

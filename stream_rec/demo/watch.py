@@ -29,7 +29,6 @@ class Watch:
     """
 
     def __init__(self, settings: Settings, probe: FreshnessProbe, n_events: int) -> None:
-        self.n_bad = 0
         self._settings = settings
         self._offsets = OffsetReader(settings.bus)
         self._reader = Reader(settings.store)
@@ -37,15 +36,16 @@ class Watch:
         self._n_events = n_events
         self._done: deque[tuple[float, int]] = deque()
 
-    def read(self, progress: Progress, seconds: float) -> Figures:
-        """The figures now, `seconds` after the replay began.
+    def read(self, progress: Progress, n_bad: int, seconds: float) -> Figures:
+        """The figures now, `seconds` after the replay began; `n_bad` bad messages were sent.
 
         Raises:
             Unavailable: a server went away.
         """
         lines = self._offsets.lag(["events"])
         n_done = sum(line.committed or 0 for line in lines)
-        fresh = self._probe.seconds()[-RECENT_SAMPLES:]
+        watched = self._probe.seconds()
+        fresh = watched[-RECENT_SAMPLES:]
         values = self.last_values()
         k = self._settings.measure.k
 
@@ -56,12 +56,13 @@ class Watch:
             seconds=seconds,
             n_events=self._n_events,
             n_published=progress.n_acknowledged,
-            n_bad=self.n_bad,
+            n_bad=n_bad,
             n_done=n_done,
             events_per_s=self._rate(seconds, n_done),
             lag=sum(line.lag for line in lines),
             freshness_ms_p50=percentile(fresh, 0.5) * 1000,
             freshness_ms_p99=percentile(fresh, 0.99) * 1000,
+            n_watched=len(watched),
             hit_rate=hit_rate(SLATE),
             hit_rate_popular=hit_rate(POPULAR_LIST),
             k=k,
