@@ -99,6 +99,10 @@ class StoreSettings(_Branch):
     list_items: int = Field(
         100, ge=1, le=1000, description="items in popular, trending, new and similar:<item>, at most"
     )
+    lists_seconds: float = Field(1.0, gt=0, description="popular, trending, new and similar are written this often")
+    similar_per_second: float = Field(
+        100.0, ge=0, description="similar:<item> lists written, at most; those of items that people touch"
+    )
     max_removed: int = Field(100_000, ge=1, description="item ids in `removed`, the latest, at most")
     metrics_ttl_seconds: int = Field(300, ge=1, description="last values of a worker that is silent expire")
 

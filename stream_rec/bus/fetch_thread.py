@@ -47,6 +47,8 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         # Faust sets 1.5 s: while one partition's data waits to be taken, its next fetch waits behind a fetch of
         # the idle ones for so long; and the embedded broker answers a waiting fetch only after half of it.
         consumer._fetch_max_wait_ms = self._wait_ms()
+        # As librdkafka's consumers: what a producer's transaction took back was never there.
+        consumer._isolation_level = "read_committed"
         return consumer
 
     def _wait_ms(self, *, quiet: bool = False) -> int:

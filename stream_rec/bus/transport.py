@@ -41,7 +41,7 @@ class Owner(Protocol):
             starts: the committed offset of each, where its batches begin; None = nothing was committed yet.
         """
 
-    def revoked(self, partitions: Collection[TP]) -> None:
+    async def revoked(self, partitions: Collection[TP]) -> None:
         """They are no longer ours; batches in hand have been given up or acked."""
 
 
@@ -225,7 +225,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.app.flow_control.suspend()
         self.app.flow_control.clear()
         await self.wait_empty()
-        self.app.owner.revoked(revoked)
+        await self.app.owner.revoked(revoked)
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:

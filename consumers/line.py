@@ -1,0 +1,182 @@
+"""One topic's assembly line: learn in log order, write behind, ack in order.
+
+While the slates of one batch are on their way to Redis, the engine learns from the next batches. In flight are at
+most `depth` batches. What must hold: the engine gets the batches in the order in which they came, and within a
+partition a batch is acked only after all earlier ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError as NeverRun
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from consumers.emit import Receipt
+from consumers.engine_thread import EngineThread
+from stream_rec import logs
+from stream_rec.bus.fetched import Fetched
+from stream_rec.engine.engine import Engine
+from stream_rec.errors import GapError
+from stream_rec.store.waiting import WaitEnded
+
+Work = TypeVar("Work")
+
+
+class OutOfDate(Exception):
+    """The batch's partition was taken away or is read again: nothing was learned from it."""
+
+
+class Handler(Protocol[Work]):
+    """What is done with the batches of one topic. Knows neither Faust nor Kafka."""
+
+    def decode(self, fetched: Fetched) -> Work:
+        """Read the batch. Main thread; does not wait."""
+
+    def learn(self, engine: Engine, work: Work) -> None:
+        """All that the engine does for the batch. Engine's thread.
+
+        Raises:
+            GapError: the engine misses events before the batch; nothing was learned.
+        """
+
+    async def write(self, work: Work, stop: asyncio.Event, /) -> Receipt:
+        """Write results. Main thread; called in log order, one batch at a time.
+
+        Returns:
+            For what was published.
+
+        Raises:
+            WaitEnded: the stop came before it was done.
+        """
+
+    def measure(self, work: Work) -> None:
+        """All is written and published. Engine's thread; in order within a partition."""
+
+    def relearn(self, engine: Engine, fetched: Fetched) -> None:
+        """Learn from a batch that others have served: nothing is written or measured. Engine's thread."""
+
+
+class Bus(Protocol):
+    """The consumer, as far as a line needs it (see stream_rec.bus.transport.BatchConsumer)."""
+
+    interrupted: asyncio.Event
+
+    def is_current(self, batch: Fetched) -> bool: ...
+
+    def ack(self, batch: Fetched) -> bool: ...
+
+    def drop(self, batch: Fetched) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every line works with.
+
+    Attributes:
+        bus: gives the consumer; it exists only once the app has started.
+        engine: where all lines learn.
+        until: `store.waiting.until_available` with its settings.
+        reread: called when the engine misses events before a batch.
+        fail: called with a bug; nothing may be acked after it.
+    """
+
+    bus: Callable[[], Bus]
+    engine: EngineThread[Engine]
+    until: Callable[..., Awaitable[None]]
+    reread: Callable[[Fetched, GapError], Awaitable[None]]
+    fail: Callable[[BaseException], None]
+
+
+@dataclass(slots=True)
+class _Batch(Generic[Work]):
+    """A batch on its way.
+
+    Attributes:
+        fetched: as it came.
+        work: what the handler made of it.
+        learned: done when the engine has learned from it.
+        before: the partition's batch before it, if that is still to be acked.
+        stop: set when the partition is being taken away, or the worker stops.
+    """
+
+    fetched: Fetched
+    work: Work
+    learned: Future[None]
+    before: asyncio.Task[bool] | None
+    stop: asyncio.Event
+
+
+class Line(Generic[Work]):
+    """Takes the batches of one topic through their handler.
+
+    Args:
+        handler: of the topic.
+        around: what it works with.
+        depth: batches in flight, at most.
+    """
+
+    def __init__(self, handler: Handler[Work], around: Surroundings, *, depth: int) -> None:
+        self._handler = handler
+        self._around = around
+        self._slots = asyncio.Semaphore(depth)
+        self._writing = asyncio.Lock()
+        self._gave_up: asyncio.Event | None = None
+        self._last: dict[int, tuple[int, asyncio.Task[bool]]] = {}
+        self._log = logs.get("ingest")
+
+    async def take(self, fetched: Fetched) -> None:
+        """Start a batch on its way; returns when there is room for the next one."""
+        await self._slots.acquire()
+        try:
+            stop = self._around.bus().interrupted
+            work = self._handler.decode(fetched)
+        except BaseException:
+            self._slots.release()
+            raise
+        learned = self._around.engine.submit(lambda engine: self._learn(engine, fetched, work))
+        epoch, last = self._last.get(fetched.partition, (None, None))
+        before = last if epoch == fetched.epoch else None
+        task = asyncio.create_task(self._finish(_Batch(fetched, work, learned, before, stop)))
+        self._last[fetched.partition] = (fetched.epoch, task)
+
+    async def idle(self) -> None:
+        """Wait until no batch is on its way."""
+        await asyncio.gather(*(task for _, task in self._last.values()), return_exceptions=True)
+
+    def _learn(self, engine: Engine, fetched: Fetched, work: Work) -> None:
+        if not self._around.bus().is_current(fetched):
+            raise OutOfDate
+        self._handler.learn(engine, work)
+
+    async def _finish(self, batch: _Batch[Work]) -> bool:
+        """The rest of the way; True when the batch is acked."""
+        bus = self._around.bus()
+        try:
+            await asyncio.wrap_future(batch.learned)
+            await self._write(batch)
+            if batch.before is None or await batch.before:
+                await self._around.engine.ask(lambda _: self._handler.measure(batch.work))
+                return bus.ack(batch.fetched)
+        except (OutOfDate, NeverRun):
+            pass
+        except WaitEnded as ended:
+            self._gave_up = batch.stop
+            self._log.info("batch dropped, it will come again", events=len(batch.fetched), why=str(ended))
+        except GapError as gap:
+            await self._around.reread(batch.fetched, gap)
+        except Exception as error:  # noqa: BLE001 - a bug: the process ends, and nothing more is acked
+            self._around.fail(error)
+        finally:
+            self._slots.release()
+        bus.drop(batch.fetched)
+        return False
+
+    async def _write(self, batch: _Batch[Work]) -> None:
+        async with self._writing:
+            if self._gave_up is batch.stop:
+                raise WaitEnded("batches before this one were not written", 0.0)
+            receipt = await self._handler.write(batch.work, batch.stop)
+        await self._around.until(receipt.delivered, what="publish a batch's results", stops=[batch.stop])

@@ -1,0 +1,143 @@
+"""Which partitions are ours, and getting ready for those that come: learn what others have served, then begin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from faust.types import TP
+
+from consumers.catch_up import CatchUp, Stretch
+from consumers.emit import Emitter
+from consumers.engine_thread import EngineThread
+from consumers.line import Handler
+from consumers.points import point_records
+from schemas.records import MetricPoint, TopicName
+from schemas.topics import short_name
+from stream_rec import logs
+from stream_rec.bus.fetched import Fetched
+from stream_rec.bus.topics import log_id
+from stream_rec.engine.engine import Engine
+from stream_rec.errors import ConfigError
+from stream_rec.measure.measures import Measures
+from stream_rec.settings import BusSettings
+from stream_rec.store.markers import Markers
+
+Handlers = Mapping[TopicName, Handler[Any]]
+
+
+class Ownership:
+    """Takes partitions over and lets them go; see stream_rec.bus.transport.Owner.
+
+    Args:
+        bus: addresses and limits.
+        handlers: by topic, without the prefix.
+        engine: where to learn.
+        measures: touched in the engine's thread only.
+        markers: of the partitions of `events`.
+        emitter: takes the last points of partitions that go.
+        begin: lets batches of partitions come.
+
+    Attributes:
+        log: incarnation of the topic `events`, as of the start.
+        owned: topic and partition of all that is ours.
+        ready: set when the first assignment is.
+    """
+
+    def __init__(
+        self,
+        bus: BusSettings,
+        handlers: Handlers,
+        engine: EngineThread[Engine],
+        measures: Measures,
+        markers: Markers,
+        emitter: Emitter,
+        begin: Callable[[Iterable[TP]], None],
+    ) -> None:
+        self._bus = bus
+        self._handlers = handlers
+        self._engine = engine
+        self._measures = measures
+        self._markers = markers
+        self._emitter = emitter
+        self._begin = begin
+        self._logs = {name: log_id(bus, name) for name in handlers}
+        self._log = logs.get("ingest")
+        self.log = self._logs["events"]
+        self.owned: set[tuple[TopicName, int]] = set()
+        self.ready = asyncio.Event()
+
+    async def assigned(self, starts: Mapping[TP, int | None]) -> None:
+        """Learn `[position, committed)` of each partition, then begin with it.
+
+        The first time all partitions wait for each other: a worker that knows half of the log would write poor
+        slates. Later, those that have nothing to learn go on at once.
+
+        Raises:
+            ConfigError: a topic was made anew since the start: what was learned belongs to another log.
+            Unavailable: the broker is silent.
+        """
+        await asyncio.to_thread(self._check_logs)
+        missing = await self._engine.ask(lambda engine: self._missing(engine, starts))
+        self._own(starts)
+        is_first = not self.ready.is_set()
+        if not is_first:
+            self._begin(set(starts) - set(missing))
+        if missing:
+            self._log.info("learning what has been served before", partitions=len(missing))
+            ended: Callable[[TP], None] = (lambda _: None) if is_first else (lambda tp: self._begin([tp]))
+            await CatchUp(self._bus).read(missing, self._relearn, ended)
+        if is_first:
+            self._begin(starts)
+            self.ready.set()
+
+    async def revoked(self, partitions: Collection[TP]) -> None:
+        """Stop watching them; their last points go out."""
+        mine = {self._short(tp) for tp in partitions} & self.owned
+        self.owned -= mine
+        for name, partition in mine:
+            if name == "events":
+                self._markers.release(partition)
+        points = await self._engine.ask(lambda _: self._release(mine))
+        await self._emitter.send(point_records(points))
+
+    def _check_logs(self) -> None:
+        for name, known in self._logs.items():
+            if log_id(self._bus, name) != known:
+                raise ConfigError(
+                    f"topic {self._bus.prefix}{name} was made anew: this worker has learned from another log",
+                    fix="start the worker again",
+                )
+
+    def _missing(self, engine: Engine, starts: Mapping[TP, int | None]) -> dict[TP, Stretch]:
+        missing = {}
+        for tp, committed in starts.items():
+            position = engine.position.get(self._short(tp))
+            if committed and (position is None or position < committed):
+                missing[tp] = Stretch(position, committed)
+        return missing
+
+    def _own(self, starts: Mapping[TP, int | None]) -> None:
+        for tp, committed in starts.items():
+            name, partition = self._short(tp)
+            self.owned.add((name, partition))
+            if name == "events":
+                self._markers.own(partition, self.log, (committed or 0) - 1)
+        self._engine.submit(lambda _: self._watch([self._short(tp) for tp in starts]))
+
+    async def _relearn(self, fetched: Fetched) -> None:
+        name, _ = self._short(TP(fetched.topic, fetched.partition))
+        await self._engine.ask(lambda engine: self._handlers[name].relearn(engine, fetched))
+
+    def _watch(self, mine: Iterable[tuple[TopicName, int]]) -> None:
+        for where in mine:
+            self._measures.assign(*where)
+
+    def _release(self, mine: Iterable[tuple[TopicName, int]]) -> list[MetricPoint]:
+        return [point for where in sorted(mine) for point in self._measures.release(*where)]
+
+    def _short(self, tp: TP) -> tuple[TopicName, int]:
+        name = short_name(self._bus.prefix, tp.topic)
+        assert name is not None, f"{tp.topic} is not subscribed to"
+        return name, tp.partition

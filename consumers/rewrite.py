@@ -1,0 +1,117 @@
+"""Redis has lost slates: write those of the partition's active users again, from what the engine knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consumers.engine_thread import EngineThread
+from consumers.events import TOPIC, EventsHandler
+from schemas.batch import IdColumn
+from stream_rec import logs
+from stream_rec.clock import Clock
+from stream_rec.engine.active import active_rows, user_ids
+from stream_rec.engine.engine import Engine
+from stream_rec.kernels.murmur2 import partition_of
+from stream_rec.measure.measures import Measures
+from stream_rec.settings import EngineSettings, StoreSettings
+from stream_rec.store.encoding import EncodedSlate
+from stream_rec.store.markers import Markers, Rewrite
+from stream_rec.store.rate import RateLimiter
+from stream_rec.store.slates import SlateStore
+
+_SLICE = 32
+"""Users ranked at once: events do not wait longer than for so many."""
+
+
+class Rewriter:
+    """Looks whether Redis still has what was written to it, and writes again what it lost.
+
+    Args:
+        store: time to live and rate.
+        engine_settings: the scenarios.
+        engine: who is active, and their slates.
+        events: encodes slates, knows up to where they know.
+        slates: where they go.
+        markers: of the partitions that are ours.
+        measures: touched in the engine's thread only.
+        clock: for the rate.
+    """
+
+    def __init__(
+        self,
+        store: StoreSettings,
+        engine_settings: EngineSettings,
+        engine: EngineThread[Engine],
+        events: EventsHandler,
+        slates: SlateStore,
+        markers: Markers,
+        measures: Measures,
+        clock: Clock,
+    ) -> None:
+        self._ttl = store.slate_ttl_seconds
+        self._scenarios = tuple(engine_settings.scenarios)
+        self._engine = engine
+        self._events = events
+        self._slates = slates
+        self._markers = markers
+        self._measures = measures
+        self._rate = RateLimiter(store.rewrite_per_second, clock)
+        self._log = logs.get("recommend")
+
+    async def look(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> int:
+        """Detect losses and make up for them; how many slates were written again.
+
+        Users who were active within the slates' time to live, in event time, latest first. Slates that new events
+        bring meanwhile are newer and stand.
+
+        Args:
+            pause: waits so many seconds.
+
+        Raises:
+            Unavailable: Redis does not answer; look again later.
+        """
+        lost = await self._markers.detect()
+        if not lost:
+            return 0
+        rewrites = [await self._markers.begin(partition) for partition in sorted(lost)]
+        self._log.warning("redis has lost slates: writing them again", partitions=sorted(lost))
+        n_written = 0
+        rows = await self._engine.ask(lambda engine: active_rows(engine, self._ttl))
+        for start in range(0, len(rows), _SLICE):
+            some = rows[start : start + _SLICE]
+            slates = await self._engine.ask(partial(self._rank, some, lost))
+            await pause(self._rate.reserve(len(slates)))
+            n_written += (await self._slates.write(slates)).n_written
+            await self._engine.ask(partial(self._count, slates))
+        await self._complete(rewrites)
+        self._log.info("slates written again", slates=n_written, partitions=sorted(lost))
+        return n_written
+
+    async def _complete(self, rewrites: Collection[Rewrite]) -> None:
+        for rewrite in rewrites:
+            if not await self._markers.complete(rewrite):
+                self._log.warning("redis lost slates again meanwhile", partition=rewrite.partition)
+
+    def _rank(self, rows: NDArray[np.int32], lost: Collection[int], engine: Engine) -> list[EncodedSlate]:
+        users = user_ids(engine, rows)
+        places = partition_of(IdColumn.of(users), self._events.n_partitions).tolist()
+        slates: list[EncodedSlate] = []
+        for partition in lost:
+            as_of = self._events.latest.get(partition)
+            mine = [user for user, place in zip(users, places, strict=True) if place == partition]
+            if as_of is None or not mine:
+                continue
+            for scenario in self._scenarios:
+                ranked = engine.recommend(mine, scenario=scenario)
+                slates += self._events.encode(mine, ranked, as_of, scenario)
+        return slates
+
+    def _count(self, slates: Collection[EncodedSlate], _: Engine) -> None:
+        for partition in {slate.as_of.partition for slate in slates}:
+            n = sum(slate.as_of.partition == partition for slate in slates)
+            self._measures.add(TOPIC, partition, "slates_rewritten", n, n)

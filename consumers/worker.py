@@ -1,0 +1,310 @@
+"""The worker: everything it is made of, put together in one place, and its life from start to exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+
+from faust.types import TP
+
+from consumers import library_logs
+from consumers.app import make_app
+from consumers.emit import Emitter
+from consumers.engine_thread import EngineThread
+from consumers.events import EventsHandler
+from consumers.impressions import ImpressionsHandler
+from consumers.items import ItemsHandler
+from consumers.line import Surroundings
+from consumers.lists import Lists
+from consumers.ownership import Handlers, Ownership
+from consumers.reports import Reach, Reports
+from consumers.rewrite import Rewriter
+from schemas.records import TopicName
+from schemas.topics import full_name
+from stream_rec import logs
+from stream_rec.bus.fetched import Fetched
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.bus.transport import BatchConsumer
+from stream_rec.clock import Clock, SystemClock
+from stream_rec.engine.engine import Engine
+from stream_rec.engine.warm import warm_up as warm_up_engine
+from stream_rec.errors import GapError, StreamRecError, Unavailable
+from stream_rec.measure.exposition import MetricsServer, registry
+from stream_rec.measure.measures import Measures
+from stream_rec.measure.warm import warm_up as warm_up_measures
+from stream_rec.settings import Settings
+from stream_rec.store.connection import connect
+from stream_rec.store.last_values import LastValuesStore
+from stream_rec.store.lists import ListStore
+from stream_rec.store.markers import Markers
+from stream_rec.store.slates import SlateStore
+from stream_rec.store.waiting import until_available
+
+REPORT_SECONDS = 1.0
+LOOK_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
+"""Bounds each of the last steps of a stop; five seconds is all that a stop may take."""
+
+
+class Worker:
+    """One worker process: learns from the log, and serves the partitions that the group gives it.
+
+    Make it inside a running event loop, after `ensure_topics`.
+
+    Args:
+        settings: the whole tree; addresses must be set.
+        partitions: by topic, as `ensure_topics` says.
+        clock: processing time.
+        stopping: set to end the worker; it sets it itself when it cannot go on.
+
+    Raises:
+        ConfigError: the operator must fix something.
+        Unavailable: Kafka does not answer.
+    """
+
+    def __init__(
+        self, settings: Settings, partitions: Mapping[TopicName, int], clock: Clock, stopping: asyncio.Event
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._log = logs.get("worker")
+        self._failure: BaseException | None = None
+        self.stopping = stopping
+        engine = Engine(settings.engine, settings.measure)
+        self.engine = EngineThread(engine)
+        self.measures = Measures(
+            settings.measure, engine.sources, attribution=engine.attribution, on_drift=engine.on_drift
+        )
+        self._redis = connect(settings.store)
+        self._markers = Markers(self._redis, settings.store)
+        self._emitter = Emitter(settings.bus)
+        self._until = partial(until_available, settings=settings.store, clock=clock)
+        self._make_lines(partitions)
+        self._make_rounds(partitions)
+        self._metrics = MetricsServer(
+            registry(self.measures.figures),
+            settings.measure.prometheus_host,
+            settings.measure.prometheus_port,
+        )
+        self.metrics_url = self._metrics.url
+
+    def _make_lines(self, partitions: Mapping[TopicName, int]) -> None:
+        settings, measures, emitter, until = self._settings, self.measures, self._emitter, self._until
+        self._slates = SlateStore(self._redis, settings.store, self._markers)
+        self._list_store = ListStore(self._redis, settings.store, self._clock)
+        self._events = EventsHandler(settings, self._slates, emitter, measures, until, self._clock)
+        self._handlers: Handlers = {
+            "events": self._events,
+            "items": ItemsHandler(
+                settings.ingest, self._list_store, emitter, measures, until, self._events.touch
+            ),
+            "impressions": ImpressionsHandler(settings.ingest, emitter, measures),
+        }
+        self.ownership = Ownership(
+            settings.bus, self._handlers, self.engine, measures, self._markers, emitter, self._begin
+        )
+        self._events.log = self.ownership.log
+        self._events.n_partitions = partitions["events"]
+        around = Surroundings(lambda: self.consumer, self.engine, until, self._reread, self.fail)
+        self.app, self._lines = make_app(settings.bus, self._handlers, around, self.ownership, self._end)
+
+    def _make_rounds(self, partitions: Mapping[TopicName, int]) -> None:
+        settings = self._settings
+        self._lists = Lists(
+            settings.store,
+            self.engine,
+            self._events,
+            self._list_store,
+            self.measures,
+            lambda name, partition: (name, partition) in self.ownership.owned,
+            partitions["items"],
+        )
+        self._rewriter = Rewriter(
+            settings.store,
+            settings.engine,
+            self.engine,
+            self._events,
+            self._slates,
+            self._markers,
+            self.measures,
+            self._clock,
+        )
+        name = f"{socket.gethostname()}-{os.getpid()}"
+        last_values = LastValuesStore(self._redis, settings.store, self._clock, worker=name)
+        self._reports = Reports(
+            self.engine, self.measures, self._emitter, last_values, self._reach, self._clock
+        )
+        self._lost = asyncio.Event()
+        self._events.on_lost = self._lost.set
+
+    @property
+    def consumer(self) -> BatchConsumer:
+        """The app's consumer."""
+        return self.app.consumer  # type: ignore[no-any-return]
+
+    async def serve(self) -> int:
+        """Join the group and work until `stopping` is set or a bug shows; the exit code."""
+        rounds = [
+            asyncio.create_task(self._round(self._lists.write, self._settings.store.lists_seconds)),
+            asyncio.create_task(self._round(self._reports.send, REPORT_SECONDS)),
+            asyncio.create_task(self._round(self._rewriter.look, LOOK_SECONDS, self._lost)),
+        ]
+        started = asyncio.create_task(self.app.start())
+        crashed = asyncio.create_task(self._watch(started))
+        try:
+            await self.stopping.wait()
+        finally:
+            for task in (*rounds, crashed):
+                task.cancel()
+            await asyncio.gather(*rounds, crashed, return_exceptions=True)
+            await self._stop(started)
+        if self._failure is not None:
+            self._log.error("the worker ends", why=str(self._failure))
+            return 1
+        return 0
+
+    def fail(self, error: BaseException) -> None:
+        """A bug, or a server that will not come back: end the process, and ack nothing more."""
+        self.app.fail(error)
+
+    def _end(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        if not isinstance(error, StreamRecError):
+            self._log.error("a bug", exc_info=error)
+        self.stopping.set()
+
+    def _begin(self, partitions: Iterable[TP]) -> None:
+        self.consumer.open(partitions)
+        self._log.info(
+            "serving",
+            metrics=self.metrics_url,
+            owned=", ".join(f"{name}/{partition}" for name, partition in sorted(self.ownership.owned)),
+        )
+
+    async def _watch(self, started: asyncio.Task[None]) -> None:
+        """End the worker when Faust gives up."""
+        try:
+            await started
+            await self.app.wait_until_stopped()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the worker cannot go on
+            self.app.fail(error)
+        if not self.stopping.is_set():
+            self.app.fail(self.app.crash_reason or Unavailable("kafka", "the consumer stopped by itself"))
+
+    async def _round(
+        self, step: Callable[[], Awaitable[object]], seconds: float, wake: asyncio.Event | None = None
+    ) -> None:
+        """Do a step every so many seconds, or when woken; a server that does not answer makes it skip a turn."""
+        wake = wake or asyncio.Event()
+        await self.ownership.ready.wait()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), seconds)
+            wake.clear()
+            try:
+                await step()
+            except Unavailable as error:
+                self._log.debug("skipped a turn", why=str(error))
+            except Exception as error:  # noqa: BLE001 - a bug
+                self.app.fail(error)
+                return
+
+    async def _reread(self, batch: Fetched, gap: GapError) -> None:
+        """Go back to what the engine misses, or past it if it is gone."""
+        tp = TP(batch.topic, batch.partition)
+        begins = (await self.consumer.earliest_offsets(tp))[tp]
+        if begins > gap.position:
+            self._log.warning(
+                "records were deleted before they were learned",
+                records=begins - gap.position,
+                partition=str(tp),
+            )
+            deleted = Fetched(batch.topic, batch.partition, batch.epoch, gap.position, begins)
+            handler = next(h for name, h in self._handlers.items() if self._full(name) == batch.topic)
+            await self.engine.ask(lambda engine: handler.relearn(engine, deleted))
+        await self.consumer.reread(batch, max(begins, gap.position))
+
+    def _reach(self) -> Iterator[Reach]:
+        for name, partition in sorted(self.ownership.owned):
+            tp = TP(self._full(name), partition)
+            end = self.consumer.end(tp)
+            if end is not None:
+                yield Reach(name, partition, end, self.consumer.committed(tp) or 0)
+
+    def _full(self, name: TopicName) -> str:
+        return full_name(self._settings.bus.prefix, name)
+
+    async def _stop(self, started: asyncio.Task[None]) -> None:
+        """Finish or drop what is in hand, commit, leave the group, and close everything; within five seconds."""
+        self._log.info("stopping")
+        self.consumer.interrupted.set()
+        await _at_most(2 * self._settings.bus.drain_seconds, self.app.stop())
+        started.cancel()
+        await _at_most(_CLOSE_SECONDS, asyncio.gather(*(line.idle() for line in self._lines)))
+        await _at_most(_CLOSE_SECONDS, self._reports.send(everything=True))
+        left = await asyncio.to_thread(self._emitter.close, _CLOSE_SECONDS)
+        if left:
+            self._log.warning("records not published: their batches come again", records=left)
+        await asyncio.to_thread(self._metrics.close)
+        await _at_most(_CLOSE_SECONDS, self._redis.aclose())
+        await asyncio.to_thread(self.engine.close)
+
+
+async def _at_most(seconds: float, step: Awaitable[object]) -> None:
+    """One of the last steps: neither its time nor its trouble may keep the process alive."""
+    try:
+        await asyncio.wait_for(step, seconds)
+    except (TimeoutError, StreamRecError) as error:
+        logs.get("worker").warning("a step of the stop was cut short", why=repr(error))
+
+
+async def _warm_up(stopping: asyncio.Event) -> None:
+    """Compile the kernels before the group counts on us; a stop does not wait for it."""
+
+    def compile_all() -> None:
+        warm_up_engine()
+        warm_up_measures()
+        loop.call_soon_threadsafe(ready.set)
+
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    threading.Thread(target=compile_all, name="warm-up", daemon=True).start()
+    waits = [asyncio.create_task(event.wait()) for event in (ready, stopping)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event) -> int:
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+    partitions = await asyncio.to_thread(ensure_topics, settings.bus)
+    await _warm_up(stopping)
+    if stopping.is_set():
+        return 0
+    return await Worker(settings, partitions, clock, stopping).serve()
+
+
+def run(settings: Settings, *, clock: Clock | None = None) -> int:
+    """Work until SIGTERM or SIGINT; the exit code.
+
+    0 after a signal, within five seconds, also while Redis or Kafka are down; 1 after a bug or when Kafka is gone for
+    good: start it again, nothing is lost.
+
+    Raises:
+        ConfigError: the operator must fix something.
+        Unavailable: Kafka does not answer at the start.
+    """
+    library_logs.forward()
+
+    async def main() -> int:
+        return await _run(settings, clock or SystemClock(), asyncio.Event())
+
+    return asyncio.run(main())
