@@ -115,13 +115,15 @@ class _Rest:
     def __iter__(self) -> Iterator[Row]:
         n = 0
         for chunk in self._source.chunks(self._done.low):
-            for position, event in enumerate(to_interactions(chunk.log), start=chunk.first):
+            before, per_row = chunk.fraction_before, (chunk.fraction - chunk.fraction_before) / len(chunk.log)
+            for nth, event in enumerate(to_interactions(chunk.log)):
+                position = chunk.first + nth
                 if position in self._done:
                     continue
                 if n == self._limit:
                     return
                 n += 1
-                yield Row(position, event, chunk.fraction)
+                yield Row(position, event, before + per_row * (nth + 1))
         self.ended = True
 
 

@@ -37,11 +37,13 @@ class Chunk(NamedTuple):
         first: position of the first row; rows are counted from 0 and never change their position.
         log: the rows, in the form of `rows.LOG_SCHEMA`.
         fraction: how much of the source is read with this chunk, in (0, 1].
+        fraction_before: how much was read without it.
     """
 
     first: int
     log: pl.DataFrame
     fraction: float
+    fraction_before: float = 0.0
 
 
 class Source(Protocol):
@@ -97,12 +99,13 @@ class FileSource:
         Raises:
             ConfigError: the file cannot be read, is no such format, or lacks a column.
         """
-        first = 0
+        first, before = 0, 0.0
         for frame, fraction in self._frames():
             skip = min(max(0, start - first), len(frame))
             if skip < len(frame):
-                yield Chunk(first + skip, to_log(frame[skip:], self.mapping, str(self.path)), fraction)
-            first += len(frame)
+                log = to_log(frame[skip:], self.mapping, str(self.path))
+                yield Chunk(first + skip, log, fraction, before + (fraction - before) * skip / len(frame))
+            first, before = first + len(frame), fraction
 
     def _frames(self) -> Iterator[tuple[pl.DataFrame, float]]:
         try:
