@@ -16,6 +16,7 @@ from stream_rec.commands.read import recommend, similar
 from stream_rec.commands.replay import replay
 from stream_rec.commands.settings import settings
 from stream_rec.commands.simulate import simulate
+from stream_rec.commands.worker import worker
 from stream_rec.errors import StreamRecError, Unavailable
 
 app = typer.Typer(
@@ -40,7 +41,7 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (replay, simulate, recommend, similar, lag, doctor, settings):
+for command in (worker, replay, simulate, recommend, similar, lag, doctor, settings):
     app.command()(command)
 
 

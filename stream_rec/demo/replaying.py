@@ -10,8 +10,8 @@ from producers.feed import Progress
 from producers.pace import PerSecond
 from producers.publisher import Publisher
 from producers.replay import replay
-from stream_rec.demo.log import FirstEvents
 from stream_rec.errors import StreamRecError
+from stream_rec.first_events import FirstEvents
 
 N_BAD = 10
 SEED = 7

@@ -15,21 +15,20 @@ from schemas.records import Item, MetricPoint
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
 from stream_rec.demo.figures import Figures
-from stream_rec.demo.log import FirstEvents
 from stream_rec.demo.replaying import Replaying
 from stream_rec.demo.report import Outcome, print_next, print_totals, print_user
 from stream_rec.demo.totals import read_points
 from stream_rec.demo.view import view_on
 from stream_rec.demo.watch import Watch
-from stream_rec.demo.worker import DemoWorker
 from stream_rec.errors import Unavailable
+from stream_rec.first_events import FirstEvents
 from stream_rec.freshness import FreshnessProbe, WatchedPublisher, percentile
 from stream_rec.measure.points import total
 from stream_rec.measure.series import POPULAR_LIST, SLATE
-from stream_rec.process import ChildExited
 from stream_rec.serve.client import Client
 from stream_rec.settings import Settings
 from stream_rec.stack import start_stack
+from stream_rec.worker_process import WorkerProcess
 
 WATCHED_PER_SECOND = 50.0
 REFRESH_SECONDS = 0.5
@@ -70,7 +69,7 @@ def run_demo(options: Options, settings: Settings, console: Console) -> Outcome:
     items = load_items(options.data, settings.data)
     with stop_on_signals() as stop, start_stack(settings) as stack:
         ensure_topics(stack.settings.bus)
-        worker = DemoWorker(stack.settings, options.flags)
+        worker = WorkerProcess(stack.settings, options.flags)
         try:
             with console.status("starting a broker, a Redis and a worker ..."):
                 worker.wait_until_ready()
@@ -94,7 +93,7 @@ def _replay(
     options: Options,
     settings: Settings,
     log: FirstEvents,
-    worker: DemoWorker,
+    worker: WorkerProcess,
     console: Console,
     stop: Callable[[], bool],
 ) -> Figures:
@@ -128,7 +127,7 @@ def _replay(
 def _show_until_handled(
     watch: Watch,
     replaying: Replaying,
-    worker: DemoWorker,
+    worker: WorkerProcess,
     show: Callable[[Figures], None],
     stop: Callable[[], bool],
 ) -> Figures:
@@ -142,8 +141,7 @@ def _show_until_handled(
         show(figures)
         if stop():
             raise Interrupted
-        if worker.child.exit_code is not None:
-            raise ChildExited(worker.child, now - began)
+        worker.check()
         if over and not figures.lag:
             return figures
         over_at = over_at if over else now

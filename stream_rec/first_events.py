@@ -1,4 +1,4 @@
-"""The log that the demo replays: the first events of a data set or a file, in memory."""
+"""The first events of a data set or a file, in memory: what the demo and the benches replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's worker: a process of its own, as in real life."""
+"""A worker as a process of its own, as in real life: what the demo and the benches run."""
 
 from __future__ import annotations
 
@@ -6,34 +6,38 @@ import sys
 from collections.abc import Sequence
 
 from stream_rec.errors import Unavailable
-from stream_rec.process import Child, ServerFolder
+from stream_rec.process import Child, ChildExited, ServerFolder
 from stream_rec.settings import Settings
 from stream_rec.store.reader import Reader
 
 READY_SECONDS = 300.0
 """The first start on a machine compiles the kernels."""
 STOP_SECONDS = 10.0
+WORKER = ("stream_rec.cli", "worker")
 
 
-class DemoWorker:
-    """`stream-rec worker` on a running stack. Its log is kept if it fails.
+class WorkerProcess:
+    """`stream-rec worker` on a running stack; it dies with this process. Its log is kept if it fails.
 
     Args:
         settings: of the running stack.
-        flags: `--config` and `--set` of the caller: the worker is to have the same settings.
+        flags: `--config` and `--set` besides: the worker is to have the caller's settings.
+        program: module to run, and its first arguments.
     """
 
-    def __init__(self, settings: Settings, flags: Sequence[str]) -> None:
+    def __init__(
+        self, settings: Settings, flags: Sequence[str] = (), program: Sequence[str] = WORKER
+    ) -> None:
         self._settings = settings
         self._folder = ServerFolder("worker")
-        argv = [sys.executable, "-m", "stream_rec.cli", "worker", *flags]
+        argv = [sys.executable, "-m", *program, *flags]
         argv += [
             "--set",
             f"bus.bootstrap={settings.bus.bootstrap}",
             "--set",
             f"store.url={settings.store.url}",
         ]
-        self.child = Child.start("worker", argv, log_path=self._folder.log_path)
+        self._child = Child.start("worker", argv, log_path=self._folder.log_path)
 
     def wait_until_ready(self) -> None:
         """Return when the worker has reported to Redis for the first time.
@@ -51,14 +55,23 @@ class DemoWorker:
                 return False
 
         try:
-            self.child.wait_ready(has_reported, READY_SECONDS)
+            self._child.wait_ready(has_reported, READY_SECONDS)
         finally:
             reader.close()
 
+    def check(self) -> None:
+        """Nothing, while it runs.
+
+        Raises:
+            ChildExited: it has ended.
+        """
+        if self._child.exit_code is not None:
+            raise ChildExited(self._child, 0.0)
+
     def stop(self) -> int:
         """SIGTERM, and its exit code: 0 if all is well."""
-        self.child.stop(STOP_SECONDS)
-        code = self.child.exit_code
-        self._folder.close(failed=code != 0)
+        self._child.stop(STOP_SECONDS)
+        code = self._child.exit_code
         assert code is not None
+        self._folder.close(failed=code != 0)
         return code
