@@ -152,6 +152,9 @@ def _json_lines(path: Path) -> Iterator[tuple[pl.DataFrame, float]]:
     for data, fraction in blocks(path):
         rows = [_json_row(line) for line in data.split(b"\n") if line.strip()]
         names = {name: None for row in rows for name in row}
+        if rows and not names:
+            fix = "give one JSON object in each line"
+            raise ConfigError(f"{path}: none of {len(rows)} lines is a JSON object", fix=fix)
         texts = {name: [_json_text(row.get(name), name) for row in rows] for name in names}
         yield pl.DataFrame(texts, schema=dict.fromkeys(names, pl.String)), fraction
 
