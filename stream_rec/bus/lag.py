@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from confluent_kafka import (
     OFFSET_INVALID,
-    Consumer,
     ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
@@ -39,10 +38,11 @@ _FETCH = {
     "queued.min.messages": 1,
     "auto.offset.reset": "latest",
     "enable.partition.eof": True,
-    "fetch.queue.backoff.ms": 1,  # a queue with one record in it counts as full, and would pause the fetcher for 1 s
+    "fetch.queue.backoff.ms": 1,  # a queue with one record counts as full, and would stop fetching for 1 s
 }
 _CONSUME = 10_000
 _CONSUME_SECONDS = 0.01
+_SHORTEST_SECONDS = 0.1  # librdkafka refuses a timeout of nothing
 
 
 class PartitionLag(NamedTuple):
@@ -67,7 +67,7 @@ class PartitionLag(NamedTuple):
 
 
 class OffsetReader:
-    """Reads ends and a group's committed offsets without joining it; keeps its connections between questions.
+    """Reads ends and a group's committed offsets without joining it. Keep it to ask again (`--watch`).
 
     Every call is bounded by `bus.admin_timeout_seconds`. Not thread-safe.
 
@@ -81,11 +81,6 @@ class OffsetReader:
         self._bus = bus
         self._group = group or bus.group
         self._admin: AdminClient = admin(bus)
-        self._consumer: Consumer = reader(bus, _FETCH)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._consumer.close()
 
     def ends(self, names: Collection[TopicName] = FOLLOWED) -> dict[tuple[TopicName, int], int]:
         """The next offset to be written, by topic and partition. At least as new as the call."""
@@ -102,13 +97,7 @@ class OffsetReader:
             starts = self._listed(partitions, OffsetSpec.earliest(), deadline)
             committed = self._committed(partitions, deadline)
             ends = self._ends(partitions, deadline)
-        return [
-            PartitionLag(
-                name, p, start, ends[name, p], done, max(0, ends[name, p] - (start if done is None else done))
-            )
-            for (name, p), start in starts.items()
-            for done in (committed[name, p],)
-        ]
+        return [_line(at, starts[at], ends[at], committed[at]) for at in partitions]
 
     def _partitions(self, names: Collection[TopicName]) -> list[tuple[TopicName, int]]:
         counts = partition_counts(self._bus, names, client=self._admin)
@@ -120,14 +109,16 @@ class OffsetReader:
         self, partitions: Collection[tuple[TopicName, int]], which: OffsetSpec, deadline: float
     ) -> dict[tuple[TopicName, int], int]:
         asked = {self._on_bus(name, p): which for name, p in partitions}
-        futures = self._admin.list_offsets(asked, request_timeout=_left(deadline))
+        futures = self._admin.list_offsets(asked, request_timeout=max(_SHORTEST_SECONDS, _left(deadline)))
         return {self._ours(at): future.result().offset for at, future in futures.items()}
 
     def _committed(
         self, partitions: Collection[tuple[TopicName, int]], deadline: float
     ) -> dict[tuple[TopicName, int], int | None]:
         asked = ConsumerGroupTopicPartitions(self._group, [self._on_bus(name, p) for name, p in partitions])
-        futures = self._admin.list_consumer_group_offsets([asked], request_timeout=_left(deadline))
+        futures = self._admin.list_consumer_group_offsets(
+            [asked], request_timeout=max(_SHORTEST_SECONDS, _left(deadline))
+        )
         answers = futures[self._group].result().topic_partitions
         for answer in answers:
             if answer.error:
@@ -140,19 +131,22 @@ class OffsetReader:
         begin = self._listed(partitions, OffsetSpec.latest(), deadline)
         waiting = set(begin)
         ends: dict[tuple[TopicName, int], int] = {}
-        self._consumer.assign([self._on_bus(name, p, offset) for (name, p), offset in begin.items()])
+        consumer = reader(self._bus, _FETCH)  # a used one would answer with the watermarks it saw before
+        consumer.assign([self._on_bus(*at, offset) for at, offset in begin.items()])
         try:
             while waiting:
-                for message in self._consumer.consume(_CONSUME, _CONSUME_SECONDS):
-                    # Its first word since `assign`: now the cached watermark is not of an earlier question.
-                    at = self._answered(message)
-                    if at in waiting:
-                        waiting.remove(at)
-                        ends[at] = self._consumer.get_watermark_offsets(self._on_bus(*at), cached=True)[1]
+                spoke = waiting.intersection(
+                    map(self._answered, consumer.consume(_CONSUME, _CONSUME_SECONDS))
+                )
+                for at in spoke:
+                    ends[at] = consumer.get_watermark_offsets(self._on_bus(*at), cached=True)[1]
+                # Tansu fills a fetch from the front of the list while it may wait: the rest would starve.
+                consumer.pause([self._on_bus(*at) for at in spoke])
+                waiting -= spoke
                 if waiting and _left(deadline) <= 0:
                     raise self._late(waiting)
         finally:
-            self._consumer.unassign()
+            consumer.close()
         return {at: ends[at] for at in begin}
 
     def _answered(self, message: Message) -> tuple[TopicName, int] | None:
@@ -190,26 +184,19 @@ class OffsetReader:
         return name, at.partition
 
 
+def _line(at: tuple[TopicName, int], start: int, end: int, committed: int | None) -> PartitionLag:
+    done = start if committed is None else committed
+    return PartitionLag(*at, start, end, committed, max(0, end - done))
+
+
 def ends(bus: BusSettings, name: TopicName) -> dict[int, int]:
     """The next offset to be written, by partition of one topic; see `OffsetReader`."""
-    with offset_reader(bus) as reads:
-        return {partition: end for (_, partition), end in reads.ends([name]).items()}
+    return {partition: end for (_, partition), end in OffsetReader(bus).ends([name]).items()}
 
 
 def lag(bus: BusSettings, group: str = "", names: Collection[TopicName] = FOLLOWED) -> list[PartitionLag]:
     """How far a group (default: the workers') is behind; see `OffsetReader`."""
-    with offset_reader(bus, group) as reads:
-        return reads.lag(names)
-
-
-@contextmanager
-def offset_reader(bus: BusSettings, group: str = "") -> Iterator[OffsetReader]:
-    """An `OffsetReader` that is closed at the end."""
-    reads = OffsetReader(bus, group)
-    try:
-        yield reads
-    finally:
-        reads.close()
+    return OffsetReader(bus, group).lag(names)
 
 
 def _left(deadline: float) -> float:
