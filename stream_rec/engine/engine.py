@@ -7,6 +7,7 @@ the index's own rebuild, which is joined at a fixed event count.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -332,6 +333,10 @@ class Engine:
     def event_time(self) -> float:
         """The latest event time learned, in seconds; 0 before the first event."""
         return float(self.state.clock[0])
+
+    def index_arrays(self) -> dict[str, NDArray[Any]]:
+        """The vector index as arrays; waits for a rebuild that is under way."""
+        return self._vectors.arrays()
 
     def digest(self) -> str:
         """A hash of all that was learned; equal engines have equal digests."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,6 +69,10 @@ class VectorIndex:
         """int32 [N_FOUND] for one query."""
         found: NDArray[np.int32] = self.search(vector[None, :])[0]
         return found
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything, for snapshots and accounts; waits for a rebuild that is under way."""
+        return self._index.serialize()
 
     def stats(self, state: State) -> dict[str, float]:
         """Size and staleness."""
