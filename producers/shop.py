@@ -16,6 +16,7 @@ from stream_rec.errors import ConfigError
 _MASK = (1 << 64) - 1
 _DAY = 86_400.0
 _N_COMPANIONS = 4
+_BUSY = 0.8  # share of the shoppers who can be in the shop at a time
 _OTHER_STYLE = 0.4  # an item of a liked category in another style is liked so much
 
 _NOUNS = [
@@ -58,7 +59,8 @@ class ShopPlan:
         n_categories: kinds of things.
         seed: the same plan and seed give the same items, tastes and events.
         start_ts: event time of the first arrivals, in seconds.
-        events_per_second: of all shoppers together, in event time, on average.
+        events_per_second: of all shoppers together, in event time, on average; at most 0.8 of what they could do if
+            all of them were in the shop all the time.
         session_length: views of a session, on average.
         pause_seconds: between two events of a session, on average.
         n_tastes: categories a shopper likes at a time, each less than the one before.
@@ -66,7 +68,7 @@ class ShopPlan:
         attention: chance that a shopper looks at a slate, where slates are shown, before browsing.
     """
 
-    n_users: int = 1000
+    n_users: int = 5000
     n_items: int = 2000
     n_categories: int = 24
     seed: int = 42
@@ -88,6 +90,12 @@ class ShopPlan:
             values = ", ".join(f"{name} = {getattr(self, name)}" for name in wrong)
             raise ConfigError(
                 f"no such shop: {values}", fix="give positive numbers, and attention between 0 and 1"
+            )
+        most = _BUSY * self.n_users / self.pause_seconds
+        if self.events_per_second > most:
+            raise ConfigError(
+                f"{self.n_users} shoppers cannot make {self.events_per_second:g} events a second, but {most:g} at most",
+                fix="let more shoppers in (n_users), or lower events_per_second or pause_seconds",
             )
 
 
