@@ -9,36 +9,30 @@ import contextlib
 import json
 import os
 import queue
-import random
-import shutil
+import re
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
 
 from stream_rec.errors import ConfigError, Unavailable
 
-START_TRIES = 4
-"""Ports a server is tried on before its start counts as failed."""
-_PORTS = range(20_000, 32_768)
-"""Below Linux' ephemeral range, so that no outgoing connection takes a server's port while it restarts."""
-_LOG_TAIL_BYTES = 2_000
+_LOG_TAIL_BYTES = 4_000
 _POLL_SECONDS = 0.005
-
-Server = TypeVar("Server")
 
 
 class ChildExited(Unavailable):
-    """A server ended by itself. The end of its log is in the message; the whole log stays at `log_path`."""
+    """A server ended by itself. The message holds the end of its log and says where the whole log is.
+
+    Attributes:
+        lost_port: it ended because another program listens on its port.
+    """
 
     def __init__(self, child: Child, waited_seconds: float) -> None:
         super().__init__(
@@ -46,7 +40,7 @@ class ChildExited(Unavailable):
             f"it exited with {child.exit_code}; {child.log_excerpt()}",
             waited_seconds=waited_seconds,
         )
-        self.log_path = child.log_path
+        self.lost_port = bool(re.search("address (already )?in use", child.log_end(), re.IGNORECASE))
 
 
 class Child:
@@ -115,26 +109,26 @@ class Child:
         return any(c.laddr.port == port for c in connections if c.status == psutil.CONN_LISTEN)
 
     def wait_ready(self, probe: Callable[[], bool], deadline_seconds: float) -> None:
-        """Ask `probe` until it says yes. A child that is not ready in time is stopped.
+        """Ask `probe` until it says yes. A child that is not ready when this ends is killed.
 
         Raises:
             ChildExited: it ended before it was ready.
             Unavailable: the deadline passed.
         """
         began = time.monotonic()
-        while True:
-            if self.exit_code is not None:
-                raise ChildExited(self, time.monotonic() - began)
-            if probe():
-                return
-            waited = time.monotonic() - began
-            if waited > deadline_seconds:
-                self.stop()
-                self._was_killed = True
-                raise Unavailable(
-                    self.name, f"it does not answer; {self.log_excerpt()}", waited_seconds=waited
-                )
-            time.sleep(_POLL_SECONDS)
+        try:
+            while not probe():
+                waited = time.monotonic() - began
+                if self.exit_code is not None:
+                    raise ChildExited(self, waited)
+                if waited > deadline_seconds:
+                    raise Unavailable(
+                        self.name, f"it does not answer; {self.log_excerpt()}", waited_seconds=waited
+                    )
+                time.sleep(_POLL_SECONDS)
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self, deadline_seconds: float = 5.0) -> None:
         """SIGTERM; after the deadline SIGKILL to its whole process group. Nothing if it has ended."""
@@ -153,14 +147,17 @@ class Child:
         self._process.wait()
 
     def log_excerpt(self) -> str:
-        """Where the log is, and its last lines."""
+        """Where the log is, and its last lines, for an error's text."""
+        return f"log {self.log_path} ends:\n{self.log_end() or '(empty)'}"
+
+    def log_end(self) -> str:
+        """The last lines of the log; empty if it cannot be read."""
         try:
             with self.log_path.open("rb") as log:
                 log.seek(max(0, self.log_path.stat().st_size - _LOG_TAIL_BYTES))
-                tail = log.read().decode(errors="replace").strip()
-        except OSError as error:
-            return f"its log {self.log_path} cannot be read: {error}"
-        return f"log {self.log_path} ends:\n{tail or '(empty)'}"
+                return log.read().decode(errors="replace").strip()
+        except OSError:
+            return ""
 
 
 class _Spawner:
@@ -212,65 +209,3 @@ def _spawner() -> _Spawner:
         if _the_spawner is None or _the_spawner.owner != os.getpid():
             _the_spawner = _Spawner()
         return _the_spawner
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 nobody listens on now; another program may take it at once (see `on_free_port`).
-
-    Raises:
-        Unavailable: no free port in a hundred tries.
-    """
-    choose = random.SystemRandom()
-    for _ in range(100):
-        port = choose.choice(_PORTS)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
-            trial.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # as servers do: TIME_WAIT is no obstacle
-            with contextlib.suppress(OSError):
-                trial.bind(("127.0.0.1", port))
-                return port
-    raise Unavailable("network", f"no free port on 127.0.0.1 in {_PORTS}")
-
-
-def on_free_port(start: Callable[[int], Server]) -> Server:
-    """Call `start(port)` again after `ChildExited`: a port can be lost between choosing and binding.
-
-    Raises:
-        ChildExited: of the last of `START_TRIES` tries.
-    """
-    for _ in range(START_TRIES - 1):
-        with contextlib.suppress(ChildExited):
-            return start(free_port())
-    return start(free_port())
-
-
-class ServerFolder:
-    """A temporary folder for one server: `log_path`, and `data`, which goes when the server goes.
-
-    The log is kept if the server failed, or always when the caller named the folder for logs.
-    """
-
-    def __init__(self, name: str, log_dir: Path | None = None) -> None:
-        _remove_data_of_the_dead()
-        self._root = Path(tempfile.mkdtemp(prefix=f"stream-rec-{os.getpid()}-{name}-"))
-        self.data = self._root / "data"
-        self.data.mkdir()
-        self._keep_log = log_dir is not None
-        if log_dir is not None:
-            log_dir.mkdir(parents=True, exist_ok=True)
-        self.log_path = (log_dir or self._root) / f"{self._root.name}.log"
-
-    def close(self, *, failed: bool) -> None:
-        """Remove the data, and the log too unless it is to be kept."""
-        shutil.rmtree(self.data, ignore_errors=True)
-        if self._keep_log or not failed:
-            shutil.rmtree(self._root, ignore_errors=True)
-
-
-def _remove_data_of_the_dead() -> None:
-    """Data of servers whose parent was killed and could not clean up. Their logs stay."""
-    for folder in Path(tempfile.gettempdir()).glob("stream-rec-*-*-*"):
-        pid = folder.name.split("-")[2]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(folder / "data", ignore_errors=True)

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from stream_rec.errors import Unavailable
-from stream_rec.process import Child, ChildExited, ServerFolder
+from stream_rec.process import Child, ChildExited
+from stream_rec.server import ServerFolder
 from stream_rec.settings import Settings
 from stream_rec.store.reader import Reader
 

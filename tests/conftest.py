@@ -3,6 +3,7 @@
 | fixture | is |
 |---|---|
 | `tansu` | address of the embedded broker |
+| `kafka` | address of Apache Kafka (`tests/kafka.py` says whose) |
 | `bootstrap` | address of a broker: the test runs on the embedded one and (mark `kafka`) on Apache Kafka |
 | `prefix` | a topic and key prefix that no other test has, so that tests share the servers |
 | `redis_url` | an empty Redis |
@@ -22,6 +23,7 @@ import redis
 from stream_rec.bus.tansu import TansuServer
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from stream_rec.store.redis_server import RedisServer
+from tests.kafka import apache_kafka
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +32,13 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield broker.bootstrap
 
 
-@pytest.fixture(params=["tansu"])
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with apache_kafka(tmp_path_factory.mktemp("kafka")) as address:
+        yield address
+
+
+@pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
 def bootstrap(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from stream_rec.errors import ConfigError
-from stream_rec.process import Child, ServerFolder, on_free_port
+from stream_rec.process import Child
+from stream_rec.server import READY_SECONDS, Server, ServerFolder, start_on_free_port
 
 VERSION = "tansu 0.6.0"
 """The version whose faults `bus/` works around; another may have others."""
-_READY_SECONDS = 15.0
 
 
-class TansuServer:
-    """A running broker of this process; nothing outlives it. Use as a context manager, or call `stop`.
+class TansuServer(Server):
+    """A running broker.
 
     Attributes:
         bootstrap: "127.0.0.1:PORT".
     """
 
     def __init__(self, port: int, child: Child, folder: ServerFolder) -> None:
+        super().__init__(child, folder)
         self.bootstrap = f"127.0.0.1:{port}"
-        self._child = child
-        self._folder = folder
 
     @classmethod
-    def start(cls, log_dir: Path | None = None) -> TansuServer:
+    def start(cls, log_dir: Path | None = None) -> Self:
         """Start on a free port and wait until it answers.
 
         Args:
@@ -41,42 +40,18 @@ class TansuServer:
             Unavailable: it did not start.
         """
         program = _program()
-        return on_free_port(lambda port: cls._start_on(port, program, log_dir))
+        return start_on_free_port("tansu", log_dir, lambda port, folder: cls._on(port, folder, program))
 
     @classmethod
-    def _start_on(cls, port: int, program: str, log_dir: Path | None) -> TansuServer:
+    def _on(cls, port: int, folder: ServerFolder, program: str) -> Self:
         address = f"tcp://127.0.0.1:{port}"
-        folder = ServerFolder("tansu", log_dir)
         argv = [program, "broker", "--storage-engine", "memory://tansu/"]
         argv += ["--listener-url", address, "--advertised-listener-url", address]
         # Tansu takes settings from the environment too: give it none.
         child = Child.start("tansu", argv, log_path=folder.log_path, environment={}, folder=folder.data)
         server = cls(port, child, folder)
-        try:
-            child.wait_ready(lambda: child.listens_on(port) and answers(server.bootstrap), _READY_SECONDS)
-        except BaseException:
-            child.stop()
-            folder.close(failed=True)
-            raise
+        child.wait_ready(lambda: child.listens_on(port) and answers(server.bootstrap), READY_SECONDS)
         return server
-
-    @property
-    def pid(self) -> int:
-        """The broker's process."""
-        return self._child.pid
-
-    def stop(self) -> None:
-        """End it; everything it held is gone."""
-        self._child.stop()
-        self._folder.close(failed=self._child.failed)
-
-    def __enter__(self) -> TansuServer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def answers(bootstrap: str) -> bool:

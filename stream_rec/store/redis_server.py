@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import shutil
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 import redis
 
 from stream_rec.errors import ConfigError
-from stream_rec.process import Child, ServerFolder, on_free_port
+from stream_rec.process import Child
+from stream_rec.server import READY_SECONDS, Server, ServerFolder, start_on_free_port
 
-_READY_SECONDS = 15.0
 
-
-class RedisServer:
+class RedisServer(Server):
     """A running Redis that can be stopped and started again on its port (to rehearse an outage).
 
     Attributes:
@@ -25,12 +24,12 @@ class RedisServer:
     def __init__(self, port: int, program: str, folder: ServerFolder) -> None:
         self.url = f"redis://127.0.0.1:{port}/0"
         self._port = port
-        self._program = program
-        self._folder = folder
-        self._child: Child | None = None
+        self._argv = [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder.data)]
+        self._argv += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        super().__init__(self._launch(folder), folder)
 
     @classmethod
-    def start(cls, log_dir: Path | None = None) -> RedisServer:
+    def start(cls, log_dir: Path | None = None) -> Self:
         """Start on a free port and wait until it answers.
 
         Args:
@@ -41,78 +40,36 @@ class RedisServer:
             Unavailable: it did not start.
         """
         program = _program()
-        return on_free_port(lambda port: cls._start_on(port, program, log_dir))
-
-    @classmethod
-    def _start_on(cls, port: int, program: str, log_dir: Path | None) -> RedisServer:
-        server = cls(port, program, ServerFolder("redis", log_dir))
-        try:
-            server.start_again()
-        except BaseException:
-            server._folder.close(failed=True)
-            raise
-        return server
-
-    @property
-    def pid(self) -> int:
-        """The server's process; 0 while it is down."""
-        return self._child.pid if self._child else 0
+        return start_on_free_port("redis", log_dir, lambda port, folder: cls(port, program, folder))
 
     def down(self, *, keep_data: bool = False) -> None:
-        """Stop it but keep its port and folder; with `keep_data` it will come back with what it holds now."""
-        if self._child is None:
-            return
-        with contextlib.suppress(redis.ConnectionError), redis.Redis.from_url(self.url) as client:
-            client.execute_command("SHUTDOWN", "SAVE" if keep_data else "NOSAVE")
-        self._child.stop()
+        """Stop it but keep its port; with `keep_data` it will come back with what it holds now."""
+        if self._child.exit_code is None:
+            with contextlib.suppress(redis.ConnectionError), redis.Redis.from_url(self.url) as client:
+                client.execute_command("SHUTDOWN", "SAVE" if keep_data else "NOSAVE")
+            self._child.stop()
         if not keep_data:
             (self._folder.data / "dump.rdb").unlink(missing_ok=True)
-        self._child = None
 
     def start_again(self) -> None:
-        """Start it (again) on its port.
+        """Start it on its port after `down` (or after it was killed).
 
         Raises:
             Unavailable: it did not start.
         """
-        argv = [
-            self._program,
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            str(self._port),
-            "--dir",
-            str(self._folder.data),
-        ]
-        argv += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
-        self._child = Child.start("redis", argv, log_path=self._folder.log_path, folder=self._folder.data)
-        self._child.wait_ready(self._answers, _READY_SECONDS)
+        self._child = self._launch(self._folder)
 
-    def stop(self) -> None:
-        """End it; everything it held is gone."""
-        failed = self._child is not None and self._child.failed
-        if self._child is not None:
-            self._child.stop()
-            failed = self._child.failed
-            self._child = None
-        self._folder.close(failed=failed)
+    def _launch(self, folder: ServerFolder) -> Child:
+        child = Child.start("redis", self._argv, log_path=folder.log_path, folder=folder.data)
+        child.wait_ready(lambda: child.listens_on(self._port) and self._answers(), READY_SECONDS)
+        return child
 
     def _answers(self) -> bool:
-        if self._child is None or not self._child.listens_on(self._port):
-            return False
         with redis.Redis.from_url(self.url) as client:
             try:
                 return bool(client.ping())
             except redis.RedisError:  # loading its data
                 return False
-
-    def __enter__(self) -> RedisServer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _program() -> str:

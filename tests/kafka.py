@@ -1,0 +1,87 @@
+"""Apache Kafka for the tests: an address from the environment, a container, or a JVM of our own; in that order.
+
+With `CI` set, tests that need it fail where it cannot be had; else they are skipped and say why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stream_rec.bus.kafka_server import VERSION, KafkaServer, properties
+from stream_rec.bus.tansu import answers
+from stream_rec.errors import StreamRecError, Unavailable
+from stream_rec.server import free_port
+from tests.waiting import wait_until
+
+IMAGE = f"apache/kafka:{VERSION}"
+_IN_CONTAINER = 9092
+
+
+@contextmanager
+def apache_kafka(log_dir: Path) -> Iterator[str]:
+    """Yields its address; skips (or in CI fails) the test that asks when there is none."""
+    given = os.environ.get("STREAM_REC_TEST_KAFKA")  # noqa: TID251 - a setting of the tests
+    if given:
+        yield given
+        return
+    why_no_container = docker_is_missing()
+    if not why_no_container:
+        with _container() as bootstrap:
+            yield bootstrap
+        return
+    try:
+        server = KafkaServer.start(log_dir)
+    except StreamRecError as error:
+        _give_up(f"STREAM_REC_TEST_KAFKA is not set; Docker: {why_no_container}; local JVM: {error}")
+    with server:
+        yield server.bootstrap
+
+
+def docker_is_missing() -> str:
+    """Why there is no Docker; empty = it answers."""
+    import docker
+
+    try:
+        client = docker.from_env(timeout=5)
+        client.ping()
+        client.close()
+    except docker.errors.DockerException as error:
+        return f"does not answer ({error})"
+    return ""
+
+
+def container_environment(port: int) -> dict[str, str]:
+    """The same single node as on a local JVM, as the image wants it: KAFKA_ and the setting's name."""
+    settings = properties(
+        f"127.0.0.1:{port}",
+        "localhost:29093",
+        log_dir="/tmp/kafka",
+        listen_on=f"0.0.0.0:{_IN_CONTAINER}",
+    )
+    return {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in settings.items()}
+
+
+@contextmanager
+def _container() -> Iterator[str]:
+    from testcontainers.core.container import DockerContainer
+
+    port = free_port()
+    container = DockerContainer(IMAGE)
+    container.ports[_IN_CONTAINER] = ("127.0.0.1", port)  # `with_bind_ports` would open it to the network
+    for name, value in container_environment(port).items():
+        container.with_env(name, value)
+    with container:
+        bootstrap = f"127.0.0.1:{port}"
+        wait_until(lambda: answers(bootstrap), 120, f"Kafka in a container of {IMAGE}")
+        yield bootstrap
+
+
+def _give_up(reason: str) -> None:
+    if os.environ.get("CI"):  # noqa: TID251 - a setting of the tests
+        raise Unavailable("kafka", f"CI must test on Apache Kafka: {reason}")
+    pytest.skip(f"no Apache Kafka: {reason}")
