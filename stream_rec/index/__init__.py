@@ -1,1 +1,1 @@
-"""Item vectors in FAISS."""
+"""Item factors in FAISS; `item_index.ItemIndex` is the way in."""

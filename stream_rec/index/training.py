@@ -79,8 +79,8 @@ class Trained:
 
 
 def lists_for(n: int) -> int:
-    """Lists for n vectors: about 4.5 sqrt(n), where choosing and scanning them cost about the same."""
-    return max(1, min(round(4.5 * math.sqrt(n)), n // 8))
+    """Lists for n vectors: about 5 sqrt(n), where choosing and scanning them cost about the same."""
+    return max(1, min(round(5 * math.sqrt(n)), n // 8))
 
 
 def train(

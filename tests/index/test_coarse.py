@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from stream_rec.index.training import train
 from stream_rec.kernels.coarse import NO_LIST, assign_lists, choose_lists, describe, move, settle
 
 from . import oracle_coarse as oracle
+from .worlds import clustered
 
 
 def whole(random: np.random.Generator, *shape: int) -> NDArray[np.float32]:
@@ -102,6 +106,21 @@ def test_sums_that_are_moved_along_describe_the_lists_as_if_added_up_anew(
         assert sizes[j] == len(left)
         assert means[:, j] == pytest.approx(left.mean(axis=0) if len(left) else np.zeros(d), abs=1e-5)
         assert spreads[j] == pytest.approx(np.sqrt(left.var(axis=0).mean()) if len(left) else 0.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("k", "vectors"), [(1, 128), (32, 128), (50, 200), (10_000, 3000)])
+def test_lists_that_hold_four_vectors_for_each_neighbour_are_scanned_however_short_the_reach(
+    k: int, vectors: int
+) -> None:
+    world = clustered(3000, 8)
+    trained = train(
+        np.arange(3000, dtype=np.int32), world.items, world.queries, n_lists=100, recall=0.9, seed=1
+    )
+    trained.file.coarse = replace(trained.file.coarse, reach=np.float32(-1e9))
+    lists, _ = trained.file.choose(world.queries, k)
+    held = np.where(lists == NO_LIST, 0, trained.file.sizes[lists]).sum(axis=1)
+    assert held.min() >= vectors
+    assert held.max() <= vectors + trained.file.sizes.max()
 
 
 def test_an_emptied_list_is_exactly_zero() -> None:

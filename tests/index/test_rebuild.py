@@ -147,7 +147,7 @@ def test_recall_holds_while_all_items_move_between_two_trainings(items: NDArray[
     moved = items + 0.3 * random.normal(size=(N, D)).astype(np.float32)
     index.upsert(rows(0, N), moved)
     queries = moved[random.integers(N, size=200)]
-    assert recall(index.search(queries, 50)[0], true_rows(moved, queries, 50)) >= 0.95
+    assert recall(index.search(queries, 100)[0], true_rows(moved, queries, 100)) >= 0.95
 
 
 def test_a_training_that_fails_is_raised_where_it_is_joined(items: NDArray[np.float32]) -> None:

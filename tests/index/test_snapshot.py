@@ -39,6 +39,7 @@ def index(request: pytest.FixtureRequest, items: NDArray[np.float32]) -> ItemInd
     if request.param != "empty":
         index.upsert(rows(0, N), items)
         index.remove(rows(300, 350))
+        index.upsert(rows(1050, 1100), items[1050:1100])
     if "rebuilding" in request.param or "ivf" in request.param:
         index.start_rebuild()
         index.upsert(rows(320, 400), items[320:400])
