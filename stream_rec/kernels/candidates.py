@@ -253,7 +253,11 @@ def from_popularity(s, x):
 @kernel
 def from_vectors(s, x, rows, n):
     """What the vector index found: item rows, -1 = none."""
-    because = x.session_codes[0] if x.query[N_SESSION] > 0 else NO_CODE
+    because = NO_CODE
+    for i in range(x.query[N_SESSION]):
+        if is_current(x.session_codes[i], s.generation):
+            because = x.session_codes[i]
+            break
     for i in range(n):
         if rows[i] >= 0:
             candidate(s, x, code_of(rows[i], s.generation), because, 0)
