@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from schemas.batch import IdColumn
 from stream_rec.kernels import vocabulary
-from stream_rec.kernels.codes import ROW_MASK
+from stream_rec.kernels.codes import LAST_GENERATION, ROW_MASK
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.kernels.vocabulary import ARENA_END, ARENA_LIVE, N_ROWS, VocabularyState
+from stream_rec.kernels.vocabulary import ARENA_END, ARENA_LIVE, EVICTED, N_ROWS, SWEEP, VocabularyState
 
 
 def rows_of(v: VocabularyState, ids: IdColumn) -> NDArray[np.int32]:
@@ -36,14 +36,24 @@ def name_of(v: VocabularyState, row: int) -> str:
 
 
 class ItemNames:
-    """Item codes to ids, each decoded once. Holds at most one string a row."""
+    """Item codes to ids, each decoded once. Holds at most one string a row.
+
+    A row's generations come round again when it has been reused LAST_GENERATION times, so all names are dropped before
+    any row can have been: a sweep looks at all other rows before it comes back to one.
+    """
 
     def __init__(self, n_rows: int) -> None:
         self._codes = [0] * n_rows
         self._names = [""] * n_rows
+        self._lifetime = (LAST_GENERATION - 1) * max(1, n_rows // SWEEP)
+        self._since = 0
 
     def of(self, v: VocabularyState, codes: list[int]) -> list[str]:
         """The ids of codes; "" for 0."""
+        evicted = int(v.scalars[EVICTED])
+        if evicted - self._since >= self._lifetime:
+            self._codes = [0] * len(self._codes)
+            self._since = evicted
         out = []
         for code in codes:
             row = code & ROW_MASK

@@ -1,0 +1,59 @@
+"""The engine's fold written out, one event at a time, with fresh working memory for each: slow and obvious."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from schemas.batch import EventBatch
+from stream_rec.engine import create
+from stream_rec.engine.engine import SAMPLE_SALT, Engine
+from stream_rec.engine.results import Judged
+from stream_rec.kernels import learn
+from stream_rec.kernels.candidates import SOURCE_OF
+from stream_rec.kernels.learn import Verdicts
+
+Leak = Literal["none", "counts", "all"]
+
+
+def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judged:
+    """Ask, judge, train, learn: for every event, in this order.
+
+    Args:
+        e: learns; its joins of impressions do not.
+        batch: events.
+        leak: a planted fault. "all": an event is learned before it is asked for; "counts": before it is judged, so
+            only the features know it.
+    """
+    events, rates = e._columns(batch), create.rates(e.settings)
+    trained = (events.seeds ^ SAMPLE_SALT) < np.uint64(min(e.settings.train_sample * 2.0**64, 2.0**64 - 2048))
+    out = _verdicts(len(batch), len(e.sources))
+    for i in range(len(batch)):
+        x = create.scratch(e.settings)
+
+        def learn_it(i: int = i) -> None:
+            learn.learn_event(e.state, create.scratch(e.settings), rates, events, i, e._seed, False)
+
+        if leak == "all":
+            learn_it()
+        has_vector = bool(learn.prepare(e.state, x, rates, events, i))
+        found = e._vectors.search_one(x.vector) if has_vector else e._vectors.nowhere
+        if leak == "counts":
+            learn_it()
+        learn.judge(e.state, x, rates, events, i, SOURCE_OF, found, has_vector, bool(trained[i]), out)
+        if leak == "none":
+            learn_it()
+        e._vectors.after(e.state)
+    return Judged(out.at, out.rank, out.by_source, out.popularity, out.only_index)
+
+
+def _verdicts(n: int, n_sources: int) -> Verdicts:
+    return Verdicts(
+        at=np.zeros(n, np.int32),
+        rank=np.zeros(n, np.int32),
+        by_source=np.zeros((n, n_sources), np.int32),
+        popularity=np.zeros(n, np.int32),
+        only_index=np.zeros(n, np.bool_),
+        n=np.zeros(1, np.int64),
+    )
