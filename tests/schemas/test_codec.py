@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from producers.bad_messages import KINDS, bad_messages
+from schemas import codec
 from schemas.batch import Span
 from schemas.codec import dead_letter, decode_impressions, decode_interactions, decode_items, encode
 from schemas.records import Impression, Interaction, Item
@@ -18,6 +19,12 @@ from stream_rec.settings import IngestSettings
 NOW_MS = 1_700_000_000_000
 RULES = IngestSettings()
 EVENT = Interaction("u1", "i1", "view", NOW_MS / 1000, "e1", "s1", 4.5, {"device": "phone"})
+
+
+@pytest.fixture(params=[1, 10_000], ids=["in bulk", "one by one"], autouse=True)
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large batches are checked in bulk, small ones record by record: with the same answers."""
+    monkeypatch.setattr(codec, "_BULK_RECORDS", request.param)
 
 
 def decode(*raw: bytes | None, stamp: int = NOW_MS, rules: IngestSettings = RULES) -> Any:

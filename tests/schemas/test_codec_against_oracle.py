@@ -7,9 +7,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import codec
 from schemas.batch import Span
 from schemas.codec import decode_interactions
 from stream_rec.settings import IngestSettings
@@ -77,14 +79,16 @@ def expected(raw: bytes | None, stamp: int) -> dict[str, Any] | str:
 
 
 @settings(deadline=None)
-@given(messages)
-def test_what_lives_and_what_is_rejected(batch: Sequence[tuple[bytes | None, int]]) -> None:
+@given(messages, st.sampled_from([1, 10_000]))
+def test_what_lives_and_what_is_rejected(batch: Sequence[tuple[bytes | None, int]], bulk: int) -> None:
     raw = [value for value, _ in batch]
     stamps = [stamp for _, stamp in batch]
     offsets = list(range(100, 100 + 2 * len(batch), 2))
     span = Span("events", 3, 7, 99, 100 + 2 * len(batch))
 
-    decoded = decode_interactions(raw, offsets, stamps, span, RULES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "_BULK_RECORDS", bulk)
+        decoded = decode_interactions(raw, offsets, stamps, span, RULES)
 
     want = [expected(value, stamp) for value, stamp in batch]
     kept = [i for i, w in enumerate(want) if isinstance(w, dict)]
