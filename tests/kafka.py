@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from stream_rec.bus.broker_server import answers
 from stream_rec.bus.kafka_server import VERSION, KafkaServer, properties
-from stream_rec.bus.tansu import answers
 from stream_rec.errors import StreamRecError, Unavailable
 from stream_rec.server import free_port
 from tests.waiting import wait_until
