@@ -157,7 +157,7 @@ def test_a_broker_that_was_never_there_is_an_error_after_the_deadline() -> None:
 def lost() -> Iterator[list[Publisher]]:
     """Publishers that have published, and then lost their broker."""
     with TansuServer.start() as broker:
-        bus = BusSettings(bootstrap=broker.bootstrap, publish_timeout_seconds=3.0, publish_queue_records=20)
+        bus = BusSettings(bootstrap=broker.bootstrap, publish_timeout_seconds=2.0, publish_queue_records=20)
         ensure_topics(bus)
         publishers = [Publisher(bus) for _ in range(4)]
         for publisher in publishers:
