@@ -31,6 +31,15 @@ class BrokerServer(Server):
         self.bootstrap = f"127.0.0.1:{port}"
         child.wait_ready(lambda: child.listens_on(port) and answers(self.bootstrap), READY_SECONDS)
 
+    def stop(self) -> None:
+        """End it by SIGKILL; everything it held is gone.
+
+        Asked politely, Tansu waits for its clients, and Kafka takes seconds to save what is not kept.
+        """
+        failed = self._child.failed
+        self._child.kill()
+        self._folder.close(failed=failed)
+
     @classmethod
     def start(cls, log_dir: Path | None = None) -> Self:
         """Start on a free port and wait until it answers.

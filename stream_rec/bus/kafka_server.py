@@ -58,12 +58,6 @@ class KafkaServer(BrokerServer):
         child = Child.start("kafka", argv, log_path=folder.log_path, folder=folder.data)
         return cls(port, child, folder)
 
-    def stop(self) -> None:
-        """End it; everything it held is gone. By SIGKILL: an orderly end takes seconds and saves what is not kept."""
-        failed = self._child.failed
-        self._child.kill()
-        self._folder.close(failed=failed)
-
 
 def properties(broker: str, controller: str, *, log_dir: str, listen_on: str = "") -> Mapping[str, str]:
     """`server.properties` of a single node that starts fast and keeps little.
