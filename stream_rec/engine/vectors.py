@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.names import n_rows
 from stream_rec.index.item_index import ItemIndex
+from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.kernels.state import N_LEARNED, State
 from stream_rec.settings import EngineSettings
 
 N_FOUND = 50
 """Items that the index is asked for in one query."""
+N_PROBES = 128
 
 
 class VectorIndex:
@@ -40,7 +42,7 @@ class VectorIndex:
         """
         if int(state.counters[N_LEARNED]) % self._every == 0:
             self._refresh(state)
-            self._index.maintain()
+            self._index.maintain(_typical_queries(state))
 
     def _refresh(self, state: State) -> None:
         """Take over the factors of every dirty item that may be recommended."""
@@ -85,3 +87,12 @@ class VectorIndex:
             "index_rebuilds": float(form.rebuilds),
             "index_stale_items": stale,
         }
+
+
+def _typical_queries(state: State) -> NDArray[np.float32]:
+    """Queries such as come: the input factors of recent events' items, evenly spaced; for the index's calibration."""
+    f = state.factors
+    held = min(int(f.n_recent[0]), len(f.recent))
+    codes = f.recent[np.linspace(0, held - 1, min(held, N_PROBES)).astype(np.int64)]
+    queries: NDArray[np.float32] = f.inputs[codes & ROW_MASK]
+    return queries
