@@ -33,11 +33,10 @@ def apply(
         data = np.frombuffer(change.item_id.encode(), np.uint8)
         h = hash_ids(IdColumn(data, np.array([len(data)], np.int64)))[0]
         if change.item is None:
-            row = catalogue.remove(state, data, h)
+            row = int(catalogue.remove(state, rates, data, h, seed))
         else:
             row = _upsert(state, rates, change.item, data, h, seed)
-        if row >= 0:
-            vectors.update_one(state, int(row))
+        vectors.update_one(state, row)
 
 
 def _upsert(

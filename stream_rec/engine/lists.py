@@ -51,7 +51,11 @@ def newest(state: State, k: int) -> tuple[list[int], list[float]]:
     codes, times = [], []
     for i in range(last - 1, max(-1, last - 1 - length), -1):
         code = int(state.newest[i % length])
-        if is_current(code, state.generation) and state.popularity.eligible[code & ROW_MASK]:
+        if (
+            code not in codes
+            and is_current(code, state.generation)
+            and state.popularity.eligible[code & ROW_MASK]
+        ):
             codes.append(code)
             times.append(float(state.first_seen[code & ROW_MASK]))
     return codes[:k], times[:k]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from stream_rec.kernels import factors, learn, popularity, vocabulary
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
@@ -13,7 +15,8 @@ def upsert(s, rates, data, h, tags, ts, available, seed):
     """An item as the catalogue has it now; returns its row.
 
     An item without events is placed among those that share its tags (mean of the tags' factors), so that the vector
-    index can find it at once; what events have taught about an item is kept.
+    index can find it at once; what events have taught about an item is kept. It is new if it was not known, or only
+    as hidden and without events.
 
     Args:
         s: state.
@@ -26,14 +29,22 @@ def upsert(s, rates, data, h, tags, ts, available, seed):
         seed: uint64, of new items' factors.
     """
     row = vocabulary.find(s.items, data, 0, data.shape[0], h)
+    since = ts if ts > 0.0 else s.clock[0]
     if row < 0:
-        row = learn.enter_item(s, rates, data, 0, data.shape[0], h, ts if ts > 0.0 else s.clock[0], seed)
+        row = learn.enter_item(s, rates, data, 0, data.shape[0], h, since, s.clock[0], seed)
+        is_new = True
+    else:
+        is_new = not s.popularity.eligible[row] and s.popularity.logs[0, row] == -np.inf
+    if is_new:
+        s.first_seen[row] = since
+        if available:
+            learn.announce_item(s, row)
     s.items.seen[row] = max(s.items.seen[row], s.clock[0])
     same = True
     for t in range(tags.shape[0]):
         same &= s.factors.tags[row, t] == tags[t]
     if not same:
-        if s.factors.item_squares[row] == 0.0:
+        if s.factors.item_squares[row] == 0.0 and s.factors.input_squares[row] == 0.0:
             factors.initialise_item(s.factors, rates.factors, row, mix(h ^ seed))
             s.factors.tags[row] = tags
             factors.place_by_tags(s.factors, row)
@@ -44,11 +55,16 @@ def upsert(s, rates, data, h, tags, ts, available, seed):
 
 
 @kernel
-def remove(s, data, h):
-    """The item is gone from the catalogue: never recommended until it is upserted. Its row, or -1."""
+def remove(s, rates, data, h, seed):
+    """The item is gone from the catalogue: never recommended until it is upserted. Its row.
+
+    An item that is not known yet is entered, so that events that come late do not bring it back; its row goes first
+    when rows are needed, so a flood of removals pushes out few others.
+    """
     row = vocabulary.find(s.items, data, 0, data.shape[0], h)
-    if row >= 0:
-        popularity.set_eligible(s.popularity, row, False)
+    if row < 0:
+        row = learn.enter_item(s, rates, data, 0, data.shape[0], h, s.clock[0], -np.inf, seed)
+    popularity.set_eligible(s.popularity, row, False)
     s.counters[N_ITEMS_CHANGED] += 1
     return row
 

@@ -76,8 +76,11 @@ def forget_user_row(s, row):
 
 
 @kernel
-def enter_item(s, rates, data, start, end, h, ts, seed):
-    """Give a new item a row, evicting the longest silent of a sweep when all are taken."""
+def enter_item(s, rates, data, start, end, h, first_seen, seen, seed):
+    """Give a new item a row, evicting the longest silent of a sweep when all are taken.
+
+    first_seen is what its age is counted from, seen what its silence is.
+    """
     row = s.items.scalars[vocabulary.N_ROWS]
     if row == s.generation.shape[0]:
         row = vocabulary.oldest_of_sweep(s.items)
@@ -87,12 +90,17 @@ def enter_item(s, rates, data, start, end, h, ts, seed):
         neighbours.clear(s.neighbours, row)
         item_neighbours.clear(s.item_neighbours, row)
     vocabulary.insert(s.items, data, start, end, h, row)
-    s.items.seen[row] = ts
-    s.first_seen[row] = ts
+    s.items.seen[row] = seen
+    s.first_seen[row] = first_seen
     factors.initialise_item(s.factors, rates.factors, row, mix(h ^ seed))
+    return row
+
+
+@kernel
+def announce_item(s, row):
+    """The item is new to readers, too."""
     s.newest[s.n_newest[0] % s.newest.shape[0]] = code_of(row, s.generation)
     s.n_newest[0] += 1
-    return row
 
 
 @kernel
@@ -117,7 +125,8 @@ def learn_event(s, x, rates, ev, i, seed, frozen):
     item = item_of(s, ev, i)
     if item < 0:
         start = _start(ev.item_ends, i)
-        item = enter_item(s, rates, ev.item_data, start, ev.item_ends[i], ev.item_hashes[i], ts, seed)
+        item = enter_item(s, rates, ev.item_data, start, ev.item_ends[i], ev.item_hashes[i], ts, ts, seed)
+        announce_item(s, item)
     code = code_of(item, s.generation)
     new_session = histories.starts_session(
         s.histories, user, s.users.seen[user], ts, ev.sessions[i], rates.session_gap
