@@ -18,8 +18,8 @@ from stream_rec.process import Child, ChildExited
 
 START_TRIES = 4
 """Ports a server is tried on before its start counts as failed."""
-READY_SECONDS = 60.0
-"""A server that does not answer by then will not (a JVM on a busy machine needs 10 s)."""
+READY_SECONDS = 90.0
+"""A server that does not answer by then will not (a JVM on a busy machine needs 20 s)."""
 _PORTS = range(20_000, 32_768)
 """Below Linux' ephemeral range, so that no outgoing connection takes a server's port while it restarts."""
 _PREFIX = "stream-rec"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stream_rec.bus.broker_server import answers
-from stream_rec.bus.kafka_server import VERSION, KafkaServer, properties
+from stream_rec.bus.kafka_server import VERSION, KafkaServer, jars, java, properties
 from stream_rec.errors import StreamRecError, Unavailable
 from stream_rec.server import free_port
 from tests.waiting import wait_until
@@ -40,6 +40,15 @@ def apache_kafka(log_dir: Path) -> Iterator[str]:
         _give_up(f"STREAM_REC_TEST_KAFKA is not set; Docker: {why_no_container}; local JVM: {error}")
     with server:
         yield server.bootstrap
+
+
+def need_a_jvm() -> None:
+    """Skips (or in CI fails) the test where Apache Kafka cannot run as a process of our own."""
+    try:
+        java()
+        jars()
+    except StreamRecError as error:
+        _give_up(str(error))
 
 
 def docker_is_missing() -> str:

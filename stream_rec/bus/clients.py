@@ -25,11 +25,18 @@ _FIXES = {
     KafkaError.INVALID_CONFIG: "the broker refuses a topic setting that it names above",
     KafkaError.POLICY_VIOLATION: "create the topics yourself, as the cluster's policy demands",
 }
+_PASSING = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.NOT_COORDINATOR,
+}
 
 
 def client_config(bus: BusSettings) -> dict[str, Any]:
-    """What every librdkafka client needs: addresses and security."""
-    return {"bootstrap.servers": bus.bootstrap, **bus.security}
+    """What every librdkafka client needs: addresses and security. It is silent: what goes wrong is raised."""
+    return {"bootstrap.servers": bus.bootstrap, "log_level": 0, **bus.security}
 
 
 def producer_config(bus: BusSettings) -> dict[str, Any]:
@@ -65,6 +72,11 @@ def reader(bus: BusSettings, more: Mapping[str, Any]) -> Consumer:
     """
     own = {"group.id": f"{bus.prefix}reader", "enable.auto.commit": False, "enable.auto.offset.store": False}
     return _made(Consumer, {**client_config(bus), **own, **more})
+
+
+def passes(error: KafkaException) -> bool:
+    """Does it pass by itself in moments: partitions or groups are being given to a broker."""
+    return error.args[0].code() in _PASSING
 
 
 def translated(error: KafkaException, bus: BusSettings, waited_seconds: float) -> ConfigError | Unavailable:

@@ -40,19 +40,19 @@ class KafkaServer(BrokerServer):
     @classmethod
     def start(cls, log_dir: Path | None = None) -> Self:
         """As the base class says; needs Java, and Maven for the jars if they are not in the cache."""
-        java, classpath = _java(), f"{jars()}{os.sep}*"
+        program, classpath = java(), f"{jars()}{os.sep}*"
         return start_on_free_port(
-            "kafka", log_dir, lambda port, folder: cls._on(port, folder, java, classpath)
+            "kafka", log_dir, lambda port, folder: cls._on(port, folder, program, classpath)
         )
 
     @classmethod
-    def _on(cls, port: int, folder: ServerFolder, java: str, classpath: str) -> Self:
+    def _on(cls, port: int, folder: ServerFolder, program: str, classpath: str) -> Self:
         config = folder.data / "server.properties"
         values = properties(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}", log_dir=str(folder.data / "log"))
         config.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
         log4j = folder.data / "log4j2.xml"
         log4j.write_text(_LOG4J.read_text())
-        command = [java, *_JVM, f"-Dlog4j2.configurationFile={log4j}", "-cp", classpath]
+        command = [program, *_JVM, f"-Dlog4j2.configurationFile={log4j}", "-cp", classpath]
         _format(command, config, folder)
         argv = [*command, "kafka.Kafka", str(config)]
         child = Child.start("kafka", argv, log_path=folder.log_path, folder=folder.data)
@@ -117,11 +117,11 @@ def jars() -> Path:
                 f"Maven cannot get Apache Kafka {VERSION}:\n{ran.stdout[-2000:]}",
                 fix="correct Maven's settings or the network, and try again",
             )
-        _keep(got, kept)
+        keep_first(got, kept)
     return kept
 
 
-def _keep(got: Path, kept: Path) -> None:
+def keep_first(got: Path, kept: Path) -> None:
     """Move the whole folder at once: another process sees all jars or none, and the first one wins."""
     try:
         got.rename(kept)
@@ -130,14 +130,18 @@ def _keep(got: Path, kept: Path) -> None:
             raise
 
 
-def _java() -> str:
-    """The JVM's own program: a wrapper script's death would not be the JVM's."""
-    java = shutil.which("java")
-    if java is None:
+def java() -> str:
+    """The JVM's own program: a wrapper script's death would not be the JVM's.
+
+    Raises:
+        ConfigError: there is none on PATH, or it is too old.
+    """
+    on_path = shutil.which("java")
+    if on_path is None:
         raise ConfigError(
             "Apache Kafka needs Java, and there is none", fix="apt-get install openjdk-17-jre-headless"
         )
-    said = _run([java, "-XshowSettings:properties", "-version"], 60.0).stdout
+    said = _run([on_path, "-XshowSettings:properties", "-version"], 60.0).stdout
     home = re.search(r"java\.home = (.+)", said)
     version = re.search(r"java\.specification\.version = ([\d.]+)", said)
     if home is None or version is None or float(version[1]) < _JAVA:

@@ -7,9 +7,8 @@ fetch from there comes back with the partition's high watermark, which is the en
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Collection
+from typing import NamedTuple, TypeVar
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -23,10 +22,12 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.records import TopicName
 from schemas.topics import full_name, short_name
-from stream_rec.bus.clients import admin, reader, translated
+from stream_rec.bus.clients import admin, passes, reader, translated
 from stream_rec.bus.topics import missing_topics, partition_counts
 from stream_rec.errors import Unavailable
 from stream_rec.settings import BusSettings
+
+T = TypeVar("T")
 
 FOLLOWED: tuple[TopicName, ...] = ("events", "items", "impressions")
 """The topics that workers read."""
@@ -42,6 +43,7 @@ _FETCH = {
 }
 _CONSUME = 10_000
 _CONSUME_SECONDS = 0.01
+_AGAIN_SECONDS = 0.05
 _SHORTEST_SECONDS = 0.1  # librdkafka refuses a timeout of nothing
 
 
@@ -84,19 +86,20 @@ class OffsetReader:
 
     def ends(self, names: Collection[TopicName] = FOLLOWED) -> dict[tuple[TopicName, int], int]:
         """The next offset to be written, by topic and partition. At least as new as the call."""
-        with self._bounded() as deadline:
-            return self._ends(self._partitions(names), deadline)
+        return self._asked(lambda deadline: self._ends(self._partitions(names), deadline))
 
     def lag(self, names: Collection[TopicName] = FOLLOWED) -> list[PartitionLag]:
         """How far the group is behind, one line per partition, in the order of `names`.
 
         Committed offsets are read before the ends: a lag is never understated by what was written between.
         """
-        with self._bounded() as deadline:
-            partitions = self._partitions(names)
-            starts = self._listed(partitions, OffsetSpec.earliest(), deadline)
-            committed = self._committed(partitions, deadline)
-            ends = self._ends(partitions, deadline)
+        return self._asked(lambda deadline: self._lag(names, deadline))
+
+    def _lag(self, names: Collection[TopicName], deadline: float) -> list[PartitionLag]:
+        partitions = self._partitions(names)
+        starts = self._listed(partitions, OffsetSpec.earliest(), deadline)
+        committed = self._committed(partitions, deadline)
+        ends = self._ends(partitions, deadline)
         return [_line(at, starts[at], ends[at], committed[at]) for at in partitions]
 
     def _partitions(self, names: Collection[TopicName]) -> list[tuple[TopicName, int]]:
@@ -166,14 +169,17 @@ class OffsetReader:
             waited_seconds=self._bus.admin_timeout_seconds,
         )
 
-    @contextmanager
-    def _bounded(self) -> Iterator[float]:
-        """When the call must be done; Kafka's errors become ours."""
+    def _asked(self, question: Callable[[float], T]) -> T:
+        """The answer to a question that is told its deadline; asked again while partitions change their leader."""
         began = time.monotonic()
-        try:
-            yield began + self._bus.admin_timeout_seconds
-        except KafkaException as error:
-            raise translated(error, self._bus, time.monotonic() - began) from error
+        deadline = began + self._bus.admin_timeout_seconds
+        while True:
+            try:
+                return question(deadline)
+            except KafkaException as error:
+                if not passes(error) or _left(deadline) <= 0:
+                    raise translated(error, self._bus, time.monotonic() - began) from error
+            time.sleep(_AGAIN_SECONDS)
 
     def _on_bus(self, name: TopicName, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
         return TopicPartition(full_name(self._bus.prefix, name), partition, offset)

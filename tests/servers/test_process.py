@@ -12,6 +12,7 @@ import pytest
 
 from stream_rec.errors import Unavailable
 from stream_rec.process import Child, ChildExited
+from tests.kafka import need_a_jvm
 from tests.waiting import wait_until
 
 
@@ -20,20 +21,28 @@ def shell(script: str, tmp_path: Path) -> Child:
 
 
 @pytest.mark.parametrize("servers", [["tansu", "redis"], pytest.param(["kafka"], marks=pytest.mark.kafka)])
-def test_servers_outlive_the_thread_that_started_them_and_die_with_a_killed_parent(
+def test_servers_of_a_killed_process_die_with_it_and_not_with_the_thread_that_started_them(
     servers: list[str],
 ) -> None:
+    if "kafka" in servers:
+        need_a_jvm()
     parent = subprocess.Popen(
         [sys.executable, "-m", "tests.servers.parent", *servers], stdout=subprocess.PIPE
     )
     assert parent.stdout is not None
     pids = [int(word) for word in parent.stdout.readline().split()[: len(servers)]]
+    parent.stdout.close()
     assert len(pids) == len(servers)
-    assert all(map(psutil.pid_exists, pids))
+    assert all(map(alive, pids))
+    assert {ip for pid in pids for ip in listening(pid)} == {"127.0.0.1"}
     parent.kill()
     parent.wait()
-    parent.stdout.close()
     wait_until(lambda: not any(map(alive, pids)), 10, f"the end of {servers}")
+
+
+def listening(pid: int) -> set[str]:
+    connections = psutil.Process(pid).net_connections()
+    return {c.laddr.ip.removeprefix("::ffff:") for c in connections if c.status == psutil.CONN_LISTEN}
 
 
 def alive(pid: int) -> bool:

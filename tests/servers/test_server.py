@@ -18,19 +18,14 @@ from tests.servers.parent import KINDS
 from tests.waiting import wait_until
 
 REDIS = shutil.which("redis-server") or str(Path(sys.executable).with_name("redis-server"))
-EVERY_KIND = pytest.mark.parametrize(
-    "kind", ["tansu", "redis", pytest.param("kafka", marks=pytest.mark.kafka)]
-)
 
 
-@EVERY_KIND
-def test_it_listens_on_this_machine_only_and_leaves_nothing_behind(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["tansu", "redis"])
+def test_it_leaves_nothing_behind(kind: str) -> None:
     server: Server = KINDS[kind].start()
-    listening = {c.laddr.ip for c in psutil.Process(server.pid).net_connections() if c.status == "LISTEN"}
     folder = server.log_path.parent
     assert folder.exists()
     server.stop()
-    assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
     assert not folder.exists()
     assert not psutil.pid_exists(server.pid)
 
