@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -78,7 +79,7 @@ class CatchUp:
     """Reads stretches, a batch of one partition at a time, each partition in log order.
 
     Args:
-        bus: where from; batches have at most `batch_max_records`.
+        bus: where from; a batch has at most `_CONSUME_BATCHES` times `batch_max_records`.
     """
 
     def __init__(self, bus: BusSettings) -> None:
@@ -107,14 +108,17 @@ class CatchUp:
         opened = {tp: _Open(stretch.until, stretch.start) for tp, stretch in stretches.items()}
         consumer = reader(self._bus, _READING)
         consumer.assign([_beginning(tp, stretch.start) for tp, stretch in stretches.items()])
+        thread = ThreadPoolExecutor(1, "catch-up")  # only one: closing waits behind a read that was cancelled
         try:
-            await self._read(consumer, opened, learn, finished)
+            await self._read(consumer, thread, opened, learn, finished)
         finally:
-            await asyncio.to_thread(consumer.close)
+            thread.submit(consumer.close)
+            thread.shutdown(wait=False)
 
     async def _read(
         self,
         consumer: Consumer,
+        thread: ThreadPoolExecutor,
         opened: dict[TP, _Open],
         learn: Callable[[Fetched], Awaitable[None]],
         finished: Callable[[TP], None],
@@ -124,7 +128,7 @@ class CatchUp:
         n = 0
         while opened:
             wanted = self._bus.batch_max_records * min(len(opened), _CONSUME_BATCHES)
-            messages = await asyncio.to_thread(consumer.consume, wanted, _CONSUME_SECONDS)
+            messages = await loop.run_in_executor(thread, consumer.consume, wanted, _CONSUME_SECONDS)
             now = loop.time()
             if messages:
                 last_news = now

@@ -164,7 +164,7 @@ class Line(Generic[Work]):
             pass
         except WaitEnded as ended:
             self._gave_up = batch.stop
-            self._log.info("batch dropped, it will come again", events=len(batch.fetched), why=str(ended))
+            self._log.debug("batch dropped, it will come again", events=len(batch.fetched), why=str(ended))
         except GapError as gap:
             await self._around.reread(batch.fetched, gap)
         except Exception as error:  # noqa: BLE001 - a bug: the process ends, and nothing more is acked

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from faust.types import TP
@@ -19,7 +20,7 @@ from stream_rec import logs
 from stream_rec.bus.fetched import Fetched
 from stream_rec.bus.topics import log_id
 from stream_rec.engine.engine import Engine
-from stream_rec.errors import ConfigError
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.measure.measures import Measures
 from stream_rec.settings import BusSettings
 from stream_rec.store.markers import Markers
@@ -38,6 +39,7 @@ class Ownership:
         markers: of the partitions of `events`.
         emitter: takes the last points of partitions that go.
         begin: lets batches of partitions come.
+        look: looks whether Redis has lost slates (Rewriter.look).
 
     Attributes:
         log: incarnation of the topic `events`, as of the start.
@@ -54,6 +56,7 @@ class Ownership:
         markers: Markers,
         emitter: Emitter,
         begin: Callable[[Iterable[TP]], None],
+        look: Callable[[], Awaitable[object]],
     ) -> None:
         self._bus = bus
         self._handlers = handlers
@@ -62,6 +65,7 @@ class Ownership:
         self._markers = markers
         self._emitter = emitter
         self._begin = begin
+        self._look = look
         self._logs = {name: log_id(bus, name) for name in handlers}
         self._log = logs.get("ingest")
         self.log = self._logs["events"]
@@ -89,6 +93,10 @@ class Ownership:
             ended: Callable[[TP], None] = (lambda _: None) if is_first else (lambda tp: self._begin([tp]))
             await CatchUp(self._bus).read(missing, self._relearn, ended)
         if is_first:
+            if not any(starts.values()):
+                # A new group: there is nothing to lose yet, and the markers begin here.
+                with suppress(Unavailable):
+                    await self._look()
             self._begin(starts)
             self.ready.set()
 

@@ -79,9 +79,10 @@ class Rewriter:
         if not lost:
             return 0
         rewrites = [await self._markers.begin(partition) for partition in sorted(lost)]
-        self._log.warning("redis has lost slates: writing them again", partitions=sorted(lost))
-        n_written = 0
         rows = await self._engine.ask(lambda engine: active_rows(engine, self._ttl))
+        if len(rows):
+            self._log.warning("redis has lost slates: writing them again", partitions=sorted(lost))
+        n_written = 0
         for start in range(0, len(rows), _SLICE):
             some = rows[start : start + _SLICE]
             slates = await self._engine.ask(partial(self._rank, some, lost))
@@ -89,7 +90,8 @@ class Rewriter:
             n_written += (await self._slates.write(slates)).n_written
             await self._engine.ask(partial(self._count, slates))
         await self._complete(rewrites)
-        self._log.info("slates written again", slates=n_written, partitions=sorted(lost))
+        if n_written:
+            self._log.info("slates written again", slates=n_written, partitions=sorted(lost))
         return n_written
 
     async def _complete(self, rewrites: Collection[Rewrite]) -> None:

@@ -107,7 +107,14 @@ class Worker:
             "impressions": ImpressionsHandler(settings.ingest, emitter, measures),
         }
         self.ownership = Ownership(
-            settings.bus, self._handlers, self.engine, measures, self._markers, emitter, self._begin
+            settings.bus,
+            self._handlers,
+            self.engine,
+            measures,
+            self._markers,
+            emitter,
+            self._begin,
+            lambda: self._rewriter.look(),
         )
         self._events.log = self.ownership.log
         self._events.n_partitions = partitions["events"]

@@ -58,6 +58,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._in_hand: dict[TP, dict[int, Message]] = {}
         self._ready: set[TP] = set()
         self._getting_ready: asyncio.Task[None] | None = None
+        self._n_dropped = 0
         self._log = logs.get("ingest")
 
     # What handlers use.
@@ -83,6 +84,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         message = self._take_back(batch)
         if message is not None:
             self._unacked_messages.discard(message)
+            self._n_dropped += len(batch)
 
     async def reread(self, batch: Fetched, offset: int) -> None:
         """Go on with the batch's partition from `offset`; everything fetched from it so far is out of date."""
@@ -199,10 +201,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         while self._unacked_messages and self.loop.time() < deadline:
             await asyncio.sleep(0.01)
         await self._commit_now()
-        left = sum(len(message.value) for messages in self._in_hand.values() for message in messages.values())
-        if left:
-            self._log.info("events fetched and not done: they will come again", events=left)
+        left = [message.value for messages in self._in_hand.values() for message in messages.values()]
+        if n := self._n_dropped + sum(map(len, left)):
+            self._log.info("events fetched and not done: they will come again", events=n)
         self._forget(list(self._in_hand))
+        self._n_dropped = 0
 
     async def _commit_now(self) -> None:
         """Commit every ack that is in, also when a commit was under way; give up when the broker is silent."""

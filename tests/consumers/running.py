@@ -1,0 +1,128 @@
+"""Workers as processes of their own, and what can be seen of them from outside."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.records import Slate
+from stream_rec.bus.lag import lag
+from stream_rec.settings import Settings
+from stream_rec.store.last_values import LastValues
+from stream_rec.store.reader import Reader
+from stream_rec.store.redis_server import RedisServer
+from tests.waiting import wait_until
+
+READY_SECONDS = 200.0
+"""The first worker on a machine compiles the engine's kernels."""
+
+
+class Worker:
+    """`stream-rec worker` with these settings; its log is a file."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        self._log = log
+        argv = [sys.executable, "-m", "stream_rec.cli", "worker"]
+        for branch, key in (("bus", "bootstrap"), ("bus", "prefix"), ("bus", "group"), ("store", "url")):
+            argv += ["--set", f"{branch}.{key}={getattr(getattr(settings, branch), key)}"]
+        argv += ["--set", f"store.timeout_seconds={settings.store.timeout_seconds}"]
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(argv, stdout=out, stderr=out)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def owned(self) -> set[str]:
+        """Topic-partitions that the worker said last that it serves."""
+        said = re.findall(r"owned='?([^'\n]*?)'? stage", self.log())
+        return set(said[-1].split(", ")) if said else set()
+
+    def wait_serving(self) -> Worker:
+        def is_serving() -> bool:
+            assert self._process.poll() is None, f"the worker ended:\n{self.log()}"
+            return bool(self.owned())
+
+        wait_until(is_serving, READY_SECONDS, "the worker to serve")
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> tuple[int, float]:
+        """SIGTERM: the exit code, and the seconds it took."""
+        began = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(30)
+        return code, time.monotonic() - began
+
+
+@contextmanager
+def running(settings: Settings, folder: Path, name: str = "worker") -> Iterator[Worker]:
+    """A worker that serves; killed at the end if it still runs, and its log shown if a test fails."""
+    worker = Worker(settings, folder / f"{name}.log")
+    try:
+        yield worker.wait_serving()
+    finally:
+        if worker.is_alive():
+            worker.kill()
+        print(f"--- log of {name} ---\n{worker.log()}")
+
+
+@contextmanager
+def down(server: RedisServer, *, keep_data: bool = True) -> Iterator[None]:
+    """Redis is away inside, and back afterwards: with what it held, or empty."""
+    server.down(keep_data=keep_data)
+    try:
+        yield
+    finally:
+        server.start_again()
+
+
+def wait_until_done(settings: Settings, records: int, deadline_seconds: float = 90.0) -> None:
+    """Until the group has committed the end of every partition of a log of so many events."""
+
+    def is_done() -> bool:
+        found = lag(settings.bus)
+        events = sum(at.end - at.start for at in found if at.topic == "events")
+        return events >= records and all(at.lag == 0 for at in found)
+
+    wait_until(is_done, deadline_seconds, "committed = end on every partition")
+
+
+def slates(settings: Settings, users: Iterator[str] | list[str] | set[str]) -> dict[str, Slate | None]:
+    """What Redis holds for these users."""
+    reader = Reader(settings.store)
+    try:
+        return {user: reader.slate(user, "default") for user in users}
+    finally:
+        reader.close()
+
+
+def behind(settings: Settings, last: dict[str, tuple[int, int]]) -> dict[str, object]:
+    """Users whose slate does not know their last event (partition, offset); empty if all is well."""
+    found = slates(settings, set(last))
+    return {
+        user: slate and slate.as_of
+        for user, slate in found.items()
+        if slate is None or slate.as_of.partition != last[user][0] or slate.as_of.offset < last[user][1]
+    }
+
+
+def last_values(settings: Settings) -> list[LastValues]:
+    """What the workers reported last."""
+    reader = Reader(settings.store)
+    try:
+        return list(reader.last_values().values())
+    finally:
+        reader.close()

@@ -1,0 +1,51 @@
+"""SIGTERM: finish or drop what is in hand, commit, leave; exit 0 within five seconds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from stream_rec.bus.lag import lag
+from stream_rec.settings import Settings
+from stream_rec.store.redis_server import RedisServer
+from tests.consumers.publishing import clicks, publish_events
+from tests.consumers.running import behind, down, running, wait_until_done
+from tests.waiting import wait_until
+
+STOP_SECONDS = 5.0
+"""A promise to operators, so here time is part of the claim."""
+
+
+def test_a_worker_told_to_stop_commits_what_it_has_done_and_the_next_one_goes_on(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with running(settings, tmp_path, "first") as first:
+        early = publish_events(settings.bus, clicks(3_000))
+        wait_until(lambda: done(settings) > 0, 60, "the first commit")
+        code, seconds = first.stop()
+        assert (code, seconds < STOP_SECONDS) == (0, True), seconds
+    late = publish_events(settings.bus, clicks(1_000, seed=2))
+    with running(settings, tmp_path, "second"):
+        wait_until_done(settings, early.n + late.n)
+        assert behind(settings, early.last | late.last) == {}
+
+
+def test_a_worker_stops_in_time_while_redis_is_down_and_acks_nothing_that_was_not_written(
+    tansu_settings: Settings, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    settings = tansu_settings
+    with running(settings, tmp_path, "first") as first:
+        with down(redis_server):
+            published = publish_events(settings.bus, clicks(3_000))
+            wait_until(lambda: "waiting for redis" in first.log(), 60, "the worker to say what it waits for")
+            code, seconds = first.stop()
+            assert (code, seconds < STOP_SECONDS) == (0, True), seconds
+            assert done(settings) == 0
+            assert re.search(r"will come again +events=\d+", first.log())
+    with running(settings, tmp_path, "second"):
+        wait_until_done(settings, published.n)
+        assert behind(settings, published.last) == {}
+
+
+def done(settings: Settings) -> int:
+    return sum(at.committed or 0 for at in lag(settings.bus) if at.topic == "events")
