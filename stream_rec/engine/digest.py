@@ -30,6 +30,22 @@ def _names(v: VocabularyState) -> bytes:
 
 _LAYOUT = {"starts", "arena", "slots", "scalars"}
 """Where ids lie in memory is no part of what is known: a vocabulary is hashed by its ids in row order."""
+_BY_USER = ("users.", "histories.", "factors.user")
+_BY_ITEM = (
+    "items.",
+    "generation",
+    "first_seen",
+    "transitions.next",
+    "transitions.later",
+    "transitions.back",
+    "neighbours.",
+    "item_neighbours.",
+    "factors.item",
+    "factors.input",
+    "factors.dirty",
+    "factors.tags",
+)
+"""Beginnings of the paths of arrays with a row per user or item."""
 
 
 def digest(state: State, attribution: Mapping[str, NDArray[Any]]) -> str:
@@ -46,9 +62,9 @@ def digest(state: State, attribution: Mapping[str, NDArray[Any]]) -> str:
         owner, _, name = path.partition(".")
         if owner in ("users", "items") and name in _LAYOUT:
             continue
-        if owner in ("users", "histories") or path in ("factors.users", "factors.user_squares"):
+        if path.startswith(_BY_USER):
             array = array[:users]
-        elif len(array) == len(state.generation):
+        elif path.startswith(_BY_ITEM):
             array = array[:items]
         h.update(path.encode())
         h.update(np.ascontiguousarray(array).view(np.uint8).data)
