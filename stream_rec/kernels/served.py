@@ -79,7 +79,8 @@ def put(state, users, items, replace):
         state.marks[0] += 1
         state.user[row, way], state.written[row, way] = users[i], state.marks[0]
         for place in range(k):
-            state.items[row, way, place] = items[i, place] if place < items.shape[1] else 0
+            # Typed: a plain 0 would make the choice a float, and round hashes above 2^53.
+            state.items[row, way, place] = items[i, place] if place < items.shape[1] else np.uint64(0)
 
 
 @kernel

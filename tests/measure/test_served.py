@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.batch import IdColumn
+from stream_rec.kernels.ids import hash_ids
 from stream_rec.measure.served import UNKNOWN, Served
 from tests.measure.making import hashes
 
@@ -19,6 +21,13 @@ def test_the_rank_is_the_place_in_the_last_written_slate() -> None:
     served.put(hashes([1, 2]), slates([10, 11, 12], [20, 21, 22]))
     served.put(hashes([1]), slates([12, 13, 14]))
     assert served.ranks(hashes([1, 1, 2]), hashes([12, 10, 22])).tolist() == [1, 0, 3]
+
+
+def test_hashes_of_real_ids_keep_all_their_bits() -> None:
+    served = Served(users=64, k=3)
+    users, items = hash_ids(IdColumn.of(["ann", "bob"])), hash_ids(IdColumn.of(["milk", "bread"]))
+    served.put(users, items[:, None])
+    assert served.ranks(users, items).tolist() == [1, 1]
 
 
 def test_a_user_who_was_never_seen_is_unknown_and_not_a_miss() -> None:
