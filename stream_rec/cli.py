@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from stream_rec.commands.demo import demo
 from stream_rec.commands.doctor import doctor
 from stream_rec.commands.lag import lag
 from stream_rec.commands.read import recommend, similar
@@ -41,7 +42,7 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (worker, replay, simulate, recommend, similar, lag, doctor, settings):
+for command in (demo, worker, replay, simulate, recommend, similar, lag, doctor, settings):
     app.command()(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,7 +61,27 @@ class FirstEvents:
         if start < len(self.frame):
             yield Chunk(start, self.frame[start:], 1.0)
 
-    def last_user_events(self) -> list[Interaction]:
-        """All events of the user who acted last, in order."""
-        events = to_interactions(self.frame.filter(pl.col("user_id") == self.frame["user_id"][-1]))
-        return [event for event in events if event is not None]
+    def side_by_side(self, n_lanes: int) -> FirstEvents:
+        """The same events with about `n_lanes` users acting at a time, each in the order of their own events.
+
+        Users are dealt to lanes in the order of their first event, each to the lane with the fewest events; then the
+        lanes take turns, an event each.
+        """
+        counts = self.frame.group_by("user_id", maintain_order=True).len()
+        filled = [(0, lane) for lane in range(n_lanes)]
+        lane_of: dict[str, int] = {}
+        for user, n_events in counts.iter_rows():
+            n, lane = heapq.heappop(filled)
+            lane_of[user] = lane
+            heapq.heappush(filled, (n + n_events, lane))
+        dealt = self.frame.with_columns(
+            lane=pl.col("user_id").replace_strict(lane_of, return_dtype=pl.Int32)
+        ).with_columns(turn=pl.int_range(pl.len()).over("lane"))
+        return FirstEvents(self.name, dealt.sort("turn", "lane").drop("turn", "lane"))
+
+    def last_user_events(self, at_least: int) -> list[Interaction]:
+        """All events of the user who acted last, in order; of those with `at_least` events, if there is one."""
+        counts = self.frame.with_columns(n=pl.len().over("user_id"))
+        busy = counts.filter(pl.col("n") >= at_least)
+        user = (busy if len(busy) else counts)["user_id"][-1]
+        return [e for e in to_interactions(self.frame.filter(pl.col("user_id") == user)) if e is not None]

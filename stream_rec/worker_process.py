@@ -11,7 +11,7 @@ from stream_rec.server import ServerFolder
 from stream_rec.settings import Settings
 from stream_rec.store.reader import Reader
 
-READY_SECONDS = 300.0
+READY_SECONDS = 600.0
 """The first start on a machine compiles the kernels."""
 STOP_SECONDS = 10.0
 WORKER = ("stream_rec.cli", "worker")

@@ -18,12 +18,13 @@ SHOWN_EVENTS = 5
 SHOWN_ITEMS = 10
 _PHRASES = {
     "popularity": "popular now",
-    "transitions": "often follows",
-    "neighbours": "in sessions like this one, with",
-    "item_neighbours": "liked by those who like",
-    "factorization": "close to this user's taste",
+    "transitions": "often follows {}",
+    "neighbours": "from sessions with {}",
+    "item_neighbours": "liked along with {}",
+    "factorization": "this user's taste",
     "session": "seen in this session",
 }
+_NO_ITEM = "what came before"
 _NEXT = (
     ("make test", "the same on real servers, with everything that can go wrong"),
     ("stream-rec up --write", "a stack that stays: broker and Redis, addresses in stream-rec.toml"),
@@ -80,8 +81,8 @@ def print_user(
 
 def because(reason: Reason, titles: Mapping[str, str]) -> str:
     """A reason in words."""
-    phrase = _PHRASES.get(reason.source, reason.source)
-    return f"{phrase} {titles.get(reason.item_id, reason.item_id)}" if reason.item_id else phrase
+    item = titles.get(reason.item_id, reason.item_id) if reason.item_id else _NO_ITEM
+    return _PHRASES.get(reason.source, f"{reason.source}, {{}}").format(item)
 
 
 def print_totals(console: Console, outcome: Outcome) -> None:

@@ -16,7 +16,7 @@ from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
 from stream_rec.demo.figures import Figures
 from stream_rec.demo.replaying import Replaying
-from stream_rec.demo.report import Outcome, print_next, print_totals, print_user
+from stream_rec.demo.report import SHOWN_EVENTS, Outcome, print_next, print_totals, print_user
 from stream_rec.demo.totals import read_points
 from stream_rec.demo.view import view_on
 from stream_rec.demo.watch import Watch
@@ -27,7 +27,7 @@ from stream_rec.measure.points import total
 from stream_rec.measure.series import POPULAR_LIST, SLATE
 from stream_rec.serve.client import Client
 from stream_rec.settings import Settings
-from stream_rec.stack import start_stack
+from stream_rec.stack import start_stack, without_addresses
 from stream_rec.worker_process import WorkerProcess
 
 WATCHED_PER_SECOND = 50.0
@@ -44,12 +44,14 @@ class Options:
         data: name of a data set, or a file.
         rate: events per second.
         limit: events, at most.
+        lanes: users that act at a time; 1 = the log's own order.
         flags: `--config` and `--set` as given, for the worker.
     """
 
     data: str
     rate: float
     limit: int
+    lanes: int
     flags: Sequence[str] = ()
 
 
@@ -66,8 +68,10 @@ def run_demo(options: Options, settings: Settings, console: Console) -> Outcome:
         Interrupted: Ctrl-C or SIGTERM; everything is stopped.
     """
     log = FirstEvents.of(open_source(options.data, settings.data), options.limit)
+    if options.lanes > 1:
+        log = log.side_by_side(options.lanes)
     items = load_items(options.data, settings.data)
-    with stop_on_signals() as stop, start_stack(settings) as stack:
+    with stop_on_signals() as stop, start_stack(without_addresses(settings)) as stack:
         ensure_topics(stack.settings.bus)
         worker = WorkerProcess(stack.settings, options.flags)
         try:
@@ -110,7 +114,8 @@ def _replay(
             lambda: WatchedPublisher(settings.bus, settings.ingest, probe, WATCHED_PER_SECOND),
             stop,
         )
-        title = f"stream_rec demo: {log.name}, {options.rate:,.0f} events/s"
+        users = f", {options.lanes} users at a time" if options.lanes > 1 else ""
+        title = f"{log.name}: {options.rate:,.0f} events/s{users}"
         with view_on(console, title) as view:
             figures = _show_until_handled(watch, replaying, worker, view.show, stop)
         probe.drain(DRAIN_SECONDS)
@@ -151,7 +156,7 @@ def _show_until_handled(
 
 
 def _print_user(settings: Settings, log: FirstEvents, items: Sequence[Item], console: Console) -> None:
-    events = log.last_user_events()
+    events = log.last_user_events(SHOWN_EVENTS)
     with Client(settings.store) as client:
         answer = client.recommendations(events[-1].user_id)
     print_user(console, events, answer, {item.item_id: item.title for item in items if item.title})

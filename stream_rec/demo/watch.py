@@ -78,7 +78,6 @@ class Watch:
 
     def close(self) -> None:
         """Close the connections."""
-        self._offsets.close()
         self._reader.close()
 
     def _rate(self, seconds: float, n_done: int) -> float:

@@ -1,0 +1,52 @@
+"""The events that the stack's benches publish: Globo where it is, else shoppers from a seed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from producers.datasets import names, open_source
+from producers.publisher import Publisher
+from producers.rows import to_interactions
+from producers.shop import ShopPlan
+from producers.simulate import simulated_log
+from schemas.codec import encode
+from schemas.records import Interaction
+from schemas.topics import key_of
+from stream_rec.first_events import FirstEvents
+from stream_rec.settings import DataSettings
+
+GLOBO = "globo-news"
+PLAN = ShopPlan(n_users=50_000, n_items=20_000, n_categories=200, events_per_second=2000.0)
+
+
+class BenchLog(NamedTuple):
+    """Events in log order.
+
+    Attributes:
+        name: where they are from; every output says it.
+        frame: in the form of `producers.rows.LOG_SCHEMA`, good rows only.
+    """
+
+    name: str
+    frame: pl.DataFrame
+
+    @classmethod
+    def first(cls, n_events: int, data: DataSettings) -> BenchLog:
+        """The first events of Globo, or of a seeded simulation where it is missing."""
+        if GLOBO in names(data):
+            return cls(GLOBO, FirstEvents.of(open_source(GLOBO, data), n_events).frame)
+        return cls(f"simulate, seed {PLAN.seed}", simulated_log(PLAN, n_events))
+
+    def interactions(self) -> list[Interaction]:
+        """As records."""
+        return [event for event in to_interactions(self.frame) if event is not None]
+
+    def publish(self, publisher: Publisher) -> int:
+        """Put all of them on the bus, at full speed, unchecked; how many."""
+        events = self.interactions()
+        for event in events:
+            publisher.send_raw("events", key_of(event), encode(event))
+        publisher.flush()
+        return len(events)

@@ -1,0 +1,38 @@
+"""A worker's counters over HTTP, as Prometheus reads them."""
+
+from __future__ import annotations
+
+import urllib.request
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from stream_rec.measure.catalogue import PREFIX
+
+_TIMEOUT_SECONDS = 10.0
+
+
+class Scrape:
+    """All samples of one moment.
+
+    Args:
+        port: of the worker's /metrics on 127.0.0.1.
+
+    Raises:
+        OSError: nobody answers there.
+    """
+
+    def __init__(self, port: int) -> None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=_TIMEOUT_SECONDS) as page:
+            text = page.read().decode()
+        self._samples = [
+            sample for family in text_string_to_metric_families(text) for sample in family.samples
+        ]
+
+    def sum(self, series: str, **labels: str) -> float:
+        """Of a series (named without our prefix) over all label sets that hold `labels`; 0 if there is none."""
+        wanted = labels.items()
+        return sum(
+            sample.value
+            for sample in self._samples
+            if sample.name == PREFIX + series and wanted <= sample.labels.items()
+        )
