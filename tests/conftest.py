@@ -33,8 +33,8 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with apache_kafka(tmp_path_factory.mktemp("kafka")) as address:
+def kafka(tmp_path_factory: pytest.TempPathFactory, _prefixes: list[str]) -> Iterator[str]:
+    with apache_kafka(tmp_path_factory.mktemp("kafka"), _prefixes) as address:
         yield address
 
 
@@ -43,9 +43,16 @@ def bootstrap(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 
 
+@pytest.fixture(scope="session")
+def _prefixes() -> list[str]:
+    """All that were handed out."""
+    return []
+
+
 @pytest.fixture
-def prefix() -> str:
-    return f"t{uuid.uuid4().hex[:10]}-"
+def prefix(_prefixes: list[str]) -> str:
+    _prefixes.append(f"t{uuid.uuid4().hex[:10]}-")
+    return _prefixes[-1]
 
 
 @pytest.fixture(scope="session")

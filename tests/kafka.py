@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from stream_rec.bus.broker_server import answers
 from stream_rec.bus.kafka_server import VERSION, KafkaServer, jars, java, properties
@@ -20,16 +21,23 @@ from tests.waiting import wait_until
 
 IMAGE = f"apache/kafka:{VERSION}"
 _IN_CONTAINER = 9092
+_PULL_SECONDS = 240
 
 
 @contextmanager
-def apache_kafka(log_dir: Path) -> Iterator[str]:
-    """Yields its address; skips (or in CI fails) the test that asks when there is none."""
+def apache_kafka(log_dir: Path, prefixes: list[str]) -> Iterator[str]:
+    """Yields its address; skips (or in CI fails) the test that asks when there is none.
+
+    Args:
+        log_dir: keeps the log of a JVM of our own.
+        prefixes: of the topics that tests make; on a broker that was given they are deleted at the end.
+    """
     given = os.environ.get("STREAM_REC_TEST_KAFKA")  # noqa: TID251 - a setting of the tests
     if given:
         yield given
+        _delete_topics(given, tuple(prefixes))
         return
-    why_no_container = docker_is_missing()
+    why_no_container = container_is_missing()
     if not why_no_container:
         with _container() as bootstrap:
             yield bootstrap
@@ -51,16 +59,18 @@ def need_a_jvm() -> None:
         _give_up(str(error))
 
 
-def docker_is_missing() -> str:
-    """Why there is no Docker; empty = it answers."""
+def container_is_missing() -> str:
+    """Why there can be no container: no Docker, or no image. Empty = there can."""
     import docker
 
     try:
-        client = docker.from_env(timeout=5)
+        client = docker.from_env(timeout=_PULL_SECONDS)
         client.ping()
+        if not client.images.list(IMAGE):
+            client.images.pull(IMAGE)
         client.close()
     except docker.errors.DockerException as error:
-        return f"does not answer ({error})"
+        return f"{IMAGE} is not to be had ({error})"
     return ""
 
 
@@ -88,6 +98,14 @@ def _container() -> Iterator[str]:
         bootstrap = f"127.0.0.1:{port}"
         wait_until(lambda: answers(bootstrap), 120, f"Kafka in a container of {IMAGE}")
         yield bootstrap
+
+
+def _delete_topics(bootstrap: str, prefixes: tuple[str, ...]) -> None:
+    client = AdminClient({"bootstrap.servers": bootstrap})
+    ours = [name for name in client.list_topics(timeout=30).topics if name.startswith(prefixes)]
+    if ours:
+        for deleted in client.delete_topics(ours).values():
+            deleted.result()
 
 
 def _give_up(reason: str) -> None:
