@@ -177,7 +177,7 @@ class EventsHandler:
             ranked.scores,
             ranked.sources,
             ranked.because,
-            source_names=Engine.sources,
+            source_names=ranked.source_names,
             as_of=as_of,
             scenario=scenario,
             model=Engine.version,

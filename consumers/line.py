@@ -125,6 +125,7 @@ class Line(Generic[Work]):
         self._writing = asyncio.Lock()
         self._gave_up: asyncio.Event | None = None
         self._last: dict[int, tuple[int, asyncio.Task[bool]]] = {}
+        self._on_the_way: set[asyncio.Task[bool]] = set()
         self._log = logs.get("ingest")
 
     async def take(self, fetched: Fetched) -> None:
@@ -141,10 +142,12 @@ class Line(Generic[Work]):
         before = last if epoch == fetched.epoch else None
         task = asyncio.create_task(self._finish(_Batch(fetched, work, learned, before, stop)))
         self._last[fetched.partition] = (fetched.epoch, task)
+        self._on_the_way.add(task)
+        task.add_done_callback(self._on_the_way.discard)
 
     async def idle(self) -> None:
         """Wait until no batch is on its way."""
-        await asyncio.gather(*(task for _, task in self._last.values()), return_exceptions=True)
+        await asyncio.gather(*self._on_the_way, return_exceptions=True)
 
     def _learn(self, engine: Engine, fetched: Fetched, work: Work) -> None:
         if not self._around.bus().is_current(fetched):

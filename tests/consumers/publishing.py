@@ -60,7 +60,7 @@ def publish(bus: BusSettings, topic: TopicName, records: Iterable[tuple[bytes, b
 
 
 def clicks(n: int, *, seed: int = 1, users: int = 300, items: int = 200, first: int = 0) -> list[Interaction]:
-    """n clicks of few users on few items, one a second of event time, as long ago as need be."""
+    """N clicks of few users on few items, one a second of event time, as long ago as need be."""
     rng = random.Random(seed)
     return [
         Interaction(

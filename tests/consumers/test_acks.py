@@ -24,7 +24,7 @@ class Log:
         self.ends = {TP(TOPIC, p): 0 for p in range(n_partitions)}
 
     async def fetch(
-        self, partitions: Collection[TP], credits: Mapping[str, int], timeout: float
+        self, partitions: Collection[TP], credits: Mapping[str, int], _timeout: float
     ) -> list[Fetched]:
         return [self.next(tp) for tp in sorted(partitions)[: credits[TOPIC]]]
 

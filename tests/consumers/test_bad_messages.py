@@ -33,7 +33,7 @@ def test_ten_thousand_bad_among_ten_thousand_good(settings: Settings, tmp_path: 
         assert sum(one.values[learned] for one in last_values(settings)) == N
         assert worker.is_alive()
 
-    wanted = {at: message for at, message in zip(published.at[1::2], bad, strict=True)}
+    wanted = dict(zip(published.at[1::2], bad, strict=True))
     letters = records(settings.bus, "dead-letters", DeadLetter)
     assert Counter((letter.partition, letter.offset) for letter in letters) == Counter(wanted.keys())
     limit = settings.ingest.dead_letter_raw_bytes

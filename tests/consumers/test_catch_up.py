@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 
 import pytest
@@ -40,7 +41,7 @@ def catch_up(bus: BusSettings, topic: str, stretches: dict[int, Stretch]) -> Rea
         )
     )
     for batches in reading.batches.values():
-        for earlier, later in zip(batches, batches[1:], strict=False):
+        for earlier, later in itertools.pairwise(batches):
             assert earlier.next == later.start
     return reading
 

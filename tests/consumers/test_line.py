@@ -55,11 +55,11 @@ class Steps:
     def decode(self, fetched: Fetched) -> Fetched:
         return fetched
 
-    def learn(self, engine: Engine, work: Fetched) -> None:
+    def learn(self, _engine: Engine, work: Fetched) -> None:
         self.learn_also(work)
         self.learned.append(work.start)
 
-    async def write(self, work: Fetched, stop: asyncio.Event) -> Receipt:
+    async def write(self, work: Fetched, _stop: asyncio.Event) -> Receipt:
         if self.write_also is not None:
             await self.write_also(work)
         await self.may_write.wait()
@@ -69,7 +69,7 @@ class Steps:
     def measure(self, work: Fetched) -> None:
         self.measured.append(work.start)
 
-    def relearn(self, engine: Engine, fetched: Fetched) -> None: ...
+    def relearn(self, _engine: Engine, fetched: Fetched) -> None: ...
 
 
 class Scene:
@@ -145,7 +145,7 @@ def test_when_told_to_stop_batches_that_cannot_be_written_are_dropped_and_none_b
         scene = Scene()
         down = True
 
-        async def write(work: Fetched) -> None:
+        async def write(_work: Fetched) -> None:
             async def attempt() -> None:
                 if down:
                     raise Unavailable("redis", "down")

@@ -34,14 +34,13 @@ def test_a_worker_stops_in_time_while_redis_is_down_and_acks_nothing_that_was_no
     tansu_settings: Settings, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     settings = tansu_settings
-    with running(settings, tmp_path, "first") as first:
-        with down(redis_server):
-            published = publish_events(settings.bus, clicks(3_000))
-            wait_until(lambda: "waiting for redis" in first.log(), 60, "the worker to say what it waits for")
-            code, seconds = first.stop()
-            assert (code, seconds < STOP_SECONDS) == (0, True), seconds
-            assert done(settings) == 0
-            assert re.search(r"will come again +events=\d+", first.log())
+    with running(settings, tmp_path, "first") as first, down(redis_server):
+        published = publish_events(settings.bus, clicks(3_000))
+        wait_until(lambda: "waiting for redis" in first.log(), 60, "the worker to say what it waits for")
+        code, seconds = first.stop()
+        assert (code, seconds < STOP_SECONDS) == (0, True), seconds
+        assert done(settings) == 0
+        assert re.search(r"will come again +events=\d+", first.log())
     with running(settings, tmp_path, "second"):
         wait_until_done(settings, published.n)
         assert behind(settings, published.last) == {}
