@@ -17,6 +17,7 @@ from stream_rec.commands.read import recommend, similar
 from stream_rec.commands.replay import replay
 from stream_rec.commands.settings import settings
 from stream_rec.commands.simulate import simulate
+from stream_rec.commands.up import up
 from stream_rec.commands.worker import worker
 from stream_rec.errors import StreamRecError, Unavailable
 
@@ -42,7 +43,7 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (demo, worker, replay, simulate, recommend, similar, lag, doctor, settings):
+for command in (demo, up, worker, replay, simulate, recommend, similar, lag, doctor, settings):
     app.command()(command)
 
 

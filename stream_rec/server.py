@@ -69,6 +69,15 @@ class Server:
         """What it says."""
         return self._folder.log_path
 
+    def check(self) -> None:
+        """Nothing, while it runs.
+
+        Raises:
+            ChildExited: it has ended.
+        """
+        if self._child.exit_code is not None:
+            raise ChildExited(self._child, 0.0)
+
     def stop(self) -> None:
         """End it; everything it held is gone."""
         self._child.stop()

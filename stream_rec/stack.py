@@ -32,6 +32,16 @@ class Stack:
     broker: BrokerServer | None
     redis: RedisServer | None
 
+    def check(self) -> None:
+        """Nothing, while the servers that were started run.
+
+        Raises:
+            ChildExited: one has ended.
+        """
+        for server in (self.broker, self.redis):
+            if server is not None:
+                server.check()
+
 
 @contextmanager
 def start_stack(
