@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_rec.kernels import candidates
 from stream_rec.kernels.histories import HistoryState
@@ -30,6 +31,18 @@ def _vocabulary(rows: int) -> VocabularyState:
     )
 
 
+def n_features(settings: EngineSettings) -> int:
+    """Columns of the feature table: the kernels' own, and one for each river model."""
+    return candidates.N_FEATURES + len(settings.river_sources)
+
+
+def source_of(settings: EngineSettings) -> NDArray[np.int64]:
+    """int64 [features]: which source each feature belongs to."""
+    own = len(candidates.SOURCES)
+    rivers = np.arange(own, own + len(settings.river_sources), dtype=np.int64)
+    return np.concatenate([candidates.SOURCE_OF, rivers])
+
+
 def empty_state(settings: EngineSettings) -> State:
     """The state before the first event. Arrays of zeros cost no memory until they are touched."""
     users, items = settings.max_users, settings.max_items
@@ -54,7 +67,7 @@ def empty_state(settings: EngineSettings) -> State:
         neighbours=neighbours.empty(items, settings.ring_length),
         item_neighbours=item_neighbours.empty(items),
         factors=factorization.empty(users, items, settings.n_factors),
-        ranker=ranker.empty(),
+        ranker=ranker.empty(n_features(settings)),
     )
 
 
@@ -83,16 +96,16 @@ def scratch(settings: EngineSettings) -> Scratch:
         stamp=np.zeros(table, np.int64),
         slot=np.zeros(table, np.int32),
         codes=np.zeros(MAX_CANDIDATES, np.int32),
-        features=np.zeros((MAX_CANDIDATES, candidates.N_FEATURES), np.float32),
+        features=np.zeros((MAX_CANDIDATES, n_features(settings)), np.float32),
         because=np.zeros(MAX_CANDIDATES, np.int32),
         found=np.zeros(MAX_CANDIDATES, np.uint8),
         scores=np.zeros(MAX_CANDIDATES, np.float32),
         tops=np.zeros(candidates.N_LISTED, np.float32),
         heaviest=np.zeros(len(popularity.HALF_LIVES), np.float32),
-        loudness=np.zeros(len(candidates.SOURCES), np.float32),
-        voices=np.zeros(len(candidates.SOURCES), np.float32),
-        weights=np.zeros(candidates.N_FEATURES, np.float32),
-        slope=np.zeros(candidates.N_FEATURES, np.float32),
+        loudness=np.zeros(len(candidates.SOURCES) + len(settings.river_sources), np.float32),
+        voices=np.zeros(len(candidates.SOURCES) + len(settings.river_sources), np.float32),
+        weights=np.zeros(n_features(settings), np.float32),
+        slope=np.zeros(n_features(settings), np.float32),
         session_codes=np.zeros(MAX_SESSION, np.int32),
         session_steps=np.zeros(MAX_SESSION, np.int32),
         session_counts=np.zeros(MAX_SESSION, np.int32),
@@ -110,5 +123,5 @@ def scratch(settings: EngineSettings) -> Scratch:
     )
 
 
-def _decay(n: int, steps: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _decay(n: int, steps: float) -> NDArray[np.float32]:
     return np.exp(-np.arange(n) / steps).astype(np.float32)

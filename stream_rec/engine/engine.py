@@ -17,13 +17,14 @@ from stream_rec.engine import catalogue, create, lists
 from stream_rec.engine.digest import digest
 from stream_rec.engine.names import ItemNames, n_rows, rows_of, with_room
 from stream_rec.engine.results import Judged, Learned, Neighbours, Ranked
+from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.kernels import candidates, slates
 from stream_rec.kernels.catalogue import forget_user
 from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.kernels.ids import event_seeds, hash_ids
-from stream_rec.kernels.learn import Events, Verdicts, advance
+from stream_rec.kernels.learn import Events, Verdicts, advance, gather, user_of
 from stream_rec.kernels.state import N_LEARNED
 from stream_rec.kernels.vocabulary import EVICTED
 from stream_rec.measure.attribution import Attribution
@@ -43,7 +44,6 @@ class Engine:
         ConfigError: a bound that the state cannot have.
     """
 
-    sources: tuple[str, ...] = candidates.SOURCES
     version = "1"
 
     def __init__(self, settings: EngineSettings, measure: MeasureSettings | None = None) -> None:
@@ -62,6 +62,9 @@ class Engine:
             measure or MeasureSettings(), max_items=settings.max_items, scenarios=list(settings.scenarios)
         )
         self._seed = np.uint64(settings.seed)
+        self._rivers = Rivers(settings)
+        self._source_of = create.source_of(settings)
+        self.sources: tuple[str, ...] = (*candidates.SOURCES, *self._rivers.names)
 
     # ---- learn ----
 
@@ -166,18 +169,20 @@ class Engine:
         at, next_stop = first, 0
         if first < n and stops[0] == first:
             has_vector = self._advance(
-                events, first, first, nowhere, (False, False, False, True, frozen), verdicts
+                events, first, first, nowhere, (False, False, False, True, frozen, False), verdicts
             )
             next_stop = 1
         judging = next_stop == 1
         while at < n:
             until = min(stops[next_stop], at + self._vectors.due_in(int(self.state.counters[N_LEARNED])))
             found = self._vectors.search_one(self._scratch.vector) if judging and has_vector else nowhere
+            gathered = judging and self._gather_with_rivers(events, at, found, has_vector)
             train = judging and bool(trained[at]) and not frozen
             ask_next = until == stops[next_stop] and until < n
-            flags = (judging, judging and has_vector, train, ask_next, frozen)
+            flags = (judging, judging and has_vector, train, ask_next, frozen, gathered)
             has_vector = self._advance(events, at, until, found, flags, verdicts)
             if not frozen:
+                self._rivers.learn(self.state, events, batch.values, at, until)
                 self._vectors.after(self.state)
             judging = ask_next
             next_stop += ask_next
@@ -190,7 +195,7 @@ class Engine:
         first: int,
         last: int,
         found: NDArray[np.int32],
-        flags: tuple[bool, bool, bool, bool, bool],
+        flags: tuple[bool, bool, bool, bool, bool, bool],
         verdicts: Verdicts,
     ) -> bool:
         return bool(
@@ -201,13 +206,23 @@ class Engine:
                 events,
                 first,
                 last,
-                candidates.SOURCE_OF,
+                self._source_of,
                 found,
                 flags,
                 verdicts,
                 self._seed,
             )
         )
+
+    def _gather_with_rivers(
+        self, events: Events, at: int, found: NDArray[np.int32], has_vector: bool
+    ) -> bool:
+        """River's models score outside of the kernels, between the gathering and the judging; False without any."""
+        if not self._rivers.names:
+            return False
+        gather(self.state, self._scratch, self._rates, events, at, found, has_vector)
+        self._rivers.fill(self._scratch, int(user_of(self.state, events, at)))
+        return True
 
     def _columns(self, batch: EventBatch) -> Events:
         self.state = self.state._replace(
@@ -248,11 +263,18 @@ class Engine:
             users: user ids.
             scenario: its settings say k and whether repeats are allowed.
             k: another length.
+
+        Raises:
+            ValueError: k is below 1.
         """
         rules = self.settings.scenarios[scenario]
-        return self._rank(rows_of(self.state.users, IdColumn.of(users)), k or rules.k, rules.repeats)
+        return self._rank(
+            rows_of(self.state.users, IdColumn.of(users)), rules.k if k is None else k, rules.repeats
+        )
 
     def _rank(self, rows: NDArray[np.int32], k: int, repeats: bool) -> Ranked:
+        if k < 1:
+            raise ValueError(f"k is {k}")
         n = len(rows)
         vectors = np.empty((n, self.settings.n_factors), np.float32)
         has_vector = np.empty(n, np.bool_)
@@ -268,20 +290,28 @@ class Engine:
             lengths=np.zeros(n, np.int32),
         )
         order = np.empty(k, np.int32)
-        slates.recommend(
-            self.state,
-            self._scratch,
-            self._rates,
-            rows,
-            candidates.SOURCE_OF,
-            vectors,
-            has_vector,
-            found,
-            k,
-            repeats,
-            order,
-            out,
-        )
+        for some in self._rivers.portions(n):
+            if self._rivers.names:
+                at = some.start
+                slates.gather(
+                    self.state, self._scratch, self._rates, rows[at], vectors[at], found[at], has_vector[at]
+                )
+                self._rivers.fill(self._scratch, int(rows[at]))
+            slates.recommend(
+                self.state,
+                self._scratch,
+                self._rates,
+                rows[some],
+                self._source_of,
+                vectors[some],
+                has_vector[some],
+                found[some],
+                k,
+                repeats,
+                bool(self._rivers.names),
+                order,
+                slates.part(out, some),
+            )
         return self._ranked(out)
 
     def _ranked(self, out: slates.Slates) -> Ranked:
@@ -301,10 +331,15 @@ class Engine:
             ],
             rows=np.where(out.codes != 0, out.codes & ROW_MASK, -1).astype(np.int32),
             only_index=out.only_index,
+            source_names=self.sources,
         )
 
     def similar(self, item_id: str, k: int) -> Neighbours:
-        """Items for a stranger whose session is this item alone; empty if the item is unknown."""
+        """Items for a stranger whose session is this item alone; empty if the item is unknown.
+
+        Raises:
+            ValueError: k is below 1.
+        """
         row = int(rows_of(self.state.items, IdColumn.of([item_id]))[0])
         if row < 0:
             return Neighbours([], [])

@@ -62,6 +62,7 @@ class Ranked:
         because: per user, the user's item each item was found from; "" = none (e.g. popularity).
         rows: int32 [n, k], item rows, -1 = none.
         only_index: bool [n, k], only the vector index had found the item.
+        source_names: what `sources` points into: `Engine.sources`.
     """
 
     items: list[list[str]]
@@ -70,6 +71,7 @@ class Ranked:
     because: list[list[str]]
     rows: NDArray[np.int32]
     only_index: NDArray[np.bool_]
+    source_names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,14 +238,18 @@ def rank_among(scores, n, target, eligible, codes):
 
 
 @kernel
-def judge(s, x, rates, ev, i, sources, vector_rows, has_vector, train, out):
+def gather(s, x, rates, ev, i, vector_rows, has_vector):
+    """Candidates and features for event i; x is as `prepare` left it. For sources that score outside of kernels."""
+    candidates.gather(s, x, rates, user_of(s, ev, i), vector_rows, has_vector)
+
+
+@kernel
+def judge(s, x, rates, ev, i, sources, train, out):
     """Rank event i's item among everything, write the verdict, and (train) let the ranker learn from it.
 
-    x is as `prepare` left it for this event. Ranking is over the full catalogue: items that are no candidates stand
+    x is as `gather` left it for this event. Ranking is over the full catalogue: items that are no candidates stand
     below all candidates. The features know nothing of event i but its time's place in the log.
     """
-    user = user_of(s, ev, i)
-    candidates.gather(s, x, rates, user, vector_rows, has_vector)
     n = x.query[candidates.N_CANDIDATES]
     context = candidates.context_of(x)
     ranker.score(s.ranker, context, x.features, n, x.weights, x.scores)
@@ -284,7 +288,8 @@ def advance(s, x, rates, ev, first, last, sources, vector_rows, flags, out, seed
         last: one past the last; the event that is asked for next, if ask_next.
         sources: int64 [D], source of each feature.
         vector_rows: int32 [v], what the index found for event `first`.
-        flags: bool [5]: judge the first event, it has a vector, train on it, ask for event `last`, frozen.
+        flags: bool [6]: judge the first event, it has a vector, train on it, ask for event `last`, frozen, x holds
+            the first event's candidates already.
         out: verdicts.
         seed: uint64, of new items' factors.
 
@@ -292,7 +297,9 @@ def advance(s, x, rates, ev, first, last, sources, vector_rows, flags, out, seed
         Whether x.vector now is a query for event `last`.
     """
     if flags[0]:
-        judge(s, x, rates, ev, first, sources, vector_rows, flags[1], flags[2], out)
+        if not flags[5]:
+            gather(s, x, rates, ev, first, vector_rows, flags[1])
+        judge(s, x, rates, ev, first, sources, flags[2], out)
     for i in range(first, last):
         learn_event(s, x, rates, ev, i, seed, flags[4])
     if flags[3]:

@@ -34,6 +34,11 @@ class Slates(NamedTuple):
     lengths: NDArray[np.int32]
 
 
+def part(out: Slates, some: slice) -> Slates:
+    """Views of the slates of some users."""
+    return Slates._make(array[some] for array in out)
+
+
 @kernel
 def query_vectors(s, x, rates, users, vectors, has_vector):
     """vectors[i] = query of user row users[i] (-1 = stranger); has_vector[i] = is it one."""
@@ -95,7 +100,17 @@ def _fill(s, x, i, k, filled, out):
 
 
 @kernel
-def recommend(s, x, rates, users, sources, vectors, has_vector, vector_rows, k, repeats, order, out):
+def gather(s, x, rates, user, vector, vector_rows, has_vector):
+    """Candidates and features of one user row."""
+    candidates.read_context(s, x, user, False)
+    x.vector[:] = vector
+    candidates.gather(s, x, rates, user, vector_rows, has_vector)
+
+
+@kernel
+def recommend(
+    s, x, rates, users, sources, vectors, has_vector, vector_rows, k, repeats, gathered, order, out
+):
     """Fill `out` for n user rows.
 
     Args:
@@ -109,13 +124,13 @@ def recommend(s, x, rates, users, sources, vectors, has_vector, vector_rows, k, 
         vector_rows: int32 [n, v], what the index found, -1 = nothing.
         k: places.
         repeats: may a slate hold items that the user has had.
+        gathered: x holds the candidates of the only user already.
         order: int32 [k], working memory.
         out: written.
     """
     for i in range(users.shape[0]):
-        candidates.read_context(s, x, users[i], False)
-        x.vector[:] = vectors[i]
-        candidates.gather(s, x, rates, users[i], vector_rows[i], has_vector[i])
+        if not gathered:
+            gather(s, x, rates, users[i], vectors[i], vector_rows[i], has_vector[i])
         n = x.query[N_CANDIDATES]
         ranker.score(s.ranker, candidates.context_of(x), x.features, n, x.weights, x.scores)
         filled = _best(s, x, k, repeats, order)

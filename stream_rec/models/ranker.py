@@ -31,15 +31,15 @@ PRIOR = {
 }
 
 
-def empty() -> RankerState:
-    """The prior."""
-    shared = np.zeros(candidates.N_FEATURES, np.float32)
+def empty(n_features: int) -> RankerState:
+    """The prior; features that it does not name begin at 0."""
+    shared = np.zeros(n_features, np.float32)
     for feature, weight in PRIOR.items():
         shared[feature] = weight
-    shape = (candidates.N_CONTEXTS, candidates.N_FEATURES)
+    shape = (candidates.N_CONTEXTS, n_features)
     return RankerState(
         shared=shared,
         own=np.zeros(shape, np.float32),
-        shared_squares=np.ones(candidates.N_FEATURES, np.float32),
+        shared_squares=np.ones(n_features, np.float32),
         own_squares=np.ones(shape, np.float32),
     )

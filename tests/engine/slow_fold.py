@@ -41,7 +41,8 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
         found = e._vectors.search_one(x.vector) if has_vector else e._vectors.nowhere
         if leak == "counts":
             learn_it()
-        learn.judge(e.state, x, rates, events, i, SOURCE_OF, found, has_vector, bool(trained[i]), out)
+        learn.gather(e.state, x, rates, events, i, found, has_vector)
+        learn.judge(e.state, x, rates, events, i, SOURCE_OF, bool(trained[i]), out)
         if leak == "none":
             learn_it()
         e._vectors.after(e.state)

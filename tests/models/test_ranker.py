@@ -17,7 +17,7 @@ RATE = ranker.LEARNING_RATE
 
 
 def random_state(rng: np.random.Generator) -> RankerState:
-    r = ranker.empty()
+    r = ranker.empty(N_FEATURES)
     r.shared[:] = rng.normal(size=N_FEATURES)
     r.own[:] = rng.normal(size=(N_CONTEXTS, N_FEATURES))
     r.shared_squares[:] = rng.uniform(0.1, 5, N_FEATURES)
@@ -73,7 +73,7 @@ def test_the_gradient_is_that_of_the_loss() -> None:
 
 def test_a_feature_that_tells_the_target_gains_weight() -> None:
     rng = np.random.default_rng(1)
-    r = ranker.empty()
+    r = ranker.empty(N_FEATURES)
     r.shared[:] = 0
     for _ in range(300):
         features = rng.uniform(0, 1, (20, N_FEATURES)).astype(np.float32)
@@ -86,7 +86,7 @@ def test_a_feature_that_tells_the_target_gains_weight() -> None:
 
 
 def test_a_single_candidate_teaches_nothing() -> None:
-    r = ranker.empty()
+    r = ranker.empty(N_FEATURES)
     before = r.shared.copy()
     features = np.ones((1, N_FEATURES), np.float32)
     kernels.learn(r, 0, features, 1, score(r, 0, features, 1), 0, RATE, np.zeros(N_FEATURES, np.float32))

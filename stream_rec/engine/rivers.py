@@ -1,0 +1,64 @@
+"""The river models as the engine drives them: they score and learn in Python, between the kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.batch import IdColumn
+from stream_rec.engine.names import rows_of
+from stream_rec.kernels.candidates import N_CANDIDATES, N_FEATURES
+from stream_rec.kernels.codes import ROW_MASK
+from stream_rec.kernels.learn import Events
+from stream_rec.kernels.state import Scratch, State
+from stream_rec.models.river_source import RiverSource
+from stream_rec.settings import EngineSettings
+
+
+class Rivers:
+    """All river sources of an engine; usually none."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._models = [
+            RiverSource(name, settings.max_users, settings.max_items, settings.seed)
+            for name in settings.river_sources
+        ]
+        self.names = tuple(model.name for model in self._models)
+
+    def portions(self, n: int) -> Iterator[slice]:
+        """How n users are ranked: all at once, or one by one where river has to score in between."""
+        if not self._models:
+            yield slice(0, n)
+        else:
+            yield from (slice(i, i + 1) for i in range(n))
+
+    def fill(self, x: Scratch, user: int) -> None:
+        """The models' features of all candidates in x."""
+        n = int(x.query[N_CANDIDATES])
+        items = x.codes[:n] & ROW_MASK
+        for i, model in enumerate(self._models):
+            x.features[:n, N_FEATURES + i] = model.score(user, items)
+
+    def learn(self, state: State, ev: Events, values: NDArray[np.float32], first: int, last: int) -> None:
+        """Events first..last - 1, which the kernels have learned just now."""
+        if not self._models:
+            return
+        users = rows_of(state.users, _part(ev.user_data, ev.user_ends, first, last)).tolist()
+        items = rows_of(state.items, _part(ev.item_data, ev.item_ends, first, last)).tolist()
+        held = min(int(state.factors.n_recent[0]), len(state.factors.recent))
+        for i, user, item in zip(range(first, last), users, items, strict=True):
+            if user < 0 or item < 0:
+                continue
+            y = 1.0 if np.isnan(values[i]) else float(values[i])
+            other = int(state.factors.recent[int(ev.seeds[i]) % held]) & ROW_MASK
+            for model in self._models:
+                model.learn(user, item, y)
+                if other != item:
+                    model.learn(user, other, 0.0)
+
+
+def _part(data: NDArray[np.uint8], ends: NDArray[np.int64], first: int, last: int) -> IdColumn:
+    start = int(ends[first - 1]) if first else 0
+    return IdColumn(data[start : int(ends[last - 1])], ends[first:last] - start)
