@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -99,7 +99,9 @@ class StoreSettings(_Branch):
     list_items: int = Field(
         100, ge=1, le=1000, description="items in popular, trending, new and similar:<item>, at most"
     )
-    lists_seconds: float = Field(1.0, gt=0, description="popular, trending, new and similar are written this often")
+    lists_seconds: float = Field(
+        1.0, gt=0, description="popular, trending, new and similar are written this often"
+    )
     similar_per_second: float = Field(
         100.0, ge=0, description="similar:<item> lists written, at most; those of items that people touch"
     )
@@ -156,11 +158,13 @@ class EngineSettings(_Branch):
     n_factors: int = Field(32, ge=4, le=256, description="width of user and item factors")
     train_sample: float = Field(0.05, ge=0, le=1, description="share of events that train the ranker")
     seed: int = Field(42, ge=0, description="seed of every random choice")
-    event_weights: dict[str, float] = Field(
+    event_weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(
         default_factory=lambda: {"purchase": 2.0, "cart": 1.5},
         description="weight of an event type; every other type counts 1",
     )
-    index_refresh_events: int = Field(16_384, ge=1, description="events between refreshes of the vector index")
+    index_refresh_events: int = Field(
+        16_384, ge=1, description="events between refreshes of the vector index"
+    )
     exact_below_items: int = Field(8192, ge=1, description="the vector index is exact up to this many items")
     river_sources: tuple[str, ...] = Field(
         (), description="river.reco classes used as sources, e.g. 'BiasedMF'"
