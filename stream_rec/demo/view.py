@@ -87,9 +87,11 @@ class LivePanel:
         table.add_column()
         for name, value, more in self._rows(figures):
             table.add_row(name, value, more)
-        bar = ProgressBar(total=max(1, figures.n_events), completed=figures.n_published)
+        head = Table.grid(expand=True)
+        head.add_row(ProgressBar(total=max(1, figures.n_events), completed=figures.n_published))
         count = f"{figures.n_published:,} of {figures.n_events:,} events published, {figures.seconds:.0f} s"
-        return Panel(Group(bar, Text(count, style="dim"), Text(), table), title=self._title, padding=(1, 2))
+        head.add_row(Text(count, style="dim"))
+        return Panel(Group(head, Text(), table), title=self._title, padding=(1, 2))
 
     def _rows(self, f: Figures) -> list[tuple[str, str, Text]]:
         return [
