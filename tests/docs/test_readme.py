@@ -1,0 +1,125 @@
+"""What README.md shows works as shown: the blocks are run in its order, in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.cli.running import clean_environment
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+HERE = "tests/docs/test_readme.py"
+STAYING = ("stream-rec up", "stream-rec worker")
+"""Commands of terminals 1 and 2: they go on while the others run."""
+
+
+class Block(NamedTuple):
+    """A fenced block, and who runs it."""
+
+    language: str
+    text: str
+    run_by: str
+
+
+def blocks() -> list[Block]:
+    found = re.findall(r"(?:<!-- run by (\S+) -->\n)?^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    return [Block(language, text, run_by) for run_by, language, text in found]
+
+
+def test_every_block_with_commands_or_code_says_which_test_runs_it() -> None:
+    assert len(blocks()) >= 4
+    for block in blocks():
+        assert block.run_by, f"nobody runs:\n{block.text}"
+        assert (ROOT / block.run_by).is_file()
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_it_is_short_enough_to_be_read() -> None:
+    assert len(README.splitlines()) <= 120
+
+
+class Terminals:
+    """A user's terminals in one folder, with the virtual environment active."""
+
+    def __init__(self, folder: Path, running: ExitStack) -> None:
+        self._folder = folder
+        self._running = running
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
+        self._environment = clean_environment(PATH=path, STREAM_REC__MEASURE__PROMETHEUS_PORT="0")
+
+    def type(self, line: str) -> str:
+        """Run a line; what it printed. A command that stays is started, and is ready when this returns."""
+        command = shlex.split(line, comments=True)
+        if line.startswith(STAYING):
+            self._running.enter_context(self._staying(command))
+            return ""
+        ended = subprocess.run(
+            command,
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{line}\n{ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    @contextmanager
+    def _staying(self, command: list[str]) -> Iterator[None]:
+        log = self._folder / f"{command[1]}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                command, cwd=self._folder, env=self._environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        said = {"up": "up:", "worker": "serving"}[command[1]]
+        try:
+            wait_until(
+                lambda: said in log.read_text() or process.poll() is not None,
+                300,
+                f"{command[1]} to be ready",
+            )
+            assert process.poll() is None, log.read_text()
+            yield
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0, log.read_text()
+
+
+@pytest.fixture
+def terminals(tmp_path: Path) -> Iterator[Terminals]:
+    with ExitStack() as running:
+        yield Terminals(tmp_path, running)
+
+
+def test_use_it_as_shown(terminals: Terminals) -> None:
+    printed: dict[str, str] = {}
+    for block in blocks():
+        if block.run_by != HERE:
+            continue
+        if block.language == "python":
+            code = shlex.join(["python", "-c", block.text])
+            printed["python"] = terminals.type(code)
+            continue
+        for line in block.text.splitlines():
+            if not line.startswith(". "):
+                printed[line.partition("#")[0].strip()] = terminals.type(line)
+    assert printed["stream-rec simulate --events 5000"].startswith("5,000 events published")
+    assert len(printed["python"].splitlines()) > 5, "recommendations, right after the click"
+    assert "as of events/" in printed["stream-rec recommend ann"]
+    assert "FAIL" not in printed["stream-rec doctor"].upper()
