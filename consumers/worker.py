@@ -62,6 +62,7 @@ class Worker:
         partitions: by topic, as `ensure_topics` says.
         clock: processing time.
         stopping: set to end the worker; it sets it itself when it cannot go on.
+        engine: what learns; None = an empty one.
 
     Raises:
         ConfigError: the operator must fix something.
@@ -69,14 +70,19 @@ class Worker:
     """
 
     def __init__(
-        self, settings: Settings, partitions: Mapping[TopicName, int], clock: Clock, stopping: asyncio.Event
+        self,
+        settings: Settings,
+        partitions: Mapping[TopicName, int],
+        clock: Clock,
+        stopping: asyncio.Event,
+        engine: Engine | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._log = logs.get("worker")
         self._failure: BaseException | None = None
         self.stopping = stopping
-        engine = Engine(settings.engine, settings.measure)
+        engine = engine or Engine(settings.engine, settings.measure)
         self.engine = EngineThread(engine)
         self.measures = Measures(
             settings.measure, engine.sources, attribution=engine.attribution, on_drift=engine.on_drift
@@ -287,7 +293,7 @@ async def _warm_up(stopping: asyncio.Event) -> None:
         wait.cancel()
 
 
-async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event) -> int:
+async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine: Engine | None) -> int:
     loop = asyncio.get_running_loop()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -296,10 +302,10 @@ async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event) -> int
     await _warm_up(stopping)
     if stopping.is_set():
         return 0
-    return await Worker(settings, partitions, clock, stopping).serve()
+    return await Worker(settings, partitions, clock, stopping, engine).serve()
 
 
-def run(settings: Settings, *, clock: Clock | None = None) -> int:
+def run(settings: Settings, *, clock: Clock | None = None, engine: Engine | None = None) -> int:
     """Work until SIGTERM or SIGINT; the exit code.
 
     0 after a signal, within five seconds, also while Redis or Kafka are down; 1 after a bug or when Kafka is gone for
@@ -312,6 +318,6 @@ def run(settings: Settings, *, clock: Clock | None = None) -> int:
     library_logs.forward()
 
     async def main() -> int:
-        return await _run(settings, clock or SystemClock(), asyncio.Event())
+        return await _run(settings, clock or SystemClock(), asyncio.Event(), engine)
 
     return asyncio.run(main())

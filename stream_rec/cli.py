@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from stream_rec.commands.bench import bench
 from stream_rec.commands.demo import demo
 from stream_rec.commands.doctor import doctor
 from stream_rec.commands.lag import lag
@@ -45,6 +46,7 @@ def common(
 
 for command in (demo, up, worker, replay, simulate, recommend, similar, lag, doctor, settings):
     app.command()(command)
+app.add_typer(bench)
 
 
 def main() -> None:

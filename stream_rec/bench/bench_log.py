@@ -18,7 +18,7 @@ from stream_rec.first_events import FirstEvents
 from stream_rec.settings import DataSettings
 
 GLOBO = "globo-news"
-PLAN = ShopPlan(n_users=50_000, n_items=20_000, n_categories=200, events_per_second=2000.0)
+PLAN = ShopPlan(n_users=120_000, n_items=20_000, n_categories=200, events_per_second=2000.0)
 
 
 class BenchLog(NamedTuple):
@@ -38,6 +38,10 @@ class BenchLog(NamedTuple):
         if GLOBO in names(data):
             return cls(GLOBO, FirstEvents.of(open_source(GLOBO, data), n_events).frame)
         return cls(f"simulate, seed {PLAN.seed}", simulated_log(PLAN, n_events))
+
+    def head(self, n_events: int) -> BenchLog:
+        """The first of them."""
+        return BenchLog(self.name, self.frame.head(n_events))
 
     def interactions(self) -> list[Interaction]:
         """As records."""

@@ -1,0 +1,111 @@
+"""`stream-rec bench freshness`: publish to readable slate, beside the same path without an engine.
+
+Each run has servers and a worker of its own. The worker first handles `PRELOAD_EVENTS`, so that the engine has
+something to rank; then events come at a steady rate, and some of them are watched from outside: see
+`stream_rec.freshness` for what is timed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from producers.feed import Feed, Row
+from producers.pace import PerSecond
+from producers.publisher import Publisher
+from stream_rec.bench.bench_log import BenchLog
+from stream_rec.bench.harness import Figures, Say, calibration_ms, in_turns, medians
+from stream_rec.bus.lag import lag
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.clock import SystemClock
+from stream_rec.errors import Unavailable
+from stream_rec.freshness import FreshnessProbe, WatchedPublisher, percentile
+from stream_rec.settings import Settings
+from stream_rec.stack import start_stack, without_addresses
+from stream_rec.worker_process import WORKER, WorkerProcess
+
+FLOOR_WORKER = ("stream_rec.bench.floor_worker",)
+PRELOAD_EVENTS = 100_000
+SECONDS = 20.0
+SETTLE_SECONDS = 3.0
+WATCHED_PER_SECOND = 100.0
+REPEATS = 3
+_CATCH_UP_SECONDS = 600.0
+_DRAIN_SECONDS = 30.0
+_POLL_SECONDS = 0.25
+
+
+def run(
+    settings: Settings, say: Say, *, rate: float, repeats: int = REPEATS, seconds: float = SECONDS
+) -> Figures:
+    """Run floor and worker in turns.
+
+    Args:
+        settings: as for a worker; addresses in it are not used.
+        say: takes progress.
+        rate: events per second while it is measured.
+        repeats: of each arm.
+        seconds: measured in each run, after `SETTLE_SECONDS` at the same rate.
+
+    Returns:
+        Medians over the runs of each run's p50 and p99.
+    """
+    settings = without_addresses(settings)
+    log = BenchLog.first(PRELOAD_EVENTS + int(rate * (seconds + SETTLE_SECONDS)), settings.data)
+    say(f"events: {log.name}, {rate:g}/s; calibration kernel {calibration_ms():.0f} ms")
+    arms = {
+        "floor": lambda: _measure(settings, log, rate, FLOOR_WORKER),
+        "ours": lambda: _measure(settings, log, rate, WORKER),
+    }
+    results = in_turns(arms, repeats, say)
+    ours, floor = medians(results["ours"]), medians(results["floor"])
+    return {
+        **ours,
+        **{f"floor_{name}": value for name, value in floor.items()},
+        "p50_over_floor": ours["p50_ms"] / floor["p50_ms"],
+        "rate": rate,
+        "data": log.name,
+        "repeats": repeats,
+        "calibration_ms": calibration_ms(),
+    }
+
+
+def _measure(settings: Settings, log: BenchLog, rate: float, program: Sequence[str]) -> dict[str, float]:
+    rows = [Row(at, event, None) for at, event in enumerate(log.interactions())]
+    settled = PRELOAD_EVENTS + int(rate * SETTLE_SECONDS)
+    with start_stack(settings) as stack:
+        ensure_topics(stack.settings.bus)
+        worker = WorkerProcess(stack.settings, program=program)
+        try:
+            with Publisher(stack.settings.bus, stack.settings.ingest) as publisher:
+                Feed(publisher).run(rows[:PRELOAD_EVENTS])
+                _wait_until_handled(worker, stack.settings)
+                Feed(publisher, pace=PerSecond(rate)).run(rows[PRELOAD_EVENTS:settled])
+            return _watched(stack.settings, rows[settled:], rate)
+        finally:
+            worker.stop()
+
+
+def _watched(settings: Settings, rows: Sequence[Row], rate: float) -> dict[str, float]:
+    with FreshnessProbe(settings.store) as probe:
+        with WatchedPublisher(settings.bus, settings.ingest, probe, WATCHED_PER_SECOND) as publisher:
+            Feed(publisher, pace=PerSecond(rate)).run(rows)
+        probe.drain(_DRAIN_SECONDS)
+        seconds = probe.seconds()
+    return {
+        "p50_ms": percentile(seconds, 0.5) * 1000,
+        "p99_ms": percentile(seconds, 0.99) * 1000,
+        "watched": len(seconds),
+        "not_seen": probe.n_given_up,
+    }
+
+
+def _wait_until_handled(worker: WorkerProcess, settings: Settings) -> None:
+    clock = SystemClock()
+    worker.wait_until_ready()
+    deadline = clock.monotonic() + _CATCH_UP_SECONDS
+    while any(line.lag for line in lag(settings.bus, names=["events"])):
+        worker.check()
+        if clock.monotonic() > deadline:
+            raise Unavailable("worker", "it does not catch up", waited_seconds=_CATCH_UP_SECONDS)
+        time.sleep(_POLL_SECONDS)
