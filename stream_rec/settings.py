@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -145,6 +145,9 @@ class ScenarioSettings(_Branch):
     repeats: bool = Field(True, description="may the slate hold items the user has already interacted with")
 
 
+SourceName = Literal["popularity", "transitions", "neighbours", "item_neighbours", "factorization", "session"]
+
+
 class EngineSettings(_Branch):
     """Bounds and rates of the engine's state. Same defaults for every data set."""
 
@@ -166,6 +169,9 @@ class EngineSettings(_Branch):
         16_384, ge=1, description="events between refreshes of the vector index"
     )
     exact_below_items: int = Field(8192, ge=1, description="the vector index is exact up to this many items")
+    sources: tuple[SourceName, ...] = Field(
+        get_args(SourceName), description="sources that rank; one left out still learns, but is not heard"
+    )
     river_sources: tuple[str, ...] = Field(
         (), description="river.reco classes used as sources, e.g. 'BiasedMF'"
     )

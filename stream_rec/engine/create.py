@@ -84,6 +84,7 @@ def rates(settings: EngineSettings) -> Rates:
         item_age_seconds=ITEM_AGE_SECONDS,
         ranker_rate=ranker.LEARNING_RATE,
         factors=factorization.RATES,
+        sources=np.array([source in settings.sources for source in candidates.SOURCES]),
     )
 
 
@@ -120,6 +121,7 @@ def scratch(settings: EngineSettings) -> Scratch:
         match_decay=_decay(neighbours.MATCH_WINDOW + 2, neighbours.MATCH_DECAY_STEPS),
         query=np.zeros(4, np.int64),
         neighbours=neighbours.scratch(),
+        left_out=np.zeros(settings.max_items, np.bool_),
     )
 
 

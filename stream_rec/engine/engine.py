@@ -6,7 +6,8 @@ the index's own rebuild, which is joined at a fixed event count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -68,13 +69,22 @@ class Engine:
 
     # ---- learn ----
 
-    def learn(self, batch: EventBatch, *, judge_all: bool = False, frozen: bool = False) -> Learned:
+    def learn(
+        self,
+        batch: EventBatch,
+        *,
+        judge_all: bool = False,
+        frozen: bool = False,
+        left_out: Sequence[IdColumn] | None = None,
+    ) -> Learned:
         """Learn a batch's events from the engine's position on, in order, each judged before it is learned.
 
         Args:
             batch: one span of one partition.
             judge_all: judge every event, not only the training sample. Changes nothing that is learned.
             frozen: only histories move: for evaluations that ask without learning.
+            left_out: for every event, the items that take no part in the ranking it is judged by. Changes nothing
+                that is learned.
 
         Returns:
             What was learned. Nothing if the span was learned before.
@@ -85,7 +95,7 @@ class Engine:
         position = self._position_for(batch.span)
         first = int(np.searchsorted(batch.offsets, position))
         evicted = self._evicted()
-        verdicts = self._learn_from(batch, first, judge_all, frozen)
+        verdicts = self._learn_from(batch, first, judge_all, frozen, left_out)
         self._advance_to(batch.span)
         users, items = (now - before for now, before in zip(self._evicted(), evicted, strict=True))
         return Learned(
@@ -148,7 +158,14 @@ class Engine:
         key = (span.topic, span.partition)
         self.position[key] = max(self.position.get(key, span.start), span.next)
 
-    def _learn_from(self, batch: EventBatch, first: int, judge_all: bool, frozen: bool) -> Verdicts:
+    def _learn_from(
+        self,
+        batch: EventBatch,
+        first: int,
+        judge_all: bool,
+        frozen: bool,
+        left_out: Sequence[IdColumn] | None,
+    ) -> Verdicts:
         events = self._columns(batch)
         n = len(batch)
         if not frozen and first < n:
@@ -180,7 +197,8 @@ class Engine:
             train = judging and bool(trained[at]) and not frozen
             ask_next = until == stops[next_stop] and until < n
             flags = (judging, judging and has_vector, train, ask_next, frozen, gathered)
-            has_vector = self._advance(events, at, until, found, flags, verdicts)
+            with self._leaving_out(left_out[at] if judging and left_out is not None else None):
+                has_vector = self._advance(events, at, until, found, flags, verdicts)
             if not frozen:
                 self._rivers.learn(self.state, events, batch.values, at, until)
                 self._vectors.after(self.state)
@@ -188,6 +206,18 @@ class Engine:
             next_stop += ask_next
             at = until
         return verdicts
+
+    @contextmanager
+    def _leaving_out(self, ids: IdColumn | None) -> Iterator[None]:
+        """These items take no part in the ranking that is judged inside."""
+        if ids is None:
+            yield
+            return
+        rows = rows_of(self.state.items, ids)
+        rows = rows[rows >= 0]
+        self._scratch.left_out[rows] = True
+        yield
+        self._scratch.left_out[rows] = False
 
     def _advance(
         self,

@@ -298,24 +298,35 @@ def finish_features(s, x, rates, has_vector):
         row = x.codes[c] & ROW_MASK
         for j in range(N_LISTED):
             x.features[c, j] = np.sqrt(x.features[c, j] * tops[j])
+        if has_vector:
+            x.features[c, VECTOR] = (x.features[c, VECTOR] - mean) * scale
+        if not rates.sources[POPULARITY]:
+            continue
         for h in range(3):
             below = max(p.logs[h, row] - heaviest[h], -LOG_SPAN)
             x.features[c, POPULAR_SHORT + h] = np.float32(1.0) + below / LOG_SPAN
         age = max(now - s.first_seen[row], 0.0)
         x.features[c, YOUTH] = np.float32(rates.item_age_seconds / (rates.item_age_seconds + age))
-        if has_vector:
-            x.features[c, VECTOR] = (x.features[c, VECTOR] - mean) * scale
 
 
 @kernel
 def gather(s, x, rates, user, vector_rows, has_vector):
-    """All candidates and features for the context that read_context filled. Reads the state, writes only x."""
-    from_session(s, x)
-    from_transitions(s, x)
-    from_neighbours(s, x, rates, user)
-    from_item_neighbours(s, x, rates)
+    """All candidates and features for the context that read_context filled. Reads the state, writes only x.
+
+    A source that is switched off brings no candidates, and its features stay 0.
+    """
+    on = rates.sources
+    if on[SESSION]:
+        from_session(s, x)
+    if on[TRANSITIONS]:
+        from_transitions(s, x)
+    if on[NEIGHBOURS]:
+        from_neighbours(s, x, rates, user)
+    if on[ITEM_NEIGHBOURS]:
+        from_item_neighbours(s, x, rates)
     from_vectors(s, x, vector_rows, vector_rows.shape[0])
-    from_popularity(s, x)
+    if on[POPULARITY]:
+        from_popularity(s, x)
     finish_features(s, x, rates, has_vector)
 
 

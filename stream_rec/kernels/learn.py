@@ -126,7 +126,8 @@ def learn_event(s, x, rates, ev, i, seed, frozen):
     if item < 0:
         start = _start(ev.item_ends, i)
         item = enter_item(s, rates, ev.item_data, start, ev.item_ends[i], ev.item_hashes[i], ts, ts, seed)
-        announce_item(s, item)
+        if not frozen:
+            announce_item(s, item)
     code = code_of(item, s.generation)
     new_session = histories.starts_session(
         s.histories, user, s.users.seen[user], ts, ev.sessions[i], rates.session_gap
@@ -175,7 +176,7 @@ def learn_event(s, x, rates, ev, i, seed, frozen):
 def read_query(s, x, rates, user, new_session):
     """Fill x with the context and the query vector of a user row (-1 = stranger); False = no vector."""
     candidates.read_context(s, x, user, new_session)
-    return factors.query_vector(
+    has_vector = factors.query_vector(
         s.factors,
         rates.factors,
         user,
@@ -186,6 +187,7 @@ def read_query(s, x, rates, user, new_session):
         x.vector,
         x.shares,
     )
+    return has_vector and rates.sources[candidates.FACTORIZATION]
 
 
 @kernel
@@ -213,26 +215,33 @@ def loudness(x, sources, c, out):
 
 
 @kernel
-def rank_by_source(x, sources, n, target, eligible, voices, ranks):
+def competes(s, x, c):
+    """May candidate c stand above the target: can it be recommended, and is it not left out?"""
+    row = x.codes[c] & ROW_MASK
+    return s.popularity.eligible[row] and not x.left_out[row]
+
+
+@kernel
+def rank_by_source(s, x, sources, target, ranks):
     """Ranks of the target by each source alone, int32 [sources]; 0 where a source does not know it."""
     loudness(x, sources, target, x.loudness)
     for source in range(ranks.shape[0]):
         ranks[source] = 1 if x.loudness[source] > np.float32(0.0) else 0
-    for c in range(n):
-        if c == target or not eligible[x.codes[c] & ROW_MASK]:
+    for c in range(x.query[candidates.N_CANDIDATES]):
+        if c == target or not competes(s, x, c):
             continue
-        loudness(x, sources, c, voices)
+        loudness(x, sources, c, x.voices)
         for source in range(ranks.shape[0]):
-            if ranks[source] > 0 and voices[source] >= x.loudness[source]:
+            if ranks[source] > 0 and x.voices[source] >= x.loudness[source]:
                 ranks[source] += 1
 
 
 @kernel
-def rank_among(scores, n, target, eligible, codes):
-    """1-based rank of a candidate among the eligible ones; ties count against it."""
+def rank_of(s, x, target):
+    """1-based rank of a candidate among those that compete; ties count against it."""
     rank = 1
-    for c in range(n):
-        if c != target and scores[c] >= scores[target] and eligible[codes[c] & ROW_MASK]:
+    for c in range(x.query[candidates.N_CANDIDATES]):
+        if c != target and x.scores[c] >= x.scores[target] and competes(s, x, c):
             rank += 1
     return rank
 
@@ -248,7 +257,8 @@ def judge(s, x, rates, ev, i, sources, train, out):
     """Rank event i's item among everything, write the verdict, and (train) let the ranker learn from it.
 
     x is as `gather` left it for this event. Ranking is over the full catalogue: items that are no candidates stand
-    below all candidates. The features know nothing of event i but its time's place in the log.
+    below all candidates; those in x.left_out take no part. The features know nothing of event i but its time's place
+    in the log.
     """
     n = x.query[candidates.N_CANDIDATES]
     context = candidates.context_of(x)
@@ -261,18 +271,17 @@ def judge(s, x, rates, ev, i, sources, train, out):
     out.popularity[at] = 0
     if item >= 0:
         target = candidates.index_of(x, code_of(item, s.generation))
-        out.popularity[at] = popularity.rank_of_row(s.popularity, 1, item)
+        out.popularity[at] = popularity.rank_of_row(s.popularity, 1, item, x.left_out)
     out.rank[at] = 0
     out.by_source[at, :] = 0
     out.only_index[at] = False
     if target < 0:
         return
-    eligible = s.popularity.eligible
-    out.rank[at] = rank_among(x.scores, n, target, eligible, x.codes)
+    out.rank[at] = rank_of(s, x, target)
     out.only_index[at] = x.found[target] == 0
     if train:
         ranker.learn(s.ranker, context, x.features, n, x.scores, target, rates.ranker_rate, x.slope)
-    rank_by_source(x, sources, n, target, eligible, x.voices, out.by_source[at])
+    rank_by_source(s, x, sources, target, out.by_source[at])
 
 
 @kernel

@@ -125,14 +125,17 @@ def clear(s, row):
 
 
 @kernel
-def rank_of_row(s, p, row):
-    """1-based rank of an item among the eligible ones, ties against it; 0 when it is not in the list."""
+def rank_of_row(s, p, row, left_out):
+    """1-based rank of an item in the list, ties against it; 0 when it is not in it.
+
+    left_out bool [items] stand above nobody.
+    """
     if not s.listed[p, row]:
         return 0
     score = s.scores[p, row]
-    rank = 0
+    rank = 1
     for at in range(s.top.shape[1]):
         held = s.top[p, at]
-        if held >= 0 and s.scores[p, held] >= score:
+        if held >= 0 and held != row and s.scores[p, held] >= score and not left_out[held]:
             rank += 1
     return rank

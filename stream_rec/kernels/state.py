@@ -53,7 +53,7 @@ class State(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Settings that the kernels need; they never change while an engine lives."""
+    """Settings that the kernels need; they never change while an engine lives. sources bool [S]: switched on."""
 
     session_gap: float
     neighbour_sample: int
@@ -65,6 +65,7 @@ class Rates(NamedTuple):
     item_age_seconds: float
     ranker_rate: float
     factors: FactorRates
+    sources: NDArray[np.bool_]
 
 
 class Scratch(NamedTuple):
@@ -91,6 +92,7 @@ class Scratch(NamedTuple):
         session_decay, match_decay: float32 tables by step.
         query: int64 [4]: stamp, number of candidates, length of the session, length of the history.
         neighbours: of the session neighbours.
+        left_out: bool [items], takes no part in the ranking that is judged next.
     """
 
     key: NDArray[np.int32]
@@ -121,3 +123,4 @@ class Scratch(NamedTuple):
     match_decay: NDArray[np.float32]
     query: NDArray[np.int64]
     neighbours: NeighbourScratch
+    left_out: NDArray[np.bool_]

@@ -16,6 +16,7 @@ from tests.oracles.popularity import Event, decayed_count, heaviest, rank
 
 N_ITEMS, N_TOP = 9, 4
 HOUR, DAY = 3600.0, 86_400.0
+NONE = np.zeros(N_ITEMS, np.bool_)
 
 operations = st.lists(
     st.one_of(
@@ -71,7 +72,7 @@ def assert_lists_are_exact(s: PopularityState) -> None:
         assert kept == heaviest(scores, eligible, N_TOP)
         for row in range(N_ITEMS):
             if scores[row] > 0 and scores.count(scores[row]) == 1:
-                assert kernels.rank_of_row(s, p, row) == rank(scores, eligible, N_TOP, row)
+                assert kernels.rank_of_row(s, p, row, NONE) == rank(scores, eligible, N_TOP, row)
 
 
 def assert_scores_are_those_of_a_recount(s: PopularityState, events: list[Event], now: float) -> None:
@@ -101,7 +102,15 @@ def test_ties_count_against_an_item() -> None:
     for row in (0, 1, 2):
         kernels.observe(s, row, 10.0, np.float32(1))
     kernels.observe(s, 1, 10.0, np.float32(1))
-    assert [kernels.rank_of_row(s, 1, row) for row in range(4)] == [3, 1, 3, 0]
+    assert [kernels.rank_of_row(s, 1, row, NONE) for row in range(4)] == [3, 1, 3, 0]
+
+
+def test_items_that_are_left_out_do_not_count() -> None:
+    s = empty()
+    for row in (0, 1, 2, 0, 1, 0):
+        kernels.observe(s, row, 10.0, np.float32(1))
+    without_the_first = np.arange(N_ITEMS) == 0
+    assert [kernels.rank_of_row(s, 1, row, without_the_first) for row in (1, 2)] == [1, 2]
 
 
 def test_a_jump_of_a_century_leaves_finite_numbers_and_the_latest_event_on_top() -> None:
@@ -110,5 +119,5 @@ def test_a_jump_of_a_century_leaves_finite_numbers_and_the_latest_event_on_top()
         kernels.observe(s, n % 3, float(n), np.float32(1))
     kernels.observe(s, 8, 100 * 365 * DAY, np.float32(1))
     assert np.isfinite(s.scores).all()
-    assert [kernels.rank_of_row(s, p, 8) for p in range(3)] == [1, 1, 1]
+    assert [kernels.rank_of_row(s, p, 8, NONE) for p in range(3)] == [1, 1, 1]
     assert_lists_are_exact(s)
