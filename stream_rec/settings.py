@@ -157,7 +157,7 @@ class EngineSettings(_Branch):
     )
     history_length: int = Field(64, ge=8, le=128, description="events kept per user (a power of two)")
     session_gap_seconds: float = Field(1800.0, gt=0, description="a pause this long starts a new session")
-    ring_length: int = Field(500, ge=8, description="recent sessions kept per item")
+    ring_length: int = Field(250, ge=8, description="recent sessions kept per item")
     n_factors: int = Field(32, ge=4, le=256, description="width of user and item factors")
     train_sample: float = Field(0.05, ge=0, le=1, description="share of events that train the ranker")
     seed: int = Field(42, ge=0, description="seed of every random choice")

@@ -284,7 +284,7 @@ def finish_features(s, x, rates, has_vector):
         for j in range(N_LISTED):
             tops[j] = max(tops[j], x.features[c, j])
         for h in range(3):
-            heaviest[h] = max(heaviest[h], p.logs[h, row])
+            heaviest[h] = max(heaviest[h], p.logs[row, h])
         if has_vector:
             d = fac.dot(s.factors.items, row, x.vector)
             x.features[c, VECTOR] = d
@@ -303,7 +303,7 @@ def finish_features(s, x, rates, has_vector):
         if not rates.sources[POPULARITY]:
             continue
         for h in range(3):
-            below = max(p.logs[h, row] - heaviest[h], -LOG_SPAN)
+            below = max(p.logs[row, h] - heaviest[h], -LOG_SPAN)
             x.features[c, POPULAR_SHORT + h] = np.float32(1.0) + below / LOG_SPAN
         age = max(now - s.first_seen[row], 0.0)
         x.features[c, YOUTH] = np.float32(rates.item_age_seconds / (rates.item_age_seconds + age))

@@ -34,7 +34,7 @@ def upsert(s, rates, data, h, tags, ts, available, seed):
         row = learn.enter_item(s, rates, data, 0, data.shape[0], h, since, s.clock[0], seed)
         is_new = True
     else:
-        is_new = not s.popularity.eligible[row] and s.popularity.logs[0, row] == -np.inf
+        is_new = not s.popularity.eligible[row] and s.popularity.logs[row, 0] == -np.inf
     if is_new:
         s.first_seen[row] = since
         if available:

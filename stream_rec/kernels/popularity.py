@@ -23,7 +23,7 @@ class PopularityState(NamedTuple):
 
     Attributes:
         scores: float64 [P, items].
-        logs: float32 [P, items], natural logarithms of the scores; -inf for none.
+        logs: float32 [items, P], natural logarithms of the scores; -inf for none. By item, since rankers read all P.
         rates: float64 [P], ln 2 / half-life; 0 = never decays.
         landmarks: float64 [P], seconds.
         top: int32 [P, n], rows of the heaviest items, unsorted, -1 = empty.
@@ -56,11 +56,11 @@ def observe(s, row, ts, weight):
             factor = np.exp(-s.rates[p] * (ts - s.landmarks[p]))
             for i in range(s.scores.shape[1]):
                 s.scores[p, i] *= factor
-                s.logs[p, i] -= np.float32(s.rates[p] * (ts - s.landmarks[p]))
+                s.logs[i, p] -= np.float32(s.rates[p] * (ts - s.landmarks[p]))
             s.floor[p] *= factor
             s.landmarks[p] = ts
         s.scores[p, row] += weight * growth(s.rates[p], s.landmarks[p], ts)
-        s.logs[p, row] = np.log(s.scores[p, row])
+        s.logs[row, p] = np.log(s.scores[p, row])
         if s.eligible[row] and not s.listed[p, row] and s.scores[p, row] > s.floor[p]:
             _enter(s, p, row)
 
@@ -120,7 +120,7 @@ def clear(s, row):
     set_eligible(s, row, False)
     for p in range(s.rates.shape[0]):
         s.scores[p, row] = 0.0
-        s.logs[p, row] = -np.inf
+        s.logs[row, p] = -np.inf
     s.eligible[row] = True
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from stream_rec.kernels.neighbours import NeighbourScratch, NeighbourState
 
-N_NEIGHBOURS = 150
+N_NEIGHBOURS = 100
 MATCH_WINDOW = 10
 """Events before and after the match that get a vote."""
 SESSION_DECAY_STEPS = 1.5

@@ -26,7 +26,7 @@ def empty(n_items: int, longest_slate: int) -> PopularityState:
     n, n_top = len(HALF_LIVES), max(N_TOP, 2 * longest_slate)
     return PopularityState(
         scores=np.zeros((n, n_items), np.float64),
-        logs=np.full((n, n_items), -np.inf, np.float32),
+        logs=np.full((n_items, n), -np.inf, np.float32),
         rates=np.array([math.log(2) / h for h in HALF_LIVES]),
         landmarks=np.zeros(n, np.float64),
         top=np.full((n, n_top), -1, np.int32),

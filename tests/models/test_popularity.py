@@ -64,7 +64,7 @@ def test_it_equals_a_recount_at_every_moment(steps: list[tuple[str, int, float]]
 def assert_lists_are_exact(s: PopularityState) -> None:
     for p in range(3):
         scores, eligible = s.scores[p].tolist(), s.eligible.tolist()
-        assert np.exp(s.logs[p]) == pytest.approx(s.scores[p], rel=1e-3, abs=1e-30)
+        assert np.exp(s.logs[:, p]) == pytest.approx(s.scores[p], rel=1e-3, abs=1e-30)
         held = s.top[p][s.top[p] >= 0].tolist()
         assert sorted(held) == np.flatnonzero(s.listed[p]).tolist()
         assert all(eligible[row] for row in held)
