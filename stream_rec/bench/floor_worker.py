@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class NoEngine(Engine):
             only_index=np.zeros(0, np.bool_),
         )
 
-    def learn(self, batch: EventBatch, *, judge_all: bool = False, frozen: bool = False) -> Learned:  # noqa: ARG002
+    def learn(self, batch: EventBatch, **_: Any) -> Learned:
         """Only the position moves."""
         self.position[batch.span.topic, batch.span.partition] = batch.span.next
         return Learned(len(batch), 0, self._nothing_judged, 0, 0)

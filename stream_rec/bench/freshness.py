@@ -54,8 +54,8 @@ def run(
     log = BenchLog.first(PRELOAD_EVENTS + int(rate * (seconds + SETTLE_SECONDS)), settings.data)
     say(f"events: {log.name}, {rate:g}/s; calibration kernel {calibration_ms():.0f} ms")
     arms = {
-        "floor": lambda: _measure(settings, log, rate, FLOOR_WORKER),
-        "ours": lambda: _measure(settings, log, rate, WORKER),
+        "floor": lambda: measure(settings, log, rate, FLOOR_WORKER),
+        "ours": lambda: measure(settings, log, rate, WORKER),
     }
     results = in_turns(arms, repeats, say)
     ours, floor = medians(results["ours"]), medians(results["floor"])
@@ -70,17 +70,28 @@ def run(
     }
 
 
-def _measure(settings: Settings, log: BenchLog, rate: float, program: Sequence[str]) -> dict[str, float]:
+def measure(
+    settings: Settings, log: BenchLog, rate: float, program: Sequence[str], preload: int = PRELOAD_EVENTS
+) -> dict[str, float]:
+    """One run: percentiles of freshness, events watched, and those whose slate never came.
+
+    Args:
+        settings: without addresses.
+        log: `preload` events, `SETTLE_SECONDS` of events at the rate, and those that are measured.
+        rate: events per second after the first `preload`.
+        program: the worker.
+        preload: events that the worker handles before.
+    """
     rows = [Row(at, event, None) for at, event in enumerate(log.interactions())]
-    settled = PRELOAD_EVENTS + int(rate * SETTLE_SECONDS)
+    settled = preload + int(rate * SETTLE_SECONDS)
     with start_stack(settings) as stack:
         ensure_topics(stack.settings.bus)
         worker = WorkerProcess(stack.settings, program=program)
         try:
             with Publisher(stack.settings.bus, stack.settings.ingest) as publisher:
-                Feed(publisher).run(rows[:PRELOAD_EVENTS])
+                Feed(publisher).run(rows[:preload])
                 _wait_until_handled(worker, stack.settings)
-                Feed(publisher, pace=PerSecond(rate)).run(rows[PRELOAD_EVENTS:settled])
+                Feed(publisher, pace=PerSecond(rate)).run(rows[preload:settled])
             return _watched(stack.settings, rows[settled:], rate)
         finally:
             worker.stop()

@@ -60,9 +60,16 @@ def in_turns(
         for name, arm in arms.items():
             say(f"{name}, {number} of {repeats} ...")
             figures = arm()
-            say("  " + ", ".join(f"{key} {value:,.4g}" for key, value in figures.items()))
+            say("  " + ", ".join(f"{key} {shown(value)}" for key, value in figures.items()))
             results[name].append(figures)
     return results
+
+
+def shown(value: float | int | str | bool) -> str:
+    """A figure for people: four digits, and no exponent where there is an ordinary way to write it."""
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 10_000 else f"{value:,.4g}"
 
 
 def say_on_stderr(line: str) -> None:

@@ -55,14 +55,17 @@ def run(settings: Settings, say: Say, *, repeats: int = REPEATS, min_seconds: fl
     Returns:
         Medians; `lost` and `committed_lag` of the worst run; `ratio` is the median of the rounds' ratios.
     """
-    settings = _own_partitions(settings)
+    settings = own_partitions(settings)
     log = BenchLog.first(MAX_EVENTS, settings.data)
     say(f"events: {log.name}; calibration kernel {calibration_ms():.0f} ms; warming up")
     warm = log.head(WARM_UP_EVENTS)
-    plain_log = log.head(_enough(_plain(settings, warm)["events_per_s"], min_seconds))
-    own_log = log.head(_enough(_ours(settings, warm)["events_per_s"], min_seconds))
+    plain_log = log.head(_enough(run_plain(settings, warm)["events_per_s"], min_seconds))
+    own_log = log.head(_enough(run_ours(settings, warm)["events_per_s"], min_seconds))
     say(f"plain Faust takes {len(plain_log.frame):,} events, ours {len(own_log.frame):,}")
-    arms = {"plain Faust": lambda: _plain(settings, plain_log), "ours": lambda: _ours(settings, own_log)}
+    arms = {
+        "plain Faust": lambda: run_plain(settings, plain_log),
+        "ours": lambda: run_ours(settings, own_log),
+    }
     results = in_turns(arms, repeats, say)
     plain, ours = results["plain Faust"], results["ours"]
     return _summary(plain, ours) | {"data": log.name, "repeats": repeats, "calibration_ms": calibration_ms()}
@@ -82,7 +85,8 @@ def _summary(plain: list[Mapping[str, float]], ours: list[Mapping[str, float]]) 
     return figures | middle | {key: max(run[key] for run in ours) for key in _WORST}
 
 
-def _own_partitions(settings: Settings) -> Settings:
+def own_partitions(settings: Settings) -> Settings:
+    """The settings of both arms: `PARTITIONS` partitions, no addresses."""
     bus = settings.bus.model_copy(update={"partitions": PARTITIONS})
     return without_addresses(settings.model_copy(update={"bus": bus}))
 
@@ -91,7 +95,8 @@ def _enough(events_per_s: float, min_seconds: float) -> int:
     return min(MAX_EVENTS, max(MIN_EVENTS, int(events_per_s * min_seconds * MARGIN)))
 
 
-def _plain(settings: Settings, log: BenchLog) -> Run:
+def run_plain(settings: Settings, log: BenchLog) -> Run:
+    """Plain Faust, once: events per second, events, seconds."""
     with start_stack(settings) as stack:
         bus = stack.settings.bus
         n = _publish(stack.settings, log)
@@ -104,7 +109,12 @@ def _plain(settings: Settings, log: BenchLog) -> Run:
     return {"events_per_s": n / seconds, "events": n, "seconds": seconds}
 
 
-def _ours(settings: Settings, log: BenchLog) -> Run:
+def run_ours(settings: Settings, log: BenchLog) -> Run:
+    """Our worker, once.
+
+    `lost`: events that the engine did not learn, and users whose slate does not know their last event, both counted
+    against the log itself. `fresh_share`: events that were asked for before they were learned. `us_*`: per event.
+    """
     with start_stack(settings) as stack:
         n = _publish(stack.settings, log)
         port = free_port()
@@ -139,8 +149,8 @@ def _publish(settings: Settings, log: BenchLog) -> int:
 def _timed(worker: WorkerProcess, port: int, n_events: int) -> tuple[float, float, Scrape]:
     """Events per second between the first and the last events done, the seconds, and the counters at the end."""
     clock = SystemClock()
-    first: tuple[float, float] | None = None
-    last_n, news_at = 0.0, clock.monotonic()
+    news_at = clock.monotonic()
+    idle, first, last_n = (news_at, 0.0), None, 0.0
     while True:
         worker.check()
         try:
@@ -150,8 +160,11 @@ def _timed(worker: WorkerProcess, port: int, n_events: int) -> tuple[float, floa
             time.sleep(_POLL_SECONDS)
             continue
         now, n = clock.monotonic(), scrape.sum("events_learned_total")
-        if n and first is None:
-            first = (now, n)
+        if not n:
+            idle = (now, 0.0)
+        elif first is None:
+            # So few events that they were done between two looks are timed from the look that saw none.
+            first = (now, n) if n < n_events else idle
         if first is not None and n >= n_events:
             return (n - first[1]) / (now - first[0]), now - first[0], scrape
         if n > last_n:

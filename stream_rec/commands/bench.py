@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -76,18 +75,10 @@ def memory(json_file: JsonFile = None, config: ConfigFile = None, set_: Override
 
 
 def _report(figures: Figures, json_file: Path | None) -> None:
-    _print(figures)
-    if json_file is not None:
-        write_json(json_file, figures)
+    from stream_rec.bench.harness import shown
 
-
-def _print(figures: Mapping[str, Any]) -> None:
     width = max(map(len, figures))
     for name, value in figures.items():
-        typer.echo(
-            f"{name:<{width}}  {f'{value:,.4g}' if isinstance(value, float) and abs(value) < 1e4 else _whole(value)}"
-        )
-
-
-def _whole(value: Any) -> str:
-    return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
+        typer.echo(f"{name:<{width}}  {shown(value)}")
+    if json_file is not None:
+        write_json(json_file, figures)
