@@ -73,7 +73,7 @@ class Engine:
         self,
         batch: EventBatch,
         *,
-        judge_all: bool = False,
+        judge_all: bool | NDArray[np.bool_] = False,
         frozen: bool = False,
         left_out: Sequence[IdColumn] | None = None,
     ) -> Learned:
@@ -81,7 +81,8 @@ class Engine:
 
         Args:
             batch: one span of one partition.
-            judge_all: judge every event, not only the training sample. Changes nothing that is learned.
+            judge_all: judge every event, or besides the training sample those marked in a bool [n]. Changes nothing
+                that is learned.
             frozen: only histories move: for evaluations that ask without learning.
             left_out: for every event, the items that take no part in the ranking it is judged by. Changes nothing
                 that is learned.
@@ -162,7 +163,7 @@ class Engine:
         self,
         batch: EventBatch,
         first: int,
-        judge_all: bool,
+        judge_all: bool | NDArray[np.bool_],
         frozen: bool,
         left_out: Sequence[IdColumn] | None,
     ) -> Verdicts:
@@ -179,7 +180,7 @@ class Engine:
         trained = (events.seeds ^ SAMPLE_SALT) < np.uint64(
             min(self.settings.train_sample * 2.0**64, 2.0**64 - 2048)
         )
-        asked = np.arange(first, n) if judge_all else np.flatnonzero(trained[first:]) + first
+        asked = np.flatnonzero((trained | judge_all)[first:]) + first
         verdicts = _verdicts(len(asked), len(self.sources))
         stops = [*asked.tolist(), n]
         nowhere = self._vectors.nowhere
