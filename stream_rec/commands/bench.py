@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.commands.options import ConfigFile, JsonFile, Overrides, read_settings, write_json
+from stream_rec.commands.options import (
+    ConfigFile,
+    JsonFile,
+    Overrides,
+    need_writable,
+    read_settings,
+    write_json,
+)
 
 if TYPE_CHECKING:
-    from stream_rec.bench.harness import Figures
+    from collections.abc import Callable
+
+    from stream_rec.bench.harness import Figures, Say
+    from stream_rec.settings import Settings
 
 bench = typer.Typer(
     name="bench",
@@ -29,11 +39,9 @@ def pipeline(
     set_: Overrides = None,
 ) -> None:
     """The whole way of the data, against a plain Faust agent that does nothing."""
-    from stream_rec.bench import harness, pipeline
+    from stream_rec.bench.pipeline import run
 
-    settings = read_settings(config, set_)
-    figures = pipeline.run(settings, harness.say_on_stderr, repeats=repeats, min_seconds=seconds)
-    _report(figures, json_file)
+    _bench(lambda s, say: run(s, say, repeats=repeats, min_seconds=seconds), json_file, config, set_)
 
 
 @bench.command()
@@ -46,11 +54,9 @@ def freshness(
     set_: Overrides = None,
 ) -> None:
     """Publish to readable slate, against the same path without an engine."""
-    from stream_rec.bench import freshness, harness
+    from stream_rec.bench.freshness import run
 
-    settings = read_settings(config, set_)
-    figures = freshness.run(settings, harness.say_on_stderr, rate=rate, repeats=repeats, seconds=seconds)
-    _report(figures, json_file)
+    _bench(lambda s, say: run(s, say, rate=rate, repeats=repeats, seconds=seconds), json_file, config, set_)
 
 
 @bench.command()
@@ -61,22 +67,29 @@ def engine(
     set_: Overrides = None,
 ) -> None:
     """Events learned and slates made per second by the engine alone, on one thread."""
-    from stream_rec.bench import engine, harness
+    from stream_rec.bench.engine import run
 
-    _report(engine.run(read_settings(config, set_), harness.say_on_stderr, max_events=events), json_file)
+    _bench(lambda s, say: run(s, say, max_events=events), json_file, config, set_)
 
 
 @bench.command()
 def memory(json_file: JsonFile = None, config: ConfigFile = None, set_: Overrides = None) -> None:
     """What a full engine weighs, with every bound reached."""
-    from stream_rec.bench import harness, memory
+    from stream_rec.bench.memory import run
 
-    _report(memory.run(read_settings(config, set_), harness.say_on_stderr), json_file)
+    _bench(run, json_file, config, set_)
 
 
-def _report(figures: Figures, json_file: Path | None) -> None:
-    from stream_rec.bench.harness import shown
+def _bench(
+    run: Callable[[Settings, Say], Figures],
+    json_file: Path | None,
+    config: Path | None,
+    overrides: list[str] | None,
+) -> None:
+    from stream_rec.bench.harness import say_on_stderr, shown
 
+    need_writable(json_file)
+    figures = run(read_settings(config, overrides), say_on_stderr)
     width = max(map(len, figures))
     for name, value in figures.items():
         typer.echo(f"{name:<{width}}  {shown(value)}")

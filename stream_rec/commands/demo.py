@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.commands.options import ConfigFile, JsonFile, Overrides, read_settings, write_json
+from stream_rec.commands.options import (
+    ConfigFile,
+    JsonFile,
+    Overrides,
+    need_writable,
+    read_settings,
+    write_json,
+)
 from stream_rec.commands.replay import STOPPED
 
 if TYPE_CHECKING:
@@ -38,6 +45,7 @@ def demo(
     from stream_rec.demo.run import Interrupted, run_demo
 
     settings = read_settings(config, set_)
+    need_writable(json_file)
     console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     try:
         outcome = run_demo(_options(data, rate, limit, _flags(config, set_)), settings, console)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,14 +62,31 @@ def need_store(settings: Settings) -> None:
         raise ConfigError("no Redis address is set", fix=_HOW_TO_ADDRESS.format(key="store.url"))
 
 
+def need_writable(path: Path | None) -> None:
+    """Refuse a file that cannot be written before the work, not after it. An absent one is made, empty.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    if path is not None:
+        with _written(path):
+            path.open("a").close()
+
+
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:
     """Write one flat object, keys in the order given.
 
     Raises:
         ConfigError: the file cannot be written.
     """
-    try:
+    with _written(path):
         path.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}", fix="give a writable file") from error
 

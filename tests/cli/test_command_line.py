@@ -1,0 +1,90 @@
+"""The command line as a whole: help, errors, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.running import clean_environment, run
+
+COMMANDS = {
+    "up",
+    "worker",
+    "replay",
+    "simulate",
+    "recommend",
+    "similar",
+    "lag",
+    "demo",
+    "bench",
+    "doctor",
+    "settings",
+}
+HEAVY = (
+    "numpy",
+    "numba",
+    "polars",
+    "faust",
+    "faiss",
+    "river",
+    "confluent_kafka",
+    "redis",
+    "pydantic",
+    "rich.live",
+)
+
+
+def test_help_lists_every_command() -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    listed = {
+        line.split()[1] for line in shown.stdout.splitlines() if line.startswith("│ ") and line[2] != " "
+    }
+    assert listed >= COMMANDS
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_itself(command: str) -> None:
+    shown = run(command, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert "Usage: " in shown.stdout
+
+
+def test_the_command_line_itself_loads_nothing_heavy() -> None:
+    code = f"import sys, stream_rec.cli; print([name for name in {HEAVY} if name in sys.modules])"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean_environment(),
+        timeout=60,
+    )
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["lag", "--nonsense"], ["--log-level", "loud", "settings"]]
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    refused = run(*arguments)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["worker"], ["replay", "movielens-100k"], ["simulate"], ["recommend", "u"]]
+)
+def test_a_missing_address_is_exit_code_2_with_the_fix(command: list[str]) -> None:
+    refused = run(*command)
+    assert refused.returncode == 2
+    assert "address is set" in refused.stderr
+    assert "fix: run `stream-rec up --write`" in refused.stderr
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_work() -> None:
+    refused = run("demo", "--json", "/nowhere/figures.json")
+    assert refused.returncode == 2
+    assert "cannot write /nowhere/figures.json" in refused.stderr
