@@ -44,11 +44,6 @@ def test_every_block_with_commands_or_code_says_which_test_runs_it() -> None:
         assert (ROOT / block.run_by).is_file()
 
 
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!http)([^)#]+)", README):
-        assert (ROOT / target).exists(), target
-
-
 def test_it_is_short_enough_to_be_read() -> None:
     assert len(README.splitlines()) <= 120
 
