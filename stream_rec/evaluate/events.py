@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
 from producers.rows import to_batches
-from schemas.batch import EventBatch
+from schemas.batch import EventBatch, IdColumn
 
 
 def batches(frame: pl.DataFrame, *, size: int, start: int = 0, partition: int = 0) -> Iterator[EventBatch]:
@@ -21,3 +22,26 @@ def batches(frame: pl.DataFrame, *, size: int, start: int = 0, partition: int = 
         partition: of the spans.
     """
     return to_batches(frame, size, start=start, partition=partition)
+
+
+def part(batch: EventBatch, first: int, last: int) -> EventBatch:
+    """Events first..last - 1 of a batch of `batches`, whose offsets have no gaps."""
+    start = batch.span.start
+    return EventBatch(
+        span=replace(batch.span, start=start + first, next=start + last),
+        offsets=batch.offsets[first:last],
+        broker_ts=batch.broker_ts[first:last],
+        ts=batch.ts[first:last],
+        users=_ids(batch.users, first, last),
+        items=_ids(batch.items, first, last),
+        sessions=_ids(batch.sessions, first, last),
+        event_ids=_ids(batch.event_ids, first, last),
+        event_types=batch.event_types[first:last],
+        values=batch.values[first:last],
+    )
+
+
+def _ids(ids: IdColumn, first: int, last: int) -> IdColumn:
+    start = int(ids.ends[first - 1]) if first else 0
+    end = int(ids.ends[last - 1]) if last else 0
+    return IdColumn(ids.data[start:end], ids.ends[first:last] - start)
