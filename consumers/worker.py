@@ -7,8 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from functools import partial
 
 from faust.types import TP
@@ -25,6 +24,7 @@ from consumers.lists import Lists
 from consumers.ownership import Handlers, Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
+from consumers.rounds import Rounds, first_of
 from schemas.records import TopicName
 from schemas.topics import full_name
 from stream_rec import logs
@@ -163,20 +163,16 @@ class Worker:
 
     async def serve(self) -> int:
         """Join the group and work until `stopping` is set or a bug shows; the exit code."""
-        rounds = [
-            asyncio.create_task(self._round(self._lists.write, self._settings.store.lists_seconds)),
-            asyncio.create_task(self._round(self._reports.send, REPORT_SECONDS)),
-            asyncio.create_task(self._round(self._rewriter.look, LOOK_SECONDS, self._lost)),
-        ]
-        started = asyncio.create_task(self.app.start())
-        crashed = asyncio.create_task(self._watch(started))
-        try:
-            await self.stopping.wait()
-        finally:
-            for task in (*rounds, crashed):
-                task.cancel()
-            await asyncio.gather(*rounds, crashed, return_exceptions=True)
-            await self._stop(started)
+        rounds = Rounds(self.ownership.ready, self.stopping, self.fail)
+        rounds.every(self._settings.store.lists_seconds, self._lists.write)
+        rounds.every(REPORT_SECONDS, self._reports.send)
+        rounds.every(LOOK_SECONDS, self._rewriter.look, self._lost)
+        watch = asyncio.create_task(self._watch())
+        await self.stopping.wait()
+        self._log.info("stopping")
+        watch.cancel()
+        await rounds.end(_CLOSE_SECONDS)
+        await self._stop()
         if self._failure is not None:
             self._log.error("the worker ends", why=str(self._failure))
             return 1
@@ -200,33 +196,15 @@ class Worker:
             owned=", ".join(f"{name}/{partition}" for name, partition in sorted(self.ownership.owned)),
         )
 
-    async def _watch(self, started: asyncio.Task[None]) -> None:
-        """End the worker when Faust gives up."""
+    async def _watch(self) -> None:
+        """Start Faust, and end the worker when it gives up."""
         try:
-            await started
+            await self.app.start()
             await self.app.wait_until_stopped()
         except Exception as error:  # noqa: BLE001 - whatever it was, the worker cannot go on
             self.app.fail(error)
         if not self.stopping.is_set():
             self.app.fail(self.app.crash_reason or Unavailable("kafka", "the consumer stopped by itself"))
-
-    async def _round(
-        self, step: Callable[[], Awaitable[object]], seconds: float, wake: asyncio.Event | None = None
-    ) -> None:
-        """Do a step every so many seconds, or when woken; a server that does not answer makes it skip a turn."""
-        wake = wake or asyncio.Event()
-        await self.ownership.ready.wait()
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), seconds)
-            wake.clear()
-            try:
-                await step()
-            except Unavailable as error:
-                self._log.debug("skipped a turn", why=str(error))
-            except Exception as error:  # noqa: BLE001 - a bug
-                self.app.fail(error)
-                return
 
     async def _reread(self, batch: Fetched, gap: GapError) -> None:
         """Go back to what the engine misses, or past it if it is gone."""
@@ -253,12 +231,10 @@ class Worker:
     def _full(self, name: TopicName) -> str:
         return full_name(self._settings.bus.prefix, name)
 
-    async def _stop(self, started: asyncio.Task[None]) -> None:
+    async def _stop(self) -> None:
         """Finish or drop what is in hand, commit, leave the group, and close everything; within five seconds."""
-        self._log.info("stopping")
         self.consumer.interrupted.set()
         await _at_most(2 * self._settings.bus.drain_seconds, self.app.stop())
-        started.cancel()
         await _at_most(_CLOSE_SECONDS, asyncio.gather(*(line.idle() for line in self._lines)))
         await _at_most(_CLOSE_SECONDS, self._reports.send(everything=True))
         left = await asyncio.to_thread(self._emitter.close, _CLOSE_SECONDS)
@@ -271,10 +247,13 @@ class Worker:
 
 async def _at_most(seconds: float, step: Awaitable[object]) -> None:
     """One of the last steps: neither its time nor its trouble may keep the process alive."""
-    try:
-        await asyncio.wait_for(step, seconds)
-    except (TimeoutError, StreamRecError) as error:
-        logs.get("worker").warning("a step of the stop was cut short", why=repr(error))
+    task = asyncio.ensure_future(step)
+    await asyncio.wait([task], timeout=seconds)
+    if not task.done():
+        task.cancel()
+        logs.get("worker").warning("a step of the stop was cut short", after_seconds=seconds)
+    elif error := task.exception():
+        logs.get("worker").warning("a step of the stop failed", why=str(error))
 
 
 async def _warm_up(stopping: asyncio.Event) -> None:
@@ -287,10 +266,7 @@ async def _warm_up(stopping: asyncio.Event) -> None:
 
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
     threading.Thread(target=compile_all, name="warm-up", daemon=True).start()
-    waits = [asyncio.create_task(event.wait()) for event in (ready, stopping)]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
+    await first_of(ready, stopping)
 
 
 async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine: Engine | None) -> int:

@@ -1,0 +1,69 @@
+"""What a worker does from time to time, beside its batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from stream_rec import logs
+from stream_rec.errors import Unavailable
+
+
+class Rounds:
+    """Repeats steps until the worker stops.
+
+    Args:
+        ready: nothing begins before it is set.
+        stopping: ends everything.
+        fail: called with a bug.
+    """
+
+    def __init__(
+        self, ready: asyncio.Event, stopping: asyncio.Event, fail: Callable[[BaseException], None]
+    ) -> None:
+        self._ready = ready
+        self._stopping = stopping
+        self._fail = fail
+        self._tasks: list[asyncio.Task[None]] = []
+        self._log = logs.get("worker")
+
+    def every(
+        self, seconds: float, step: Callable[[], Awaitable[object]], wake: asyncio.Event | None = None
+    ) -> None:
+        """Do a step so often, and when woken; if a server does not answer, it skips a turn."""
+        self._tasks.append(asyncio.create_task(self._repeat(seconds, step, wake or asyncio.Event())))
+
+    async def end(self, seconds: float) -> None:
+        """Cancel what is under way, and wait for it so long at most. Call when `stopping` is set."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    async def _repeat(
+        self, seconds: float, step: Callable[[], Awaitable[object]], wake: asyncio.Event
+    ) -> None:
+        await first_of(self._ready, self._stopping)
+        # The flag is asked every time: a client library that swallows a cancellation must not keep this going.
+        while not self._stopping.is_set():
+            await first_of(wake, self._stopping, timeout=seconds)
+            wake.clear()
+            if self._stopping.is_set():
+                return
+            try:
+                await step()
+            except Unavailable as error:
+                self._log.debug("skipped a turn", why=str(error))
+            except Exception as error:  # noqa: BLE001 - a bug: the process ends
+                self._fail(error)
+                return
+
+
+async def first_of(*events: asyncio.Event, timeout: float | None = None) -> None:
+    """Wait until one of the events is set, or so many seconds have passed."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
