@@ -13,6 +13,7 @@ import typer
 from stream_rec.commands.bench import bench
 from stream_rec.commands.demo import demo
 from stream_rec.commands.doctor import doctor
+from stream_rec.commands.evaluate import evaluate
 from stream_rec.commands.lag import lag
 from stream_rec.commands.read import recommend, similar
 from stream_rec.commands.replay import replay
@@ -44,7 +45,7 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (demo, up, worker, replay, simulate, recommend, similar, lag, doctor, settings):
+for command in (demo, up, worker, replay, simulate, recommend, similar, lag, evaluate, doctor, settings):
     app.command()(command)
 app.add_typer(bench)
 
