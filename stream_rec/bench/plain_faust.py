@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tempfile
 import uuid
 from typing import Any
 
@@ -32,6 +33,7 @@ def plain_app(bootstrap: str) -> faust.App:
         key_serializer="raw",
         value_serializer="raw",
         store="memory://",
+        datadir=tempfile.mkdtemp(prefix="plain-faust-"),  # its default is the working folder
         table_standby_replicas=0,
         topic_allow_declare=False,
         topic_disable_leader=True,
