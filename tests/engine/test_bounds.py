@@ -48,6 +48,27 @@ def test_memory_stays_the_same_however_often_the_bounds_are_filled() -> None:
     assert stats["index_items"] <= ITEMS
 
 
+def test_rows_rings_and_lists_overflow_quietly() -> None:
+    """Enough different items that the sparse rows, the rings and the lists of the heaviest are all full."""
+    e = engine(max_users=500, max_items=400, index_refresh_events=256, train_sample=0.1)
+    held = bytes_held(e)
+    rng = np.random.default_rng(9)
+    for start in range(0, 16_000, 4000):
+        items = (rng.random(4000) ** 2 * 600).astype(int)
+        users = rng.integers(700, size=4000)
+        rows = zip(users, items, np.arange(start, start + 4000) * 5.0, strict=True)
+        click(e, *[(f"u{u}", f"i{i}", float(t)) for u, i, t in rows])
+    s = e.state
+    for codes in (s.transitions.next_codes, s.transitions.later_codes, s.item_neighbours.codes):
+        assert (codes != NO_CODE).all(axis=1).any()
+    assert (s.popularity.top >= 0).all()
+    assert s.neighbours.pushed.max() > e.settings.ring_length
+    assert bytes_held(e) == held
+    ranked = e.recommend([f"u{n}" for n in range(700)], k=100)
+    assert all(len(set(slate)) == 100 for slate in ranked.items)
+    assert np.isfinite(ranked.scores).all()
+
+
 def test_long_ids_cost_what_the_live_ones_need() -> None:
     e = tiny()
     for seed in range(6):

@@ -41,6 +41,17 @@ def test_similar_users_equal_a_search_through_the_rings(seed: int, n_sample: int
         assert got == [(m.user, session.index(m.item), m.number % 256, m.similarity) for m in expected]
 
 
+def test_more_similar_users_than_there_is_room_for_are_left_out() -> None:
+    s = neighbours.empty(2, 16)
+    for user in range(12):
+        kernels.push(s, user % 2, user, user)
+    room = np.zeros(3, np.int32)
+    x = neighbours.scratch()._replace(users=room, similarity=np.zeros(3, np.float32))
+    decay = np.array([1.0, 0.5], np.float32)
+    n = kernels.accumulate(s, x, -1, np.array([code(1), code(0)], np.int32), 2, ROW_MASK, decay, 16)
+    assert (n, room.tolist()) == (3, [11, 9, 7])
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.0078125, 4, width=32), max_size=40), st.integers(1, 20))
 def test_the_most_similar_are_chosen(similarity: list[float], n_neighbours: int) -> None:
