@@ -232,8 +232,8 @@ def _continues(gap_seconds: float) -> Any:
 def _groups(log: pl.DataFrame) -> NDArray[np.int64] | None:
     if log["session_id"].null_count() == len(log):
         return None
-    first = pl.int_range(pl.len()).first().over(_GROUP)
-    numbers: NDArray[np.int64] = log.select(first).to_series().to_numpy().astype(np.int64)
+    first = log.with_row_index("row").select(pl.col("row").first().over(_GROUP))
+    numbers: NDArray[np.int64] = first.to_series().to_numpy().astype(np.int64)
     return numbers
 
 
