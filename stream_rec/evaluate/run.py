@@ -21,7 +21,7 @@ from stream_rec.evaluate.plan import Plan, SeenBefore
 from stream_rec.evaluate.slates import SlateFigures
 
 BATCH = 4096
-SLATES_AT_MOST = 10_000
+SLATES_AT_MOST = 5_000
 """Slates are made for one query in so many that there are at most this many."""
 
 Progress = Callable[[int, int], None]
