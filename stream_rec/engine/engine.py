@@ -193,6 +193,7 @@ class Engine:
         judging = next_stop == 1
         while at < n:
             until = min(stops[next_stop], at + self._vectors.due_in(int(self.state.counters[N_LEARNED])))
+            until = self._rivers.stop(at, until)
             found = self._vectors.search_one(self._scratch.vector) if judging and has_vector else nowhere
             gathered = judging and self._gather_with_rivers(events, at, found, has_vector)
             train = judging and bool(trained[at]) and not frozen

@@ -34,6 +34,13 @@ class Rivers:
         else:
             yield from (slice(i, i + 1) for i in range(n))
 
+    def stop(self, at: int, until: int) -> int:
+        """Where the kernels stop that learn from event `at` on: behind it if there are models.
+
+        A model that learned later would find another state, which would hang on how events are cut into batches.
+        """
+        return at + 1 if self._models else until
+
     def fill(self, x: Scratch, user: int) -> None:
         """The models' features of all candidates in x."""
         n = int(x.query[N_CANDIDATES])

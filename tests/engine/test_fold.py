@@ -94,6 +94,17 @@ def test_verdicts_do_not_depend_on_the_split_either() -> None:
     assert 0.2 < len(at) / len(log) < 0.4, "the sample is not the set share of events"
 
 
+def test_river_models_are_part_of_the_fold() -> None:
+    log = random_log(3, 400, users=40, items=60, partitions=1)
+    arms = [engine(max_items=20, train_sample=0.5, river_sources=("BiasedMF",)) for _ in range(3)]
+    learn(arms[0], log)
+    learn(arms[1], log, judge_all=True)
+    for record in log:
+        learn(arms[2], [record])
+    assert_same(arms[0], arms[1])
+    assert_same(arms[0], arms[2])
+
+
 def test_other_events_teach_something_else() -> None:
     log = a_log(5)
     a, b = crowded(), crowded()
