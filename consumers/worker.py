@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -48,8 +49,10 @@ from stream_rec.store.waiting import until_available
 
 REPORT_SECONDS = 1.0
 LOOK_SECONDS = 2.0
+STOP_SECONDS = 4.0
+"""All that a stop may take, so that a process that is told to stop is gone within five seconds."""
 _CLOSE_SECONDS = 1.0
-"""Bounds each of the last steps of a stop; five seconds is all that a stop may take."""
+"""Bounds each of the last steps."""
 
 
 class Worker:
@@ -232,28 +235,33 @@ class Worker:
         return full_name(self._settings.bus.prefix, name)
 
     async def _stop(self) -> None:
-        """Finish or drop what is in hand, commit, leave the group, and close everything; within five seconds."""
+        """Finish or drop what is in hand, commit, leave the group, and close everything."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + STOP_SECONDS
+
+        async def step(name: str, work: Awaitable[object], most: float = _CLOSE_SECONDS) -> None:
+            await _at_most(name, work, min(most, max(0.0, deadline - loop.time())))
+
         self.consumer.interrupted.set()
-        await _at_most(2 * self._settings.bus.drain_seconds, self.app.stop())
-        await _at_most(_CLOSE_SECONDS, asyncio.gather(*(line.idle() for line in self._lines)))
-        await _at_most(_CLOSE_SECONDS, self._reports.send(everything=True))
-        left = await asyncio.to_thread(self._emitter.close, _CLOSE_SECONDS)
-        if left:
-            self._log.warning("records not published: their batches come again", records=left)
-        await asyncio.to_thread(self._metrics.close)
-        await _at_most(_CLOSE_SECONDS, self._redis.aclose())
-        await asyncio.to_thread(self.engine.close)
+        await step("leave the group", self.app.stop(), self._settings.bus.drain_seconds + _CLOSE_SECONDS)
+        await step("finish batches", asyncio.gather(*(line.idle() for line in self._lines)))
+        await step("send the last figures", self._reports.send(everything=True))
+        await step("publish", asyncio.to_thread(self._emitter.close, _CLOSE_SECONDS))
+        await step("close /metrics", asyncio.to_thread(self._metrics.close))
+        await step("close redis", self._redis.aclose())
+        await step("end the engine", asyncio.to_thread(self.engine.close))
 
 
-async def _at_most(seconds: float, step: Awaitable[object]) -> None:
+async def _at_most(name: str, work: Awaitable[object], seconds: float) -> None:
     """One of the last steps: neither its time nor its trouble may keep the process alive."""
-    task = asyncio.ensure_future(step)
+    log = logs.get("worker")
+    task = asyncio.ensure_future(work)
     await asyncio.wait([task], timeout=seconds)
     if not task.done():
         task.cancel()
-        logs.get("worker").warning("a step of the stop was cut short", after_seconds=seconds)
+        log.warning("cut short: what was not done comes again", step=name, after_seconds=round(seconds, 1))
     elif error := task.exception():
-        logs.get("worker").warning("a step of the stop failed", why=str(error))
+        log.warning("failed: what was not done comes again", step=name, why=str(error))
 
 
 async def _warm_up(stopping: asyncio.Event) -> None:
@@ -278,7 +286,14 @@ async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine
     await _warm_up(stopping)
     if stopping.is_set():
         return 0
-    return await Worker(settings, partitions, clock, stopping, engine).serve()
+    worker = Worker(settings, partitions, clock, stopping, engine)
+    # What is there now stays: going through it for garbage would stop the world for a tenth of a second and more.
+    gc.collect()
+    gc.freeze()
+    try:
+        return await worker.serve()
+    finally:
+        gc.freeze()  # nor at the end: it would take longer than all the rest of the stop
 
 
 def run(settings: Settings, *, clock: Clock | None = None, engine: Engine | None = None) -> int:

@@ -33,8 +33,8 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
 
     Worker: ClassVar[type[WorkerThread]] = _DaemonThread
 
-    shutdown_timeout = 2.5
-    """Leaving the group may take this many seconds; then the thread is left behind."""
+    shutdown_timeout = 1.0
+    """Leaving the group may take this many seconds; then the thread is left behind, and the broker finds out."""
 
     def __post_init__(self) -> None:
         """Add what wakes a waiting fetch."""
