@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import RenderableType
 
-    from stream_rec.evaluate.plan import LearnFrom, Relevant
+    from stream_rec.evaluate.rules import LearnFrom, Relevant
     from stream_rec.evaluate.run import Progress
     from stream_rec.settings import DataSettings
 
@@ -65,9 +65,9 @@ def evaluate(
     """Rank what came next in a log, event by event, with the engine that a worker runs; see docs/evaluation.md."""
     from stream_rec.engine.warm import warm_up
     from stream_rec.evaluate.evaluation import evaluate as run
-    from stream_rec.evaluate.plan import Relevant, Rules
     from stream_rec.evaluate.plot import plot as draw
     from stream_rec.evaluate.report import report
+    from stream_rec.evaluate.rules import Relevant, Rules
 
     settings = read_settings(config, set_)
     if sources is not None:

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from stream_rec.engine.engine import Engine
-from stream_rec.evaluate.plan import Plan, Rules
+from stream_rec.evaluate.plan import Plan
 from stream_rec.evaluate.ranks import CUT_OFFS, figures, means
+from stream_rec.evaluate.rules import Rules
 from stream_rec.evaluate.run import Findings, Progress, Run
 from stream_rec.evaluate.weights import ranker_weights
 from stream_rec.settings import EngineSettings, ScenarioSettings

@@ -13,13 +13,19 @@ METRICS = ("hr", "mrr", "ndcg", "recall", "precision", "map")
 
 def report(name: str, evaluation: Evaluation) -> RenderableType:
     """Everything in `Evaluation.flat`, in percent where it is a share."""
+    found, k = evaluation.findings, evaluation.k
     return Group(
         _headline(name, evaluation),
+        "\nRanking of the full catalogue, %",
         _ranking(evaluation),
+        "\nEach source alone, %",
         _judges(evaluation),
-        *_slates(evaluation),
+        f"\nSlates of {k}, one query in {found.slate_every}: {found.n_slates:,} slates",
+        _slates(evaluation),
+        _blind(evaluation),
+        "\nRanker's weights by items in the session",
         _weights(evaluation),
-        *_costs(evaluation),
+        _costs(evaluation),
     )
 
 
@@ -34,8 +40,8 @@ def _headline(name: str, evaluation: Evaluation) -> str:
     )
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
+def _table(*columns: str) -> Table:
+    table = Table()
     table.add_column(columns[0])
     for column in columns[1:]:
         table.add_column(column, justify="right")
@@ -43,7 +49,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _ranking(evaluation: Evaluation) -> Table:
-    table = _table("Ranking of the full catalogue, %", "at", *METRICS)
+    table = _table("at", *METRICS)
     figures = evaluation.flat()
     for k in evaluation.cut_offs:
         table.add_row(str(k), *(f"{100 * figures[f'{metric}@{k}']:.2f}" for metric in METRICS))
@@ -52,34 +58,36 @@ def _ranking(evaluation: Evaluation) -> Table:
 
 def _judges(evaluation: Evaluation) -> Table:
     k = evaluation.k
-    table = _table("Each source alone, %", "source", f"hr@{k}", f"mrr@{k}", "knows the answer")
+    table = _table("source", f"hr@{k}", f"mrr@{k}", "knows the answer")
     known = (evaluation.findings.ranks > 0).mean(axis=0)
     for (name, (hr, mrr)), share in zip(evaluation.judge_figures().items(), known, strict=True):
         table.add_row(name, f"{100 * hr:.2f}", f"{100 * mrr:.2f}", f"{100 * share:.1f}")
     return table
 
 
-def _slates(evaluation: Evaluation) -> list[RenderableType]:
-    found, k = evaluation.findings, evaluation.k
-    table = _table(f"Slates of {k} (one query in {found.slate_every}: {found.n_slates:,})", "figure", "value")
-    for name, value in found.slates.items():
-        unit = " bit" if name.startswith("novelty") else " %"
-        table.add_row(name, f"{value:.2f}{unit}" if unit == " bit" else f"{100 * value:.2f}{unit}")
-    blind = (
-        f"Leak check: {found.blind.n_compared:,} judged ranks compared with slates made before the event came; "
-        f"better than possible: {found.blind.n_better}"
+def _slates(evaluation: Evaluation) -> Table:
+    table = _table("figure", "value")
+    for name, value in evaluation.findings.slates.items():
+        table.add_row(name, f"{value:.2f} bit" if name.startswith("novelty") else f"{100 * value:.2f} %")
+    return table
+
+
+def _blind(evaluation: Evaluation) -> str:
+    blind = evaluation.findings.blind
+    return (
+        f"Leak check: {blind.n_compared:,} judged ranks compared with slates made before the event came; "
+        f"better than possible: {blind.n_better}"
     )
-    return [table, blind]
 
 
 def _weights(evaluation: Evaluation) -> Table:
-    table = _table("Ranker's weights by items in the session", "feature", *CONTEXTS)
+    table = _table("feature", *CONTEXTS)
     for feature, by_context in evaluation.weights.items():
         table.add_row(feature, *(f"{weight:.2f}" for weight in by_context.values()))
     return table
 
 
-def _costs(evaluation: Evaluation) -> list[RenderableType]:
+def _costs(evaluation: Evaluation) -> str:
     figures = evaluation.flat()
     frozen = evaluation.rules.protocol == "frozen"
     doing = "asked" if frozen else "asked and learned"
@@ -88,11 +96,11 @@ def _costs(evaluation: Evaluation) -> list[RenderableType]:
         if evaluation.rules.protocol == "prequential"
         else f"learned {_rate(figures['learn_events_per_s'])}, "
     )
-    return [
+    return (
         f"{learned}{doing} {_rate(figures['ask_events_per_s'])}; slate of one user "
         f"{figures['query_us_p50']:.0f} us p50, {figures['query_us_p99']:.0f} us p99; "
-        f"{figures['seconds']:.1f} s; peak memory {figures['peak_memory_mb']:,.0f} MB",
-    ]
+        f"{figures['seconds']:.1f} s; peak memory {figures['peak_memory_mb']:,.0f} MB"
+    )
 
 
 def _rate(per_second: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Set
 
 import numpy as np
@@ -66,16 +65,17 @@ class SlateFigures:
         - `popularity_share`: the item's events / the events of the most frequent item.
         - `diversity`: 1 - cosine of two items' factors, mean over the pairs of a slate.
         - `rest_recall`, `rest_precision`, `rest_map`: against all items of the rest of the session.
+
+        What no slate had a say in is left out, e.g. diversity where slates have one place.
         """
         k, n_learned = self._k, int(np.count_nonzero(self._counts))
-        out = {f"coverage@{k}": np.count_nonzero(self._shown) / n_learned if n_learned else math.nan}
-        out |= {f"{name}@{k}": self._sums[name] / n if n else math.nan for name, n in self._n.items()}
+        out = {f"coverage@{k}": float(self._shown.sum()) / n_learned} if n_learned else {}
+        out |= {f"{name}@{k}": self._sums[name] / n for name, n in self._n.items() if n}
         if self._n_rest:
             names = ("rest_recall", "rest_precision", "rest_map")
-            out |= {
-                f"{name}@{k}": total / self._n_rest for name, total in zip(names, self._rest, strict=True)
-            }
-        return {name: float(value) for name, value in out.items()}
+            means = (self._rest / self._n_rest).tolist()
+            out |= {f"{name}@{k}": mean for name, mean in zip(names, means, strict=True)}
+        return out
 
 
 def _mean_cosine(factors: NDArray[np.float32]) -> float:

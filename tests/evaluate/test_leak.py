@@ -12,7 +12,8 @@ from schemas.batch import EventBatch
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Learned
 from stream_rec.evaluate.blind import LeakError
-from stream_rec.evaluate.plan import Plan, Rules
+from stream_rec.evaluate.plan import Plan
+from stream_rec.evaluate.rules import Rules
 from stream_rec.evaluate.run import Run
 from tests.evaluate.worlds import SMALL, noise, sessions, silent
 

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from stream_rec.errors import ConfigError
-from stream_rec.evaluate.plan import Plan, Relevant, Rules, SeenBefore
+from stream_rec.evaluate.plan import Plan, SeenBefore
+from stream_rec.evaluate.rules import Relevant, Rules
 from tests.evaluate.worlds import log
 
 TWO_SESSIONS = log(

@@ -6,7 +6,8 @@ import pytest
 
 from producers.datasets import load_columns, names
 from stream_rec.evaluate.evaluation import evaluate
-from stream_rec.evaluate.plan import Plan, Relevant, Rules
+from stream_rec.evaluate.plan import Plan
+from stream_rec.evaluate.rules import Relevant, Rules
 from stream_rec.settings import EngineSettings, load
 from tests.evaluate.worlds import silent
 

@@ -10,7 +10,8 @@ from stream_rec.engine.engine import Engine
 from stream_rec.evaluate import run as running
 from stream_rec.evaluate.evaluation import Evaluation, evaluate
 from stream_rec.evaluate.events import batches
-from stream_rec.evaluate.plan import Plan, Relevant, Rules
+from stream_rec.evaluate.plan import Plan
+from stream_rec.evaluate.rules import Relevant, Rules
 from stream_rec.evaluate.run import Run
 from tests.evaluate.worlds import SMALL, log, noise, sessions, silent
 

@@ -60,7 +60,10 @@ def test_the_rest_of_the_session_by_hand() -> None:
     assert got["rest_map@4"] == pytest.approx((1 / 2 + 2 / 4) / 3)
 
 
-def test_a_slate_before_anything_was_learned_counts_nowhere() -> None:
-    figures = SlateFigures(3, 2)
+def test_what_no_slate_had_a_say_in_is_left_out() -> None:
+    figures = SlateFigures(3, 1)
     figures.add(numbers(), UNIT[:0])
-    assert all(math.isnan(value) for value in figures.figures().values())
+    assert figures.figures() == {}
+    figures.learned(numbers(0, 1))
+    figures.add(numbers(1), UNIT[:1])
+    assert figures.figures().keys() == {"coverage@1", "novelty@1", "popularity_share@1"}
