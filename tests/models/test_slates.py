@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.batch import IdColumn
+from schemas.batch import IdColumn, ItemBatch, ItemChange, Span
+from schemas.records import Item
 from stream_rec.engine import create
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import rows_of
@@ -61,6 +62,17 @@ def test_it_holds_the_k_best_allowed(seed: int, k: int, repeats: bool, removed: 
 
 def rows_of_users(e: Engine, users: list[str]) -> list[int]:
     return rows_of(e.state.users, IdColumn.of(users)).tolist()
+
+
+def test_equals_stand_in_the_order_in_which_they_were_found() -> None:
+    e = engine()
+    e.learn(batch(clicks(1, 1, users=1, items=1)))
+    items = [Item(f"c{n}", ts=5.0) for n in range(12)]
+    changes = [ItemChange(n, 0, item.item_id, item) for n, item in enumerate(items)]
+    e.upsert_items(ItemBatch(Span("items", 0, 0, 0, 12), changes))
+    ranked = e.recommend(["stranger"], k=9)
+    assert len(set(ranked.scores[0][1:])) == 1
+    assert ranked.rows[0].tolist() == expected_rows(e, -1, 9, repeats=True)
 
 
 @settings(max_examples=15, deadline=None)
