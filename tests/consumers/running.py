@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from schemas.records import Slate
 from stream_rec.bus.lag import lag
 from stream_rec.settings import Settings
@@ -56,6 +58,11 @@ class Worker:
         self._process.kill()
         self._process.wait()
 
+    def listens_on(self) -> list[str]:
+        """Addresses that the process takes connections on."""
+        found = psutil.Process(self._process.pid).net_connections("inet")
+        return [socket.laddr.ip for socket in found if socket.status == psutil.CONN_LISTEN]
+
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
@@ -89,15 +96,16 @@ def down(server: RedisServer, *, keep_data: bool = True) -> Iterator[None]:
         server.start_again()
 
 
-def wait_until_done(settings: Settings, records: int, deadline_seconds: float = 90.0) -> None:
-    """Until the group has committed the end of every partition of a log of so many events."""
+def wait_until_done(settings: Settings, records: int, *workers: Worker) -> None:
+    """Until the group has committed the end of every partition of a log of so many events; all workers live on."""
 
     def is_done() -> bool:
+        assert all(worker.is_alive() for worker in workers), "a worker ended"
         found = lag(settings.bus)
         events = sum(at.end - at.start for at in found if at.topic == "events")
         return events >= records and all(at.lag == 0 for at in found)
 
-    wait_until(is_done, deadline_seconds, "committed = end on every partition")
+    wait_until(is_done, 90, "committed = end on every partition")
 
 
 def slates(settings: Settings, users: Iterator[str] | list[str] | set[str]) -> dict[str, Slate | None]:

@@ -27,7 +27,7 @@ def test_ten_thousand_bad_among_ten_thousand_good(settings: Settings, tmp_path: 
 
     with running(settings, tmp_path) as worker:
         published = publish(settings.bus, "events", mixed)
-        wait_until_done(settings, published.n)
+        wait_until_done(settings, published.n, worker)
         learned = "engine{stat=events_learned}"
         wait_until(lambda: sum(one.values[learned] for one in last_values(settings)) >= N, 10, "the figures")
         assert sum(one.values[learned] for one in last_values(settings)) == N

@@ -29,8 +29,8 @@ def test_a_worker_killed_in_mid_replay_loses_nothing(settings: Settings, tmp_pat
         replaying.join()
     assert 0 < committed(settings) < N
 
-    with running(settings, tmp_path, "second"):
-        wait_until_done(settings, N)
+    with running(settings, tmp_path, "second") as second:
+        wait_until_done(settings, N, second)
         learned = "engine{stat=events_learned}"
         wait_until(lambda: N in [one.values.get(learned) for one in last_values(settings)], 10, "the figures")
         assert behind(settings, published[0].last) == {}

@@ -20,13 +20,14 @@ def test_a_worker_told_to_stop_commits_what_it_has_done_and_the_next_one_goes_on
     settings: Settings, tmp_path: Path
 ) -> None:
     with running(settings, tmp_path, "first") as first:
+        assert first.listens_on() == ["127.0.0.1"]  # /metrics, and no web server of Faust's
         early = publish_events(settings.bus, clicks(3_000))
         wait_until(lambda: done(settings) > 0, 60, "the first commit")
         code, seconds = first.stop()
         assert (code, seconds < STOP_SECONDS) == (0, True), seconds
     late = publish_events(settings.bus, clicks(1_000, seed=2))
-    with running(settings, tmp_path, "second"):
-        wait_until_done(settings, early.n + late.n)
+    with running(settings, tmp_path, "second") as second:
+        wait_until_done(settings, early.n + late.n, second)
         assert behind(settings, early.last | late.last) == {}
 
 
@@ -41,8 +42,8 @@ def test_a_worker_stops_in_time_while_redis_is_down_and_acks_nothing_that_was_no
         assert (code, seconds < STOP_SECONDS) == (0, True), seconds
         assert done(settings) == 0
         assert re.search(r"will come again +events=\d+", first.log())
-    with running(settings, tmp_path, "second"):
-        wait_until_done(settings, published.n)
+    with running(settings, tmp_path, "second") as second:
+        wait_until_done(settings, published.n, second)
         assert behind(settings, published.last) == {}
 
 
