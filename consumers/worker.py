@@ -26,6 +26,7 @@ from consumers.ownership import Handlers, Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
 from consumers.rounds import Rounds, first_of
+from consumers.warm import warm_up
 from schemas.records import TopicName
 from schemas.topics import full_name
 from stream_rec import logs
@@ -34,11 +35,9 @@ from stream_rec.bus.topics import ensure_topics
 from stream_rec.bus.transport import BatchConsumer
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.warm import warm_up as warm_up_engine
 from stream_rec.errors import GapError, StreamRecError, Unavailable
 from stream_rec.measure.exposition import MetricsServer, registry
 from stream_rec.measure.measures import Measures
-from stream_rec.measure.warm import warm_up as warm_up_measures
 from stream_rec.settings import Settings
 from stream_rec.store.connection import connect
 from stream_rec.store.last_values import LastValuesStore
@@ -268,8 +267,7 @@ async def _warm_up(stopping: asyncio.Event) -> None:
     """Compile the kernels before the group counts on us; a stop does not wait for it."""
 
     def compile_all() -> None:
-        warm_up_engine()
-        warm_up_measures()
+        warm_up()
         loop.call_soon_threadsafe(ready.set)
 
     loop, ready = asyncio.get_running_loop(), asyncio.Event()

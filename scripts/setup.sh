@@ -67,13 +67,7 @@ say "installing into $venv"
     fail "pip could not install the dependencies" "read pip's message above; is the package index reachable?"
 
 say "compiling the kernels (a minute or two; only when they have changed)"
-"$venv/bin/python" -c '
-from stream_rec.engine import warm as engine
-from stream_rec.measure import warm as measure
-
-engine.warm_up()
-measure.warm_up()
-'
+"$venv/bin/python" -m consumers.warm
 
 case "$(uname -s)-$(uname -m)" in
 Linux-x86_64) ;;

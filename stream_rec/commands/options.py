@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,7 +81,12 @@ def write_json(path: Path, figures: Mapping[str, Any]) -> None:
         ConfigError: the file cannot be written.
     """
     with _written(path):
-        path.write_text(json.dumps(figures, indent=2) + "\n")
+        path.write_text(json.dumps({name: _plain(value) for name, value in figures.items()}, indent=2) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: what was not measured is null."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 @contextmanager

@@ -68,13 +68,15 @@ def _plan(events: int | None, rate: float | None, users: int | None) -> tuple[Sh
     from producers.simulate import ending_at
     from stream_rec.clock import SystemClock
 
-    now = SystemClock().now()
+    now, pause = SystemClock().now(), ShopPlan().pause_seconds
     if events is not None and rate is None:
-        return ending_at(ShopPlan(n_users=users or USERS), now, events), FullSpeed()
+        n_users = users or USERS
+        per_second = min(RATE, n_users / pause / _USERS_PER_OPEN_SESSION)
+        plan = ShopPlan(n_users=n_users, events_per_second=per_second)
+        return ending_at(plan, now, events), FullSpeed()
     per_second = RATE if rate is None else rate
-    plan = ShopPlan(start_ts=now, events_per_second=per_second)
-    needed = int(per_second * plan.pause_seconds * _USERS_PER_OPEN_SESSION)
-    return replace(plan, n_users=users or max(USERS, needed)), EventTime(1.0)
+    n_users = users or max(USERS, int(per_second * pause * _USERS_PER_OPEN_SESSION))
+    return ShopPlan(n_users=n_users, events_per_second=per_second, start_ts=now), EventTime(1.0)
 
 
 @contextmanager

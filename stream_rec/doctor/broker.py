@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from schemas.records import TopicName
@@ -47,6 +47,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
         raise translated(error, bus, bus.admin_timeout_seconds) from error
 
 
+def _n_members(client: AdminClient, bus: BusSettings) -> int:
+    described = client.describe_consumer_groups([bus.group], request_timeout=bus.admin_timeout_seconds)
+    try:
+        return len(described[bus.group].result().members)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:  # nobody has ever joined
+            return 0
+        raise
+
+
 def _topics(bus: BusSettings, counts: dict[TopicName, int]) -> Iterator[Finding]:
     if missing := [full_name(bus.prefix, name) for name in TOPICS if name not in counts]:
         yield Finding(
@@ -81,8 +91,7 @@ def _topic_configs(client: AdminClient, bus: BusSettings, counts: dict[TopicName
 
 
 def _group(client: AdminClient, bus: BusSettings) -> Finding:
-    described = client.describe_consumer_groups([bus.group], request_timeout=bus.admin_timeout_seconds)
-    members = len(described[bus.group].result().members)
+    members = _n_members(client, bus)
     behind = sum(line.lag for line in lag(bus))
     text = f"group {bus.group}: {members} worker{'s' * (members != 1)}, {behind:,} records behind"
     if not members:
