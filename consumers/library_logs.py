@@ -22,7 +22,11 @@ class _Forward(logging.Handler):
 
 
 def forward() -> None:
-    """Send the libraries' warnings through our logs; safe to call again."""
+    """Send the libraries' warnings through our logs; safe to call again.
+
+    aiokafka warns at every rebalance, which is nothing to worry about: of it only errors.
+    """
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     root = logging.getLogger()
     if not any(isinstance(handler, _Forward) for handler in root.handlers):
         root.addHandler(_Forward())

@@ -61,6 +61,7 @@ class Rewriter:
         self._markers = markers
         self._measures = measures
         self._rate = RateLimiter(store.rewrite_per_second, clock)
+        self._unfinished: frozenset[int] = frozenset()
         self._log = logs.get("recommend")
 
     async def look(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> int:
@@ -75,29 +76,41 @@ class Rewriter:
         Raises:
             Unavailable: Redis does not answer; look again later.
         """
-        lost = await self._markers.detect()
-        if not lost:
+        lost = await self._markers.detect() | self._unfinished
+        rewrites = [rewrite for partition in sorted(lost) if (rewrite := await self._begin(partition))]
+        if not rewrites:
             return 0
-        rewrites = [await self._markers.begin(partition) for partition in sorted(lost)]
+        partitions = [rewrite.partition for rewrite in rewrites]
         rows = await self._engine.ask(lambda engine: active_rows(engine, self._ttl))
         if len(rows):
-            self._log.warning("redis has lost slates: writing them again", partitions=sorted(lost))
+            self._log.warning("redis has lost slates: writing them again", partitions=partitions)
         n_written = 0
         for start in range(0, len(rows), _SLICE):
             some = rows[start : start + _SLICE]
-            slates = await self._engine.ask(partial(self._rank, some, lost))
+            slates = await self._engine.ask(partial(self._rank, some, partitions))
             await pause(self._rate.reserve(len(slates)))
             n_written += (await self._slates.write(slates)).n_written
             await self._engine.ask(partial(self._count, slates))
-        await self._complete(rewrites)
+        for rewrite in rewrites:
+            await self._complete(rewrite)
         if n_written:
-            self._log.info("slates written again", slates=n_written, partitions=sorted(lost))
+            self._log.info("slates written again", slates=n_written, partitions=partitions)
         return n_written
 
-    async def _complete(self, rewrites: Collection[Rewrite]) -> None:
-        for rewrite in rewrites:
-            if not await self._markers.complete(rewrite):
-                self._log.warning("redis lost slates again meanwhile", partition=rewrite.partition)
+    async def _begin(self, partition: int) -> Rewrite | None:
+        """Mark a partition as being rewritten, until `_complete`; None when it is not ours any more."""
+        self._unfinished |= {partition}
+        try:
+            return await self._markers.begin(partition)
+        except KeyError:
+            self._unfinished -= {partition}
+            return None
+
+    async def _complete(self, rewrite: Rewrite) -> None:
+        is_whole = await self._markers.complete(rewrite)
+        self._unfinished -= {rewrite.partition}
+        if not is_whole:
+            self._log.warning("redis lost slates again meanwhile", partition=rewrite.partition)
 
     def _rank(self, rows: NDArray[np.int32], lost: Collection[int], engine: Engine) -> list[EncodedSlate]:
         users = user_ids(engine, rows)
