@@ -19,6 +19,7 @@ COMMANDS = {
     "lag",
     "demo",
     "bench",
+    "evaluate",
     "doctor",
     "settings",
 }
