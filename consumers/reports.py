@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from consumers.emit import Emitter
@@ -70,9 +70,12 @@ class Reports:
         await self._emitter.send(point_records(points))
         await self._last_values.write(self._measures.live())
 
-    def _due(self, engine: Engine, reach: Iterable[Reach], everything: bool) -> list[MetricPoint]:
+    def _due(self, engine: Engine, reach: Collection[Reach], everything: bool) -> list[MetricPoint]:
         for topic, partition, end, committed in reach:
             self._measures.set_lag(topic, partition, max(0, end - committed))
         stats = engine.stats()
         self._measures.set_engine(stats, catalogue_items=stats["items"])
+        since_refresh = stats["events_learned"] % engine.settings.index_refresh_events
+        for partition in sorted(one.partition for one in reach if one.topic == "events")[:1]:
+            self._measures.add("events", partition, "index_staleness", since_refresh, 1)
         return self._measures.due_points(self._clock.monotonic(), everything=everything)

@@ -239,7 +239,7 @@ class Worker:
         deadline = loop.time() + STOP_SECONDS
 
         async def step(name: str, work: Awaitable[object], most: float = _CLOSE_SECONDS) -> None:
-            await _at_most(name, work, min(most, max(0.0, deadline - loop.time())))
+            await _at_most(name, work, min(most, max(0.1, deadline - loop.time())))
 
         self.consumer.interrupted.set()
         await step("leave the group", self.app.stop(), self._settings.bus.drain_seconds + _CLOSE_SECONDS)
