@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 
 from faust.types import TP
@@ -267,12 +268,19 @@ async def _warm_up(stopping: asyncio.Event) -> None:
     """Compile the kernels before the group counts on us; a stop does not wait for it."""
 
     def compile_all() -> None:
-        warm_up()
-        loop.call_soon_threadsafe(ready.set)
+        try:
+            warm_up()
+        except Exception as error:  # noqa: BLE001 - raised below
+            failures.append(error)
+        with suppress(RuntimeError):  # the loop is closed: the worker was told to stop meanwhile
+            loop.call_soon_threadsafe(ready.set)
 
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    failures: list[Exception] = []
     threading.Thread(target=compile_all, name="warm-up", daemon=True).start()
     await first_of(ready, stopping)
+    for failure in failures:
+        raise failure
 
 
 async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine: Engine | None) -> int:
