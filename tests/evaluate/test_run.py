@@ -15,7 +15,7 @@ from stream_rec.evaluate.rules import Relevant, Rules
 from stream_rec.evaluate.run import Run
 from tests.evaluate.worlds import SMALL, log, noise, sessions, silent
 
-LOG = sessions(3, 250)
+LOG = sessions(3, 150)
 TIMES = (
     "seconds",
     "learn_events_per_s",
