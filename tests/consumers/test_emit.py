@@ -33,7 +33,7 @@ def test_a_receipt_ends_when_the_bus_has_every_record_of_it(settings: Settings) 
         ]
         for receipt in receipts:
             await asyncio.wait_for(receipt.delivered(), 30)
-        assert emitter.close(0) == 0
+        assert emitter.close(10) == 0
 
     asyncio.run(scenario())
     assert sorted(message.value() for message in messages(bus, "slates")) == sorted(
