@@ -7,6 +7,7 @@ from typing import Any
 
 import faust
 from faust.app.base import BootStrategy
+from faust.tables.manager import TableManager
 from faust.types import Message
 
 from stream_rec.bus.credentials import faust_credentials
@@ -32,6 +33,15 @@ class _Boot(BootStrategy):  # type: ignore[misc]
 
     enable_kafka_producer = False
     enable_web = False
+
+
+class _NoTables(TableManager):  # type: ignore[misc]
+    """Does not wait a second for tables to be declared."""
+
+    async def on_start(self) -> None:
+        """Let the consumer subscribe, and the streams begin after each rebalance."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class BatchApp(faust.App):  # type: ignore[misc]
@@ -61,6 +71,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
             consumer_max_fetch_size=bus.batch_max_bytes,
             stream_buffer_maxsize=bus.stream_buffer_batches,
             stream_wait_empty=True,
+            TableManager=_NoTables,
             store="memory://",
             table_standby_replicas=0,
             topic_allow_declare=False,

@@ -31,9 +31,9 @@ class Worker:
     def __init__(self, settings: Settings, log: Path) -> None:
         self._log = log
         argv = [sys.executable, "-m", "stream_rec.cli", "worker"]
-        for branch, key in (("bus", "bootstrap"), ("bus", "prefix"), ("bus", "group"), ("store", "url")):
-            argv += ["--set", f"{branch}.{key}={getattr(getattr(settings, branch), key)}"]
-        argv += ["--set", f"store.timeout_seconds={settings.store.timeout_seconds}"]
+        for key in ("bootstrap", "prefix", "group", "session_timeout_seconds"):
+            argv += ["--set", f"bus.{key}={getattr(settings.bus, key)}"]
+        argv += ["--set", f"store.url={settings.store.url}"]
         with log.open("ab") as out:
             self._process = subprocess.Popen(argv, stdout=out, stderr=out)
 

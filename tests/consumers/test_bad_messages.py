@@ -17,8 +17,9 @@ from tests.waiting import wait_until
 N = 10_000
 
 
-def test_ten_thousand_bad_among_ten_thousand_good(settings: Settings, tmp_path: Path) -> None:
+def test_ten_thousand_bad_among_ten_thousand_good(tansu_settings: Settings, tmp_path: Path) -> None:
     """Every good one is learned once, every bad one is in dead-letters once, and the worker is alive."""
+    settings = tansu_settings
     good = clicks(N)
     bad = bad_messages(N, seed=5)
     mixed: list[tuple[bytes, bytes | None]] = []

@@ -57,8 +57,7 @@ def test_a_removed_item_is_hidden_at_once_and_stays_away_after_a_restart(tansu_s
     async def first(_: Worker) -> None:
         publish_events(settings.bus, clicks(600, users=20, items=30))
         with Publisher(settings.bus) as publisher:
-            for item in range(30):
-                publisher.publish(Item(f"i{item}", f"Item {item}"))
+            publisher.publish_all(Item(f"i{item}", f"Item {item}") for item in range(30))
             await until_committed(settings)
             assert {"i3", "i4", "i5"} & shown(settings, users)
             publisher.remove_item("i3")
@@ -85,11 +84,11 @@ def test_impressions_and_later_clicks_become_a_click_through_rate(tansu_settings
     async def scenario(_: Worker) -> None:
         publish_events(settings.bus, clicks(50, users=10, items=20))
         with Publisher(settings.bus) as publisher:
-            for user in range(10):
-                publisher.publish(Impression(f"s{user}", f"u{user}", TS + 100, ("i1", "i2", "i3")))
+            publisher.publish_all(
+                Impression(f"s{user}", f"u{user}", TS + 100, ("i1", "i2", "i3")) for user in range(10)
+            )
             await until_committed(settings)
-            for user in range(4):
-                publisher.publish(Interaction(f"u{user}", "i2", "click", TS + 110))
+            publisher.publish_all(Interaction(f"u{user}", "i2", "click", TS + 110) for user in range(4))
         await until_committed(settings)
 
     assert serve(settings, None, scenario) == 0

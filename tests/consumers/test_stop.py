@@ -17,8 +17,9 @@ STOP_SECONDS = 5.0
 
 
 def test_a_worker_told_to_stop_commits_what_it_has_done_and_the_next_one_goes_on(
-    settings: Settings, tmp_path: Path
+    tansu_settings: Settings, tmp_path: Path
 ) -> None:
+    settings = tansu_settings
     with running(settings, tmp_path, "first") as first:
         assert first.listens_on() == ["127.0.0.1"]  # /metrics, and no web server of Faust's
         early = publish_events(settings.bus, clicks(3_000))

@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream_rec.settings import BusSettings
+from stream_rec.settings import BusSettings, Settings
 from tests.waiting import wait_until
 
 N_PARTITIONS = 3
@@ -26,8 +26,9 @@ BATCH = BusSettings().batch_max_records
 class Log:
     """A topic with n records, and its group."""
 
-    def __init__(self, bootstrap: str, prefix: str) -> None:
-        self.bootstrap, self.topic, self.group = bootstrap, f"{prefix}log", f"{prefix}group"
+    def __init__(self, bus: BusSettings) -> None:
+        bootstrap = bus.bootstrap
+        self.bus, self.topic, self.group = bus, f"{bus.prefix}log", bus.group
         admin = AdminClient({"bootstrap.servers": bootstrap})
         for future in admin.create_topics([NewTopic(self.topic, N_PARTITIONS, 1)]).values():
             future.result()
@@ -53,14 +54,21 @@ class Log:
 
 
 @pytest.fixture
-def log(bootstrap: str, prefix: str) -> Log:
-    return Log(bootstrap, prefix)
+def log(settings: Settings) -> Log:
+    return Log(settings.bus)
 
 
 @contextmanager
 def consuming(log: Log, notes: Path, *mode: str) -> Iterator[subprocess.Popen[bytes]]:
-    argv = [sys.executable, "-m", "tests.consumers.transport_process", log.bootstrap, log.topic, log.group]
-    process = subprocess.Popen([*argv, str(notes), *mode])
+    argv = [
+        sys.executable,
+        "-m",
+        "tests.consumers.transport_process",
+        log.bus.bootstrap,
+        log.topic,
+        log.group,
+    ]
+    process = subprocess.Popen([*argv, str(log.bus.session_timeout_seconds), str(notes), *mode])
     try:
         yield process
     finally:
@@ -114,10 +122,10 @@ def test_kill_repeats_at_most_a_commit_interval_and_a_batch(log: Log, tmp_path: 
 
 
 def test_a_stopped_agent_with_a_long_log_before_it_stays_small(
-    tansu: str, prefix: str, tmp_path: Path
+    tansu_settings: Settings, tmp_path: Path
 ) -> None:
     """A million records of 140 bytes are 140 MB; what is fetched and waits is bounded in batches and bytes."""
-    log = Log(tansu, prefix)
+    log = Log(tansu_settings.bus)
     log.write(1_000_000, b"x" * 140)
     with consuming(log, tmp_path / "notes", "stopped") as process:
         wait_until(

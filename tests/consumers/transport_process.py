@@ -1,6 +1,6 @@
 """A bare consumer on the batch transport, in a process of its own: acks every batch, and notes when and which.
 
-    python -m tests.consumers.transport_process BOOTSTRAP TOPIC GROUP NOTES [stopped]
+    python -m tests.consumers.transport_process BOOTSTRAP TOPIC GROUP SESSION_SECONDS NOTES [stopped]
 
 Each line of NOTES is an ack: seconds (monotonic), partition, start, next. With `stopped` the agent takes one batch
 and never ends it.
@@ -31,9 +31,10 @@ class Ready:
     async def revoked(self, partitions: Collection[TP]) -> None: ...
 
 
-async def main(bootstrap: str, topic: str, group: str, notes: str, mode: str = "") -> None:
+async def main(bootstrap: str, topic: str, group: str, session: str, notes: str, mode: str = "") -> None:
     owner, ended = Ready(), asyncio.Event()
-    owner.app = app = BatchApp(BusSettings(bootstrap=bootstrap, group=group), owner, lambda _: ended.set())
+    bus = BusSettings(bootstrap=bootstrap, group=group, session_timeout_seconds=float(session))
+    owner.app = app = BatchApp(bus, owner, lambda _: ended.set())
     with open(notes, "w", buffering=1) as out:  # noqa: PTH123 - line by line, also when killed
 
         async def agent(batch: Fetched) -> None:
