@@ -44,8 +44,7 @@ def make_app(
     app = BatchApp(bus, owner, end_process)
     lines = []
     for name, handler in handlers.items():
-        # Half of the batches may be in flight, the other half waits, so that there is always one to go on with.
-        line = Line(handler, around, depth=max(1, bus.stream_buffer_batches // 2))
+        line = Line(handler, around)
         app.batches(full_name(bus.prefix, name), line.take)
         lines.append(line)
     return app, lines

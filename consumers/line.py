@@ -1,8 +1,9 @@
 """One topic's assembly line: learn in log order, write behind, ack in order.
 
-While the slates of one batch are on their way to Redis, the engine learns from the next batches. In flight are at
-most `depth` batches. What must hold: the engine gets the batches in the order in which they came, and within a
-partition a batch is acked only after all earlier ones.
+While the slates of one batch are on their way to Redis, the engine learns from the next batches. How many are in
+flight is bounded by the consumer, which fetches no more than `bus.stream_buffer_batches` of a topic before one is
+acked. What must hold here: the engine gets the batches in the order in which they came, and within a partition a
+batch is acked only after all earlier ones.
 """
 
 from __future__ import annotations
@@ -115,13 +116,11 @@ class Line(Generic[Work]):
     Args:
         handler: of the topic.
         around: what it works with.
-        depth: batches in flight, at most.
     """
 
-    def __init__(self, handler: Handler[Work], around: Surroundings, *, depth: int) -> None:
+    def __init__(self, handler: Handler[Work], around: Surroundings) -> None:
         self._handler = handler
         self._around = around
-        self._slots = asyncio.Semaphore(depth)
         self._writing = asyncio.Lock()
         self._gave_up: asyncio.Event | None = None
         self._last: dict[int, tuple[int, asyncio.Task[bool]]] = {}
@@ -129,14 +128,9 @@ class Line(Generic[Work]):
         self._log = logs.get("ingest")
 
     async def take(self, fetched: Fetched) -> None:
-        """Start a batch on its way; returns when there is room for the next one."""
-        await self._slots.acquire()
-        try:
-            stop = self._around.bus().interrupted
-            work = self._handler.decode(fetched)
-        except BaseException:
-            self._slots.release()
-            raise
+        """Start a batch on its way."""
+        stop = self._around.bus().interrupted
+        work = self._handler.decode(fetched)
         learned = self._around.engine.submit(lambda engine: self._learn(engine, fetched, work))
         epoch, last = self._last.get(fetched.partition, (None, None))
         before = last if epoch == fetched.epoch else None
@@ -172,8 +166,6 @@ class Line(Generic[Work]):
             await self._around.reread(batch.fetched, gap)
         except Exception as error:  # noqa: BLE001 - a bug: the process ends, and nothing more is acked
             self._around.fail(error)
-        finally:
-            self._slots.release()
         bus.drop(batch.fetched)
         return False
 
