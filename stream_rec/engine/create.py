@@ -14,6 +14,8 @@ from stream_rec.settings import EngineSettings
 
 N_NEWEST = 16
 MAX_CANDIDATES = 1024
+OFF_BY_A_LINE = 16
+"""Columns a power of two apart would all fall into the same few lines of the cache."""
 MAX_SESSION = 16
 ITEM_AGE_SECONDS = 86_400.0
 INITIAL_ARENA_BYTES = 1 << 16
@@ -36,8 +38,7 @@ def n_features(settings: EngineSettings) -> int:
     return candidates.N_FEATURES + len(settings.river_sources)
 
 
-def source_of(settings: EngineSettings) -> NDArray[np.int64]:
-    """int64 [features]: which source each feature belongs to."""
+def _source_of(settings: EngineSettings) -> NDArray[np.int64]:
     own = len(candidates.SOURCES)
     rivers = np.arange(own, own + len(settings.river_sources), dtype=np.int64)
     return np.concatenate([candidates.SOURCE_OF, rivers])
@@ -85,28 +86,24 @@ def rates(settings: EngineSettings) -> Rates:
         ranker_rate=ranker.LEARNING_RATE,
         factors=factorization.RATES,
         sources=np.array([source in settings.sources for source in candidates.SOURCES]),
+        source_of=_source_of(settings),
     )
 
 
 def scratch(settings: EngineSettings) -> Scratch:
     """Working memory of one thread."""
-    table = 4 * MAX_CANDIDATES
     n_picks = factorization.RATES.n_negatives + 1
     return Scratch(
-        key=np.zeros(table, np.int32),
-        stamp=np.zeros(table, np.int64),
-        slot=np.zeros(table, np.int32),
+        table=np.zeros(4 * MAX_CANDIDATES, np.int64),
         codes=np.zeros(MAX_CANDIDATES, np.int32),
-        features=np.zeros((MAX_CANDIDATES, n_features(settings)), np.float32),
+        features=np.zeros((n_features(settings), MAX_CANDIDATES + OFF_BY_A_LINE), np.float32),
         because=np.zeros(MAX_CANDIDATES, np.int32),
         found=np.zeros(MAX_CANDIDATES, np.uint8),
         scores=np.zeros(MAX_CANDIDATES, np.float32),
-        tops=np.zeros(candidates.N_LISTED, np.float32),
-        heaviest=np.zeros(len(popularity.HALF_LIVES), np.float32),
         loudness=np.zeros(len(candidates.SOURCES) + len(settings.river_sources), np.float32),
-        voices=np.zeros(len(candidates.SOURCES) + len(settings.river_sources), np.float32),
+        voices=np.zeros(MAX_CANDIDATES, np.float32),
+        competes=np.zeros(MAX_CANDIDATES, np.bool_),
         weights=np.zeros(n_features(settings), np.float32),
-        slope=np.zeros(n_features(settings), np.float32),
         session_codes=np.zeros(MAX_SESSION, np.int32),
         session_steps=np.zeros(MAX_SESSION, np.int32),
         session_counts=np.zeros(MAX_SESSION, np.int32),

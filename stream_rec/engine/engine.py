@@ -24,9 +24,10 @@ from stream_rec.errors import ConfigError, GapError
 from stream_rec.kernels import candidates, slates
 from stream_rec.kernels.catalogue import forget_user
 from stream_rec.kernels.codes import ROW_MASK
+from stream_rec.kernels.handle import hold
 from stream_rec.kernels.ids import event_seeds, hash_ids
 from stream_rec.kernels.learn import Events, Verdicts, advance, gather, user_of
-from stream_rec.kernels.state import N_LEARNED
+from stream_rec.kernels.state import N_LEARNED, State
 from stream_rec.kernels.vocabulary import EVICTED
 from stream_rec.measure.attribution import Attribution
 from stream_rec.settings import EngineSettings, MeasureSettings
@@ -53,10 +54,10 @@ class Engine:
                 f"engine.history_length is {settings.history_length}", fix="set a power of two: 32, 64 or 128"
             )
         self.settings = settings
-        self.state = create.empty_state(settings)
-        self.position: dict[tuple[str, int], int] = {}
         self._rates = create.rates(settings)
         self._scratch = create.scratch(settings)
+        self.state = create.empty_state(settings)
+        self.position: dict[tuple[str, int], int] = {}
         self._names = ItemNames(settings.max_items)
         self._vectors = VectorIndex(settings)
         self.attribution = Attribution(
@@ -64,8 +65,17 @@ class Engine:
         )
         self._seed = np.uint64(settings.seed)
         self._rivers = Rivers(settings)
-        self._source_of = create.source_of(settings)
         self.sources: tuple[str, ...] = (*candidates.SOURCES, *self._rivers.names)
+
+    @property
+    def state(self) -> State:
+        """All that is learned."""
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = state
+        self._handle = hold(state, self._scratch, self._rates)
 
     # ---- learn ----
 
@@ -115,7 +125,7 @@ class Engine:
         """
         position = self._position_for(batch.span)
         n_bytes = sum(len(change.item_id.encode()) for change in batch.changes)
-        self.state = self.state._replace(items=with_room(self.state.items, n_bytes))
+        self._make_room(0, n_bytes)
         catalogue.apply(self.state, self._vectors, self._rates, batch, position, self._seed)
         self._advance_to(batch.span)
 
@@ -230,21 +240,7 @@ class Engine:
         flags: tuple[bool, bool, bool, bool, bool, bool],
         verdicts: Verdicts,
     ) -> bool:
-        return bool(
-            advance(
-                self.state,
-                self._scratch,
-                self._rates,
-                events,
-                first,
-                last,
-                self._source_of,
-                found,
-                flags,
-                verdicts,
-                self._seed,
-            )
-        )
+        return bool(advance(self._handle, events, first, last, found, flags, verdicts, self._seed))
 
     def _gather_with_rivers(
         self, events: Events, at: int, found: NDArray[np.int32], has_vector: bool
@@ -252,15 +248,12 @@ class Engine:
         """River's models score outside of the kernels, between the gathering and the judging; False without any."""
         if not self._rivers.names:
             return False
-        gather(self.state, self._scratch, self._rates, events, at, found, has_vector)
+        gather(self._handle, events, at, found, has_vector)
         self._rivers.fill(self._scratch, int(user_of(self.state, events, at)))
         return True
 
     def _columns(self, batch: EventBatch) -> Events:
-        self.state = self.state._replace(
-            users=with_room(self.state.users, len(batch.users.data)),
-            items=with_room(self.state.items, len(batch.items.data)),
-        )
+        self._make_room(len(batch.users.data), len(batch.items.data))
         base = hash_ids(IdColumn.of([f"{self.settings.seed}/{batch.span.topic}/{batch.span.partition}"]))[0]
         seeds = np.empty(len(batch), np.uint64)
         event_seeds(base, batch.offsets, seeds)
@@ -277,6 +270,12 @@ class Engine:
             weights=np.array([weights.get(t, 1.0) for t in batch.event_types], np.float32),
             seeds=seeds,
         )
+
+    def _make_room(self, user_bytes: int, item_bytes: int) -> None:
+        """For the ids of new users and items."""
+        users, items = with_room(self.state.users, user_bytes), with_room(self.state.items, item_bytes)
+        if users is not self.state.users or items is not self.state.items:
+            self.state = self.state._replace(users=users, items=items)
 
     def _evicted(self) -> tuple[int, int]:
         return int(self.state.users.scalars[EVICTED]), int(self.state.items.scalars[EVICTED])
@@ -310,7 +309,7 @@ class Engine:
         n = len(rows)
         vectors = np.empty((n, self.settings.n_factors), np.float32)
         has_vector = np.empty(n, np.bool_)
-        slates.query_vectors(self.state, self._scratch, self._rates, rows, vectors, has_vector)
+        slates.query_vectors(self._handle, rows, vectors, has_vector)
         found = self._vectors.search(vectors)
         found[~has_vector] = -1
         out = slates.Slates(
@@ -325,16 +324,11 @@ class Engine:
         for some in self._rivers.portions(n):
             if self._rivers.names:
                 at = some.start
-                slates.gather(
-                    self.state, self._scratch, self._rates, rows[at], vectors[at], found[at], has_vector[at]
-                )
+                slates.gather(self._handle, rows[at], vectors[at], found[at], has_vector[at])
                 self._rivers.fill(self._scratch, int(rows[at]))
             slates.recommend(
-                self.state,
-                self._scratch,
-                self._rates,
+                self._handle,
                 rows[some],
-                self._source_of,
                 vectors[some],
                 has_vector[some],
                 found[some],
@@ -347,20 +341,16 @@ class Engine:
         return self._ranked(out)
 
     def _ranked(self, out: slates.Slates) -> Ranked:
-        items, lengths = self.state.items, out.lengths.tolist()
+        lengths = out.lengths.tolist()
 
-        def cut(array: NDArray[np.generic]) -> list[list[float]]:
+        def cut(array: NDArray[Any]) -> list[list[Any]]:
             return [row[:m] for row, m in zip(array.tolist(), lengths, strict=True)]
 
         return Ranked(
-            items=[
-                self._names.of(items, row[:m]) for row, m in zip(out.codes.tolist(), lengths, strict=True)
-            ],
+            items=cut(self._names.of(self.state.items, out.codes)),
             scores=cut(out.scores),
-            sources=[[int(v) for v in row] for row in cut(out.sources)],
-            because=[
-                self._names.of(items, row[:m]) for row, m in zip(out.because.tolist(), lengths, strict=True)
-            ],
+            sources=cut(out.sources),
+            because=cut(self._names.of(self.state.items, out.because)),
             rows=np.where(out.codes != 0, out.codes & ROW_MASK, -1).astype(np.int32),
             only_index=out.only_index,
             source_names=self.sources,
@@ -392,7 +382,7 @@ class Engine:
 
     def _listed(self, found: tuple[list[int], list[float]]) -> Neighbours:
         codes, scores = found
-        return Neighbours(self._names.of(self.state.items, codes), scores)
+        return Neighbours(self._names.of(self.state.items, np.array(codes, np.int32)).tolist(), scores)
 
     # ---- state ----
 

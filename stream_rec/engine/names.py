@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from schemas.batch import IdColumn
 from stream_rec.kernels import vocabulary
-from stream_rec.kernels.codes import LAST_GENERATION, ROW_MASK
+from stream_rec.kernels.codes import LAST_GENERATION, NO_CODE, ROW_MASK
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.vocabulary import ARENA_END, ARENA_LIVE, EVICTED, N_ROWS, SWEEP, VocabularyState
 
@@ -43,25 +43,24 @@ class ItemNames:
     """
 
     def __init__(self, n_rows: int) -> None:
-        self._codes = [0] * n_rows
-        self._names = [""] * n_rows
+        self._codes = np.zeros(n_rows, np.int32)
+        self._names = np.full(n_rows, "", object)
         self._lifetime = (LAST_GENERATION - 1) * max(1, n_rows // SWEEP)
         self._since = 0
 
-    def of(self, v: VocabularyState, codes: list[int]) -> list[str]:
-        """The ids of codes; "" for 0."""
+    def of(self, v: VocabularyState, codes: NDArray[np.int32]) -> NDArray[np.object_]:
+        """The ids of codes, str in an array of the same shape; "" for 0."""
         evicted = int(v.scalars[EVICTED])
         if evicted - self._since >= self._lifetime:
-            self._codes = [0] * len(self._codes)
+            self._codes[:] = 0
             self._since = evicted
-        out = []
-        for code in codes:
+        rows = codes & ROW_MASK
+        for code in np.unique(codes[self._codes[rows] != codes]).tolist():
             row = code & ROW_MASK
-            if code and self._codes[row] != code:
-                self._codes[row] = code
-                self._names[row] = name_of(v, row)
-            out.append(self._names[row] if code else "")
-        return out
+            self._codes[row] = code
+            self._names[row] = name_of(v, row)
+        names: NDArray[np.object_] = np.where(codes != NO_CODE, self._names[rows], "")
+        return names
 
 
 def n_rows(v: VocabularyState) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_allocating
 
 NO_LIST = -1
 """Fills a row of chosen lists behind the last one."""
@@ -47,7 +47,7 @@ def square_of(vector):
     return square
 
 
-@kernel
+@kernel_allocating
 def assign(vectors, forms, max_square, out):
     """out[m] = the nearest list of each vector; see `assign_lists`."""
     d = vectors.shape[1]
@@ -119,7 +119,7 @@ def _best_lists(keys, sizes, enough, heap):
     return n
 
 
-@kernel
+@kernel_allocating
 def choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds):
     """Fill chosen[q] and thresholds[q]; returns the greatest number of lists of a query. See `choose_lists`."""
     n_lists = sizes.shape[0]

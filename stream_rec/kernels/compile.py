@@ -24,10 +24,21 @@ def _sources_digest() -> str:
 
 numba.config.CACHE_DIR = str(cache_folder() / "kernels" / _sources_digest())
 
-kernel = njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-"""Compiles a function of arrays and numbers: no Python objects, no lock held, division by zero as numpy does it."""
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
+# Kernels hold no references: their callers do. With numba's counting, every call that takes the state would count 150
+# arrays up and down again.
+_BORROWED = _OPTIONS | {"_nrt": False}
 
-kernel_sums = njit(
-    cache=True, nogil=True, error_model="numpy", boundscheck=False, fastmath={"reassoc", "contract", "nsz"}
-)
-"""For dot products: sums may be reordered into vector lanes (the same way on every call on one type of CPU)."""
+kernel = njit(**_BORROWED)
+"""Compiles a function of arrays and numbers: no Python objects, no lock held, nothing allocated, division by zero as
+numpy does it."""
+
+kernel_inlined = njit(forceinline=True, **_BORROWED)
+"""For what takes the state and is called for every query or candidate: a call hands over 1,000 words, 1 us."""
+
+kernel_sums = njit(fastmath={"reassoc", "contract", "nsz", "nnan"}, **_BORROWED)
+"""For sums and maxima over numbers that are never NaN: they may be reordered into vector lanes, the same way on every
+call on one type of CPU."""
+
+kernel_allocating = njit(**_OPTIONS)
+"""For what makes arrays or opens a handle."""

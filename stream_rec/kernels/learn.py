@@ -20,7 +20,7 @@ from stream_rec.kernels import (
 )
 from stream_rec.kernels.candidates import N_PAST, N_SESSION
 from stream_rec.kernels.codes import LAST_GENERATION, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_allocating, kernel_inlined
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.state import N_LEARNED
 
@@ -114,7 +114,7 @@ def _enter_user(s, ev, i):
     return row
 
 
-@kernel
+@kernel_inlined
 def learn_event(s, x, rates, ev, i, seed, frozen):
     """Event i enters every source; frozen: only its user's history, as in evaluations that do not learn."""
     ts = ev.ts[i]
@@ -172,7 +172,7 @@ def learn_event(s, x, rates, ev, i, seed, frozen):
     s.counters[N_LEARNED] += 1
 
 
-@kernel
+@kernel_inlined
 def read_query(s, x, rates, user, new_session):
     """Fill x with the context and the query vector of a user row (-1 = stranger); False = no vector."""
     candidates.read_context(s, x, user, new_session)
@@ -190,7 +190,7 @@ def read_query(s, x, rates, user, new_session):
     return has_vector and rates.sources[candidates.FACTORIZATION]
 
 
-@kernel
+@kernel_inlined
 def prepare(s, x, rates, ev, i):
     """Ask for event i, before it is learned: fills x; False = there is no vector to search with."""
     user = user_of(s, ev, i)
@@ -211,49 +211,53 @@ def loudness(x, sources, c, out):
     """What each source says of candidate c, in the ranker's weights: out float32 [sources]; 0 = nothing."""
     out[:] = np.float32(0.0)
     for j in range(sources.shape[0]):
-        out[sources[j]] += max(x.weights[j], LEAST_WEIGHT) * x.features[c, j]
+        out[sources[j]] += max(x.weights[j], LEAST_WEIGHT) * x.features[j, c]
 
 
-@kernel
-def competes(s, x, c):
-    """May candidate c stand above the target: can it be recommended, and is it not left out?"""
-    row = x.codes[c] & ROW_MASK
-    return s.popularity.eligible[row] and not x.left_out[row]
-
-
-@kernel
-def rank_by_source(s, x, sources, target, ranks):
-    """Ranks of the target by each source alone, int32 [sources]; 0 where a source does not know it."""
-    loudness(x, sources, target, x.loudness)
-    for source in range(ranks.shape[0]):
-        ranks[source] = 1 if x.loudness[source] > np.float32(0.0) else 0
+@kernel_inlined
+def compete(s, x, target):
+    """Fill x.competes: which candidates can be recommended and are not left out, but for the target itself."""
     for c in range(x.query[candidates.N_CANDIDATES]):
-        if c == target or not competes(s, x, c):
-            continue
-        loudness(x, sources, c, x.voices)
-        for source in range(ranks.shape[0]):
-            if ranks[source] > 0 and x.voices[source] >= x.loudness[source]:
-                ranks[source] += 1
+        row = x.codes[c] & ROW_MASK
+        x.competes[c] = s.popularity.eligible[row] and not x.left_out[row]
+    x.competes[target] = False
 
 
-@kernel
-def rank_of(s, x, target):
+@kernel_inlined
+def rank_of(x, scores, target):
     """1-based rank of a candidate among those that compete; ties count against it."""
     rank = 1
     for c in range(x.query[candidates.N_CANDIDATES]):
-        if c != target and x.scores[c] >= x.scores[target] and competes(s, x, c):
-            rank += 1
+        rank += x.competes[c] & (scores[c] >= scores[target])
     return rank
 
 
-@kernel
-def gather(s, x, rates, ev, i, vector_rows, has_vector):
+@kernel_inlined
+def rank_by_source(x, sources, target, ranks):
+    """Ranks of the target by each source alone, int32 [sources]; 0 where a source does not know it."""
+    n = x.query[candidates.N_CANDIDATES]
+    for source in range(ranks.shape[0]):
+        for c in range(n):
+            x.voices[c] = np.float32(0.0)
+        for j in range(sources.shape[0]):
+            if sources[j] == source:
+                ranker.add_scaled(x.voices, max(x.weights[j], LEAST_WEIGHT), x.features[j], n)
+        ranks[source] = rank_of(x, x.voices, target) if x.voices[target] > np.float32(0.0) else 0
+
+
+@kernel_allocating
+def gather(handle, ev, i, vector_rows, has_vector):
     """Candidates and features for event i; x is as `prepare` left it. For sources that score outside of kernels."""
+    _gather(handle.s, handle.x, handle.rates, ev, i, vector_rows, has_vector)
+
+
+@kernel_inlined
+def _gather(s, x, rates, ev, i, vector_rows, has_vector):
     candidates.gather(s, x, rates, user_of(s, ev, i), vector_rows, has_vector)
 
 
-@kernel
-def judge(s, x, rates, ev, i, sources, train, out):
+@kernel_inlined
+def judge(s, x, rates, ev, i, train, out):
     """Rank event i's item among everything, write the verdict, and (train) let the ranker learn from it.
 
     x is as `gather` left it for this event. Ranking is over the full catalogue: items that are no candidates stand
@@ -277,25 +281,23 @@ def judge(s, x, rates, ev, i, sources, train, out):
     out.only_index[at] = False
     if target < 0:
         return
-    out.rank[at] = rank_of(s, x, target)
+    compete(s, x, target)
+    out.rank[at] = rank_of(x, x.scores, target)
     out.only_index[at] = x.found[target] == 0
     if train:
-        ranker.learn(s.ranker, context, x.features, n, x.scores, target, rates.ranker_rate, x.slope)
-    rank_by_source(s, x, sources, target, out.by_source[at])
+        ranker.learn(s.ranker, context, x.features, n, x.scores, target, rates.ranker_rate)
+    rank_by_source(x, rates.source_of, target, out.by_source[at])
 
 
-@kernel
-def advance(s, x, rates, ev, first, last, sources, vector_rows, flags, out, seed):
+@kernel_allocating
+def advance(handle, ev, first, last, vector_rows, flags, out, seed):
     """Learn events first..last - 1, judging the first one before it is learned if it was asked for.
 
     Args:
-        s: state, changed in place.
-        x: scratch; as the previous call left it if event `first` was asked for.
-        rates: settings.
+        handle: state, changed in place; scratch, as the previous call left it if event `first` was asked for.
         ev: events.
         first: index of the first event to learn.
         last: one past the last; the event that is asked for next, if ask_next.
-        sources: int64 [D], source of each feature.
         vector_rows: int32 [v], what the index found for event `first`.
         flags: bool [6]: judge the first event, it has a vector, train on it, ask for event `last`, frozen, x holds
             the first event's candidates already.
@@ -305,10 +307,15 @@ def advance(s, x, rates, ev, first, last, sources, vector_rows, flags, out, seed
     Returns:
         Whether x.vector now is a query for event `last`.
     """
+    return _advance(handle.s, handle.x, handle.rates, ev, first, last, vector_rows, flags, out, seed)
+
+
+@kernel
+def _advance(s, x, rates, ev, first, last, vector_rows, flags, out, seed):
     if flags[0]:
         if not flags[5]:
-            gather(s, x, rates, ev, first, vector_rows, flags[1])
-        judge(s, x, rates, ev, first, sources, flags[2], out)
+            _gather(s, x, rates, ev, first, vector_rows, flags[1])
+        judge(s, x, rates, ev, first, flags[2], out)
     for i in range(first, last):
         learn_event(s, x, rates, ev, i, seed, flags[4])
     if flags[3]:

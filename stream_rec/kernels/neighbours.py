@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels.codes import CODE_MASK, SESSION_START
 from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.memory import FLOATS_PER_LINE, prefetch
 
 
 class NeighbourState(NamedTuple):
@@ -33,9 +34,7 @@ class NeighbourScratch(NamedTuple):
     """Working memory of one query; nothing in it outlives the query.
 
     Attributes:
-        key: int32 [T], user row in a slot; T a power of two.
-        stamp: int64 [T], query that wrote the slot.
-        entry: int32 [T], its accumulator.
+        table: int64 [T], from user row to accumulator; T a power of two, see `accumulate`.
         users: int32 [M], accumulators: the user,
         similarity: float32 [M],
         item: int32 [M], the newest session item (its index) that matched,
@@ -46,9 +45,7 @@ class NeighbourScratch(NamedTuple):
         query: int64 [1], stamp of the current query.
     """
 
-    key: NDArray[np.int32]
-    stamp: NDArray[np.int64]
-    entry: NDArray[np.int32]
+    table: NDArray[np.int64]
     users: NDArray[np.int32]
     similarity: NDArray[np.float32]
     item: NDArray[np.int32]
@@ -80,6 +77,22 @@ def event_number(place, count):
     return count - 1 - ((count - 1 - place) & 255)
 
 
+ENTRY_BITS, USER_BITS = 12, 31
+"""A slot of the table: which query wrote it, a user row, its accumulator; together 63 bits."""
+_ENTRY_MASK = (1 << ENTRY_BITS) - 1
+_LAST_STAMP = (1 << (63 - ENTRY_BITS - USER_BITS)) - 1
+
+
+@kernel
+def _next_stamp(x):
+    """Begin a query: slots of earlier ones are empty. The table is wiped before stamps come round again."""
+    if x.query[0] == _LAST_STAMP:
+        x.query[0] = 0
+        x.table[:] = 0
+    x.query[0] += 1
+    return x.query[0]
+
+
 @kernel
 def accumulate(s, x, self_user, codes, n_codes, row_mask, decay, n_sample):
     """Similar users: for each session item (newest first) its ring's newest n_sample entries get decay[k] each.
@@ -87,28 +100,28 @@ def accumulate(s, x, self_user, codes, n_codes, row_mask, decay, n_sample):
     Returns:
         How many accumulators in x are filled; in order of first match, so the most recent match comes first.
     """
-    x.query[0] += 1
-    stamp = x.query[0]
-    mask = x.key.shape[0] - 1
+    stamp = _next_stamp(x)
+    mask = x.table.shape[0] - 1
+    length = s.users.shape[1]
     n = 0
     for k in range(n_codes):
         row = codes[k] & row_mask
-        length = s.users.shape[1]
-        newest = s.pushed[row] - 1
-        for i in range(min(newest + 1, length, n_sample)):
-            at = (newest - i) % length
+        at = s.pushed[row] % length
+        for _ in range(min(s.pushed[row], length, n_sample)):
+            at = (at if at > 0 else length) - 1
             user = s.users[row, at]
             if user == self_user:
                 continue
+            wanted = stamp << USER_BITS | user
             slot = (user * np.int64(2654435761)) & mask
-            while x.stamp[slot] == stamp and x.key[slot] != user:
+            held = x.table[slot] >> ENTRY_BITS
+            while held != wanted and held >> USER_BITS == stamp:
                 slot = (slot + 1) & mask
-            if x.stamp[slot] != stamp:
+                held = x.table[slot] >> ENTRY_BITS
+            if held != wanted:
                 if n == x.users.shape[0]:
                     continue
-                x.stamp[slot] = stamp
-                x.key[slot] = user
-                x.entry[slot] = n
+                x.table[slot] = wanted << ENTRY_BITS | n
                 x.users[n] = user
                 x.similarity[n] = decay[k]
                 x.item[n] = k
@@ -116,7 +129,7 @@ def accumulate(s, x, self_user, codes, n_codes, row_mask, decay, n_sample):
                 x.last[n] = k
                 n += 1
             else:
-                e = x.entry[slot]
+                e = x.table[slot] & _ENTRY_MASK
                 if x.last[e] != k:
                     x.last[e] = k
                     x.similarity[e] += decay[k]
@@ -167,6 +180,15 @@ def matched_event(h, user, place, code):
     if h.items[user, number & (length - 1)] & CODE_MASK != code:
         return -1
     return number
+
+
+@kernel
+def fetch(h, user, place):
+    """Begin to read what an entry points to."""
+    length = h.items.shape[1]
+    prefetch(h.n_events, user)
+    prefetch(h.items, user * length + (np.int64(place) & (length - 1)))
+    prefetch(h.items, user * length + ((np.int64(place) + FLOATS_PER_LINE // 2) & (length - 1)))
 
 
 @kernel

@@ -27,22 +27,36 @@ class RankerState(NamedTuple):
 
 
 @kernel_sums
-def score(r, context, features, n, weights, scores):
-    """scores[i] = weights . features[i] for the n candidates; fills weights float32 [D] for the context."""
-    for j in range(weights.shape[0]):
-        weights[j] = r.shared[j] + r.own[context, j]
+def add_scaled(out, scale, column, n):
+    """out[:n] += scale * column[:n]."""
     for i in range(n):
-        total = np.float32(0.0)
-        for j in range(weights.shape[0]):
-            total += weights[j] * features[i, j]
-        scores[i] = total
+        out[i] += scale * column[i]
 
 
 @kernel_sums
-def learn(r, context, features, n, scores, target, rate, gradient):
+def _dot(a, b, n):
+    total = np.float32(0.0)
+    for i in range(n):
+        total += a[i] * b[i]
+    return total
+
+
+@kernel_sums
+def score(r, context, features, n, weights, scores):
+    """scores[i] = weights . features[:, i] for the n candidates; fills weights float32 [D] for the context."""
+    for i in range(n):
+        scores[i] = np.float32(0.0)
+    for j in range(weights.shape[0]):
+        weight = r.shared[j] + r.own[context, j]
+        weights[j] = weight
+        add_scaled(scores, weight, features[j], n)
+
+
+@kernel_sums
+def learn(r, context, features, n, scores, target, rate):
     """One Adagrad step on -log softmax(scores)[target]; scores are those of `score`, and are overwritten.
 
-    Adagrad: Duchi, Hazan, Singer, JMLR 2011, eq. 1 (diagonal). gradient float32 [D] is working memory.
+    Adagrad: Duchi, Hazan, Singer, JMLR 2011, eq. 1 (diagonal).
     """
     top = scores[0]
     for i in range(n):
@@ -51,14 +65,8 @@ def learn(r, context, features, n, scores, target, rate, gradient):
     for i in range(n):
         scores[i] = np.exp(scores[i] - top)
         total += scores[i]
-    for j in range(gradient.shape[0]):
-        gradient[j] = -features[target, j]
-    for i in range(n):
-        share = scores[i] / total
-        for j in range(gradient.shape[0]):
-            gradient[j] += share * features[i, j]
-    for j in range(gradient.shape[0]):
-        g = gradient[j]
+    for j in range(r.shared.shape[0]):
+        g = _dot(scores, features[j], n) / total - features[j, target]
         r.shared_squares[j] += g * g
         r.own_squares[context, j] += g * g
         r.shared[j] -= np.float32(rate) * g / np.sqrt(r.shared_squares[j] + np.float32(1e-6))

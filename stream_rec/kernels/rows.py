@@ -38,6 +38,14 @@ def add(codes, weights, row, code, weight):
 
 
 @kernel
+def scale(weights, factor):
+    """weights *= factor, of all rows."""
+    for row in range(weights.shape[0]):
+        for at in range(weights.shape[1]):
+            weights[row, at] *= factor
+
+
+@kernel
 def clear(codes, row):
     """Forget a row."""
     for at in range(codes.shape[1]):

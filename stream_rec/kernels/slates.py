@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stream_rec.kernels import candidates, learn, ranker
 from stream_rec.kernels.candidates import IN_PAST, IN_SESSION, N_CANDIDATES
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_allocating, kernel_inlined
 from stream_rec.kernels.vocabulary import N_ROWS
 
 
@@ -40,29 +40,35 @@ def part(out: Slates, some: slice) -> Slates:
 
 
 @kernel
-def query_vectors(s, x, rates, users, vectors, has_vector):
-    """vectors[i] = query of user row users[i] (-1 = stranger); has_vector[i] = is it one."""
+def _query_vectors(s, x, rates, users, vectors, has_vector):
     for i in range(users.shape[0]):
         has_vector[i] = learn.read_query(s, x, rates, users[i], False)
-        vectors[i, :] = x.vector
+        for j in range(x.vector.shape[0]):
+            vectors[i, j] = x.vector[j]
 
 
-@kernel
+@kernel_allocating
+def query_vectors(handle, users, vectors, has_vector):
+    """vectors[i] = query of user row users[i] (-1 = stranger); has_vector[i] = is it one."""
+    _query_vectors(handle.s, handle.x, handle.rates, users, vectors, has_vector)
+
+
+@kernel_inlined
 def _loudest_source(x, sources, c):
     learn.loudness(x, sources, c, x.loudness)
     return np.argmax(x.loudness)
 
 
-@kernel
+@kernel_inlined
 def _is_allowed(s, x, c, repeats):
     if not s.popularity.eligible[x.codes[c] & ROW_MASK]:
         return False
     if repeats:
         return True
-    return x.features[c, IN_SESSION] == np.float32(0.0) and x.features[c, IN_PAST] == np.float32(0.0)
+    return x.features[IN_SESSION, c] == np.float32(0.0) and x.features[IN_PAST, c] == np.float32(0.0)
 
 
-@kernel
+@kernel_inlined
 def _best(s, x, k, repeats, order):
     """The k best allowed candidates, best first, ties by the order in which they were found; how many."""
     filled = 0
@@ -99,26 +105,27 @@ def _fill(s, x, i, k, filled, out):
     return filled
 
 
-@kernel
-def gather(s, x, rates, user, vector, vector_rows, has_vector):
-    """Candidates and features of one user row."""
+@kernel_inlined
+def _gather(s, x, rates, user, vector, vector_rows, has_vector):
     candidates.read_context(s, x, user, False)
-    x.vector[:] = vector
+    for j in range(x.vector.shape[0]):
+        x.vector[j] = vector[j]
     candidates.gather(s, x, rates, user, vector_rows, has_vector)
 
 
-@kernel
-def recommend(
-    s, x, rates, users, sources, vectors, has_vector, vector_rows, k, repeats, gathered, order, out
-):
+@kernel_allocating
+def gather(handle, user, vector, vector_rows, has_vector):
+    """Candidates and features of one user row."""
+    _gather(handle.s, handle.x, handle.rates, user, vector, vector_rows, has_vector)
+
+
+@kernel_allocating
+def recommend(handle, users, vectors, has_vector, vector_rows, k, repeats, gathered, order, out):
     """Fill `out` for n user rows.
 
     Args:
-        s: state, read only.
-        x: scratch.
-        rates: settings.
+        handle: state, read only; scratch.
         users: int32 [n], -1 = stranger: gets what is popular.
-        sources: int64 [D], source of each feature.
         vectors: float32 [n, F], of query_vectors.
         has_vector: bool [n].
         vector_rows: int32 [n, v], what the index found, -1 = nothing.
@@ -128,9 +135,27 @@ def recommend(
         order: int32 [k], working memory.
         out: written.
     """
+    _recommend(
+        handle.s,
+        handle.x,
+        handle.rates,
+        users,
+        vectors,
+        has_vector,
+        vector_rows,
+        k,
+        repeats,
+        gathered,
+        order,
+        out,
+    )
+
+
+@kernel
+def _recommend(s, x, rates, users, vectors, has_vector, vector_rows, k, repeats, gathered, order, out):
     for i in range(users.shape[0]):
         if not gathered:
-            gather(s, x, rates, users[i], vectors[i], vector_rows[i], has_vector[i])
+            _gather(s, x, rates, users[i], vectors[i], vector_rows[i], has_vector[i])
         n = x.query[N_CANDIDATES]
         ranker.score(s.ranker, candidates.context_of(x), x.features, n, x.weights, x.scores)
         filled = _best(s, x, k, repeats, order)
@@ -138,7 +163,7 @@ def recommend(
             c = order[at]
             out.codes[i, at] = x.codes[c]
             out.scores[i, at] = x.scores[c]
-            out.sources[i, at] = _loudest_source(x, sources, c)
+            out.sources[i, at] = _loudest_source(x, rates.source_of, c)
             out.because[i, at] = x.because[c] if x.because[c] != x.codes[c] else NO_CODE
             out.only_index[i, at] = x.found[c] == 0
         if filled < k:

@@ -53,7 +53,10 @@ class State(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Settings that the kernels need; they never change while an engine lives. sources bool [S]: switched on."""
+    """Settings that the kernels need; they never change while an engine lives.
+
+    sources bool [S]: switched on; source_of int64 [D]: which source each feature belongs to.
+    """
 
     session_gap: float
     neighbour_sample: int
@@ -66,24 +69,23 @@ class Rates(NamedTuple):
     ranker_rate: float
     factors: FactorRates
     sources: NDArray[np.bool_]
+    source_of: NDArray[np.int64]
 
 
 class Scratch(NamedTuple):
     """Working memory of one query; C = candidates at most, D = features.
 
     Attributes:
-        key, stamp, slot: int32, int64, int32 [T], table from code to candidate.
+        table: int64 [T], from item row to candidate, see kernels.candidates.
         codes: int32 [C], the candidates.
-        features: float32 [C, D].
+        features: float32 [D, C], 0 behind the candidates.
         because: int32 [C], code of the user's item that brought the candidate in, NO_CODE = none.
         found: uint8 [C], 1 = some source but the vector index found it.
         scores: float32 [C].
-        tops: float32 [N_LISTED], heaviest entry of each list.
-        heaviest: float32 [P], logarithm of the heaviest candidate's popularity.
         weights: float32 [D], the ranker's for this query.
-        slope: float32 [D], gradient of the ranker's loss.
-        loudness: float32 [sources], what each source says of the target.
-        voices: float32 [sources], the same of another candidate.
+        loudness: float32 [sources], what each source says of one candidate.
+        voices: float32 [C], what one source says of each.
+        competes: bool [C], may a candidate stand above the target.
         session_codes, session_steps, session_counts: int32 [S], the session, newest first.
         past_codes, past_steps: int32 [H], the long history.
         shares: float32 [S].
@@ -95,20 +97,16 @@ class Scratch(NamedTuple):
         left_out: bool [items], takes no part in the ranking that is judged next.
     """
 
-    key: NDArray[np.int32]
-    stamp: NDArray[np.int64]
-    slot: NDArray[np.int32]
+    table: NDArray[np.int64]
     codes: NDArray[np.int32]
     features: NDArray[np.float32]
     because: NDArray[np.int32]
     found: NDArray[np.uint8]
     scores: NDArray[np.float32]
-    tops: NDArray[np.float32]
-    heaviest: NDArray[np.float32]
     loudness: NDArray[np.float32]
     voices: NDArray[np.float32]
+    competes: NDArray[np.bool_]
     weights: NDArray[np.float32]
-    slope: NDArray[np.float32]
     session_codes: NDArray[np.int32]
     session_steps: NDArray[np.int32]
     session_counts: NDArray[np.int32]

@@ -43,10 +43,9 @@ def observe(t, recent, n_recent, code, ts, weight, generation):
     """An event on `code` after the session's last n_recent events (newest first; repeats are left out)."""
     if t.clock[0] * (ts - t.clock[1]) > EXPONENT_MAX:
         factor = np.float32(np.exp(-t.clock[0] * (ts - t.clock[1])))
-        for i in range(t.next_weights.shape[0]):
-            t.next_weights[i] *= factor
-            t.later_weights[i] *= factor
-            t.back_weights[i] *= factor
+        rows.scale(t.next_weights, factor)
+        rows.scale(t.later_weights, factor)
+        rows.scale(t.back_weights, factor)
         t.clock[1] = ts
     w = np.float32(weight * growth(t.clock[0], t.clock[1], ts))
     for d in range(min(n_recent, RULE_STEPS)):

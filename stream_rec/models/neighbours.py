@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_rec.kernels.neighbours import NeighbourScratch, NeighbourState
+from stream_rec.kernels.neighbours import ENTRY_BITS, NeighbourScratch, NeighbourState
 
 N_NEIGHBOURS = 100
 MATCH_WINDOW = 10
 """Events before and after the match that get a vote."""
 SESSION_DECAY_STEPS = 1.5
 MATCH_DECAY_STEPS = 5.0
-MAX_ACCUMULATORS = 4096
+MAX_ACCUMULATORS = 1 << ENTRY_BITS
 """Sessions looked at for one query, at most."""
 
 
@@ -38,9 +38,7 @@ def scratch() -> NeighbourScratch:
     """Working memory of one query."""
     m = MAX_ACCUMULATORS
     return NeighbourScratch(
-        key=np.zeros(4 * m, np.int32),
-        stamp=np.zeros(4 * m, np.int64),
-        entry=np.zeros(4 * m, np.int32),
+        table=np.zeros(2 * m, np.int64),
         users=np.zeros(m, np.int32),
         similarity=np.zeros(m, np.float32),
         item=np.zeros(m, np.int32),
