@@ -46,7 +46,7 @@ class Rivers:
         n = int(x.query[N_CANDIDATES])
         items = x.codes[:n] & ROW_MASK
         for i, model in enumerate(self._models):
-            x.features[:n, N_FEATURES + i] = model.score(user, items)
+            x.features[N_FEATURES + i, :n] = model.score(user, items)
 
     def learn(self, state: State, ev: Events, values: NDArray[np.float32], first: int, last: int) -> None:
         """Events first..last - 1, which the kernels have learned just now."""

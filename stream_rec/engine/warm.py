@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.batch import EventBatch
+from schemas.batch import EventBatch, ItemBatch, ItemChange, Span
+from schemas.records import Item
 from stream_rec.engine.engine import Engine
 from stream_rec.measure import warm as measure
 from stream_rec.settings import EngineSettings, ScenarioSettings
@@ -16,6 +17,12 @@ def warm_up() -> None:
         )
     )
     engine.learn(EventBatch.of([(f"u{i % 5}", f"i{i % 7}", float(i)) for i in range(50)]))
+    items = [
+        ItemChange(0, 0, "i1", Item("i1", ts=1.0, tags=("a",))),
+        ItemChange(1, 0, "i2", None),
+    ]
+    engine.upsert_items(ItemBatch(Span("items", 0, 0, 0, 2), items))
+    engine.forget_user("u2")
     engine.recommend(["u1", "stranger"])
     engine.similar("i1", 5)
     measure.warm_up()

@@ -46,9 +46,9 @@ def upsert(s, rates, data, h, tags, ts, available, seed):
     if not same:
         if s.factors.item_squares[row] == 0.0 and s.factors.input_squares[row] == 0.0:
             factors.initialise_item(s.factors, rates.factors, row, mix(h ^ seed))
-            s.factors.tags[row] = tags
+            factors.set_tags(s.factors, row, tags)
             factors.place_by_tags(s.factors, row)
-        s.factors.tags[row] = tags
+        factors.set_tags(s.factors, row, tags)
     popularity.set_eligible(s.popularity, row, available)
     s.counters[N_ITEMS_CHANGED] += 1
     return row

@@ -69,6 +69,13 @@ def initialise_item(f, rates, row, seed):
 
 
 @kernel
+def set_tags(f, row, tags):
+    """Hashed tags of an item, int32 [m]."""
+    for t in range(f.tags.shape[1]):
+        f.tags[row, t] = tags[t]
+
+
+@kernel
 def place_by_tags(f, row):
     """Add the mean of the tags' factors: where items with these tags stand."""
     n = 0

@@ -39,7 +39,7 @@ def add(codes, weights, row, code, weight):
 
 @kernel
 def scale(weights, factor):
-    """weights *= factor, of all rows."""
+    """Weights *= factor, of all rows."""
     for row in range(weights.shape[0]):
         for at in range(weights.shape[1]):
             weights[row, at] *= factor

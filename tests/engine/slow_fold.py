@@ -11,7 +11,7 @@ from stream_rec.engine import create
 from stream_rec.engine.engine import SAMPLE_SALT, Engine
 from stream_rec.engine.results import Judged
 from stream_rec.kernels import learn
-from stream_rec.kernels.candidates import SOURCE_OF
+from stream_rec.kernels.handle import hold
 from stream_rec.kernels.learn import Verdicts
 
 Leak = Literal["none", "counts", "all"]
@@ -41,8 +41,8 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
         found = e._vectors.search_one(x.vector) if has_vector else e._vectors.nowhere
         if leak == "counts":
             learn_it()
-        learn.gather(e.state, x, rates, events, i, found, has_vector)
-        learn.judge(e.state, x, rates, events, i, SOURCE_OF, bool(trained[i]), out)
+        learn.gather(hold(e.state, x, rates), events, i, found, has_vector)
+        learn.judge(e.state, x, rates, events, i, bool(trained[i]), out)
         if leak == "none":
             learn_it()
         e._vectors.after(e.state)

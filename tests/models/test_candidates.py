@@ -59,10 +59,10 @@ def test_features_are_normalised_as_a_slow_twin_does_it(seed: int, user: int) ->
     e = learned(seed)
     x, rates, has_vector = asked(e, min(user, int(e.stats()["users"]) - 1), [])
     n = int(x.query[N_CANDIDATES])
-    raw = x.features[:n].astype(np.float64)
+    raw = x.features[:, :n].T.astype(np.float64)
     rows = x.codes[:n] & ROW_MASK
     candidates.finish_features(e.state, x, rates, has_vector)
-    got = x.features[:n]
+    got = x.features[:, :n].T
     for j in range(N_LISTED):
         assert_allclose(got[:, j], oracle.shares_of_heaviest(raw[:, j]), rtol=1e-5)
     p, now = e.state.popularity, e.event_time
@@ -92,7 +92,7 @@ def test_gather_is_all_sources_and_then_the_normalisation(seed: int, vector_rows
     n = int(x.query[N_CANDIDATES])
     assert y.query[N_CANDIDATES] == n
     assert (x.codes[:n] == y.codes[:n]).all()
-    assert (x.features[:n] == y.features[:n]).all()
+    assert (x.features[:, :n] == y.features[:, :n]).all()
     assert len(set(x.codes[:n].tolist())) == n
     assert all(is_current(c, e.state.generation) for c in x.codes[:n])
     assert {int(c) & ROW_MASK for c in x.codes[:n]} >= {row for row in known if row >= 0}
@@ -118,7 +118,7 @@ def test_the_session_and_the_history_speak_for_their_own_items(seed: int) -> Non
             expected[at[seen.item], :3] = 1 / (1 + seen.steps), seen.count**0.5 - 1, k == 0
         for seen in past:
             expected[at[seen.item], 3] = (1 + seen.steps) ** -0.5
-        assert_allclose(x.features[:n, [IN_SESSION, COUNT, IS_LAST, IN_PAST]], expected, atol=1e-6)
+        assert_allclose(x.features[[IN_SESSION, COUNT, IS_LAST, IN_PAST], :n].T, expected, atol=1e-6)
 
 
 @settings(max_examples=15, deadline=None)
@@ -140,7 +140,7 @@ def test_transitions_are_shares_of_the_rows_of_the_last_items(seed: int) -> None
             if k == 0:
                 _add_row(expected[BACK], x, t.back_codes[item], t.back_weights[item], 1.0)
         for feature, column in expected.items():
-            assert_allclose(x.features[:n, feature], column, rtol=1e-4, atol=1e-7)
+            assert_allclose(x.features[feature, :n], column, rtol=1e-4, atol=1e-7)
 
 
 def _add_row(column: np.ndarray, x: Scratch, codes: np.ndarray, weights: np.ndarray, decay: float) -> None:
@@ -152,7 +152,7 @@ def _add_row(column: np.ndarray, x: Scratch, codes: np.ndarray, weights: np.ndar
 def test_more_candidates_than_there_is_room_for_are_left_out() -> None:
     e = learned(5)
     x, rates = create.scratch(e.settings), create.rates(e.settings)
-    x = x._replace(codes=np.zeros(7, np.int32), features=np.zeros((7, candidates.N_FEATURES), np.float32))
+    x = x._replace(codes=np.zeros(7, np.int32), features=np.zeros((candidates.N_FEATURES, 7), np.float32))
     learn.read_query(e.state, x, rates, 0, False)
     candidates.gather(e.state, x, rates, 0, np.array([1, 2, 3], np.int32), True)
     assert x.query[N_CANDIDATES] == 7

@@ -62,7 +62,7 @@ def test_scores_equal_those_of_a_batch_recount(seed: int) -> None:
         n = int(x.query[N_CANDIDATES])
         got = {
             items[int(c) & ROW_MASK]: v
-            for c, v in zip(x.codes[:n], x.features[:n, COSINE].tolist(), strict=True)
+            for c, v in zip(x.codes[:n], x.features[COSINE, :n].tolist(), strict=True)
         }
         assert got == pytest.approx(scores(pairs, degree, history, model.SHRINK), rel=1e-5)
 

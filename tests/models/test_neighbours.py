@@ -122,7 +122,7 @@ def test_votes_equal_a_search_through_every_event(seed: int) -> None:
         n = int(x.query[N_CANDIDATES])
         found = [items[int(c) & ROW_MASK] for c in x.codes[:n]]
         for feature, votes in ((AFTER, after), (BEFORE, before)):
-            got = {item: v for item, v in zip(found, x.features[:n, feature].tolist(), strict=True) if v > 0}
+            got = {item: v for item, v in zip(found, x.features[feature, :n].tolist(), strict=True) if v > 0}
             assert got == pytest.approx(votes, rel=1e-5)
 
 

@@ -26,7 +26,7 @@ def random_state(rng: np.random.Generator) -> RankerState:
 
 
 def score(r: RankerState, context: int, features: np.ndarray, n: int) -> np.ndarray:
-    weights, scores = np.zeros(N_FEATURES, np.float32), np.zeros(len(features), np.float32)
+    weights, scores = np.zeros(N_FEATURES, np.float32), np.zeros(features.shape[1], np.float32)
     kernels.score(r, context, features, n, weights, scores)
     assert_allclose(weights, r.shared + r.own[context])
     return scores
@@ -38,16 +38,16 @@ def test_scores_and_one_step_equal_those_in_float64(seed: int, context: int, n: 
     rng = np.random.default_rng(seed)
     r = random_state(rng)
     before = RankerState(*(a.astype(np.float64) for a in r))
-    features = np.zeros((50, N_FEATURES), np.float32)
-    features[:n] = rng.uniform(-1, 1, (n, N_FEATURES))
-    features[n:] = 1e9  # what lies behind the candidates must not be read
+    features = np.zeros((N_FEATURES, 50), np.float32)
+    features[:, :n] = rng.uniform(-1, 1, (N_FEATURES, n))
+    features[:, n:] = 1e9  # what lies behind the candidates must not be read
     target = int(rng.integers(n))
     scores = score(r, context, features, n)
     weights = before.shared + before.own[context]
-    exact = features[:n].astype(np.float64)
+    exact = features[:, :n].T.astype(np.float64)
     assert_allclose(scores[:n], exact @ weights, atol=1e-4)
 
-    kernels.learn(r, context, features, n, scores, target, RATE, np.zeros(N_FEATURES, np.float32))
+    kernels.learn(r, context, features, n, scores, target, RATE)
     g = oracle.gradient(weights, exact, target)
     shared, shared_squares = oracle.adagrad(before.shared, before.shared_squares, g, RATE)
     own, own_squares = oracle.adagrad(before.own[context], before.own_squares[context], g, RATE)
@@ -76,18 +76,16 @@ def test_a_feature_that_tells_the_target_gains_weight() -> None:
     r = ranker.empty(N_FEATURES)
     r.shared[:] = 0
     for _ in range(300):
-        features = rng.uniform(0, 1, (20, N_FEATURES)).astype(np.float32)
+        features = rng.uniform(0, 1, (N_FEATURES, 20)).astype(np.float32)
         target = int(rng.integers(20))
-        features[target, 5] = 1.5
-        kernels.learn(
-            r, 0, features, 20, score(r, 0, features, 20), target, RATE, np.zeros(N_FEATURES, np.float32)
-        )
+        features[5, target] = 1.5
+        kernels.learn(r, 0, features, 20, score(r, 0, features, 20), target, RATE)
     assert int(np.argmax(r.shared + r.own[0])) == 5
 
 
 def test_a_single_candidate_teaches_nothing() -> None:
     r = ranker.empty(N_FEATURES)
     before = r.shared.copy()
-    features = np.ones((1, N_FEATURES), np.float32)
-    kernels.learn(r, 0, features, 1, score(r, 0, features, 1), 0, RATE, np.zeros(N_FEATURES, np.float32))
+    features = np.ones((N_FEATURES, 1), np.float32)
+    kernels.learn(r, 0, features, 1, score(r, 0, features, 1), 0, RATE)
     assert (r.shared == before).all()

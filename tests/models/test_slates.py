@@ -38,7 +38,7 @@ def expected_rows(e: Engine, row: int, k: int, *, repeats: bool) -> list[int]:
     rows, eligible = x.codes[:n] & ROW_MASK, e.state.popularity.eligible
     allowed = eligible[rows]
     if not repeats:
-        allowed &= (x.features[:n, IN_SESSION] == 0) & (x.features[:n, IN_PAST] == 0)
+        allowed &= (x.features[IN_SESSION, :n] == 0) & (x.features[IN_PAST, :n] == 0)
     chosen = rows[best(x.scores[:n].astype(float), allowed, k)].tolist()
     rest = [r for r in range(int(e.stats()["items"])) if eligible[r] and r not in rows]
     return [*chosen, *rest[: k - len(chosen)]]
@@ -89,6 +89,6 @@ def test_the_reason_is_the_source_that_adds_most_to_the_score(seed: int) -> None
         if item not in at:
             assert e.sources[source] == "popularity"
             continue
-        parts = weights * x.features[at[item]]
+        parts = weights * x.features[:, at[item]]
         by_source = np.array([parts[s == SOURCE_OF].sum() for s in range(len(e.sources))])
         assert by_source[source] == pytest.approx(by_source.max(), abs=1e-4)
