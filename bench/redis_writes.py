@@ -3,7 +3,7 @@
     python bench/redis_writes.py [--slates 20000] [--repeats 5] [--json FILE]
 
 Starts the embedded Redis. Each slate has 20 items; half of them name the user's item they come from. Every arm
-writes over the slates of the arm before, in pipelines of `store.pipeline_commands`, over one connection.
+writes over the slates of the arm before, in pipelines of `store.pipeline_keys`, over one connection.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Slates:
 
 async def write_by_set(connection: Redis, settings: StoreSettings, encoded: list[EncodedSlate]) -> None:
     """What it would cost if an older slate might replace a newer one."""
-    keys, step = Keys(settings.prefix), settings.pipeline_commands
+    keys, step = Keys(settings.prefix), settings.pipeline_keys
     for start in range(0, len(encoded), step):
         pipeline = connection.pipeline(transaction=False)
         for slate in encoded[start : start + step]:

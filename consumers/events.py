@@ -229,11 +229,7 @@ class EventsHandler:
         ranked = work.ranked.get(self._scenarios[0])
         if ranked is None:
             return
-        items: NDArray[np.uint64] = np.zeros((len(ranked.rows), ranked.rows.shape[1]), np.uint64)
-        lengths = np.fromiter(map(len, ranked.items), np.int64, len(ranked.items))
-        filled = np.arange(items.shape[1]) < lengths[:, None]
-        items[filled] = hash_ids(IdColumn.of([item for row in ranked.items for item in row]))
-        self._measures.served.put(hash_ids(IdColumn.of(work.users)), items)
+        self._measures.served.put(hash_ids(IdColumn.of(work.users)), ranked.hashes)
 
     def _measure_events(self, work: EventsWork) -> None:
         batch, learned, written = work.decoded.batch, work.learned, work.written

@@ -82,7 +82,10 @@ class StoreSettings(_Branch):
     url: str = Field("", description="redis:// or rediss:// URL; empty = start the embedded server (secret)")
     prefix: str = Field("", description="put before every key: the tenant")
     slate_ttl_seconds: int = Field(7 * 86_400, ge=1, description="a slate not renewed by then expires")
-    pipeline_commands: int = Field(256, ge=1, description="commands in one Redis pipeline, at most")
+    pipeline_keys: int = Field(512, ge=1, description="keys read or written in one Redis pipeline, at most")
+    keys_per_script: int = Field(
+        64, ge=1, description="slates written by one call of a script, at most; 1 for Redis Cluster"
+    )
     timeout_seconds: float = Field(5.0, gt=0, description="one reply may take this long")
     backoff_max_seconds: float = Field(
         2.0, gt=0, description="longest pause between tries while Redis is down"
@@ -168,7 +171,7 @@ class EngineSettings(_Branch):
     index_refresh_events: int = Field(
         16_384, ge=1, description="events between refreshes of the vector index"
     )
-    exact_below_items: int = Field(8192, ge=1, description="the vector index is exact up to this many items")
+    exact_below_items: int = Field(2048, ge=1, description="the vector index is exact up to this many items")
     sources: tuple[SourceName, ...] = Field(
         get_args(SourceName), description="sources that rank; one left out still learns, but is not heard"
     )

@@ -51,6 +51,7 @@ class NoEngine(Engine):
             because=[[""] * length] * n,
             source_names=self.sources,
             rows=np.zeros((n, length), np.int32),
+            hashes=np.zeros((n, length), np.uint64),
             only_index=np.zeros((n, length), np.bool_),
         )
 

@@ -23,7 +23,7 @@ from stream_rec.engine.vectors import VectorIndex
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.kernels import candidates, slates
 from stream_rec.kernels.catalogue import forget_user
-from stream_rec.kernels.codes import ROW_MASK
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.kernels.handle import hold
 from stream_rec.kernels.ids import event_seeds, hash_ids
 from stream_rec.kernels.learn import Events, Verdicts, advance, gather, user_of
@@ -32,6 +32,8 @@ from stream_rec.kernels.vocabulary import EVICTED
 from stream_rec.measure.attribution import Attribution
 from stream_rec.settings import EngineSettings, MeasureSettings
 
+SCORE_DECIMALS = 4
+"""More tell a reader nothing, and make slates longer."""
 SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
 
 
@@ -342,16 +344,18 @@ class Engine:
 
     def _ranked(self, out: slates.Slates) -> Ranked:
         lengths = out.lengths.tolist()
+        rows, filled = out.codes & ROW_MASK, out.codes != NO_CODE
 
         def cut(array: NDArray[Any]) -> list[list[Any]]:
             return [row[:m] for row, m in zip(array.tolist(), lengths, strict=True)]
 
         return Ranked(
             items=cut(self._names.of(self.state.items, out.codes)),
-            scores=cut(out.scores),
+            scores=cut(np.round(out.scores.astype(np.float64), SCORE_DECIMALS)),
             sources=cut(out.sources),
             because=cut(self._names.of(self.state.items, out.because)),
-            rows=np.where(out.codes != 0, out.codes & ROW_MASK, -1).astype(np.int32),
+            rows=np.where(filled, rows, np.int32(-1)),
+            hashes=np.where(filled, self.state.items.hashes[rows], np.uint64(0)),
             only_index=out.only_index,
             source_names=self.sources,
         )

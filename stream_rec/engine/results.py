@@ -61,6 +61,7 @@ class Ranked:
         sources: per user, index into `Engine.sources` of the source that spoke loudest for the item.
         because: per user, the user's item each item was found from; "" = none (e.g. popularity).
         rows: int32 [n, k], item rows, -1 = none.
+        hashes: uint64 [n, k], of the item ids (`kernels.ids`), 0 = none.
         only_index: bool [n, k], only the vector index had found the item.
         source_names: what `sources` points into: `Engine.sources`.
     """
@@ -70,6 +71,7 @@ class Ranked:
     sources: list[list[int]]
     because: list[list[str]]
     rows: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
     only_index: NDArray[np.bool_]
     source_names: tuple[str, ...]
 

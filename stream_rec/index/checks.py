@@ -29,6 +29,7 @@ def checked_vectors(vectors: ArrayLike, n_factors: int) -> NDArray[np.float32]:
     array = np.ascontiguousarray(vectors, np.float32)
     if array.ndim != 2 or array.shape[1] != n_factors:
         raise ValueError(f"vectors have shape {array.shape}, not [m, {n_factors}]")
-    if not np.isfinite(np.einsum("ij,ij->i", array, array)).all():
+    # One sum over all is quick, and finite but for the vectors that must be looked at one by one.
+    if not np.isfinite(np.vdot(array, array)) and not np.isfinite(np.einsum("ij,ij->i", array, array)).all():
         raise ValueError("vectors are not finite, or too long to be squared")
     return array

@@ -70,6 +70,11 @@ class InvertedFile:
         self._faiss = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, n_lists, faiss.METRIC_INNER_PRODUCT)
         self._faiss.is_trained = True
         self._faiss.set_direct_map_type(faiss.DirectMap.Hashtable)
+        # A query's lists are as many as there are, NO_LIST behind those to scan.
+        self._all_lists = faiss.SearchParametersIVF(nprobe=n_lists)
+        # FAISS wants the distances to the lists, and does not use them for flat ones.
+        self._zeros = np.zeros(_BLOCK * n_lists, np.float32)
+        self._no_distances = faiss.swig_ptr(self._zeros)
 
     def __len__(self) -> int:
         return int(self._faiss.ntotal)
@@ -118,10 +123,10 @@ class InvertedFile:
         self, queries: NDArray[np.float32], k: int, *, exhaustive: bool = False
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The k rows with the greatest inner products, and these, [n, k]; see `ItemIndex.search`."""
-        rows = np.full((len(queries), k), -1, np.int32)
-        scores = np.full((len(queries), k), -np.inf, np.float32)
+        shape = (len(queries), k)
         if len(self) == 0:
-            return rows, scores
+            return np.full(shape, -1, np.int32), np.full(shape, -np.inf, np.float32)
+        rows, scores = np.empty(shape, np.int32), np.empty(shape, np.float32)
         for start in range(0, len(queries), _BLOCK):
             block = slice(start, start + _BLOCK)
             lists, _ = self.choose(queries[block], len(self) if exhaustive else k)
@@ -229,17 +234,16 @@ class InvertedFile:
     ) -> None:
         """Fill rows and scores, [n, k], C order, from the chosen lists."""
         labels = np.empty(rows.shape, np.int64)
-        unused = np.zeros(lists.shape, np.float32)  # FAISS wants the coarse distances, flat lists ignore them
         faiss.omp_set_num_threads(1)
         self._faiss.search_preassigned_c(
             len(queries),
             faiss.swig_ptr(queries),
             rows.shape[1],
             faiss.swig_ptr(lists),
-            faiss.swig_ptr(unused),
+            self._no_distances,
             faiss.swig_ptr(scores),
             faiss.swig_ptr(labels),
             False,
-            faiss.SearchParametersIVF(nprobe=lists.shape[1]),
+            self._all_lists,
         )
         settle(labels, scores, rows)

@@ -77,10 +77,10 @@ class ItemIndex:
         self,
         n_factors: int = 32,
         *,
-        exact_below: int = 8192,
+        exact_below: int = 2048,
         max_items: int = 1 << 24,
         recall: float = 0.96,
-        join_after: int = 16,
+        join_after: int = 4,
         seed: int = 42,
     ) -> None:
         self.n_factors = n_factors

@@ -121,12 +121,11 @@ def _best_lists(keys, sizes, enough, heap):
 
 @kernel_allocating
 def choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds):
-    """Fill chosen[q] and thresholds[q]; returns the greatest number of lists of a query. See `choose_lists`."""
+    """Fill chosen[q] and thresholds[q]; see `choose_lists`."""
     n_lists = sizes.shape[0]
     expected = np.empty(n_lists, np.float32)
     keys = np.empty(n_lists, np.float32)
     heap = np.empty(n_lists, np.int64)
-    widest = 0
     for q in range(queries.shape[0]):
         dot_all(queries[q], means, expected)
         norm = np.sqrt(square_of(queries[q]))
@@ -148,12 +147,11 @@ def choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds):
             keys[chosen[q, at]] = -np.inf
         wide = reach * norm
         for j in range(n_lists):
-            chosen[q, n] = j
             is_near = expected[j] + wide * spreads[j] >= thresholds[q]
-            n += is_near & (sizes[j] > 0) & (keys[j] != -np.inf)
+            if is_near and sizes[j] > 0 and keys[j] != -np.inf:
+                chosen[q, n] = j
+                n += 1
         chosen[q, n:] = NO_LIST
-        widest = max(widest, n)
-    return widest
 
 
 @kernel
@@ -259,9 +257,9 @@ def choose_lists(
             vectors are in the chosen lists.
 
     Returns:
-        Lists [n, widest], best first as far as `enough` reaches, then by number, then NO_LIST; thresholds [n].
+        Lists [n, n_lists], best first as far as `enough` reaches, then by number, then NO_LIST; thresholds [n].
     """
-    chosen = np.empty((len(queries), len(sizes) + 1), np.int64)
+    chosen = np.empty((len(queries), len(sizes)), np.int64)
     thresholds = np.empty(len(queries), np.float32)
-    widest = choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds)
-    return np.ascontiguousarray(chosen[:, :widest]), thresholds
+    choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds)
+    return chosen, thresholds

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from numba.core import types
+from numba.core.types import StructRef  # type: ignore[attr-defined]
 from numba.experimental import structref
 
 from stream_rec.kernels.compile import kernel_allocating
 
 
 @structref.register
-class _HandleType(types.StructRef):
+class _HandleType(StructRef):
     """Fields: s (State), x (Scratch), rates (Rates)."""
 
 

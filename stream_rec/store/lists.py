@@ -13,8 +13,8 @@ from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import answering
 from stream_rec.store.encoding import encode_list
 from stream_rec.store.keys import Keys, TopName
-from stream_rec.store.scripts import Call, run
-from stream_rec.store.slates import SLATE_SCRIPT
+from stream_rec.store.scripts import run
+from stream_rec.store.slates import unless_older
 
 _REMOVED_MARGIN_SECONDS = 86_400
 """A worker behind on `items` may write an item into slates for a while after its removal."""
@@ -98,21 +98,15 @@ class ListStore:
                 await self._redis.zrem(self._keys.removed, *ids)
 
     async def _write(self, lists: Sequence[tuple[str, RankedItems]], as_of: AsOf, model: str) -> int:
-        cut, ttl, now = self._settings.list_items, self._settings.slate_ttl_seconds, self._clock.now()
-        calls = [
-            Call(
-                SLATE_SCRIPT,
-                key,
-                (
-                    encode_list(row.items[:cut], row.scores[:cut], as_of=as_of, model=model, created_ts=now),
-                    ttl,
-                ),
-            )
+        cut, now = self._settings.list_items, self._clock.now()
+        entries = [
+            (key, encode_list(row.items[:cut], row.scores[:cut], as_of=as_of, model=model, created_ts=now))
             for key, row in lists
         ]
+        calls = unless_older(entries, self._settings)
         with answering(self._settings.url):
-            return sum(await run(self._redis, calls, per_pipeline=self._settings.pipeline_commands))
+            return sum(await run(self._redis, calls, per_pipeline=self._settings.pipeline_keys))
 
     def _chunks(self, item_ids: Sequence[str]) -> Iterable[Sequence[str]]:
-        step = self._settings.pipeline_commands
+        step = self._settings.pipeline_keys
         return (item_ids[start : start + step] for start in range(0, len(item_ids), step))

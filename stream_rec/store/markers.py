@@ -99,7 +99,7 @@ class Markers:
         if owned is None:
             return []
         key = self._keys.marker(upto.partition)
-        return [Call(_MARKER, key, (owned.log, owned.offset, upto.offset))]
+        return [Call(_MARKER, (key,), (owned.log, owned.offset, upto.offset))]
 
     def confirm(self, upto: Upto, *, held: bool) -> bool:
         """Take in the answer to `advance`. True: Redis has lost slates, and nobody is writing them again."""
@@ -159,7 +159,7 @@ class Markers:
         async with owned.writing:
             marker = msgspec.json.encode({"log": owned.log, "offset": owned.offset})
             call = Call(
-                _REWRITE, self._keys.marker(rewrite.partition), (rewrite.marker, rewrite.run_id, marker)
+                _REWRITE, (self._keys.marker(rewrite.partition),), (rewrite.marker, rewrite.run_id, marker)
             )
             with answering(self._settings.url):
                 (is_set,) = await run(self._redis, [call], per_pipeline=1)
@@ -168,7 +168,7 @@ class Markers:
 
     async def _read(self, partitions: Sequence[int]) -> list[_Marker | None]:
         markers: list[_Marker | None] = []
-        step = self._settings.pipeline_commands
+        step = self._settings.pipeline_keys
         for start in range(0, len(partitions), step):
             pipeline = self._redis.pipeline(transaction=False)
             for partition in partitions[start : start + step]:

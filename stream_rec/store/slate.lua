@@ -1,9 +1,9 @@
--- Write a slate or a list, unless the one that is there is newer.
+-- Write slates or lists, each unless the one that is there is newer.
 --
--- KEYS[1]  rec:<scenario>:<user_id>, popular, trending, new, similar:<item_id>
--- ARGV[1]  JSON that begins with {"as_of":{"log":"L","partition":P,"offset":O,"broker_ts":T,
--- ARGV[2]  seconds to live
--- answers  1 = written, 0 = the one that is there is newer and stays
+-- KEYS     rec:<scenario>:<user_id>, popular, trending, new, similar:<item_id>
+-- ARGV[1]  seconds to live
+-- ARGV[i]  from 2 on, for KEYS[i - 1]: JSON that begins with {"as_of":{"log":"L","partition":P,"offset":O,"broker_ts":T,
+-- answers  for each key 1 = written, 0 = the one that is there is newer and stays; the first error ends it
 --
 -- Newer: in the same log and partition a higher offset; otherwise a higher broker_ts. Equal is written again, so that a
 -- repeated write is harmless and renews the time to live. Only the head is read, so the cost does not grow with the
@@ -12,21 +12,27 @@
 
 local HEAD = '^{"as_of":{"log":"([^"]*)","partition":(-?%d+),"offset":(-?%d+),"broker_ts":(-?%d+),'
 
-local held = redis.pcall('GETRANGE', KEYS[1], 0, 255)
-if type(held) == 'table' then
-  -- Another type is not ours either; any other error (rights, say) must not pass for an absent slate.
-  if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
-else
+local function is_older(json, held)
   local log, partition, offset, ts = string.match(held, HEAD)
-  if log then
-    local new_log, new_partition, new_offset, new_ts = string.match(ARGV[1], HEAD)
-    if new_log == log and new_partition == partition then
-      if tonumber(new_offset) < tonumber(offset) then return 0 end
-    elseif tonumber(new_ts) < tonumber(ts) then
-      return 0
-    end
-  end
+  if not log then return false end
+  local new_log, new_partition, new_offset, new_ts = string.match(json, HEAD)
+  if new_log == log and new_partition == partition then return tonumber(new_offset) < tonumber(offset) end
+  return tonumber(new_ts) < tonumber(ts)
 end
 
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-return 1
+local answers = {}
+for i, key in ipairs(KEYS) do
+  local held = redis.pcall('GETRANGE', key, 0, 255)
+  if type(held) == 'table' then
+    -- Another type is not ours either; any other error (rights, say) must not pass for an absent slate.
+    if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
+    held = ''
+  end
+  if is_older(ARGV[i + 1], held) then
+    answers[i] = 0
+  else
+    redis.call('SET', key, ARGV[i + 1], 'EX', ARGV[1])
+    answers[i] = 1
+  end
+end
+return answers

@@ -17,7 +17,7 @@ from stream_rec.store.keys import Keys
 from stream_rec.store.markers import Markers, Upto
 from stream_rec.store.scripts import Call, Script, run
 
-SLATE_SCRIPT = Script.named("slate")
+_SLATE = Script.named("slate")
 
 _decode = msgspec.json.Decoder(Slate).decode
 
@@ -35,6 +35,19 @@ class Written(NamedTuple):
     n_written: int
     n_stale: int
     lost: bool
+
+
+def unless_older(entries: Sequence[tuple[str, bytes]], settings: StoreSettings) -> list[Call]:
+    """Write slates or lists (key, JSON); each call answers 1 = written, 0 = a newer one stays, for every key."""
+    step = min(settings.keys_per_script, settings.pipeline_keys)
+    return [
+        Call(
+            _SLATE,
+            tuple([key for key, _ in some]),
+            (settings.slate_ttl_seconds, *[json for _, json in some]),
+        )
+        for some in (entries[start : start + step] for start in range(0, len(entries), step))
+    ]
 
 
 class SlateStore:
@@ -59,17 +72,14 @@ class SlateStore:
             Unavailable: Redis does not answer or refuses writes; some slates may be written.
             ConfigError: Redis refuses our user, or a scenario's name cannot be part of a key.
         """
-        ttl = self._settings.slate_ttl_seconds
-        calls = [
-            Call(SLATE_SCRIPT, self._keys.slate(slate.scenario, slate.user_id), (slate.json, ttl))
-            for slate in slates
-        ]
+        calls = unless_older(
+            [(self._keys.slate(slate.scenario, slate.user_id), slate.json) for slate in slates],
+            self._settings,
+        )
         async with self._markers.writing(upto.partition) if upto else nullcontext():
             behind = self._markers.advance(upto) if upto else []
             with answering(self._settings.url):
-                answers = await run(
-                    self._redis, calls + behind, per_pipeline=self._settings.pipeline_commands
-                )
+                answers = await run(self._redis, calls + behind, per_pipeline=self._settings.pipeline_keys)
             lost = bool(upto and behind and self._markers.confirm(upto, held=answers.pop() == 1))
         return Written(sum(answers), len(answers) - sum(answers), lost)
 

@@ -123,7 +123,7 @@ def test_more_ids_than_a_pipeline_takes_are_removed_and_restored(redis_url: str,
         await my.lists.restore_items(ids[:20])
         await my.lists.restore_items([])
 
-    with_stores(StoreSettings(url=redis_url, pipeline_commands=5), story)
+    with_stores(StoreSettings(url=redis_url, pipeline_keys=5), story)
     assert plain.zcard("removed") == 3
 
 

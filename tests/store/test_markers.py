@@ -294,7 +294,7 @@ def test_many_partitions_are_read_in_bounded_pipelines(redis_url: str) -> None:
             await my.markers.complete(await my.markers.begin(partition))
         assert await my.markers.detect() == frozenset(range(1, 20, 2))
 
-    with_stores(StoreSettings(url=redis_url, pipeline_commands=3), story)
+    with_stores(StoreSettings(url=redis_url, pipeline_keys=3), story)
 
 
 def test_the_limiter_spreads_what_is_reserved() -> None:

@@ -135,7 +135,7 @@ def test_any_sequence_of_writes_ends_as_the_rule_says(
         for user, at in held.items():
             assert (await my.slates.read(user)).as_of == at  # type: ignore[union-attr]
 
-    with_stores(StoreSettings(url=redis_server.url, pipeline_commands=7), story)
+    with_stores(StoreSettings(url=redis_server.url, pipeline_keys=7), story)
 
 
 @st.composite
@@ -218,7 +218,10 @@ def test_a_key_of_another_type_is_overwritten(store: StoreSettings, plain: redis
 # --- one EVALSHA per key, and a server that forgets or fails
 
 
-def test_each_slate_is_one_evalsha_and_pipelines_are_bounded(redis_url: str, plain: redis.Redis) -> None:
+@pytest.mark.parametrize(("in_pipeline", "in_script", "calls"), [(4, 64, 7), (100, 10, 3), (100, 1, 25)])
+def test_calls_and_pipelines_are_bounded(
+    redis_url: str, plain: redis.Redis, in_pipeline: int, in_script: int, calls: int
+) -> None:
     users = [f"u{i}" for i in range(25)]
 
     async def story(my: Stores) -> None:
@@ -226,8 +229,8 @@ def test_each_slate_is_one_evalsha_and_pipelines_are_bounded(redis_url: str, pla
         plain.config_resetstat()
         assert await my.slates.write(slates(users, as_of(1))) == Written(25, 0, False)
 
-    with_stores(StoreSettings(url=redis_url, pipeline_commands=4), story)
-    assert plain.info("commandstats")["cmdstat_evalsha"]["calls"] == 25
+    with_stores(StoreSettings(url=redis_url, pipeline_keys=in_pipeline, keys_per_script=in_script), story)
+    assert plain.info("commandstats")["cmdstat_evalsha"]["calls"] == calls
     assert sum(1 for _ in plain.scan_iter("rec:default:u*")) == 25
 
 
