@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel, kernel_allocating
+from stream_rec.kernels.compile import kernel, kernel_allocating, kernel_unlocked
 
 NO_LIST = -1
 """Fills a row of chosen lists behind the last one."""
@@ -47,7 +47,7 @@ def square_of(vector):
     return square
 
 
-@kernel_allocating
+@kernel_unlocked
 def assign(vectors, forms, max_square, out):
     """out[m] = the nearest list of each vector; see `assign_lists`."""
     d = vectors.shape[1]
@@ -119,9 +119,14 @@ def _best_lists(keys, sizes, enough, heap):
     return n
 
 
-@kernel_allocating
+@kernel_unlocked
 def choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds):
     """Fill chosen[q] and thresholds[q]; see `choose_lists`."""
+    _choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds)
+
+
+@kernel_allocating
+def _choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds):
     n_lists = sizes.shape[0]
     expected = np.empty(n_lists, np.float32)
     keys = np.empty(n_lists, np.float32)
@@ -154,7 +159,7 @@ def choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds):
         chosen[q, n:] = NO_LIST
 
 
-@kernel
+@kernel_unlocked
 def expect(queries, means, spreads, expected, deviations):
     """Mean and standard deviation of each query's scores in each list. Changes expected, deviations."""
     for q in range(queries.shape[0]):
@@ -164,7 +169,7 @@ def expect(queries, means, spreads, expected, deviations):
             deviations[q, j] = norm * spreads[j]
 
 
-@kernel
+@kernel_unlocked
 def move(vectors, lists, sign, sums, squares, sizes):
     """Add (sign = 1) or take away (sign = -1) vectors from the sums over their lists. Changes sums, squares, sizes.
 
@@ -183,7 +188,7 @@ def move(vectors, lists, sign, sums, squares, sizes):
             squares[j] += sign * x * x
 
 
-@kernel
+@kernel_unlocked
 def describe(lists, sums, squares, sizes, means, spreads):
     """means[:, j], spreads[j] = mean and standard deviation (per dimension) of each list j. Changes means, spreads."""
     d = sums.shape[1]
@@ -261,5 +266,6 @@ def choose_lists(
     """
     chosen = np.empty((len(queries), len(sizes)), np.int64)
     thresholds = np.empty(len(queries), np.float32)
-    choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds)
+    run = choose if len(queries) > 1 else _choose
+    run(queries, means, spreads, sizes, reach, enough, chosen, thresholds)
     return chosen, thresholds

@@ -24,14 +24,15 @@ def _sources_digest() -> str:
 
 numba.config.CACHE_DIR = str(cache_folder() / "kernels" / _sources_digest())
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
+_OPTIONS = {"cache": True, "error_model": "numpy", "boundscheck": False}
 # Kernels hold no references: their callers do. With numba's counting, every call that takes the state would count 150
 # arrays up and down again.
 _BORROWED = _OPTIONS | {"_nrt": False}
 
 kernel = njit(**_BORROWED)
-"""Compiles a function of arrays and numbers: no Python objects, no lock held, nothing allocated, division by zero as
-numpy does it."""
+"""Compiles a function of arrays and numbers: no Python objects, nothing allocated, division by zero as numpy does it.
+
+Called from Python it keeps the interpreter's lock: right below 0.1 ms, where to get it back may take longer."""
 
 kernel_inlined = njit(forceinline=True, **_BORROWED)
 """For what takes the state and is called for every query or candidate: a call hands over 1,000 words, 1 us."""
@@ -40,5 +41,8 @@ kernel_sums = njit(fastmath={"reassoc", "contract", "nsz", "nnan"}, **_BORROWED)
 """For sums and maxima over numbers that are never NaN: they may be reordered into vector lanes, the same way on every
 call on one type of CPU."""
 
+kernel_unlocked = njit(nogil=True, **_OPTIONS)
+"""For what Python calls and takes long: other threads run meanwhile. May allocate, and open a handle."""
+
 kernel_allocating = njit(**_OPTIONS)
-"""For what makes arrays or opens a handle."""
+"""For what makes arrays and is soon done."""

@@ -20,7 +20,7 @@ from stream_rec.kernels import (
 )
 from stream_rec.kernels.candidates import N_PAST, N_SESSION
 from stream_rec.kernels.codes import LAST_GENERATION, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel, kernel_allocating, kernel_inlined
+from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.state import N_LEARNED
 
@@ -245,7 +245,7 @@ def rank_by_source(x, sources, target, ranks):
         ranks[source] = rank_of(x, x.voices, target) if x.voices[target] > np.float32(0.0) else 0
 
 
-@kernel_allocating
+@kernel_unlocked
 def gather(handle, ev, i, vector_rows, has_vector):
     """Candidates and features for event i; x is as `prepare` left it. For sources that score outside of kernels."""
     _gather(handle.s, handle.x, handle.rates, ev, i, vector_rows, has_vector)
@@ -289,7 +289,7 @@ def judge(s, x, rates, ev, i, train, out):
     rank_by_source(x, rates.source_of, target, out.by_source[at])
 
 
-@kernel_allocating
+@kernel_unlocked
 def advance(handle, ev, first, last, vector_rows, flags, out, seed):
     """Learn events first..last - 1, judging the first one before it is learned if it was asked for.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stream_rec.kernels import candidates, learn, ranker
 from stream_rec.kernels.candidates import IN_PAST, IN_SESSION, N_CANDIDATES
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel, kernel_allocating, kernel_inlined
+from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
 from stream_rec.kernels.vocabulary import N_ROWS
 
 
@@ -47,7 +47,7 @@ def _query_vectors(s, x, rates, users, vectors, has_vector):
             vectors[i, j] = x.vector[j]
 
 
-@kernel_allocating
+@kernel_unlocked
 def query_vectors(handle, users, vectors, has_vector):
     """vectors[i] = query of user row users[i] (-1 = stranger); has_vector[i] = is it one."""
     _query_vectors(handle.s, handle.x, handle.rates, users, vectors, has_vector)
@@ -113,13 +113,13 @@ def _gather(s, x, rates, user, vector, vector_rows, has_vector):
     candidates.gather(s, x, rates, user, vector_rows, has_vector)
 
 
-@kernel_allocating
+@kernel_unlocked
 def gather(handle, user, vector, vector_rows, has_vector):
     """Candidates and features of one user row."""
     _gather(handle.s, handle.x, handle.rates, user, vector, vector_rows, has_vector)
 
 
-@kernel_allocating
+@kernel_unlocked
 def recommend(handle, users, vectors, has_vector, vector_rows, k, repeats, gathered, order, out):
     """Fill `out` for n user rows.
 
