@@ -46,10 +46,10 @@ class BusSettings(_Branch):
         8, ge=2, description="batches of one topic that are fetched and not yet done, at most"
     )
     fetch_wait_seconds: float = Field(
-        0.005,
+        0.03,
         gt=0,
         le=5,
-        description="the broker may hold an empty fetch this long; ten times so after a quiet second",
+        description="the broker may hold an empty fetch this long; twice as long after a quiet second",
     )
     drain_seconds: float = Field(
         2.0,

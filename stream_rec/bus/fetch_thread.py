@@ -16,7 +16,7 @@ from mode.threads import WorkerThread
 
 from stream_rec.bus.fetched import Fetched, cut
 
-_QUIET_FACTOR = 10
+_QUIET_FACTOR = 2
 """How much longer the broker may hold an empty fetch when nothing came for a whole timeout."""
 
 
