@@ -20,7 +20,7 @@ from stream_rec.settings import StoreSettings
 from stream_rec.store.keys import TopName
 from stream_rec.store.lists import ListStore
 
-_SLICE = 8
+_SLICE = 2
 """Neighbours asked of the engine at once: events do not wait longer than for so many."""
 
 
