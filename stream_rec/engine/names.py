@@ -55,7 +55,7 @@ class ItemNames:
             self._codes[:] = 0
             self._since = evicted
         rows = codes & ROW_MASK
-        for code in np.unique(codes[self._codes[rows] != codes]).tolist():
+        for code in set(codes[self._codes[rows] != codes].tolist()):
             row = code & ROW_MASK
             self._codes[row] = code
             self._names[row] = name_of(v, row)
