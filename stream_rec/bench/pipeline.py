@@ -30,7 +30,7 @@ from stream_rec.worker_process import WorkerProcess
 
 MIN_EVENTS = 200_000
 MIN_SECONDS = 30.0
-MARGIN = 1.15
+MARGIN = 1.6
 WARM_UP_EVENTS = 30_000
 REPEATS = 3
 PARTITIONS = 4
