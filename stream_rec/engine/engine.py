@@ -17,7 +17,8 @@ from schemas.batch import EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
 from stream_rec.engine import catalogue, create, lists
 from stream_rec.engine.digest import digest
 from stream_rec.engine.names import ItemNames, n_rows, rows_of, with_room
-from stream_rec.engine.results import Judged, Learned, Neighbours, Ranked
+from stream_rec.engine.outputs import empty_slates, empty_verdicts, judged
+from stream_rec.engine.results import Learned, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.errors import ConfigError, GapError
@@ -114,7 +115,7 @@ class Engine:
         return Learned(
             n_learned=len(batch) - first,
             n_repeated=0,
-            fresh=_judged(verdicts),
+            fresh=judged(verdicts),
             evicted_users=users,
             evicted_items=items,
         )
@@ -193,7 +194,7 @@ class Engine:
             min(self.settings.train_sample * 2.0**64, 2.0**64 - 2048)
         )
         asked = np.flatnonzero((trained | judge_all)[first:]) + first
-        verdicts = _verdicts(len(asked), len(self.sources))
+        verdicts = empty_verdicts(len(asked), len(self.sources))
         stops = [*asked.tolist(), n]
         nowhere = self._vectors.nowhere
         at, next_stop = first, 0
@@ -314,14 +315,7 @@ class Engine:
         slates.query_vectors(self._handle, rows, vectors, has_vector)
         found = self._vectors.search(vectors)
         found[~has_vector] = -1
-        out = slates.Slates(
-            codes=np.zeros((n, k), np.int32),
-            scores=np.zeros((n, k), np.float32),
-            sources=np.zeros((n, k), np.int8),
-            because=np.zeros((n, k), np.int32),
-            only_index=np.zeros((n, k), np.bool_),
-            lengths=np.zeros(n, np.int32),
-        )
+        out = empty_slates(n, k)
         order = np.empty(k, np.int32)
         for some in self._rivers.portions(n):
             if self._rivers.names:
@@ -414,18 +408,3 @@ class Engine:
             **self._vectors.stats(self.state),
             **self.attribution.stats(),
         }
-
-
-def _verdicts(n: int, n_sources: int) -> Verdicts:
-    return Verdicts(
-        at=np.zeros(n, np.int32),
-        rank=np.zeros(n, np.int32),
-        by_source=np.zeros((n, n_sources), np.int32),
-        popularity=np.zeros(n, np.int32),
-        only_index=np.zeros(n, np.bool_),
-        n=np.zeros(1, np.int64),
-    )
-
-
-def _judged(v: Verdicts) -> Judged:
-    return Judged(v.at, v.rank, v.by_source, v.popularity, v.only_index)

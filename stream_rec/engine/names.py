@@ -55,7 +55,8 @@ class ItemNames:
             self._codes[:] = 0
             self._since = evicted
         rows = codes & ROW_MASK
-        for code in set(codes[self._codes[rows] != codes].tolist()):
+        unknown = (codes != NO_CODE) & (self._codes[rows] != codes)
+        for code in set(codes[unknown].tolist()):
             row = code & ROW_MASK
             self._codes[row] = code
             self._names[row] = name_of(v, row)

@@ -9,10 +9,10 @@ import numpy as np
 from schemas.batch import EventBatch
 from stream_rec.engine import create
 from stream_rec.engine.engine import SAMPLE_SALT, Engine
+from stream_rec.engine.outputs import empty_verdicts, judged
 from stream_rec.engine.results import Judged
 from stream_rec.kernels import learn
 from stream_rec.kernels.handle import hold
-from stream_rec.kernels.learn import Verdicts
 
 Leak = Literal["none", "counts", "all"]
 
@@ -28,7 +28,7 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
     """
     events, rates = e._columns(batch), create.rates(e.settings)
     trained = (events.seeds ^ SAMPLE_SALT) < np.uint64(min(e.settings.train_sample * 2.0**64, 2.0**64 - 2048))
-    out = _verdicts(len(batch), len(e.sources))
+    out = empty_verdicts(len(batch), len(e.sources))
     for i in range(len(batch)):
         x = create.scratch(e.settings)
 
@@ -46,15 +46,4 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
         if leak == "none":
             learn_it()
         e._vectors.after(e.state)
-    return Judged(out.at, out.rank, out.by_source, out.popularity, out.only_index)
-
-
-def _verdicts(n: int, n_sources: int) -> Verdicts:
-    return Verdicts(
-        at=np.zeros(n, np.int32),
-        rank=np.zeros(n, np.int32),
-        by_source=np.zeros((n, n_sources), np.int32),
-        popularity=np.zeros(n, np.int32),
-        only_index=np.zeros(n, np.bool_),
-        n=np.zeros(1, np.int64),
-    )
+    return judged(out)

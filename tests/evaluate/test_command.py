@@ -9,17 +9,9 @@ from typing import Any
 import pytest
 
 from tests.cli.running import run
-from tests.evaluate.worlds import sessions
+from tests.evaluate.worlds import TIMES, sessions
 
 SMALL = ["--set", "engine.max_users=2048", "--set", "engine.max_items=256"]
-TIMES = (
-    "seconds",
-    "learn_events_per_s",
-    "ask_events_per_s",
-    "query_us_p50",
-    "query_us_p99",
-    "peak_memory_mb",
-)
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,9 @@ from stream_rec.evaluate.events import batches
 from stream_rec.evaluate.plan import Plan
 from stream_rec.evaluate.rules import Relevant, Rules
 from stream_rec.evaluate.run import Run
-from tests.evaluate.worlds import SMALL, log, noise, sessions, silent
+from tests.evaluate.worlds import SMALL, TIMES, log, noise, sessions, silent
 
 LOG = sessions(3, 150)
-TIMES = (
-    "seconds",
-    "learn_events_per_s",
-    "ask_events_per_s",
-    "query_us_p50",
-    "query_us_p99",
-    "peak_memory_mb",
-)
 
 
 def run(frame: pl.DataFrame, rules: Rules, *, k: int = 20) -> Evaluation:

@@ -11,6 +11,15 @@ import polars as pl
 from producers.rows import LOG_SCHEMA
 from stream_rec.settings import EngineSettings
 
+TIMES = (
+    "seconds",
+    "learn_events_per_s",
+    "ask_events_per_s",
+    "query_us_p50",
+    "query_us_p99",
+    "peak_memory_mb",
+)
+"""Figures that differ from run to run."""
 SMALL = EngineSettings(
     max_users=512,
     max_items=128,
