@@ -164,3 +164,17 @@ def test_the_rankers_context_is_the_length_of_the_session(n: int, context: int) 
     x = create.scratch(engine().settings)
     x.query[candidates.N_SESSION] = n
     assert candidates.context_of(x) == context
+
+
+def test_the_table_is_wiped_before_stamps_come_round_again() -> None:
+    e = learned(5)
+    x, rates = create.scratch(e.settings), create.rates(e.settings)
+    found = []
+    for stamp in (0, candidates._LAST_STAMP - 1, candidates._LAST_STAMP):
+        x.query[candidates.STAMP] = stamp
+        has_vector = bool(learn.read_query(e.state, x, rates, 3, False))
+        candidates.gather(e.state, x, rates, 3, np.zeros(0, np.int32), has_vector)
+        found.append(x.codes[: x.query[N_CANDIDATES]].tolist())
+        if stamp == candidates._LAST_STAMP:
+            assert x.query[candidates.STAMP] == 1
+    assert found[0] and all(each == found[0] for each in found)

@@ -52,6 +52,18 @@ def test_more_similar_users_than_there_is_room_for_are_left_out() -> None:
     assert (n, room.tolist()) == (3, [11, 9, 7])
 
 
+def test_the_table_is_wiped_before_stamps_come_round_again() -> None:
+    s = neighbours.empty(1, 16)
+    for user in range(5):
+        kernels.push(s, 0, user, user)
+    x = neighbours.scratch()
+    codes, decay = np.array([code(0)], np.int32), np.ones(1, np.float32)
+    for stamp in (0, kernels._LAST_STAMP - 1, kernels._LAST_STAMP):
+        x.query[0] = stamp
+        assert kernels.accumulate(s, x, -1, codes, 1, ROW_MASK, decay, 16) == 5
+    assert x.query[0] == 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(0.0078125, 4, width=32), max_size=40), st.integers(1, 20))
 def test_the_most_similar_are_chosen(similarity: list[float], n_neighbours: int) -> None:
