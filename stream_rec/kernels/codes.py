@@ -27,12 +27,6 @@ def code_of(row, generation):
 
 
 @kernel
-def row_of(code):
-    """The row of a code, whether or not it is still valid."""
-    return code & ROW_MASK
-
-
-@kernel
 def is_current(code, generation):
     """Does the code still mean what stands in its row?"""
     return (code >> 24) & 63 == np.int32(generation[code & ROW_MASK])
