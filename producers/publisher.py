@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
@@ -163,8 +164,9 @@ class Publisher:
         self._producer.poll(0)
 
     def poll(self, seconds: float = 0.0) -> None:
-        """Let delivery reports in for at most so long; callbacks run here."""
-        self._producer.poll(seconds)
+        """Let delivery reports in for about so long; callbacks run here."""
+        # librdkafka waits for whole milliseconds: what is less would not wait at all, and callers would spin.
+        self._producer.poll(math.ceil(seconds * 1000) / 1000)
 
     def __len__(self) -> int:
         """Records sent and not yet acknowledged."""
