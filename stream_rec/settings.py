@@ -172,6 +172,15 @@ class EngineSettings(_Branch):
         16_384, ge=1, description="events between refreshes of the vector index"
     )
     exact_below_items: int = Field(2048, ge=1, description="the vector index is exact up to this many items")
+    repeat_window: int = Field(
+        65_536,
+        ge=0,
+        le=1 << 24,
+        description="event_ids kept per partition to drop a producer's own repeats; 0 = they are learned again",
+    )
+    repeat_partitions: int = Field(
+        256, ge=1, le=4096, description="partitions whose event_ids are kept: those with a lower number"
+    )
     sources: tuple[SourceName, ...] = Field(
         get_args(SourceName), description="sources that rank; one left out still learns, but is not heard"
     )

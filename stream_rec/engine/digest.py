@@ -48,10 +48,14 @@ _BY_ITEM = (
 """Beginnings of the paths of arrays with a row per user or item."""
 
 
-def digest(state: State, attribution: Mapping[str, NDArray[Any]]) -> str:
+def digest(state: State, **beside: Mapping[str, NDArray[Any]]) -> str:
     """128 bits over all learned state; equal if and only if (but for collisions) two engines know the same.
 
     Rows that were never taken are left out, so the cost goes with what is known, not with the bounds.
+
+    Args:
+        state: of the kernels.
+        beside: state that is kept outside of it, as arrays by name.
     """
     users, items = n_rows(state.users), n_rows(state.items)
     h = xxhash.xxh3_128()
@@ -68,7 +72,8 @@ def digest(state: State, attribution: Mapping[str, NDArray[Any]]) -> str:
             array = array[:items]
         h.update(path.encode())
         h.update(np.ascontiguousarray(array).view(np.uint8).data)
-    for name, array in attribution.items():
-        h.update(name.encode())
-        h.update(np.ascontiguousarray(array).view(np.uint8).data)
+    for owner, arrays in beside.items():
+        for name, array in arrays.items():
+            h.update(f"{owner}.{name}".encode())
+            h.update(np.ascontiguousarray(array).view(np.uint8).data)
     return h.hexdigest()

@@ -18,6 +18,7 @@ from stream_rec.engine import catalogue, create, lists
 from stream_rec.engine.digest import digest
 from stream_rec.engine.names import ItemNames, n_rows, rows_of, with_room
 from stream_rec.engine.outputs import empty_slates, empty_verdicts, judged
+from stream_rec.engine.repeats import Repeats
 from stream_rec.engine.results import Learned, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.vectors import VectorIndex
@@ -66,6 +67,7 @@ class Engine:
         self.attribution = Attribution(
             measure or MeasureSettings(), max_items=settings.max_items, scenarios=list(settings.scenarios)
         )
+        self.repeats = Repeats(settings.repeat_window, settings.repeat_partitions)
         self._seed = np.uint64(settings.seed)
         self._rivers = Rivers(settings)
         self.sources: tuple[str, ...] = (*candidates.SOURCES, *self._rivers.names)
@@ -92,6 +94,8 @@ class Engine:
     ) -> Learned:
         """Learn a batch's events from the engine's position on, in order, each judged before it is learned.
 
+        An event whose event_id was learned before, inside the partition's window, is neither judged nor learned.
+
         Args:
             batch: one span of one partition.
             judge_all: judge every event, or besides the training sample those marked in a bool [n]. Changes nothing
@@ -109,13 +113,19 @@ class Engine:
         position = self._position_for(batch.span)
         first = int(np.searchsorted(batch.offsets, position))
         evicted = self._evicted()
+        repeated = self.repeats.mark(batch.span.partition, batch.event_ids, first)
+        new = np.delete(np.arange(len(batch)), repeated)
+        if len(repeated):
+            batch = batch.only(new)
+            judge_all = judge_all[new] if isinstance(judge_all, np.ndarray) else judge_all
+            left_out = None if left_out is None else [left_out[i] for i in new.tolist()]
         verdicts = self._learn_from(batch, first, judge_all, frozen, left_out)
         self._advance_to(batch.span)
         users, items = (now - before for now, before in zip(self._evicted(), evicted, strict=True))
         return Learned(
             n_learned=len(batch) - first,
-            n_repeated=0,
-            fresh=judged(verdicts),
+            repeated=repeated,
+            fresh=judged(verdicts, new),
             evicted_users=users,
             evicted_items=items,
         )
@@ -395,7 +405,7 @@ class Engine:
 
     def digest(self) -> str:
         """A hash of all that was learned; equal engines have equal digests."""
-        return digest(self.state, self.attribution.arrays())
+        return digest(self.state, attribution=self.attribution.arrays(), repeats=self.repeats.arrays())
 
     def stats(self) -> dict[str, float]:
         """Gauges: sizes, evictions, index."""
@@ -407,4 +417,5 @@ class Engine:
             "evicted_items": float(self.state.items.scalars[EVICTED]),
             **self._vectors.stats(self.state),
             **self.attribution.stats(),
+            "event_ids": float(self.repeats.n_ids()),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_rec.engine.results import Judged
 from stream_rec.kernels.learn import Verdicts
@@ -21,9 +22,14 @@ def empty_verdicts(n: int, n_sources: int) -> Verdicts:
     )
 
 
-def judged(v: Verdicts) -> Judged:
-    """Filled verdicts as the engine gives them out."""
-    return Judged(v.at, v.rank, v.by_source, v.popularity, v.only_index)
+def judged(v: Verdicts, places: NDArray[np.int64]) -> Judged:
+    """Filled verdicts as the engine gives them out.
+
+    Args:
+        v: on the events without repeats.
+        places: int64 [n], where each of these events stands in the batch.
+    """
+    return Judged(places[v.at].astype(np.int32), v.rank, v.by_source, v.popularity, v.only_index)
 
 
 def empty_slates(n: int, k: int) -> Slates:
