@@ -193,6 +193,21 @@ class EngineSettings(_Branch):
     )
 
 
+class JournalSettings(_Branch):
+    """In which order a worker learned."""
+
+    folder: str = Field("", description="folder on this machine; empty = no journal")
+    max_bytes: int = Field(
+        268_435_456,
+        ge=65_536,
+        description="all journals in the folder together, at most; the oldest part goes",
+    )
+    flush_events: int = Field(
+        10_000, ge=1, description="records learned and not yet written to the journal, at most"
+    )
+    flush_seconds: float = Field(1.0, gt=0, description="it is written this often")
+
+
 class MeasureSettings(_Branch):
     """Metrics."""
 
@@ -239,6 +254,7 @@ class Settings(_Branch):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
+    journal: JournalSettings = Field(default_factory=JournalSettings)
     data: DataSettings = Field(default_factory=DataSettings)
 
 
