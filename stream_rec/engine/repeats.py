@@ -63,23 +63,30 @@ class Repeats:
         """Take over what `arrays` gave, in place of what is known.
 
         Raises:
-            ConfigError: it was made with another `engine.repeat_window` or more partitions; nothing is changed then.
+            ConfigError: as for `check`; nothing is changed then.
         """
-        windows: dict[int, RepeatWindow] = {}
-        for partition in {int(name.partition(".")[0]) for name in arrays}:
-            hashes, marks = arrays[f"{partition}.hashes"], arrays[f"{partition}.marks"]
-            if partition >= self._partitions or len(hashes) != min(int(marks[0]), self._window):
+        self.check(arrays)
+        self._windows = {}
+        for partition in _partitions(arrays):
+            window = self._of(partition)
+            window.hashes[: len(arrays[f"{partition}.hashes"])] = arrays[f"{partition}.hashes"]
+            window.marks[:] = arrays[f"{partition}.marks"]
+            kernels.rebuild(window)
+
+    def check(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Could `load` take these?
+
+        Raises:
+            ConfigError: they were made with another `engine.repeat_window` or more partitions.
+        """
+        for partition in _partitions(arrays):
+            n, marks = len(arrays[f"{partition}.hashes"]), arrays[f"{partition}.marks"]
+            if partition >= self._partitions or n != min(int(marks[0]), self._window):
                 raise ConfigError(
                     f"the event ids of partition {partition} do not fit into engine.repeat_window = {self._window} "
                     f"and engine.repeat_partitions = {self._partitions}",
                     fix="start with the values that the snapshot was made with",
                 )
-            window = _empty(self._window)
-            window.hashes[: len(hashes)] = hashes
-            window.marks[:] = marks
-            kernels.rebuild(window)
-            windows[partition] = window
-        self._windows = windows
 
     def n_ids(self) -> int:
         """Ids known now."""
@@ -101,3 +108,7 @@ def _empty(window: int) -> RepeatWindow:
         slots=np.zeros(1 << (2 * window - 1).bit_length(), np.int32),
         marks=np.zeros(1, np.int64),
     )
+
+
+def _partitions(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
+    return sorted({int(name.partition(".")[0]) for name in arrays})
