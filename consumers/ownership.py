@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
 
 from faust.types import TP
 
 from consumers.catch_up import CatchUp, Stretch
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
-from consumers.line import Handler
+from consumers.handler import Handlers
 from consumers.points import point_records
 from schemas.records import MetricPoint, TopicName
 from schemas.topics import short_name
@@ -24,8 +23,6 @@ from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.measure.measures import Measures
 from stream_rec.settings import BusSettings
 from stream_rec.store.markers import Markers
-
-Handlers = Mapping[TopicName, Handler[Any]]
 
 
 class Ownership:

@@ -19,11 +19,13 @@ from consumers.app import make_app
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
 from consumers.events import EventsHandler
+from consumers.handler import Handlers
 from consumers.impressions import ImpressionsHandler
 from consumers.items import ItemsHandler
+from consumers.learning import Learning
 from consumers.line import Surroundings
 from consumers.lists import Lists
-from consumers.ownership import Handlers, Ownership
+from consumers.ownership import Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
 from consumers.rounds import Rounds, first_of
@@ -115,6 +117,9 @@ class Worker:
             ),
             "impressions": ImpressionsHandler(settings.ingest, emitter, measures),
         }
+        self.learning = Learning(
+            settings.bus.prefix, self._handlers, self.engine, lambda batch: self.consumer.is_current(batch)
+        )
         self.ownership = Ownership(
             settings.bus,
             self._handlers,
@@ -127,7 +132,9 @@ class Worker:
         )
         self._events.log = self.ownership.log
         self._events.n_partitions = partitions["events"]
-        around = Surroundings(lambda: self.consumer, self.engine, until, self._reread, self.fail)
+        around = Surroundings(
+            lambda: self.consumer, self.engine, self.learning, until, self._reread, self.fail
+        )
         self.app, self._lines = make_app(settings.bus, self._handlers, around, self.ownership, self._end)
 
     def _make_rounds(self, partitions: Mapping[TopicName, int]) -> None:
@@ -214,14 +221,9 @@ class Worker:
         tp = TP(batch.topic, batch.partition)
         begins = (await self.consumer.earliest_offsets(tp))[tp]
         if begins > gap.position:
-            self._log.warning(
-                "records were deleted before they were learned",
-                records=begins - gap.position,
-                partition=str(tp),
+            await self.learning.pass_over(
+                Fetched(batch.topic, batch.partition, batch.epoch, gap.position, begins)
             )
-            deleted = Fetched(batch.topic, batch.partition, batch.epoch, gap.position, begins)
-            handler = next(h for name, h in self._handlers.items() if self._full(name) == batch.topic)
-            await self.engine.ask(lambda engine: handler.relearn(engine, deleted))
         await self.consumer.reread(batch, max(begins, gap.position))
 
     def _reach(self) -> Iterator[Reach]:
