@@ -11,6 +11,7 @@ What must hold, so that every replica learns every record once (docs/follow.md):
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -77,10 +78,11 @@ class Learning:
         if span.next > first:
             self.on_learned(span, first)
 
-    def relearn(self, batch: Fetched) -> Future[None]:
+    def relearn(self, batch: Fetched) -> Future[float]:
         """Queue a batch that others serve, behind all that is ours: nothing is written or measured.
 
-        The future raises what `take` raises.
+        Returns:
+            The seconds it took the engine; raises what `take` raises.
         """
         return self._engine.submit(lambda engine: self._relearn(engine, batch), followed=True)
 
@@ -100,6 +102,8 @@ class Learning:
         assert name is not None, f"{batch.topic} is none of ours"
         return name
 
-    def _relearn(self, engine: Engine, batch: Fetched) -> None:
+    def _relearn(self, engine: Engine, batch: Fetched) -> float:
+        began = time.perf_counter()
         handler = self._handlers[self.topic(batch)]
         self.take(engine, batch, lambda: handler.relearn(engine, batch))
+        return time.perf_counter() - began
