@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -16,22 +16,29 @@ from faust.types import TP
 
 from consumers import library_logs
 from consumers.app import make_app
+from consumers.arrival import arrive
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
 from consumers.events import EventsHandler
+from consumers.follower import Follower
+from consumers.handler import Handlers
+from consumers.health import Distance, Health
 from consumers.impressions import ImpressionsHandler
 from consumers.items import ItemsHandler
+from consumers.learning import Learning
 from consumers.line import Surroundings
 from consumers.lists import Lists
-from consumers.ownership import Handlers, Ownership
+from consumers.ownership import Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
 from consumers.rounds import Rounds, first_of
+from consumers.topic_watch import TopicWatch
 from consumers.warm import warm_up
 from schemas.records import TopicName
 from schemas.topics import full_name
 from stream_rec import logs
 from stream_rec.bus.fetched import Fetched
+from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.bus.transport import BatchConsumer
 from stream_rec.clock import Clock, SystemClock
@@ -100,6 +107,7 @@ class Worker:
             registry(self.measures.figures),
             settings.measure.prometheus_host,
             settings.measure.prometheus_port,
+            {"/live": self.health.live, "/ready": self.health.ready},
         )
         self.metrics_url = self._metrics.url
 
@@ -115,9 +123,17 @@ class Worker:
             ),
             "impressions": ImpressionsHandler(settings.ingest, emitter, measures),
         }
+        self.learning = Learning(
+            settings.bus.prefix, self._handlers, self.engine, lambda batch: self.consumer.is_current(batch)
+        )
+        counts = {name: partitions[name] for name in FOLLOWED}
+        self.follower = Follower(
+            settings.bus, self.learning, self.engine, lambda tp: self.consumer.epochs.get(tp, 0), counts
+        )
+        self._topics = TopicWatch(settings.bus, counts, self._grow)
         self.ownership = Ownership(
             settings.bus,
-            self._handlers,
+            self.follower,
             self.engine,
             measures,
             self._markers,
@@ -127,7 +143,9 @@ class Worker:
         )
         self._events.log = self.ownership.log
         self._events.n_partitions = partitions["events"]
-        around = Surroundings(lambda: self.consumer, self.engine, until, self._reread, self.fail)
+        around = Surroundings(
+            lambda: self.consumer, self.engine, self.learning, until, self._reread, self.fail
+        )
         self.app, self._lines = make_app(settings.bus, self._handlers, around, self.ownership, self._end)
 
     def _make_rounds(self, partitions: Mapping[TopicName, int]) -> None:
@@ -154,7 +172,15 @@ class Worker:
         name = f"{socket.gethostname()}-{os.getpid()}"
         last_values = LastValuesStore(self._redis, settings.store, self._clock, worker=name)
         self._reports = Reports(
-            self.engine, self.measures, self._emitter, last_values, self._reach, self._clock
+            self.engine, self.measures, self._emitter, last_values, self._reach, self.follower, self._clock
+        )
+        self.health = Health(
+            settings.bus.ready_within_records,
+            settings.measure.live_within_seconds,
+            self.engine,
+            self.ownership.ready.is_set,
+            self._distances,
+            self._clock,
         )
         self._lost = asyncio.Event()
         self._events.on_lost = self._lost.set
@@ -170,10 +196,12 @@ class Worker:
         rounds.every(self._settings.store.lists_seconds, self._lists.write)
         rounds.every(REPORT_SECONDS, self._reports.send)
         rounds.every(LOOK_SECONDS, self._rewriter.look, self._lost)
-        watch = asyncio.create_task(self._watch())
+        services = (self._watch, self.follower.run, self._topics.run, self.health.run)
+        tasks = [asyncio.create_task(self._run(service)) for service in services]
         await self.stopping.wait()
         self._log.info("stopping")
-        watch.cancel()
+        for task in tasks:
+            task.cancel()
         await rounds.end(_CLOSE_SECONDS)
         await self._stop()
         if self._failure is not None:
@@ -199,29 +227,35 @@ class Worker:
             owned=", ".join(f"{name}/{partition}" for name, partition in sorted(self.ownership.owned)),
         )
 
-    async def _watch(self) -> None:
-        """Start Faust, and end the worker when it gives up."""
+    async def _run(self, service: Callable[[], Awaitable[None]]) -> None:
+        """Do a part of the work until cancelled; what it raises ends the worker."""
         try:
-            await self.app.start()
-            await self.app.wait_until_stopped()
+            await service()
         except Exception as error:  # noqa: BLE001 - whatever it was, the worker cannot go on
             self.app.fail(error)
+
+    async def _watch(self) -> None:
+        """Learn what has been served, then start Faust, and end the worker when it gives up."""
+        await arrive(self._settings.bus, self.engine, self.follower)
+        await self.app.start()
+        await self.app.wait_until_stopped()
         if not self.stopping.is_set():
             self.app.fail(self.app.crash_reason or Unavailable("kafka", "the consumer stopped by itself"))
+
+    def _grow(self, partitions: Mapping[TopicName, int]) -> None:
+        """Topics have more partitions: the group's next rebalance gives them to someone, until then we follow."""
+        self._events.n_partitions = partitions["events"]
+        self._lists.n_item_partitions = partitions["items"]
+        self.follower.grow(partitions)
 
     async def _reread(self, batch: Fetched, gap: GapError) -> None:
         """Go back to what the engine misses, or past it if it is gone."""
         tp = TP(batch.topic, batch.partition)
         begins = (await self.consumer.earliest_offsets(tp))[tp]
         if begins > gap.position:
-            self._log.warning(
-                "records were deleted before they were learned",
-                records=begins - gap.position,
-                partition=str(tp),
+            await self.learning.pass_over(
+                Fetched(batch.topic, batch.partition, batch.epoch, gap.position, begins)
             )
-            deleted = Fetched(batch.topic, batch.partition, batch.epoch, gap.position, begins)
-            handler = next(h for name, h in self._handlers.items() if self._full(name) == batch.topic)
-            await self.engine.ask(lambda engine: handler.relearn(engine, deleted))
         await self.consumer.reread(batch, max(begins, gap.position))
 
     def _reach(self) -> Iterator[Reach]:
@@ -230,6 +264,13 @@ class Worker:
             end = self.consumer.end(tp)
             if end is not None:
                 yield Reach(name, partition, end, self.consumer.committed(tp) or 0)
+
+    def _distances(self) -> Iterator[Distance]:
+        yield from self.follower.lags()
+        for name, partition in sorted(self.ownership.owned):
+            tp = TP(self._full(name), partition)
+            end = self.consumer.end(tp)
+            yield name, partition, None if end is None else max(0, end - (self.consumer.committed(tp) or 0))
 
     def _full(self, name: TopicName) -> str:
         return full_name(self._settings.bus.prefix, name)

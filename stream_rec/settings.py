@@ -60,6 +60,28 @@ class BusSettings(_Branch):
     admin_timeout_seconds: float = Field(
         10.0, gt=0, description="one question about topics or offsets may take this"
     )
+    metadata_seconds: float = Field(
+        5.0, gt=0, le=300, description="how often is looked whether topics have more partitions"
+    )
+    backoff_max_seconds: float = Field(
+        1.0, gt=0, le=60, description="longest pause between tries while Kafka is down"
+    )
+    follow_ahead_records: int = Field(
+        4_000, ge=1, description="records of partitions that others own, read and not yet learned, at most"
+    )
+    follow_ahead_bytes: int = Field(16_777_216, ge=1024, description="the same in bytes, within a batch")
+    follow_slice_seconds: float = Field(
+        0.005,
+        gt=0,
+        le=1,
+        description="records that others serve are learned in slices this long, so that owned batches wait no longer",
+    )
+    ready_within_records: int = Field(
+        10_000,
+        ge=0,
+        description="joins the group when no partition's learning is further behind what the group has served; is "
+        "ready when no partition is further from its end",
+    )
     publish_timeout_seconds: float = Field(
         30.0, gt=0, description="a record not acknowledged by then is an error"
     )
@@ -270,7 +292,10 @@ class MeasureSettings(_Branch):
     )
     drift_delta: float = Field(0.002, gt=0, lt=1, description="ADWIN's confidence on the served hit-rate")
     prometheus_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0 = any free port")
-    prometheus_host: str = Field("127.0.0.1", description="address of /metrics")
+    prometheus_host: str = Field("127.0.0.1", description="address of /metrics, /live and /ready")
+    live_within_seconds: float = Field(
+        30.0, gt=0, description="/live fails when the worker has been stuck for so long"
+    )
 
 
 class Settings(_Branch):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from consumers.catch_up import CatchUp, Stretch
 from faust.types import TP
 
-from consumers.catch_up import CatchUp, Stretch
 from stream_rec.bus.fetched import Fetched
 from stream_rec.settings import BusSettings, Settings
 
