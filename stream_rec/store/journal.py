@@ -17,7 +17,17 @@ from stream_rec import logs
 from stream_rec.clock import Clock
 from stream_rec.errors import ConfigError
 from stream_rec.settings import JournalSettings
-from stream_rec.store.journal_file import SUFFIX, Drifted, Entry, Forgot, Head, Run, block, read_head
+from stream_rec.store.journal_file import (
+    SUFFIX,
+    Drifted,
+    Entry,
+    Forgot,
+    Head,
+    Run,
+    block,
+    read_head,
+    state_of,
+)
 
 _SEGMENTS = 32
 """A segment is closed at this share of `journal.max_bytes`, so the oldest that makes room is no more than that."""
@@ -37,7 +47,8 @@ class Journal:
         topic_ids: id of each topic.
         clock: names segments.
         positions: of the engine as it is now.
-        snapshot: name of the one it was restored from; empty = it has learned nothing.
+        base: the state it is in: what `saved` gave when the snapshot was written that it was restored from, or else the
+            name of that snapshot; empty = it has learned nothing.
 
     Raises:
         ConfigError: nothing can be written there.
@@ -52,7 +63,7 @@ class Journal:
         topic_ids: Mapping[str, str],
         clock: Clock,
         positions: Mapping[tuple[str, int], int] | None = None,
-        snapshot: str = "",
+        base: str = "",
     ) -> None:
         self._settings = settings
         self._folder = folder
@@ -61,6 +72,7 @@ class Journal:
         self._positions = dict(positions or {})
         self._started_ms = int(clock.now() * 1000)
         self._session = f"{self._started_ms:013d}-{worker}"
+        self._base = base
         self._sequence = -1
         self._entries: list[Entry] = []
         self._unflushed = 0
@@ -70,7 +82,7 @@ class Journal:
         self._log = logs.get("journal")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._begin(snapshot)
+            self._begin()
         except OSError as error:
             raise ConfigError(
                 f"cannot write a journal to {folder}: {error.strerror}", fix="set journal.folder"
@@ -97,16 +109,21 @@ class Journal:
         """`Engine.forget_user` was called just now, for the user whose id has this hash."""
         self._entries.append(Forgot(user_hash))
 
-    def saved(self, snapshot: str) -> None:
-        """A snapshot of this name holds exactly the state as of now: a segment begins here."""
-        self.flush()
-        self._guarded(lambda: self._begin(snapshot))
+    def saved(self) -> str:
+        """A snapshot is made of the state as of now: a segment begins here.
 
-    def keep(self, snapshots: Collection[str]) -> None:
-        """Drop what was written before the oldest of these snapshots: nothing starts there any more."""
+        Returns:
+            A name of the state, to be kept with the snapshot; empty = the journal has ended.
+        """
+        self.flush()
+        self._guarded(self._begin)
+        return "" if self._broken else f"{self._session}/{self._sequence}"
+
+    def keep(self, states: Collection[str]) -> None:
+        """Drop what was written before the oldest of these states: nothing starts there any more."""
         for at, path in enumerate(self._mine):
             head = read_head(path) if path.exists() else None
-            if head is not None and head.snapshot in snapshots:
+            if head is not None and state_of(head) in states:
                 self._drop(self._mine[:at])
                 return
 
@@ -116,7 +133,7 @@ class Journal:
             entries, self._entries, self._unflushed = self._entries, [], 0
             self._guarded(lambda: self._append(block(entries)))
         if self._size >= self._settings.max_bytes // _SEGMENTS:
-            self._guarded(lambda: self._begin(""))
+            self._guarded(self._begin)
 
     def _guarded(self, write: Callable[[], None]) -> None:
         if self._broken:
@@ -127,7 +144,7 @@ class Journal:
             self._broken = True
             self._log.error("the journal ends here: it cannot be written", why=str(error))
 
-    def _begin(self, snapshot: str) -> None:
+    def _begin(self) -> None:
         """Open the next segment."""
         self._sequence += 1
         created_ms = int(self._clock.now() * 1000)
@@ -135,7 +152,7 @@ class Journal:
         positions = tuple(
             (topic, partition, at) for (topic, partition), at in sorted(self._positions.items())
         )
-        head = Head(self._session, self._sequence, self._started_ms, snapshot, self._topic_ids, positions)
+        head = Head(self._session, self._sequence, self._started_ms, self._base, self._topic_ids, positions)
         self._mine.append(path)
         self._size = 0
         self._append(block([head]))

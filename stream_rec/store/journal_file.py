@@ -34,8 +34,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True, tag=0):
         session: of the worker: one life of an engine, from empty or from a snapshot on.
         sequence: of the segment in its session, from 0.
         started_ms: when the session began, the worker's clock.
-        snapshot: name of the snapshot that holds exactly the state here; empty = there is none (in the first segment of
-            a session: the engine was empty).
+        base: the state that the session began with: of another session's segment (`state_of`), or the name of a
+            snapshot that knows none; empty = the engine was empty.
         logs: id of each topic.
         positions: topic, partition, next offset to learn, of everything learned so far; sorted.
     """
@@ -43,9 +43,14 @@ class Head(msgspec.Struct, frozen=True, array_like=True, tag=0):
     session: str
     sequence: int
     started_ms: int
-    snapshot: str
+    base: str
     logs: dict[str, str]
     positions: tuple[tuple[str, int, int], ...]
+
+
+def state_of(head: Head) -> str:
+    """Names the state at the beginning of a segment; kept in the notes of a snapshot that holds it."""
+    return f"{head.session}/{head.sequence}"
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True, tag=1):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream_rec.store.journal_file import SUFFIX, Entry, Head, Run, read_entries, read_head
+from stream_rec.store.journal_file import SUFFIX, Entry, Head, Run, read_entries, read_head, state_of
 
 Positions = Mapping[tuple[str, int], int]
 
@@ -80,14 +80,12 @@ class Lineage:
             sequence += 1
 
 
-def lineages(
-    folder: Path, snapshot: str, positions: Positions, topic_ids: Mapping[str, str]
-) -> list[Lineage]:
+def lineages(folder: Path, state: str, positions: Positions, topic_ids: Mapping[str, str]) -> list[Lineage]:
     """All that went on from a state, by when their sessions began.
 
     Args:
         folder: of the journal; may be missing.
-        snapshot: name of the snapshot that holds the state; empty = the empty engine.
+        state: what `Journal.saved` named it, or the name of a snapshot without such a name; empty = the empty engine.
         positions: of that state.
         topic_ids: of the log as it is now; a session that learned from another one has nothing to tell.
     """
@@ -99,8 +97,8 @@ def lineages(
     for segments in sessions.values():
         segments.sort(key=lambda segment: segment.head.sequence)
         for at, segment in enumerate(segments):
-            is_begin = snapshot != "" or segment.head.sequence == 0
-            if is_begin and segment.head.snapshot == snapshot and _positions(segment.head) == positions:
+            is_base = segment.head.sequence == 0 and segment.head.base == state
+            if (is_base or state_of(segment.head) == state) and _positions(segment.head) == positions:
                 found.append(Lineage(segments[at:]))
                 break
     return sorted(found, key=lambda lineage: (lineage.started_ms, lineage.session))
