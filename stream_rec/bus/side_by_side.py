@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -59,10 +59,18 @@ class SideBySide:
         wanted = [where for where, stream in self._streams.items() if stream.position < stream.end]
         self._consumer.assign([self._at(where, self._streams[where].position) for where in wanted])
 
-    def take(self, where: Where, until: int) -> Fetched | None:
+    def take(
+        self, where: Where, until: int, may: Callable[[int, int], bool] = lambda _ts, _offset: True
+    ) -> Fetched | None:
         """The next batch of a partition: not beyond `until`, `bus.batch_max_records` at most.
 
         Offsets without a record (compacted, deleted, or the end of a transaction) are inside a batch.
+
+        Args:
+            where: which partition.
+            until: the offset to stop before.
+            may: asked with the broker's timestamp and the offset of each record: the first one that it refuses, and all
+                behind it, stay for later. It must not refuse the first one.
 
         Returns:
             None when everything before `until`, or before the end of the stretch, was taken.
@@ -77,16 +85,19 @@ class SideBySide:
             return None
         self._fill(where, until)
         batch = Fetched(full_name(self._bus.prefix, where[0]), where[1], 0, stream.position, stream.position)
-        while stream.records and len(batch) < self._most and stream.records[0].offset() < until:
-            message = stream.records.popleft()
+        while stream.records and len(batch) < self._most:
+            message = stream.records[0]
+            offset, timestamp = message.offset(), message.timestamp()[1]
+            if offset >= until or not may(timestamp, offset):
+                break
+            stream.records.popleft()
             batch.keys.append(message.key())
             batch.values.append(message.value())
-            batch.offsets.append(message.offset())
-            batch.timestamps.append(message.timestamp()[1])
-        done = stream.records[0].offset() if stream.records else stream.reached
-        if len(batch) and done < until:
-            done = batch.offsets[-1] + 1
-        stream.position = min(done, until)
+            batch.offsets.append(offset)
+            batch.timestamps.append(timestamp)
+        everything_before = stream.records[0].offset() if stream.records else stream.reached
+        is_done = everything_before >= until or not batch.offsets
+        stream.position = min(everything_before, until) if is_done else batch.offsets[-1] + 1
         object.__setattr__(batch, "next", stream.position)
         return batch
 
