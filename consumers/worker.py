@@ -9,7 +9,6 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 
 from faust.types import TP
@@ -17,6 +16,7 @@ from faust.types import TP
 from consumers import library_logs
 from consumers.app import make_app
 from consumers.arrival import arrive
+from consumers.beside import beside
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
 from consumers.events import EventsHandler
@@ -28,10 +28,12 @@ from consumers.items import ItemsHandler
 from consumers.learning import Learning
 from consumers.line import Surroundings
 from consumers.lists import Lists
+from consumers.order import Order
 from consumers.ownership import Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
-from consumers.rounds import Rounds, first_of
+from consumers.rounds import Rounds
+from consumers.snapshots import WRITERS_PARTITION, Snapshots, Started, engine_at_start
 from consumers.topic_watch import TopicWatch
 from consumers.warm import warm_up
 from schemas.records import TopicName
@@ -39,7 +41,7 @@ from schemas.topics import full_name
 from stream_rec import logs
 from stream_rec.bus.fetched import Fetched
 from stream_rec.bus.lag import FOLLOWED
-from stream_rec.bus.topics import ensure_topics
+from stream_rec.bus.topics import ensure_topics, log_id
 from stream_rec.bus.transport import BatchConsumer
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.engine.engine import Engine
@@ -56,6 +58,7 @@ from stream_rec.store.waiting import until_available
 
 REPORT_SECONDS = 1.0
 LOOK_SECONDS = 2.0
+SNAPSHOT_LOOK_SECONDS = 1.0
 STOP_SECONDS = 4.0
 """All that a stop may take, so that a process that is told to stop is gone within five seconds."""
 _CLOSE_SECONDS = 1.0
@@ -72,7 +75,7 @@ class Worker:
         partitions: by topic, as `ensure_topics` says.
         clock: processing time.
         stopping: set to end the worker; it sets it itself when it cannot go on.
-        engine: what learns; None = an empty one.
+        started: what learns; None = an empty engine.
 
     Raises:
         ConfigError: the operator must fix something.
@@ -85,17 +88,19 @@ class Worker:
         partitions: Mapping[TopicName, int],
         clock: Clock,
         stopping: asyncio.Event,
-        engine: Engine | None = None,
+        started: Started | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._log = logs.get("worker")
         self._failure: BaseException | None = None
         self.stopping = stopping
-        engine = engine or Engine(settings.engine, settings.measure)
+        engine, base = started or Started(Engine(settings.engine, settings.measure))
         self.engine = EngineThread(engine)
+        topic_ids = {str(name): log_id(settings.bus, name) for name in FOLLOWED}
+        self._order = Order(settings.journal, engine, base, topic_ids, clock)
         self.measures = Measures(
-            settings.measure, engine.sources, attribution=engine.attribution, on_drift=engine.on_drift
+            settings.measure, engine.sources, attribution=engine.attribution, on_drift=self._order.drift
         )
         self._redis = connect(settings.store)
         self._markers = Markers(self._redis, settings.store)
@@ -126,6 +131,7 @@ class Worker:
         self.learning = Learning(
             settings.bus.prefix, self._handlers, self.engine, lambda batch: self.consumer.is_current(batch)
         )
+        self.learning.on_learned = self._order.learned
         counts = {name: partitions[name] for name in FOLLOWED}
         self.follower = Follower(
             settings.bus, self.learning, self.engine, lambda tp: self.consumer.epochs.get(tp, 0), counts
@@ -182,6 +188,13 @@ class Worker:
             self._distances,
             self._clock,
         )
+        self._snapshots = Snapshots(
+            settings,
+            self.engine,
+            self._clock,
+            lambda: WRITERS_PARTITION in self.ownership.owned,
+            self._order,
+        )
         self._lost = asyncio.Event()
         self._events.on_lost = self._lost.set
 
@@ -196,6 +209,8 @@ class Worker:
         rounds.every(self._settings.store.lists_seconds, self._lists.write)
         rounds.every(REPORT_SECONDS, self._reports.send)
         rounds.every(LOOK_SECONDS, self._rewriter.look, self._lost)
+        rounds.every(SNAPSHOT_LOOK_SECONDS, self._snapshots.look)
+        rounds.every(self._settings.journal.flush_seconds, self._write_order)
         services = (self._watch, self.follower.run, self._topics.run, self.health.run)
         tasks = [asyncio.create_task(self._run(service)) for service in services]
         await self.stopping.wait()
@@ -208,6 +223,9 @@ class Worker:
             self._log.error("the worker ends", why=str(self._failure))
             return 1
         return 0
+
+    async def _write_order(self) -> None:
+        await self.engine.ask(lambda _: self._order.flush())
 
     def fail(self, error: BaseException) -> None:
         """A bug, or a server that will not come back: end the process, and ack nothing more."""
@@ -283,14 +301,21 @@ class Worker:
         async def step(name: str, work: Awaitable[object], most: float = _CLOSE_SECONDS) -> None:
             await _at_most(name, work, min(most, max(0.1, deadline - loop.time())))
 
+        is_writer = WRITERS_PARTITION in self.ownership.owned
         self.consumer.interrupted.set()
         await step("leave the group", self.app.stop(), self._settings.bus.drain_seconds + _CLOSE_SECONDS)
         await step("finish batches", asyncio.gather(*(line.idle() for line in self._lines)))
         await step("send the last figures", self._reports.send(everything=True))
         await step("publish", asyncio.to_thread(self._emitter.close, _CLOSE_SECONDS))
+        if is_writer:
+            await step("write a last snapshot", self._snapshots.last(), self._settings.snapshot.stop_seconds)
         await step("close /metrics", asyncio.to_thread(self._metrics.close))
         await step("close redis", self._redis.aclose())
-        await step("end the engine", asyncio.to_thread(self.engine.close))
+        await step("end the engine", asyncio.to_thread(self._end_engine))
+
+    def _end_engine(self) -> None:
+        self.engine.close()
+        self._order.flush()
 
 
 async def _at_most(name: str, work: Awaitable[object], seconds: float) -> None:
@@ -305,35 +330,18 @@ async def _at_most(name: str, work: Awaitable[object], seconds: float) -> None:
         log.warning("failed: what was not done comes again", step=name, why=str(error))
 
 
-async def _warm_up(stopping: asyncio.Event) -> None:
-    """Compile the kernels before the group counts on us; a stop does not wait for it."""
-
-    def compile_all() -> None:
-        try:
-            warm_up()
-        except Exception as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-        with suppress(RuntimeError):  # the loop is closed: the worker was told to stop meanwhile
-            loop.call_soon_threadsafe(ready.set)
-
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    failures: list[Exception] = []
-    threading.Thread(target=compile_all, name="warm-up", daemon=True).start()
-    await first_of(ready, stopping)
-    for failure in failures:
-        raise failure
-
-
 async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine: Engine | None) -> int:
     loop = asyncio.get_running_loop()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
-    await _warm_up(stopping)
+    # Before the group counts on us.
+    await beside("warm-up", warm_up, stopping)
+    started = Started(engine) if engine else await engine_at_start(settings, stopping)
     if stopping.is_set():
         return 0
-    worker = Worker(settings, partitions, clock, stopping, engine)
+    worker = Worker(settings, partitions, clock, stopping, started)
     # What is there now stays: going through it for garbage would stop the world for a tenth of a second and more.
     gc.collect()
     gc.freeze()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stream_rec.errors import UnusableSnapshot
 from stream_rec.store.snapshots_header import ALIGNMENT, Header, HeldArray
 
+_CHUNK = 1 << 22
 _PADDING = memoryview(bytes(ALIGNMENT))
 
 
@@ -29,8 +30,9 @@ def buffers(arrays: Mapping[str, NDArray[Any]]) -> list[memoryview]:
 
 def sealed(held: Iterable[HeldArray], path: Path) -> list[HeldArray]:
     """The arrays with the checksums of what is in the file."""
-    raw = _mapped(path)
-    return [msgspec.structs.replace(each, checksum=_checksum(_bytes(raw, each))) for each in held]
+    # Read, not mapped: the file must not count as this process's memory.
+    with path.open("rb") as file:
+        return [msgspec.structs.replace(each, checksum=_checksum_in(file, each)) for each in held]
 
 
 def opened(header: Header, path: Path) -> dict[str, NDArray[Any]]:
@@ -67,6 +69,15 @@ def _mapped(path: Path) -> NDArray[np.uint8]:
 
 def _bytes(raw: NDArray[np.uint8], held: HeldArray) -> NDArray[np.uint8]:
     return raw[held.offset : held.offset + held.nbytes]
+
+
+def _checksum_in(file: BinaryIO, held: HeldArray) -> str:
+    file.seek(held.offset)
+    h, left = xxhash.xxh3_64(), held.nbytes
+    while chunk := file.read(min(left, _CHUNK)):
+        h.update(chunk)
+        left -= len(chunk)
+    return str(h.hexdigest())
 
 
 def _checksum(part: NDArray[np.uint8]) -> str:

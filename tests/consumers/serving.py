@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 
+from consumers.snapshots import Started
 from consumers.worker import Worker
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
@@ -20,7 +21,8 @@ def serve(settings: Settings, engine: Engine | None, meanwhile: Callable[[Worker
 
     async def scenario() -> int:
         stopping = asyncio.Event()
-        worker = Worker(settings, ensure_topics(settings.bus), SystemClock(), stopping, engine)
+        started = Started(engine) if engine else None
+        worker = Worker(settings, ensure_topics(settings.bus), SystemClock(), stopping, started)
         serving = asyncio.create_task(worker.serve())
         try:
             await meanwhile(worker)
