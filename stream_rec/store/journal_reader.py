@@ -28,12 +28,14 @@ class Lineage:
     Attributes:
         session: of the worker.
         started_ms: when it began.
+        is_torn: what could be read last ended before the session did; known once `entries` was read to its end.
     """
 
     def __init__(self, segments: list[Segment]) -> None:
         self._segments = segments
         self.session = segments[0].head.session
         self.started_ms = segments[0].head.started_ms
+        self.is_torn = False
 
     def entries(self) -> Iterator[Entry]:
         """Runs, joined where one continues the other, and marks; up to a hole, a torn block or a contradiction."""
@@ -62,6 +64,7 @@ class Lineage:
         )
 
     def _read(self) -> Iterator[Entry]:
+        self.is_torn = True
         positions = _positions(self._segments[0].head)
         sequence = self._segments[0].head.sequence
         for segment in self._segments:
@@ -78,6 +81,7 @@ class Lineage:
             if not whole:
                 return
             sequence += 1
+        self.is_torn = False
 
 
 def lineages(folder: Path, state: str, positions: Positions, topic_ids: Mapping[str, str]) -> list[Lineage]:
