@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from consumers.order import NOTE
 from consumers.snapshots import ask_facts
-from consumers.time_travel import Bounds, Goal, Rebuilding, UntilEvent
+from consumers.time_travel import Bounds, Goal, Rebuilding, UntilEvent, UntilTime
 from stream_rec import logs
 from stream_rec.bus.lag import FOLLOWED
-from stream_rec.bus.side_by_side import Where, opened
+from stream_rec.bus.side_by_side import opened
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import UnusableSnapshot
 from stream_rec.settings import BusSettings, Settings
@@ -21,6 +21,9 @@ from stream_rec.store.journal_reader import Lineage, lineages
 from stream_rec.store.snapshots import SnapshotStore
 from stream_rec.store.snapshots_facts import Facts, check_log, differences
 from stream_rec.store.snapshots_header import Header
+
+LIVE_SECONDS = 5.0
+"""A worker that had learned every partition up to this was live: its state is the answer, as it was."""
 
 
 class _Beginning(NamedTuple):
@@ -50,7 +53,6 @@ class Rebuilt:
         drifted: falls of the served hit-rate, as the journal has them.
         last_ms: the broker's timestamp of the latest record learned since; 0 = none.
         doubts: why it may not be that worker's state bit for bit; empty = it is.
-        behind: partitions with older records that the worker had not learned at that moment.
     """
 
     engine: Engine
@@ -61,7 +63,6 @@ class Rebuilt:
     drifted: int
     last_ms: int
     doubts: list[str]
-    behind: list[Where]
 
 
 def rebuild(settings: Settings, goal: Goal, at_ms: int) -> Rebuilt:
@@ -110,9 +111,9 @@ def _rebuilt(
     with opened(settings.bus, stretches) as log:
         work = Rebuilding(engine, settings.ingest, log, bounds, goal)
         reached = lineage is not None and work.follow(lineage.entries())
-        if not reached:
+        was_late = reached and isinstance(goal, UntilTime) and work.is_behind(LIVE_SECONDS)
+        if not reached or was_late:
             work.merge()
-        behind = work.behind() if reached and not isinstance(goal, UntilEvent) else []
     return Rebuilt(
         engine=engine,
         snapshot=beginning.header.name if beginning.header else "",
@@ -122,7 +123,6 @@ def _rebuilt(
         drifted=work.drifted,
         last_ms=work.last_ms,
         doubts=list(_doubts(work, beginning, lineage, reached)),
-        behind=behind,
     )
 
 
@@ -130,7 +130,12 @@ def _doubts(work: Rebuilding, beginning: _Beginning, lineage: Lineage | None, re
     if lineage is None:
         begin = f"snapshot {beginning.header.name}" if beginning.header else "the beginning of the log"
         yield f"no journal goes on from {begin}: {work.merged:,} records were merged by the broker's timestamps"
-    elif not reached and work.merged:
+    elif reached and work.merged:
+        yield (
+            "the worker was catching up at that time: "
+            f"{work.merged:,} records that it had not learned yet were merged by the broker's timestamps"
+        )
+    elif work.merged:
         yield f"the journal ends before: the last {work.merged:,} records were merged by the broker's timestamps"
     elif not reached and lineage.is_torn:
         yield "the journal's end is torn: a mark may be missing"

@@ -138,10 +138,10 @@ class Rebuilding:
             else:
                 heads[where] = head
 
-    def behind(self) -> list[Where]:
-        """Partitions that hold records from before the goal's time that were not learned yet at that moment."""
-        heads = {where: self.log.head(where) for where in self.bounds}
-        return [where for where, head in heads.items() if head is not None and head[0] <= self.goal.ms]
+    def is_behind(self, seconds: float) -> bool:
+        """Does any partition hold a record that is older than the goal's time by so much, and was not learned yet?"""
+        heads = [self.log.head(where) for where in self.bounds]
+        return any(head is not None and head[0] < self.goal.ms - seconds * 1000 for head in heads)
 
     def _merge_from(self, where: Where, next_best: tuple[int, int, int, str] | None) -> None:
         first = True

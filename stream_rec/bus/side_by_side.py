@@ -130,7 +130,9 @@ class SideBySide:
 
     def _consume(self) -> bool:
         """Put what has come to its partition; False if nothing has."""
-        messages = self._consumer.consume(self._most, _CONSUME_SECONDS)
+        # `consume` alone would wait until it has all that it is asked for.
+        first = self._consumer.poll(_CONSUME_SECONDS)
+        messages = [first, *self._consumer.consume(self._most, 0.0)] if first is not None else []
         for message in messages:
             where = self._by_full[message.topic(), message.partition()]
             stream, error, offset = self._streams[where], message.error(), message.offset()
