@@ -16,6 +16,8 @@ COMMANDS = {
     "simulate",
     "recommend",
     "similar",
+    "replay-state",
+    "why",
     "lag",
     "demo",
     "bench",

@@ -35,11 +35,12 @@ START, N = 1_600_000_000.0, 3000
 SHOWN = ("i1", "i2", "i3")
 
 
-@pytest.fixture(scope="module")
-def log(tansu: str) -> BusSettings:
+@pytest.fixture(scope="module", params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+def log(request: pytest.FixtureRequest) -> BusSettings:
     """A log of all three topics in 4 partitions: a record a second, in each topic from the same second on."""
     prefix = f"t{uuid.uuid4().hex[:10]}-"
-    bus = BusSettings(bootstrap=tansu, prefix=prefix, group=f"{prefix}group", batch_max_records=100)
+    bootstrap = request.getfixturevalue(request.param)
+    bus = BusSettings(bootstrap=bootstrap, prefix=prefix, group=f"{prefix}group", batch_max_records=100)
     ensure_topics(bus)
     logged: dict[TopicName, list[tuple[str, Record]]] = {
         "events": [(each.user_id, each) for each in clicks(N)],
