@@ -64,9 +64,7 @@ def values(reads: list[Read]) -> list[bytes | None]:
     return [value for read in reads for value in read.batch.values]
 
 
-def test_every_record_comes_once_and_in_order_from_where_it_was_begun(
-    reader: LogReader, topic: str
-) -> None:
+def test_every_record_comes_once_and_in_order_from_where_it_was_begun(reader: LogReader, topic: str) -> None:
     reader.begin({TP(topic, 0): Start(3, 500), TP(topic, 1): Start(4, None)})
     reads = read_until(reader, {0: N, 1: N})
     assert values(reads[0]) == [f"0/{offset}".encode() for offset in range(500, N)]
