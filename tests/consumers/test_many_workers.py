@@ -1,0 +1,174 @@
+"""Each worker learns the whole log exactly once, whoever owns what, and whoever comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from consumers.worker import Worker
+from schemas.codec import encode
+from schemas.records import Item
+from stream_rec.bus.lag import lag
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.engine.engine import Engine
+from stream_rec.settings import Settings
+from tests.consumers.publishing import clicks, publish, publish_events
+from tests.consumers.running import behind
+from tests.consumers.serving import SMALL, serving
+from tests.consumers.witness import wrongly_learned
+from tests.waiting import wait_until_async
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()  # a Kafka client lives until it is collected
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"engine": SMALL})
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    await wait_until_async(condition, 60, what)
+
+
+def n_learned(engine: Engine) -> int:
+    return int(engine.stats()["events_learned"])
+
+
+def reached(engine: Engine) -> dict[tuple[str, int], int]:
+    """Positions in partitions that hold something."""
+    return {where: position for where, position in engine.position.items() if position}
+
+
+def owned(worker: Worker) -> set[tuple[str, int]]:
+    return set(worker.ownership.owned) if worker.ownership.ready.is_set() else set()
+
+
+async def split(settings: Settings, *workers: Worker) -> None:
+    """Until every partition has one owner."""
+    n = 3 * settings.bus.partitions
+
+    def is_split() -> bool:
+        found = [owned(worker) for worker in workers]
+        return all(worker.ownership.ready.is_set() for worker in workers) and (
+            sum(map(len, found)) == n == len(set().union(*found))
+        )
+
+    await until(is_split, "every partition to have one owner")
+
+
+async def served(settings: Settings, n_events: int) -> None:
+    def is_served() -> bool:
+        found = [at for at in lag(settings.bus) if at.topic == "events"]
+        return sum(at.end for at in found) == n_events and all(at.lag == 0 for at in found)
+
+    deadline = asyncio.get_running_loop().time() + 60
+    while not await asyncio.to_thread(is_served):
+        assert asyncio.get_running_loop().time() < deadline, "not all is committed"
+        await asyncio.sleep(0.1)
+
+
+def test_two_workers_learn_everything_through_joining_and_leaving_under_traffic(settings: Settings) -> None:
+    engines = [Engine(SMALL) for _ in range(3)]
+
+    async def scenario() -> dict[str, tuple[int, int]]:
+        last: dict[str, tuple[int, int]] = {}
+
+        async def traffic(seed: int) -> None:
+            for part in range(4):
+                published = await asyncio.to_thread(
+                    publish_events, settings.bus, clicks(400, seed=seed + part)
+                )
+                last.update(published.last)
+
+        begin = asyncio.create_task
+        await asyncio.to_thread(ensure_topics, settings.bus)
+        items = [(f"i{n}".encode(), encode(Item(f"i{n}", tags=("tag",)))) for n in range(50)]
+        await asyncio.to_thread(publish, settings.bus, "items", items)
+        async with serving(settings, engines[0]) as first:
+            await split(settings, first)
+            writing = begin(traffic(10))
+            async with serving(settings, engines[1]) as second:
+                await split(settings, first, second)
+                await writing
+                await until(
+                    lambda: n_learned(engines[0]) == n_learned(engines[1]) == 1_600, "both to know all"
+                )
+                assert reached(engines[0]) == reached(engines[1])
+                writing = begin(traffic(20))
+            await split(settings, first)
+            await writing
+            async with serving(settings, engines[2]) as third:
+                writing = begin(traffic(30))
+                await split(settings, first, third)
+                await writing
+                await until(
+                    lambda: n_learned(engines[0]) == n_learned(engines[2]) == 4_800, "both to know all"
+                )
+                await served(settings, 4_800)
+        return last
+
+    last = asyncio.run(scenario())
+    assert wrongly_learned(settings.bus, engines[0]) == {}
+    assert wrongly_learned(settings.bus, engines[2]) == {}
+    assert behind(settings, last) == {}
+
+
+def test_a_worker_that_owns_nothing_follows_everything_and_is_ready(tansu_settings: Settings) -> None:
+    bus = tansu_settings.bus.model_copy(update={"partitions": 2})
+    settings = tansu_settings.model_copy(update={"engine": SMALL, "bus": bus})
+    engines = [Engine(SMALL) for _ in range(3)]
+
+    async def scenario() -> None:
+        async with (
+            serving(settings, engines[0]) as one,
+            serving(settings, engines[1]) as two,
+            serving(settings, engines[2]) as three,
+        ):
+            workers = (one, two, three)
+            await split(settings, *workers)
+            assert min(len(owned(worker)) for worker in workers) == 0
+            await asyncio.to_thread(publish_events, settings.bus, clicks(900))
+            await until(lambda: all(n_learned(engine) == 900 for engine in engines), "all to know all")
+            await until(lambda: all(worker.health.ready() == "" for worker in workers), "all to be ready")
+            for worker in workers:
+                base = worker.metrics_url.removesuffix("/metrics")
+                for probe in ("live", "ready"):
+                    assert await asyncio.to_thread(answer, f"{base}/{probe}") == 200
+                followed = {(name, partition) for name, partition, _ in worker.follower.lags()}
+                assert len(followed) + len(owned(worker)) == 6
+                assert not followed & owned(worker)
+
+    asyncio.run(scenario())
+    for engine in engines:
+        assert wrongly_learned(settings.bus, engine) == {}
+
+
+def answer(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_one_worker_that_owns_everything_follows_nothing(tansu_settings: Settings) -> None:
+    settings = tansu_settings.model_copy(update={"engine": SMALL})
+    engine = Engine(SMALL)
+
+    async def scenario() -> None:
+        async with serving(settings, engine) as worker:
+            await split(settings, worker)
+            await asyncio.to_thread(publish_events, settings.bus, clicks(300))
+            await until(lambda: n_learned(engine) == 300, "all to be learned")
+            assert list(worker.follower.lags()) == []
+
+    asyncio.run(scenario())
