@@ -7,6 +7,7 @@ import gc
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -123,41 +124,55 @@ def test_two_workers_learn_everything_through_joining_and_leaving_under_traffic(
 
 
 def test_a_worker_that_owns_nothing_follows_everything_and_is_ready(tansu_settings: Settings) -> None:
-    bus = tansu_settings.bus.model_copy(update={"partitions": 2})
+    """Three topics of one partition, four workers."""
+    bus = tansu_settings.bus.model_copy(update={"partitions": 1})
     settings = tansu_settings.model_copy(update={"engine": SMALL, "bus": bus})
-    engines = [Engine(SMALL) for _ in range(3)]
+    engines = [Engine(SMALL) for _ in range(4)]
 
     async def scenario() -> None:
-        async with (
-            serving(settings, engines[0]) as one,
-            serving(settings, engines[1]) as two,
-            serving(settings, engines[2]) as three,
-        ):
-            workers = (one, two, three)
+        async with AsyncExitStack() as stack:
+            workers = [await stack.enter_async_context(serving(settings, engine)) for engine in engines]
             await split(settings, *workers)
-            assert min(len(owned(worker)) for worker in workers) == 0
+            assert sorted(len(owned(worker)) for worker in workers) == [0, 1, 1, 1]
             await asyncio.to_thread(publish_events, settings.bus, clicks(900))
             await until(lambda: all(n_learned(engine) == 900 for engine in engines), "all to know all")
             await until(lambda: all(worker.health.ready() == "" for worker in workers), "all to be ready")
             for worker in workers:
-                base = worker.metrics_url.removesuffix("/metrics")
-                for probe in ("live", "ready"):
-                    assert await asyncio.to_thread(answer, f"{base}/{probe}") == 200
                 followed = {(name, partition) for name, partition, _ in worker.follower.lags()}
-                assert len(followed) + len(owned(worker)) == 6
+                assert followed | owned(worker) == {("events", 0), ("items", 0), ("impressions", 0)}
                 assert not followed & owned(worker)
+                await assert_it_says_so(worker)
 
     asyncio.run(scenario())
     for engine in engines:
         assert wrongly_learned(settings.bus, engine) == {}
 
 
-def answer(url: str) -> int:
+async def assert_it_says_so(worker: Worker) -> None:
+    """Over HTTP: the probes, and the lag of what it follows."""
+    base = worker.metrics_url.removesuffix("/metrics")
+    for probe in ("live", "ready"):
+        assert await asyncio.to_thread(get, f"{base}/{probe}") == (200, "yes\n")
+    wanted = [
+        f'stream_rec_follower_lag{{partition="{partition}",topic="{name}"}} 0.0'
+        for name, partition, _ in worker.follower.lags()
+    ]
+
+    async def said() -> bool:
+        _, text = await asyncio.to_thread(get, worker.metrics_url)
+        found = sorted(line for line in text.splitlines() if line.startswith("stream_rec_follower_lag{"))
+        return found == sorted(wanted)
+
+    while not await said():
+        await asyncio.sleep(0.1)
+
+
+def get(url: str) -> tuple[int, str]:
     try:
         with urllib.request.urlopen(url, timeout=10) as reply:
-            return int(reply.status)
+            return int(reply.status), reply.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code
+        return error.code, error.read().decode()
 
 
 def test_one_worker_that_owns_everything_follows_nothing(tansu_settings: Settings) -> None:
