@@ -187,3 +187,13 @@ def test_one_worker_that_owns_everything_follows_nothing(tansu_settings: Setting
             assert list(worker.follower.lags()) == []
 
     asyncio.run(scenario())
+
+
+def test_a_worker_that_is_told_to_stop_before_it_has_joined_ends_without_a_failure(
+    tansu_settings: Settings,
+) -> None:
+    async def scenario() -> None:
+        async with serving(tansu_settings.model_copy(update={"engine": SMALL}), Engine(SMALL)):
+            pass
+
+    asyncio.run(scenario())
