@@ -8,7 +8,7 @@ from pathlib import Path
 from stream_rec.bus.lag import lag
 from stream_rec.settings import Settings
 from tests.consumers.publishing import clicks, publish_events
-from tests.consumers.running import behind, last_values, running, wait_until_done
+from tests.consumers.running import behind, learned, running, wait_until_done
 from tests.waiting import wait_until
 
 CHUNK = 2_000
@@ -67,11 +67,6 @@ def test_when_one_of_two_workers_is_killed_the_other_has_learned_everything_once
         wait_until_done(settings, replay.n, first)
         wait_until(lambda: replay.n in learned(settings), 10, "the figures")
         assert behind(settings, replay.last) == {}
-
-
-def learned(settings: Settings) -> list[float | None]:
-    """Events that each worker's engine has learned."""
-    return [one.values.get("engine{stat=events_learned}") for one in last_values(settings)]
 
 
 def committed(settings: Settings) -> int:

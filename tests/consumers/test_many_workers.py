@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
+import redis
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from consumers.worker import Worker
 from schemas.codec import encode
 from schemas.records import Item
+from schemas.topics import full_name
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.engine.engine import Engine
-from stream_rec.settings import Settings
+from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.consumers.publishing import clicks, publish, publish_events
-from tests.consumers.running import behind
+from tests.consumers.running import behind, slates
 from tests.consumers.serving import SMALL, serving
 from tests.consumers.witness import wrongly_learned
 from tests.waiting import wait_until_async
@@ -195,5 +198,48 @@ def test_a_worker_that_is_told_to_stop_before_it_has_joined_ends_without_a_failu
     async def scenario() -> None:
         async with serving(tansu_settings.model_copy(update={"engine": SMALL}), Engine(SMALL)):
             pass
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_partitions_added_to_topics_are_followed_then_owned_and_served(
+    kafka: str, prefix: str, redis_url: str
+) -> None:
+    """Two workers; topics grow from two partitions to five, and then Redis loses all slates."""
+    settings = Settings(
+        bus=BusSettings(
+            bootstrap=kafka, prefix=prefix, group=f"{prefix}g", partitions=2, metadata_seconds=0.5
+        ),
+        store=StoreSettings(url=redis_url, prefix=prefix),
+        engine=SMALL,
+    )
+    engines = [Engine(SMALL) for _ in range(2)]
+
+    async def scenario() -> None:
+        async with serving(settings, engines[0]) as one, serving(settings, engines[1]) as two:
+            await split(settings, one, two)
+            before = await asyncio.to_thread(publish_events, settings.bus, clicks(300))
+            await served(settings, 300)
+            grown = [
+                NewPartitions(full_name(prefix, name), 5) for name in ("events", "impressions", "slates")
+            ]
+            admin = AdminClient({"bootstrap.servers": kafka})
+            for future in admin.create_partitions(grown).values():
+                await asyncio.to_thread(future.result)
+            await until(
+                lambda: len(owned(one) | owned(two)) == 12 and not owned(one) & owned(two), "all to be owned"
+            )
+            with redis.Redis.from_url(redis_url) as client:
+                client.flushall()
+            users = set(before.last)
+            await until(lambda: all(slates(settings, users).values()), "the lost slates of all users")
+            later = await asyncio.to_thread(publish_events, settings.bus, clicks(600, users=400, seed=2))
+            assert {partition for partition, _ in later.at} == set(range(5))
+            await until(lambda: n_learned(engines[0]) == n_learned(engines[1]) == 900, "both to know all")
+            await served(settings, 900)
+            misrouted = [worker.measures.live().get("misrouted") for worker in (one, two)]
+            assert misrouted == [0, 0]
+            assert await asyncio.to_thread(behind, settings, later.last) == {}
 
     asyncio.run(scenario())
