@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
+from consumers.aside import aside
 from schemas.records import TopicName
 from stream_rec import logs
 from stream_rec.bus.clients import admin
@@ -64,7 +66,7 @@ class TopicWatch:
     async def _look(self) -> str:
         """What is wrong with Kafka; empty if it answers, and every partition has a leader."""
         try:
-            found = await asyncio.to_thread(partition_counts, self._bus, FOLLOWED, client=self._admin)
+            found = await aside(partial(partition_counts, self._bus, FOLLOWED, client=self._admin))
         except Unavailable as error:
             return error.detail
         grown = {name: n for name, n in found.items() if n > self._partitions[name]}

@@ -9,7 +9,6 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 
 from faust.types import TP
@@ -17,6 +16,7 @@ from faust.types import TP
 from consumers import library_logs
 from consumers.app import make_app
 from consumers.arrival import arrive
+from consumers.aside import aside
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
 from consumers.events import EventsHandler
@@ -31,7 +31,7 @@ from consumers.lists import Lists
 from consumers.ownership import Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
-from consumers.rounds import Rounds, first_of
+from consumers.rounds import Rounds
 from consumers.topic_watch import TopicWatch
 from consumers.warm import warm_up
 from schemas.records import TopicName
@@ -307,21 +307,12 @@ async def _at_most(name: str, work: Awaitable[object], seconds: float) -> None:
 
 async def _warm_up(stopping: asyncio.Event) -> None:
     """Compile the kernels before the group counts on us; a stop does not wait for it."""
-
-    def compile_all() -> None:
-        try:
-            warm_up()
-        except Exception as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-        with suppress(RuntimeError):  # the loop is closed: the worker was told to stop meanwhile
-            loop.call_soon_threadsafe(ready.set)
-
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    failures: list[Exception] = []
-    threading.Thread(target=compile_all, name="warm-up", daemon=True).start()
-    await first_of(ready, stopping)
-    for failure in failures:
-        raise failure
+    warming, stopped = asyncio.ensure_future(aside(warm_up)), asyncio.ensure_future(stopping.wait())
+    await asyncio.wait([warming, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if warming.done():
+        warming.result()
+    warming.cancel()
 
 
 async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine: Engine | None) -> int:
