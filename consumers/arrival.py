@@ -8,6 +8,7 @@ from functools import partial
 
 from faust.types import TP
 
+from consumers.aside import aside
 from consumers.engine_thread import EngineThread
 from consumers.follower import Follower
 from schemas.topics import full_name
@@ -34,7 +35,7 @@ async def arrive(bus: BusSettings, engine: EngineThread[Engine], follower: Follo
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
-            found = await asyncio.to_thread(offsets.lag)
+            found = await aside(offsets.lag)
         except Unavailable:
             await asyncio.sleep(pause)
             pause = min(2 * pause, bus.backoff_max_seconds)

@@ -169,7 +169,7 @@ class Follower:
         return reads
 
     async def _learn(self, reads: list[Read]) -> None:
-        slices: list[tuple[Read, list[Fetched]]] = []
+        slices: list[tuple[_Wish, Read, list[Fetched]]] = []
         for read in reads:
             tp = TP(read.batch.topic, read.batch.partition)
             wish = self._wishes.get(tp)
@@ -183,19 +183,20 @@ class Follower:
                 self._has_reached(tp, wish)
                 continue
             batch = read.batch if wish.until is None else read.batch.before(wish.until)
-            slices.append((read, list(batch.slices(self._pace.records(self._short(tp)[0])))))
+            slices.append((wish, read, list(batch.slices(self._pace.records(self._short(tp)[0])))))
         await self._learn_all(slices)
 
-    async def _learn_all(self, reads: list[tuple[Read, list[Fetched]]]) -> None:
+    async def _learn_all(self, reads: list[tuple[_Wish, Read, list[Fetched]]]) -> None:
         """Queue everything, then wait for it: between two slices the engine takes owned batches."""
-        queued = [[self._learning.relearn(part) for part in parts] for _, parts in reads]
-        for (read, parts), futures in zip(reads, queued, strict=True):
+        queued = [[self._learning.relearn(part) for part in parts] for _, _, parts in reads]
+        for (wish, read, parts), futures in zip(reads, queued, strict=True):
             answers = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
-            self._note(read, parts, answers)
+            self._note(wish, read, parts, answers)
 
-    def _note(self, read: Read, parts: list[Fetched], answers: list[float | BaseException]) -> None:
+    def _note(
+        self, wish: _Wish, read: Read, parts: list[Fetched], answers: list[float | BaseException]
+    ) -> None:
         tp = TP(read.batch.topic, read.batch.partition)
-        wish = self._wishes.get(tp)
         for part, answer in zip(parts, answers, strict=True):
             if isinstance(answer, OutOfDate):
                 return  # who took it away says what is to be followed now
@@ -205,9 +206,8 @@ class Follower:
             if isinstance(answer, BaseException):
                 raise answer
             self._pace.note(self._short(tp)[0], len(part), answer)
-        if wish is not None and wish.epoch == read.batch.epoch:
-            wish.learned = parts[-1].next
-            self._has_reached(tp, wish, at_end=read.at_end)
+        wish.learned = parts[-1].next
+        self._has_reached(tp, wish, at_end=read.at_end)
 
     def _has_reached(self, tp: TP, wish: _Wish, *, at_end: bool = False) -> bool:
         """Is a partition where it was to stop? Then it is followed no more."""

@@ -22,7 +22,8 @@ class Health:
 
     Alive: the main loop and the engine's thread have turned lately. A server that is away is no reason to be killed.
     Ready: the worker has been in the group, so it has learned what was served before and the whole catalogue; and no
-    partition, owned or followed, is farther than `within_records` from its end.
+    partition, owned or followed, is farther than `within_records` from its end. A distance that is not known, as it is
+    for a moment after every rebalance, keeps a worker from becoming ready, but not from being it.
 
     Args:
         within_records: see above.
@@ -80,8 +81,8 @@ class Health:
         if not self._joined():
             return "not in the group yet"
         for name, partition, distance in self._distances():
-            if distance is None:
+            if distance is None and self._not_ready:
                 return f"{name}/{partition}: its end is not known yet"
-            if distance > self._within_records:
+            if distance is not None and distance > self._within_records:
                 return f"{name}/{partition}: {distance} records to its end"
         return ""

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from faust.types import TP
 
+from consumers.aside import aside
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
 from consumers.follower import Follower
@@ -78,7 +79,7 @@ class Ownership:
             ConfigError: a topic was made anew since the start: what was learned belongs to another log.
             Unavailable: the broker is silent.
         """
-        await asyncio.to_thread(self._check_logs)
+        await aside(self._check_logs)
         self._follower.leave_to_agents(starts)
         missing = await self._engine.ask(lambda engine: self._missing(engine, starts))
         self._own(starts)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
+from consumers.aside import aside
 from schemas.records import TopicName
 from stream_rec import logs
 from stream_rec.bus.clients import admin
@@ -45,24 +47,26 @@ class TopicWatch:
             ConfigError: security is wrong.
         """
         loop = asyncio.get_running_loop()
-        pause, began, said = self._bus.metadata_seconds, 0.0, float("-inf")
+        pause, since, said = self._bus.metadata_seconds, None, float("-inf")
         while True:
             await asyncio.sleep(pause)
-            if why := await self._look():
-                if pause == self._bus.metadata_seconds:
-                    began, pause = loop.time(), _FIRST_PAUSE_SECONDS
-                pause = min(2 * pause, self._bus.backoff_max_seconds)
-                if loop.time() - said >= _SAY_EVERY_SECONDS:
-                    said = loop.time()
-                    self._log.warning("waiting for kafka", why=why, waited_seconds=round(said - began, 1))
-            elif pause != self._bus.metadata_seconds:
-                pause = self._bus.metadata_seconds
-                self._log.warning("the wait for kafka is over", waited_seconds=round(loop.time() - began, 1))
+            why, now = await self._look(), loop.time()
+            if why:
+                pause = (
+                    _FIRST_PAUSE_SECONDS if since is None else min(2 * pause, self._bus.backoff_max_seconds)
+                )
+                since = now if since is None else since
+                if now - said >= _SAY_EVERY_SECONDS:
+                    said = now
+                    self._log.warning("waiting for kafka", why=why, waited_seconds=round(now - since, 1))
+            elif since is not None:
+                self._log.warning("the wait for kafka is over", waited_seconds=round(now - since, 1))
+                pause, since = self._bus.metadata_seconds, None
 
     async def _look(self) -> str:
         """What is wrong with Kafka; empty if it answers, and every partition has a leader."""
         try:
-            found = await asyncio.to_thread(partition_counts, self._bus, FOLLOWED, client=self._admin)
+            found = await aside(partial(partition_counts, self._bus, FOLLOWED, client=self._admin))
         except Unavailable as error:
             return error.detail
         grown = {name: n for name, n in found.items() if n > self._partitions[name]}
