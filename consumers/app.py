@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from consumers.handler import Handlers
 from consumers.line import Line, Surroundings
-from consumers.ownership import Handlers
 from schemas.topics import full_name
 from stream_rec.bus.batch_app import BatchApp
 from stream_rec.bus.transport import Owner

@@ -125,6 +125,7 @@ class EventsHandler:
             work.popular = self._measures.served.popular_ranks(items)
         with times.stage("learn"):
             work.learned = engine.learn(batch)
+        work.served[work.learned.repeated] = UNKNOWN  # a repeat says nothing about what was shown
         work.as_of = self._note(batch)
         with times.stage("recommend"):
             work.users = list(dict.fromkeys(batch.users.to_list()))

@@ -15,8 +15,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from consumers.emit import Receipt
 from consumers.engine_thread import EngineThread
+from consumers.handler import Handler
+from consumers.learning import Learning, OutOfDate
 from stream_rec import logs
 from stream_rec.bus.fetched import Fetched
 from stream_rec.engine.engine import Engine
@@ -26,46 +27,10 @@ from stream_rec.store.waiting import WaitEnded
 Work = TypeVar("Work")
 
 
-class OutOfDate(Exception):
-    """The batch's partition was taken away or is read again: nothing was learned from it."""
-
-
-class Handler(Protocol[Work]):
-    """What is done with the batches of one topic. Knows neither Faust nor Kafka."""
-
-    def decode(self, fetched: Fetched) -> Work:
-        """Read the batch. Main thread; does not wait."""
-
-    def learn(self, engine: Engine, work: Work) -> None:
-        """All that the engine does for the batch. Engine's thread.
-
-        Raises:
-            GapError: the engine misses events before the batch; nothing was learned.
-        """
-
-    async def write(self, work: Work, stop: asyncio.Event, /) -> Receipt:
-        """Write results. Main thread; called in log order, one batch at a time.
-
-        Returns:
-            For what was published.
-
-        Raises:
-            WaitEnded: the stop came before it was done.
-        """
-
-    def measure(self, work: Work) -> None:
-        """All is written and published. Engine's thread; in order within a partition."""
-
-    def relearn(self, engine: Engine, fetched: Fetched) -> None:
-        """Learn from a batch that others have served: nothing is written or measured. Engine's thread."""
-
-
 class Bus(Protocol):
     """The consumer, as far as a line needs it (see stream_rec.bus.transport.BatchConsumer)."""
 
     interrupted: asyncio.Event
-
-    def is_current(self, batch: Fetched) -> bool: ...
 
     def ack(self, batch: Fetched) -> bool: ...
 
@@ -79,6 +44,7 @@ class Surroundings:
     Attributes:
         bus: gives the consumer; it exists only once the app has started.
         engine: where all lines learn.
+        learning: the door to it.
         until: `store.waiting.until_available` with its settings.
         reread: called when the engine misses events before a batch.
         fail: called with a bug; nothing may be acked after it.
@@ -86,6 +52,7 @@ class Surroundings:
 
     bus: Callable[[], Bus]
     engine: EngineThread[Engine]
+    learning: Learning
     until: Callable[..., Awaitable[None]]
     reread: Callable[[Fetched, GapError], Awaitable[None]]
     fail: Callable[[BaseException], None]
@@ -144,9 +111,7 @@ class Line(Generic[Work]):
         await asyncio.gather(*self._on_the_way, return_exceptions=True)
 
     def _learn(self, engine: Engine, fetched: Fetched, work: Work) -> None:
-        if not self._around.bus().is_current(fetched):
-            raise OutOfDate
-        self._handler.learn(engine, work)
+        self._around.learning.take(engine, fetched, lambda: self._handler.learn(engine, work))
 
     async def _finish(self, batch: _Batch[Work]) -> bool:
         """The rest of the way; True when the batch is acked."""

@@ -37,7 +37,7 @@ class Lists:
         store: where the lists go.
         measures: told what is served as popular; touched in the engine's thread only.
         owns: is this topic-partition ours.
-        n_item_partitions: of the topic `items`.
+        n_item_partitions: of the topic `items`; changed when it grows.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Lists:
         self._store = store
         self._measures = measures
         self._owns = owns
-        self._n_item_partitions = n_item_partitions
+        self.n_item_partitions = n_item_partitions
 
     async def write(self) -> None:
         """Write what is ours and has changed. Call about every `store.lists_seconds`.
@@ -102,8 +102,8 @@ class Lists:
         """The items waiting longest that are ours, as many as the rate allows; others are forgotten on the way."""
         n = int(self._settings.similar_per_second * self._settings.lists_seconds)
         waiting = list(self._events.touched)
-        places = partition_of(IdColumn.of(waiting), self._n_item_partitions)
-        ours = np.array([self._owns("items", place) for place in range(self._n_item_partitions)])
+        places = partition_of(IdColumn.of(waiting), self.n_item_partitions)
+        ours = np.array([self._owns("items", place) for place in range(self.n_item_partitions)])
         taken: list[str] = []
         for item, is_ours in zip(waiting, ours[places].tolist(), strict=True):
             if len(taken) == n:

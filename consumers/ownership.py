@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
 
 from faust.types import TP
 
-from consumers.catch_up import CatchUp, Stretch
+from consumers.aside import aside
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
-from consumers.line import Handler
+from consumers.follower import Follower
 from consumers.points import point_records
 from schemas.records import MetricPoint, TopicName
 from schemas.topics import short_name
 from stream_rec import logs
-from stream_rec.bus.fetched import Fetched
+from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import log_id
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import ConfigError, Unavailable
@@ -25,16 +24,14 @@ from stream_rec.measure.measures import Measures
 from stream_rec.settings import BusSettings
 from stream_rec.store.markers import Markers
 
-Handlers = Mapping[TopicName, Handler[Any]]
-
 
 class Ownership:
     """Takes partitions over and lets them go; see stream_rec.bus.transport.Owner.
 
     Args:
         bus: addresses and limits.
-        handlers: by topic, without the prefix.
-        engine: where to learn.
+        follower: learns what is not ours, and what was served before it became ours.
+        engine: asked for its positions.
         measures: touched in the engine's thread only.
         markers: of the partitions of `events`.
         emitter: takes the last points of partitions that go.
@@ -50,7 +47,7 @@ class Ownership:
     def __init__(
         self,
         bus: BusSettings,
-        handlers: Handlers,
+        follower: Follower,
         engine: EngineThread[Engine],
         measures: Measures,
         markers: Markers,
@@ -59,49 +56,47 @@ class Ownership:
         look: Callable[[], Awaitable[object]],
     ) -> None:
         self._bus = bus
-        self._handlers = handlers
+        self._follower = follower
         self._engine = engine
         self._measures = measures
         self._markers = markers
         self._emitter = emitter
         self._begin = begin
         self._look = look
-        self._logs = {name: log_id(bus, name) for name in handlers}
+        self._logs = {name: log_id(bus, name) for name in FOLLOWED}
         self._log = logs.get("ingest")
         self.log = self._logs["events"]
         self.owned: set[tuple[TopicName, int]] = set()
         self.ready = asyncio.Event()
 
     async def assigned(self, starts: Mapping[TP, int | None]) -> None:
-        """Learn `[position, committed)` of each partition, then begin with it.
+        """Follow everything else, learn `[position, committed)` of each partition, then begin with it.
 
-        The first time all partitions wait for each other: a worker that knows half of the log would write poor
-        slates. Later, those that have nothing to learn go on at once.
+        Those that have nothing to learn go on at once. The follower's slices of these partitions that are still queued
+        have an epoch that has passed: the engine takes none of them after this.
 
         Raises:
             ConfigError: a topic was made anew since the start: what was learned belongs to another log.
             Unavailable: the broker is silent.
         """
-        await asyncio.to_thread(self._check_logs)
+        await aside(self._check_logs)
+        self._follower.leave_to_agents(starts)
         missing = await self._engine.ask(lambda engine: self._missing(engine, starts))
         self._own(starts)
-        is_first = not self.ready.is_set()
-        if not is_first:
-            self._begin(set(starts) - set(missing))
+        if not self.ready.is_set() and not any(starts.values()):
+            # A new group: there is nothing to lose yet, and the markers begin here.
+            with suppress(Unavailable):
+                await self._look()
+        self._begin(set(starts) - set(missing))
         if missing:
-            self._log.info("learning what has been served before", partitions=len(missing))
-            ended: Callable[[TP], None] = (lambda _: None) if is_first else (lambda tp: self._begin([tp]))
-            await CatchUp(self._bus).read(missing, self._relearn, ended)
-        if is_first:
-            if not any(starts.values()):
-                # A new group: there is nothing to lose yet, and the markers begin here.
-                with suppress(Unavailable):
-                    await self._look()
-            self._begin(starts)
-            self.ready.set()
+            self._log.info("learning what has been served", partitions=len(missing))
+            await self._follower.learn(missing, lambda tp: self._begin([tp]))
+        self.ready.set()
 
     async def revoked(self, partitions: Collection[TP]) -> None:
-        """Stop watching them; their last points go out."""
+        """They go back to the follower, which goes on where the engine stands; their last points go out."""
+        if partitions:
+            self._follower.leave_to_agents(())
         mine = {self._short(tp) for tp in partitions} & self.owned
         self.owned -= mine
         for name, partition in mine:
@@ -118,13 +113,12 @@ class Ownership:
                     fix="start the worker again",
                 )
 
-    def _missing(self, engine: Engine, starts: Mapping[TP, int | None]) -> dict[TP, Stretch]:
-        missing = {}
-        for tp, committed in starts.items():
-            position = engine.position.get(self._short(tp))
-            if committed and (position is None or position < committed):
-                missing[tp] = Stretch(position, committed)
-        return missing
+    def _missing(self, engine: Engine, starts: Mapping[TP, int | None]) -> dict[TP, int]:
+        return {
+            tp: committed
+            for tp, committed in starts.items()
+            if committed and engine.position.get(self._short(tp), -1) < committed
+        }
 
     def _own(self, starts: Mapping[TP, int | None]) -> None:
         for tp, committed in starts.items():
@@ -133,10 +127,6 @@ class Ownership:
             if name == "events":
                 self._markers.own(partition, self.log, (committed or 0) - 1)
         self._engine.submit(lambda _: self._watch([self._short(tp) for tp in starts]))
-
-    async def _relearn(self, fetched: Fetched) -> None:
-        name, _ = self._short(TP(fetched.topic, fetched.partition))
-        await self._engine.ask(lambda engine: self._handlers[name].relearn(engine, fetched))
 
     def _watch(self, mine: Iterable[tuple[TopicName, int]]) -> None:
         for where in mine:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
+from consumers.follower import Follower
 from consumers.points import point_records
-from schemas.records import MetricPoint
+from schemas.records import MetricPoint, TopicName
 from stream_rec.clock import Clock
 from stream_rec.engine.engine import Engine
 from stream_rec.measure.measures import Measures
@@ -40,6 +41,7 @@ class Reports:
         emitter: publishes points.
         last_values: for those who have no Prometheus.
         reach: asked for the lag.
+        follower: asked for its own.
         clock: when points are due.
     """
 
@@ -50,6 +52,7 @@ class Reports:
         emitter: Emitter,
         last_values: LastValuesStore,
         reach: Callable[[], Iterable[Reach]],
+        follower: Follower,
         clock: Clock,
     ) -> None:
         self._engine = engine
@@ -57,6 +60,7 @@ class Reports:
         self._emitter = emitter
         self._last_values = last_values
         self._reach = reach
+        self._follower = follower
         self._clock = clock
 
     async def send(self, *, everything: bool = False) -> None:
@@ -66,11 +70,19 @@ class Reports:
             Unavailable: Redis does not answer; the points are on their way all the same.
         """
         reach = list(self._reach())
-        points = await self._engine.ask(lambda engine: self._due(engine, reach, everything))
+        followed = {(name, p): lag for name, p, lag in self._follower.lags() if lag is not None}
+        points = await self._engine.ask(lambda engine: self._due(engine, reach, followed, everything))
         await self._emitter.send(point_records(points))
         await self._last_values.write(self._measures.live())
 
-    def _due(self, engine: Engine, reach: Collection[Reach], everything: bool) -> list[MetricPoint]:
+    def _due(
+        self,
+        engine: Engine,
+        reach: Collection[Reach],
+        followed: Mapping[tuple[TopicName, int], int],
+        everything: bool,
+    ) -> list[MetricPoint]:
+        self._measures.set_follower_lags(followed)
         for topic, partition, end, committed in reach:
             self._measures.set_lag(topic, partition, max(0, end - committed))
         stats = engine.stats()

@@ -116,8 +116,10 @@ class Rewriter:
         users = user_ids(engine, rows)
         places = partition_of(IdColumn.of(users), self._events.n_partitions).tolist()
         slates: list[EncodedSlate] = []
+        # Users of a partition that was added may have had all their events on another.
+        newest = max(self._events.latest.values(), key=lambda as_of: as_of.broker_ts, default=None)
         for partition in lost:
-            as_of = self._events.latest.get(partition)
+            as_of = self._events.latest.get(partition, newest)
             mine = [user for user, place in zip(users, places, strict=True) if place == partition]
             if as_of is None or not mine:
                 continue
@@ -127,6 +129,6 @@ class Rewriter:
         return slates
 
     def _count(self, slates: Collection[EncodedSlate], _: Engine) -> None:
-        for partition in {slate.as_of.partition for slate in slates}:
-            n = sum(slate.as_of.partition == partition for slate in slates)
-            self._measures.add(TOPIC, partition, "slates_rewritten", n, n)
+        places = partition_of(IdColumn.of([slate.user_id for slate in slates]), self._events.n_partitions)
+        for partition, n in zip(*np.unique(places, return_counts=True), strict=True):
+            self._measures.add(TOPIC, int(partition), "slates_rewritten", int(n), int(n))

@@ -8,31 +8,40 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from faust.types import TP
 
 from consumers import library_logs
 from consumers.app import make_app
+from consumers.arrival import arrive
+from consumers.beside import beside
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
 from consumers.events import EventsHandler
+from consumers.follower import Follower
+from consumers.handler import Handlers
+from consumers.health import Distance, Health
 from consumers.impressions import ImpressionsHandler
 from consumers.items import ItemsHandler
+from consumers.learning import Learning
 from consumers.line import Surroundings
 from consumers.lists import Lists
-from consumers.ownership import Handlers, Ownership
+from consumers.order import Order
+from consumers.ownership import Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
-from consumers.rounds import Rounds, first_of
+from consumers.rounds import Rounds
+from consumers.snapshots import WRITERS_PARTITION, Snapshots, Started, engine_at_start
+from consumers.topic_watch import TopicWatch
 from consumers.warm import warm_up
 from schemas.records import TopicName
 from schemas.topics import full_name
 from stream_rec import logs
 from stream_rec.bus.fetched import Fetched
-from stream_rec.bus.topics import ensure_topics
+from stream_rec.bus.lag import FOLLOWED
+from stream_rec.bus.topics import ensure_topics, log_id
 from stream_rec.bus.transport import BatchConsumer
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.engine.engine import Engine
@@ -49,6 +58,7 @@ from stream_rec.store.waiting import until_available
 
 REPORT_SECONDS = 1.0
 LOOK_SECONDS = 2.0
+SNAPSHOT_LOOK_SECONDS = 1.0
 STOP_SECONDS = 4.0
 """All that a stop may take, so that a process that is told to stop is gone within five seconds."""
 _CLOSE_SECONDS = 1.0
@@ -65,7 +75,7 @@ class Worker:
         partitions: by topic, as `ensure_topics` says.
         clock: processing time.
         stopping: set to end the worker; it sets it itself when it cannot go on.
-        engine: what learns; None = an empty one.
+        started: what learns; None = an empty engine.
 
     Raises:
         ConfigError: the operator must fix something.
@@ -78,17 +88,19 @@ class Worker:
         partitions: Mapping[TopicName, int],
         clock: Clock,
         stopping: asyncio.Event,
-        engine: Engine | None = None,
+        started: Started | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._log = logs.get("worker")
         self._failure: BaseException | None = None
         self.stopping = stopping
-        engine = engine or Engine(settings.engine, settings.measure)
+        engine, base = started or Started(Engine(settings.engine, settings.measure))
         self.engine = EngineThread(engine)
+        topic_ids = {str(name): log_id(settings.bus, name) for name in FOLLOWED}
+        self._order = Order(settings.journal, engine, base, topic_ids, clock)
         self.measures = Measures(
-            settings.measure, engine.sources, attribution=engine.attribution, on_drift=engine.on_drift
+            settings.measure, engine.sources, attribution=engine.attribution, on_drift=self._order.drift
         )
         self._redis = connect(settings.store)
         self._markers = Markers(self._redis, settings.store)
@@ -100,6 +112,7 @@ class Worker:
             registry(self.measures.figures),
             settings.measure.prometheus_host,
             settings.measure.prometheus_port,
+            {"/live": self.health.live, "/ready": self.health.ready},
         )
         self.metrics_url = self._metrics.url
 
@@ -115,9 +128,18 @@ class Worker:
             ),
             "impressions": ImpressionsHandler(settings.ingest, emitter, measures),
         }
+        self.learning = Learning(
+            settings.bus.prefix, self._handlers, self.engine, lambda batch: self.consumer.is_current(batch)
+        )
+        self.learning.on_learned = self._order.learned
+        counts = {name: partitions[name] for name in FOLLOWED}
+        self.follower = Follower(
+            settings.bus, self.learning, self.engine, lambda tp: self.consumer.epochs.get(tp, 0), counts
+        )
+        self._topics = TopicWatch(settings.bus, counts, self._grow)
         self.ownership = Ownership(
             settings.bus,
-            self._handlers,
+            self.follower,
             self.engine,
             measures,
             self._markers,
@@ -127,7 +149,9 @@ class Worker:
         )
         self._events.log = self.ownership.log
         self._events.n_partitions = partitions["events"]
-        around = Surroundings(lambda: self.consumer, self.engine, until, self._reread, self.fail)
+        around = Surroundings(
+            lambda: self.consumer, self.engine, self.learning, until, self._reread, self.fail
+        )
         self.app, self._lines = make_app(settings.bus, self._handlers, around, self.ownership, self._end)
 
     def _make_rounds(self, partitions: Mapping[TopicName, int]) -> None:
@@ -154,7 +178,22 @@ class Worker:
         name = f"{socket.gethostname()}-{os.getpid()}"
         last_values = LastValuesStore(self._redis, settings.store, self._clock, worker=name)
         self._reports = Reports(
-            self.engine, self.measures, self._emitter, last_values, self._reach, self._clock
+            self.engine, self.measures, self._emitter, last_values, self._reach, self.follower, self._clock
+        )
+        self.health = Health(
+            settings.bus.ready_within_records,
+            settings.measure.live_within_seconds,
+            self.engine,
+            self.ownership.ready.is_set,
+            self._distances,
+            self._clock,
+        )
+        self._snapshots = Snapshots(
+            settings,
+            self.engine,
+            self._clock,
+            lambda: WRITERS_PARTITION in self.ownership.owned,
+            self._order,
         )
         self._lost = asyncio.Event()
         self._events.on_lost = self._lost.set
@@ -170,16 +209,23 @@ class Worker:
         rounds.every(self._settings.store.lists_seconds, self._lists.write)
         rounds.every(REPORT_SECONDS, self._reports.send)
         rounds.every(LOOK_SECONDS, self._rewriter.look, self._lost)
-        watch = asyncio.create_task(self._watch())
+        rounds.every(SNAPSHOT_LOOK_SECONDS, self._snapshots.look)
+        rounds.every(self._settings.journal.flush_seconds, self._write_order)
+        services = (self._watch, self.follower.run, self._topics.run, self.health.run)
+        tasks = [asyncio.create_task(self._run(service)) for service in services]
         await self.stopping.wait()
         self._log.info("stopping")
-        watch.cancel()
+        for task in tasks:
+            task.cancel()
         await rounds.end(_CLOSE_SECONDS)
         await self._stop()
         if self._failure is not None:
             self._log.error("the worker ends", why=str(self._failure))
             return 1
         return 0
+
+    async def _write_order(self) -> None:
+        await self.engine.ask(lambda _: self._order.flush())
 
     def fail(self, error: BaseException) -> None:
         """A bug, or a server that will not come back: end the process, and ack nothing more."""
@@ -199,29 +245,35 @@ class Worker:
             owned=", ".join(f"{name}/{partition}" for name, partition in sorted(self.ownership.owned)),
         )
 
-    async def _watch(self) -> None:
-        """Start Faust, and end the worker when it gives up."""
+    async def _run(self, service: Callable[[], Awaitable[None]]) -> None:
+        """Do a part of the work until cancelled; what it raises ends the worker."""
         try:
-            await self.app.start()
-            await self.app.wait_until_stopped()
+            await service()
         except Exception as error:  # noqa: BLE001 - whatever it was, the worker cannot go on
             self.app.fail(error)
+
+    async def _watch(self) -> None:
+        """Learn what has been served, then start Faust, and end the worker when it gives up."""
+        await arrive(self._settings.bus, self.engine, self.follower)
+        await self.app.start()
+        await self.app.wait_until_stopped()
         if not self.stopping.is_set():
             self.app.fail(self.app.crash_reason or Unavailable("kafka", "the consumer stopped by itself"))
+
+    def _grow(self, partitions: Mapping[TopicName, int]) -> None:
+        """Topics have more partitions: the group's next rebalance gives them to someone, until then we follow."""
+        self._events.n_partitions = partitions["events"]
+        self._lists.n_item_partitions = partitions["items"]
+        self.follower.grow(partitions)
 
     async def _reread(self, batch: Fetched, gap: GapError) -> None:
         """Go back to what the engine misses, or past it if it is gone."""
         tp = TP(batch.topic, batch.partition)
         begins = (await self.consumer.earliest_offsets(tp))[tp]
         if begins > gap.position:
-            self._log.warning(
-                "records were deleted before they were learned",
-                records=begins - gap.position,
-                partition=str(tp),
+            await self.learning.pass_over(
+                Fetched(batch.topic, batch.partition, batch.epoch, gap.position, begins)
             )
-            deleted = Fetched(batch.topic, batch.partition, batch.epoch, gap.position, begins)
-            handler = next(h for name, h in self._handlers.items() if self._full(name) == batch.topic)
-            await self.engine.ask(lambda engine: handler.relearn(engine, deleted))
         await self.consumer.reread(batch, max(begins, gap.position))
 
     def _reach(self) -> Iterator[Reach]:
@@ -230,6 +282,13 @@ class Worker:
             end = self.consumer.end(tp)
             if end is not None:
                 yield Reach(name, partition, end, self.consumer.committed(tp) or 0)
+
+    def _distances(self) -> Iterator[Distance]:
+        yield from self.follower.lags()
+        for name, partition in sorted(self.ownership.owned):
+            tp = TP(self._full(name), partition)
+            end = self.consumer.end(tp)
+            yield name, partition, None if end is None else max(0, end - (self.consumer.committed(tp) or 0))
 
     def _full(self, name: TopicName) -> str:
         return full_name(self._settings.bus.prefix, name)
@@ -242,14 +301,21 @@ class Worker:
         async def step(name: str, work: Awaitable[object], most: float = _CLOSE_SECONDS) -> None:
             await _at_most(name, work, min(most, max(0.1, deadline - loop.time())))
 
+        is_writer = WRITERS_PARTITION in self.ownership.owned
         self.consumer.interrupted.set()
         await step("leave the group", self.app.stop(), self._settings.bus.drain_seconds + _CLOSE_SECONDS)
         await step("finish batches", asyncio.gather(*(line.idle() for line in self._lines)))
         await step("send the last figures", self._reports.send(everything=True))
         await step("publish", asyncio.to_thread(self._emitter.close, _CLOSE_SECONDS))
+        if is_writer:
+            await step("write a last snapshot", self._snapshots.last(), self._settings.snapshot.stop_seconds)
         await step("close /metrics", asyncio.to_thread(self._metrics.close))
         await step("close redis", self._redis.aclose())
-        await step("end the engine", asyncio.to_thread(self.engine.close))
+        await step("end the engine", asyncio.to_thread(self._end_engine))
+
+    def _end_engine(self) -> None:
+        self.engine.close()
+        self._order.flush()
 
 
 async def _at_most(name: str, work: Awaitable[object], seconds: float) -> None:
@@ -264,35 +330,18 @@ async def _at_most(name: str, work: Awaitable[object], seconds: float) -> None:
         log.warning("failed: what was not done comes again", step=name, why=str(error))
 
 
-async def _warm_up(stopping: asyncio.Event) -> None:
-    """Compile the kernels before the group counts on us; a stop does not wait for it."""
-
-    def compile_all() -> None:
-        try:
-            warm_up()
-        except Exception as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-        with suppress(RuntimeError):  # the loop is closed: the worker was told to stop meanwhile
-            loop.call_soon_threadsafe(ready.set)
-
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    failures: list[Exception] = []
-    threading.Thread(target=compile_all, name="warm-up", daemon=True).start()
-    await first_of(ready, stopping)
-    for failure in failures:
-        raise failure
-
-
 async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine: Engine | None) -> int:
     loop = asyncio.get_running_loop()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
-    await _warm_up(stopping)
+    # Before the group counts on us.
+    await beside("warm-up", warm_up, stopping)
+    started = Started(engine) if engine else await engine_at_start(settings, stopping)
     if stopping.is_set():
         return 0
-    worker = Worker(settings, partitions, clock, stopping, engine)
+    worker = Worker(settings, partitions, clock, stopping, started)
     # What is there now stays: going through it for garbage would stop the world for a tenth of a second and more.
     gc.collect()
     gc.freeze()

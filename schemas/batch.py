@@ -55,6 +55,15 @@ class IdColumn(NamedTuple):
             lengths = np.fromiter((len(i.encode()) for i in ids), np.int64, len(ids))
         return cls(np.frombuffer(data, np.uint8), np.cumsum(lengths))
 
+    def only(self, places: NDArray[np.int64]) -> IdColumn:
+        """The ids at these places, int64 [m], ascending; read-only, as `of` makes them."""
+        lengths = np.diff(self.ends, prepend=0)
+        wanted = np.zeros(len(lengths), np.bool_)
+        wanted[places] = True
+        data = self.data[np.repeat(wanted, lengths)]
+        data.setflags(write=False)
+        return IdColumn(data, np.cumsum(lengths[wanted]))
+
     def to_list(self) -> list[str]:
         """The strings again."""
         raw = self.data.tobytes()
@@ -94,6 +103,21 @@ class EventBatch:
         """How many interactions."""
         return len(self.offsets)
 
+    def only(self, places: NDArray[np.int64]) -> EventBatch:
+        """The events at these places, int64 [m], ascending; the span stays."""
+        return EventBatch(
+            span=self.span,
+            offsets=self.offsets[places],
+            broker_ts=self.broker_ts[places],
+            ts=self.ts[places],
+            users=self.users.only(places),
+            items=self.items.only(places),
+            sessions=self.sessions.only(places),
+            event_ids=self.event_ids.only(places),
+            event_types=[self.event_types[place] for place in places],
+            values=self.values[places],
+        )
+
     @classmethod
     def of(
         cls,
@@ -102,6 +126,7 @@ class EventBatch:
         span: Span | None = None,
         event_type: str = "click",
         sessions: Sequence[str] | None = None,
+        event_ids: Sequence[str] | None = None,
     ) -> EventBatch:
         """From (user_id, item_id, ts) rows at consecutive offsets: for tests and offline evaluation."""
         triples = list(rows)
@@ -115,7 +140,7 @@ class EventBatch:
             users=IdColumn.of([u for u, _, _ in triples]),
             items=IdColumn.of([i for _, i, _ in triples]),
             sessions=IdColumn.of(sessions if sessions is not None else [""] * n),
-            event_ids=IdColumn.of([""] * n),
+            event_ids=IdColumn.of(event_ids if event_ids is not None else [""] * n),
             event_types=[event_type] * n,
             values=np.full(n, np.nan, np.float32),
         )

@@ -19,6 +19,8 @@ from stream_rec.commands.read import recommend, similar
 from stream_rec.commands.replay import replay
 from stream_rec.commands.settings import settings
 from stream_rec.commands.simulate import simulate
+from stream_rec.commands.snapshot import snapshot
+from stream_rec.commands.time_travel import replay_state, why
 from stream_rec.commands.up import up
 from stream_rec.commands.worker import worker
 from stream_rec.errors import StreamRecError, Unavailable
@@ -45,9 +47,11 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (demo, up, worker, replay, simulate, recommend, similar, lag, evaluate, doctor, settings):
+for command in (demo, up, worker, replay, simulate, recommend, similar, why, lag, evaluate, doctor, settings):
     app.command()(command)
+app.command()(replay_state)
 app.add_typer(bench)
+app.add_typer(snapshot)
 
 
 def main() -> None:

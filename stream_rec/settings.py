@@ -60,6 +60,28 @@ class BusSettings(_Branch):
     admin_timeout_seconds: float = Field(
         10.0, gt=0, description="one question about topics or offsets may take this"
     )
+    metadata_seconds: float = Field(
+        5.0, gt=0, le=300, description="how often is looked whether topics have more partitions"
+    )
+    backoff_max_seconds: float = Field(
+        1.0, gt=0, le=60, description="longest pause between tries while Kafka is down"
+    )
+    follow_ahead_records: int = Field(
+        4_000, ge=1, description="records of partitions that others own, read and not yet learned, at most"
+    )
+    follow_ahead_bytes: int = Field(16_777_216, ge=1024, description="the same in bytes, within a batch")
+    follow_slice_seconds: float = Field(
+        0.005,
+        gt=0,
+        le=1,
+        description="records that others serve are learned in slices this long, so that owned batches wait no longer",
+    )
+    ready_within_records: int = Field(
+        10_000,
+        ge=0,
+        description="joins the group when no partition's learning is further behind what the group has served; is "
+        "ready when no partition is further from its end",
+    )
     publish_timeout_seconds: float = Field(
         30.0, gt=0, description="a record not acknowledged by then is an error"
     )
@@ -135,6 +157,33 @@ class IngestSettings(_Branch):
     max_impression_items: int = Field(200, ge=1, description="items of one impression, at most")
 
 
+class SnapshotSettings(_Branch):
+    """Copies of what the engine has learned, to start from."""
+
+    url: str = Field(
+        "",
+        description="folder, or fsspec URL such as s3://bucket/folder, that all workers of one tenant share; "
+        "empty = no snapshots (secret)",
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict, description="options of the URL's file system, e.g. key, secret (secret)"
+    )
+    keep: int = Field(3, ge=1, le=1000, description="snapshots kept, the newest")
+    every_events: int = Field(
+        2_000_000, ge=1, description="a snapshot is written when so many events were learned"
+    )
+    min_seconds: float = Field(60.0, ge=0, description="but not sooner than this after the one before")
+    write_timeout_seconds: float = Field(
+        60.0, gt=0, description="a snapshot that is not on the local disk by then is given up"
+    )
+    stop_seconds: float = Field(
+        2.0, ge=0, le=3, description="a last snapshot at the stop may take this long; 0 = none at the stop"
+    )
+    scratch: str = Field(
+        "", description="folder for snapshots on their way from or to a URL; empty = the system's"
+    )
+
+
 class DataSettings(_Branch):
     """Data sets by name."""
 
@@ -172,6 +221,15 @@ class EngineSettings(_Branch):
         16_384, ge=1, description="events between refreshes of the vector index"
     )
     exact_below_items: int = Field(2048, ge=1, description="the vector index is exact up to this many items")
+    repeat_window: int = Field(
+        65_536,
+        ge=0,
+        le=1 << 24,
+        description="event_ids kept per partition to drop a producer's own repeats; 0 = they are learned again",
+    )
+    repeat_partitions: int = Field(
+        256, ge=1, le=4096, description="partitions whose event_ids are kept: those with a lower number"
+    )
     sources: tuple[SourceName, ...] = Field(
         get_args(SourceName), description="sources that rank; one left out still learns, but is not heard"
     )
@@ -182,6 +240,21 @@ class EngineSettings(_Branch):
         default_factory=lambda: {"default": ScenarioSettings()},
         description="the slates written for every user",
     )
+
+
+class JournalSettings(_Branch):
+    """In which order a worker learned."""
+
+    folder: str = Field("", description="folder on this machine; empty = no journal")
+    max_bytes: int = Field(
+        268_435_456,
+        ge=65_536,
+        description="all journals in the folder together, at most; the oldest part goes",
+    )
+    flush_events: int = Field(
+        10_000, ge=1, description="records learned and not yet written to the journal, at most"
+    )
+    flush_seconds: float = Field(1.0, gt=0, description="it is written this often")
 
 
 class MeasureSettings(_Branch):
@@ -219,7 +292,10 @@ class MeasureSettings(_Branch):
     )
     drift_delta: float = Field(0.002, gt=0, lt=1, description="ADWIN's confidence on the served hit-rate")
     prometheus_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0 = any free port")
-    prometheus_host: str = Field("127.0.0.1", description="address of /metrics")
+    prometheus_host: str = Field("127.0.0.1", description="address of /metrics, /live and /ready")
+    live_within_seconds: float = Field(
+        30.0, gt=0, description="/live fails when the worker has been stuck for so long"
+    )
 
 
 class Settings(_Branch):
@@ -230,6 +306,8 @@ class Settings(_Branch):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
+    journal: JournalSettings = Field(default_factory=JournalSettings)
+    snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
     data: DataSettings = Field(default_factory=DataSettings)
 
 

@@ -52,10 +52,12 @@ def list_settings(tree: BaseModel, origins: Mapping[str, str], at: str = "") -> 
 
 
 def masked(path: str, value: Any) -> Any:
-    """The value as it may be shown: no password of a URL, no entry of `bus.security` that may be secret."""
+    """The value as it may be shown: no password of a URL, nothing that may be secret in a map of options."""
     if path == "bus.security":
         return {key: text if key in PUBLIC_SECURITY else MASK for key, text in value.items()}
-    if path == "store.url":
+    if path == "snapshot.options":
+        return dict.fromkeys(value, MASK)
+    if path in ("store.url", "snapshot.url"):
         return _mask_url(value)
     return value
 

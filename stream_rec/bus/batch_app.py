@@ -68,6 +68,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
             broker_rebalance_timeout=max(10.0, bus.session_timeout_seconds),
             broker_commit_interval=bus.commit_interval_seconds,
             consumer_auto_offset_reset="earliest",
+            consumer_metadata_max_age_ms=int(bus.metadata_seconds * 1000),
             consumer_max_fetch_size=bus.batch_max_bytes,
             stream_buffer_maxsize=bus.stream_buffer_batches,
             stream_wait_empty=True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -43,6 +45,28 @@ class Fetched:
     def span(self, topic: str) -> Span:
         """Where the batch stands, under the topic's name without the prefix."""
         return Span(topic, self.partition, self.epoch, self.start, self.next)
+
+    def before(self, offset: int) -> Fetched:
+        """What of it stands before an offset."""
+        if self.next <= offset:
+            return self
+        return self._part(0, bisect_left(self.offsets, offset), self.start, max(self.start, offset))
+
+    def slices(self, records: int) -> Iterator[Fetched]:
+        """The same in parts of at most so many records that follow each other without a gap; one at least."""
+        start = self.start
+        for first in range(0, max(1, len(self)), records):
+            last = first + records
+            next_ = self.offsets[last] if last < len(self) else self.next
+            yield self._part(first, last, start, next_)
+            start = next_
+
+    def _part(self, first: int, last: int, start: int, next_: int) -> Fetched:
+        keys, values = self.keys[first:last], self.values[first:last]
+        offsets, timestamps = self.offsets[first:last], self.timestamps[first:last]
+        return Fetched(
+            self.topic, self.partition, self.epoch, start, next_, keys, values, offsets, timestamps
+        )
 
 
 class _Position(Protocol):

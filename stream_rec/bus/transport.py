@@ -236,6 +236,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._new_epoch(assigned)
         self.interrupted = asyncio.Event()
         await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            # Faust seeks nothing then; but the owner must know that it has been heard.
+            self._getting_ready = self.loop.create_task(self._get_ready({}))
 
     async def perform_seek(self) -> None:
         """Set every partition to its committed offset, and have the owner get ready."""

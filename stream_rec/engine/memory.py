@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from stream_rec.engine.digest import leaves
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.learned import leaves
+from stream_rec.engine.parts import INDEX
 
 _OF_USERS = ("users.", "histories.", "factors.users", "factors.user_squares")
 _OF_EVERYBODY = ("ranker.", "factors.recent", "factors.tag_", "popularity.top")
@@ -11,7 +12,8 @@ _OF_EVERYBODY = ("ranker.", "factors.recent", "factors.tag_", "popularity.top")
 
 def accounted(engine: Engine) -> dict[str, int]:
     """Bytes of all arrays: `users` and `items` grow with their bounds, `other` does not."""
-    sizes = {"users": 0, "items": 0, "other": sum(a.nbytes for a in engine.attribution.arrays().values())}
+    joins = sum(array.nbytes for array in engine.attribution.arrays().values())
+    sizes = {"users": 0, "items": 0, "other": joins + engine.repeats.nbytes()}
     for path, array in leaves(engine.state):
         if path.startswith(_OF_USERS):
             sizes["users"] += array.nbytes
@@ -19,5 +21,5 @@ def accounted(engine: Engine) -> dict[str, int]:
             sizes["other"] += array.nbytes
         else:
             sizes["items"] += array.nbytes
-    sizes["items"] += sum(array.nbytes for array in engine.index_arrays().values())
+    sizes["items"] += sum(a.nbytes for name, a in engine.snapshot().items() if name.startswith(INDEX))
     return sizes

@@ -38,17 +38,23 @@ class Learned:
 
     Attributes:
         n_learned: events learned now; less than the batch's length when a part was learned before.
-        n_repeated: events whose event_id was learned before (inside the bounded window) and were dropped.
+        repeated: int64 [m], ascending, the events of the batch that were dropped, because their event_id was learned
+            before, inside the bounded window.
         fresh: the judged sample.
         evicted_users: users that made room.
         evicted_items: items that made room.
     """
 
     n_learned: int
-    n_repeated: int
+    repeated: NDArray[np.int64]
     fresh: Judged
     evicted_users: int
     evicted_items: int
+
+    @property
+    def n_repeated(self) -> int:
+        """How many were dropped."""
+        return len(self.repeated)
 
 
 @dataclass(frozen=True, slots=True)

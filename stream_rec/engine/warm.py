@@ -16,7 +16,8 @@ def warm_up() -> None:
             max_users=64, max_items=64, train_sample=1.0, scenarios={"default": ScenarioSettings()}
         )
     )
-    engine.learn(EventBatch.of([(f"u{i % 5}", f"i{i % 7}", float(i)) for i in range(50)]))
+    rows = [(f"u{i % 5}", f"i{i % 7}", float(i)) for i in range(50)]
+    engine.learn(EventBatch.of(rows, event_ids=[f"{i % 40}" for i in range(50)]))
     items = [
         ItemChange(0, 0, "i1", Item("i1", ts=1.0, tags=("a",))),
         ItemChange(1, 0, "i2", None),

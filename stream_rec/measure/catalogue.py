@@ -208,6 +208,13 @@ TIMES = (
     ),
     _unscraped("lag", "records", "sum of samples of (end of the partition - committed offset) / samples"),
     _gauge("partition_lag", "records", "end of the partition - committed offset", "topic", "partition"),
+    _gauge(
+        "follower_lag",
+        "records",
+        "end of a partition that another worker owns - next offset to learn",
+        "topic",
+        "partition",
+    ),
     _ratio(
         "index_staleness", "events", "sum of samples of events since the vector index was refreshed / samples"
     ),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.batch import Span
-from schemas.records import MetricPoint
+from schemas.records import MetricPoint, TopicName
 from stream_rec.measure.attribution import Attribution
 from stream_rec.measure.drift import DriftMonitor
 from stream_rec.measure.exposition import Figures
@@ -53,6 +53,7 @@ class Measures:
         self._drift = DriftMonitor(settings.drift_delta, on_drift)
         self._position: dict[tuple[str, int], int] = {}
         self._owned_impressions: set[int] = set()
+        self._followed: set[tuple[TopicName, int]] = set()
         self._live_seconds = settings.live_seconds
         self._next_outcomes = float("-inf")
         self._catalogue_items = 0.0
@@ -69,7 +70,7 @@ class Measures:
     ) -> None:
         """Measure n events of an owned partition, in log order.
 
-        Events counted before (a batch that came again) count once.
+        Events counted before (a batch that came again) count once; those learned before they came do not count.
 
         Args:
             span: where they stand.
@@ -82,7 +83,10 @@ class Measures:
         where = (span.topic, span.partition)
         position = self._position.get(where, 0)
         self._position[where] = max(span.next, position)
-        self._add_served(where, broker_ts, served, popular, int(np.searchsorted(offsets, position)))
+        # What was learned before it was served (by the follower, at a hand-over) is no test: its slates knew it.
+        known = len(offsets) - learned.n_learned - learned.n_repeated
+        first = max(known, int(np.searchsorted(offsets, position)))
+        self._add_served(where, broker_ts, served, popular, first)
         if len(learned.fresh.at):
             self._add_fresh(where, broker_ts, learned.fresh)
         read = span.next - span.start
@@ -140,6 +144,14 @@ class Measures:
         """Records of an owned partition that are not committed yet, as of now."""
         self._ledger.gauges.set("partition_lag", lag, topic=topic, partition=str(partition))
         self.add(topic, partition, "lag", lag, 1)
+
+    def set_follower_lags(self, lags: Mapping[tuple[TopicName, int], int]) -> None:
+        """Records of each partition that is followed (topic, partition), and not learned yet, as of now."""
+        for topic, partition in self._followed - set(lags):
+            self._ledger.gauges.drop("follower_lag", topic=topic, partition=str(partition))
+        for (topic, partition), lag in lags.items():
+            self._ledger.gauges.set("follower_lag", lag, topic=topic, partition=str(partition))
+        self._followed = set(lags)
 
     def set_engine(self, stats: Mapping[str, float], *, catalogue_items: float) -> None:
         """Figures of the engine's state, as of now; `catalogue_items` is what coverage is a share of."""

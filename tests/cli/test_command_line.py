@@ -16,12 +16,15 @@ COMMANDS = {
     "simulate",
     "recommend",
     "similar",
+    "replay-state",
+    "why",
     "lag",
     "demo",
     "bench",
     "evaluate",
     "doctor",
     "settings",
+    "snapshot",
 }
 HEAVY = (
     "numpy",

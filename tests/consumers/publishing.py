@@ -32,8 +32,13 @@ class Published:
         return len(self.at)
 
 
-def publish(bus: BusSettings, topic: TopicName, records: Iterable[tuple[bytes, bytes | None]]) -> Published:
-    """Send (key, value) pairs in order and wait for all of them."""
+def publish(
+    bus: BusSettings,
+    topic: TopicName,
+    records: Iterable[tuple[bytes, bytes | None]],
+    stamps: Sequence[int] | None = None,
+) -> Published:
+    """Send (key, value) pairs in order and wait for all of them; `stamps` are their timestamps, ms, else now."""
     producer = Producer(
         {
             "bootstrap.servers": bus.bootstrap,
@@ -52,7 +57,13 @@ def publish(bus: BusSettings, topic: TopicName, records: Iterable[tuple[bytes, b
 
     for number, (key, value) in enumerate(records):
         keys.append(key.decode(errors="replace"))
-        producer.produce(full_name(bus.prefix, topic), value, key, on_delivery=partial(delivered, number))
+        producer.produce(
+            full_name(bus.prefix, topic),
+            value,
+            key,
+            on_delivery=partial(delivered, number),
+            timestamp=stamps[number] if stamps else 0,
+        )
         producer.poll(0)
     assert producer.flush(60) == 0
     at = [places[number] for number in range(len(keys))]

@@ -134,3 +134,8 @@ def last_values(settings: Settings) -> list[LastValues]:
         return list(reader.last_values().values())
     finally:
         reader.close()
+
+
+def learned(settings: Settings) -> list[float | None]:
+    """Events that each worker's engine has learned, as it reported last."""
+    return [one.values.get("engine{stat=events_learned}") for one in last_values(settings)]

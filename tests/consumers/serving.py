@@ -1,11 +1,13 @@
-"""A worker inside the test's process."""
+"""Workers inside the test's process."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+from consumers.snapshots import Started
 from consumers.worker import Worker
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
@@ -20,7 +22,8 @@ def serve(settings: Settings, engine: Engine | None, meanwhile: Callable[[Worker
 
     async def scenario() -> int:
         stopping = asyncio.Event()
-        worker = Worker(settings, ensure_topics(settings.bus), SystemClock(), stopping, engine)
+        started = Started(engine) if engine else None
+        worker = Worker(settings, ensure_topics(settings.bus), SystemClock(), stopping, started)
         serving = asyncio.create_task(worker.serve())
         try:
             await meanwhile(worker)
@@ -33,3 +36,18 @@ def serve(settings: Settings, engine: Engine | None, meanwhile: Callable[[Worker
         return asyncio.run(scenario())
     finally:
         gc.collect()  # a Kafka client lives until it is collected
+
+
+@asynccontextmanager
+async def serving(settings: Settings, engine: Engine) -> AsyncIterator[Worker]:
+    """One of several workers: it is told to stop at the end, and must do so without a failure."""
+    stopping = asyncio.Event()
+    partitions = await asyncio.to_thread(ensure_topics, settings.bus)
+    worker = Worker(settings, partitions, SystemClock(), stopping, engine)
+    task = asyncio.create_task(worker.serve())
+    try:
+        yield worker
+    finally:
+        stopping.set()
+        code = await task
+    assert code == 0

@@ -48,6 +48,37 @@ def record_batch(first: int, values: list[bytes], *, missing: frozenset[int] = f
     return bytes(raw)
 
 
+def plain(start: int, next_: int, *offsets: int) -> Fetched:
+    n = len(offsets)
+    return Fetched(
+        "events", 3, 7, start, next_, [b"k"] * n, [b"%d" % o for o in offsets], list(offsets), [1] * n
+    )
+
+
+def test_slices_follow_each_other_and_hold_every_record_once() -> None:
+    batch = plain(10, 30, 12, 13, 17, 18, 25)
+    slices = list(batch.slices(2))
+    assert [(s.start, s.next, s.offsets) for s in slices] == [
+        (10, 17, [12, 13]),
+        (17, 25, [17, 18]),
+        (25, 30, [25]),
+    ]
+    assert [value for s in slices for value in s.values] == batch.values
+    assert {(s.topic, s.partition, s.epoch) for s in slices} == {("events", 3, 7)}
+
+
+def test_a_batch_without_records_is_one_slice_that_passes_its_offsets() -> None:
+    assert [(s.start, s.next, len(s)) for s in plain(10, 30).slices(100)] == [(10, 30, 0)]
+
+
+def test_what_stands_before_an_offset() -> None:
+    batch = plain(10, 30, 12, 13, 17)
+    assert batch.before(30) is batch
+    for offset, wanted in ((20, (10, 20, [12, 13, 17])), (13, (10, 13, [12])), (5, (10, 10, []))):
+        part = batch.before(offset)
+        assert (part.start, part.next, part.offsets) == wanted
+
+
 def fetched(position: int, *batches: bytes) -> tuple[FetchResult, State]:
     state = State(position)
     records = PartitionRecords(

@@ -8,7 +8,7 @@ from pathlib import Path
 from stream_rec.bus.lag import lag
 from stream_rec.settings import Settings
 from tests.consumers.publishing import clicks, publish_events
-from tests.consumers.running import behind, last_values, running, wait_until_done
+from tests.consumers.running import behind, learned, running, wait_until_done
 from tests.waiting import wait_until
 
 CHUNK = 2_000
@@ -48,10 +48,24 @@ def test_a_worker_killed_in_mid_replay_loses_nothing(settings: Settings, tmp_pat
 
     with running(settings, tmp_path, "second") as second:
         wait_until_done(settings, replay.n, second)
-        learned = "engine{stat=events_learned}"
-        wait_until(
-            lambda: replay.n in [one.values.get(learned) for one in last_values(settings)], 10, "the figures"
-        )
+        wait_until(lambda: replay.n in learned(settings), 10, "the figures")
+        assert behind(settings, replay.last) == {}
+
+
+def test_when_one_of_two_workers_is_killed_the_other_has_learned_everything_once_and_serves_all(
+    settings: Settings, tmp_path: Path
+) -> None:
+    replay = Replay(settings)
+    with running(settings, tmp_path, "first") as first, running(settings, tmp_path, "second") as second:
+        wait_until(lambda: len(first.owned()) == len(second.owned()) == 6, 60, "the partitions to be split")
+        replay.start()
+        wait_until(lambda: committed(settings) > 0, 30, "a commit in mid-replay")
+        second.kill()
+        wait_until(lambda: len(first.owned()) == 12, 60, "the first worker to have everything")
+        replay.killed.set()
+        replay.join()
+        wait_until_done(settings, replay.n, first)
+        wait_until(lambda: replay.n in learned(settings), 10, "the figures")
         assert behind(settings, replay.last) == {}
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from consumers.emit import Receipt
 from consumers.engine_thread import EngineThread
+from consumers.learning import Learning
 from consumers.line import Line, Surroundings
 from stream_rec.bus.fetched import Fetched
 from stream_rec.clock import SystemClock
@@ -81,7 +82,10 @@ class Scene:
         self.reread: list[tuple[int, GapError]] = []
         self.engine = EngineThread(Engine(EngineSettings(max_users=16, max_items=16)))
         self.until = partial(until_available, settings=STORE, clock=SystemClock())
-        around = Surroundings(lambda: self.desk, self.engine, self.until, self._reread, self.failures.append)
+        self.learning = Learning("", {"events": self.steps}, self.engine, self.desk.is_current)
+        around = Surroundings(
+            lambda: self.desk, self.engine, self.learning, self.until, self._reread, self.failures.append
+        )
         self.line: Line[Fetched] = Line(self.steps, around)
 
     async def _reread(self, batch: Fetched, gap: GapError) -> None:

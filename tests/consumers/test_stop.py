@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from pathlib import Path
 
 from stream_rec.bus.lag import lag
+from stream_rec.bus.tansu import TansuServer
 from stream_rec.settings import Settings
 from stream_rec.store.redis_server import RedisServer
 from tests.consumers.publishing import clicks, publish_events
@@ -46,6 +49,17 @@ def test_a_worker_stops_in_time_while_redis_is_down_and_acks_nothing_that_was_no
     with running(settings, tmp_path, "second") as second:
         wait_until_done(settings, published.n, second)
         assert behind(settings, published.last) == {}
+
+
+def test_a_worker_stops_in_time_while_kafka_is_silent(tansu_settings: Settings, tmp_path: Path) -> None:
+    with TansuServer.start(tmp_path) as broker:
+        bus = tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap})
+        settings = tansu_settings.model_copy(update={"bus": bus})
+        with running(settings, tmp_path, "first") as first:
+            os.kill(broker.pid, signal.SIGSTOP)
+            wait_until(lambda: "waiting for kafka" in first.log(), 60, "the worker to say what it waits for")
+            code, seconds = first.stop()
+            assert (code, seconds < STOP_SECONDS) == (0, True), seconds
 
 
 def done(settings: Settings) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stream_rec.settings import Settings
 from tests.consumers.publishing import clicks, publish_events
-from tests.consumers.running import behind, running, wait_until_done
+from tests.consumers.running import behind, learned, running, wait_until_done
 from tests.waiting import wait_until
 
 ALL = {f"{topic}/{partition}" for topic in ("events", "items", "impressions") for partition in range(4)}
@@ -27,6 +27,8 @@ def test_two_workers_split_the_partitions_and_both_keep_working(settings: Settin
             together = publish_events(settings.bus, clicks(1_500, seed=2))
             wait_until_done(settings, alone.n + together.n, first, second)
             assert behind(settings, alone.last | together.last) == {}
+            n = alone.n + together.n
+            wait_until(lambda: learned(settings) == [n, n], 10, "both to know everything")
             code, _ = second.stop()
             assert code == 0
         wait_until(lambda: first.owned() == ALL, 60, "the first worker to have everything again")

@@ -28,7 +28,7 @@ def page(request: pytest.FixtureRequest) -> Path:
 
 
 def test_commands_exist(page: Path) -> None:
-    named = re.findall(r"`(?:\w+=\S+ )*stream-rec ([a-z]+)", page.read_text())
+    named = re.findall(r"`(?:\w+=\S+ )*stream-rec ([a-z-]+)", page.read_text())
     assert set(named) <= COMMANDS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
@@ -49,6 +50,26 @@ def server(worker: Measures) -> Iterator[MetricsServer]:
     opened = MetricsServer(registry(worker.figures), "127.0.0.1", 0)
     yield opened
     opened.close()
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_probes_answer_beside_the_metrics(worker: Measures) -> None:
+    why = ["events/0: 20000 records to its end"]
+    server = MetricsServer(registry(worker.figures), "127.0.0.1", 0, {"/ready": why.pop, "/live": str})
+    base = server.url.removesuffix("/metrics")
+    try:
+        assert get(f"{base}/ready") == (503, "events/0: 20000 records to its end\n")
+        assert get(f"{base}/live") == (200, "yes\n")
+        assert get(server.url)[0] == 200
+    finally:
+        server.close()
 
 
 def scrape(server: MetricsServer) -> dict[str, float]:

@@ -62,6 +62,13 @@ def test_a_batch_that_comes_again_counts_once() -> None:
     assert total(points, "events_learned")[0] == 6
 
 
+def test_events_that_were_learned_before_they_were_served_are_not_judged() -> None:
+    """At a hand-over the follower was ahead: the slates that were served knew these events already."""
+    m = measures()
+    batch(m, 0, ints(1, 1, 1, 0), ints(0, 0, 0, 0), learned=FakeLearned(n_learned=1))
+    assert total(m.due_points(0.0), "served_hit_rate", source="slate") == (0, 1)
+
+
 def test_fresh_figures_are_kept_per_source_with_popularity_beside() -> None:
     m = measures()
     fresh = FakeJudged(
@@ -162,7 +169,7 @@ def test_a_fall_of_the_served_hit_rate_calls_the_engine_and_is_counted() -> None
     for rate in (0.5, 0.1):
         for _ in range(20):
             served = (rng.random(200) < rate).astype(np.int32)
-            batch(m, start, served, np.zeros(200, np.int32), learned=FakeLearned(fresh=_none()))
+            batch(m, start, served, np.zeros(200, np.int32), learned=FakeLearned(200, fresh=_none()))
             start += 200
     assert called == [1]
     assert m.live()["drift_alarms{direction=drop}"] == 1

@@ -1,0 +1,74 @@
+"""Why an item stands where it stands: what every source says of it, in the ranker's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.batch import IdColumn
+from schemas.records import Reason
+from stream_rec.engine.engine import Engine
+from stream_rec.engine.names import name_of, rows_of
+from stream_rec.kernels.candidates import N_CANDIDATES
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
+from stream_rec.kernels.learn import LEAST_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What the engine says of an item for a user.
+
+    Attributes:
+        item_id: the item.
+        place: in the slate that the engine makes now, from 1; None = it is not in it.
+        score: the blend of all sources; None = no source brings the item up.
+        reason: the loudest source, and the user's item it started from, as in a slate; None like the score.
+        by_source: what each source adds to the score; those that add nothing are left out. Their sum is the score.
+    """
+
+    item_id: str
+    place: int | None
+    score: float | None
+    reason: Reason | None
+    by_source: dict[str, float]
+
+
+def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str) -> list[Explained]:
+    """Explain items, in their order. Reads only.
+
+    Raises:
+        KeyError: there is no such scenario.
+    """
+    ranked = engine.recommend([user_id], scenario=scenario).items[0]
+    places = {item: place for place, item in enumerate(ranked, start=1)}
+    x, items = engine._scratch, engine.state.items  # as ranking the only user has left it
+    candidates = {code: c for c, code in enumerate(x.codes[: int(x.query[N_CANDIDATES])].tolist())}
+    answers = []
+    for item, row in zip(item_ids, rows_of(items, IdColumn.of(item_ids)).tolist(), strict=True):
+        c = candidates.get(int(code_of(row, engine.state.generation))) if row >= 0 else None
+        if c is None:
+            answers.append(Explained(item, places.get(item), None, None, {}))
+            continue
+        said = _by_source(engine, x.weights * x.features[:, c])
+        parts = {name: float(part) for name, part in zip(engine.sources, said, strict=True) if part}
+        answers.append(Explained(item, places.get(item), float(x.scores[c]), _reason(engine, c), parts))
+    return answers
+
+
+def _reason(engine: Engine, c: int) -> Reason:
+    """As kernels.slates chooses it."""
+    x = engine._scratch
+    loudness = _by_source(engine, np.maximum(x.weights, LEAST_WEIGHT) * x.features[:, c])
+    because = int(x.because[c])
+    from_item = because not in (NO_CODE, int(x.codes[c]))
+    name = name_of(engine.state.items, because & ROW_MASK) if from_item else None
+    return Reason(engine.sources[int(np.argmax(loudness))], name)
+
+
+def _by_source(engine: Engine, by_feature: NDArray[np.float32]) -> NDArray[np.float32]:
+    sums = np.zeros(len(engine.sources), np.float32)
+    np.add.at(sums, engine._rates.source_of, by_feature)
+    return sums

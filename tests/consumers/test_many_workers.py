@@ -1,0 +1,245 @@
+"""Each worker learns the whole log exactly once, whoever owns what, and whoever comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+import redis
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from consumers.worker import Worker
+from schemas.codec import encode
+from schemas.records import Item
+from schemas.topics import full_name
+from stream_rec.bus.lag import lag
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.engine.engine import Engine
+from stream_rec.settings import BusSettings, Settings, StoreSettings
+from tests.consumers.publishing import clicks, publish, publish_events
+from tests.consumers.running import behind, slates
+from tests.consumers.serving import SMALL, serving
+from tests.consumers.witness import wrongly_learned
+from tests.waiting import wait_until_async
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()  # a Kafka client lives until it is collected
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"engine": SMALL})
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    await wait_until_async(condition, 60, what)
+
+
+def n_learned(engine: Engine) -> int:
+    return int(engine.stats()["events_learned"])
+
+
+def reached(engine: Engine) -> dict[tuple[str, int], int]:
+    """Positions in partitions that hold something."""
+    return {where: position for where, position in engine.position.items() if position}
+
+
+def owned(worker: Worker) -> set[tuple[str, int]]:
+    return set(worker.ownership.owned) if worker.ownership.ready.is_set() else set()
+
+
+async def split(settings: Settings, *workers: Worker) -> None:
+    """Until every partition has one owner."""
+    n = 3 * settings.bus.partitions
+
+    def is_split() -> bool:
+        found = [owned(worker) for worker in workers]
+        return all(worker.ownership.ready.is_set() for worker in workers) and (
+            sum(map(len, found)) == n == len(set().union(*found))
+        )
+
+    await until(is_split, "every partition to have one owner")
+
+
+async def served(settings: Settings, n_events: int) -> None:
+    def is_served() -> bool:
+        found = [at for at in lag(settings.bus) if at.topic == "events"]
+        return sum(at.end for at in found) == n_events and all(at.lag == 0 for at in found)
+
+    deadline = asyncio.get_running_loop().time() + 60
+    while not await asyncio.to_thread(is_served):
+        assert asyncio.get_running_loop().time() < deadline, "not all is committed"
+        await asyncio.sleep(0.1)
+
+
+def test_two_workers_learn_everything_through_joining_and_leaving_under_traffic(settings: Settings) -> None:
+    engines = [Engine(SMALL) for _ in range(3)]
+
+    async def scenario() -> dict[str, tuple[int, int]]:
+        last: dict[str, tuple[int, int]] = {}
+
+        async def traffic(seed: int) -> None:
+            for part in range(4):
+                published = await asyncio.to_thread(
+                    publish_events, settings.bus, clicks(400, seed=seed + part)
+                )
+                last.update(published.last)
+
+        begin = asyncio.create_task
+        await asyncio.to_thread(ensure_topics, settings.bus)
+        items = [(f"i{n}".encode(), encode(Item(f"i{n}", tags=("tag",)))) for n in range(50)]
+        await asyncio.to_thread(publish, settings.bus, "items", items)
+        async with serving(settings, engines[0]) as first:
+            await split(settings, first)
+            writing = begin(traffic(10))
+            async with serving(settings, engines[1]) as second:
+                await split(settings, first, second)
+                await writing
+                await until(
+                    lambda: n_learned(engines[0]) == n_learned(engines[1]) == 1_600, "both to know all"
+                )
+                assert reached(engines[0]) == reached(engines[1])
+                writing = begin(traffic(20))
+            await split(settings, first)
+            await writing
+            async with serving(settings, engines[2]) as third:
+                writing = begin(traffic(30))
+                await split(settings, first, third)
+                await writing
+                await until(
+                    lambda: n_learned(engines[0]) == n_learned(engines[2]) == 4_800, "both to know all"
+                )
+                await served(settings, 4_800)
+        return last
+
+    last = asyncio.run(scenario())
+    assert wrongly_learned(settings.bus, engines[0]) == {}
+    assert wrongly_learned(settings.bus, engines[2]) == {}
+    assert behind(settings, last) == {}
+
+
+def test_a_worker_that_owns_nothing_follows_everything_and_is_ready(tansu_settings: Settings) -> None:
+    """Three topics of one partition, four workers."""
+    bus = tansu_settings.bus.model_copy(update={"partitions": 1})
+    settings = tansu_settings.model_copy(update={"engine": SMALL, "bus": bus})
+    engines = [Engine(SMALL) for _ in range(4)]
+
+    async def scenario() -> None:
+        async with AsyncExitStack() as stack:
+            workers = [await stack.enter_async_context(serving(settings, engine)) for engine in engines]
+            await split(settings, *workers)
+            assert sorted(len(owned(worker)) for worker in workers) == [0, 1, 1, 1]
+            await asyncio.to_thread(publish_events, settings.bus, clicks(900))
+            await until(lambda: all(n_learned(engine) == 900 for engine in engines), "all to know all")
+            await until(lambda: all(worker.health.ready() == "" for worker in workers), "all to be ready")
+            for worker in workers:
+                followed = {(name, partition) for name, partition, _ in worker.follower.lags()}
+                assert followed | owned(worker) == {("events", 0), ("items", 0), ("impressions", 0)}
+                assert not followed & owned(worker)
+                await assert_it_says_so(worker)
+
+    asyncio.run(scenario())
+    for engine in engines:
+        assert wrongly_learned(settings.bus, engine) == {}
+
+
+async def assert_it_says_so(worker: Worker) -> None:
+    """Over HTTP: the probes, and the lag of what it follows."""
+    base = worker.metrics_url.removesuffix("/metrics")
+    for probe in ("live", "ready"):
+        assert await asyncio.to_thread(get, f"{base}/{probe}") == (200, "yes\n")
+    wanted = [
+        f'stream_rec_follower_lag{{partition="{partition}",topic="{name}"}} 0.0'
+        for name, partition, _ in worker.follower.lags()
+    ]
+
+    async def said() -> bool:
+        _, text = await asyncio.to_thread(get, worker.metrics_url)
+        found = sorted(line for line in text.splitlines() if line.startswith("stream_rec_follower_lag{"))
+        return found == sorted(wanted)
+
+    while not await said():
+        await asyncio.sleep(0.1)
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            return int(reply.status), reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_one_worker_that_owns_everything_follows_nothing(tansu_settings: Settings) -> None:
+    settings = tansu_settings.model_copy(update={"engine": SMALL})
+    engine = Engine(SMALL)
+
+    async def scenario() -> None:
+        async with serving(settings, engine) as worker:
+            await split(settings, worker)
+            await asyncio.to_thread(publish_events, settings.bus, clicks(300))
+            await until(lambda: n_learned(engine) == 300, "all to be learned")
+            assert list(worker.follower.lags()) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_is_told_to_stop_before_it_has_joined_ends_without_a_failure(
+    tansu_settings: Settings,
+) -> None:
+    async def scenario() -> None:
+        async with serving(tansu_settings.model_copy(update={"engine": SMALL}), Engine(SMALL)):
+            pass
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_partitions_added_to_topics_are_followed_then_owned_and_served(
+    kafka: str, prefix: str, redis_url: str
+) -> None:
+    """Two workers; topics grow from two partitions to five, and then Redis loses all slates."""
+    settings = Settings(
+        bus=BusSettings(
+            bootstrap=kafka, prefix=prefix, group=f"{prefix}g", partitions=2, metadata_seconds=0.5
+        ),
+        store=StoreSettings(url=redis_url, prefix=prefix),
+        engine=SMALL,
+    )
+    engines = [Engine(SMALL) for _ in range(2)]
+
+    async def scenario() -> None:
+        async with serving(settings, engines[0]) as one, serving(settings, engines[1]) as two:
+            await split(settings, one, two)
+            before = await asyncio.to_thread(publish_events, settings.bus, clicks(300))
+            await served(settings, 300)
+            grown = [
+                NewPartitions(full_name(prefix, name), 5) for name in ("events", "impressions", "slates")
+            ]
+            admin = AdminClient({"bootstrap.servers": kafka})
+            for future in admin.create_partitions(grown).values():
+                await asyncio.to_thread(future.result)
+            await until(
+                lambda: len(owned(one) | owned(two)) == 12 and not owned(one) & owned(two), "all to be owned"
+            )
+            with redis.Redis.from_url(redis_url) as client:
+                client.flushall()
+            users = set(before.last)
+            await until(lambda: all(slates(settings, users).values()), "the lost slates of all users")
+            later = await asyncio.to_thread(publish_events, settings.bus, clicks(600, users=400, seed=2))
+            assert {partition for partition, _ in later.at} == set(range(5))
+            await until(lambda: n_learned(engines[0]) == n_learned(engines[1]) == 900, "both to know all")
+            await served(settings, 900)
+            misrouted = [worker.measures.live().get("misrouted") for worker in (one, two)]
+            assert misrouted == [0, 0]
+            assert await asyncio.to_thread(behind, settings, later.last) == {}
+
+    asyncio.run(scenario())

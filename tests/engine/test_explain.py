@@ -1,0 +1,50 @@
+"""An explanation is what the ranking was made of: parts that sum to the score, and the slate's own reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream_rec.engine.engine import Engine
+from stream_rec.engine.explain import explain
+from tests.engine.worlds import engine, learn, random_log
+
+
+@pytest.fixture(scope="module")
+def learned() -> Engine:
+    e = engine(train_sample=1.0, max_items=200)
+    learn(e, random_log(5, 1500, users=20, items=120))
+    return e
+
+
+@pytest.mark.parametrize("user", ["u1", "u7", "stranger"])
+def test_it_says_of_a_slate_what_the_slate_says(learned: Engine, user: str) -> None:
+    ranked = learned.recommend([user])
+    told = explain(learned, user, ranked.items[0], "default")
+    assert [each.item_id for each in told] == ranked.items[0]
+    assert [each.place for each in told] == list(range(1, len(told) + 1))
+    for each, score, source, because in zip(
+        told, ranked.scores[0], ranked.sources[0], ranked.because[0], strict=True
+    ):
+        assert each.score == pytest.approx(score, abs=1e-4)
+        assert sum(each.by_source.values()) == pytest.approx(each.score, abs=1e-4)
+        assert each.reason is not None
+        assert each.reason.source == learned.sources[source]
+        assert (each.reason.item_id or "") == because
+
+
+def test_an_item_that_no_source_brings_up_has_no_score_and_no_reason(learned: Engine) -> None:
+    (told,) = explain(learned, "u1", ["never heard of"], "default")
+    assert (told.place, told.score, told.reason, told.by_source) == (None, None, None, {})
+
+
+def test_an_item_outside_of_the_slate_is_explained_without_a_place(learned: Engine) -> None:
+    ranked = learned.recommend(["u1"], k=60).items[0]
+    told = explain(learned, "u1", ranked[20:30], "default")
+    assert {each.place for each in told} == {None}
+    assert any(each.score is not None for each in told)
+
+
+def test_explaining_changes_nothing(learned: Engine) -> None:
+    before = learned.digest()
+    explain(learned, "u1", ["i1", "i2"], "default")
+    assert learned.digest() == before
