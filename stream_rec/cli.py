@@ -22,6 +22,7 @@ from stream_rec.commands.simulate import simulate
 from stream_rec.commands.up import up
 from stream_rec.commands.worker import worker
 from stream_rec.errors import StreamRecError, Unavailable
+from stream_rec.masking import hidden
 
 app = typer.Typer(
     name="stream-rec",
@@ -55,7 +56,7 @@ def main() -> None:
     try:
         app()
     except StreamRecError as error:
-        print(f"stream-rec: {error}", file=sys.stderr)
+        print(hidden(f"stream-rec: {error}"), file=sys.stderr)
         sys.exit(3 if isinstance(error, Unavailable) else 2)
 
 

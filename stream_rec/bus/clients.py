@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from stream_rec.bus.security import checked
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import BusSettings
 
@@ -35,8 +36,12 @@ _PASSING = {
 
 
 def client_config(bus: BusSettings) -> dict[str, Any]:
-    """What every librdkafka client needs: addresses and security. It is silent: what goes wrong is raised."""
-    return {"bootstrap.servers": bus.bootstrap, "log_level": 0, **bus.security}
+    """What every librdkafka client needs: addresses and security. It is silent: what goes wrong is raised.
+
+    Raises:
+        ConfigError: `bus.security` is wrong.
+    """
+    return {"bootstrap.servers": bus.bootstrap, "log_level": 0, **checked(bus.security)}
 
 
 def producer_config(bus: BusSettings) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def admin(bus: BusSettings) -> AdminClient:
     """A client for topics and their offsets.
 
     Raises:
-        ConfigError: `bus.security` has a key or a value that librdkafka does not know.
+        ConfigError: `bus.security` has a key or a value that no client of ours knows.
     """
     return _made(AdminClient, client_config(bus))
 
@@ -68,7 +73,7 @@ def reader(bus: BusSettings, more: Mapping[str, Any]) -> Consumer:
     """A consumer for `assign`: it joins no group and commits nothing.
 
     Raises:
-        ConfigError: `bus.security` has a key or a value that librdkafka does not know.
+        ConfigError: `bus.security` has a key or a value that no client of ours knows.
     """
     own = {"group.id": f"{bus.prefix}reader", "enable.auto.commit": False, "enable.auto.offset.store": False}
     return _made(Consumer, {**client_config(bus), **own, **more})

@@ -9,8 +9,9 @@ import redis
 
 from stream_rec.clock import SystemClock
 from stream_rec.doctor.finding import Finding
+from stream_rec.masking import address
 from stream_rec.settings import Settings, StoreSettings
-from stream_rec.store.connection import address, answering, connect_sync
+from stream_rec.store.connection import answering, connect_sync
 from stream_rec.store.keys import Keys
 from stream_rec.store.redis_server import RedisServer
 
