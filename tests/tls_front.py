@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import select
+import socket
+import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
@@ -11,6 +13,46 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.certificates import Certificate
+
+_HANDSHAKE_SECONDS = 30.0
+
+
+class _Front(socketserver.ThreadingTCPServer):
+    """A thread per connection: the handshake is OpenSSL's own on the socket, alerts and all, as in a real server."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, behind: int, context: ssl.SSLContext) -> None:
+        self.behind, self.context = behind, context
+        super().__init__(("127.0.0.1", 0), _Connection)
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    server: _Front
+
+    def handle(self) -> None:
+        self.request.settimeout(_HANDSHAKE_SECONDS)
+        with (
+            contextlib.suppress(OSError),  # no handshake, or either side hung up
+            self.server.context.wrap_socket(self.request, server_side=True) as outside,
+            socket.create_connection(("127.0.0.1", self.server.behind)) as inside,
+        ):
+            outside.settimeout(None)
+            _pass_on(outside, inside)
+
+
+def _pass_on(outside: ssl.SSLSocket, inside: socket.socket) -> None:
+    """Until one side hangs up. In one thread: OpenSSL cannot read and write a connection at the same time."""
+    other = {outside: inside, inside: outside}
+    while True:
+        # What OpenSSL has read and not handed over does not show in `select`.
+        ready = [outside] if outside.pending() else select.select(other, (), ())[0]
+        for side in ready:
+            data = side.recv(65_536)
+            if not data:
+                return
+            other[side].sendall(data)
 
 
 @contextmanager
@@ -27,37 +69,11 @@ def tls_front(behind: int, mine: Certificate, clients: Path | None = None) -> It
     if clients is not None:
         context.load_verify_locations(clients)
         context.verify_mode = ssl.CERT_REQUIRED
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="tls-front", daemon=True)
-    thread.start()
-    server = asyncio.run_coroutine_threadsafe(_listen(behind, context), loop).result(30)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        asyncio.run_coroutine_threadsafe(_end(server), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
-        loop.close()
-
-
-async def _listen(behind: int, context: ssl.SSLContext) -> asyncio.Server:
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):  # either side may hang up
-            while data := await source.read(65_536):
-                sink.write(data)
-                await sink.drain()
-        sink.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", behind)
-        await asyncio.gather(pump(reader, behind_writer), pump(behind_reader, writer))
-
-    return await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-
-
-async def _end(server: asyncio.Server) -> None:
-    server.close()
-    open_ones = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in open_ones:
-        task.cancel()
-    await asyncio.gather(*open_ones, return_exceptions=True)
+    with _Front(behind, context) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="tls-front", daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join(_HANDSHAKE_SECONDS)
