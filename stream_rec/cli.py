@@ -6,6 +6,9 @@ Exit codes: 0 done; 1 a check failed; 2 wrong settings or usage; 3 a server is a
 from __future__ import annotations
 
 import sys
+import threading
+import traceback
+from types import TracebackType
 from typing import Annotated
 
 import typer
@@ -53,11 +56,18 @@ app.add_typer(bench)
 
 def main() -> None:
     """Run a command; our own errors end it with their message and fix, and no traceback."""
+    sys.excepthook = _show_bug
+    threading.excepthook = lambda bug: _show_bug(bug.exc_type, bug.exc_value, bug.exc_traceback)
     try:
         app()
     except StreamRecError as error:
         print(hidden(f"stream-rec: {error}"), file=sys.stderr)
         sys.exit(3 if isinstance(error, Unavailable) else 2)
+
+
+def _show_bug(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
+    """As Python does, but for secrets: an error's text may hold what a server sent back."""
+    print(hidden("".join(traceback.format_exception(kind, error, where))), file=sys.stderr, end="")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def secrets(tree: BaseModel) -> Iterator[str]:
             yield from secrets(value)
         elif name == "security":
             yield from (text for key, text in value.items() if key not in PUBLIC_SECURITY)
-        elif name.endswith("password"):
+        elif name.endswith("password") and value:
             yield value
         elif name == "url":
             yield from _secrets_of_url(value)
