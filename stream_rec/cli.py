@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from types import TracebackType
 from typing import Annotated
 
 import typer
@@ -55,19 +54,20 @@ app.add_typer(bench)
 
 
 def main() -> None:
-    """Run a command; our own errors end it with their message and fix, and no traceback."""
-    sys.excepthook = _show_bug
-    threading.excepthook = lambda bug: _show_bug(bug.exc_type, bug.exc_value, bug.exc_traceback)
+    """Run a command; our own errors end it with their message and fix, and no traceback; a bug's has no secrets."""
+    threading.excepthook = lambda bug: _show_bug(bug.exc_value)
     try:
         app()
     except StreamRecError as error:
         print(hidden(f"stream-rec: {error}"), file=sys.stderr)
         sys.exit(3 if isinstance(error, Unavailable) else 2)
+    except Exception as error:  # noqa: BLE001 - shown as Python does, but for secrets
+        _show_bug(error)
+        sys.exit(1)
 
 
-def _show_bug(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
-    """As Python does, but for secrets: an error's text may hold what a server sent back."""
-    print(hidden("".join(traceback.format_exception(kind, error, where))), file=sys.stderr, end="")
+def _show_bug(error: BaseException | None) -> None:
+    print(hidden("".join(traceback.format_exception(error))), file=sys.stderr, end="")
 
 
 if __name__ == "__main__":
