@@ -83,7 +83,7 @@ def _instead(key: str) -> str:
     for start, fix in _INSTEAD.items():
         if key.startswith(start):
             return fix
-    return f"use only {', '.join(sorted(KNOWN))}"
+    return f"correct bus.security: it takes {', '.join(sorted(KNOWN))}"
 
 
 def _spelled(key: str, value: str) -> str:

@@ -57,7 +57,7 @@ def test_each_mechanism_is_the_same_for_both_clients(mechanism: str, key: str) -
         ({"ssl.keystore.location": "/s.p12"}, "PEM"),
         ({"ssl.truststore.location": "/s.jks"}, "ssl.ca.location"),
         ({"sasl.jaas.config": 'password="s3cret-pw"'}, "sasl.username"),
-        ({"client.id": "me"}, "use only enable.ssl"),
+        ({"client.id": "me"}, "it takes enable.ssl"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
