@@ -104,16 +104,20 @@ class Snapshots:
         """
         if not self._settings.url:
             return
-        if self._writer is None:
-            self._writer = await beside("snapshot", self._make_writer, asyncio.Event())
+        await self._prepare()
         waited = self._clock.monotonic() - self._began
         if self._writing is None and self._is_ours() and waited >= self._settings.min_seconds:
             await self._begin(self._settings.every_events)
 
     async def last(self) -> None:
-        """Wait for the snapshot that is under way, or write a last one of what is new. Cancelled = given up."""
-        if self._writer is None or not self._settings.stop_seconds:
+        """Wait for the snapshot that is under way, or write a last one of what is new. Cancelled = given up.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        if not self._settings.url or not self._settings.stop_seconds:
             return
+        await self._prepare()
         if self._writing is None:
             await self._begin(0)
         try:
@@ -123,8 +127,12 @@ class Snapshots:
                 self._writing.give_up()
             raise
 
-    def _make_writer(self) -> SnapshotWriter:
-        return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
+    async def _prepare(self) -> None:
+        def make() -> SnapshotWriter:
+            return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
+
+        if self._writer is None:
+            self._writer = await beside("snapshot", make, asyncio.Event())
 
     async def _begin(self, every_events: int) -> None:
         try:
