@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from consumers.beside import beside
 from consumers.engine_thread import EngineThread
@@ -119,7 +120,7 @@ class Snapshots:
             return
         await self._prepare()
         if self._writing is None:
-            await self._begin(0)
+            await self._begin(0, durable=False)
         try:
             await self._finished.wait()
         except asyncio.CancelledError:
@@ -134,7 +135,7 @@ class Snapshots:
         if self._writer is None:
             self._writer = await beside("snapshot", make, asyncio.Event())
 
-    async def _begin(self, every_events: int) -> None:
+    async def _begin(self, every_events: int, *, durable: bool = True) -> None:
         try:
             self._writing = await self._engine.ask(lambda engine: self._fork(engine, every_events))
         except Unavailable as error:
@@ -142,7 +143,7 @@ class Snapshots:
             self._log.warning("no snapshot was written", why=error.detail)
         if self._writing is not None:
             self._finished.clear()
-            self._finishing = asyncio.create_task(self._finish(self._writing))
+            self._finishing = asyncio.create_task(self._finish(self._writing, durable))
 
     def _fork(self, engine: Engine, every_events: int) -> Writing | None:
         """In the engine's thread."""
@@ -160,9 +161,9 @@ class Snapshots:
         """Count from here."""
         self._n_events, self._position = engine.n_learned, dict(engine.position)
 
-    async def _finish(self, writing: Writing) -> None:
+    async def _finish(self, writing: Writing, durable: bool) -> None:
         try:
-            info = await beside("snapshot", writing.finish, asyncio.Event())
+            info = await beside("snapshot", partial(writing.finish, durable=durable), asyncio.Event())
             if info is not None:
                 seconds = round(self._clock.monotonic() - self._began, 1)
                 self._log.info(

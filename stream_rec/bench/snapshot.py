@@ -40,9 +40,10 @@ def run(settings: Settings, say: Say) -> Figures:
     """Keep a full engine `REPEATS` times, then restore the last snapshot.
 
     Returns:
-        pause_ms (the engine's thread is held, the longest), write_s (from then on until it is published, median),
-        restore_s, mib (on the disk), extra_mib (memory of both processes above the one's before, the most seen),
-        learned_meanwhile (events per second while the child writes), and the bounds.
+        pause_ms (the engine's thread is held, the longest), write_s (from then on until it is published, median), last_s
+        (all of a snapshot as it is written at a stop), restore_s, mib (on the disk), extra_mib (memory of both processes
+        above the one's before, the most seen), learned_meanwhile (events per second while the child writes), and the
+        bounds.
     """
     engine = full(settings, say)
     rng = np.random.default_rng(2)
@@ -56,6 +57,7 @@ def run(settings: Settings, say: Say) -> Figures:
         for number in range(1, REPEATS + 1):
             say(f"snapshot {number} of {REPEATS}")
             runs.append(_written(engine, writer, rng))
+        last_s = _last(engine, writer)
         name, size = store.list()[0].name, store.list()[0].size
         restore_s = _restored(settings, store, name, Path(folder))
     pauses, seconds, extras, rates = zip(*runs, strict=True)
@@ -63,6 +65,7 @@ def run(settings: Settings, say: Say) -> Figures:
         "pause_ms": max(pauses),
         "restore_s": restore_s,
         "write_s": statistics.median(seconds),
+        "last_s": last_s,
         "mib": size / MIB,
         "extra_mib": max(extras) / MIB,
         "learned_meanwhile": statistics.median(rates),
@@ -91,6 +94,12 @@ def _written(
         done.result()
     seconds = time.perf_counter() - forked
     return (forked - began) * 1e3, seconds, float(most - before), n / seconds
+
+
+def _last(engine: Engine, writer: SnapshotWriter) -> float:
+    began = time.perf_counter()
+    writer.begin(engine).finish(durable=False)
+    return time.perf_counter() - began
 
 
 def _more_events(engine: Engine, rng: np.random.Generator) -> EventBatch:
