@@ -6,8 +6,9 @@ The engine's thread is held for the fork only; a thread of its own waits for the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any, NamedTuple
 
 from consumers.beside import beside
 from consumers.engine_thread import EngineThread
@@ -45,7 +46,14 @@ def ask_facts(bus: BusSettings) -> Facts:
     return Facts(cluster_id(bus), found)
 
 
-async def engine_at_start(settings: Settings, stopping: asyncio.Event) -> Engine:
+class Start(NamedTuple):
+    """What a worker begins with: an engine, and the notes of the snapshot that it was filled from, if any."""
+
+    engine: Engine
+    notes: Mapping[str, Any]
+
+
+async def restored_at_start(settings: Settings, stopping: asyncio.Event) -> Start:
     """An engine filled from the newest usable snapshot; an empty one if there is none, or a stop comes first.
 
     Raises:
@@ -53,20 +61,20 @@ async def engine_at_start(settings: Settings, stopping: asyncio.Event) -> Engine
         Unavailable: the snapshots' file system or the broker does not answer.
     """
 
-    def start() -> Engine:
+    def start() -> Start:
         engine = Engine(settings.engine, settings.measure)
         if not settings.snapshot.url:
-            return engine
+            return Start(engine, {})
         engine.snapshot()  # raises now what it would at the first snapshot
         log = logs.get("snapshot")
         restored = SnapshotStore(settings.snapshot).newest_usable(engine, ask_facts(settings.bus))
         if restored is None:
             log.info("no snapshot to start from: learning the log from its beginning")
-        else:
-            log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
-        return engine
+            return Start(engine, {})
+        log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
+        return Start(engine, restored.info.notes)
 
-    return await beside("start", start, stopping) or Engine(settings.engine, settings.measure)
+    return await beside("start", start, stopping) or Start(Engine(settings.engine, settings.measure), {})
 
 
 class Snapshots:
@@ -77,16 +85,23 @@ class Snapshots:
         engine: forked in its thread, between batches.
         clock: when the next is due.
         is_ours: is it this worker that writes; asked in the loop.
+        notes: what is kept beside the engine; asked in the engine's thread.
     """
 
     def __init__(
-        self, settings: Settings, engine: EngineThread[Engine], clock: Clock, is_ours: Callable[[], bool]
+        self,
+        settings: Settings,
+        engine: EngineThread[Engine],
+        clock: Clock,
+        is_ours: Callable[[], bool],
+        notes: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._bus = settings.bus
         self._settings = settings.snapshot
         self._engine = engine
         self._clock = clock
         self._is_ours = is_ours
+        self._notes = notes
         self._writer: SnapshotWriter | None = None
         self._writing: Writing | None = None
         self._finished = asyncio.Event()
@@ -151,7 +166,7 @@ class Snapshots:
         if not is_due or self._writer is None:
             return None
         began = self._clock.monotonic()
-        writing = self._writer.begin(engine)
+        writing = self._writer.begin(engine, self._notes())
         self._note(engine)
         self._began = self._clock.monotonic()
         self._log.debug("writing a snapshot", held_ms=round((self._began - began) * 1000, 1))

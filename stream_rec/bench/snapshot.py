@@ -40,10 +40,10 @@ def run(settings: Settings, say: Say) -> Figures:
     """Keep a full engine `REPEATS` times, then restore the last snapshot.
 
     Returns:
-        pause_ms (the engine's thread is held, the longest), write_s (from then on until it is published, median), last_s
-        (all of a snapshot as it is written at a stop), restore_s, mib (on the disk), extra_mib (memory of both processes
-        above the one's before, the most seen), learned_meanwhile (events per second while the child writes), and the
-        bounds.
+        pause_ms (the engine's thread is held, the longest), write_s (from then on until it is published, median),
+        last_s (all of a snapshot as it is written at a stop), restore_s, mib (on the disk), extra_mib (memory of both
+        processes above the one's before, the most seen), learned_meanwhile (events per second while the child
+        writes), and the bounds.
     """
     engine = full(settings, say)
     rng = np.random.default_rng(2)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from consumers.engine_thread import EngineThread
+from consumers.events import EventsHandler
 from consumers.snapshots import Snapshots, ask_facts
 from schemas.batch import Span
 from schemas.codec import decode_interactions
+from schemas.records import AsOf
 from schemas.topics import full_name
 from stream_rec.bus.lag import ends
 from stream_rec.bus.topics import ensure_topics
@@ -67,6 +71,7 @@ def test_killed_and_started_again_from_a_snapshot_it_has_learned_every_event_onc
     last = store.list()[0]
     assert last.positions == {("events", 0): n}
     assert last.n_events == n
+    assert [as_of["offset"] for as_of in last.notes["latest"]] == [n - 1]
     stopped = Engine(settings.engine, settings.measure)
     store.load(last.name, stopped)
     assert stopped.digest() == uninterrupted(settings, n).digest()
@@ -103,7 +108,7 @@ def test_only_the_owner_of_the_first_partition_writes(settings: Settings, is_our
 
     async def scenario() -> None:
         thread = EngineThread(Engine(settings.engine, settings.measure))
-        snapshots = Snapshots(settings, thread, SystemClock(), lambda: is_ours)
+        snapshots = Snapshots(settings, thread, SystemClock(), lambda: is_ours, dict)
         await snapshots.look()
         thread._engine = uninterrupted(settings, EVERY)
         await snapshots.look()
@@ -124,3 +129,22 @@ def test_the_broker_says_what_snapshots_are_compared_with(settings: Settings) ->
     assert facts.logs["events"].ends == ends(settings.bus, "events") == {0: 30}
     assert facts.cluster_id
     assert len({log.log_id for log in facts.logs.values()}) == 3
+
+
+def test_slates_of_quiet_partitions_are_known_after_a_restart_but_not_those_of_another_log() -> None:
+    """Else they could not be written again if Redis has lost them meanwhile."""
+    before, after = handler("log"), handler("log")
+    before.latest = {
+        3: AsOf("log", 3, 41, 1_700_000_000_000, 1.7e9),
+        5: AsOf("older", 5, 7, 1_600_000_000_000, 1.6e9),
+    }
+    after.recall(json.loads(json.dumps(before.notes())))
+    assert after.latest == {3: before.latest[3]}
+
+
+def handler(log: str) -> EventsHandler:
+    """Its servers are not asked."""
+    nothing = cast(Any, None)
+    made = EventsHandler(Settings(), nothing, nothing, nothing, nothing, SystemClock())
+    made.log = log
+    return made
