@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from faust.types import TP
 
@@ -27,7 +28,7 @@ from consumers.ownership import Handlers, Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
 from consumers.rounds import Rounds
-from consumers.snapshots import WRITERS_PARTITION, Snapshots, engine_at_start
+from consumers.snapshots import WRITERS_PARTITION, Snapshots, Start, restored_at_start
 from consumers.warm import warm_up
 from schemas.records import TopicName
 from schemas.topics import full_name
@@ -68,6 +69,7 @@ class Worker:
         clock: processing time.
         stopping: set to end the worker; it sets it itself when it cannot go on.
         engine: what learns; None = an empty one.
+        notes: of the snapshot that the engine was filled from.
 
     Raises:
         ConfigError: the operator must fix something.
@@ -81,6 +83,7 @@ class Worker:
         clock: Clock,
         stopping: asyncio.Event,
         engine: Engine | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -97,6 +100,7 @@ class Worker:
         self._emitter = Emitter(settings.bus)
         self._until = partial(until_available, settings=settings.store, clock=clock)
         self._make_lines(partitions)
+        self._events.recall(notes or {})
         self._make_rounds(partitions)
         self._metrics = MetricsServer(
             registry(self.measures.figures),
@@ -159,7 +163,11 @@ class Worker:
             self.engine, self.measures, self._emitter, last_values, self._reach, self._clock
         )
         self._snapshots = Snapshots(
-            settings, self.engine, self._clock, lambda: WRITERS_PARTITION in self.ownership.owned
+            settings,
+            self.engine,
+            self._clock,
+            lambda: WRITERS_PARTITION in self.ownership.owned,
+            self._events.notes,
         )
         self._lost = asyncio.Event()
         self._events.on_lost = self._lost.set
@@ -281,10 +289,10 @@ async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
     # Before the group counts on us.
     await beside("warm-up", warm_up, stopping)
-    engine = engine or await engine_at_start(settings, stopping)
+    start = Start(engine, {}) if engine else await restored_at_start(settings, stopping)
     if stopping.is_set():
         return 0
-    worker = Worker(settings, partitions, clock, stopping, engine)
+    worker = Worker(settings, partitions, clock, stopping, *start)
     # What is there now stays: going through it for garbage would stop the world for a tenth of a second and more.
     gc.collect()
     gc.freeze()
