@@ -9,13 +9,14 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from faust.types import TP
 
 from consumers import library_logs
 from consumers.app import make_app
+from consumers.beside import beside
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
 from consumers.events import EventsHandler
@@ -26,7 +27,8 @@ from consumers.lists import Lists
 from consumers.ownership import Handlers, Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
-from consumers.rounds import Rounds, first_of
+from consumers.rounds import Rounds
+from consumers.snapshots import WRITERS_PARTITION, Snapshots, Start, restored_at_start
 from consumers.warm import warm_up
 from schemas.records import TopicName
 from schemas.topics import full_name
@@ -49,6 +51,7 @@ from stream_rec.store.waiting import until_available
 
 REPORT_SECONDS = 1.0
 LOOK_SECONDS = 2.0
+SNAPSHOT_LOOK_SECONDS = 1.0
 STOP_SECONDS = 4.0
 """All that a stop may take, so that a process that is told to stop is gone within five seconds."""
 _CLOSE_SECONDS = 1.0
@@ -66,6 +69,7 @@ class Worker:
         clock: processing time.
         stopping: set to end the worker; it sets it itself when it cannot go on.
         engine: what learns; None = an empty one.
+        notes: of the snapshot that the engine was filled from.
 
     Raises:
         ConfigError: the operator must fix something.
@@ -79,6 +83,7 @@ class Worker:
         clock: Clock,
         stopping: asyncio.Event,
         engine: Engine | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -95,6 +100,7 @@ class Worker:
         self._emitter = Emitter(settings.bus)
         self._until = partial(until_available, settings=settings.store, clock=clock)
         self._make_lines(partitions)
+        self._events.recall(notes or {})
         self._make_rounds(partitions)
         self._metrics = MetricsServer(
             registry(self.measures.figures),
@@ -156,6 +162,13 @@ class Worker:
         self._reports = Reports(
             self.engine, self.measures, self._emitter, last_values, self._reach, self._clock
         )
+        self._snapshots = Snapshots(
+            settings,
+            self.engine,
+            self._clock,
+            lambda: WRITERS_PARTITION in self.ownership.owned,
+            self._events.notes,
+        )
         self._lost = asyncio.Event()
         self._events.on_lost = self._lost.set
 
@@ -170,6 +183,7 @@ class Worker:
         rounds.every(self._settings.store.lists_seconds, self._lists.write)
         rounds.every(REPORT_SECONDS, self._reports.send)
         rounds.every(LOOK_SECONDS, self._rewriter.look, self._lost)
+        rounds.every(SNAPSHOT_LOOK_SECONDS, self._snapshots.look)
         watch = asyncio.create_task(self._watch())
         await self.stopping.wait()
         self._log.info("stopping")
@@ -242,11 +256,14 @@ class Worker:
         async def step(name: str, work: Awaitable[object], most: float = _CLOSE_SECONDS) -> None:
             await _at_most(name, work, min(most, max(0.1, deadline - loop.time())))
 
+        is_writer = WRITERS_PARTITION in self.ownership.owned
         self.consumer.interrupted.set()
         await step("leave the group", self.app.stop(), self._settings.bus.drain_seconds + _CLOSE_SECONDS)
         await step("finish batches", asyncio.gather(*(line.idle() for line in self._lines)))
         await step("send the last figures", self._reports.send(everything=True))
         await step("publish", asyncio.to_thread(self._emitter.close, _CLOSE_SECONDS))
+        if is_writer:
+            await step("write a last snapshot", self._snapshots.last(), self._settings.snapshot.stop_seconds)
         await step("close /metrics", asyncio.to_thread(self._metrics.close))
         await step("close redis", self._redis.aclose())
         await step("end the engine", asyncio.to_thread(self.engine.close))
@@ -264,35 +281,18 @@ async def _at_most(name: str, work: Awaitable[object], seconds: float) -> None:
         log.warning("failed: what was not done comes again", step=name, why=str(error))
 
 
-async def _warm_up(stopping: asyncio.Event) -> None:
-    """Compile the kernels before the group counts on us; a stop does not wait for it."""
-
-    def compile_all() -> None:
-        try:
-            warm_up()
-        except Exception as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-        with suppress(RuntimeError):  # the loop is closed: the worker was told to stop meanwhile
-            loop.call_soon_threadsafe(ready.set)
-
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    failures: list[Exception] = []
-    threading.Thread(target=compile_all, name="warm-up", daemon=True).start()
-    await first_of(ready, stopping)
-    for failure in failures:
-        raise failure
-
-
 async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine: Engine | None) -> int:
     loop = asyncio.get_running_loop()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
-    await _warm_up(stopping)
+    # Before the group counts on us.
+    await beside("warm-up", warm_up, stopping)
+    start = Start(engine, {}) if engine else await restored_at_start(settings, stopping)
     if stopping.is_set():
         return 0
-    worker = Worker(settings, partitions, clock, stopping, engine)
+    worker = Worker(settings, partitions, clock, stopping, *start)
     # What is there now stays: going through it for garbage would stop the world for a tenth of a second and more.
     gc.collect()
     gc.freeze()

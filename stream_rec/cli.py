@@ -21,6 +21,7 @@ from stream_rec.commands.read import recommend, similar
 from stream_rec.commands.replay import replay
 from stream_rec.commands.settings import settings
 from stream_rec.commands.simulate import simulate
+from stream_rec.commands.snapshot import snapshot
 from stream_rec.commands.up import up
 from stream_rec.commands.worker import worker
 from stream_rec.errors import StreamRecError, Unavailable
@@ -51,6 +52,7 @@ def common(
 for command in (demo, up, worker, replay, simulate, recommend, similar, lag, evaluate, doctor, settings):
     app.command()(command)
 app.add_typer(bench)
+app.add_typer(snapshot)
 
 
 def main() -> None:

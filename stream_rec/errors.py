@@ -27,6 +27,23 @@ class ConfigError(StreamRecError):
         return f"{self.message}\n  fix: {self.fix}" if self.fix else self.message
 
 
+class UnusableSnapshot(ConfigError):
+    """A snapshot cannot be started from: an older one is taken, or the log is learned from its beginning.
+
+    Args:
+        name: of the snapshot.
+        reason: a short, stable code: `unreadable`, `torn`, `corrupt`, `foreign`, `incompatible`, `beyond` (the log).
+        detail: what exactly is wrong, for a person.
+        fix: what to do about it.
+    """
+
+    def __init__(self, name: str, reason: str, detail: str, *, fix: str = "") -> None:
+        super().__init__(f"snapshot {name} is {reason}: {detail}", fix=fix)
+        self.name = name
+        self.reason = reason
+        self.detail = detail
+
+
 class ContractError(StreamRecError):
     """A record breaks the contract on the wire. It goes to `dead-letters`, is counted, and the worker goes on.
 

@@ -143,6 +143,33 @@ class IngestSettings(_Branch):
     max_impression_items: int = Field(200, ge=1, description="items of one impression, at most")
 
 
+class SnapshotSettings(_Branch):
+    """Copies of what the engine has learned, to start from."""
+
+    url: str = Field(
+        "",
+        description="folder, or fsspec URL such as s3://bucket/folder, that all workers of one tenant share; "
+        "empty = no snapshots (secret)",
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict, description="options of the URL's file system, e.g. key, secret (secret)"
+    )
+    keep: int = Field(3, ge=1, le=1000, description="snapshots kept, the newest")
+    every_events: int = Field(
+        2_000_000, ge=1, description="a snapshot is written when so many events were learned"
+    )
+    min_seconds: float = Field(60.0, ge=0, description="but not sooner than this after the one before")
+    write_timeout_seconds: float = Field(
+        60.0, gt=0, description="a snapshot that is not on the local disk by then is given up"
+    )
+    stop_seconds: float = Field(
+        2.0, ge=0, le=3, description="a last snapshot at the stop may take this long; 0 = none at the stop"
+    )
+    scratch: str = Field(
+        "", description="folder for snapshots on their way from or to a URL; empty = the system's"
+    )
+
+
 class DataSettings(_Branch):
     """Data sets by name."""
 
@@ -238,6 +265,7 @@ class Settings(_Branch):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
+    snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
     data: DataSettings = Field(default_factory=DataSettings)
 
 

@@ -66,10 +66,12 @@ def list_settings(tree: BaseModel, origins: Mapping[str, str], at: str = "") -> 
 
 
 def masked(path: str, value: Any) -> Any:
-    """The value as it may be shown: no password, also not of a URL, no entry of `bus.security` that may be secret."""
+    """The value as it may be shown: no password, also not of a URL, nothing that may be secret in a map of options."""
     name = path.rpartition(".")[2]
     if path == "bus.security":
         return {key: text if key in PUBLIC_SECURITY else MASK for key, text in value.items()}
+    if path == "snapshot.options":
+        return dict.fromkeys(value, MASK)
     if name.endswith("password"):
         return MASK if value else value
     return shown_url(value) if name == "url" else value
@@ -82,6 +84,8 @@ def secrets(tree: BaseModel) -> Iterator[str]:
             yield from secrets(value)
         elif name == "security":
             yield from (text for key, text in value.items() if key not in PUBLIC_SECURITY)
+        elif name == "options":
+            yield from value.values()
         elif name.endswith("password") and value:
             yield value
         elif name == "url":

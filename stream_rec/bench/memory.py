@@ -28,13 +28,8 @@ def run(settings: Settings, say: Say) -> Figures:
         gib (resident, the whole process), bytes_per_user, bytes_per_item (accounted), rss_over_accounted, and the
         bounds.
     """
-    engine = Engine(settings.engine, settings.measure)
     users, items = settings.engine.max_users, settings.engine.max_items
-    for start in range(0, users, CHUNK):
-        say(f"users {start:,} of {users:,}")
-        engine.learn(_arrivals(start, min(CHUNK, users - start), items))
-    say("filling histories, rings and rows")
-    fill(engine)
+    engine = full(settings, say)
     engine.recommend([user_id(row) for row in range(1000)])
     sizes = accounted(engine)
     resident = psutil.Process(os.getpid()).memory_info().rss
@@ -48,6 +43,18 @@ def run(settings: Settings, say: Say) -> Figures:
         "events_per_user": settings.engine.history_length,
         "calibration_ms": calibration_ms(),
     }
+
+
+def full(settings: Settings, say: Say) -> Engine:
+    """An engine with every bound reached."""
+    engine = Engine(settings.engine, settings.measure)
+    users, items = settings.engine.max_users, settings.engine.max_items
+    for start in range(0, users, CHUNK):
+        say(f"users {start:,} of {users:,}")
+        engine.learn(_arrivals(start, min(CHUNK, users - start), items))
+    say("filling histories, rings and rows")
+    fill(engine)
+    return engine
 
 
 def user_id(row: int) -> str:

@@ -88,6 +88,17 @@ class OffsetReader:
         """The next offset to be written, by topic and partition. At least as new as the call."""
         return self._asked(lambda deadline: self._ends(self._partitions(names), deadline))
 
+    def bounds(self, names: Collection[TopicName] = FOLLOWED) -> dict[tuple[TopicName, int], tuple[int, int]]:
+        """The first offset that is still kept and the next to be written, by topic and partition."""
+
+        def question(deadline: float) -> dict[tuple[TopicName, int], tuple[int, int]]:
+            partitions = self._partitions(names)
+            starts = self._listed(partitions, OffsetSpec.earliest(), deadline)
+            ends = self._ends(partitions, deadline)
+            return {at: (starts[at], ends[at]) for at in partitions}
+
+        return self._asked(question)
+
     def lag(self, names: Collection[TopicName] = FOLLOWED) -> list[PartitionLag]:
         """How far the group is behind, one line per partition, in the order of `names`.
 

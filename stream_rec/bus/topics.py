@@ -89,6 +89,18 @@ def log_id(bus: BusSettings, name: TopicName) -> str:
     return topic_id
 
 
+def cluster_id(bus: BusSettings) -> str:
+    """The id of the cluster; the embedded broker's is always the same.
+
+    Raises:
+        Unavailable: the broker did not answer within `bus.admin_timeout_seconds`.
+    """
+    try:
+        return str(admin(bus).list_topics(timeout=bus.admin_timeout_seconds).cluster_id)
+    except KafkaException as error:
+        raise translated(error, bus, bus.admin_timeout_seconds) from error
+
+
 def missing_topics(bus: BusSettings, names: Collection[TopicName]) -> ConfigError:
     """The error for topics that should be there."""
     listed = ", ".join(full_name(bus.prefix, name) for name in names)

@@ -80,6 +80,14 @@ def memory(json_file: JsonFile = None, config: ConfigFile = None, set_: Override
     _bench(run, json_file, config, set_)
 
 
+@bench.command()
+def snapshot(json_file: JsonFile = None, config: ConfigFile = None, set_: Overrides = None) -> None:
+    """How long a full engine stands still for a snapshot, and what writing and restoring it takes."""
+    from stream_rec.bench.snapshot import run
+
+    _bench(run, json_file, config, set_)
+
+
 def _bench(
     run: Callable[[Settings, Say], Figures],
     json_file: Path | None,

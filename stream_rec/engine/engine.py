@@ -6,7 +6,7 @@ the index's own rebuild, which is joined at a fixed event count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,27 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.batch import EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
-from stream_rec.engine import catalogue, create, lists
+from stream_rec.engine import catalogue, create, lists, parts
+from stream_rec.engine.columns import columns
 from stream_rec.engine.digest import digest
+from stream_rec.engine.identity import identity
 from stream_rec.engine.names import ItemNames, n_rows, rows_of, with_room
-from stream_rec.engine.outputs import empty_slates, empty_verdicts, judged
+from stream_rec.engine.outputs import empty_slates, empty_verdicts, judged, ranked
 from stream_rec.engine.results import Learned, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.kernels import candidates, slates
 from stream_rec.kernels.catalogue import forget_user
-from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.kernels.handle import hold
-from stream_rec.kernels.ids import event_seeds, hash_ids
+from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.learn import Events, Verdicts, advance, gather, user_of
 from stream_rec.kernels.state import N_LEARNED, State
 from stream_rec.kernels.vocabulary import EVICTED
 from stream_rec.measure.attribution import Attribution
 from stream_rec.settings import EngineSettings, MeasureSettings
 
-SCORE_DECIMALS = 4
-"""More tell a reader nothing, and make slates longer."""
 SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
 
 
@@ -63,9 +62,11 @@ class Engine:
         self.position: dict[tuple[str, int], int] = {}
         self._names = ItemNames(settings.max_items)
         self._vectors = VectorIndex(settings)
+        measure = measure or MeasureSettings()
         self.attribution = Attribution(
-            measure or MeasureSettings(), max_items=settings.max_items, scenarios=list(settings.scenarios)
+            measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
         )
+        self.identity = identity(settings, measure)
         self._seed = np.uint64(settings.seed)
         self._rivers = Rivers(settings)
         self.sources: tuple[str, ...] = (*candidates.SOURCES, *self._rivers.names)
@@ -180,7 +181,8 @@ class Engine:
         frozen: bool,
         left_out: Sequence[IdColumn] | None,
     ) -> Verdicts:
-        events = self._columns(batch)
+        self._make_room(len(batch.users.data), len(batch.items.data))
+        events = columns(batch, self.settings)
         n = len(batch)
         if not frozen and first < n:
             self.attribution.interact(
@@ -255,25 +257,6 @@ class Engine:
         self._rivers.fill(self._scratch, int(user_of(self.state, events, at)))
         return True
 
-    def _columns(self, batch: EventBatch) -> Events:
-        self._make_room(len(batch.users.data), len(batch.items.data))
-        base = hash_ids(IdColumn.of([f"{self.settings.seed}/{batch.span.topic}/{batch.span.partition}"]))[0]
-        seeds = np.empty(len(batch), np.uint64)
-        event_seeds(base, batch.offsets, seeds)
-        weights = self.settings.event_weights
-        return Events(
-            user_data=batch.users.data,
-            user_ends=batch.users.ends,
-            user_hashes=hash_ids(batch.users),
-            item_data=batch.items.data,
-            item_ends=batch.items.ends,
-            item_hashes=hash_ids(batch.items),
-            sessions=hash_ids(batch.sessions),
-            ts=batch.ts,
-            weights=np.array([weights.get(t, 1.0) for t in batch.event_types], np.float32),
-            seeds=seeds,
-        )
-
     def _make_room(self, user_bytes: int, item_bytes: int) -> None:
         """For the ids of new users and items."""
         users, items = with_room(self.state.users, user_bytes), with_room(self.state.items, item_bytes)
@@ -334,25 +317,7 @@ class Engine:
                 order,
                 slates.part(out, some),
             )
-        return self._ranked(out)
-
-    def _ranked(self, out: slates.Slates) -> Ranked:
-        lengths = out.lengths.tolist()
-        rows, filled = out.codes & ROW_MASK, out.codes != NO_CODE
-
-        def cut(array: NDArray[Any]) -> list[list[Any]]:
-            return [row[:m] for row, m in zip(array.tolist(), lengths, strict=True)]
-
-        return Ranked(
-            items=cut(self._names.of(self.state.items, out.codes)),
-            scores=cut(np.round(out.scores.astype(np.float64), SCORE_DECIMALS)),
-            sources=cut(out.sources),
-            because=cut(self._names.of(self.state.items, out.because)),
-            rows=np.where(filled, rows, np.int32(-1)),
-            hashes=np.where(filled, self.state.items.hashes[rows], np.uint64(0)),
-            only_index=out.only_index,
-            source_names=self.sources,
-        )
+        return ranked(out, self._names, self.state.items, self.sources)
 
     def similar(self, item_id: str, k: int) -> Neighbours:
         """Items for a stranger whose session is this item alone; empty if the item is unknown.
@@ -382,20 +347,45 @@ class Engine:
         codes, scores = found
         return Neighbours(self._names.of(self.state.items, np.array(codes, np.int32)).tolist(), scores)
 
-    # ---- state ----
-
     @property
     def event_time(self) -> float:
         """The latest event time learned, in seconds; 0 before the first event."""
         return float(self.state.clock[0])
 
-    def index_arrays(self) -> dict[str, NDArray[Any]]:
-        """The vector index as arrays; waits for a rebuild that is under way."""
-        return self._vectors.arrays()
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Everything that was learned but `position`, by name: mostly the memory itself, good until the next change.
+
+        Raises:
+            ConfigError: a river model takes part, whose state has no form that could be kept.
+        """
+        self._rivers.refuse_snapshots()
+        return parts.arrays(self.state, self._vectors, self.attribution)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], position: Mapping[tuple[str, int], int]) -> None:
+        """Become the engine that `snapshot` was called on: what is learned from now on gives the same bits.
+
+        Args:
+            arrays: as `snapshot` gave them; not kept.
+            position: of that engine.
+
+        Raises:
+            ConfigError: the settings do not allow it; nothing is changed then.
+            ValueError: this engine has learned already.
+        """
+        if self.position or self.state.counters.any():
+            raise ValueError("only an engine that has learned nothing can be restored")
+        self._rivers.refuse_snapshots()
+        self.state = parts.restored(self.state, self._vectors, self.attribution, arrays)
+        self.position = dict(position)
 
     def digest(self) -> str:
-        """A hash of all that was learned; equal engines have equal digests."""
-        return digest(self.state, self.attribution.arrays())
+        """A hash of all that was learned, and of `position`; equal engines have equal digests."""
+        return digest(self.state, parts.beside(self._vectors, self.attribution), self.position)
+
+    @property
+    def n_learned(self) -> int:
+        """Events learned, ever."""
+        return int(self.state.counters[N_LEARNED])
 
     def stats(self) -> dict[str, float]:
         """Gauges: sizes, evictions, index."""

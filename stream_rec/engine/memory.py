@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from stream_rec.engine.digest import leaves
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.learned import leaves
+from stream_rec.engine.parts import INDEX
 
 _OF_USERS = ("users.", "histories.", "factors.users", "factors.user_squares")
 _OF_EVERYBODY = ("ranker.", "factors.recent", "factors.tag_", "popularity.top")
@@ -19,5 +20,5 @@ def accounted(engine: Engine) -> dict[str, int]:
             sizes["other"] += array.nbytes
         else:
             sizes["items"] += array.nbytes
-    sizes["items"] += sum(array.nbytes for array in engine.index_arrays().values())
+    sizes["items"] += sum(a.nbytes for name, a in engine.snapshot().items() if name.startswith(INDEX))
     return sizes

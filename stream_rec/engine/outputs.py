@@ -1,12 +1,21 @@
-"""Arrays that kernels fill with answers."""
+"""Arrays that kernels fill with answers, and the answers in them."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from stream_rec.engine.results import Judged
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.names import ItemNames
+from stream_rec.engine.results import Judged, Ranked
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.kernels.learn import Verdicts
 from stream_rec.kernels.slates import Slates
+from stream_rec.kernels.vocabulary import VocabularyState
+
+SCORE_DECIMALS = 4
+"""More tell a reader nothing, and make slates longer."""
 
 
 def empty_verdicts(n: int, n_sources: int) -> Verdicts:
@@ -35,4 +44,24 @@ def empty_slates(n: int, k: int) -> Slates:
         because=np.zeros((n, k), np.int32),
         only_index=np.zeros((n, k), np.bool_),
         lengths=np.zeros(n, np.int32),
+    )
+
+
+def ranked(out: Slates, names: ItemNames, items: VocabularyState, sources: tuple[str, ...]) -> Ranked:
+    """Filled slates as the engine gives them out."""
+    lengths = out.lengths.tolist()
+    rows, filled = out.codes & ROW_MASK, out.codes != NO_CODE
+
+    def cut(array: NDArray[Any]) -> list[list[Any]]:
+        return [row[:m] for row, m in zip(array.tolist(), lengths, strict=True)]
+
+    return Ranked(
+        items=cut(names.of(items, out.codes)),
+        scores=cut(np.round(out.scores.astype(np.float64), SCORE_DECIMALS)),
+        sources=cut(out.sources),
+        because=cut(names.of(items, out.because)),
+        rows=np.where(filled, rows, np.int32(-1)),
+        hashes=np.where(filled, items.hashes[rows], np.uint64(0)),
+        only_index=out.only_index,
+        source_names=sources,
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.batch import IdColumn
 from stream_rec.engine.names import rows_of
+from stream_rec.errors import ConfigError
 from stream_rec.kernels.candidates import N_CANDIDATES, N_FEATURES
 from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.kernels.learn import Events
@@ -26,6 +27,18 @@ class Rivers:
             for name in settings.river_sources
         ]
         self.names = tuple(model.name for model in self._models)
+
+    def refuse_snapshots(self) -> None:
+        """A river model's state has no form that could be kept without pickle.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        if self.names:
+            raise ConfigError(
+                f"river sources ({', '.join(self.names)}) cannot be kept in snapshots",
+                fix='set snapshot.url to "", or engine.river_sources to []',
+            )
 
     def portions(self, n: int) -> Iterator[slice]:
         """How n users are ranked: all at once, or one by one where river has to score in between."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,16 @@ class VectorIndex:
         return found
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything, for snapshots and accounts; waits for a rebuild that is under way."""
+        """Everything, for snapshots, digests and accounts: copies. Does not wait for a rebuild that is under way."""
         return self._index.serialize()
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Become what `arrays` came from; a rebuild that was under way is begun again, and joined at the same count.
+
+        Raises:
+            ConfigError: vectors of another width; nothing is changed then.
+        """
+        self._index.restore(arrays)
 
     def stats(self, state: State) -> dict[str, float]:
         """Size and staleness."""

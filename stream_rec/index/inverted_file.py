@@ -163,10 +163,12 @@ class InvertedFile:
         filled = [(j, int(n)) for j, n in enumerate(self.sizes) if n]
         # The order inside a list decides among equal scores, so it is kept.
         rows = [faiss.rev_swig_ptr(lists.get_ids(j), n) for j, n in filled]
-        ordered = np.concatenate(rows).astype(np.int32) if rows else np.empty(0, np.int32)
+        vectors = [faiss.rev_swig_ptr(lists.get_codes(j), n * lists.code_size) for j, n in filled]
         return {
-            "rows": ordered,
-            "vectors": self.vectors(ordered),
+            "rows": np.concatenate([np.empty(0, np.int64), *rows]).astype(np.int32),
+            "vectors": np.concatenate([np.empty(0, np.uint8), *vectors])
+            .view(np.float32)
+            .reshape(-1, self.n_factors),
             "sizes": self.sizes.copy(),
             "sums": self._sums.copy(),
             "squares": self._squares.copy(),

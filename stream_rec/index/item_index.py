@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from stream_rec.errors import ConfigError
 from stream_rec.index.checks import checked_rows, checked_vectors
-from stream_rec.index.rebuild import Rebuild
-from stream_rec.index.training import Trained, lists_for, train
+from stream_rec.index.rebuild import Rebuild, Sample
+from stream_rec.index.training import Trained, lists_for
 
 Hits = tuple[NDArray[np.int32], NDArray[np.float32]]
 """Rows and scores."""
@@ -216,10 +216,8 @@ class ItemIndex:
             asked = checked_vectors(queries, self.n_factors).copy()
         rows = self._now.file.rows()
         vectors = self._now.file.vectors(rows)
-        n_lists, recall, seed = self._lists_wanted(), self._recall, self._seed
-        self._next = Rebuild.start(
-            lambda: train(rows, vectors, asked, n_lists=n_lists, recall=recall, seed=seed)
-        )
+        sample = Sample(rows, vectors, asked, np.array([self._lists_wanted()]))
+        self._next = Rebuild(sample, recall=self._recall, seed=self._seed)
         self._waited = 0
 
     def join_rebuild(self) -> bool:
@@ -238,7 +236,7 @@ class ItemIndex:
         return True
 
     def serialize(self) -> dict[str, NDArray[Any]]:
-        """Everything, as arrays, for `restore` and for digests. Waits for a rebuild that is under way."""
+        """Everything, as arrays that later changes leave alone, for `restore` and for digests. Does not wait."""
         counts = np.array([self._updates, self._updates_before, self._rebuilds, self._waited], np.int64)
         arrays = {"counts": counts} | self._now.arrays()
         if self._next is not None:
@@ -252,8 +250,16 @@ class ItemIndex:
             arrays: as `serialize` gave them; not kept.
 
         Raises:
-            ConfigError: they hold factors of another width.
+            ConfigError: they hold factors of another width, or one is missing.
         """
+        wanted = {"counts", *self._now.arrays()}
+        if any(name.startswith(_NEXT) for name in arrays):
+            wanted |= {_NEXT + name for name in ("touched", *Sample._fields)}
+        if missing := wanted - arrays.keys():
+            raise ConfigError(
+                f"the snapshot's vector index lacks {', '.join(sorted(missing))}",
+                fix="start without the snapshot",
+            )
         width = arrays["vectors"].shape[1]
         if width != self.n_factors:
             raise ConfigError(
@@ -262,7 +268,7 @@ class ItemIndex:
             )
         pending = {name.removeprefix(_NEXT): each for name, each in arrays.items() if name.startswith(_NEXT)}
         self._now = Trained.restore(arrays)
-        self._next = Rebuild.restore(pending) if pending else None
+        self._next = Rebuild.restore(pending, recall=self._recall, seed=self._seed) if pending else None
         self._updates, self._updates_before, self._rebuilds, self._waited = arrays["counts"].tolist()
 
     def stats(self) -> IndexStats:

@@ -3,40 +3,59 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.index.inverted_file import InvertedFile
-from stream_rec.index.training import Trained
+from stream_rec.index.training import Trained, train
+
+
+class Sample(NamedTuple):
+    """What a training starts from; it is not changed.
+
+    Attributes:
+        rows: int32 [n], ascending.
+        vectors: float32 [n, d].
+        queries: float32 [m, d], what will be asked.
+        n_lists: int64 [1].
+    """
+
+    rows: NDArray[np.int32]
+    vectors: NDArray[np.float32]
+    queries: NDArray[np.float32]
+    n_lists: NDArray[np.int64]
 
 
 class Rebuild:
-    """The training's result to come, and the rows whose vectors it does not know."""
+    """The training's result to come, what it started from, and the rows whose vectors it does not know.
 
-    def __init__(self, result: Future[Trained]) -> None:
-        self._result = result
+    The training runs in a thread of its own, which is not a daemon: the process ends only after it, so FAISS is never
+    cut off in mid-computation.
+
+    Args:
+        sample: as of now.
+        recall: wanted, see `train`.
+        seed: see `train`.
+    """
+
+    def __init__(self, sample: Sample, *, recall: float, seed: int) -> None:
+        self._sample = sample
         self._touched = np.zeros(1024, np.bool_)
-
-    @classmethod
-    def start(cls, training: Callable[[], Trained]) -> Rebuild:
-        """Run the training in a thread of its own.
-
-        The thread is not a daemon: the process ends only after it, so FAISS is never cut off in mid-computation.
-        """
-        result: Future[Trained] = Future()
+        self._result: Future[Trained] = Future()
 
         def run() -> None:
             try:
-                result.set_result(training())
+                trained = train(*sample[:3], n_lists=int(sample.n_lists[0]), recall=recall, seed=seed)
             except BaseException as error:  # noqa: BLE001 - raised again where the rebuild is joined
-                result.set_exception(error)
+                self._result.set_exception(error)
+            else:
+                self._result.set_result(trained)
 
         threading.Thread(target=run, name="index-rebuild").start()
-        return cls(result)
 
     def touch(self, rows: NDArray[np.int32]) -> None:
         """These rows were put in or taken out since the start."""
@@ -61,16 +80,14 @@ class Rebuild:
         return trained, len(touched)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything, as arrays, after waiting for the training."""
-        return self._result.result().arrays() | {"touched": self._touched_rows()}
+        """Everything, as arrays, without waiting: the training is a function of the sample, so it is done again."""
+        return self._sample._asdict() | {"touched": self._touched_rows()}
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Rebuild:
-        """Build what `arrays` came from: a training that is done and waits to be joined."""
-        result: Future[Trained] = Future()
-        result.set_result(Trained.restore(arrays))
-        rebuild = cls(result)
-        rebuild.touch(arrays["touched"].astype(np.int32))
+    def restore(cls, arrays: Mapping[str, NDArray[Any]], *, recall: float, seed: int) -> Rebuild:
+        """Begin again what `arrays` came from, from the same sample."""
+        rebuild = cls(Sample(*(arrays[name].copy() for name in Sample._fields)), recall=recall, seed=seed)
+        rebuild.touch(arrays["touched"])
         return rebuild
 
     def _touched_rows(self) -> NDArray[np.int32]:

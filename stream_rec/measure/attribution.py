@@ -127,19 +127,26 @@ class Attribution:
         """Take over a state that `arrays` gave.
 
         Raises:
-            ConfigError: it was made with other bounds, or an array is missing; nothing is changed then.
+            ConfigError: as for `check`; nothing is changed then.
         """
-        mine = self.arrays()
-        for name, array in mine.items():
+        self.check(arrays)
+        for name, array in self.arrays().items():
+            array[...] = arrays[name]
+        self.names.reload()
+
+    def check(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Could `load` take these?
+
+        Raises:
+            ConfigError: they were made with other bounds, or one is missing.
+        """
+        for name, array in self.arrays().items():
             other = arrays.get(name)
             if other is None or other.shape != array.shape or other.dtype != array.dtype:
                 raise ConfigError(
                     f"attribution state {name!r} does not fit: {_form(other)} where {_form(array)} is wanted",
                     fix="start with the measure and engine bounds the snapshot was made with, or without it",
                 )
-        for name, array in mine.items():
-            array[...] = arrays[name]
-        self.names.reload()
 
 
 def _form(array: NDArray[np.generic] | None) -> str:

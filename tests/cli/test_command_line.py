@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate",
     "doctor",
     "settings",
+    "snapshot",
 }
 HEAVY = (
     "numpy",

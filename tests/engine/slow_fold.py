@@ -8,6 +8,7 @@ import numpy as np
 
 from schemas.batch import EventBatch
 from stream_rec.engine import create
+from stream_rec.engine.columns import columns
 from stream_rec.engine.engine import SAMPLE_SALT, Engine
 from stream_rec.engine.outputs import empty_verdicts, judged
 from stream_rec.engine.results import Judged
@@ -26,7 +27,8 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
         leak: a planted fault. "all": an event is learned before it is asked for; "counts": before it is judged, so
             only the features know it.
     """
-    events, rates = e._columns(batch), create.rates(e.settings)
+    e._make_room(len(batch.users.data), len(batch.items.data))
+    events, rates = columns(batch, e.settings), create.rates(e.settings)
     trained = (events.seeds ^ SAMPLE_SALT) < np.uint64(min(e.settings.train_sample * 2.0**64, 2.0**64 - 2048))
     out = empty_verdicts(len(batch), len(e.sources))
     for i in range(len(batch)):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_rec.engine.digest import leaves
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.learned import leaves
 from stream_rec.engine.names import n_rows
 from tests.engine.worlds import click, engine, learn, random_log
 

@@ -1,0 +1,54 @@
+"""What an engine is, beside what it has learned: what decides whether it can go on from another one's state."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+from llvmlite import binding
+
+from stream_rec.settings import EngineSettings, MeasureSettings
+from stream_rec.store.snapshots_header import Identity
+
+STATE_VERSION = 1
+"""Of the meaning of the arrays; to be raised when code gives an array of the same form another meaning."""
+_FORM = ("max_users", "max_items", "history_length", "ring_length", "n_factors", "river_sources")
+_LEARNING = (
+    "seed",
+    "session_gap_seconds",
+    "train_sample",
+    "event_weights",
+    "index_refresh_events",
+    "exact_below_items",
+)
+_MEASURE_FORM = (
+    "window_seconds",
+    "max_open_impressions",
+    "max_open_places",
+    "max_recent_interactions",
+    "max_outcome_cells",
+)
+_MEASURE_LEARNING = ("attribution_window_seconds", "conversion_types", "dwell_types")
+_LIBRARIES = ("stream-rec", "numpy", "numba", "faiss-cpu")
+
+
+def identity(engine: EngineSettings, measure: MeasureSettings) -> Identity:
+    """Of an engine with these settings, in this process."""
+    form = {f"engine.{name}": _plain(getattr(engine, name)) for name in _FORM}
+    form |= {f"measure.{name}": _plain(getattr(measure, name)) for name in _MEASURE_FORM}
+    learning = {f"engine.{name}": _plain(getattr(engine, name)) for name in _LEARNING}
+    learning |= {f"measure.{name}": _plain(getattr(measure, name)) for name in _MEASURE_LEARNING}
+    return Identity(
+        form=form
+        | {"state version": STATE_VERSION, "longest slate": max(s.k for s in engine.scenarios.values())},
+        learning=learning,
+        made_on={
+            "cpu": f"{platform.machine()} {binding.get_host_cpu_name()}",
+            **{name: metadata.version(name) for name in _LIBRARIES},
+        },
+    )
+
+
+def _plain(value: object) -> object:
+    """As it comes back from JSON."""
+    return list(value) if isinstance(value, tuple) else value

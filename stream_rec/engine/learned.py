@@ -1,0 +1,129 @@
+"""Everything that was learned, as arrays: what digests hash, and snapshots keep and give back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.names import n_rows
+from stream_rec.errors import ConfigError
+from stream_rec.kernels.state import State
+from stream_rec.kernels.vocabulary import ARENA_END, N_ROWS, VocabularyState
+
+Arrays = dict[str, NDArray[Any]]
+
+LAYOUT = {"slots", "arena", "scalars"}
+"""Arrays of a vocabulary that do not have a row per id."""
+_VOCABULARIES = ("users", "items")
+_BY_USER = ("users.", "histories.", "factors.user")
+_BY_ITEM = (
+    "items.",
+    "generation",
+    "first_seen",
+    "transitions.next",
+    "transitions.later",
+    "transitions.back",
+    "neighbours.",
+    "item_neighbours.",
+    "factors.item",
+    "factors.input",
+    "factors.dirty",
+    "factors.tags",
+)
+"""Beginnings of the paths of arrays with a row per user or item."""
+
+
+def leaves(node: Any, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+    """Every array of a nested tuple with its path, in order."""
+    for name, value in zip(node._fields, node, strict=True):
+        here = f"{path}.{name}" if path else name
+        if isinstance(value, np.ndarray):
+            yield here, value
+        elif isinstance(value, tuple):
+            yield from leaves(value, here)
+
+
+def is_layout(path: str) -> bool:
+    """Does the array say where ids lie in memory, not what they are?"""
+    owner, _, name = path.partition(".")
+    return owner in _VOCABULARIES and name in LAYOUT
+
+
+def learned(state: State) -> Arrays:
+    """Every array of the state by its path, cut to what was ever taken: the memory itself, not copies.
+
+    What is cut off is as `create.empty_state` made it, so the cost goes with what is known, not with the bounds.
+    """
+    taken = {"user": n_rows(state.users), "item": n_rows(state.items)}
+    ends = {f"{name}.arena": int(getattr(state, name).scalars[ARENA_END]) for name in _VOCABULARIES}
+    arrays = {}
+    for path, array in leaves(state):
+        owner = owner_of(path)
+        n = ends.get(path, taken[owner] if owner else len(array))
+        arrays[path] = array[:n]
+    return arrays
+
+
+def owner_of(path: str) -> str:
+    """Whom the array has a row for: `user`, `item`, or nobody (empty)."""
+    if is_layout(path):
+        return ""
+    if path.startswith(_BY_USER):
+        return "user"
+    return "item" if path.startswith(_BY_ITEM) else ""
+
+
+def check(state: State, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Can `arrays`, as `learned` gave them, be put into this empty state?
+
+    Raises:
+        ConfigError: one is missing, or has a form that the bounds of the state do not allow.
+    """
+    for path, mine in leaves(state):
+        given = arrays.get(path)
+        if given is None or given.dtype != mine.dtype or given.ndim != mine.ndim:
+            raise _misfit(path, given, mine)
+        wanted = _length(path, arrays, mine)
+        if given.shape[1:] != mine.shape[1:] or len(given) != wanted or len(given) > _room(path, mine):
+            raise _misfit(path, given, mine)
+
+
+def fill(state: State, arrays: Mapping[str, NDArray[Any]]) -> State:
+    """The state that `arrays` came from, in the memory of an empty one; they fit (`check`) and are not kept."""
+    for path, mine in leaves(state):
+        if not path.endswith(".arena"):
+            mine[: len(arrays[path])] = arrays[path]
+    users, items = (_with_arena(getattr(state, name), arrays[f"{name}.arena"]) for name in _VOCABULARIES)
+    return state._replace(users=users, items=items)
+
+
+def _with_arena(v: VocabularyState, ids: NDArray[np.uint8]) -> VocabularyState:
+    arena = np.zeros(max(len(ids), len(v.arena)), np.uint8)
+    arena[: len(ids)] = ids
+    return v._replace(arena=arena)
+
+
+def _length(path: str, arrays: Mapping[str, NDArray[Any]], mine: NDArray[Any]) -> int:
+    owner = owner_of(path)
+    name, _, field = path.partition(".")
+    if owner:
+        return int(arrays[f"{owner}s.scalars"][N_ROWS]) if f"{owner}s.scalars" in arrays else -1
+    if name in _VOCABULARIES and field == "arena":
+        return int(arrays[f"{name}.scalars"][ARENA_END]) if f"{name}.scalars" in arrays else -1
+    return len(mine)
+
+
+def _room(path: str, mine: NDArray[Any]) -> int:
+    """Rows that there may be; the bytes of ids have no bound of their own."""
+    return np.iinfo(np.int64).max if path.endswith(".arena") else len(mine)
+
+
+def _misfit(path: str, given: NDArray[Any] | None, mine: NDArray[Any]) -> ConfigError:
+    form = "nothing" if given is None else f"{given.dtype}{list(given.shape)}"
+    return ConfigError(
+        f"state {path!r} does not fit: {form} where the bounds give {mine.dtype}{list(mine.shape)}",
+        fix="start with the engine settings the snapshot was made with, or without it",
+    )
