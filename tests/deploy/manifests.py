@@ -86,14 +86,15 @@ OTHER_KINDS = {
             "kind": _TEXT,
         },
         resources=_list(_TEXT),
-        patches=_list(_object({"patch": _TEXT})),
+        patches=_list({"anyOf": [_object({"patch": _TEXT}), _object({"path": _TEXT})]}),
     ),
 }
 """Strict schemas of what we use of them."""
 
 
 def every_file() -> list[Path]:
-    return sorted(KUBERNETES.rglob("*.yaml"))
+    """Whole manifests; patches are seen in what Kustomize builds."""
+    return sorted(path for path in KUBERNETES.rglob("*.yaml") if not path.name.endswith(".patch.yaml"))
 
 
 def documents(path: Path) -> list[dict[str, Any]]:

@@ -67,7 +67,8 @@ def test_kustomizations_name_every_file_beside_them() -> None:
     for path in KUBERNETES.rglob("kustomization.yaml"):
         (kustomization,) = documents(path)
         beside = {file.name for file in path.parent.glob("*.yaml")} - {"kustomization.yaml"}
-        assert set(kustomization["resources"]) == beside
+        patches = {patch["path"] for patch in kustomization.get("patches", ()) if "path" in patch}
+        assert set(kustomization["resources"]) | patches == beside
 
 
 def test_the_environment_is_settings_that_exist_and_make_an_encrypted_connection() -> None:
@@ -216,6 +217,26 @@ def test_kustomize_itself_builds_the_base_and_every_component(tmp_path: Path) ->
         )
         assert built.returncode == 0, built.stderr
         made = {document["kind"]: document for document in yaml.safe_load_all(built.stdout)}
+        kubernetes_validate.validate(made["Deployment"], VERSIONS[-1], strict=True)
         assert made.keys() >= {"ConfigMap", "Deployment", "PodDisruptionBudget", "Service"}
         is_scaled = component.name in ("keda", "hpa")
         assert ("replicas" in made["Deployment"]["spec"]) is not is_scaled
+
+
+def test_snapshots_go_to_the_volume_that_is_mounted() -> None:
+    folder = KUBERNETES / "components" / "snapshots"
+    (patch,) = documents(folder / "deployment.patch.yaml")
+    pod = patch["spec"]["template"]["spec"]
+    (worker,), (volume,) = pod["containers"], pod["volumes"]
+    (mount,) = worker["volumeMounts"]
+    found, _ = load(environment={entry["name"]: entry["value"] for entry in worker["env"]})
+    assert found.snapshot.url == mount["mountPath"]
+    assert mount["name"] == volume["name"]
+    claim = of_kind("PersistentVolumeClaim")
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_a_stop_has_time_for_the_last_snapshot() -> None:
+    grace = of_kind("Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace > STOP_SECONDS + Settings().snapshot.stop_seconds

@@ -51,6 +51,11 @@ url = {json.dumps(f"rediss://app:{SECRET}@127.0.0.1:1/0?password={SECRET}")}
 username = "app"
 password = {json.dumps(SECRET)}
 key_password = {json.dumps(SECRET)}
+[snapshot]
+url = {json.dumps(f"s3://key:{SECRET}@bucket/folder?secret={SECRET}")}
+[snapshot.options]
+key = "me"
+secret = {json.dumps(SECRET)}
 """
     )
     return file
