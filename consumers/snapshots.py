@@ -6,8 +6,9 @@ The engine's thread is held for the fork only; a thread of its own waits for the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 from consumers.beside import beside
 from consumers.engine_thread import EngineThread
@@ -46,19 +47,21 @@ def ask_facts(bus: BusSettings) -> Facts:
     return Facts(cluster_id(bus), found)
 
 
-class Started(NamedTuple):
+class Start(NamedTuple):
     """What a worker begins with.
 
     Attributes:
         engine: filled or empty.
+        notes: of the snapshot that it was filled from, if any.
         base: the state it is in, as the journal names it; empty = it has learned nothing.
     """
 
     engine: Engine
+    notes: Mapping[str, Any]
     base: str = ""
 
 
-async def engine_at_start(settings: Settings, stopping: asyncio.Event) -> Started:
+async def restored_at_start(settings: Settings, stopping: asyncio.Event) -> Start:
     """An engine filled from the newest usable snapshot; an empty one if there is none, or a stop comes first.
 
     Raises:
@@ -66,21 +69,21 @@ async def engine_at_start(settings: Settings, stopping: asyncio.Event) -> Starte
         Unavailable: the snapshots' file system or the broker does not answer.
     """
 
-    def start() -> Started:
+    def start() -> Start:
         engine = Engine(settings.engine, settings.measure)
         if not settings.snapshot.url:
-            return Started(engine)
+            return Start(engine, {})
         engine.snapshot()  # raises now what it would at the first snapshot
         log = logs.get("snapshot")
         restored = SnapshotStore(settings.snapshot).newest_usable(engine, ask_facts(settings.bus))
         if restored is None:
             log.info("no snapshot to start from: learning the log from its beginning")
-            return Started(engine)
+            return Start(engine, {})
         info = restored.info
         log.info("started from a snapshot", snapshot=info.name, events=info.n_events)
-        return Started(engine, str(info.notes.get(NOTE, info.name)))
+        return Start(engine, info.notes, str(info.notes.get(NOTE, info.name)))
 
-    return await beside("start", start, stopping) or Started(Engine(settings.engine, settings.measure))
+    return await beside("start", start, stopping) or Start(Engine(settings.engine, settings.measure), {})
 
 
 class Snapshots:
@@ -91,6 +94,7 @@ class Snapshots:
         engine: forked in its thread, between batches.
         clock: when the next is due.
         is_ours: is it this worker that writes; asked in the loop.
+        notes: what is kept beside the engine; asked in the engine's thread.
         order: told which states are kept.
     """
 
@@ -100,6 +104,7 @@ class Snapshots:
         engine: EngineThread[Engine],
         clock: Clock,
         is_ours: Callable[[], bool],
+        notes: Callable[[], Mapping[str, Any]],
         order: Order,
     ) -> None:
         self._bus = settings.bus
@@ -107,6 +112,7 @@ class Snapshots:
         self._engine = engine
         self._clock = clock
         self._is_ours = is_ours
+        self._notes = notes
         self._order = order
         self._writer: SnapshotWriter | None = None
         self._writing: Writing | None = None
@@ -126,18 +132,22 @@ class Snapshots:
         """
         if not self._settings.url:
             return
-        if self._writer is None:
-            self._writer = await beside("snapshot", self._make_writer, asyncio.Event())
+        await self._prepare()
         waited = self._clock.monotonic() - self._began
         if self._writing is None and self._is_ours() and waited >= self._settings.min_seconds:
             await self._begin(self._settings.every_events)
 
     async def last(self) -> None:
-        """Wait for the snapshot that is under way, or write a last one of what is new. Cancelled = given up."""
-        if self._writer is None or not self._settings.stop_seconds:
+        """Wait for the snapshot that is under way, or write a last one of what is new. Cancelled = given up.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        if not self._settings.url or not self._settings.stop_seconds:
             return
+        await self._prepare()
         if self._writing is None:
-            await self._begin(0)
+            await self._begin(0, durable=False)
         try:
             await self._finished.wait()
         except asyncio.CancelledError:
@@ -145,10 +155,14 @@ class Snapshots:
                 self._writing.give_up()
             raise
 
-    def _make_writer(self) -> SnapshotWriter:
-        return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
+    async def _prepare(self) -> None:
+        def make() -> SnapshotWriter:
+            return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
 
-    async def _begin(self, every_events: int) -> None:
+        if self._writer is None:
+            self._writer = await beside("snapshot", make, asyncio.Event())
+
+    async def _begin(self, every_events: int, *, durable: bool = True) -> None:
         try:
             self._writing = await self._engine.ask(lambda engine: self._fork(engine, every_events))
         except Unavailable as error:
@@ -156,7 +170,7 @@ class Snapshots:
             self._log.warning("no snapshot was written", why=error.detail)
         if self._writing is not None:
             self._finished.clear()
-            self._finishing = asyncio.create_task(self._finish(self._writing))
+            self._finishing = asyncio.create_task(self._finish(self._writing, durable))
 
     def _fork(self, engine: Engine, every_events: int) -> Writing | None:
         """In the engine's thread."""
@@ -164,7 +178,7 @@ class Snapshots:
         if not is_due or self._writer is None:
             return None
         began = self._clock.monotonic()
-        writing = self._writer.begin(engine, self._order.notes())
+        writing = self._writer.begin(engine, {**self._notes(), **self._order.notes()})
         self._note(engine)
         self._began = self._clock.monotonic()
         self._log.debug("writing a snapshot", held_ms=round((self._began - began) * 1000, 1))
@@ -178,9 +192,9 @@ class Snapshots:
         """Count from here."""
         self._n_events, self._position = engine.n_learned, dict(engine.position)
 
-    async def _finish(self, writing: Writing) -> None:
+    async def _finish(self, writing: Writing, durable: bool) -> None:
         try:
-            info = await beside("snapshot", writing.finish, asyncio.Event())
+            info = await beside("snapshot", partial(writing.finish, durable=durable), asyncio.Event())
             if info is not None:
                 seconds = round(self._clock.monotonic() - self._began, 1)
                 self._log.info(
