@@ -26,6 +26,8 @@ PUBLIC_SECURITY = frozenset(
     }
 )
 """Keys of `bus.security` that are shown; any other may hold a password or a key."""
+_SECRET_WORDS = ("password", "secret", "token")
+"""Options of a URL that hold one of these in their name are secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def _secrets_of_url(url: str) -> Iterator[str]:
         options = parse_qsl(urlsplit(url).query)
     except ValueError:  # brackets of no address
         return
-    yield from (value for key, value in options if "password" in key)
+    yield from (value for key, value in options if any(word in key for word in _SECRET_WORDS))
 
 
 def _origin(path: str, origins: Mapping[str, str]) -> str:
