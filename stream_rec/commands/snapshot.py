@@ -82,7 +82,8 @@ def restore(
     settings = read_settings(config, set_)
     store = SnapshotStore(settings.snapshot)
     name = name or _newest(store)
-    from stream_rec.engine.engine import Engine  # heavy: not before it is known that there is something to load
+    # Heavy: not before it is known that there is something to load.
+    from stream_rec.engine.engine import Engine
 
     engine = Engine(settings.engine, settings.measure)
     info = store.load(name, engine)
