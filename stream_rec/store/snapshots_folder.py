@@ -159,5 +159,5 @@ def _translated() -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except OSError as error:
+    except Exception as error:
         raise Unavailable("snapshots", f"{type(error).__name__}: {error}") from error
