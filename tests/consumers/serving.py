@@ -43,7 +43,7 @@ async def serving(settings: Settings, engine: Engine) -> AsyncIterator[Worker]:
     """One of several workers: it is told to stop at the end, and must do so without a failure."""
     stopping = asyncio.Event()
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
-    worker = Worker(settings, partitions, SystemClock(), stopping, engine)
+    worker = Worker(settings, partitions, SystemClock(), stopping, Start(engine, {}))
     task = asyncio.create_task(worker.serve())
     try:
         yield worker
