@@ -96,7 +96,7 @@ class Run:
         self.settings = settings
         self.engine = Engine(settings.engine, settings.measure)
         self.clock = ManualClock(1000.0)
-        self.order = Order(settings.journal, self.engine, "", _ids(settings), self.clock)
+        self.order = Order(settings.journal, self.engine, {}, _ids(settings), self.clock)
         writer = SnapshotWriter(SnapshotStore(settings.snapshot), ask_facts(settings.bus), self.clock)
         self._writer = writer
         self.batches = 0
