@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from consumers.beside import beside
 from consumers.engine_thread import EngineThread
-from consumers.order import NOTE, Order
+from consumers.order import STATE_NOTE
 from stream_rec import logs
 from stream_rec.bus.lag import FOLLOWED, OffsetReader
 from stream_rec.bus.topics import cluster_id, log_id
@@ -48,17 +48,10 @@ def ask_facts(bus: BusSettings) -> Facts:
 
 
 class Start(NamedTuple):
-    """What a worker begins with.
-
-    Attributes:
-        engine: filled or empty.
-        notes: of the snapshot that it was filled from, if any.
-        base: the state it is in, as the journal names it; empty = it has learned nothing.
-    """
+    """What a worker begins with: an engine, and the notes of the snapshot that it was filled from, if any."""
 
     engine: Engine
     notes: Mapping[str, Any]
-    base: str = ""
 
 
 async def restored_at_start(settings: Settings, stopping: asyncio.Event) -> Start:
@@ -79,9 +72,8 @@ async def restored_at_start(settings: Settings, stopping: asyncio.Event) -> Star
         if restored is None:
             log.info("no snapshot to start from: learning the log from its beginning")
             return Start(engine, {})
-        info = restored.info
-        log.info("started from a snapshot", snapshot=info.name, events=info.n_events)
-        return Start(engine, info.notes, str(info.notes.get(NOTE, info.name)))
+        log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
+        return Start(engine, {STATE_NOTE: restored.info.name, **restored.info.notes})
 
     return await beside("start", start, stopping) or Start(Engine(settings.engine, settings.measure), {})
 
@@ -95,7 +87,7 @@ class Snapshots:
         clock: when the next is due.
         is_ours: is it this worker that writes; asked in the loop.
         notes: what is kept beside the engine; asked in the engine's thread.
-        order: told which states are kept.
+        keep: told in the engine's thread which states the snapshots hold that are there now.
     """
 
     def __init__(
@@ -105,7 +97,7 @@ class Snapshots:
         clock: Clock,
         is_ours: Callable[[], bool],
         notes: Callable[[], Mapping[str, Any]],
-        order: Order,
+        keep: Callable[[Collection[str]], None],
     ) -> None:
         self._bus = settings.bus
         self._settings = settings.snapshot
@@ -113,7 +105,7 @@ class Snapshots:
         self._clock = clock
         self._is_ours = is_ours
         self._notes = notes
-        self._order = order
+        self._keep = keep
         self._writer: SnapshotWriter | None = None
         self._writing: Writing | None = None
         self._finished = asyncio.Event()
@@ -178,7 +170,7 @@ class Snapshots:
         if not is_due or self._writer is None:
             return None
         began = self._clock.monotonic()
-        writing = self._writer.begin(engine, {**self._notes(), **self._order.notes()})
+        writing = self._writer.begin(engine, self._notes())
         self._note(engine)
         self._began = self._clock.monotonic()
         self._log.debug("writing a snapshot", held_ms=round((self._began - began) * 1000, 1))
@@ -186,7 +178,8 @@ class Snapshots:
 
     def _kept(self) -> Collection[str]:
         """The states in the snapshots that are there now."""
-        return {str(info.notes.get(NOTE, "")) for info in SnapshotStore(self._settings).list()} - {""}
+        infos = SnapshotStore(self._settings).list()
+        return [str(info.notes[STATE_NOTE]) for info in infos if STATE_NOTE in info.notes]
 
     def _note(self, engine: Engine) -> None:
         """Count from here."""
@@ -204,8 +197,9 @@ class Snapshots:
                     mib=info.size >> 20,
                     seconds=seconds,
                 )
-                kept = await asyncio.to_thread(self._kept)
-                self._engine.submit(lambda _: self._order.keep(kept))
+            if durable:
+                kept = await beside("snapshot", self._kept, asyncio.Event())
+                self._engine.submit(lambda _: self._keep(kept or ()))
         except Exception as error:  # noqa: BLE001 - file systems raise what they like; learning goes on without
             self._log.warning("no snapshot was written", why=str(error))
         finally:

@@ -1,4 +1,4 @@
-"""Why an item stands where it stands: what every source says of it, in the ranker's weights."""
+"""Why an item stands where it stands: what every source says of it, in the ranker's slopes."""
 
 from __future__ import annotations
 

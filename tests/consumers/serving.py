@@ -7,7 +7,6 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from consumers.snapshots import Start
 from consumers.worker import Worker
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
@@ -22,8 +21,7 @@ def serve(settings: Settings, engine: Engine | None, meanwhile: Callable[[Worker
 
     async def scenario() -> int:
         stopping = asyncio.Event()
-        start = Start(engine, {}) if engine else None
-        worker = Worker(settings, ensure_topics(settings.bus), SystemClock(), stopping, start)
+        worker = Worker(settings, ensure_topics(settings.bus), SystemClock(), stopping, engine)
         serving = asyncio.create_task(worker.serve())
         try:
             await meanwhile(worker)
@@ -43,7 +41,7 @@ async def serving(settings: Settings, engine: Engine) -> AsyncIterator[Worker]:
     """One of several workers: it is told to stop at the end, and must do so without a failure."""
     stopping = asyncio.Event()
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
-    worker = Worker(settings, partitions, SystemClock(), stopping, Start(engine, {}))
+    worker = Worker(settings, partitions, SystemClock(), stopping, engine)
     task = asyncio.create_task(worker.serve())
     try:
         yield worker
