@@ -1,0 +1,68 @@
+"""One peer in a process of its own: `python -m bench.peers.child FOLDER PEER CAP_SECONDS`.
+
+Reads `stream.npz` (ours: also `log.parquet`) in the folder, writes `PEER.json` there. A package that cannot be
+imported is a result too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from bench.peers.grids import PEERS, Entry
+from bench.peers.protocol import SEARCH_SHARE, Found, Outcome, Peer, Settings, prequential, search
+from bench.peers.stream import Stream
+
+
+def run(folder: Path, name: str, cap_seconds: float) -> dict[str, Any]:
+    """Search settings, then run from nothing."""
+    stream, entry = Stream.load(folder / "stream.npz"), PEERS[name]
+    if entry.package is not None:
+        try:
+            importlib.import_module(entry.package)
+        except ImportError as error:
+            return {"status": f"not installed: {error}"}
+    if entry.make is None:
+        from bench.peers.ours import run as run_ours
+
+        return _result(run_ours(folder / "log.parquet", stream), Found({}, 1), entry, stream)
+    make = maker(entry.make)
+    found = search(stream, make, entry.grid, seconds=SEARCH_SHARE * cap_seconds)
+    return _result(prequential(stream, make(found.settings), seconds=cap_seconds), found, entry, stream)
+
+
+def maker(path: str) -> Callable[[Settings], Peer]:
+    """The class that `module:class` names."""
+    module, _, name = path.partition(":")
+    return cast(Callable[[Settings], Peer], getattr(importlib.import_module(f"bench.peers.{module}"), name))
+
+
+def _result(outcome: Outcome, found: Found, entry: Entry, stream: Stream) -> dict[str, Any]:
+    done = outcome.n_learned == len(stream)
+    return {
+        "status": "ok" if done else f"gave up after {outcome.n_learned:,} of {len(stream):,} events",
+        "ranks": outcome.ranks.tolist() if done else None,
+        "settings": dict(found.settings),
+        "tried": found.n_tried,
+        "grid": len(entry.grid),
+        "update_us": 1e6 * outcome.learn_seconds / max(1, outcome.n_learned),
+        "recommend_us_p50": _percentile(outcome, 50),
+        "recommend_us_p99": _percentile(outcome, 99),
+        "seconds": outcome.seconds,
+    }
+
+
+def _percentile(outcome: Outcome, q: float) -> float | None:
+    times = outcome.rank_seconds
+    return float(np.percentile(times, q) * 1e6) if len(times) else None
+
+
+if __name__ == "__main__":
+    result = run(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
+    (Path(sys.argv[1]) / f"{sys.argv[2]}.json").write_text(json.dumps(result))
