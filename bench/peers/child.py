@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from bench.peers.grids import PEERS, Entry
+from bench.peers.grids import PEERS
 from bench.peers.protocol import SEARCH_SHARE, Found, Outcome, Peer, Settings, prequential, search
 from bench.peers.stream import Stream
 
@@ -31,10 +31,10 @@ def run(folder: Path, name: str, cap_seconds: float) -> dict[str, Any]:
     if entry.make is None:
         from bench.peers.ours import run as run_ours
 
-        return _result(run_ours(folder / "log.parquet", stream), Found({}, 1), entry, stream)
+        return _result(run_ours(folder / "log.parquet", stream), Found({}, 1, 1), stream)
     make = maker(entry.make)
     found = search(stream, make, entry.grid, seconds=SEARCH_SHARE * cap_seconds)
-    return _result(prequential(stream, make(found.settings), seconds=cap_seconds), found, entry, stream)
+    return _result(prequential(stream, make(found.settings), seconds=cap_seconds), found, stream)
 
 
 def maker(path: str) -> Callable[[Settings], Peer]:
@@ -43,14 +43,14 @@ def maker(path: str) -> Callable[[Settings], Peer]:
     return cast(Callable[[Settings], Peer], getattr(importlib.import_module(f"bench.peers.{module}"), name))
 
 
-def _result(outcome: Outcome, found: Found, entry: Entry, stream: Stream) -> dict[str, Any]:
+def _result(outcome: Outcome, found: Found, stream: Stream) -> dict[str, Any]:
     done = outcome.n_learned == len(stream)
     return {
         "status": "ok" if done else f"gave up after {outcome.n_learned:,} of {len(stream):,} events",
         "ranks": outcome.ranks.tolist() if done else None,
         "settings": dict(found.settings),
         "tried": found.n_tried,
-        "grid": len(entry.grid),
+        "grid": found.n_settings,
         "update_us": 1e6 * outcome.learn_seconds / max(1, outcome.n_learned),
         "recommend_us_p50": _percentile(outcome, 50),
         "recommend_us_p99": _percentile(outcome, 99),

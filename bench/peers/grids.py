@@ -31,14 +31,15 @@ class Entry:
 
 
 def _river(model: str, factors: int | None = None) -> list[dict[str, Any]]:
-    """Ratings where there are any decide little about what comes next; clicks against drawn items are tried first."""
+    """A log without values is learned as clicks against drawn items; with ratings, by value may do better."""
     fixed = {"model": model} if factors is None else {"model": model, "factors": factors}
     clicks = [
-        {**fixed, "of": of, "target": "clicks", "negatives": 1, "rate": rate}
+        {**fixed, "of": of, "target": "clicks", "drawn": drawn, "rate": rate}
         for rate in (0.05, 0.01)
+        for drawn in ("items", "events")
         for of in reversed(_ROWS)
     ]
-    return [*clicks, {**fixed, "of": "user", "target": "value", "rate": 0.025}]
+    return [*clicks[:4], {**fixed, "of": "user", "target": "value", "rate": 0.025}, *clicks[4:]]
 
 
 def _flurs(model: str) -> list[dict[str, Any]]:
@@ -116,8 +117,8 @@ PEERS: dict[str, Entry] = {
         "rtrec_models:RtrecSlim",
         [
             {"of": of, "batch": batch, "nn_feature_selection": 50, "alpha": alpha, "l1_ratio": 0.1}
-            for batch in (1_000, 5_000, 200)
-            for alpha in (0.1, 0.001)
+            for batch in (1_000, 5_000)
+            for alpha in (0.1, 0.001, 0.000_001)
             for of in reversed(_ROWS)
         ],
         "rtrec",

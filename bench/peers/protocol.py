@@ -137,11 +137,13 @@ class Found(NamedTuple):
 
     Attributes:
         settings: the best by MRR@K.
-        n_tried: of the grid, before time ran out.
+        n_tried: of them, before time ran out.
+        n_settings: in the grid that can differ on the stream.
     """
 
     settings: Settings
     n_tried: int
+    n_settings: int
 
 
 def search(stream: Stream, make: Make, grid: Sequence[Settings], *, seconds: float) -> Found:
@@ -149,8 +151,9 @@ def search(stream: Stream, make: Make, grid: Sequence[Settings], *, seconds: flo
 
     A setting that is not done in time is not judged; if that is the first, it is taken unjudged.
     """
+    grid = fitting(stream, grid)
     if len(grid) == 1:
-        return Found(grid[0], 1)
+        return Found(grid[0], 1, 1)
     began, best, settings, n_tried = time.perf_counter(), -1.0, grid[0], 0
     for candidate in grid:
         left = seconds - (time.perf_counter() - began)
@@ -160,7 +163,22 @@ def search(stream: Stream, make: Make, grid: Sequence[Settings], *, seconds: flo
         n_tried += 1
         if outcome.mrr() > best:
             best, settings = outcome.mrr(), candidate
-    return Found(settings, n_tried)
+    return Found(settings, n_tried, len(grid))
+
+
+def fitting(stream: Stream, grid: Sequence[Settings]) -> list[Settings]:
+    """The settings that can differ on this stream: without values none that learns them, and where every user has one
+    session, rows of users are rows of sessions.
+    """
+    no_values = bool(np.isnan(stream.values).all())
+    one_session = np.array_equal(stream.users, stream.sessions)
+    out: list[Settings] = []
+    for settings in grid:
+        if one_session and "of" in settings:
+            settings = {**settings, "of": "session"}
+        if settings not in out and not (no_values and settings.get("target") == "value"):
+            out.append(settings)
+    return out
 
 
 def _timed(work: Callable[[], None]) -> float:

@@ -20,8 +20,8 @@ class RiverModel:
     Settings:
         model: `Baseline`, `FunkMF` or `BiasedMF`.
         of: rows are `user`s or `session`s.
-        target: `value` (of the event) or `clicks`: 1, and 0 for `negatives` items drawn from the events so far.
-        negatives: see target.
+        target: `value` (of the event) or `clicks`: 1, and 0 for another item, which is drawn.
+        drawn: from the different `items` so far, or from the `events` (so that popular ones are drawn more often).
         rate: of SGD.
         factors: of the models that have them.
     """
@@ -29,7 +29,7 @@ class RiverModel:
     def __init__(self, settings: Settings) -> None:
         self._of: str = settings["of"]
         self._by_value = settings["target"] == "value"
-        self._n_negatives = int(settings.get("negatives", 0))
+        self._from_events = settings.get("drawn") == "events"
         self._model = _model(settings)
         self._rows: set[int] = set()
         self._items: list[int] = []
@@ -48,10 +48,11 @@ class RiverModel:
             self._rows.add(row)
             self._log.append(item)
             self._model.learn_one(row, item, value if self._by_value else 1.0)
-            for _ in range(self._n_negatives):
-                other = self._random.choice(self._log)
-                if other != item:
-                    self._model.learn_one(row, other, 0.0)
+            if self._by_value:
+                continue
+            other = self._random.choice(self._log if self._from_events else self._items)
+            if other != item:
+                self._model.learn_one(row, other, 0.0)
 
     def rank(self, query: Query) -> Ranking:
         """A row that was never learned has no answer: to ask for one would write it into the model."""

@@ -7,6 +7,7 @@ import math
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from bench.peers.__main__ import PEERS_PYTHON, main, run_peer
 from bench.peers.child import maker
 from bench.peers.grids import PEERS
 from bench.peers.layout import layout
-from bench.peers.protocol import NOTHING, Outcome, Peer, Ranking, prequential, rank_of, search
+from bench.peers.protocol import NOTHING, Outcome, Peer, Ranking, fitting, prequential, rank_of, search
 from bench.peers.stream import Events, Query, Stream
 from producers.shop import ShopPlan
 from producers.simulate import simulated_log
@@ -134,7 +135,14 @@ def test_the_setting_that_ranked_best_is_found(stream: Stream) -> None:
             return Ranking(np.array([target if self.knows else -1]), np.array([1.0]))
 
     found = search(stream, Oracle, [{"knows": knows} for knows in (False, True, False)], seconds=60.0)
-    assert (found.settings, found.n_tried) == ({"knows": True}, 3)
+    assert found == ({"knows": True}, 2, 2)
+
+
+def test_settings_that_cannot_differ_are_tried_once(stream: Stream) -> None:
+    grid = PEERS["river_baseline"].grid
+    assert len(fitting(stream, grid)) == len(grid) - 1, "there are no values to learn from"
+    alike = replace(stream, sessions=stream.users)
+    assert len(fitting(alike, grid)) == (len(grid) - 1) / 2
 
 
 def test_popularity_forgets_by_half_in_a_half_life() -> None:
