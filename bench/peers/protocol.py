@@ -167,16 +167,17 @@ def search(stream: Stream, make: Make, grid: Sequence[Settings], *, seconds: flo
 
 
 def fitting(stream: Stream, grid: Sequence[Settings]) -> list[Settings]:
-    """The settings that can differ on this stream: without values none that learns them, and where every user has one
-    session, rows of users are rows of sessions.
+    """The settings that make sense on this stream, none of them twice.
+
+    Values are learned only where every event has one; where every user has one session, their rows are the same.
     """
-    no_values = bool(np.isnan(stream.values).all())
+    some_lack_values = bool(np.isnan(stream.values).any())
     one_session = np.array_equal(stream.users, stream.sessions)
     out: list[Settings] = []
     for settings in grid:
         if one_session and "of" in settings:
             settings = {**settings, "of": "session"}
-        if settings not in out and not (no_values and settings.get("target") == "value"):
+        if settings not in out and not (some_lack_values and settings.get("target") == "value"):
             out.append(settings)
     return out
 

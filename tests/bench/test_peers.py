@@ -140,7 +140,7 @@ def test_the_setting_that_ranked_best_is_found(stream: Stream) -> None:
 
 def test_settings_that_cannot_differ_are_tried_once(stream: Stream) -> None:
     grid = PEERS["river_baseline"].grid
-    assert len(fitting(stream, grid)) == len(grid) - 1, "there are no values to learn from"
+    assert len(fitting(stream, grid)) == len(grid) - 1, "not every event has a value to learn from"
     alike = replace(stream, sessions=stream.users)
     assert len(fitting(alike, grid)) == (len(grid) - 1) / 2
 
