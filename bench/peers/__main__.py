@@ -57,7 +57,9 @@ def run_peer(folder: Path, name: str, cap_seconds: float) -> dict[str, Any]:
             check=False,
         )
     except subprocess.TimeoutExpired as expired:
-        return {"status": f"stopped after {expired.timeout:.0f} s: a single step took too long"}
+        return {
+            "status": f"stopped after {expired.timeout:.0f} s, in the middle of a step that took too long"
+        }
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         return {"status": f"failed: {lines[-1] if lines else f'exit code {done.returncode}'}"}

@@ -34,6 +34,8 @@ def run(folder: Path, name: str, cap_seconds: float) -> dict[str, Any]:
         return _result(run_ours(folder / "log.parquet", stream), Found({}, 1, 1), stream)
     make = maker(entry.make)
     found = search(stream, make, entry.grid, seconds=SEARCH_SHARE * cap_seconds)
+    if found.given_up is not None:
+        return _result(found.given_up, found, stream)
     return _result(prequential(stream, make(found.settings), seconds=cap_seconds), found, stream)
 
 
@@ -45,8 +47,10 @@ def maker(path: str) -> Callable[[Settings], Peer]:
 
 def _result(outcome: Outcome, found: Found, stream: Stream) -> dict[str, Any]:
     done = outcome.n_learned == len(stream)
+    where = "in the search" if found.given_up else "in the run"
+    gave_up = f"ran out of time {where} after {outcome.n_learned:,} of {len(stream):,} events"
     return {
-        "status": "ok" if done else f"gave up after {outcome.n_learned:,} of {len(stream):,} events",
+        "status": "ok" if done else gave_up,
         "ranks": outcome.ranks.tolist() if done else None,
         "settings": dict(found.settings),
         "tried": found.n_tried,

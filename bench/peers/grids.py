@@ -84,8 +84,8 @@ PEERS: dict[str, Entry] = {
                 "regularization": 0.01,
                 "alpha": alpha,
                 "iterations": 15,
-                "refit_every": 10_000,
-                "partial_every": 500,
+                "refit_every": 20_000,
+                "partial_every": 1_000,
             }
             for factors in (64, 128)
             for alpha in (1.0, 10.0)
@@ -103,7 +103,7 @@ PEERS: dict[str, Entry] = {
                 "regularization": 0.01,
                 "learning_rate": rate,
                 "iterations": 100,
-                "refit_every": 5_000,
+                "refit_every": 10_000,
                 "by_item": by_item,
             }
             for rate in (0.01, 0.05)

@@ -138,18 +138,20 @@ class Found(NamedTuple):
     Attributes:
         settings: the best by MRR@K.
         n_tried: of them, before time ran out.
-        n_settings: in the grid that can differ on the stream.
+        n_settings: in the grid that make sense on the stream.
+        given_up: how far the first setting came, if there was no time for even one.
     """
 
     settings: Settings
     n_tried: int
     n_settings: int
+    given_up: Outcome | None = None
 
 
 def search(stream: Stream, make: Make, grid: Sequence[Settings], *, seconds: float) -> Found:
     """Try settings on the first part of a stream, in the grid's order, until the time is up.
 
-    A setting that is not done in time is not judged; if that is the first, it is taken unjudged.
+    A setting that is not done in time is not judged.
     """
     grid = fitting(stream, grid)
     if len(grid) == 1:
@@ -159,6 +161,8 @@ def search(stream: Stream, make: Make, grid: Sequence[Settings], *, seconds: flo
         left = seconds - (time.perf_counter() - began)
         outcome = prequential(stream.rehearsal(), make(candidate), seconds=left)
         if outcome.n_learned < stream.n_search:
+            if not n_tried:
+                return Found(candidate, 0, len(grid), outcome)
             break
         n_tried += 1
         if outcome.mrr() > best:

@@ -19,8 +19,10 @@ def top(scores: NDArray[Any], left_out: NDArray[np.int32], k: int) -> Ranking:
         k: fewer where there are fewer.
     """
     scores[left_out[left_out < len(scores)]] = -np.inf
-    worst = np.partition(scores, -k)[-k] if len(scores) > k else -np.inf
-    items = np.flatnonzero(scores >= worst)
-    items = items[np.argsort(-scores[items], kind="stable")][:k]
-    items = items[scores[items] > -np.inf]
-    return Ranking(items, scores[items])
+    items = np.flatnonzero(scores > -np.inf)
+    found = scores[items]
+    if len(items) > k:
+        good = found >= np.partition(found, -k)[-k]
+        items, found = items[good], found[good]
+    best = np.argsort(-found, kind="stable")[:k]
+    return Ranking(items[best], found[best])

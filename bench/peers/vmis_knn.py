@@ -56,8 +56,9 @@ class VmisKnn:
             return NOTHING
         rows, similarity = _recent(self._histories, row, session, self._m)
         best = np.lexsort((-np.arange(len(rows)), similarity))[::-1][: self._k]
-        idf = np.log(max(1, self._n_sessions[0]) / np.maximum(self._sessions_with, 1))
-        scores = _scores(self._histories, session, rows[best], similarity[best], idf)
+        scores = _scores(
+            self._histories, session, rows[best], similarity[best], self._sessions_with, self._n_sessions[0]
+        )
         if not self._repeats:
             scores[session[0]] = -np.inf
         return top(scores, query.left_out, query.k)
@@ -130,7 +131,8 @@ def _scores(
     session: NDArray[np.int32],
     rows: NDArray[np.int32],
     similarity: NDArray[np.float64],
-    idf: NDArray[np.float64],
+    sessions_with: NDArray[np.int32],
+    n_sessions: int,
 ) -> NDArray[np.float64]:
     """Sum over neighbours: lambda(place of the latest shared item) x similarity x idf, each item once a neighbour."""
     n_items = len(h.last_of_item)
@@ -153,6 +155,7 @@ def _scores(
             item = h.item[event]
             if added_for[item] != n:
                 added_for[item] = n
-                scores[item] = max(scores[item], 0.0) + weight * idf[item]
+                idf = np.log(n_sessions / sessions_with[item])
+                scores[item] = max(scores[item], 0.0) + weight * idf
             event = h.before_in_row[event]
     return scores

@@ -135,7 +135,14 @@ def test_the_setting_that_ranked_best_is_found(stream: Stream) -> None:
             return Ranking(np.array([target if self.knows else -1]), np.array([1.0]))
 
     found = search(stream, Oracle, [{"knows": knows} for knows in (False, True, False)], seconds=60.0)
-    assert found == ({"knows": True}, 2, 2)
+    assert found == ({"knows": True}, 2, 2, None)
+
+
+def test_a_peer_that_cannot_do_the_first_part_in_time_is_not_run(stream: Stream) -> None:
+    found = search(stream, lambda _: Spy(), [{"a": 1}, {"a": 2}], seconds=0.0)
+    assert (found.settings, found.n_tried, found.n_settings) == ({"a": 1}, 0, 2)
+    assert found.given_up is not None
+    assert found.given_up.n_learned < stream.n_search
 
 
 def test_settings_that_cannot_differ_are_tried_once(stream: Stream) -> None:
