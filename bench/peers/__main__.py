@@ -18,6 +18,7 @@ from bench.peers.layout import SEED, layout
 from bench.peers.report import flat, report
 from producers.datasets import load_columns, open_source
 from stream_rec.bench.harness import calibration_ms, say_on_stderr
+from stream_rec.engine.warm import warm_up
 from stream_rec.errors import ConfigError
 from stream_rec.first_events import FirstEvents
 from stream_rec.settings import load
@@ -89,6 +90,9 @@ def compare(options: argparse.Namespace) -> tuple[str, list[str], dict[str, Any]
     else:
         log = FirstEvents.of(open_source(options.data, data), options.events).frame
     stream = layout(log, asks=options.asks, exclude_seen=options.exclude_seen)
+    if "ours" in names:
+        say_on_stderr("warming up (a minute or two where kernels are not compiled yet)")
+        warm_up()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="stream-rec-peers-") as name_of_folder:
         folder = Path(name_of_folder)
