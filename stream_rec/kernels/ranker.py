@@ -1,5 +1,4 @@
-"""A listwise softmax over the candidates of one query: linear, with one small hidden layer beside; learned by Adagrad
-that forgets.
+"""A listwise softmax over one query's candidates: linear, a small hidden layer beside; learned by Adagrad that forgets.
 
 score(f) = linear . f + sum over k of out[k] * max(0, hidden[k] . f + bias[context, k])
 """

@@ -6,14 +6,14 @@ another: an item seen in the session, say, only as long as no neighbour points e
 (its context) shifts the units. All of it follows the stream by Adagrad, test-then-train, on a sample of the events.
 
 Update: G = (1 - 1 / window) G + g^2, w -= rate * g / sqrt(G), g = d(-log p(target)) / dw, p = softmax(scores).
-Plain Adagrad never forgets: the older the stream, the smaller its steps, and a change that a young ranker follows in an
-hour takes an old one days. So G fades, for slow drift; and a CUSUM watches the ranker's own loss: when that has risen for
-good (a source has turned to noise, tastes have changed), G begins anew and steps are for a while as large as on the first
-day. Both go by examples alone, so they are part of the fold.
+Plain Adagrad never forgets: the older the stream, the smaller its steps, and a change that a young ranker follows in
+an hour takes an old one days. So G fades, for slow drift; and a CUSUM watches the ranker's own loss: when that has
+risen for good (a source has turned to noise, tastes have changed), G begins anew and steps are for a while as large as
+on the first day. Both go by examples alone, so they are part of the fold.
 Sources: a network trained on the listwise loss: ListNet, Cao et al., "Learning to rank: from pairwise approach to
 listwise approach", ICML 2007; linear and hidden part side by side: Cheng et al., "Wide & deep learning for recommender
-systems", DLRS 2016; Adagrad, Duchi, Hazan, Singer, JMLR 12, 2011; a fading sum of squares as in RMSprop, Tieleman, Hinton,
-2012; CUSUM, Page, "Continuous inspection schemes", Biometrika 41, 1954.
+systems", DLRS 2016; Adagrad, Duchi, Hazan, Singer, JMLR 12, 2011; a fading sum of squares as in RMSprop, Tieleman,
+Hinton, 2012; CUSUM, Page, "Continuous inspection schemes", Biometrika 41, 1954.
 """
 
 from __future__ import annotations
