@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -169,6 +171,16 @@ class EventsHandler:
         batch = self.decode(fetched).decoded.batch
         engine.learn(batch)
         self._note(batch)
+
+    def notes(self) -> dict[str, Any]:
+        """What a snapshot keeps beside the engine: up to where slates know. Engine's thread."""
+        return {"latest": [msgspec.to_builtins(as_of) for as_of in self.latest.values()]}
+
+    def recall(self, notes: Mapping[str, Any]) -> None:
+        """Go on from the notes of the snapshot that the engine was filled from; before the first batch."""
+        for as_of in msgspec.convert(notes.get("latest", []), list[AsOf]):
+            if as_of.log == self.log:
+                self.latest[as_of.partition] = as_of
 
     def encode(self, users: list[str], ranked: Ranked, as_of: AsOf, scenario: str) -> list[EncodedSlate]:
         """Slates as JSON."""

@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from schemas.batch import Span
 from stream_rec.clock import Clock
@@ -14,7 +15,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.settings import JournalSettings
 from stream_rec.store.journal import Journal
 
-NOTE = "journal"
+STATE_NOTE = "journal"
 """Under this key a snapshot's notes name the state it holds, as the journal does."""
 
 
@@ -24,7 +25,7 @@ class Order:
     Args:
         settings: where, and how large.
         engine: as it starts.
-        base: the state it starts from; see `Journal`.
+        notes: of the snapshot that it was filled from; empty = it has learned nothing.
         topic_ids: of the log.
         clock: names segments.
 
@@ -36,7 +37,7 @@ class Order:
         self,
         settings: JournalSettings,
         engine: Engine,
-        base: str,
+        notes: Mapping[str, Any],
         topic_ids: Mapping[str, str],
         clock: Clock,
     ) -> None:
@@ -50,7 +51,7 @@ class Order:
                 topic_ids=topic_ids,
                 clock=clock,
                 positions=engine.position,
-                base=base,
+                base=str(notes.get(STATE_NOTE, "")),
             )
 
     def learned(self, span: Span, first: int) -> None:
@@ -67,7 +68,7 @@ class Order:
     def notes(self) -> dict[str, str]:
         """What a snapshot of the engine as of now is to remember."""
         state = self._journal.saved() if self._journal is not None else ""
-        return {NOTE: state} if state else {}
+        return {STATE_NOTE: state} if state else {}
 
     def keep(self, states: Collection[str]) -> None:
         """Older snapshots than these are gone."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from consumers.order import NOTE
+from consumers.order import STATE_NOTE
 from consumers.snapshots import ask_facts
 from consumers.time_travel import Bounds, Goal, Rebuilding, UntilEvent, UntilTime
 from stream_rec import logs
@@ -170,7 +170,7 @@ def _beginnings(settings: Settings, facts: Facts) -> Iterator[_Beginning]:
             except UnusableSnapshot as error:
                 logs.get("learn").warning("snapshot passed over", snapshot=info.name, detail=error.detail)
                 continue
-            yield _Beginning(header, str(info.notes.get(NOTE, info.name)), info.positions)
+            yield _Beginning(header, str(info.notes.get(STATE_NOTE, info.name)), info.positions)
     yield _Beginning(None, "", {})
 
 

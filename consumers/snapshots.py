@@ -6,12 +6,13 @@ The engine's thread is held for the fork only; a thread of its own waits for the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 from consumers.beside import beside
 from consumers.engine_thread import EngineThread
-from consumers.order import NOTE, Order
+from consumers.order import STATE_NOTE
 from stream_rec import logs
 from stream_rec.bus.lag import FOLLOWED, OffsetReader
 from stream_rec.bus.topics import cluster_id, log_id
@@ -46,19 +47,14 @@ def ask_facts(bus: BusSettings) -> Facts:
     return Facts(cluster_id(bus), found)
 
 
-class Started(NamedTuple):
-    """What a worker begins with.
-
-    Attributes:
-        engine: filled or empty.
-        base: the state it is in, as the journal names it; empty = it has learned nothing.
-    """
+class Start(NamedTuple):
+    """What a worker begins with: an engine, and the notes of the snapshot that it was filled from, if any."""
 
     engine: Engine
-    base: str = ""
+    notes: Mapping[str, Any]
 
 
-async def engine_at_start(settings: Settings, stopping: asyncio.Event) -> Started:
+async def restored_at_start(settings: Settings, stopping: asyncio.Event) -> Start:
     """An engine filled from the newest usable snapshot; an empty one if there is none, or a stop comes first.
 
     Raises:
@@ -66,21 +62,20 @@ async def engine_at_start(settings: Settings, stopping: asyncio.Event) -> Starte
         Unavailable: the snapshots' file system or the broker does not answer.
     """
 
-    def start() -> Started:
+    def start() -> Start:
         engine = Engine(settings.engine, settings.measure)
         if not settings.snapshot.url:
-            return Started(engine)
+            return Start(engine, {})
         engine.snapshot()  # raises now what it would at the first snapshot
         log = logs.get("snapshot")
         restored = SnapshotStore(settings.snapshot).newest_usable(engine, ask_facts(settings.bus))
         if restored is None:
             log.info("no snapshot to start from: learning the log from its beginning")
-            return Started(engine)
-        info = restored.info
-        log.info("started from a snapshot", snapshot=info.name, events=info.n_events)
-        return Started(engine, str(info.notes.get(NOTE, info.name)))
+            return Start(engine, {})
+        log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
+        return Start(engine, {STATE_NOTE: restored.info.name, **restored.info.notes})
 
-    return await beside("start", start, stopping) or Started(Engine(settings.engine, settings.measure))
+    return await beside("start", start, stopping) or Start(Engine(settings.engine, settings.measure), {})
 
 
 class Snapshots:
@@ -91,7 +86,8 @@ class Snapshots:
         engine: forked in its thread, between batches.
         clock: when the next is due.
         is_ours: is it this worker that writes; asked in the loop.
-        order: told which states are kept.
+        notes: what is kept beside the engine; asked in the engine's thread.
+        keep: told in the engine's thread which states the snapshots hold that are there now.
     """
 
     def __init__(
@@ -100,14 +96,16 @@ class Snapshots:
         engine: EngineThread[Engine],
         clock: Clock,
         is_ours: Callable[[], bool],
-        order: Order,
+        notes: Callable[[], Mapping[str, Any]],
+        keep: Callable[[Collection[str]], None],
     ) -> None:
         self._bus = settings.bus
         self._settings = settings.snapshot
         self._engine = engine
         self._clock = clock
         self._is_ours = is_ours
-        self._order = order
+        self._notes = notes
+        self._keep = keep
         self._writer: SnapshotWriter | None = None
         self._writing: Writing | None = None
         self._finished = asyncio.Event()
@@ -126,18 +124,22 @@ class Snapshots:
         """
         if not self._settings.url:
             return
-        if self._writer is None:
-            self._writer = await beside("snapshot", self._make_writer, asyncio.Event())
+        await self._prepare()
         waited = self._clock.monotonic() - self._began
         if self._writing is None and self._is_ours() and waited >= self._settings.min_seconds:
             await self._begin(self._settings.every_events)
 
     async def last(self) -> None:
-        """Wait for the snapshot that is under way, or write a last one of what is new. Cancelled = given up."""
-        if self._writer is None or not self._settings.stop_seconds:
+        """Wait for the snapshot that is under way, or write a last one of what is new. Cancelled = given up.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        if not self._settings.url or not self._settings.stop_seconds:
             return
+        await self._prepare()
         if self._writing is None:
-            await self._begin(0)
+            await self._begin(0, durable=False)
         try:
             await self._finished.wait()
         except asyncio.CancelledError:
@@ -145,10 +147,14 @@ class Snapshots:
                 self._writing.give_up()
             raise
 
-    def _make_writer(self) -> SnapshotWriter:
-        return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
+    async def _prepare(self) -> None:
+        def make() -> SnapshotWriter:
+            return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
 
-    async def _begin(self, every_events: int) -> None:
+        if self._writer is None:
+            self._writer = await beside("snapshot", make, asyncio.Event())
+
+    async def _begin(self, every_events: int, *, durable: bool = True) -> None:
         try:
             self._writing = await self._engine.ask(lambda engine: self._fork(engine, every_events))
         except Unavailable as error:
@@ -156,7 +162,7 @@ class Snapshots:
             self._log.warning("no snapshot was written", why=error.detail)
         if self._writing is not None:
             self._finished.clear()
-            self._finishing = asyncio.create_task(self._finish(self._writing))
+            self._finishing = asyncio.create_task(self._finish(self._writing, durable))
 
     def _fork(self, engine: Engine, every_events: int) -> Writing | None:
         """In the engine's thread."""
@@ -164,7 +170,7 @@ class Snapshots:
         if not is_due or self._writer is None:
             return None
         began = self._clock.monotonic()
-        writing = self._writer.begin(engine, self._order.notes())
+        writing = self._writer.begin(engine, self._notes())
         self._note(engine)
         self._began = self._clock.monotonic()
         self._log.debug("writing a snapshot", held_ms=round((self._began - began) * 1000, 1))
@@ -172,15 +178,16 @@ class Snapshots:
 
     def _kept(self) -> Collection[str]:
         """The states in the snapshots that are there now."""
-        return {str(info.notes.get(NOTE, "")) for info in SnapshotStore(self._settings).list()} - {""}
+        infos = SnapshotStore(self._settings).list()
+        return [str(info.notes[STATE_NOTE]) for info in infos if STATE_NOTE in info.notes]
 
     def _note(self, engine: Engine) -> None:
         """Count from here."""
         self._n_events, self._position = engine.n_learned, dict(engine.position)
 
-    async def _finish(self, writing: Writing) -> None:
+    async def _finish(self, writing: Writing, durable: bool) -> None:
         try:
-            info = await beside("snapshot", writing.finish, asyncio.Event())
+            info = await beside("snapshot", partial(writing.finish, durable=durable), asyncio.Event())
             if info is not None:
                 seconds = round(self._clock.monotonic() - self._began, 1)
                 self._log.info(
@@ -190,8 +197,9 @@ class Snapshots:
                     mib=info.size >> 20,
                     seconds=seconds,
                 )
-                kept = await asyncio.to_thread(self._kept)
-                self._engine.submit(lambda _: self._order.keep(kept))
+            if durable:
+                kept = await beside("snapshot", self._kept, asyncio.Event())
+                self._engine.submit(lambda _: self._keep(kept or ()))
         except Exception as error:  # noqa: BLE001 - file systems raise what they like; learning goes on without
             self._log.warning("no snapshot was written", why=str(error))
         finally:

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from faust.types import TP
 
@@ -33,7 +34,7 @@ from consumers.ownership import Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
 from consumers.rounds import Rounds
-from consumers.snapshots import WRITERS_PARTITION, Snapshots, Started, engine_at_start
+from consumers.snapshots import WRITERS_PARTITION, Snapshots, Start, restored_at_start
 from consumers.topic_watch import TopicWatch
 from consumers.warm import warm_up
 from schemas.records import TopicName
@@ -75,7 +76,8 @@ class Worker:
         partitions: by topic, as `ensure_topics` says.
         clock: processing time.
         stopping: set to end the worker; it sets it itself when it cannot go on.
-        started: what learns; None = an empty engine.
+        engine: what learns; None = an empty one.
+        notes: of the snapshot that the engine was filled from.
 
     Raises:
         ConfigError: the operator must fix something.
@@ -88,17 +90,18 @@ class Worker:
         partitions: Mapping[TopicName, int],
         clock: Clock,
         stopping: asyncio.Event,
-        started: Started | None = None,
+        engine: Engine | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._log = logs.get("worker")
         self._failure: BaseException | None = None
         self.stopping = stopping
-        engine, base = started or Started(Engine(settings.engine, settings.measure))
+        engine = engine or Engine(settings.engine, settings.measure)
         self.engine = EngineThread(engine)
         topic_ids = {str(name): log_id(settings.bus, name) for name in FOLLOWED}
-        self._order = Order(settings.journal, engine, base, topic_ids, clock)
+        self._order = Order(settings.journal, engine, notes or {}, topic_ids, clock)
         self.measures = Measures(
             settings.measure, engine.sources, attribution=engine.attribution, on_drift=self._order.drift
         )
@@ -107,6 +110,7 @@ class Worker:
         self._emitter = Emitter(settings.bus)
         self._until = partial(until_available, settings=settings.store, clock=clock)
         self._make_lines(partitions)
+        self._events.recall(notes or {})
         self._make_rounds(partitions)
         self._metrics = MetricsServer(
             registry(self.measures.figures),
@@ -193,7 +197,8 @@ class Worker:
             self.engine,
             self._clock,
             lambda: WRITERS_PARTITION in self.ownership.owned,
-            self._order,
+            self._notes,
+            self._order.keep,
         )
         self._lost = asyncio.Event()
         self._events.on_lost = self._lost.set
@@ -223,6 +228,9 @@ class Worker:
             self._log.error("the worker ends", why=str(self._failure))
             return 1
         return 0
+
+    def _notes(self) -> dict[str, Any]:
+        return {**self._events.notes(), **self._order.notes()}
 
     async def _write_order(self) -> None:
         await self.engine.ask(lambda _: self._order.flush())
@@ -338,10 +346,10 @@ async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
     # Before the group counts on us.
     await beside("warm-up", warm_up, stopping)
-    started = Started(engine) if engine else await engine_at_start(settings, stopping)
+    start = Start(engine, {}) if engine else await restored_at_start(settings, stopping)
     if stopping.is_set():
         return 0
-    worker = Worker(settings, partitions, clock, stopping, started)
+    worker = Worker(settings, partitions, clock, stopping, *start)
     # What is there now stays: going through it for garbage would stop the world for a tenth of a second and more.
     gc.collect()
     gc.freeze()

@@ -31,6 +31,8 @@ from stream_rec.store.snapshots_writer import SnapshotWriter
 MIB = 2**20
 REPEATS = 3
 _BATCH = 500
+_LOOK_SECONDS = 0.25
+"""To look takes ten milliseconds: more often would slow the learning down."""
 _FACTS = Facts("bench", {"events": LogFacts("bench", {0: 0}, {0: 1 << 62})})
 
 
@@ -39,8 +41,9 @@ def run(settings: Settings, say: Say) -> Figures:
 
     Returns:
         pause_ms (the engine's thread is held, the longest), write_s (from then on until it is published, median),
-        restore_s, mib (on the disk), extra_mib (memory of both processes above the one's before, the most seen),
-        learned_meanwhile (events per second while the child writes), and the bounds.
+        last_s (all of a snapshot as it is written at a stop), restore_s, mib (on the disk), extra_mib (memory of both
+        processes above the one's before, the most seen), learned_meanwhile (events per second while the child
+        writes), and the bounds.
     """
     engine = full(settings, say)
     rng = np.random.default_rng(2)
@@ -54,6 +57,7 @@ def run(settings: Settings, say: Say) -> Figures:
         for number in range(1, REPEATS + 1):
             say(f"snapshot {number} of {REPEATS}")
             runs.append(_written(engine, writer, rng))
+        last_s = _last(engine, writer)
         name, size = store.list()[0].name, store.list()[0].size
         restore_s = _restored(settings, store, name, Path(folder))
     pauses, seconds, extras, rates = zip(*runs, strict=True)
@@ -61,6 +65,7 @@ def run(settings: Settings, say: Say) -> Figures:
         "pause_ms": max(pauses),
         "restore_s": restore_s,
         "write_s": statistics.median(seconds),
+        "last_s": last_s,
         "mib": size / MIB,
         "extra_mib": max(extras) / MIB,
         "learned_meanwhile": statistics.median(rates),
@@ -78,16 +83,23 @@ def _written(
     began = time.perf_counter()
     writing = writer.begin(engine)
     forked = time.perf_counter()
-    n, most = 0, 0
+    n, most, looked = 0, 0, forked
     with ThreadPoolExecutor(1) as pool:
         done: Future[SnapshotInfo] = pool.submit(writing.finish)
         while not done.done():
             engine.learn(_more_events(engine, rng))
             n += _BATCH
-            most = max(most, _memory())
+            if time.perf_counter() - looked > _LOOK_SECONDS:
+                most, looked = max(most, _memory()), time.perf_counter()
         done.result()
     seconds = time.perf_counter() - forked
     return (forked - began) * 1e3, seconds, float(most - before), n / seconds
+
+
+def _last(engine: Engine, writer: SnapshotWriter) -> float:
+    began = time.perf_counter()
+    writer.begin(engine).finish(durable=False)
+    return time.perf_counter() - began
 
 
 def _more_events(engine: Engine, rng: np.random.Generator) -> EventBatch:

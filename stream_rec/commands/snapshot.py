@@ -77,13 +77,16 @@ def restore(
     To roll back: stop all workers, `stream-rec snapshot restore NAME --promote`, start them.
     """
     from stream_rec.clock import SystemClock
-    from stream_rec.engine.engine import Engine
     from stream_rec.store.snapshots import SnapshotStore
 
     settings = read_settings(config, set_)
     store = SnapshotStore(settings.snapshot)
+    name = name or _newest(store)
+    # Heavy: not before it is known that there is something to load.
+    from stream_rec.engine.engine import Engine
+
     engine = Engine(settings.engine, settings.measure)
-    info = store.load(name or _newest(store), engine)
+    info = store.load(name, engine)
     shown = _plain(info) | {"digest": engine.digest(), **engine.stats()}
     if promote:
         shown["promoted_to"] = store.promote(info.name, SystemClock()).name

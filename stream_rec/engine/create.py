@@ -83,8 +83,8 @@ def rates(settings: EngineSettings) -> Rates:
         row_entries=item_neighbours.ROW_ENTRIES,
         cosine_shrink=item_neighbours.SHRINK,
         item_age_seconds=ITEM_AGE_SECONDS,
-        ranker_rate=ranker.LEARNING_RATE,
         factors=factorization.RATES,
+        ranker=ranker.RATES,
         sources=np.array([source in settings.sources for source in candidates.SOURCES]),
         source_of=_source_of(settings),
     )

@@ -7,6 +7,7 @@ from importlib import metadata
 
 from llvmlite import binding
 
+from stream_rec.models.popularity import n_top
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.store.snapshots_header import Identity
 
@@ -47,9 +48,9 @@ def identity(engine: EngineSettings, measure: MeasureSettings) -> Identity:
     form |= {f"measure.{name}": _plain(getattr(measure, name)) for name in _MEASURE_FORM}
     learning = {f"engine.{name}": _plain(getattr(engine, name)) for name in _LEARNING}
     learning |= {f"measure.{name}": _plain(getattr(measure, name)) for name in _MEASURE_LEARNING}
+    longest = max(scenario.k for scenario in engine.scenarios.values())
     return Identity(
-        form=form
-        | {"state version": STATE_VERSION, "longest slate": max(s.k for s in engine.scenarios.values())},
+        form=form | {"state version": STATE_VERSION, "items in lists of the heaviest": n_top(longest)},
         learning=learning,
         made_on={
             "cpu": f"{platform.machine()} {binding.get_host_cpu_name()}",

@@ -250,8 +250,16 @@ class ItemIndex:
             arrays: as `serialize` gave them; not kept.
 
         Raises:
-            ConfigError: they hold factors of another width.
+            ConfigError: they hold factors of another width, or one is missing.
         """
+        wanted = {"counts", *self._now.arrays()}
+        if any(name.startswith(_NEXT) for name in arrays):
+            wanted |= {_NEXT + name for name in ("touched", *Sample._fields)}
+        if missing := wanted - arrays.keys():
+            raise ConfigError(
+                f"the snapshot's vector index lacks {', '.join(sorted(missing))}",
+                fix="start without the snapshot",
+            )
         width = arrays["vectors"].shape[1]
         if width != self.n_factors:
             raise ConfigError(

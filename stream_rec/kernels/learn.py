@@ -285,7 +285,7 @@ def judge(s, x, rates, ev, i, train, out):
     out.rank[at] = rank_of(x, x.scores, target)
     out.only_index[at] = x.found[target] == 0
     if train:
-        ranker.learn(s.ranker, context, x.features, n, x.units, x.slopes, x.scores, target, rates.ranker_rate)
+        ranker.learn(s.ranker, context, x.features, n, x.units, x.slopes, x.scores, target, rates.ranker)
     rank_by_source(x, rates.source_of, target, out.by_source[at])
 
 

@@ -1,4 +1,4 @@
-"""A listwise softmax over the candidates of one query: linear, with one small hidden layer beside; learned by Adagrad.
+"""A listwise softmax over one query's candidates: linear, a small hidden layer beside; learned by Adagrad that forgets.
 
 score(f) = linear . f + sum over k of out[k] * max(0, hidden[k] . f + bias[context, k])
 """
@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel_inlined, kernel_sums
+from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_sums
+
+N_SEEN, MEAN, VARIANCE, EXCESS = range(4)
 
 
 class RankerState(NamedTuple):
@@ -26,6 +28,7 @@ class RankerState(NamedTuple):
         hidden_squares: float32 [U, D].
         bias_squares: float32 [B, U].
         out_squares: float32 [U].
+        loss: float64 [4]: examples since the last alarm, mean and variance of their losses, the CUSUM.
     """
 
     linear: NDArray[np.float32]
@@ -37,6 +40,29 @@ class RankerState(NamedTuple):
     hidden_squares: NDArray[np.float32]
     bias_squares: NDArray[np.float32]
     out_squares: NDArray[np.float32]
+    loss: NDArray[np.float64]
+
+
+class RankerRates(NamedTuple):
+    """What stays the same while learning; see models.ranker for the values.
+
+    Attributes:
+        learning_rate: Adagrad's.
+        window: examples over which the sums of squares fade by e.
+        loss_window: examples over which the mean and the variance of the loss are taken.
+        calm: examples after an alarm, or after the start, before there can be one.
+        allowance: deviations by which a loss may lie above the mean before it counts.
+        threshold: deviations that have to come together for an alarm.
+        most: no loss counts for more deviations than this.
+    """
+
+    learning_rate: float
+    window: float
+    loss_window: float
+    calm: float
+    allowance: float
+    threshold: float
+    most: float
 
 
 SLOPES_RATE = np.float32(0.01)
@@ -123,32 +149,72 @@ def _back(unit, errors, out, n):
     return total
 
 
-@kernel_inlined
-def _step(g, squares, rate):
-    """How far to go down, and the new sum of squares."""
-    squares += g * g
-    return np.float32(rate) * g / np.sqrt(squares + np.float32(1e-6)), squares
+@kernel
+def is_alarming(loss, rates, value):
+    """One-sided CUSUM of standardised losses, loss float64 [4] changed in place: has the loss risen for good?
+
+    excess = max(0, excess + z - allowance); an alarm when it passes the threshold, after which all begins anew.
+    Page, "Continuous inspection schemes", Biometrika 41, 1954, section 3.
+    """
+    if loss[N_SEEN] >= rates.calm:
+        z = (value - loss[MEAN]) / np.sqrt(loss[VARIANCE] + 1e-6)
+        loss[EXCESS] = max(0.0, loss[EXCESS] + min(z, rates.most) - rates.allowance)
+        if loss[EXCESS] > rates.threshold:
+            loss[:] = 0.0
+            return True
+    loss[N_SEEN] += 1.0
+    share = 1.0 / min(loss[N_SEEN], rates.loss_window)
+    off = value - loss[MEAN]
+    loss[MEAN] += share * off
+    loss[VARIANCE] = (1.0 - share) * (loss[VARIANCE] + share * off * off)
+    return False
+
+
+@kernel
+def _begin_anew(r):
+    """Steps as large as those of a ranker that has seen nothing; the weights stay."""
+    one = np.float32(1.0)
+    for j in range(r.linear_squares.shape[0]):
+        r.linear_squares[j] = min(r.linear_squares[j], one)
+    for k in range(r.out_squares.shape[0]):
+        r.out_squares[k] = min(r.out_squares[k], one)
+        for j in range(r.hidden_squares.shape[1]):
+            r.hidden_squares[k, j] = min(r.hidden_squares[k, j], one)
+        for b in range(r.bias_squares.shape[0]):
+            r.bias_squares[b, k] = min(r.bias_squares[b, k], one)
 
 
 @kernel_inlined
-def learn(r, context, features, n, units, slopes, scores, target, rate):
+def _step(g, squares, rates):
+    """How far to go down, and the new sum of squares, of which the old ones have faded."""
+    squares = np.float32(1.0 - 1.0 / rates.window) * squares + g * g
+    return np.float32(rates.learning_rate) * g / np.sqrt(squares + np.float32(1e-6)), squares
+
+
+@kernel_inlined
+def learn(r, context, features, n, units, slopes, scores, target, rates):
     """One Adagrad step on -log softmax(scores)[target].
 
     Units, slopes and scores are those of `score`; units and scores are overwritten. Adagrad: Duchi, Hazan, Singer,
-    JMLR 2011, eq. 1 (diagonal).
+    JMLR 2011, eq. 1 (diagonal), but its sums fade with every step, and all of them begin anew when the loss has risen
+    for good.
     """
     _shares_less_target(scores, n, target)
+    if is_alarming(r.loss, rates, -np.log(max(np.float64(scores[target]) + 1.0, 1e-30))):
+        _begin_anew(r)
     for k in range(r.out.shape[0]):
         out = r.out[k]
-        step, r.out_squares[k] = _step(_dot(scores, units[k], n), r.out_squares[k], rate)
+        step, r.out_squares[k] = _step(_dot(scores, units[k], n), r.out_squares[k], rates)
         r.out[k] -= step
         into = _back(units[k], scores, out, n)
-        step, r.bias_squares[context, k] = _step(into, r.bias_squares[context, k], rate)
+        step, r.bias_squares[context, k] = _step(into, r.bias_squares[context, k], rates)
         r.bias[context, k] -= step
         for j in range(slopes.shape[0]):
-            step, r.hidden_squares[k, j] = _step(_dot(units[k], features[j], n), r.hidden_squares[k, j], rate)
+            step, r.hidden_squares[k, j] = _step(
+                _dot(units[k], features[j], n), r.hidden_squares[k, j], rates
+            )
             r.hidden[k, j] -= step
     for j in range(slopes.shape[0]):
-        step, r.linear_squares[j] = _step(_dot(scores, features[j], n), r.linear_squares[j], rate)
+        step, r.linear_squares[j] = _step(_dot(scores, features[j], n), r.linear_squares[j], rates)
         r.linear[j] -= step
         r.slopes[context, j] += SLOPES_RATE * (slopes[j] - r.slopes[context, j])

@@ -12,7 +12,7 @@ from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.item_neighbours import ItemNeighbourState
 from stream_rec.kernels.neighbours import NeighbourScratch, NeighbourState
 from stream_rec.kernels.popularity import PopularityState
-from stream_rec.kernels.ranker import RankerState
+from stream_rec.kernels.ranker import RankerRates, RankerState
 from stream_rec.kernels.transitions import TransitionState
 from stream_rec.kernels.vocabulary import VocabularyState
 
@@ -66,8 +66,8 @@ class Rates(NamedTuple):
     row_entries: int
     cosine_shrink: float
     item_age_seconds: float
-    ranker_rate: float
     factors: FactorRates
+    ranker: RankerRates
     sources: NDArray[np.bool_]
     source_of: NDArray[np.int64]
 

@@ -21,15 +21,20 @@ HALF_LIVES = (3600.0, 86_400.0, 30 * 86_400.0)
 N_TOP = 40
 
 
+def n_top(longest_slate: int) -> int:
+    """How many items the lists of the heaviest hold: twice the longest slate, so that filters leave enough."""
+    return max(N_TOP, 2 * longest_slate)
+
+
 def empty(n_items: int, longest_slate: int) -> PopularityState:
-    """No events yet. The lists hold twice the longest slate, so that filters leave enough."""
-    n, n_top = len(HALF_LIVES), max(N_TOP, 2 * longest_slate)
+    """No events yet."""
+    n = len(HALF_LIVES)
     return PopularityState(
         scores=np.zeros((n, n_items), np.float64),
         logs=np.full((n_items, n), -np.inf, np.float32),
         rates=np.array([math.log(2) / h for h in HALF_LIVES]),
         landmarks=np.zeros(n, np.float64),
-        top=np.full((n, n_top), -1, np.int32),
+        top=np.full((n, n_top(longest_slate)), -1, np.int32),
         listed=np.zeros((n, n_items), np.bool_),
         floor=np.zeros(n, np.float64),
         eligible=np.ones(n_items, np.bool_),

@@ -196,6 +196,7 @@ class SnapshotStore:
             now: seconds since the epoch.
             keep: how many; None = `snapshot.keep`.
         """
+        self.folder.delete_parts(now - ORPHAN_SECONDS)
         infos = self.list()
         kept = [info.name for info in infos if not info.problem][: keep or self.settings.keep]
         if not kept:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import SnapshotSettings
-from stream_rec.store.snapshots_header import NAME
+from stream_rec.store.snapshots_header import NAME, created_of
 
 HEADER, DATA, PART = ".json", ".arrays", ".part"
 ORPHAN_SECONDS = 3600.0
@@ -93,17 +93,18 @@ class SnapshotFolder:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}{DATA}{PART}"
 
-    def publish(self, name: str, header: bytes, part: Path | None) -> None:
+    def publish(self, name: str, header: bytes, part: Path | None, *, durable: bool = True) -> None:
         """Put the arrays into their place, then the header: whoever lists sees all of a snapshot or nothing.
 
         Args:
             name: of the snapshot.
             header: its file.
             part: the arrays' file, which goes; None = they are there already.
+            durable: return when it would survive a loss of power; else it may be torn by one, and is refused then.
         """
         with _translated():
             if self.is_local:
-                self._publish_here(name, header, part)
+                self._publish_here(name, header, part, _sync if durable else _leave)
                 return
             self._fs.makedirs(self._root, exist_ok=True)
             if part is not None:
@@ -116,15 +117,24 @@ class SnapshotFolder:
         with _translated(), suppress(FileNotFoundError):
             self._fs.rm_file(self._path(file))
 
-    def _publish_here(self, name: str, header: bytes, part: Path | None) -> None:
+    def delete_parts(self, older_than: float) -> None:
+        """Delete what writers on this machine left unfinished that began before so many seconds since the epoch."""
+        for path in Path(self._scratch).glob(f"*{DATA}{PART}"):
+            name = path.name.partition(".")[0]
+            if NAME.fullmatch(name) and created_of(name) < older_than:
+                path.unlink(missing_ok=True)
+
+    def _publish_here(
+        self, name: str, header: bytes, part: Path | None, sync: Callable[[Path], None]
+    ) -> None:
         if part is not None:
-            _sync(part)
+            sync(part)
             part.replace(self._path(self.data_of(name)))
         unsealed = Path(self._path(name + HEADER + PART))
         unsealed.write_bytes(header)
-        _sync(unsealed)
+        sync(unsealed)
         unsealed.replace(self._path(name + HEADER))
-        _sync(Path(self._root))
+        sync(Path(self._root))
 
     def _path(self, file: str) -> str:
         return f"{self._root}/{file}"
@@ -139,11 +149,15 @@ def _sync(path: Path) -> None:
         os.close(fd)
 
 
+def _leave(_: Path) -> None:
+    """The kernel writes it to the disk in its own time."""
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         raise
-    except OSError as error:
+    except Exception as error:
         raise Unavailable("snapshots", f"{type(error).__name__}: {error}") from error

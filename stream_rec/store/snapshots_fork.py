@@ -5,8 +5,8 @@ ever. So the child takes none: everything it needs is made before the fork, and 
 Python's own way out. It dies with the thread that forked it, and the parent kills it at a deadline. Signals are blocked
 in it, so that what is sent to the whole process group (Ctrl-C) does not cut a last snapshot short.
 
-Copying row blocks when they are written to would save the page tables' copy (measured: 7 to 14 ms for 1.1 GiB), and
-cost every kernel a test per write.
+Copying row blocks when they are written to would save the copy of the page tables (part of `pause_ms` in `stream-rec
+bench snapshot`), and cost every kernel a test at every write, for ever.
 """
 
 from __future__ import annotations

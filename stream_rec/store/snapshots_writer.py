@@ -33,8 +33,11 @@ class Writing:
         self._ends = clock.monotonic() + store.settings.write_timeout_seconds
         self._gave_up = threading.Event()
 
-    def finish(self) -> SnapshotInfo:
+    def finish(self, *, durable: bool = True) -> SnapshotInfo:
         """Wait for the child, take checksums, publish, and prune. Blocks; call once, in any thread.
+
+        Args:
+            durable: see `SnapshotFolder.publish`; without, a local one is there seconds sooner.
 
         Raises:
             Unavailable: not written in time, no space left, or the file system refused; nothing is left of it.
@@ -42,7 +45,7 @@ class Writing:
         try:
             self._child.wait(self._ends - self._clock.monotonic())
             header = self._sealed()
-            self._store.folder.publish(header.name, encode(header), self._part)
+            self._store.folder.publish(header.name, encode(header), self._part, durable=durable)
         except OSError as error:
             raise Unavailable("snapshots", f"{self._part}: {error.strerror or error}") from error
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -30,10 +31,7 @@ class Worker:
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self._log = log
-        argv = [sys.executable, "-m", "stream_rec.cli", "worker"]
-        for key in ("bootstrap", "prefix", "group", "session_timeout_seconds"):
-            argv += ["--set", f"bus.{key}={getattr(settings.bus, key)}"]
-        argv += ["--set", f"store.url={settings.store.url}"]
+        argv = [sys.executable, "-m", "stream_rec.cli", "worker", *_flags(settings)]
         with log.open("ab") as out:
             self._process = subprocess.Popen(argv, stdout=out, stderr=out)
 
@@ -72,6 +70,15 @@ class Worker:
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(30)
         return code, time.monotonic() - began
+
+
+def _flags(settings: Settings) -> Iterator[str]:
+    """Every setting that is not at its default, as flags."""
+    defaults = Settings().model_dump()
+    for branch, values in settings.model_dump(mode="json").items():
+        for key, value in values.items():
+            if value != defaults[branch][key]:
+                yield from ("--set", f"{branch}.{key}={json.dumps(value)}")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from consumers.snapshots import Started
 from consumers.worker import Worker
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
@@ -22,8 +21,7 @@ def serve(settings: Settings, engine: Engine | None, meanwhile: Callable[[Worker
 
     async def scenario() -> int:
         stopping = asyncio.Event()
-        started = Started(engine) if engine else None
-        worker = Worker(settings, ensure_topics(settings.bus), SystemClock(), stopping, started)
+        worker = Worker(settings, ensure_topics(settings.bus), SystemClock(), stopping, engine)
         serving = asyncio.create_task(worker.serve())
         try:
             await meanwhile(worker)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stream_rec.kernels.ranker import RankerRates
 
 Matrix = NDArray[np.float64]
 EPSILON = 1e-6
@@ -53,7 +56,33 @@ def gradient(w: Weights, features: Matrix, target: int) -> Weights:
     return Weights(errors @ features, into.T @ features, into.sum(axis=0), errors @ h)
 
 
-def adagrad(weights: Matrix, squares: Matrix, g: Matrix, rate: float) -> tuple[Matrix, Matrix]:
-    """Weights and sums of squares after one step (Duchi et al., 2011, diagonal)."""
-    squares = squares + g**2
-    return weights - rate * g / np.sqrt(squares + EPSILON), squares
+def adagrad(weights: Matrix, squares: Matrix, g: Matrix, rates: RankerRates) -> tuple[Matrix, Matrix]:
+    """Weights and fading sums of squares after one step (Duchi et al., 2011, diagonal)."""
+    squares = squares * (1 - 1 / rates.window) + g**2
+    return weights - rates.learning_rate * g / np.sqrt(squares + EPSILON), squares
+
+
+def alarms(losses: Matrix, rates: RankerRates) -> list[int]:
+    """Where a one-sided CUSUM of the standardised losses passes its threshold; after that it begins anew."""
+    found: list[int] = []
+    before: list[float] = []
+    excess = 0.0
+    for n, loss in enumerate(losses.tolist()):
+        if len(before) >= rates.calm:
+            mean, variance = moments(before, rates.loss_window)
+            z = (loss - mean) / math.sqrt(variance + EPSILON)
+            excess = max(0.0, excess + min(z, rates.most) - rates.allowance)
+            if excess > rates.threshold:
+                found.append(n)
+                before, excess = [], 0.0
+                continue
+        before.append(loss)
+    return found
+
+
+def moments(losses: list[float], window: float) -> tuple[float, float]:
+    """Mean and variance, older losses fading by 1 - 1 / window an example once there are so many."""
+    shares = np.array([1 / min(n, window) for n in range(1, len(losses) + 1)])
+    weights = shares * np.append(np.cumprod((1 - shares)[:0:-1])[::-1], 1.0)
+    mean = float(weights @ losses)
+    return mean, float(weights @ (np.array(losses) - mean) ** 2)

@@ -1,0 +1,150 @@
+"""Workers and snapshots: killed or stopped, the next one goes on from the newest, and learns every event once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from consumers.engine_thread import EngineThread
+from consumers.events import EventsHandler
+from consumers.snapshots import Snapshots, ask_facts
+from schemas.batch import Span
+from schemas.codec import decode_interactions
+from schemas.records import AsOf
+from schemas.topics import full_name
+from stream_rec.bus.lag import ends
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.clock import SystemClock
+from stream_rec.engine.engine import Engine
+from stream_rec.settings import EngineSettings, MeasureSettings, Settings, SnapshotSettings
+from stream_rec.store.snapshots import SnapshotStore
+from tests.consumers.publishing import clicks, publish_events
+from tests.consumers.running import running, wait_until_done
+from tests.waiting import wait_until
+
+STOP_SECONDS = 5.0
+"""A promise to operators, so here time is part of the claim."""
+EVERY = 1_000
+
+
+@pytest.fixture
+def settings(tansu_settings: Settings, tmp_path: Path) -> Settings:
+    """One partition, so that there is one order to learn in; small bounds; no drift, which is no part of the log."""
+    return tansu_settings.model_copy(
+        update={
+            "bus": tansu_settings.bus.model_copy(update={"partitions": 1}),
+            "engine": EngineSettings(max_users=1_000, max_items=500, index_refresh_events=512),
+            "measure": MeasureSettings(
+                max_open_impressions=16, max_open_places=256, max_recent_interactions=512, drift_delta=1e-12
+            ),
+            "snapshot": SnapshotSettings(url=str(tmp_path / "snapshots"), every_events=EVERY, min_seconds=0),
+        }
+    )
+
+
+def test_killed_and_started_again_from_a_snapshot_it_has_learned_every_event_once(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Its last snapshot, written at the stop, is bit for bit an engine that was never stopped."""
+    store = SnapshotStore(settings.snapshot)
+    n = 0
+    with running(settings, tmp_path, "first") as first:
+        while not store.list():
+            n += publish_events(settings.bus, clicks(500, seed=n, first=n)).n
+            wait_until_done(settings, n, first)
+        n += publish_events(settings.bus, clicks(2_500, seed=n, first=n)).n
+        first.kill()
+    kept = store.list()[0]
+    assert EVERY <= kept.n_events <= n
+    n += publish_events(settings.bus, clicks(500, seed=n, first=n)).n
+
+    with running(settings, tmp_path, "second") as second:
+        assert "started from a snapshot" in second.log()
+        wait_until_done(settings, n, second)
+        code, seconds = second.stop()
+        assert (code, seconds < STOP_SECONDS) == (0, True), seconds
+    last = store.list()[0]
+    assert last.positions == {("events", 0): n}
+    assert last.n_events == n
+    assert [as_of["offset"] for as_of in last.notes["latest"]] == [n - 1]
+    stopped = Engine(settings.engine, settings.measure)
+    store.load(last.name, stopped)
+    assert stopped.digest() == uninterrupted(settings, n).digest()
+
+
+def uninterrupted(settings: Settings, n: int) -> Engine:
+    """An engine that has learned the log in one go."""
+    consumer = Consumer({"bootstrap.servers": settings.bus.bootstrap, "group.id": "test"})
+    consumer.assign([TopicPartition(full_name(settings.bus.prefix, "events"), 0, 0)])
+    read = []
+
+    def all_read() -> bool:
+        read.extend(consumer.consume(10_000, 0.2))
+        return len(read) >= n
+
+    wait_until(all_read, what="every event")
+    consumer.close()
+    batch = decode_interactions(
+        [message.value() for message in read],
+        [message.offset() for message in read],
+        [message.timestamp()[1] for message in read],
+        Span("events", 0, 0, 0, n),
+        settings.ingest,
+    ).batch
+    engine = Engine(settings.engine, settings.measure)
+    engine.learn(batch)
+    return engine
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_only_the_owner_of_the_first_partition_writes(settings: Settings, is_ours: bool) -> None:
+    ensure_topics(settings.bus)
+    publish_events(settings.bus, clicks(EVERY))
+
+    async def scenario() -> None:
+        thread = EngineThread(Engine(settings.engine, settings.measure))
+        snapshots = Snapshots(settings, thread, SystemClock(), lambda: is_ours, dict)
+        await snapshots.look()
+        thread._engine = uninterrupted(settings, EVERY)
+        await snapshots.look()
+        await snapshots.look()
+        await asyncio.wait_for(snapshots._finished.wait(), 30)
+        thread.close()
+
+    asyncio.run(scenario())
+    assert [info.n_events for info in SnapshotStore(settings.snapshot).list()] == [EVERY] * is_ours
+
+
+def test_the_broker_says_what_snapshots_are_compared_with(settings: Settings) -> None:
+    ensure_topics(settings.bus)
+    publish_events(settings.bus, clicks(30))
+    facts = ask_facts(settings.bus)
+    assert set(facts.logs) == {"events", "items", "impressions"}
+    assert facts.logs["events"].begins == {0: 0}
+    assert facts.logs["events"].ends == ends(settings.bus, "events") == {0: 30}
+    assert facts.cluster_id
+    assert len({log.log_id for log in facts.logs.values()}) == 3
+
+
+def test_slates_of_quiet_partitions_are_known_after_a_restart_but_not_those_of_another_log() -> None:
+    """Else they could not be written again if Redis has lost them meanwhile."""
+    before, after = handler("log"), handler("log")
+    before.latest = {
+        3: AsOf("log", 3, 41, 1_700_000_000_000, 1.7e9),
+        5: AsOf("older", 5, 7, 1_600_000_000_000, 1.6e9),
+    }
+    after.recall(json.loads(json.dumps(before.notes())))
+    assert after.latest == {3: before.latest[3]}
+
+
+def handler(log: str) -> EventsHandler:
+    """Its servers are not asked."""
+    nothing = cast(Any, None)
+    made = EventsHandler(Settings(), nothing, nothing, nothing, nothing, SystemClock())
+    made.log = log
+    return made
