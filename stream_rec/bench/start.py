@@ -1,8 +1,8 @@
 """`stream-rec bench start`: from the start of a worker to its being ready, with a snapshot and a tail of the log.
 
-The worker that served the events before is gone; its snapshot lacks the tail, which it had served and committed. What is
-timed is the whole life of the new one from `exec` on: interpreter, kernels, restoring, learning the tail, joining the
-group, and `/ready`.
+The worker that served the events before is gone; its snapshot lacks the tail, which it had served and committed. What
+is timed is the whole life of the new one from `exec` on: interpreter, kernels, restoring, learning the tail, joining
+the group, and `/ready`.
 """
 
 from __future__ import annotations
