@@ -46,7 +46,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaProcess]:
 def settings(broker: KafkaProcess, prefix: str, redis_url: str) -> Settings:
     return Settings(
         bus=BusSettings(
-            bootstrap=broker.bootstrap, prefix=prefix, group=f"{prefix}group", admin_timeout_seconds=30
+            bootstrap=broker.bootstrap, prefix=prefix, group=f"{prefix}group", metadata_seconds=0.5
         ),
         store=StoreSettings(url=redis_url, prefix=prefix),
         engine=SMALL,
