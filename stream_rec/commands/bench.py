@@ -105,7 +105,7 @@ def start(
 
 @bench.command()
 def scale(
-    rate: Annotated[float, typer.Option(min=1, help="events per second, below capacity")] = 1000.0,
+    rate: Annotated[float, typer.Option(min=1, help="events per second, below capacity")] = 2000.0,
     repeats: Repeats = 3,
     seconds: Annotated[float, typer.Option(min=1, help="measured in each run")] = 30.0,
     json_file: JsonFile = None,

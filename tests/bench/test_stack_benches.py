@@ -81,6 +81,11 @@ def test_three_workers_cost_what_the_formula_makes_of_one_and_two() -> None:
     assert (figures["wall_ratio"], figures["wall_ratio_w3"]) == (pytest.approx(1.3), pytest.approx(1.5))
 
 
+def test_events_in_lots_come_at_the_rate_all_the_same() -> None:
+    due = [scale.InLots(100.0).due(n, 0.0) for n in (0, 24, 25, 49, 50, 1_000)]
+    assert due == [0.0, 0.0, 0.25, 0.25, 0.5, 10.0]
+
+
 def test_two_workers_are_measured_at_a_rate_that_both_can_do() -> None:
     plan = scale.Plan(500.0, 2.0, preload=1_000, settle_seconds=1.0, idle_seconds=1.0, backlog=1_000)
     figures = scale.measure(scale.own_partitions(Settings()), log(plan.events), 2, plan)
