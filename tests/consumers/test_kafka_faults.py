@@ -166,7 +166,7 @@ def test_events_that_expired_while_nobody_was_there_are_told_and_nothing_else_is
         assert learned(engine) == histories(there, engine.settings.history_length)
     last = before.last | {user: at for user, at in later.last.items() if at not in gone}
     assert behind(settings, last) == {}
-    assert "".join(capfd.readouterr()).count("records=70") == 2
+    assert "".join(capfd.readouterr()).count("records=70") >= len(engines)
 
 
 def expire(bus: BusSettings, partition: int, first: int) -> None:
