@@ -2,12 +2,15 @@
 
 The same events come at the same rate to one worker, then to two. What is compared is the fresh prequential hit-rate:
 the rank of an event's item just before the event was learned. Two workers differ from one only in how soon they know
-what the other one serves. Which events are asked is a matter of their place in the log: both runs ask the same ones.
+what the other one serves; the rate decides how many events that is. Which events are asked is a matter of their place
+in the log: both runs ask the same ones.
 """
 
 from __future__ import annotations
 
-from producers.feed import Feed
+import statistics
+
+from producers.feed import Feed, Progress
 from producers.pace import PerSecond
 from producers.publisher import Publisher
 from stream_rec.bench.bench_log import BenchLog
@@ -22,6 +25,7 @@ from stream_rec.stack import start_stack, without_addresses
 
 K = 20
 PARTITIONS = 4
+_LOOK_SECONDS = 2.0
 
 
 def run(settings: Settings, say: Say, *, events: int, rate: float) -> Figures:
@@ -36,6 +40,7 @@ def run(settings: Settings, say: Say, *, events: int, rate: float) -> Figures:
     Returns:
         hr_one, hr_two, relative_difference: hits / events asked, each summed over all metric points first.
         asked_one, asked_two: events asked.
+        unknown_two: events of the other one's that each of the two did not know yet, mean of the times looked at.
         lost: as `measure`, of both runs.
     """
     settings = own_partitions(settings)
@@ -50,6 +55,7 @@ def run(settings: Settings, say: Say, *, events: int, rate: float) -> Figures:
         "relative_difference": abs(two["hit_rate"] - one["hit_rate"]) / one["hit_rate"],
         "asked_one": one["asked"],
         "asked_two": two["asked"],
+        "unknown_two": two["unknown"],
         "events": len(log.frame),
         "lost": one["lost"] + two["lost"],
         "k": K,
@@ -71,6 +77,7 @@ def measure(settings: Settings, log: BenchLog, n_workers: int, rate: float) -> d
     Returns:
         hit_rate: fresh, at `K`; NaN if nothing was asked.
         asked: events.
+        unknown: events that a worker only follows and did not know yet, mean of the times looked at.
         lost: events that a worker did not learn, or learned twice, and users whose slate does not know their last one.
     """
     with start_stack(settings) as stack:
@@ -78,7 +85,8 @@ def measure(settings: Settings, log: BenchLog, n_workers: int, rate: float) -> d
         with Workers(stack.settings, n_workers, ["--set", f"measure.k={K}"]) as workers:
             workers.wait_until_ready()
             with Publisher(stack.settings.bus, stack.settings.ingest) as publisher:
-                Feed(publisher, pace=PerSecond(rate)).run(log.rows())
+                looks = _Looks(workers)
+                Feed(publisher, pace=PerSecond(rate), on_progress=looks.look).run(log.rows())
             workers.wait_until_served(len(log.frame))
             workers.wait_until_learned(len(log.frame))
             learned = [workers.served(), *workers.learned()]
@@ -88,5 +96,25 @@ def measure(settings: Settings, log: BenchLog, n_workers: int, rate: float) -> d
     return {
         "hit_rate": hits / asked if asked else float("nan"),
         "asked": asked,
+        "unknown": looks.mean(),
         "lost": wrong + found.n_behind + found.committed_lag,
     }
+
+
+class _Looks:
+    """Looks from time to time how many events each worker only follows and has not learned yet."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._next = _LOOK_SECONDS
+        self._found: list[float] = []
+
+    def look(self, progress: Progress) -> None:
+        """If it is time."""
+        if progress.seconds >= self._next:
+            self._next = progress.seconds + _LOOK_SECONDS
+            self._found += [one.sum("follower_lag", topic="events") for one in self._workers.scrapes()]
+
+    def mean(self) -> float:
+        """Of all looks; 0 if there was none."""
+        return statistics.fmean(self._found) if self._found else 0.0

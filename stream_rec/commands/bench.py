@@ -121,7 +121,7 @@ def scale(
 @bench.command()
 def two_workers(
     events: Annotated[int, typer.Option(min=1, help="the first of the log")] = 500_000,
-    rate: Annotated[float, typer.Option(min=1, help="events per second, at most")] = 4000.0,
+    rate: Annotated[float, typer.Option(min=1, help="events per second, at most")] = 2500.0,
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
