@@ -1,6 +1,6 @@
 # `make` shows what there is. Every target that needs the virtual environment makes it first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs ci clean
+.PHONY: help setup demo test check docs peers ci clean
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -34,8 +34,12 @@ check: $(READY) ## ruff, mypy strict and the import rules
 docs: $(READY) ## renew what is generated in docs/
 	@$(VENV)/bin/python scripts/settings_doc.py
 
+peers: $(READY) ## other recommenders beside ours on the same events (docs/peers.md); ARGS="--data NAME --events N"
+	@sh scripts/setup_peers.sh $(VENV)
+	@$(VENV)/bin/python -m bench.peers $(or $(ARGS),--data movielens-100k --exclude-seen)
+
 ci: ## what CI runs: check, then test, with nothing skipped
 	@bash .ci/run
 
-clean: ## remove .venv and every cache
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+clean: ## remove .venv, .venv-peers and every cache
+	rm -rf $(VENV) .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -6,6 +6,8 @@
 | `items` | ItemsHandler | upsert_items | `removed` | `dead-letters` |
 | `impressions` | ImpressionsHandler | learn_impressions | | `dead-letters` |
 
+Partitions that others own are learned by the follower (consumers/follower.py), which writes nothing.
+
 Beside the agents, from time to time: `popular`, `trending`, `new`, `similar:*` (consumers/lists.py), slates that Redis
 has lost (consumers/rewrite.py), `metrics:*` and the topic `metrics` (consumers/reports.py).
 """

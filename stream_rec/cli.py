@@ -6,6 +6,8 @@ Exit codes: 0 done; 1 a check failed; 2 wrong settings or usage; 3 a server is a
 from __future__ import annotations
 
 import sys
+import threading
+import traceback
 from typing import Annotated
 
 import typer
@@ -24,6 +26,7 @@ from stream_rec.commands.time_travel import replay_state, why
 from stream_rec.commands.up import up
 from stream_rec.commands.worker import worker
 from stream_rec.errors import StreamRecError, Unavailable
+from stream_rec.masking import hidden
 
 app = typer.Typer(
     name="stream-rec",
@@ -55,12 +58,20 @@ app.add_typer(snapshot)
 
 
 def main() -> None:
-    """Run a command; our own errors end it with their message and fix, and no traceback."""
+    """Run a command; our own errors end it with their message and fix, and no traceback; a bug's has no secrets."""
+    threading.excepthook = lambda bug: _show_bug(bug.exc_value)
     try:
         app()
     except StreamRecError as error:
-        print(f"stream-rec: {error}", file=sys.stderr)
+        print(hidden(f"stream-rec: {error}"), file=sys.stderr)
         sys.exit(3 if isinstance(error, Unavailable) else 2)
+    except Exception as error:  # noqa: BLE001 - shown as Python does, but for secrets
+        _show_bug(error)
+        sys.exit(1)
+
+
+def _show_bug(error: BaseException | None) -> None:
+    print(hidden("".join(traceback.format_exception(error))), file=sys.stderr, end="")
 
 
 if __name__ == "__main__":

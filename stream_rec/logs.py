@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from stream_rec.masking import hidden
+
 
 def configure(level: str = "info", *, as_json: bool = False) -> None:
     """Set up structlog once, at the start of a program."""
@@ -23,7 +25,8 @@ def configure(level: str = "info", *, as_json: bool = False) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            # On the whole line: an exception's text may hold what a server sent back.
+            lambda logger, method, event: hidden(renderer(logger, method, event)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),

@@ -19,6 +19,8 @@ from stream_rec.errors import ConfigError
 ENV_PREFIX = "STREAM_REC__"
 DEFAULT_FILE = "stream-rec.toml"
 DATA_VARIABLE = "STREAM_REC_DATA"
+SECURITY = ("bus", "security")
+"""The branch whose keys are librdkafka's, with dots of their own."""
 
 
 class _Branch(BaseModel):
@@ -94,7 +96,7 @@ class BusSettings(_Branch):
     publish_queue_bytes: int = Field(67_108_864, ge=1024, description="the same in bytes")
     security: dict[str, str] = Field(
         default_factory=dict,
-        description="extra librdkafka settings for TLS/SASL, e.g. security.protocol, sasl.username (secret)",
+        description="TLS and SASL in librdkafka's words, e.g. security.protocol, sasl.username (secret)",
     )
 
 
@@ -102,6 +104,12 @@ class StoreSettings(_Branch):
     """Redis."""
 
     url: str = Field("", description="redis:// or rediss:// URL; empty = start the embedded server (secret)")
+    username: str = Field("", description="ACL user; empty = the URL's, or Redis' default user")
+    password: str = Field("", description="its password; empty = the URL's, or none (secret)")
+    ca_file: str = Field("", description="PEM file of authorities for rediss://; empty = the system's")
+    certificate_file: str = Field("", description="PEM file of our certificate, if Redis asks for one")
+    key_file: str = Field("", description="PEM file of its key; empty = it is in certificate_file")
+    key_password: str = Field("", description="the password of an encrypted key (secret)")
     prefix: str = Field("", description="put before every key: the tenant")
     slate_ttl_seconds: int = Field(7 * 86_400, ge=1, description="a slate not renewed by then expires")
     pipeline_keys: int = Field(512, ge=1, description="keys read or written in one Redis pipeline, at most")
@@ -347,12 +355,13 @@ def load(
     for name, value in sorted(variables.items()):
         if name.startswith(ENV_PREFIX):
             keys = name[len(ENV_PREFIX) :].lower().split("__")
-            _merge(tree, _nest(keys, _parse(value)), origins, f"environment {name}")
+            _merge(tree, _nest(keys, _parse(keys, value)), origins, f"environment {name}")
     for flag in flags:
         key, equals, value = flag.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {flag!r} has no value", fix="write --set key.path=value")
-        _merge(tree, _nest(key.split("."), _parse(value)), origins, f"--set {key}")
+        if not equals:  # it is not repeated: it may be a URL with a password in it
+            raise ConfigError("--set without a `=`", fix="write --set key.path=value")
+        keys = _path(key)
+        _merge(tree, _nest(keys, _parse(keys, value)), origins, f"--set {key}")
     try:
         return Settings.model_validate(tree), origins
     except ValidationError as error:
@@ -365,12 +374,35 @@ def load(
         ) from error
 
 
-def _parse(text: str) -> Any:
-    """A TOML value where it is one (numbers, booleans, lists, tables), else the text itself."""
+def _path(key: str) -> list[str]:
+    """`bus.security.sasl.password` ends in librdkafka's own dots."""
+    return [*SECURITY, key[len(".".join(SECURITY)) + 1 :]] if _in_security(key.split(".")) else key.split(".")
+
+
+def _in_security(keys: Sequence[str]) -> bool:
+    return tuple(keys[:2]) == SECURITY and len(keys) > len(SECURITY)
+
+
+def _parse(keys: Sequence[str], text: str) -> Any:
+    """A TOML value where it is one (numbers, booleans, lists, tables), else the text itself.
+
+    Where a text is wanted, TOML of another kind is that text: `123456` may be a password.
+    """
     try:
-        return tomllib.loads(f"v = {text}")["v"]
+        parsed = tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         return text
+    return text if _wants_text(keys) and not isinstance(parsed, str) else parsed
+
+
+def _wants_text(keys: Sequence[str]) -> bool:
+    if _in_security(keys):
+        return True
+    kind: Any = Settings
+    for key in keys:
+        field = getattr(kind, "model_fields", {}).get(key)
+        kind = field and field.annotation
+    return kind is str
 
 
 def _nest(keys: Sequence[str], value: Any) -> dict[str, Any]:
@@ -382,7 +414,9 @@ def _nest(keys: Sequence[str], value: Any) -> dict[str, Any]:
 def _merge(
     tree: dict[str, Any], more: Mapping[str, Any], origins: dict[str, str], origin: str, at: str = ""
 ) -> None:
-    for key, value in more.items():
+    for name, value in more.items():
+        # Not every shell takes a dot in the name of a variable: STREAM_REC__BUS__SECURITY__SASL_PASSWORD.
+        key = name.replace("_", ".") if at == f"{'.'.join(SECURITY)}." else name
         path = f"{at}{key}"
         if isinstance(value, Mapping):
             branch = tree.setdefault(key, {})

@@ -5,13 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel
 
-MASK = "********"
-PUBLIC_SECURITY = frozenset({"security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username"})
-"""Keys of `bus.security` that are shown; any other may hold a password, a key, or a path to one."""
+from stream_rec.masking import MASK, shown_url
+
+PUBLIC_SECURITY = frozenset(
+    {
+        "security.protocol",
+        "sasl.mechanism",
+        "sasl.mechanisms",
+        "sasl.username",
+        "ssl.ca.location",
+        "ssl.certificate.location",
+        "ssl.key.location",
+        "ssl.crl.location",
+        "ssl.endpoint.identification.algorithm",
+        "enable.ssl.certificate.verification",
+    }
+)
+"""Keys of `bus.security` that are shown; any other may hold a password or a key."""
+_SECRET_WORDS = ("password", "secret", "token")
+"""Options of a URL that hold one of these in their name are secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +68,42 @@ def list_settings(tree: BaseModel, origins: Mapping[str, str], at: str = "") -> 
 
 
 def masked(path: str, value: Any) -> Any:
-    """The value as it may be shown: no password of a URL, nothing that may be secret in a map of options."""
+    """The value as it may be shown: no password, also not of a URL, nothing that may be secret in a map of options."""
+    name = path.rpartition(".")[2]
     if path == "bus.security":
         return {key: text if key in PUBLIC_SECURITY else MASK for key, text in value.items()}
     if path == "snapshot.options":
         return dict.fromkeys(value, MASK)
-    if path in ("store.url", "snapshot.url"):
-        return _mask_url(value)
-    return value
+    if name.endswith("password"):
+        return MASK if value else value
+    return shown_url(value) if name == "url" else value
 
 
-def _mask_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None and not parts.query:
-        return url
-    user, at, address = parts.netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    netloc = f"{name}{colon}{MASK if colon else ''}{at}{address}"
-    # A URL may carry its password as a query option as well.
-    return urlunsplit((parts.scheme, netloc, parts.path, MASK if parts.query else "", parts.fragment))
+def secrets(tree: BaseModel) -> Iterator[str]:
+    """Every secret that stands in a settings tree, as it is used."""
+    for name, value in tree:
+        if isinstance(value, BaseModel):
+            yield from secrets(value)
+        elif name == "security":
+            yield from (text for key, text in value.items() if key not in PUBLIC_SECURITY)
+        elif name == "options":
+            yield from value.values()
+        elif name.endswith("password") and value:
+            yield value
+        elif name == "url":
+            yield from _secrets_of_url(value)
+
+
+def _secrets_of_url(url: str) -> Iterator[str]:
+    _, colon, rest = url.partition("://")[2].partition(":")
+    if colon and "@" in rest:
+        password = rest.rpartition("@")[0]
+        yield from (password, unquote(password))
+    try:
+        options = parse_qsl(urlsplit(url).query)
+    except ValueError:  # brackets of no address
+        return
+    yield from (value for key, value in options if any(word in key for word in _SECRET_WORDS))
 
 
 def _origin(path: str, origins: Mapping[str, str]) -> str:

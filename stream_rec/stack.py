@@ -16,6 +16,8 @@ from stream_rec.store.redis_server import RedisServer
 
 Broker = Literal["tansu", "kafka"]
 _BROKERS: dict[Broker, type[BrokerServer]] = {"tansu": TansuServer, "kafka": KafkaServer}
+_IDENTITY = ("username", "password", "ca_file", "certificate_file", "key_file", "key_password")
+"""Settings of `store` that are meant for the Redis of `store.url`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def start_stack(
             bus = bus.model_copy(update={"bootstrap": started.bootstrap, "security": {}})
         if not store.url:
             redis = running.enter_context(RedisServer.start(log_dir))
-            store = store.model_copy(update={"url": redis.url})
+            store = store.model_copy(update={"url": redis.url, **dict.fromkeys(_IDENTITY, "")})
         yield Stack(settings.model_copy(update={"bus": bus, "store": store}), started, redis)
 
 

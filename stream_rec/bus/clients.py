@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from stream_rec.bus.security import checked
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import BusSettings
 
@@ -25,6 +27,14 @@ _FIXES = {
     KafkaError.INVALID_CONFIG: "the broker refuses a topic setting that it names above",
     KafkaError.POLICY_VIOLATION: "create the topics yourself, as the cluster's policy demands",
 }
+_SILENCE = {
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT_QUEUE,
+}
+_COMPLAINT_SECONDS = 2.0
+_POLL_SECONDS = 0.1
 _PASSING = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -35,8 +45,12 @@ _PASSING = {
 
 
 def client_config(bus: BusSettings) -> dict[str, Any]:
-    """What every librdkafka client needs: addresses and security. It is silent: what goes wrong is raised."""
-    return {"bootstrap.servers": bus.bootstrap, "log_level": 0, **bus.security}
+    """What every librdkafka client needs: addresses and security. It is silent: what goes wrong is raised.
+
+    Raises:
+        ConfigError: `bus.security` is wrong.
+    """
+    return {"bootstrap.servers": bus.bootstrap, "log_level": 0, **checked(bus.security)}
 
 
 def producer_config(bus: BusSettings) -> dict[str, Any]:
@@ -59,7 +73,7 @@ def admin(bus: BusSettings) -> AdminClient:
     """A client for topics and their offsets.
 
     Raises:
-        ConfigError: `bus.security` has a key or a value that librdkafka does not know.
+        ConfigError: `bus.security` has a key or a value that no client of ours knows.
     """
     return _made(AdminClient, client_config(bus))
 
@@ -68,7 +82,7 @@ def reader(bus: BusSettings, more: Mapping[str, Any]) -> Consumer:
     """A consumer for `assign`: it joins no group and commits nothing.
 
     Raises:
-        ConfigError: `bus.security` has a key or a value that librdkafka does not know.
+        ConfigError: `bus.security` has a key or a value that no client of ours knows.
     """
     own = {"group.id": f"{bus.prefix}reader", "enable.auto.commit": False, "enable.auto.offset.store": False}
     return _made(Consumer, {**client_config(bus), **own, **more})
@@ -82,9 +96,41 @@ def passes(error: KafkaException) -> bool:
 def translated(error: KafkaException, bus: BusSettings, waited_seconds: float) -> ConfigError | Unavailable:
     """Kafka's error as ours: what the operator must fix, or what may pass by itself."""
     reason: KafkaError = error.args[0]
-    if fix := _FIXES.get(reason.code()):
-        return ConfigError(f"Kafka at {bus.bootstrap}: {reason.str()}", fix=fix)
-    return Unavailable("kafka", f"{bus.bootstrap}: {reason.str()}", waited_seconds=waited_seconds)
+    code, text = reason.code(), reason.str()
+    if code in _SILENCE:
+        code, text = _complaint(bus) or (code, text)
+    if fix := _FIXES.get(code):
+        return ConfigError(f"Kafka at {bus.bootstrap}: {text}", fix=fix)
+    return Unavailable("kafka", f"{bus.bootstrap}: {text}", waited_seconds=waited_seconds)
+
+
+def _complaint(bus: BusSettings) -> tuple[int, str] | None:
+    """Why nobody answers, asked once more: librdkafka tells it beside the answer, which is only late.
+
+    Returns:
+        Code and text of a refusal (password, certificate) if there is one, else of the broken connection; None =
+        nothing is wrong within `_COMPLAINT_SECONDS`.
+    """
+    heard: list[tuple[int, str]] = []
+    client = AdminClient({**client_config(bus), "error_cb": lambda error: heard.append(_sorted_out(error))})
+    end = time.monotonic() + _COMPLAINT_SECONDS
+    while time.monotonic() < end:
+        client.poll(_POLL_SECONDS)
+        if found := [one for one in heard if one[0] in _FIXES]:
+            return found[0]
+    broken = [one for one in heard if one[0] != KafkaError._ALL_BROKERS_DOWN]
+    if heard and not broken:  # a connection was taken and ended, without a word
+        return (
+            KafkaError._TRANSPORT,
+            "it hangs up on us: is security.protocol in bus.security the listener's?",
+        )
+    return broken[0] if broken else None
+
+
+def _sorted_out(error: KafkaError) -> tuple[int, str]:
+    """The broker's refusal of our certificate comes as a broken connection."""
+    is_alert = error.code() == KafkaError._TRANSPORT and "SSL routines" in error.str()
+    return KafkaError._SSL if is_alert else error.code(), error.str()
 
 
 def _made(kind: Callable[[dict[str, Any]], Client], config: dict[str, Any]) -> Client:

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import faust
 
+from stream_rec.bus.security import checked
 from stream_rec.errors import ConfigError
-
-_KNOWN = {
-    "security.protocol",
-    "sasl.mechanism",
-    "sasl.mechanisms",
-    "sasl.username",
-    "sasl.password",
-    "ssl.ca.location",
-    "ssl.certificate.location",
-    "ssl.key.location",
-    "ssl.key.password",
-    "ssl.endpoint.identification.algorithm",
-}
-_MECHANISMS = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}
 
 
 def faust_credentials(security: Mapping[str, str]) -> faust.SASLCredentials | faust.SSLCredentials | None:
@@ -31,45 +21,80 @@ def faust_credentials(security: Mapping[str, str]) -> faust.SASLCredentials | fa
         None for plain text.
 
     Raises:
-        ConfigError: a key or a value that this translation does not know, or a file that cannot be read.
+        ConfigError: as `security.checked`, or a file that cannot be read.
     """
-    if unknown := sorted(set(security) - _KNOWN):
-        raise ConfigError(
-            f"bus.security has {', '.join(unknown)}, which a worker cannot translate",
-            fix=f"use only {', '.join(sorted(_KNOWN))}",
-        )
-    protocol = security.get("security.protocol", "PLAINTEXT").upper()
-    if protocol not in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"):
-        raise ConfigError(
-            f"security.protocol is {protocol}", fix="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
-        )
-    context = _ssl_context(security) if protocol.endswith("SSL") else None
+    found = checked(security)
+    protocol = found.get("security.protocol", "PLAINTEXT")
+    context = ssl_context(found) if protocol.endswith("SSL") else None
     if protocol.startswith("SASL"):
-        mechanism = security.get("sasl.mechanism", security.get("sasl.mechanisms", "PLAIN")).upper()
-        if mechanism not in _MECHANISMS:
-            raise ConfigError(
-                f"sasl.mechanism is {mechanism}", fix=f"use one of {', '.join(sorted(_MECHANISMS))}"
-            )
         return faust.SASLCredentials(
-            username=security.get("sasl.username"),
-            password=security.get("sasl.password"),
+            username=found["sasl.username"],
+            password=found["sasl.password"],
             ssl_context=context,
-            mechanism=mechanism,
+            mechanism=found["sasl.mechanisms"],
         )
     return faust.SSLCredentials(context) if context is not None else None
 
 
-def _ssl_context(security: Mapping[str, str]) -> ssl.SSLContext:
+def ssl_context(security: Mapping[str, str]) -> ssl.SSLContext:
+    """Python's TLS with the same authorities, certificate and checks as librdkafka's.
+
+    Args:
+        security: as `security.checked` returns it.
+
+    Raises:
+        ConfigError: a file or a PEM text that cannot be read, or a key whose password is wrong or missing.
+    """
     try:
-        context = ssl.create_default_context(cafile=security.get("ssl.ca.location"))
-        if certificate := security.get("ssl.certificate.location"):
-            context.load_cert_chain(
-                certificate, security.get("ssl.key.location"), security.get("ssl.key.password")
-            )
-    except OSError as error:
+        context = _trusting(security)
+        _identify(context, security)
+        if ciphers := security.get("ssl.cipher.suites"):
+            context.set_ciphers(ciphers)
+    except OSError as error:  # an SSLError is one
         raise ConfigError(
-            f"bus.security: {error}", fix="correct the paths of certificates and keys"
+            f"bus.security: {error}",
+            fix="correct the ssl.* settings: PEM files that we may read, and the password of the key",
         ) from error
     if security.get("ssl.endpoint.identification.algorithm") == "none":
         context.check_hostname = False
+    if security.get("enable.ssl.certificate.verification") == "false":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _trusting(security: Mapping[str, str]) -> ssl.SSLContext:
+    where = security.get("ssl.ca.location")
+    at = Path(where) if where and where != "probe" else None
+    context = ssl.create_default_context(
+        cafile=None if at is None or at.is_dir() else str(at),
+        capath=str(at) if at is not None and at.is_dir() else None,
+        cadata=security.get("ssl.ca.pem"),
+    )
+    if revoked := security.get("ssl.crl.location"):
+        context.load_verify_locations(revoked)
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+    return context
+
+
+def _identify(context: ssl.SSLContext, security: Mapping[str, str]) -> None:
+    with ExitStack() as kept:
+        certificate, key = (_file(security, f"ssl.{name}", kept) for name in ("certificate", "key"))
+        if certificate is not None:
+            password = security.get("ssl.key.password", "")  # never asked for at a terminal
+            context.load_cert_chain(certificate, key, lambda: password)
+
+
+def _file(security: Mapping[str, str], name: str, kept: ExitStack) -> str | None:
+    """Python reads certificates of ours from files only: a PEM text gets one, which nobody else may read."""
+    if text := security.get(f"{name}.pem"):
+        return kept.enter_context(_written(text))
+    return security.get(f"{name}.location")
+
+
+@contextmanager
+def _written(text: str) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile("w", prefix="stream-rec-", suffix=".pem") as file:
+        file.write(text)
+        file.flush()
+        yield file.name

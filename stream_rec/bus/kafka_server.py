@@ -46,9 +46,14 @@ class KafkaServer(BrokerServer):
         )
 
     @classmethod
+    def settings(cls, port: int, folder: ServerFolder) -> Mapping[str, str]:
+        """The node's `server.properties`; a kind of node that has more of them overrides this."""
+        return properties(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}", log_dir=str(folder.data / "log"))
+
+    @classmethod
     def _on(cls, port: int, folder: ServerFolder, program: str, classpath: str) -> Self:
         config = folder.data / "server.properties"
-        values = properties(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}", log_dir=str(folder.data / "log"))
+        values = cls.settings(port, folder)
         config.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
         log4j = folder.data / "log4j2.xml"
         log4j.write_text(_LOG4J.read_text())

@@ -109,6 +109,7 @@ class LogReader:
                 "auto.offset.reset": "error",  # what is gone is to be told, not passed over
                 "fetch.wait.max.ms": int(CONSUME_SECONDS * 1000),
                 "queued.min.messages": bus.follow_ahead_records,
+                "fetch.queue.backoff.ms": 5,  # by itself it would wait a second when that many are queued
                 "queued.max.messages.kbytes": max(1, bus.follow_ahead_bytes // 1024),
                 "reconnect.backoff.ms": 50,
                 "reconnect.backoff.max.ms": int(bus.backoff_max_seconds * 1000),

@@ -14,9 +14,11 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 def doctor(as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides = None) -> None:
     """Check versions, broker, Redis, topics and the producers' partitioner. Exit code 1 if something fails."""
     from stream_rec.doctor import examine
+    from stream_rec.masking import hidden
 
     findings = []
     for area, finding in examine(read_settings(config, set_)):
+        finding = finding._replace(what=hidden(finding.what), fix=hidden(finding.fix))
         findings.append({"area": area, **finding._asdict()})
         if not as_json:
             _print(area, *finding)

@@ -33,14 +33,18 @@ JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="a
 
 
 def read_settings(config: Path | None, overrides: list[str] | None) -> Settings:
-    """The settings tree from file, environment and flags.
+    """The settings tree from file, environment and flags. Its secrets are masked in whatever is logged from now on.
 
     Raises:
         ConfigError: as `stream_rec.settings.load`.
     """
+    from stream_rec.masking import hide
     from stream_rec.settings import load
+    from stream_rec.settings_table import secrets
 
-    return load(file=config, flags=overrides or ())[0]
+    settings, _ = load(file=config, flags=overrides or ())
+    hide(secrets(settings))
+    return settings
 
 
 def need_broker(settings: Settings) -> None:

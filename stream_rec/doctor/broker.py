@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from confluent_kafka import KafkaError, KafkaException
@@ -9,7 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from schemas.records import TopicName
 from schemas.topics import TOPICS, full_name
-from stream_rec.bus.clients import admin, translated
+from stream_rec.bus.clients import admin, passes, translated
 from stream_rec.bus.lag import lag
 from stream_rec.bus.tansu import TansuServer
 from stream_rec.bus.topics import partition_counts
@@ -17,6 +18,7 @@ from stream_rec.doctor.finding import Finding
 from stream_rec.doctor.partitioner import examine_keys
 from stream_rec.settings import BusSettings, Settings
 
+_AGAIN_SECONDS = 0.05
 _RENEW = "`kafka-configs.sh --alter --topic {topic} --add-config {name}={wanted}`"
 
 
@@ -48,13 +50,18 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _n_members(client: AdminClient, bus: BusSettings) -> int:
-    described = client.describe_consumer_groups([bus.group], request_timeout=bus.admin_timeout_seconds)
-    try:
-        return len(described[bus.group].result().members)
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:  # nobody has ever joined
-            return 0
-        raise
+    deadline = time.monotonic() + bus.admin_timeout_seconds
+    while True:
+        described = client.describe_consumer_groups([bus.group], request_timeout=bus.admin_timeout_seconds)
+        try:
+            return len(described[bus.group].result().members)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:  # nobody has ever joined
+                return 0
+            # The first group of a cluster is asked for while its coordinator is being made.
+            if not passes(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_AGAIN_SECONDS)
 
 
 def _topics(bus: BusSettings, counts: dict[TopicName, int]) -> Iterator[Finding]:

@@ -262,8 +262,14 @@ class Engine:
 
     def on_drift(self) -> None:
         """Let the ranker move faster for a while: its Adagrad sums shrink to a quarter, its steps double."""
-        self.state.ranker.shared_squares[:] *= 0.25
-        self.state.ranker.own_squares[:] *= 0.25
+        ranker = self.state.ranker
+        for squares in (
+            ranker.linear_squares,
+            ranker.hidden_squares,
+            ranker.bias_squares,
+            ranker.out_squares,
+        ):
+            squares[:] *= 0.25
 
     # ---- recommend ----
 

@@ -1,4 +1,4 @@
-"""Why an item stands where it stands: what every source says of it, in the ranker's weights."""
+"""Why an item stands where it stands: what every source says of it, in the ranker's slopes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of, rows_of
 from stream_rec.kernels.candidates import N_CANDIDATES
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.learn import LEAST_WEIGHT
+from stream_rec.kernels.learn import LEAST_SLOPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         if c is None:
             answers.append(Explained(item, places.get(item), None, None, {}))
             continue
-        said = _by_source(engine, x.weights * x.features[:, c])
+        said = _by_source(engine, x.slopes * x.features[:, c])
         parts = {name: float(part) for name, part in zip(engine.sources, said, strict=True) if part}
         answers.append(Explained(item, places.get(item), float(x.scores[c]), _reason(engine, c), parts))
     return answers
@@ -61,7 +61,7 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
 def _reason(engine: Engine, c: int) -> Reason:
     """As kernels.slates chooses it."""
     x = engine._scratch
-    loudness = _by_source(engine, np.maximum(x.weights, LEAST_WEIGHT) * x.features[:, c])
+    loudness = _by_source(engine, np.maximum(x.slopes, LEAST_SLOPE) * x.features[:, c])
     because = int(x.because[c])
     from_item = because not in (NO_CODE, int(x.codes[c]))
     name = name_of(engine.state.items, because & ROW_MASK) if from_item else None

@@ -29,13 +29,12 @@ _NAMED = (
 
 
 def ranker_weights(engine: Engine) -> dict[str, dict[str, float]]:
-    """Feature -> context -> weight, in the ranker's order; a source of River's is one feature."""
+    """Feature -> context -> how it has moved scores of late; a source of River's is one feature."""
     names = {getattr(candidates, name): name.lower() for name in _NAMED}
     rivers = engine.sources[len(candidates.SOURCES) :]
     names |= {candidates.N_FEATURES + i: name for i, name in enumerate(rivers)}
-    ranker = engine.state.ranker
-    weights = (ranker.shared + ranker.own).astype(float)
+    slopes = engine.state.ranker.slopes.astype(float)
     return {
         names.get(feature, f"feature_{feature}"): dict(zip(CONTEXTS, column, strict=True))
-        for feature, column in enumerate(weights.T.round(3).tolist())
+        for feature, column in enumerate(slopes.T.round(3).tolist())
     }

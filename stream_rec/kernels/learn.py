@@ -202,16 +202,16 @@ def prepare(s, x, rates, ev, i):
     return read_query(s, x, rates, user, new_session)
 
 
-LEAST_WEIGHT = np.float32(0.01)
-"""Alone, a source ranks by its features even where the blend gives them no weight."""
+LEAST_SLOPE = np.float32(0.01)
+"""Alone, a source ranks by its features even where the blend gives them none."""
 
 
 @kernel
 def loudness(x, sources, c, out):
-    """What each source says of candidate c, in the ranker's weights: out float32 [sources]; 0 = nothing."""
+    """What each source says of candidate c, by the ranker's slopes: out float32 [sources]; 0 = nothing."""
     out[:] = np.float32(0.0)
     for j in range(sources.shape[0]):
-        out[sources[j]] += max(x.weights[j], LEAST_WEIGHT) * x.features[j, c]
+        out[sources[j]] += max(x.slopes[j], LEAST_SLOPE) * x.features[j, c]
 
 
 @kernel_inlined
@@ -241,7 +241,7 @@ def rank_by_source(x, sources, target, ranks):
             x.voices[c] = np.float32(0.0)
         for j in range(sources.shape[0]):
             if sources[j] == source:
-                ranker.add_scaled(x.voices, max(x.weights[j], LEAST_WEIGHT), x.features[j], n)
+                ranker.add_scaled(x.voices, max(x.slopes[j], LEAST_SLOPE), x.features[j], n)
         ranks[source] = rank_of(x, x.voices, target) if x.voices[target] > np.float32(0.0) else 0
 
 
@@ -266,7 +266,7 @@ def judge(s, x, rates, ev, i, train, out):
     """
     n = x.query[candidates.N_CANDIDATES]
     context = candidates.context_of(x)
-    ranker.score(s.ranker, context, x.features, n, x.weights, x.scores)
+    ranker.score(s.ranker, context, x.features, n, x.units, x.slopes, x.scores)
     item = item_of(s, ev, i)
     target = -1
     at = out.n[0]
@@ -285,7 +285,7 @@ def judge(s, x, rates, ev, i, train, out):
     out.rank[at] = rank_of(x, x.scores, target)
     out.only_index[at] = x.found[target] == 0
     if train:
-        ranker.learn(s.ranker, context, x.features, n, x.scores, target, rates.ranker_rate)
+        ranker.learn(s.ranker, context, x.features, n, x.units, x.slopes, x.scores, target, rates.ranker)
     rank_by_source(x, rates.source_of, target, out.by_source[at])
 
 

@@ -157,7 +157,7 @@ def _recommend(s, x, rates, users, vectors, has_vector, vector_rows, k, repeats,
         if not gathered:
             _gather(s, x, rates, users[i], vectors[i], vector_rows[i], has_vector[i])
         n = x.query[N_CANDIDATES]
-        ranker.score(s.ranker, candidates.context_of(x), x.features, n, x.weights, x.scores)
+        ranker.score(s.ranker, candidates.context_of(x), x.features, n, x.units, x.slopes, x.scores)
         filled = _best(s, x, k, repeats, order)
         for at in range(filled):
             c = order[at]

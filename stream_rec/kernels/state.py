@@ -12,7 +12,7 @@ from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.item_neighbours import ItemNeighbourState
 from stream_rec.kernels.neighbours import NeighbourScratch, NeighbourState
 from stream_rec.kernels.popularity import PopularityState
-from stream_rec.kernels.ranker import RankerState
+from stream_rec.kernels.ranker import RankerRates, RankerState
 from stream_rec.kernels.transitions import TransitionState
 from stream_rec.kernels.vocabulary import VocabularyState
 
@@ -66,14 +66,14 @@ class Rates(NamedTuple):
     row_entries: int
     cosine_shrink: float
     item_age_seconds: float
-    ranker_rate: float
     factors: FactorRates
+    ranker: RankerRates
     sources: NDArray[np.bool_]
     source_of: NDArray[np.int64]
 
 
 class Scratch(NamedTuple):
-    """Working memory of one query; C = candidates at most, D = features.
+    """Working memory of one query; C = candidates at most, D = features, U = hidden units.
 
     Attributes:
         table: int64 [T], from item row to candidate, see kernels.candidates.
@@ -82,7 +82,8 @@ class Scratch(NamedTuple):
         because: int32 [C], code of the user's item that brought the candidate in, NO_CODE = none.
         found: uint8 [C], 1 = some source but the vector index found it.
         scores: float32 [C].
-        weights: float32 [D], the ranker's for this query.
+        units: float32 [U, C], the ranker's hidden units.
+        slopes: float32 [D], how much each feature moves the scores of this query.
         loudness: float32 [sources], what each source says of one candidate.
         voices: float32 [C], what one source says of each.
         competes: bool [C], may a candidate stand above the target.
@@ -106,7 +107,8 @@ class Scratch(NamedTuple):
     loudness: NDArray[np.float32]
     voices: NDArray[np.float32]
     competes: NDArray[np.bool_]
-    weights: NDArray[np.float32]
+    units: NDArray[np.float32]
+    slopes: NDArray[np.float32]
     session_codes: NDArray[np.int32]
     session_steps: NDArray[np.int32]
     session_counts: NDArray[np.int32]

@@ -1,11 +1,19 @@
-"""The ranker: a linear softmax over the union of all sources' candidates, learned online.
+"""The ranker: a listwise softmax over the union of all sources' candidates, learned online.
 
-Weights are shared + own of the query's context (length of the session). They start from a prior that suits no data set
-in particular and follow the stream by Adagrad, test-then-train, on a sample of the events themselves.
+A linear part, which starts from a prior that suits no data set in particular, and beside it one small hidden layer of
+rectified units, which starts without a say. The linear part alone cannot learn that a sign counts only together with
+another: an item seen in the session, say, only as long as no neighbour points elsewhere. What the session's length is
+(its context) shifts the units. All of it follows the stream by Adagrad, test-then-train, on a sample of the events.
 
-Update: w -= rate * g / sqrt(sum of g^2), g = E_p[features] - features(target), p = softmax(w . features).
-Sources: listwise softmax, Cao et al., "Learning to rank: from pairwise approach to listwise approach", ICML 2007;
-Adagrad, Duchi, Hazan, Singer, JMLR 12, 2011.
+Update: G = (1 - 1 / window) G + g^2, w -= rate * g / sqrt(G), g = d(-log p(target)) / dw, p = softmax(scores).
+Plain Adagrad never forgets: the older the stream, the smaller its steps, and a change that a young ranker follows in
+an hour takes an old one days. So G fades, for slow drift; and a CUSUM watches the ranker's own loss: when that has
+risen for good (a source has turned to noise, tastes have changed), G begins anew and steps are for a while as large as
+on the first day. Both go by examples alone, so they are part of the fold.
+Sources: a network trained on the listwise loss: ListNet, Cao et al., "Learning to rank: from pairwise approach to
+listwise approach", ICML 2007; linear and hidden part side by side: Cheng et al., "Wide & deep learning for recommender
+systems", DLRS 2016; Adagrad, Duchi, Hazan, Singer, JMLR 12, 2011; a fading sum of squares as in RMSprop, Tieleman,
+Hinton, 2012; CUSUM, Page, "Continuous inspection schemes", Biometrika 41, 1954.
 """
 
 from __future__ import annotations
@@ -13,9 +21,22 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.kernels import candidates
-from stream_rec.kernels.ranker import RankerState
+from stream_rec.kernels.ranker import RankerRates, RankerState
 
-LEARNING_RATE = 0.1
+RATES = RankerRates(
+    learning_rate=0.2,
+    window=4000.0,
+    loss_window=1000.0,
+    calm=100.0,
+    allowance=0.25,
+    threshold=20.0,
+    most=3.0,
+)
+"""A false alarm comes once in some 170,000 examples if losses are independent and normal; it costs little."""
+N_HIDDEN = 8
+HIDDEN_DEVIATION = 0.5
+"""Of the units' first weights, which must differ for the units to learn different things."""
+SEED = 20_070_620
 PRIOR = {
     candidates.AFTER: 3.0,
     candidates.BEFORE: 0.5,
@@ -32,14 +53,21 @@ PRIOR = {
 
 
 def empty(n_features: int) -> RankerState:
-    """The prior; features that it does not name begin at 0."""
-    shared = np.zeros(n_features, np.float32)
+    """The prior; features that it does not name begin at 0, and the hidden units have no say yet."""
+    linear = np.zeros(n_features, np.float32)
     for feature, weight in PRIOR.items():
-        shared[feature] = weight
-    shape = (candidates.N_CONTEXTS, n_features)
+        linear[feature] = weight
+    hidden = np.random.default_rng(SEED).normal(0.0, HIDDEN_DEVIATION, (N_HIDDEN, n_features))
+    contexts = (candidates.N_CONTEXTS, N_HIDDEN)
     return RankerState(
-        shared=shared,
-        own=np.zeros(shape, np.float32),
-        shared_squares=np.ones(n_features, np.float32),
-        own_squares=np.ones(shape, np.float32),
+        linear=linear,
+        hidden=hidden.astype(np.float32),
+        bias=np.zeros(contexts, np.float32),
+        out=np.zeros(N_HIDDEN, np.float32),
+        slopes=np.tile(linear, (candidates.N_CONTEXTS, 1)),
+        linear_squares=np.ones(n_features, np.float32),
+        hidden_squares=np.ones((N_HIDDEN, n_features), np.float32),
+        bias_squares=np.ones(contexts, np.float32),
+        out_squares=np.ones(N_HIDDEN, np.float32),
+        loss=np.zeros(4, np.float64),
     )

@@ -1,12 +1,12 @@
-"""Connecting to Redis, and what its errors mean to us. TLS, user, password and database come with the URL."""
+"""Connecting to Redis, and what its errors mean to us."""
 
 from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import urlsplit
+from typing import Any
 
 import redis
 import redis.asyncio
@@ -25,6 +25,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.masking import address
 from stream_rec.settings import StoreSettings
 
 CLIENT_NAME = "stream-rec"
@@ -45,6 +46,7 @@ def connect(settings: StoreSettings) -> redis.asyncio.Redis:
     with _right_url(settings):
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             settings.url,
+            **_identity(settings),
             max_connections=settings.max_connections,
             timeout=settings.timeout_seconds,
             socket_timeout=settings.timeout_seconds,
@@ -52,6 +54,7 @@ def connect(settings: StoreSettings) -> redis.asyncio.Redis:
             client_name=CLIENT_NAME,
             retry=AsyncRetry(NoBackoff(), 0),
         )
+        _check_files(pool.connection_kwargs)
     return redis.asyncio.Redis.from_pool(pool)
 
 
@@ -64,6 +67,7 @@ def connect_sync(settings: StoreSettings) -> redis.Redis:
     with _right_url(settings):
         pool = redis.BlockingConnectionPool.from_url(
             settings.url,
+            **_identity(settings),
             max_connections=settings.max_connections,
             timeout=settings.timeout_seconds,
             socket_timeout=settings.timeout_seconds,
@@ -71,13 +75,8 @@ def connect_sync(settings: StoreSettings) -> redis.Redis:
             client_name=CLIENT_NAME,
             retry=Retry(NoBackoff(), 1),
         )
+        _check_files(pool.connection_kwargs)
     return redis.Redis.from_pool(pool)
-
-
-def address(url: str) -> str:
-    """The URL without user and password, for logs and errors."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @contextmanager
@@ -90,13 +89,19 @@ def answering(url: str) -> Iterator[None]:
         yield
     except (AuthenticationError, AuthorizationError) as error:
         raise ConfigError(
-            f"redis at {address(url)} refuses our user or password: {error}", fix="correct store.url"
+            f"redis at {address(url)} refuses our user or password: {error}",
+            fix="correct store.username and store.password, or those in store.url",
         ) from error
     except (redis.ConnectionError, redis.TimeoutError) as error:
         if _is_certificate_error(error):
             raise ConfigError(
                 f"redis at {address(url)} shows a certificate we do not trust: {error}",
-                fix="name its authority in the URL: rediss://...?ssl_ca_certs=/path/ca.pem",
+                fix="name its authority: store.ca_file = /path/ca.pem; and name the host as its certificate does",
+            ) from error
+        if _speaks_no_tls(error):
+            raise ConfigError(
+                f"redis at {address(url)} refuses TLS as we speak it: {error}",
+                fix="redis:// where Redis wants no TLS; store.certificate_file where it wants a certificate",
             ) from error
         raise Unavailable("redis", f"{address(url)}: {error}") from error
     except ResponseError as error:
@@ -111,16 +116,60 @@ def answering(url: str) -> Iterator[None]:
 
 
 def _is_certificate_error(error: BaseException) -> bool:
-    cause = error.__cause__ or error.__context__
-    return isinstance(cause, ssl.SSLCertVerificationError)
+    return isinstance(_cause(error), ssl.SSLCertVerificationError)
+
+
+def _speaks_no_tls(error: BaseException) -> bool:
+    """A handshake that broke off because of what was said, not because the connection did."""
+    cause = _cause(error)
+    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return error.__cause__ or error.__context__
+
+
+def _identity(settings: StoreSettings) -> dict[str, Any]:
+    """Who we are and whom we trust, in redis-py's words. What the URL says beats it."""
+    files = {
+        "ssl_ca_certs": settings.ca_file,
+        "ssl_certfile": settings.certificate_file,
+        "ssl_keyfile": settings.key_file,
+        "ssl_password": settings.key_password,
+    }
+    user = {"username": settings.username, "password": settings.password}
+    given = {name: value for name, value in files.items() if value}
+    if given and not settings.url.startswith("rediss://"):
+        raise ConfigError(
+            "store.ca_file, certificate_file, key_file and key_password need TLS, and store.url is not rediss://",
+            fix="write rediss:// in store.url, or leave them out",
+        )
+    return given | {name: value for name, value in user.items() if value}
+
+
+def _check_files(connection: Mapping[str, Any]) -> None:
+    """Read certificates and keys once: at the first command a wrong path would look like a server that is away."""
+    try:
+        context = ssl.create_default_context(cafile=connection.get("ssl_ca_certs"))
+        if certificate := connection.get("ssl_certfile"):
+            password = connection.get("ssl_password") or ""  # never asked for at a terminal
+            context.load_cert_chain(certificate, connection.get("ssl_keyfile"), lambda: password)
+    except OSError as error:
+        raise ConfigError(
+            f"store: certificates for Redis cannot be read: {error}",
+            fix="correct store.ca_file, store.certificate_file, store.key_file and store.key_password (PEM)",
+        ) from error
 
 
 @contextmanager
 def _right_url(settings: StoreSettings) -> Iterator[None]:
-    fix = "set store.url to redis://HOST:PORT/DB, or rediss:// for TLS"
+    fix = (
+        "set store.url to redis://HOST:PORT/DB, or rediss:// for TLS; a password goes into store.password, "
+        "or percent-encoded into the URL"
+    )
     if not settings.url:
         raise ConfigError("store.url is empty", fix=fix)
     try:
         yield
-    except ValueError as error:  # says which part is wrong, not what it held
-        raise ConfigError(f"store.url is no Redis URL: {error}", fix=fix) from error
+    except ValueError as error:  # its text is not repeated: it may hold a piece of the password
+        raise ConfigError("store.url is no Redis URL", fix=fix) from error

@@ -29,7 +29,6 @@ from stream_rec.bus.tansu import TansuServer
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.engine.engine import Engine
 from stream_rec.settings import BusSettings, EngineSettings, Settings
-from tests.consumers.kafka_process import KafkaProcess
 from tests.waiting import wait_until_async
 
 TINY = EngineSettings(max_users=16, max_items=16)
@@ -327,23 +326,6 @@ def test_while_the_broker_is_paused_it_waits_says_so_and_loses_nothing(
             await asyncio.to_thread(write, bus, 200)
             await wait_until_async(lambda: scene.n_learned() == 1_600)
             watching.cancel()
-
-        scene = follow(bus, meanwhile)
-        scene.assert_learned_once_and_in_order(dict.fromkeys(range(4), 400))
-
-
-@pytest.mark.kafka
-def test_when_the_broker_is_restarted_it_goes_on_where_it_was(prefix: str, tmp_path: Path) -> None:
-    with KafkaProcess(tmp_path) as broker:
-        bus = BusSettings(bootstrap=broker.bootstrap, prefix=prefix)
-
-        async def meanwhile(scene: Scene) -> None:
-            await asyncio.to_thread(write, bus, 200)
-            scene.follower.leave_to_agents(())
-            await wait_until_async(lambda: scene.n_learned() == 800)
-            await asyncio.to_thread(broker.restart)
-            await asyncio.to_thread(write, bus, 200)
-            await wait_until_async(lambda: scene.n_learned() == 1_600, 60)
 
         scene = follow(bus, meanwhile)
         scene.assert_learned_once_and_in_order(dict.fromkeys(range(4), 400))

@@ -14,17 +14,17 @@ def test_after_an_alarm_the_ranker_takes_larger_steps_and_nothing_else_changes()
     rows = [(f"u{n % 9}", f"i{rng.integers(30)}", 60.0 * n) for n in range(400)]
     for e in (calm, alarmed):
         click(e, *rows)
-    before = calm.state.ranker.shared.copy()
+    before = calm.state.ranker.linear.copy()
     alarmed.on_drift()
     changed = [
         path
         for (path, a), (_, b) in zip(leaves(calm.state), leaves(alarmed.state), strict=True)
         if not np.array_equal(a, b)
     ]
-    assert changed == ["ranker.shared_squares", "ranker.own_squares"]
+    assert changed == [f"ranker.{part}_squares" for part in ("linear", "hidden", "bias", "out")]
     for e in (calm, alarmed):
         click(e, *[(f"u{n % 9}", f"i{n % 30}", 24_000.0 + 60.0 * n) for n in range(10)])
-    moved = [np.abs(e.state.ranker.shared - before).sum() for e in (calm, alarmed)]
+    moved = [np.abs(e.state.ranker.linear - before).sum() for e in (calm, alarmed)]
     assert moved[1] > 1.3 * moved[0]
 
 
@@ -33,5 +33,5 @@ def test_many_alarms_leave_the_ranker_finite() -> None:
     for n in range(200):
         e.on_drift()
         click(e, (f"u{n % 5}", f"i{n % 12}", 60.0 * n))
-    assert np.isfinite(e.state.ranker.shared).all()
+    assert all(np.isfinite(part).all() for part in e.state.ranker)
     assert np.isfinite(e.recommend(["u1"]).scores).all()

@@ -132,6 +132,6 @@ def test_the_sample_trains_the_ranker_and_nothing_else() -> None:
     trained, untrained = engine(train_sample=1.0), engine(train_sample=0.0)
     for e in (trained, untrained):
         e.learn(event_batch(EVENTS))
-    assert (trained.state.ranker.shared != untrained.state.ranker.shared).any()
+    assert (trained.state.ranker.linear != untrained.state.ranker.linear).any()
     assert (trained.state.factors.items == untrained.state.factors.items).all()
     assert (trained.state.popularity.scores == untrained.state.popularity.scores).all()

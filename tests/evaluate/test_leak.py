@@ -41,7 +41,7 @@ class LooksNowAndThen(Engine):
         return replace(learned, fresh=replace(learned.fresh, rank=rank))
 
 
-@pytest.mark.parametrize("protocol", ["streaming", "prequential"])
+@pytest.mark.parametrize("protocol", ["frozen", "streaming", "prequential"])
 def test_an_engine_that_learns_first_is_caught(protocol: str) -> None:
     plan = Plan.of(sessions(4, 60), Rules(protocol))  # type: ignore[arg-type]
     Run(plan, Engine(SMALL), 10, silent).run()

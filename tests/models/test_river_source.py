@@ -65,7 +65,7 @@ def test_the_engine_judges_a_river_source_beside_its_own() -> None:
     fresh = engine.learn(world()).fresh
     assert fresh.rank_by_source.shape[1] == len(engine.sources)
     assert (fresh.rank_by_source[:, -1] > 0).any()
-    assert engine.state.ranker.shared[-1] != 0
+    assert engine.state.ranker.linear[-1] != 0
 
 
 def test_river_sources_leave_the_rest_of_the_engine_as_it_is() -> None:

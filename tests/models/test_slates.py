@@ -28,7 +28,7 @@ def scored(e: Engine, row: int) -> Scratch:
     found = e._vectors.search_one(x.vector)
     candidates.gather(e.state, x, rates, row, found if has_vector else e._vectors.nowhere, has_vector)
     context = candidates.context_of(x)
-    ranker.score(e.state.ranker, context, x.features, x.query[N_CANDIDATES], x.weights, x.scores)
+    ranker.score(e.state.ranker, context, x.features, x.query[N_CANDIDATES], x.units, x.slopes, x.scores)
     return x
 
 
@@ -84,11 +84,11 @@ def test_the_reason_is_the_source_that_adds_most_to_the_score(seed: int) -> None
     (row,) = rows_of_users(e, ["u1"])
     x = scored(e, row)
     at = {int(c) & ROW_MASK: i for i, c in enumerate(x.codes[: x.query[N_CANDIDATES]])}
-    weights = np.maximum(x.weights, learn.LEAST_WEIGHT)
+    slopes = np.maximum(x.slopes, learn.LEAST_SLOPE)
     for item, source in zip(ranked.rows[0].tolist(), ranked.sources[0], strict=True):
         if item not in at:
             assert e.sources[source] == "popularity"
             continue
-        parts = weights * x.features[:, at[item]]
+        parts = slopes * x.features[:, at[item]]
         by_source = np.array([parts[s == SOURCE_OF].sum() for s in range(len(e.sources))])
         assert by_source[source] == pytest.approx(by_source.max(), abs=1e-4)

@@ -1,11 +1,7 @@
-"""What Redis' refusals mean to us, and TLS."""
+"""What Redis' refusals mean to us. TLS: tests/security/test_redis.py."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +9,11 @@ import pytest
 import redis
 
 from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.masking import address
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import address, connect, connect_sync
+from stream_rec.store.connection import connect, connect_sync
 from stream_rec.store.reader import Reader
-from tests.store.building import Stores, as_of, slate, with_stores, worker
+from tests.store.building import Stores, as_of, slate, with_stores
 
 
 @pytest.fixture
@@ -107,59 +104,3 @@ def test_a_bug_of_ours_passes_as_it_is(redis_url: str, admin: redis.Redis) -> No
     admin.hset("removed", "not", "a sorted set")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
         Reader(StoreSettings(url=redis_url)).removed(["a"])
-
-
-# --- TLS
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `cert.pem` (for 127.0.0.1, signed by itself) and `key.pem`."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -keyout key.pem -out cert.pem"
-    )
-    subprocess.run(
-        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1"],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    return folder
-
-
-async def write_over_tls(authority: Path, redis_url: str, query: str) -> int:
-    """Write through a TLS server that passes everything on to the plain Redis."""
-    port = int(redis_url.rsplit(":", 1)[1].split("/")[0])
-
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65_536):
-            sink.write(data)
-        sink.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pump(reader, behind_writer), pump(behind_reader, writer))
-
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    tls_port = server.sockets[0].getsockname()[1]
-    over_tls = worker(StoreSettings(url=f"rediss://127.0.0.1:{tls_port}/0{query}"))
-    try:
-        return await write(over_tls)
-    finally:
-        await over_tls.redis.aclose()
-        server.close()
-
-
-def test_tls_with_the_authority_named_in_the_url(redis_url: str, authority: Path) -> None:
-    query = f"?ssl_ca_certs={authority / 'cert.pem'}"
-    assert asyncio.run(write_over_tls(authority, redis_url, query)) == 1
-
-
-def test_an_unknown_authority_is_for_the_operator(redis_url: str, authority: Path) -> None:
-    with pytest.raises(ConfigError, match="certificate"):
-        asyncio.run(write_over_tls(authority, redis_url, ""))

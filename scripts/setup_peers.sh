@@ -1,0 +1,14 @@
+#!/bin/sh
+# Makes .venv-peers with the Python of the project's environment ($1, default .venv), and installs in it the packages of
+# other makers that bench/peers compares with.
+# Each is installed by itself: one that cannot be is said so, and the others are compared all the same.
+set -eu
+cd "$(dirname "$0")/.."
+venv=.venv-peers
+
+[ -e "$venv" ] || "${1:-.venv}/bin/python" -m venv "$venv"
+for package in implicit rtrec flurs; do
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --constraint bench/peers/requirements.txt "$package" ||
+        printf 'setup: %s could not be installed: read pip above; it will be reported as missing\n' "$package" >&2
+done

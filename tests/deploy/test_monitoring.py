@@ -1,0 +1,157 @@
+"""deploy/prometheus and deploy/grafana ask only for metrics and labels that a worker shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from stream_rec.measure.catalogue import METRICS, PREFIX, Kind
+from stream_rec.settings import Settings
+from stream_rec.settings_table import list_settings
+from tests.deploy.manifests import ROOT, container
+from tests.docs.test_pages import BRANCHES
+
+PROMETHEUS, DASHBOARD = ROOT / "deploy" / "prometheus", ROOT / "deploy" / "grafana" / "stream-rec.json"
+OF_THE_SCRAPE = {"job", "instance"}
+VARIABLES = {"$__rate_interval": "5m"}
+
+
+def labels_of_series() -> dict[str, set[str]]:
+    """Every series on /metrics with its labels."""
+    series: dict[str, set[str]] = {"up": set()}
+    for metric in METRICS:
+        if metric.prometheus:
+            name, labels = PREFIX + metric.prometheus, set(metric.labels)
+            suffixes = {
+                Kind.RATIO: ("_sum", "_count"),
+                Kind.COUNT: ("_total",),
+                Kind.GAUGE: ("",),
+                Kind.DURATIONS: ("_bucket", "_sum", "_count"),
+            }[metric.kind]
+            series |= {
+                name + suffix: labels | ({"le"} if suffix == "_bucket" else set()) for suffix in suffixes
+            }
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return series | {sample.name: set() for family in registry.collect() for sample in family.samples}
+
+
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def targets() -> Iterator[tuple[str, str, str]]:
+    """Of the dashboard: title, query, legend."""
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        for target in panel.get("targets", ()):
+            yield panel["title"], target["expr"], target["legendFormat"]
+
+
+QUERIES = {rule["alert"]: rule["expr"] for rule in alerts()} | {
+    f"{title} {number}": query for number, (title, query, _) in enumerate(targets())
+}
+
+
+def parsed(query: str) -> Any:
+    for name, value in VARIABLES.items():
+        query = query.replace(name, value)
+    return promql_parser.parse(query)
+
+
+def selectors(node: Any) -> Iterator[Any]:
+    """Every `name{label=...}` in a query."""
+    if isinstance(node, promql_parser.VectorSelector):
+        yield node
+    for name in ("lhs", "rhs", "expr", "vs", "param", "vector_selector"):
+        below = getattr(node, name, None)
+        if below is not None and not isinstance(below, str):
+            yield from selectors(below)
+    for below in getattr(node, "args", None) or ():
+        yield from selectors(below)
+
+
+def grouped_by(query: str) -> set[str]:
+    return {label.strip() for found in re.findall(r"\bby \(([^)]*)\)", query) for label in found.split(",")}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+def test_every_query_is_promql_over_series_and_labels_that_exist(query: str) -> None:
+    found, known = list(selectors(parsed(query))), labels_of_series()
+    assert found
+    names = {selector.name for selector in found}
+    assert names >= set(re.findall(rf"\b{PREFIX}\w+", query)), "not every series was looked at"
+    assert names <= known.keys()
+    for selector in found:
+        assert {matcher.name for matcher in selector.matchers.matchers} <= known[
+            selector.name
+        ] | OF_THE_SCRAPE
+    assert grouped_by(query) <= set().union(*(known[name] for name in names)) | OF_THE_SCRAPE
+
+
+def test_a_series_that_does_not_exist_would_be_found() -> None:
+    (wrong,) = selectors(parsed("sum by (le) (rate(stream_rec_no_such_total[$__rate_interval]))"))
+    assert wrong.name not in labels_of_series()
+
+
+def test_legends_show_labels_that_the_query_keeps() -> None:
+    for title, query, legend in targets():
+        shown = set(re.findall(r"\{\{(\w+)\}\}", legend))
+        assert shown <= grouped_by(query) | OF_THE_SCRAPE, title
+
+
+def test_alerts_cover_what_the_operations_page_says_to_watch() -> None:
+    asked = " ".join(rule["expr"] for rule in alerts())
+    for name in (
+        "partition_lag",
+        "freshness_seconds",
+        "dead_letters",
+        "misrouted",
+        "drift_alarms",
+        "evicted_users",
+    ):
+        assert f"{PREFIX}{name}" in asked
+    for rule in alerts():
+        assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
+        assert rule["annotations"].keys() == {"summary", "action"}
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        for page in re.findall(r"docs/\w+\.md", rule["annotations"]["action"]):
+            assert (ROOT / page).is_file()
+    assert len({rule["alert"] for rule in alerts()}) == len(alerts())
+
+
+def test_alerts_name_settings_that_exist() -> None:
+    known = {row.key for row in list_settings(Settings(), {})}
+    actions = " ".join(rule["annotations"]["action"] for rule in alerts())
+    assert set(re.findall(rf"\b((?:{'|'.join(BRANCHES)})\.[a-z_]+)", actions)) <= known
+
+
+def test_prometheus_scrapes_the_workers_port_and_reads_the_rules() -> None:
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    assert all((PROMETHEUS / name).is_file() for name in config["rule_files"])
+    (job,) = config["scrape_configs"]
+    assert re.fullmatch(".*stream-rec.*", job["job_name"])
+    (port,) = [port["containerPort"] for port in container()["ports"]]
+    assert job["static_configs"] == [{"targets": [f"127.0.0.1:{port}"]}]
+    assert job["metrics_path"] == "/metrics"
+
+
+def test_the_dashboard_is_whole_and_its_panels_do_not_lie_over_each_other() -> None:
+    dashboard = json.loads(DASHBOARD.read_text())
+    assert dashboard["uid"] == "stream-rec"
+    places = [
+        {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        for at in (panel["gridPos"] for panel in dashboard["panels"])
+    ]
+    assert sum(map(len, places)) == len(set().union(*places))
+    assert max(x for place in places for x, _ in place) < 24
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
+    assert all(panel["targets"] for panel in dashboard["panels"] if panel["type"] != "row")
