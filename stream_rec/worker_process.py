@@ -40,6 +40,11 @@ class WorkerProcess:
         ]
         self._child = Child.start("worker", argv, log_path=self._folder.log_path)
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._child.pid
+
     def wait_until_ready(self) -> None:
         """Return when the worker has reported to Redis for the first time.
 
