@@ -94,7 +94,7 @@ def chaos(
     faults: Annotated[int, typer.Option(min=1, help="how many")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="of faults, moments and traffic")] = 1,
     broker: Annotated[
-        str, typer.Option(help="kafka (needs Java), or tansu, which is not restarted")
+        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded: not restarted")
     ] = "kafka",
     workers: Annotated[int, typer.Option(min=2, help="that serve between faults")] = 2,
     rate: Annotated[float, typer.Option(min=50, help="events per second")] = 300.0,

@@ -27,17 +27,17 @@ class Member:
     """A worker process.
 
     Args:
-        name: what messages call it.
+        name: what messages call it, with the file of its log.
         settings: of the worker; servers' addresses are set.
         mutation: of its engine, or `none`.
         folder: takes its socket and its log.
     """
 
     def __init__(self, name: str, settings: Settings, mutation: str, folder: Path) -> None:
-        self.name = name
         self._socket = folder / f"{name}.socket"
         program = (PROGRAM, str(self._socket), mutation)
         self._process = WorkerProcess(settings, list(_flags(settings)), program, folder)
+        self.name = f"{name} ({self.log_path.name})"
 
     @property
     def exit_code(self) -> int | None:

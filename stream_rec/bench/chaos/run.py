@@ -11,6 +11,7 @@ from stream_rec.bench.chaos.scene import Found, NotWell, Scene, open_scene
 from stream_rec.bench.chaos.worker import NO_MUTATION
 from stream_rec.bench.harness import Figures, Say
 from stream_rec.clock import SystemClock
+from stream_rec.errors import StreamRecError
 from stream_rec.settings import Settings
 from stream_rec.stack import Broker
 
@@ -109,7 +110,7 @@ def play(settings: Settings, say: Say, chaos: Chaos, mutation: str = NO_MUTATION
                 fault(scene, times)
                 scene.recover()
                 scene.settle(where)
-            except NotWell as error:
+            except (NotWell, StreamRecError) as error:  # what cannot be looked at has not been found well
                 scene.found.violations.append(f"{where}: {error}")
             say(f"{where}: {scene.clock.monotonic() - began:.1f} s, {scene.traffic.n:,} events so far")
         _say_found(scene, say, chaos, mutation)

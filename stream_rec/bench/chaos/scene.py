@@ -34,7 +34,7 @@ FROM_SNAPSHOT = 2 / 3
 _POLL_SECONDS = 0.1
 _SMALL = {"max_users": 4096, "max_items": 1024}
 """Bounds of the engines: above the traffic's numbers, so that nobody is evicted, whose history would be forgotten."""
-_SNAPSHOTS = {"every_events": 500, "min_seconds": 5.0}
+_SNAPSHOTS = {"every_events": 500, "min_seconds": 10.0}
 
 
 class NotWell(Exception):
@@ -99,6 +99,11 @@ class Scene:
         member = Member(f"worker-{self._n_started}", settings, self._mutation, self._folder)
         self.members.append(member)
         return member
+
+    def kill_all(self) -> None:
+        """The end."""
+        for member in self.members:
+            member.kill()
 
     def ends(self) -> dict[int, int]:
         """Of `events`."""
@@ -221,7 +226,7 @@ def open_scene(
             scene = Scene(stack, folder, seed, rate, mutation, say)
             for _ in range(workers):
                 scene.start_worker()
-            ending.callback(lambda: [member.kill() for member in scene.members])
+            ending.callback(scene.kill_all)
             for thread in (scene.traffic, scene.recount, scene.watch):
                 thread.start()
                 ending.callback(thread.end)
