@@ -13,9 +13,13 @@ from stream_rec.bench.chaos.member import Member
 from stream_rec.bench.chaos.scene import RECOVERY_SECONDS, Scene, why_not_fresh
 from stream_rec.bench.chaos.slate_watch import Mark
 from stream_rec.bus.kafka_server import KafkaServer
+from stream_rec.worker_process import STOP_SECONDS
 
 _BURST = 1_000
 """Events that fill a worker's hands before it is hit."""
+
+_NOTICE_SECONDS = 0.3
+"""After SIGTERM: what is sent until then, the worker that stops may still serve."""
 
 
 @dataclass
@@ -33,7 +37,7 @@ def kill(scene: Scene, times: Times) -> None:
     partitions, began = victim.partitions(), scene.clock.monotonic()
     victim.kill()
     scene.members.remove(victim)
-    mark = _mark(scene, partitions, began)
+    mark = scene.watch.mark(partitions, began, scene.clock.monotonic())
     if at_once:
         scene.start_worker()
     _wait_fresh(scene, mark)
@@ -48,7 +52,7 @@ def stop(scene: Scene, times: Times) -> None:
     partitions, began = victim.partitions(), scene.clock.monotonic()
     victim.ask_to_stop()
     scene.members.remove(victim)
-    mark = _mark(scene, partitions, began)
+    mark = scene.watch.mark(partitions, began, began + _NOTICE_SECONDS)
     _wait_fresh(scene, mark)
     times.stopped += mark.reached.values()
     _bury(scene, victim)
@@ -60,7 +64,7 @@ def zombie(scene: Scene, _: Times) -> None:
     victim = _busy(scene)
     partitions, began = victim.partitions(), scene.clock.monotonic()
     victim.pause()
-    _wait_fresh(scene, _mark(scene, partitions, began))
+    _wait_fresh(scene, scene.watch.mark(partitions, began))
     _sleep(scene, 0, 2)
     victim.go_on()
 
@@ -161,20 +165,15 @@ def _busy(scene: Scene) -> Member:
     return victim
 
 
-def _mark(scene: Scene, partitions: list[int], began: float) -> Mark:
-    """Of slates that know events which the victim cannot have known."""
-    ends = scene.ends()
-    return scene.watch.mark(began, {partition: ends[partition] for partition in partitions})
-
-
 def _wait_fresh(scene: Scene, mark: Mark) -> None:
     scene.wait(lambda: why_not_fresh(mark), RECOVERY_SECONDS)
 
 
 def _bury(scene: Scene, stopped: Member) -> None:
-    code = stopped.stop()
-    if code != 0:
-        scene.found.violations.append(f"{stopped.name} ended with {code} at SIGTERM; log {stopped.log_path}")
+    """It was asked to stop: that must not take long, and end with 0."""
+    scene.wait(lambda: f"{stopped.name} runs on" if stopped.exit_code is None else "", STOP_SECONDS)
+    if (code := stopped.bury()) != 0:
+        scene.found.violations.append(f"{stopped.name} ended with {code} at SIGTERM")
 
 
 def _pause(scene: Scene, pid: int, at_least: float, at_most: float) -> None:

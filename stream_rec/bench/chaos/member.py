@@ -81,8 +81,8 @@ class Member:
         """SIGTERM, and return."""
         os.kill(self._process.pid, signal.SIGTERM)
 
-    def stop(self) -> int:
-        """SIGTERM, and its exit code."""
+    def bury(self) -> int:
+        """The exit code of one that has ended."""
         return self._process.stop()
 
     def pause(self) -> None:

@@ -18,9 +18,10 @@ from stream_rec.bench.chaos.tally import Testimony
 from stream_rec.bench.chaos.traffic import USERS, Traffic
 from stream_rec.bench.chaos.verdict import Verdict, compare
 from stream_rec.bench.harness import Say
-from stream_rec.bus.lag import FOLLOWED, ends
+from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.errors import StreamRecError
 from stream_rec.settings import Settings, SnapshotSettings
 from stream_rec.stack import Broker, Stack, start_stack, without_addresses
 from stream_rec.worker_process import READY_SECONDS
@@ -37,7 +38,7 @@ _SMALL = {"max_users": 4096, "max_items": 1024}
 _SNAPSHOTS = {"every_events": 500, "min_seconds": 10.0}
 
 
-class NotWell(Exception):
+class NotWell(StreamRecError):
     """The deadline passed, and all is not well; says what is not."""
 
 
@@ -82,9 +83,11 @@ class Scene:
         bus = stack.settings.bus
         counts = ensure_topics(bus)
         self._all = {f"{name}/{p}" for name in FOLLOWED for p in range(counts[name])}
+        self._n_partitions = counts["events"]
         self.traffic = Traffic(bus, rate, seed, self.clock)
         self.recount = Recount(bus, counts["events"])
         self.watch = SlateWatch(stack.settings.store, USERS, self.clock)
+        self.traffic.on_ack = self.watch.sent
         self._n_shown = 0
 
     # ---- workers ----
@@ -104,10 +107,6 @@ class Scene:
         """The end."""
         for member in self.members:
             member.kill()
-
-    def ends(self) -> dict[int, int]:
-        """Of `events`."""
-        return ends(self.stack.settings.bus, "events")
 
     # ---- being well ----
 
@@ -131,14 +130,14 @@ class Scene:
             NotWell: they do not.
         """
         self.wait(self._why_not_split, seconds)
-        mark = self.watch.mark(self.clock.monotonic(), self.ends())
+        mark = self.watch.mark(range(self._n_partitions), self.clock.monotonic())
         self.wait(lambda: self._why_not_split() or why_not_fresh(mark), seconds)
 
     def settle(self, where: str) -> None:
         """Stop the traffic, wait until everybody knows everything, and note what is not as in the log."""
         self.traffic.pause()
-        bounds = self.ends()
-        self.wait(lambda: "" if self.recount.has_reached(bounds) else "the log is being read", SETTLE_SECONDS)
+        ends = dict(self.traffic.ends)
+        self.wait(lambda: "" if self.recount.has_reached(ends) else "the log is being read", SETTLE_SECONDS)
         log, last = self.recount.shown()
 
         def why_not() -> str:
@@ -200,8 +199,7 @@ class Scene:
 
 def why_not_fresh(mark: Mark) -> str:
     """Partitions that have no slate of a new event yet."""
-    late = sorted(mark.offsets.keys() - mark.reached.keys())
-    return f"no slate of new events of partitions {late}" if late else ""
+    return f"no slate of new events of partitions {mark.late}" if mark.late else ""
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,22 +29,26 @@ class Seen(NamedTuple):
 
 @dataclass
 class Mark:
-    """When did each of these partitions have a slate that knows this offset?
+    """When did each of these partitions have a slate that knows an event which was sent after some moment?
 
     Attributes:
-        began: the watch's clock.
-        offsets: by partition.
-        reached: seconds since then, by partition, as far as it has happened.
+        partitions: of `events`.
+        began: from when on seconds are counted; the watch's clock.
+        sent_after: that moment.
+        offsets: by partition, of the first event that was sent after it, as far as it is known.
+        reached: seconds, by partition, as far as it has happened.
     """
 
+    partitions: frozenset[int]
     began: float
-    offsets: Mapping[int, int]
+    sent_after: float
+    offsets: dict[int, int] = field(default_factory=dict)
     reached: dict[int, float] = field(default_factory=dict)
 
     @property
-    def is_complete(self) -> bool:
-        """All of them?"""
-        return self.reached.keys() >= self.offsets.keys()
+    def late(self) -> list[int]:
+        """Partitions that have no such slate yet."""
+        return sorted(self.partitions - self.reached.keys())
 
 
 class SlateWatch(threading.Thread):
@@ -74,11 +78,23 @@ class SlateWatch(threading.Thread):
         self._failure: Exception | None = None
         self.violations: list[str] = []
 
-    def mark(self, began: float, offsets: Mapping[int, int]) -> Mark:
-        """Note from now on when these offsets are known."""
-        mark = Mark(began, dict(offsets))
-        self._marks = [*(mark for mark in self._marks if not mark.is_complete), mark]
+    def mark(self, partitions: Iterable[int], began: float, sent_after: float | None = None) -> Mark:
+        """Note from now on when slates of these partitions know events that were sent after a moment.
+
+        Args:
+            partitions: of `events`.
+            began: from when on seconds are counted.
+            sent_after: that moment; None = `began`.
+        """
+        mark = Mark(frozenset(partitions), began, began if sent_after is None else sent_after)
+        self._marks = [*(mark for mark in self._marks if mark.late), mark]
         return mark
+
+    def sent(self, partition: int, offset: int, at: float) -> None:
+        """An event is in the log; in the order of the log. Any thread."""
+        for mark in self._marks:
+            if at > mark.sent_after:
+                mark.offsets.setdefault(partition, offset)
 
     def behind(self, last: Mapping[str, tuple[int, int]]) -> dict[str, Seen | None]:
         """Users whose slate does not know their last event (partition, offset); as of the last look.
@@ -145,5 +161,5 @@ class SlateWatch(threading.Thread):
     def _note(self, at: float, slate: Seen) -> None:
         for mark in self._marks:
             offset = mark.offsets.get(slate.partition)
-            if offset is not None and slate.offset >= offset:
+            if slate.partition in mark.partitions and offset is not None and slate.offset >= offset:
                 mark.reached.setdefault(slate.partition, at - mark.began)

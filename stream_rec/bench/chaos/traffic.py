@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 from producers.publisher import Publisher
 from schemas.records import Interaction, Item
+from schemas.topics import Ack
 from stream_rec.clock import Clock
 from stream_rec.errors import Unavailable
 from stream_rec.settings import BusSettings
@@ -35,6 +38,8 @@ class Traffic(threading.Thread):
 
     Attributes:
         n: events sent so far.
+        ends: by partition, the offset after the last event that is known to be in the log.
+        on_ack: told of each event's partition and offset, and when it was sent (the clock's monotonic time).
     """
 
     def __init__(self, bus: BusSettings, rate: float, seed: int, clock: Clock) -> None:
@@ -48,6 +53,8 @@ class Traffic(threading.Thread):
         self._extra = 0
         self._failure: Exception | None = None
         self.n = 0
+        self.ends: dict[int, int] = {}
+        self.on_ack: Callable[[int, int, float], None] = lambda _partition, _offset, _sent: None
 
     def check(self) -> None:
         """Raise what ended the traffic, if anything did."""
@@ -100,12 +107,16 @@ class Traffic(threading.Thread):
             extra, self._extra = self._extra, 0
             due = int((self._clock.monotonic() - began) * self._rate) - sent
             for _ in range(due + extra):
-                publisher.send(self._next())
+                publisher.send(self._next(), partial(self._acked, self._clock.monotonic()))
             sent += due
             self.n += due + extra
             publisher.poll(_TICK_SECONDS)
         publisher.flush()
         self._still.set()
+
+    def _acked(self, sent: float, ack: Ack) -> None:
+        self.ends[ack.partition] = max(self.ends.get(ack.partition, 0), ack.offset + 1)
+        self.on_ack(ack.partition, ack.offset, sent)
 
     def _next(self) -> Interaction:
         rng = self._rng
