@@ -171,8 +171,11 @@ def _wait_fresh(scene: Scene, mark: Mark) -> None:
 
 def _bury(scene: Scene, stopped: Member) -> None:
     """It was asked to stop: that must not take long, and end with 0."""
-    scene.wait(lambda: f"{stopped.name} runs on" if stopped.exit_code is None else "", STOP_SECONDS)
-    if (code := stopped.bury()) != 0:
+    try:
+        scene.wait(lambda: f"{stopped.name} runs on" if stopped.exit_code is None else "", STOP_SECONDS)
+    finally:
+        code = stopped.bury()
+    if code != 0:
         scene.found.violations.append(f"{stopped.name} ended with {code} at SIGTERM")
 
 
