@@ -31,7 +31,9 @@ RECOVERY_SECONDS = 120.0
 SETTLE_SECONDS = 60.0
 """When nothing is published any more, everybody must know everything by then."""
 FROM_SNAPSHOT = 2 / 3
-"""Share of workers that start from a snapshot; the others learn the log from its beginning."""
+"""Share of workers that start from a snapshot; the others learn the log from its beginning, ..."""
+SHORT_LOG = 50_000
+"""... as long as it is shorter than this: later that takes too long."""
 _POLL_SECONDS = 0.1
 _SMALL = {"max_users": 4096, "max_items": 1024}
 """Bounds of the engines: above the traffic's numbers, so that nobody is evicted, whose history would be forgotten."""
@@ -95,7 +97,8 @@ class Scene:
     def start_worker(self) -> Member:
         """One more, from the newest snapshot or from the log's beginning."""
         self._n_started += 1
-        url = str(self._folder / "snapshots") if self.rng.random() < FROM_SNAPSHOT else ""
+        anew = self.rng.random() >= FROM_SNAPSHOT and self.traffic.n < SHORT_LOG
+        url = "" if anew else str(self._folder / "snapshots")
         settings = self.stack.settings.model_copy(
             update={"snapshot": SnapshotSettings(url=url, **_SNAPSHOTS)}
         )
