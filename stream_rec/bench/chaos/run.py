@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_rec.bench.chaos.faults import Times, plan
 from stream_rec.bench.chaos.scene import Found, Scene, open_scene
-from stream_rec.bench.chaos.worker import NO_MUTATION
+from stream_rec.bench.chaos.witnessed import NO_MUTATION
 from stream_rec.bench.harness import Figures, Say
 from stream_rec.clock import SystemClock
 from stream_rec.errors import StreamRecError

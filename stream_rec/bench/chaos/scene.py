@@ -17,6 +17,7 @@ from stream_rec.bench.chaos.slate_watch import Mark, SlateWatch
 from stream_rec.bench.chaos.tally import Testimony
 from stream_rec.bench.chaos.traffic import USERS, Traffic
 from stream_rec.bench.chaos.verdict import Verdict, compare
+from stream_rec.bench.chaos.witnessed import NO_MUTATION
 from stream_rec.bench.harness import Say
 from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import ensure_topics
@@ -58,6 +59,11 @@ class Found:
     lost: int = 0
     doubled: int = 0
     exits: list[str] = field(default_factory=list)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Is there nothing to look into?"""
+        return not self.violations and not self.exits
 
 
 class Scene:
@@ -235,7 +241,7 @@ def open_scene(
             scene.recover(READY_SECONDS)
             yield scene
     finally:
-        if scene is not None and not scene.found.violations and not scene.found.exits:
+        if mutation != NO_MUTATION or (scene is not None and scene.found.is_nothing):
             shutil.rmtree(folder, ignore_errors=True)
         else:
             say(f"logs are kept in {folder}")

@@ -18,6 +18,7 @@ from stream_rec.engine.names import n_rows
 from stream_rec.engine.results import Learned
 from stream_rec.settings import EngineSettings, MeasureSettings
 
+NO_MUTATION = "none"
 _ARRAY = "witness.tally"
 """Its name in snapshots; restoring an engine passes over names that it does not know."""
 

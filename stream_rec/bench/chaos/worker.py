@@ -19,8 +19,6 @@ from stream_rec import logs
 from stream_rec.bench.chaos.witnessed import MUTATIONS, WitnessedEngine
 from stream_rec.settings import EngineSettings, MeasureSettings, load
 
-NO_MUTATION = "none"
-
 
 class Witness:
     """Answers at a Unix socket for the engine that was made last: before it is restored, that one is empty.
