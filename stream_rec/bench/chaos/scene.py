@@ -6,7 +6,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,27 +143,21 @@ class Scene:
         self.wait(lambda: self._why_not_split() or why_not_fresh(mark), seconds)
 
     def settle(self, where: str) -> None:
-        """Stop the traffic, wait until everybody knows everything, and note what is not as in the log."""
+        """Stop the traffic, wait until everybody knows everything, and note what is not as in the log.
+
+        Args:
+            where: begins each violation.
+        """
         self.traffic.pause()
         ends = dict(self.traffic.ends)
         self.wait(lambda: "" if self.recount.has_reached(ends) else "the log is being read", SETTLE_SECONDS)
         log, last = self.recount.shown()
-
-        def why_not() -> str:
-            verdicts = self._verdicts(log)
-            if any(verdict.doubled for verdict in verdicts.values()):
-                return ""  # that does not pass
-            wrong = [f"{name}: {verdict.wrong[0]}" for name, verdict in verdicts.items() if verdict.wrong]
-            behind = self.watch.behind(last)
-            return "; ".join([*wrong, *([f"{len(behind)} slates are behind"] if behind else [])])
-
         try:
-            self.wait(why_not, SETTLE_SECONDS)
+            self.wait(lambda: self._why_not_settled(log, last), SETTLE_SECONDS)
         except NotWell:
-            behind = self.watch.behind(last)
             self.found.violations += [
                 f"{where}: slate of {user}: {slate} is not of the last event {last[user]}"
-                for user, slate in behind.items()
+                for user, slate in self.watch.behind(last).items()
             ]
         for name, verdict in self._verdicts(log).items():
             self.found.lost += verdict.lost
@@ -171,6 +165,14 @@ class Scene:
             self.found.violations += [f"{where}: {name}: {wrong}" for wrong in verdict.wrong]
         self._note_slates(where)
         self.traffic.resume()
+
+    def _why_not_settled(self, log: Testimony, last: Mapping[str, tuple[int, int]]) -> str:
+        verdicts = self._verdicts(log)
+        if any(verdict.doubled for verdict in verdicts.values()):
+            return ""  # that does not pass
+        wrong = [f"{name}: {verdict.wrong[0]}" for name, verdict in verdicts.items() if verdict.wrong]
+        behind = self.watch.behind(last)
+        return "; ".join([*wrong, *([f"{len(behind)} slates are behind"] if behind else [])])
 
     def _note_slates(self, where: str) -> None:
         new = self.watch.violations[self._n_shown :]
