@@ -32,6 +32,9 @@ check: $(READY) ## ruff, mypy strict and the import rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+chaos: $(READY) ## 100 faults on Apache Kafka under traffic, into chaos.json (45 minutes); ARGS="--seed 7"
+	@$(VENV)/bin/stream-rec bench chaos --faults 100 --json chaos.json $(ARGS)
+
 docs: $(READY) ## renew what is generated in docs/
 	@$(VENV)/bin/python scripts/settings_doc.py
 
