@@ -19,7 +19,7 @@ from stream_rec.bus.topics import cluster_id, log_id
 from stream_rec.clock import Clock
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import Unavailable
-from stream_rec.settings import BusSettings, Settings
+from stream_rec.settings import BusSettings, EngineSettings, MeasureSettings, Settings
 from stream_rec.store.snapshots import SnapshotStore
 from stream_rec.store.snapshots_facts import Facts, LogFacts
 from stream_rec.store.snapshots_writer import SnapshotWriter, Writing
@@ -47,6 +47,10 @@ def ask_facts(bus: BusSettings) -> Facts:
     return Facts(cluster_id(bus), found)
 
 
+MakeEngine = Callable[[EngineSettings, MeasureSettings], Engine]
+"""Makes the empty engine of a worker: `Engine`, or what takes its place in a bench."""
+
+
 class Start(NamedTuple):
     """What a worker begins with: an engine, and the notes of the snapshot that it was filled from, if any."""
 
@@ -54,7 +58,9 @@ class Start(NamedTuple):
     notes: Mapping[str, Any]
 
 
-async def restored_at_start(settings: Settings, stopping: asyncio.Event) -> Start:
+async def restored_at_start(
+    settings: Settings, stopping: asyncio.Event, make_engine: MakeEngine = Engine
+) -> Start:
     """An engine filled from the newest usable snapshot; an empty one if there is none, or a stop comes first.
 
     Raises:
@@ -63,7 +69,7 @@ async def restored_at_start(settings: Settings, stopping: asyncio.Event) -> Star
     """
 
     def start() -> Start:
-        engine = Engine(settings.engine, settings.measure)
+        engine = make_engine(settings.engine, settings.measure)
         if not settings.snapshot.url:
             return Start(engine, {})
         engine.snapshot()  # raises now what it would at the first snapshot
@@ -75,7 +81,7 @@ async def restored_at_start(settings: Settings, stopping: asyncio.Event) -> Star
         log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
         return Start(engine, {STATE_NOTE: restored.info.name, **restored.info.notes})
 
-    return await beside("start", start, stopping) or Start(Engine(settings.engine, settings.measure), {})
+    return await beside("start", start, stopping) or Start(make_engine(settings.engine, settings.measure), {})
 
 
 class Snapshots:

@@ -34,7 +34,7 @@ from consumers.ownership import Ownership
 from consumers.reports import Reach, Reports
 from consumers.rewrite import Rewriter
 from consumers.rounds import Rounds
-from consumers.snapshots import WRITERS_PARTITION, Snapshots, Start, restored_at_start
+from consumers.snapshots import WRITERS_PARTITION, MakeEngine, Snapshots, restored_at_start
 from consumers.topic_watch import TopicWatch
 from consumers.warm import warm_up
 from schemas.records import TopicName
@@ -217,7 +217,7 @@ class Worker:
         rounds.every(SNAPSHOT_LOOK_SECONDS, self._snapshots.look)
         rounds.every(self._settings.journal.flush_seconds, self._write_order)
         services = (self._watch, self.follower.run, self._topics.run, self.health.run)
-        tasks = [asyncio.create_task(self._run(service)) for service in services]
+        tasks = [asyncio.create_task(self._tend(service)) for service in services]
         await self.stopping.wait()
         self._log.info("stopping")
         for task in tasks:
@@ -253,7 +253,7 @@ class Worker:
             owned=", ".join(f"{name}/{partition}" for name, partition in sorted(self.ownership.owned)),
         )
 
-    async def _run(self, service: Callable[[], Awaitable[None]]) -> None:
+    async def _tend(self, service: Callable[[], Awaitable[None]]) -> None:
         """Do a part of the work until cancelled; what it raises ends the worker."""
         try:
             await service()
@@ -338,7 +338,7 @@ async def _at_most(name: str, work: Awaitable[object], seconds: float) -> None:
         log.warning("failed: what was not done comes again", step=name, why=str(error))
 
 
-async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine: Engine | None) -> int:
+async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, make_engine: MakeEngine) -> int:
     loop = asyncio.get_running_loop()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -346,7 +346,7 @@ async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
     # Before the group counts on us.
     await beside("warm-up", warm_up, stopping)
-    start = Start(engine, {}) if engine else await restored_at_start(settings, stopping)
+    start = await restored_at_start(settings, stopping, make_engine)
     if stopping.is_set():
         return 0
     worker = Worker(settings, partitions, clock, stopping, *start)
@@ -359,7 +359,7 @@ async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, engine
         gc.freeze()  # nor at the end: it would take longer than all the rest of the stop
 
 
-def run(settings: Settings, *, clock: Clock | None = None, engine: Engine | None = None) -> int:
+def run(settings: Settings, *, clock: Clock | None = None, make_engine: MakeEngine = Engine) -> int:
     """Work until SIGTERM or SIGINT; the exit code.
 
     0 after a signal, within five seconds, also while Redis or Kafka are down; 1 after a bug or when Kafka is gone for
@@ -372,6 +372,6 @@ def run(settings: Settings, *, clock: Clock | None = None, engine: Engine | None
     library_logs.forward()
 
     async def main() -> int:
-        return await _run(settings, clock or SystemClock(), asyncio.Event(), engine)
+        return await _run(settings, clock or SystemClock(), asyncio.Event(), make_engine)
 
     return asyncio.run(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from stream_rec.errors import Unavailable
 from stream_rec.process import Child, ChildExited
@@ -24,13 +25,18 @@ class WorkerProcess:
         settings: of the running stack.
         flags: `--config` and `--set` besides: the worker is to have the caller's settings.
         program: module to run, and its first arguments.
+        log_dir: keeps the log in any case.
     """
 
     def __init__(
-        self, settings: Settings, flags: Sequence[str] = (), program: Sequence[str] = WORKER
+        self,
+        settings: Settings,
+        flags: Sequence[str] = (),
+        program: Sequence[str] = WORKER,
+        log_dir: Path | None = None,
     ) -> None:
         self._settings = settings
-        self._folder = ServerFolder("worker")
+        self._folder = ServerFolder("worker", log_dir)
         argv = [sys.executable, "-m", *program, *flags]
         argv += [
             "--set",
@@ -44,6 +50,21 @@ class WorkerProcess:
     def pid(self) -> int:
         """Its process."""
         return self._child.pid
+
+    @property
+    def log_path(self) -> Path:
+        """What it says."""
+        return self._folder.log_path
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._child.exit_code
+
+    def kill(self) -> None:
+        """SIGKILL, as in a crash."""
+        self._child.kill()
+        self._folder.close(failed=False)
 
     def wait_until_ready(self) -> None:
         """Return when the worker has reported to Redis for the first time.

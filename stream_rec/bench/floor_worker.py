@@ -60,7 +60,7 @@ def main() -> int:
     """Run until SIGTERM, with the settings of `--set KEY=VALUE ...`."""
     logs.configure()
     settings, _ = load(flags=[word for word in sys.argv[1:] if word != "--set"])
-    return run(settings, engine=NoEngine(settings.engine, settings.measure))
+    return run(settings, make_engine=NoEngine)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 import time
@@ -69,6 +70,8 @@ def shown(value: float | int | str | bool) -> str:
     """A figure for people: four digits, and no exponent where there is an ordinary way to write it."""
     if isinstance(value, str):
         return value
+    if math.isnan(value):
+        return "not measured"
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 10_000 else f"{value:,.4g}"
 
 

@@ -12,21 +12,22 @@ import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Self
 
-from stream_rec.bus.broker_server import BrokerServer
+from stream_rec.bus.broker_server import BrokerServer, answers
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.process import Child
-from stream_rec.server import ServerFolder, free_port, start_on_free_port
+from stream_rec.server import READY_SECONDS, ServerFolder, free_port, start_on_free_port
 from stream_rec.settings import cache_folder
 
 VERSION = "4.1.1"
 _JAVA = 17
 _MAVEN_SECONDS = 900.0
 _FORMAT_SECONDS = 120.0
+_STOP_SECONDS = 20.0
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Small, and no optimising compiler: it costs more in the minutes such a broker lives than it brings."""
@@ -35,7 +36,9 @@ _LOG4J = files("stream_rec.bus") / "kafka.log4j2.xml"
 
 
 class KafkaServer(BrokerServer):
-    """A running broker and controller in one JVM: ready in some 5 s."""
+    """A running broker and controller in one JVM: ready in some 5 s. It can be stopped and started again."""
+
+    _argv: Sequence[str]
 
     @classmethod
     def start(cls, log_dir: Path | None = None) -> Self:
@@ -61,7 +64,25 @@ class KafkaServer(BrokerServer):
         _format(command, config, folder)
         argv = [*command, "kafka.Kafka", str(config)]
         child = Child.start("kafka", argv, log_path=folder.log_path, folder=folder.data)
-        return cls(port, child, folder)
+        server = cls(port, child, folder)
+        server._argv = argv
+        return server
+
+    def down(self, *, politely: bool = True) -> None:
+        """Stop it, or kill it, but keep its port and what it holds."""
+        if politely:
+            self._child.stop(_STOP_SECONDS)
+        else:
+            self._child.kill()
+
+    def start_again(self) -> None:
+        """Start it on its port after `down` (or after it was killed), with what it held.
+
+        Raises:
+            Unavailable: it did not start.
+        """
+        self._child = Child.start("kafka", self._argv, log_path=self.log_path, folder=self._folder.data)
+        self._child.wait_ready(lambda: answers(self.bootstrap), READY_SECONDS)
 
 
 def properties(broker: str, controller: str, *, log_dir: str, listen_on: str = "") -> Mapping[str, str]:

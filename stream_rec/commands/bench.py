@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from stream_rec.commands.options import (
     read_settings,
     write_json,
 )
+from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,12 +133,40 @@ def two_workers(
     _bench(lambda s, say: run(s, say, events=events, rate=rate), json_file, config, set_)
 
 
+@bench.command()
+def chaos(
+    faults: Annotated[int, typer.Option(min=1, help="how many")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="of faults, moments and traffic")] = 1,
+    broker: Annotated[
+        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded: not restarted")
+    ] = "kafka",
+    workers: Annotated[int, typer.Option(min=2, help="that serve between faults")] = 2,
+    rate: Annotated[float, typer.Option(min=50, help="events per second")] = 300.0,
+    mutate: Annotated[
+        str, typer.Option(help="only show that the witness finds a spoilt engine: position-guard")
+    ] = "",
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Random faults under traffic: is anything lost, learned twice or served old? Then with a spoilt engine."""
+    from stream_rec.bench.chaos.run import Chaos, run
+    from stream_rec.bench.chaos.witnessed import MUTATIONS
+
+    if mutate and mutate not in MUTATIONS:
+        raise ConfigError(f"no mutation {mutate!r}", fix=f"one of {', '.join(MUTATIONS)}")
+    what = Chaos(faults, seed, broker, workers, rate)
+    figures = _bench(lambda s, say: run(s, say, what, mutate), json_file, config, set_)
+    if not figures["mutation_caught"] or (figures["violations"] and not mutate):
+        raise typer.Exit(1)
+
+
 def _bench(
     run: Callable[[Settings, Say], Figures],
     json_file: Path | None,
     config: Path | None,
     overrides: list[str] | None,
-) -> None:
+) -> Figures:
     from stream_rec.bench.harness import say_on_stderr, shown
 
     need_writable(json_file)
@@ -147,3 +176,4 @@ def _bench(
         typer.echo(f"{name:<{width}}  {shown(value)}")
     if json_file is not None:
         write_json(json_file, figures)
+    return figures

@@ -6,16 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
-
-from stream_rec.bus.broker_server import answers
 from stream_rec.bus.kafka_server import KafkaServer
-from stream_rec.process import Child
 from tests.kafka import need_a_jvm
-from tests.waiting import wait_until
-
-READY_SECONDS = 90.0
-STOP_SECONDS = 20.0
 
 
 class KafkaProcess:
@@ -32,11 +24,8 @@ class KafkaProcess:
 
     def restart(self) -> None:
         """Ask it to end, wait, and start it again on the same port."""
-        old = self._server._child
-        argv = psutil.Process(old.pid).cmdline()
-        old.stop(STOP_SECONDS)
-        self._server._child = Child.start("kafka", argv, log_path=self._server.log_path)
-        wait_until(lambda: answers(self.bootstrap), READY_SECONDS, "the broker to be back")
+        self._server.down()
+        self._server.start_again()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,94 @@
+"""The log, counted by a plain consumer that has nothing to do with the workers."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+
+import msgspec
+from confluent_kafka import Message, TopicPartition
+
+from schemas.records import Interaction
+from schemas.topics import full_name
+from stream_rec.bench.chaos.tally import Tally, Testimony
+from stream_rec.bus.clients import reader
+from stream_rec.errors import Unavailable
+from stream_rec.settings import BusSettings
+
+_decode = msgspec.json.Decoder(Interaction).decode
+
+
+class Recount(threading.Thread):
+    """Reads `events` from the beginning, committed records only; an event_id counts once in its partition.
+
+    Args:
+        bus: where from.
+        n_partitions: of the topic.
+    """
+
+    def __init__(self, bus: BusSettings, n_partitions: int) -> None:
+        super().__init__(name="recount", daemon=True)
+        topic = full_name(bus.prefix, "events")
+        self._consumer = reader(
+            bus, {"isolation.level": "read_committed", "auto.offset.reset": "error", "fetch.wait.max.ms": 50}
+        )
+        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in range(n_partitions)])
+        self._tally = Tally()
+        self._next: defaultdict[int, int] = defaultdict(int)
+        self._last: dict[str, tuple[int, int]] = {}
+        self._ids: defaultdict[int, set[str]] = defaultdict(set)
+        self._held = threading.Lock()
+        self._over = threading.Event()
+        self._failure: Exception | None = None
+
+    def has_reached(self, ends: Mapping[int, int]) -> bool:
+        """Is everything before these offsets counted?
+
+        Raises:
+            Exception: what ended the reading.
+        """
+        if self._failure is not None:
+            raise self._failure
+        return all(self._next[partition] >= end for partition, end in ends.items())
+
+    def shown(self) -> tuple[Testimony, dict[str, tuple[int, int]]]:
+        """The counts so far, and (partition, offset) of each user's last event."""
+        with self._held:
+            return self._tally.shown(), dict(self._last)
+
+    def end(self) -> None:
+        """Stop reading."""
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """The thread."""
+        try:
+            while not self._over.is_set():
+                for message in self._consumer.consume(1_000, 0.1):
+                    self._take(message)
+        except Exception as error:  # noqa: BLE001 - raised by `has_reached`
+            self._failure = error
+        finally:
+            self._consumer.close()
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        if error is not None:
+            if error.retriable():
+                return
+            raise Unavailable("kafka", f"the log cannot be read: {error.str()}")
+        partition, offset = message.partition(), message.offset()
+        if offset < self._next[partition]:
+            raise Unavailable("kafka", f"events/{partition} was read at {offset} again")
+        event = _decode(message.value())
+        ids = self._ids[partition]
+        with self._held:
+            self._next[partition] = offset + 1
+            self._last[event.user_id] = (partition, offset)
+            if event.event_id not in ids:
+                counted = (offset, event.event_id or "", event.user_id, event.item_id)
+                self._tally.add(partition, [counted])
+        if event.event_id:
+            ids.add(event.event_id)

@@ -1,0 +1,249 @@
+"""The scene of chaos: servers, workers, traffic and witnesses, and how it is told that all is well again."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stream_rec.bench.chaos.member import Member
+from stream_rec.bench.chaos.recount import Recount
+from stream_rec.bench.chaos.slate_watch import Mark, SlateWatch
+from stream_rec.bench.chaos.tally import Testimony
+from stream_rec.bench.chaos.traffic import USERS, Traffic
+from stream_rec.bench.chaos.verdict import Verdict, compare
+from stream_rec.bench.chaos.witnessed import NO_MUTATION
+from stream_rec.bench.harness import Say
+from stream_rec.bus.lag import FOLLOWED
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.clock import Clock, SystemClock
+from stream_rec.errors import StreamRecError
+from stream_rec.settings import Settings, SnapshotSettings
+from stream_rec.stack import Broker, Stack, start_stack, without_addresses
+from stream_rec.worker_process import READY_SECONDS
+
+RECOVERY_SECONDS = 120.0
+"""After a fault, all must be well again by then."""
+SETTLE_SECONDS = 60.0
+"""When nothing is published any more, everybody must know everything by then."""
+FROM_SNAPSHOT = 2 / 3
+"""Share of workers that start from a snapshot; the others learn the log from its beginning, ..."""
+SHORT_LOG = 50_000
+"""... as long as it is shorter than this: later that takes too long."""
+_POLL_SECONDS = 0.1
+_SMALL = {"max_users": 4096, "max_items": 1024}
+"""Bounds of the engines: above the traffic's numbers, so that nobody is evicted, whose history would be forgotten."""
+_SNAPSHOTS = {"every_events": 500, "min_seconds": 10.0}
+
+
+class NotWell(StreamRecError):
+    """The deadline passed, and all is not well; says what is not."""
+
+
+@dataclass
+class Found:
+    """What the witnesses have found.
+
+    Attributes:
+        violations: in words, each with its place.
+        lost, doubled: events, summed over replicas.
+        exits: workers that ended by themselves, in words. They are started again, as an operator's system would.
+    """
+
+    violations: list[str] = field(default_factory=list)
+    lost: int = 0
+    doubled: int = 0
+    exits: list[str] = field(default_factory=list)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Is there nothing to look into?"""
+        return not self.violations and not self.exits
+
+
+class Scene:
+    """Servers, workers, traffic and witnesses.
+
+    Args:
+        stack: the servers.
+        folder: takes snapshots, sockets and logs.
+        seed: of everything that is random.
+        rate: events per second.
+        mutation: of the workers' engines, or `none`.
+        say: takes progress.
+    """
+
+    def __init__(self, stack: Stack, folder: Path, seed: int, rate: float, mutation: str, say: Say) -> None:
+        self.stack = stack
+        self.rng = random.Random(seed)
+        self.clock: Clock = SystemClock()
+        self.say = say
+        self.found = Found()
+        self.members: list[Member] = []
+        self._folder = folder
+        self._mutation = mutation
+        self._n_started = 0
+        bus = stack.settings.bus
+        counts = ensure_topics(bus)
+        self._all = {f"{name}/{p}" for name in FOLLOWED for p in range(counts[name])}
+        self._n_partitions = counts["events"]
+        self.traffic = Traffic(bus, rate, seed, self.clock)
+        self.recount = Recount(bus, counts["events"])
+        self.watch = SlateWatch(stack.settings.store, USERS, self.clock)
+        self.traffic.on_ack = self.watch.sent
+        self._n_shown = 0
+
+    # ---- workers ----
+
+    def start_worker(self) -> Member:
+        """One more, from the newest snapshot or from the log's beginning."""
+        self._n_started += 1
+        anew = self.rng.random() >= FROM_SNAPSHOT and self.traffic.n < SHORT_LOG
+        url = "" if anew else str(self._folder / "snapshots")
+        settings = self.stack.settings.model_copy(
+            update={"snapshot": SnapshotSettings(url=url, **_SNAPSHOTS)}
+        )
+        member = Member(f"worker-{self._n_started}", settings, self._mutation, self._folder)
+        self.members.append(member)
+        return member
+
+    def kill_all(self) -> None:
+        """The end."""
+        for member in self.members:
+            member.kill()
+
+    # ---- being well ----
+
+    def wait(self, reason: Callable[[], str], seconds: float) -> None:
+        """Until there is no reason any more why all is not well.
+
+        Raises:
+            NotWell: the last reason.
+        """
+        deadline = self.clock.monotonic() + seconds
+        while why := reason():
+            if self.clock.monotonic() > deadline:
+                raise NotWell(f"not well after {seconds:g} s: {why}")
+            self.traffic.check()
+            time.sleep(_POLL_SECONDS)
+
+    def recover(self, seconds: float = RECOVERY_SECONDS) -> None:
+        """Until the workers own everything, each its part, and every partition has slates of new events.
+
+        Raises:
+            NotWell: they do not.
+        """
+        self.wait(self._why_not_split, seconds)
+        mark = self.watch.mark(range(self._n_partitions), self.clock.monotonic())
+        self.wait(lambda: self._why_not_split() or why_not_fresh(mark), seconds)
+
+    def settle(self, where: str) -> None:
+        """Stop the traffic, wait until everybody knows everything, and note what is not as in the log.
+
+        Args:
+            where: begins each violation.
+        """
+        self.traffic.pause()
+        ends = dict(self.traffic.ends)
+        self.wait(lambda: "" if self.recount.has_reached(ends) else "the log is being read", SETTLE_SECONDS)
+        log, last = self.recount.shown()
+        try:
+            self.wait(lambda: self._why_not_settled(log, last), SETTLE_SECONDS)
+        except NotWell:
+            self.found.violations += [
+                f"{where}: slate of {user}: {slate} is not of the last event {last[user]}"
+                for user, slate in self.watch.behind(last).items()
+            ]
+        for name, verdict in self._verdicts(log).items():
+            self.found.lost += verdict.lost
+            self.found.doubled += verdict.doubled
+            self.found.violations += [f"{where}: {name}: {wrong}" for wrong in verdict.wrong]
+        self._note_slates(where)
+        self.traffic.resume()
+
+    def _why_not_settled(self, log: Testimony, last: Mapping[str, tuple[int, int]]) -> str:
+        verdicts = self._verdicts(log)
+        if any(verdict.doubled for verdict in verdicts.values()):
+            return ""  # that does not pass
+        wrong = [f"{name}: {verdict.wrong[0]}" for name, verdict in verdicts.items() if verdict.wrong]
+        behind = self.watch.behind(last)
+        return "; ".join([*wrong, *([f"{len(behind)} slates are behind"] if behind else [])])
+
+    def _note_slates(self, where: str) -> None:
+        new = self.watch.violations[self._n_shown :]
+        self._n_shown += len(new)
+        self.found.violations += [f"{where}: {violation}" for violation in new]
+
+    def _verdicts(self, log: Testimony) -> dict[str, Verdict]:
+        verdicts = {}
+        for member in self.members:
+            testimony = member.testimony()
+            if testimony is None:
+                verdicts[member.name] = Verdict(0, 0, ("it does not answer",))
+            else:
+                verdicts[member.name] = compare(testimony, log)
+        return verdicts
+
+    def _why_not_split(self) -> str:
+        self._look_after()
+        parts = [member.owned() for member in self.members]
+        if set().union(*parts) != self._all:
+            return f"nobody serves {', '.join(sorted(self._all - set().union(*parts)))}"
+        if sum(map(len, parts)) != len(self._all):
+            return "some partitions are served twice"
+        silent = [member.name for member in self.members if not member.serves()]
+        return f"{', '.join(silent)} serves nothing yet" if silent else ""
+
+    def _look_after(self) -> None:
+        """Start again what ended by itself."""
+        for member in [member for member in self.members if member.exit_code is not None]:
+            self.found.exits.append(f"{member.name} ended with {member.exit_code}; log {member.log_path}")
+            self.say(f"  {self.found.exits[-1]}")
+            self.members.remove(member)
+            self.start_worker()
+
+
+def why_not_fresh(mark: Mark) -> str:
+    """Partitions that have no slate of a new event yet."""
+    return f"no slate of new events of partitions {mark.late}" if mark.late else ""
+
+
+@contextmanager
+def open_scene(
+    settings: Settings,
+    *,
+    broker: Broker,
+    workers: int,
+    rate: float,
+    seed: int,
+    mutation: str,
+    say: Say,
+) -> Iterator[Scene]:
+    """Servers of its own, so many workers that serve, and traffic. The logs stay if anything was found."""
+    folder = Path(tempfile.mkdtemp(prefix="stream-rec-chaos-"))
+    engine = settings.engine.model_copy(update=_SMALL)
+    private = without_addresses(settings).model_copy(update={"engine": engine})
+    scene = None
+    try:
+        with ExitStack() as ending:
+            stack = ending.enter_context(start_stack(private, broker=broker, log_dir=folder))
+            scene = Scene(stack, folder, seed, rate, mutation, say)
+            for _ in range(workers):
+                scene.start_worker()
+            ending.callback(scene.kill_all)
+            for thread in (scene.traffic, scene.recount, scene.watch):
+                thread.start()
+                ending.callback(thread.end)
+            scene.traffic.resume()
+            scene.recover(READY_SECONDS)
+            yield scene
+    finally:
+        if mutation != NO_MUTATION or (scene is not None and scene.found.is_nothing):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            say(f"logs are kept in {folder}")

@@ -1,0 +1,55 @@
+"""A replica's testimony against a recount of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from stream_rec.bench.chaos.tally import Testimony
+
+K = TypeVar("K", bound=Hashable)
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with a replica.
+
+    Attributes:
+        lost: events of the log that it has not learned.
+        doubled: events that it has learned more often than they are in the log.
+        wrong: everything that is wrong, in words; empty = nothing.
+    """
+
+    lost: int
+    doubled: int
+    wrong: tuple[str, ...]
+
+
+def compare(found: Testimony, log: Testimony) -> Verdict:
+    """Every count and every hash of the replica must be that of the log."""
+    wrong = [
+        *_differing("user", found.users, log.users),
+        *_differing("item", found.items, log.items),
+        *_differing("partition", found.events, log.events),
+        *_differing("hash of partition", found.chain, log.chain),
+    ]
+    if found.histories is not None:
+        wrong += _differing("history of user", found.histories, log.users)
+    items = found.items.keys() | log.items.keys()
+    more = [found.items.get(item, 0) - log.items.get(item, 0) for item in items]
+    return Verdict(sum(max(0, -n) for n in more), sum(max(0, n) for n in more), tuple(wrong))
+
+
+def _differing(what: str, found: Mapping[K, object], log: Mapping[K, object]) -> list[str]:
+    """One line, with some examples; nothing if all is equal."""
+    keys = [key for key in found.keys() | log.keys() if found.get(key) != log.get(key)]
+    if not keys:
+        return []
+    some = ", ".join(
+        f"{key}: {found.get(key, 'nothing')} for {log.get(key, 'nothing')}"
+        for key in sorted(keys, key=str)[:_SHOWN]
+    )
+    return [f"{len(keys)} x {what} differs from the log ({some}{', ...' if len(keys) > _SHOWN else ''})"]

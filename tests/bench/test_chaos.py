@@ -1,0 +1,169 @@
+"""Chaos with few faults: nothing is lost, doubled or turned back; and a witness that would find it if it were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from schemas.batch import EventBatch, Span
+from stream_rec.bench.chaos.faults import broker_restart, kill, plan
+from stream_rec.bench.chaos.run import Chaos, Outcome, play
+from stream_rec.bench.chaos.slate_watch import SlateWatch
+from stream_rec.bench.chaos.tally import Tally
+from stream_rec.bench.chaos.verdict import compare
+from stream_rec.bench.chaos.witnessed import Unguarded, WitnessedEngine
+from stream_rec.bench.harness import say_on_stderr
+from stream_rec.clock import SystemClock
+from stream_rec.settings import EngineSettings, Settings, StoreSettings
+from stream_rec.store.connection import connect_sync
+from tests.kafka import need_a_jvm
+from tests.waiting import wait_until
+
+TINY = EngineSettings(max_users=64, max_items=64)
+KILL_STOP_EMPTY_ZOMBIE_RESTART = 99
+"""A seed whose first five faults are those."""
+
+Event = tuple[int, str, str, str]
+
+
+def tally(*events: Event) -> Tally:
+    counted = Tally()
+    counted.add(0, events)
+    return counted
+
+
+def batch(*events: Event, start: int, next: int) -> EventBatch:
+    """Of (offset, event_id, user, item)."""
+    made = EventBatch.of(
+        [(user, item, 1.7e9) for _, _, user, item in events],
+        span=Span("events", 0, 0, start, next),
+        event_ids=[event_id for _, event_id, _, _ in events],
+    )
+    made.offsets[:] = [offset for offset, _, _, _ in events]
+    return made
+
+
+A, B, C = (0, "a", "u", "i"), (1, "", "u", "j"), (2, "c", "v", "i")
+
+
+def test_equal_tallies_have_nothing_wrong() -> None:
+    verdict = compare(tally(A, B, C).shown(), tally(A, B, C).shown())
+    assert (verdict.lost, verdict.doubled, verdict.wrong) == (0, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("learned", "lost", "doubled"),
+    [((A, C), 1, 0), ((A, B, B, C), 0, 1), ((A, B, C, A, C), 0, 2), ((), 3, 0)],
+)
+def test_what_is_lost_or_doubled_is_counted(learned: tuple[Event, ...], lost: int, doubled: int) -> None:
+    verdict = compare(tally(*learned).shown(), tally(A, B, C).shown())
+    assert (verdict.lost, verdict.doubled) == (lost, doubled)
+    assert any("user" in line for line in verdict.wrong)
+
+
+def test_another_order_is_wrong_though_all_counts_are_right() -> None:
+    (line,) = compare(tally(A, C, B).shown(), tally(A, B, C).shown()).wrong
+    assert line.startswith("1 x hash of partition differs from the log")
+
+
+def test_the_engine_of_a_witness_counts_what_was_learned_and_not_what_was_brought_again() -> None:
+    engine = WitnessedEngine(TINY)
+    engine.learn(batch(A, B, start=0, next=2))
+    engine.learn(batch(B, C, start=1, next=3))  # B for the second time
+    engine.learn(batch((3, "a", "u", "i"), start=3, next=4))  # the producer's repeat of A
+    verdict = compare(engine.testimony(), tally(A, B, C).shown())
+    assert verdict.wrong == ()
+
+
+def test_without_the_position_guard_what_is_brought_again_is_learned_again_and_found() -> None:
+    engine = Unguarded(TINY)
+    engine.learn(batch(A, B, start=0, next=2))
+    engine.learn(batch(B, C, start=1, next=3))
+    verdict = compare(engine.testimony(), tally(A, B, C).shown())
+    assert (verdict.lost, verdict.doubled) == (0, 1)
+
+
+def test_the_tally_comes_back_with_a_snapshot() -> None:
+    engine = WitnessedEngine(TINY)
+    engine.learn(batch(A, B, start=0, next=2))
+    arrays = {name: np.array(array) for name, array in engine.snapshot().items()}
+    other = WitnessedEngine(TINY)
+    other.restore(arrays, engine.position)
+    other.learn(batch(C, start=2, next=3))
+    assert compare(other.testimony(), tally(A, B, C).shown()).wrong == ()
+
+
+def test_a_plan_is_fixed_by_its_seed_begins_with_a_kill_and_restarts_only_a_broker_that_keeps_its_log() -> (
+    None
+):
+    faults = list(plan(60, 7, keeps_log=True))
+    assert faults == list(plan(60, 7, keeps_log=True))
+    assert faults[0] is kill
+    assert broker_restart in faults
+    assert broker_restart not in list(plan(60, 7, keeps_log=False))
+
+
+@pytest.fixture
+def watch(redis_url: str) -> Iterator[SlateWatch]:
+    watch = SlateWatch(StoreSettings(url=redis_url), ["u"], SystemClock())
+    watch.start()
+    yield watch
+    watch.end()
+
+
+def write(redis_url: str, watch: SlateWatch, offset: int, log: str = "L") -> None:
+    """A slate of events/3, and wait until the reader has seen it."""
+    any_other = watch.mark([3], 0.0)
+    watch.sent(3, 0, 1.0)
+    with connect_sync(StoreSettings(url=redis_url)) as client:
+        client.set(
+            "rec:default:u", f'{{"as_of":{{"log":"{log}","partition":3,"offset":{offset},"broker_ts":1}}}}'
+        )
+    wait_until(lambda: not any_other.late, what="the reader to see it")
+
+
+def test_a_reader_notices_a_slate_that_is_older_than_one_it_has_seen(
+    redis_url: str, watch: SlateWatch
+) -> None:
+    write(redis_url, watch, 9)
+    write(redis_url, watch, 2, log="another")
+    write(redis_url, watch, 2_000)
+    assert watch.violations == []
+    write(redis_url, watch, 1_999)
+    assert watch.violations == ["slate of u: offset 1999 of events/3 after 2000 was seen"]
+
+
+def test_a_mark_is_reached_by_a_slate_that_knows_the_first_event_sent_after_it(
+    redis_url: str, watch: SlateWatch
+) -> None:
+    mark = watch.mark([3], began=10.0, sent_after=20.0)
+    for offset, at in ((6, 19.0), (7, 21.0), (8, 22.0)):
+        watch.sent(3, offset, at)
+    write(redis_url, watch, 6)
+    assert mark.late == [3]
+    write(redis_url, watch, 7)
+    assert mark.late == []
+
+
+def played(chaos: Chaos, mutation: str = "none") -> Outcome:
+    return play(Settings(), say_on_stderr, chaos, mutation)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_doubled_or_turned_back_by_five_faults_on_apache_kafka() -> None:
+    need_a_jvm()
+    outcome = played(Chaos(faults=5, seed=KILL_STOP_EMPTY_ZOMBIE_RESTART, broker="kafka", rate=200.0))
+    assert outcome.found.violations == []
+    assert outcome.faults == 5
+    assert outcome.found.lost == outcome.found.doubled == 0
+    assert len(outcome.times.killed) == len(outcome.times.stopped) == 2
+
+
+@pytest.mark.timeout(600)
+def test_without_the_position_guard_a_kill_shows_events_that_were_learned_twice() -> None:
+    outcome = played(Chaos(faults=2, broker="tansu", rate=200.0), "position-guard")
+    assert outcome.found.doubled > 0
+    assert outcome.found.violations
