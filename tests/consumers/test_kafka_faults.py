@@ -19,8 +19,10 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import full_name
+from stream_rec.bus.metric_points import read_points
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.engine.engine import Engine
+from stream_rec.measure.points import total
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.consumers.group import n_learned, served, split, until
 from tests.consumers.kafka_process import KafkaProcess
@@ -195,3 +197,4 @@ def test_topics_with_more_partitions_than_the_settings_say_are_shared_and_served
 
     assert settings.bus.partitions < 7
     assert_once(settings, engines, asyncio.run(scenario()))
+    assert total(read_points(settings.bus), "events_learned")[0] == 1_000
