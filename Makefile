@@ -22,8 +22,9 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 demo: $(READY) ## start everything embedded and watch MovieLens 100K stream through (2 minutes)
 	@$(VENV)/bin/stream-rec demo $(ARGS)
 
-test: $(READY) ## run the tests on real servers; ARGS="-k lag -x" goes to pytest
-	@$(VENV)/bin/python -m pytest $(ARGS)
+test: $(READY) ## run the tests on real servers, three files at once; ARGS="-k lag -x -n 0" goes to pytest
+	@$(VENV)/bin/python -m stream_rec.engine.warm
+	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: $(READY) ## ruff, mypy strict and the import rules
 	$(VENV)/bin/ruff check .

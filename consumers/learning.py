@@ -12,6 +12,7 @@ What must hold, so that every replica learns every record once (docs/follow.md):
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -40,8 +41,8 @@ class Learning:
         is_current: has the batch the present epoch of its partition; from any thread.
 
     Attributes:
-        on_learned: told every span once it is learned, and the first offset that was learned from it; engine's
-            thread, in the order of learning. Spans that taught nothing new are left out.
+        on_learned: told every span once it is learned, the first offset that was learned from it, and how many records
+            these were; engine's thread, in the order of learning. Spans that taught nothing new are left out.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Learning:
         self._engine = engine
         self._is_current = is_current
         self._log = logs.get("learn")
-        self.on_learned: Callable[[Span, int], None] = lambda _span, _first: None
+        self.on_learned: Callable[[Span, int, int], None] = lambda _span, _first, _n: None
 
     def take(self, engine: Engine, batch: Fetched, learn: Callable[[], None]) -> None:
         """Let the engine learn a batch. Engine's thread.
@@ -76,7 +77,7 @@ class Learning:
         first = engine.position.get((span.topic, span.partition), span.start)
         learn()
         if span.next > first:
-            self.on_learned(span, first)
+            self.on_learned(span, first, len(batch) - bisect_left(batch.offsets, first))
 
     def relearn(self, batch: Fetched) -> Future[float]:
         """Queue a batch that others serve, behind all that is ours: nothing is written or measured.

@@ -54,10 +54,10 @@ class Order:
                 base=str(notes.get(STATE_NOTE, "")),
             )
 
-    def learned(self, span: Span, first: int) -> None:
-        """A span was learned from `first` on."""
+    def learned(self, span: Span, first: int, n: int) -> None:
+        """A span was learned from `first` on: n records."""
         if self._journal is not None:
-            self._journal.ran(span.topic, span.partition, first, span.next)
+            self._journal.ran(span.topic, span.partition, first, span.next, n)
 
     def drift(self) -> None:
         """The served hit-rate fell: tell the engine, and that it was told here and not elsewhere."""

@@ -84,7 +84,7 @@ class Rebuilding:
         bounds: of the log.
         goal: where to stop.
         learned: records by topic.
-        gone: records by partition that the log no longer holds.
+        gone: records by partition that the log no longer holds: deleted or compacted away.
         merged: records that were put into order by their timestamps.
         drifted: marks of the served hit-rate's fall.
         last_ms: the latest timestamp learned.
@@ -124,7 +124,8 @@ class Rebuilding:
     def merge(self) -> None:
         """Learn the rest by the broker's timestamp, partition and offset, up to the goal."""
         for where, (begin, _) in self.bounds.items():
-            self._pass_over(where, begin)
+            if n := self._pass_over(where, begin):
+                self.gone[where] += n
         heads = {where: head for where in self.bounds if (head := self.log.head(where)) is not None}
         while heads and not self.goal.is_reached(self.engine.position):
             order = {where: (ts, where[1], offset, where[0]) for where, (ts, offset) in heads.items()}
@@ -167,28 +168,32 @@ class Rebuilding:
                 fix="is it another broker's journal? Give --journal, or '' for none",
             )
         self._pass_over(where, min(self.bounds[where][0], run.next), run.first)
+        n, reached = 0, False
         while (batch := self.log.take(where, run.next)) is not None:
-            stop = next(
-                (
-                    offset
-                    for ts, offset in zip(batch.timestamps, batch.offsets, strict=True)
-                    if not self.goal.allows(where, ts, offset)
-                ),
-                None,
-            )
-            known = batch if stop is None else _before(batch, stop)
-            if stop is None or len(known):
-                self._learn(where, known)
-            if stop is not None or self.goal.is_reached(self.engine.position):
-                return True
-        return False
+            n += len(
+                batch
+            )  # to the end of the run, also behind the goal: records may have been compacted away
+            if not reached:
+                reached = self._learn_up_to_goal(where, batch)
+        if n < run.n:
+            self.gone[where] += run.n - n
+        return reached
 
-    def _pass_over(self, where: Where, begin: int, first: int | None = None) -> None:
-        """What stood before `begin` is no longer there."""
+    def _learn_up_to_goal(self, where: Where, batch: Fetched) -> bool:
+        stamped = zip(batch.timestamps, batch.offsets, strict=True)
+        stop = next((at for ts, at in stamped if not self.goal.allows(where, ts, at)), None)
+        known = batch if stop is None else _before(batch, stop)
+        if stop is None or len(known):
+            self._learn(where, known)
+        return stop is not None or self.goal.is_reached(self.engine.position)
+
+    def _pass_over(self, where: Where, begin: int, first: int | None = None) -> int:
+        """What stood before `begin` is no longer there; how many offsets."""
         position = self.engine.position.get(where, first)
-        if position is not None and position < begin:
-            self.gone[where] += begin - position
-            self._learn(where, Fetched(where[0], where[1], 0, position, begin))
+        if position is None or position >= begin:
+            return 0
+        self._learn(where, Fetched(where[0], where[1], 0, position, begin))
+        return begin - position
 
     def _learn(self, where: Where, batch: Fetched) -> None:
         learn(self.engine, self.rules, where, batch)

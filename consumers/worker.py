@@ -217,7 +217,7 @@ class Worker:
         rounds.every(SNAPSHOT_LOOK_SECONDS, self._snapshots.look)
         rounds.every(self._settings.journal.flush_seconds, self._write_order)
         services = (self._watch, self.follower.run, self._topics.run, self.health.run)
-        tasks = [asyncio.create_task(self._run(service)) for service in services]
+        tasks = [asyncio.create_task(self._tend(service)) for service in services]
         await self.stopping.wait()
         self._log.info("stopping")
         for task in tasks:
@@ -253,7 +253,7 @@ class Worker:
             owned=", ".join(f"{name}/{partition}" for name, partition in sorted(self.ownership.owned)),
         )
 
-    async def _run(self, service: Callable[[], Awaitable[None]]) -> None:
+    async def _tend(self, service: Callable[[], Awaitable[None]]) -> None:
         """Do a part of the work until cancelled; what it raises ends the worker."""
         try:
             await service()

@@ -14,13 +14,12 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from stream_rec import settings_keys
 from stream_rec.errors import ConfigError
 
 ENV_PREFIX = "STREAM_REC__"
 DEFAULT_FILE = "stream-rec.toml"
 DATA_VARIABLE = "STREAM_REC_DATA"
-SECURITY = ("bus", "security")
-"""The branch whose keys are librdkafka's, with dots of their own."""
 
 
 class _Branch(BaseModel):
@@ -348,20 +347,32 @@ def load(
             raise ConfigError(
                 f"cannot read settings from {path}: {error}", fix="give a valid TOML file"
             ) from error
-        _merge(tree, data, origins, str(path))
+        settings_keys.merge(tree, data, origins, str(path))
     variables = environment if environment is not None else os.environ  # noqa: TID251
     if DATA_VARIABLE in variables:
-        _merge(tree, {"data": {"folder": variables[DATA_VARIABLE]}}, origins, f"environment {DATA_VARIABLE}")
+        settings_keys.merge(
+            tree, {"data": {"folder": variables[DATA_VARIABLE]}}, origins, f"environment {DATA_VARIABLE}"
+        )
     for name, value in sorted(variables.items()):
         if name.startswith(ENV_PREFIX):
             keys = name[len(ENV_PREFIX) :].lower().split("__")
-            _merge(tree, _nest(keys, _parse(keys, value)), origins, f"environment {name}")
+            settings_keys.merge(
+                tree,
+                settings_keys.nest(keys, settings_keys.parse(Settings, keys, value)),
+                origins,
+                f"environment {name}",
+            )
     for flag in flags:
         key, equals, value = flag.partition("=")
         if not equals:  # it is not repeated: it may be a URL with a password in it
             raise ConfigError("--set without a `=`", fix="write --set key.path=value")
-        keys = _path(key)
-        _merge(tree, _nest(keys, _parse(keys, value)), origins, f"--set {key}")
+        keys = settings_keys.path(key)
+        settings_keys.merge(
+            tree,
+            settings_keys.nest(keys, settings_keys.parse(Settings, keys, value)),
+            origins,
+            f"--set {key}",
+        )
     try:
         return Settings.model_validate(tree), origins
     except ValidationError as error:
@@ -372,59 +383,6 @@ def load(
         raise ConfigError(
             "settings are wrong:\n  " + "\n  ".join(lines), fix="`stream-rec settings` lists every setting"
         ) from error
-
-
-def _path(key: str) -> list[str]:
-    """`bus.security.sasl.password` ends in librdkafka's own dots."""
-    return [*SECURITY, key[len(".".join(SECURITY)) + 1 :]] if _in_security(key.split(".")) else key.split(".")
-
-
-def _in_security(keys: Sequence[str]) -> bool:
-    return tuple(keys[:2]) == SECURITY and len(keys) > len(SECURITY)
-
-
-def _parse(keys: Sequence[str], text: str) -> Any:
-    """A TOML value where it is one (numbers, booleans, lists, tables), else the text itself.
-
-    Where a text is wanted, TOML of another kind is that text: `123456` may be a password.
-    """
-    try:
-        parsed = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text
-    return text if _wants_text(keys) and not isinstance(parsed, str) else parsed
-
-
-def _wants_text(keys: Sequence[str]) -> bool:
-    if _in_security(keys):
-        return True
-    kind: Any = Settings
-    for key in keys:
-        field = getattr(kind, "model_fields", {}).get(key)
-        kind = field and field.annotation
-    return kind is str
-
-
-def _nest(keys: Sequence[str], value: Any) -> dict[str, Any]:
-    for key in reversed(keys):
-        value = {key: value}
-    return value  # type: ignore[no-any-return]
-
-
-def _merge(
-    tree: dict[str, Any], more: Mapping[str, Any], origins: dict[str, str], origin: str, at: str = ""
-) -> None:
-    for name, value in more.items():
-        # Not every shell takes a dot in the name of a variable: STREAM_REC__BUS__SECURITY__SASL_PASSWORD.
-        key = name.replace("_", ".") if at == f"{'.'.join(SECURITY)}." else name
-        path = f"{at}{key}"
-        if isinstance(value, Mapping):
-            branch = tree.setdefault(key, {})
-            if isinstance(branch, dict):
-                _merge(branch, value, origins, origin, f"{path}.")
-                continue
-        tree[key] = value
-        origins[path] = origin
 
 
 def cache_folder() -> Path:

@@ -22,7 +22,7 @@ class Pairs(NamedTuple):
         table: int32 [2^b], pair at each place of an open-addressed table; NONE = free.
         a: int32 [pairs].
         b: int32 [pairs].
-        count: int32 [pairs].
+        together: int32 [pairs].
         next_of_a: int32 [pairs], the next pair with the same a.
         first_of: int32 [items], head of that list.
         rows_with: int32 [items], rows that had the item.
@@ -32,7 +32,7 @@ class Pairs(NamedTuple):
     table: NDArray[np.int32]
     a: NDArray[np.int32]
     b: NDArray[np.int32]
-    count: NDArray[np.int32]
+    together: NDArray[np.int32]
     next_of_a: NDArray[np.int32]
     first_of: NDArray[np.int32]
     rows_with: NDArray[np.int32]
@@ -46,13 +46,13 @@ class Pairs(NamedTuple):
     def with_room(self, n_more: int, n_items: int) -> Pairs:
         """The same with place for more pairs; the table stays at most half full."""
         n = int(self.size[0]) + n_more
-        a, b, count, next_of_a = (longer(array, n) for array in self[2:6])
+        a, b, together, next_of_a = (longer(array, n) for array in self[2:6])
         table = self.table
         if 2 * n > len(table):
             table = np.full(1 << (4 * n - 1).bit_length(), NONE, np.int32)
             _fill(table, a, b, int(self.size[0]))
         first_of, rows_with = longer(self.first_of, n_items), longer(self.rows_with, n_items, fill=0)
-        return Pairs(self.size, table, a, b, count, next_of_a, first_of, rows_with)
+        return Pairs(self.size, table, a, b, together, next_of_a, first_of, rows_with)
 
 
 class ItemKnn:
@@ -111,11 +111,11 @@ def _count(p: Pairs, i: int, j: int) -> None:
     if p.table[at] == NONE:
         pair = p.size[0]
         p.table[at] = pair
-        p.a[pair], p.b[pair], p.count[pair] = i, j, 0
+        p.a[pair], p.b[pair], p.together[pair] = i, j, 0
         p.next_of_a[pair] = p.first_of[i]
         p.first_of[i] = pair
         p.size[0] = pair + 1
-    p.count[p.table[at]] += 1
+    p.together[p.table[at]] += 1
 
 
 @njit(cache=True)
@@ -139,6 +139,6 @@ def _scores(p: Pairs, basis: NDArray[np.int32], shrink: float) -> NDArray[np.flo
         while pair != NONE:
             j = p.b[pair]
             length = np.sqrt(p.rows_with[i] * p.rows_with[j])
-            scores[j] = max(scores[j], 0.0) + p.count[pair] / (length + shrink)
+            scores[j] = max(scores[j], 0.0) + p.together[pair] / (length + shrink)
             pair = p.next_of_a[pair]
     return scores

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from producers.datasets import names, open_source
+from producers.feed import Row
 from producers.publisher import Publisher
 from producers.rows import to_interactions
 from producers.shop import ShopPlan
@@ -42,6 +43,14 @@ class BenchLog(NamedTuple):
     def head(self, n_events: int) -> BenchLog:
         """The first of them."""
         return BenchLog(self.name, self.frame.head(n_events))
+
+    def part(self, first: int, n_events: int) -> BenchLog:
+        """So many from number `first` on."""
+        return BenchLog(self.name, self.frame.slice(first, n_events))
+
+    def rows(self) -> list[Row]:
+        """As a feed takes them."""
+        return [Row(at, event, None) for at, event in enumerate(self.interactions())]
 
     def interactions(self) -> list[Interaction]:
         """As records."""

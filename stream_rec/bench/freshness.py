@@ -82,7 +82,7 @@ def measure(
         program: the worker.
         preload: events that the worker handles before.
     """
-    rows = [Row(at, event, None) for at, event in enumerate(log.interactions())]
+    rows = log.rows()
     settled = preload + int(rate * SETTLE_SECONDS)
     with start_stack(settings) as stack:
         ensure_topics(stack.settings.bus)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -30,9 +31,16 @@ class Scrape:
 
     def sum(self, series: str, **labels: str) -> float:
         """Of a series (named without our prefix) over all label sets that hold `labels`; 0 if there is none."""
+        return sum(self._values(series, labels))
+
+    def count(self, series: str, **labels: str) -> int:
+        """How many such label sets there are."""
+        return len(self._values(series, labels))
+
+    def _values(self, series: str, labels: Mapping[str, str]) -> list[float]:
         wanted = labels.items()
-        return sum(
+        return [
             sample.value
             for sample in self._samples
             if sample.name == PREFIX + series and wanted <= sample.labels.items()
-        )
+        ]

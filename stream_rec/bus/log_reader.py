@@ -19,6 +19,8 @@ CONSUME_SECONDS = 0.1
 """A read without news ends after this: so long a change of partitions may wait."""
 _CHUNK = 250
 """Records asked of the client at once: between two such questions the bound in bytes is looked at."""
+_MAX_POLL_MS = 86_400_000
+"""The longest there is: a reader that has nothing to read may be silent for days."""
 _ASK_SECONDS = 2.0
 """Where a log begins, asked when the place we were to read is gone."""
 _ENDED, _MOVED_ON = KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET
@@ -111,6 +113,7 @@ class LogReader:
                 "queued.min.messages": bus.follow_ahead_records,
                 "fetch.queue.backoff.ms": 5,  # by itself it would wait a second when that many are queued
                 "queued.max.messages.kbytes": max(1, bus.follow_ahead_bytes // 1024),
+                "max.poll.interval.ms": _MAX_POLL_MS,
                 "reconnect.backoff.ms": 50,
                 "reconnect.backoff.max.ms": int(bus.backoff_max_seconds * 1000),
             },

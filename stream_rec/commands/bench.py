@@ -90,6 +90,50 @@ def snapshot(json_file: JsonFile = None, config: ConfigFile = None, set_: Overri
 
 
 @bench.command()
+def start(
+    head: Annotated[int, typer.Option(min=1, help="events that the snapshot holds")] = 400_000,
+    tail: Annotated[int, typer.Option(min=1, help="events after it")] = 100_000,
+    repeats: Annotated[int, typer.Option(min=1, help="starts; the figure is their median")] = 3,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """How soon a worker is ready that starts from a snapshot and has a tail of the log to learn."""
+    from stream_rec.bench.start import run
+
+    _bench(lambda s, say: run(s, say, head=head, tail=tail, repeats=repeats), json_file, config, set_)
+
+
+@bench.command()
+def scale(
+    rate: Annotated[float, typer.Option(min=1, help="events per second, below capacity")] = 2000.0,
+    repeats: Repeats = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="measured in each run")] = 30.0,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """What an event costs one, two and three workers, against the formula of capacity."""
+    from stream_rec.bench.scale import Plan, run
+
+    _bench(lambda s, say: run(s, say, Plan(rate, seconds), repeats=repeats), json_file, config, set_)
+
+
+@bench.command()
+def two_workers(
+    events: Annotated[int, typer.Option(min=1, help="the first of the log")] = 500_000,
+    rate: Annotated[float, typer.Option(min=1, help="events per second, at most")] = 4000.0,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Whether two workers rank as well as one: the fresh prequential hit-rate at 20 of both."""
+    from stream_rec.bench.two_workers import run
+
+    _bench(lambda s, say: run(s, say, events=events, rate=rate), json_file, config, set_)
+
+
+@bench.command()
 def chaos(
     faults: Annotated[int, typer.Option(min=1, help="how many")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="of faults, moments and traffic")] = 1,

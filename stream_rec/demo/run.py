@@ -12,12 +12,12 @@ from producers.datasets import load_items, open_source
 from producers.publisher import Publisher
 from producers.stopping import stop_on_signals
 from schemas.records import Item, MetricPoint
+from stream_rec.bus.metric_points import read_points
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
 from stream_rec.demo.figures import Figures
 from stream_rec.demo.replaying import Replaying
 from stream_rec.demo.report import SHOWN_EVENTS, Outcome, print_next, print_totals, print_user
-from stream_rec.demo.totals import read_points
 from stream_rec.demo.view import view_on
 from stream_rec.demo.watch import Watch
 from stream_rec.errors import Unavailable

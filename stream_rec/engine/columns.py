@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.batch import EventBatch, IdColumn
+from stream_rec.engine.names import rows_of
 from stream_rec.kernels.ids import event_seeds, hash_ids
 from stream_rec.kernels.learn import Events
+from stream_rec.kernels.state import Scratch
+from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.settings import EngineSettings
 
 
@@ -28,3 +35,34 @@ def columns(batch: EventBatch, settings: EngineSettings) -> Events:
         weights=np.array([weights.get(t, 1.0) for t in batch.event_types], np.float32),
         seeds=seeds,
     )
+
+
+Marked = bool | NDArray[np.bool_]
+"""All or none of the events, or bool [n]."""
+LeftOut = Sequence[IdColumn] | None
+"""Items for each event, or none at all."""
+
+
+def without(
+    repeated: NDArray[np.int64], batch: EventBatch, judge: Marked, left_out: LeftOut
+) -> tuple[NDArray[np.int64], EventBatch, Marked, LeftOut]:
+    """A batch and what is asked of it without its repeats; first, int64 [m]: where the others stand in the batch."""
+    new = np.delete(np.arange(len(batch)), repeated)
+    if not len(repeated):
+        return new, batch, judge, left_out
+    judge = judge[new] if isinstance(judge, np.ndarray) else judge
+    left_out = None if left_out is None else [left_out[i] for i in new.tolist()]
+    return new, batch.only(new), judge, left_out
+
+
+@contextmanager
+def leaving_out(x: Scratch, items: VocabularyState, ids: IdColumn | None) -> Iterator[None]:
+    """These items take no part in the ranking that is judged inside."""
+    if ids is None:
+        yield
+        return
+    rows = rows_of(items, ids)
+    rows = rows[rows >= 0]
+    x.left_out[rows] = True
+    yield
+    x.left_out[rows] = False

@@ -6,8 +6,7 @@ the index's own rebuild, which is joined at a fixed event count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from schemas.batch import EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
 from stream_rec.engine import catalogue, create, lists, parts
-from stream_rec.engine.columns import columns
+from stream_rec.engine.columns import columns, leaving_out, without
 from stream_rec.engine.digest import digest
 from stream_rec.engine.identity import identity
 from stream_rec.engine.names import ItemNames, n_rows, rows_of, with_room
@@ -33,6 +32,7 @@ from stream_rec.kernels.learn import Events, Verdicts, advance, gather, user_of
 from stream_rec.kernels.state import N_LEARNED, State
 from stream_rec.kernels.vocabulary import EVICTED
 from stream_rec.measure.attribution import Attribution
+from stream_rec.models.ranker import hurry
 from stream_rec.settings import EngineSettings, MeasureSettings
 
 SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
@@ -115,11 +115,7 @@ class Engine:
         first = int(np.searchsorted(batch.offsets, position))
         evicted = self._evicted()
         repeated = self.repeats.mark(batch.span.partition, batch.event_ids, first)
-        new = np.delete(np.arange(len(batch)), repeated)
-        if len(repeated):
-            batch = batch.only(new)
-            judge_all = judge_all[new] if isinstance(judge_all, np.ndarray) else judge_all
-            left_out = None if left_out is None else [left_out[i] for i in new.tolist()]
+        new, batch, judge_all, left_out = without(repeated, batch, judge_all, left_out)
         verdicts = self._learn_from(batch, first, judge_all, frozen, left_out)
         self._advance_to(batch.span)
         users, items = (now - before for now, before in zip(self._evicted(), evicted, strict=True))
@@ -224,7 +220,8 @@ class Engine:
             train = judging and bool(trained[at]) and not frozen
             ask_next = until == stops[next_stop] and until < n
             flags = (judging, judging and has_vector, train, ask_next, frozen, gathered)
-            with self._leaving_out(left_out[at] if judging and left_out is not None else None):
+            out = left_out[at] if judging and left_out is not None else None
+            with leaving_out(self._scratch, self.state.items, out):
                 has_vector = self._advance(events, at, until, found, flags, verdicts)
             if not frozen:
                 self._rivers.learn(self.state, events, batch.values, at, until)
@@ -233,18 +230,6 @@ class Engine:
             next_stop += ask_next
             at = until
         return verdicts
-
-    @contextmanager
-    def _leaving_out(self, ids: IdColumn | None) -> Iterator[None]:
-        """These items take no part in the ranking that is judged inside."""
-        if ids is None:
-            yield
-            return
-        rows = rows_of(self.state.items, ids)
-        rows = rows[rows >= 0]
-        self._scratch.left_out[rows] = True
-        yield
-        self._scratch.left_out[rows] = False
 
     def _advance(
         self,
@@ -277,15 +262,8 @@ class Engine:
         return int(self.state.users.scalars[EVICTED]), int(self.state.items.scalars[EVICTED])
 
     def on_drift(self) -> None:
-        """Let the ranker move faster for a while: its Adagrad sums shrink to a quarter, its steps double."""
-        ranker = self.state.ranker
-        for squares in (
-            ranker.linear_squares,
-            ranker.hidden_squares,
-            ranker.bias_squares,
-            ranker.out_squares,
-        ):
-            squares[:] *= 0.25
+        """Let the ranker move faster for a while. The log does not tell when; the journal does."""
+        hurry(self.state.ranker)
 
     # ---- recommend ----
 

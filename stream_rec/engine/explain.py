@@ -1,4 +1,4 @@
-"""Why an item stands where it stands: what every source says of it, in the ranker's slopes."""
+"""Why an item stands where it stands: what every source adds to its score, and the reason that slates name."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from stream_rec.kernels.candidates import N_CANDIDATES
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.learn import LEAST_SLOPE
 
+_NOTHING = 1e-6
+"""Less is rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Explained:
@@ -26,7 +29,8 @@ class Explained:
         place: in the slate that the engine makes now, from 1; None = it is not in it.
         score: the blend of all sources; None = no source brings the item up.
         reason: the loudest source, and the user's item it started from, as in a slate; None like the score.
-        by_source: what each source adds to the score; those that add nothing are left out. Their sum is the score.
+        by_source: what each source adds to the score, and under `context` what the session's length adds; what adds
+            nothing is left out. Their sum is the score.
     """
 
     item_id: str
@@ -52,10 +56,19 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         if c is None:
             answers.append(Explained(item, places.get(item), None, None, {}))
             continue
-        said = _by_source(engine, x.slopes * x.features[:, c])
-        parts = {name: float(part) for name, part in zip(engine.sources, said, strict=True) if part}
-        answers.append(Explained(item, places.get(item), float(x.scores[c]), _reason(engine, c), parts))
+        score = float(x.scores[c])
+        answers.append(Explained(item, places.get(item), score, _reason(engine, c), _parts(engine, c, score)))
     return answers
+
+
+def _parts(engine: Engine, c: int, score: float) -> dict[str, float]:
+    """Where a candidate stands the ranker is linear: a hidden unit above 0 counts as it is, another not at all."""
+    x, ranker = engine._scratch, engine.state.ranker
+    slopes = ranker.linear + (ranker.out * (x.units[:, c] > 0)) @ ranker.hidden
+    said = _by_source(engine, slopes * x.features[:, c])
+    parts = {name: float(part) for name, part in zip(engine.sources, said, strict=True)}
+    parts["context"] = score - sum(parts.values())
+    return {name: part for name, part in parts.items() if abs(part) > _NOTHING}
 
 
 def _reason(engine: Engine, c: int) -> Reason:

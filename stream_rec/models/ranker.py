@@ -71,3 +71,9 @@ def empty(n_features: int) -> RankerState:
         out_squares=np.ones(N_HIDDEN, np.float32),
         loss=np.zeros(4, np.float64),
     )
+
+
+def hurry(ranker: RankerState) -> None:
+    """Sums shrink to a quarter, so steps double."""
+    for squares in (ranker.linear_squares, ranker.hidden_squares, ranker.bias_squares, ranker.out_squares):
+        squares *= np.float32(0.25)

@@ -88,14 +88,14 @@ class Journal:
                 f"cannot write a journal to {folder}: {error.strerror}", fix="set journal.folder"
             ) from error
 
-    def ran(self, topic: str, partition: int, first: int, next_: int) -> None:
-        """Offsets first ... next_ - 1 were learned just now."""
+    def ran(self, topic: str, partition: int, first: int, next_: int, n: int) -> None:
+        """Offsets first ... next_ - 1 were learned just now, n of them records."""
         last = self._entries[-1] if self._entries else None
         joins = isinstance(last, Run) and (last.topic, last.partition, last.next) == (topic, partition, first)
         if isinstance(last, Run) and joins:
-            self._entries[-1] = Run(topic, partition, last.first, next_)
+            self._entries[-1] = Run(topic, partition, last.first, next_, last.n + n)
         else:
-            self._entries.append(Run(topic, partition, first, next_))
+            self._entries.append(Run(topic, partition, first, next_, n))
         self._positions[topic, partition] = next_
         self._unflushed += next_ - first
         if self._unflushed >= self._settings.flush_events or len(self._entries) >= _ENTRIES:

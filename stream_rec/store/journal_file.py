@@ -54,12 +54,13 @@ def state_of(head: Head) -> str:
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """Offsets first ... next - 1 of a partition were learned, nothing else between them."""
+    """Offsets first ... next - 1 of a partition were learned, nothing else between them; n of them were records."""
 
     topic: str
     partition: int
     first: int
     next: int
+    n: int
 
 
 class Drifted(msgspec.Struct, frozen=True, array_like=True, tag=2):

@@ -38,32 +38,7 @@ class Lineage:
         self.is_torn = False
 
     def entries(self) -> Iterator[Entry]:
-        """Runs, joined where one continues the other, and marks; up to a hole, a torn block or a contradiction."""
-        last: Run | None = None
-        for entry in self._read():
-            if isinstance(entry, Run) and last is not None and _continues(last, entry):
-                last = Run(last.topic, last.partition, last.first, entry.next)
-                continue
-            if last is not None:
-                yield last
-            last = None
-            if isinstance(entry, Run):
-                last = entry
-            else:
-                yield entry
-        if last is not None:
-            yield last
-
-    def reaches(self, topic: str, partition: int, offset: int) -> bool:
-        """Was this record learned here, after the state it begins at?"""
-        return any(
-            isinstance(entry, Run)
-            and (entry.topic, entry.partition) == (topic, partition)
-            and entry.first <= offset < entry.next
-            for entry in self.entries()
-        )
-
-    def _read(self) -> Iterator[Entry]:
+        """Runs and marks; up to a hole, a torn block or a contradiction."""
         self.is_torn = True
         positions = _positions(self._segments[0].head)
         sequence = self._segments[0].head.sequence
@@ -82,6 +57,15 @@ class Lineage:
                 return
             sequence += 1
         self.is_torn = False
+
+    def reaches(self, topic: str, partition: int, offset: int) -> bool:
+        """Was this record learned here, after the state it begins at?"""
+        return any(
+            isinstance(entry, Run)
+            and (entry.topic, entry.partition) == (topic, partition)
+            and entry.first <= offset < entry.next
+            for entry in self.entries()
+        )
 
 
 def lineages(folder: Path, state: str, positions: Positions, topic_ids: Mapping[str, str]) -> list[Lineage]:
@@ -117,7 +101,3 @@ def _segments(folder: Path) -> Iterator[Segment]:
 
 def _positions(head: Head) -> dict[tuple[str, int], int]:
     return {(topic, partition): at for topic, partition, at in head.positions}
-
-
-def _continues(run: Run, entry: Run) -> bool:
-    return (run.topic, run.partition, run.next) == (entry.topic, entry.partition, entry.first)

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from stream_rec import logs
 from stream_rec.clock import Clock
-from stream_rec.errors import Unavailable
+from stream_rec.errors import Unavailable, UnusableSnapshot
 from stream_rec.store.snapshots import Snapshotable, SnapshotInfo, SnapshotStore
 from stream_rec.store.snapshots_data import buffers, sealed
 from stream_rec.store.snapshots_facts import Facts
@@ -50,7 +51,10 @@ class Writing:
             raise Unavailable("snapshots", f"{self._part}: {error.strerror or error}") from error
         finally:
             self._part.unlink(missing_ok=True)
-        self._store.prune(self._clock.now())
+        try:
+            self._store.prune(self._clock.now())
+        except (Unavailable, UnusableSnapshot) as error:
+            logs.get("snapshot").warning("old snapshots were not deleted", why=str(error))
         return SnapshotInfo.of(header)
 
     def give_up(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import redis
 
 from producers.publisher import Publisher
 from schemas.records import Interaction
-from stream_rec.bench import freshness, pipeline
+from stream_rec.bench import freshness, pipeline, scale, start, two_workers
 from stream_rec.bench.bench_log import PLAN, BenchLog
 from stream_rec.bench.verify import verify
 from stream_rec.bus.topics import ensure_topics
@@ -65,3 +66,44 @@ def test_freshness_has_a_floor_without_an_engine() -> None:
     assert figures["watched"] > 0
     assert figures["not_seen"] == 0
     assert figures["p99_ms"] >= figures["p50_ms"] > 0
+
+
+def test_three_workers_cost_what_the_formula_makes_of_one_and_two() -> None:
+    runs = {"1 worker": 100.0, "2 workers": 130.0, "3 workers": 150.0}
+    more = {"idle_us_per_s": 5_000.0, "behind": 3.0}
+    results = {
+        name: [{"cpu_us": cpu, "backlog_s": 600 / cpu, **more} for cpu in (cpu_us, cpu_us)]
+        for name, cpu_us in runs.items()
+    }
+    figures = scale.summary(results)
+    assert (figures["l_us"], figures["r_us"], figures["predicted_us_w3"]) == (30, 70, 160)
+    assert figures["prediction_error"] == pytest.approx(1 / 15)
+    assert (figures["wall_ratio"], figures["wall_ratio_w3"]) == (pytest.approx(1.3), pytest.approx(1.5))
+
+
+def test_events_in_lots_come_at_the_rate_all_the_same() -> None:
+    due = [scale.InLots(100.0).due(n, 0.0) for n in (0, 24, 25, 49, 50, 1_000)]
+    assert due == [0.0, 0.0, 0.25, 0.25, 0.5, 10.0]
+
+
+def test_two_workers_are_measured_at_a_rate_that_both_can_do() -> None:
+    plan = scale.Plan(500.0, 2.0, preload=1_000, settle_seconds=1.0, idle_seconds=1.0, backlog=1_000)
+    figures = scale.measure(scale.own_partitions(Settings()), log(plan.events), 2, plan)
+    assert figures["cpu_us"] > 0
+    assert figures["idle_us_per_s"] > 0
+    assert figures["backlog_s"] > 0
+
+
+def test_one_and_two_workers_are_asked_about_the_same_events() -> None:
+    settings, events = two_workers.own_partitions(Settings()), log(3_000)
+    one = two_workers.measure(settings, events, 1, 3_000.0)
+    two = two_workers.measure(settings, events, 2, 3_000.0)
+    assert one["asked"] == two["asked"] > 50
+    assert one["lost"] == two["lost"] == 0
+    assert 0 < one["hit_rate"] < 1
+
+
+def test_a_worker_starts_from_the_snapshot_and_learns_the_tail() -> None:
+    figures = start.run(Settings(), lambda _: None, head=3_000, tail=1_000, repeats=1)
+    assert (figures["head_events"], figures["tail_events"]) == (3_000, 1_000)
+    assert figures["ready_s"] > 0

@@ -56,6 +56,10 @@ def test_passwords_are_masked_and_what_is_no_secret_is_not() -> None:
         "store.url=rediss://app:hunter2@redis.example:6380/0?password=hunter2",
         "--set",
         'bus.security={"sasl.username"="app", "sasl.password"="hunter2", "ssl.key.password"="hunter2"}',
+        "--set",
+        "snapshot.url=sftp://app:hunter2@files.example/snapshots",
+        "--set",
+        'snapshot.options={"secret"="hunter2"}',
     )
     assert "hunter2" not in json.dumps(listed)
     assert listed["store.url"]["value"].startswith("rediss://app:********@redis.example:6380/0")

@@ -61,7 +61,7 @@ class Scene:
         self.learning = Learning(
             bus.prefix, self.notes, self.engine, lambda batch: batch.epoch == self.epoch_of(batch)
         )
-        self.learning.on_learned = lambda span, first: self.spans.append((span, first))
+        self.learning.on_learned = lambda span, first, _: self.spans.append((span, first))
         partitions = ensure_topics(bus)
         self.counts = {name: partitions[name] for name in FOLLOWED}
         self.follower = Follower(bus, self.learning, self.engine, self.epochs.__getitem__, self.counts)

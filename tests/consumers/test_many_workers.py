@@ -6,7 +6,7 @@ import asyncio
 import gc
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -17,15 +17,14 @@ from consumers.worker import Worker
 from schemas.codec import encode
 from schemas.records import Item
 from schemas.topics import full_name
-from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.engine.engine import Engine
 from stream_rec.settings import BusSettings, Settings, StoreSettings
+from tests.consumers.group import n_learned, owned, served, split, until
 from tests.consumers.publishing import clicks, publish, publish_events
 from tests.consumers.running import behind, slates
 from tests.consumers.serving import SMALL, serving
 from tests.consumers.witness import wrongly_learned
-from tests.waiting import wait_until_async
 
 
 @pytest.fixture(autouse=True)
@@ -39,45 +38,9 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"engine": SMALL})
 
 
-async def until(condition: Callable[[], bool], what: str) -> None:
-    await wait_until_async(condition, 60, what)
-
-
-def n_learned(engine: Engine) -> int:
-    return int(engine.stats()["events_learned"])
-
-
 def reached(engine: Engine) -> dict[tuple[str, int], int]:
     """Positions in partitions that hold something."""
     return {where: position for where, position in engine.position.items() if position}
-
-
-def owned(worker: Worker) -> set[tuple[str, int]]:
-    return set(worker.ownership.owned) if worker.ownership.ready.is_set() else set()
-
-
-async def split(settings: Settings, *workers: Worker) -> None:
-    """Until every partition has one owner."""
-    n = 3 * settings.bus.partitions
-
-    def is_split() -> bool:
-        found = [owned(worker) for worker in workers]
-        return all(worker.ownership.ready.is_set() for worker in workers) and (
-            sum(map(len, found)) == n == len(set().union(*found))
-        )
-
-    await until(is_split, "every partition to have one owner")
-
-
-async def served(settings: Settings, n_events: int) -> None:
-    def is_served() -> bool:
-        found = [at for at in lag(settings.bus) if at.topic == "events"]
-        return sum(at.end for at in found) == n_events and all(at.lag == 0 for at in found)
-
-    deadline = asyncio.get_running_loop().time() + 60
-    while not await asyncio.to_thread(is_served):
-        assert asyncio.get_running_loop().time() < deadline, "not all is committed"
-        await asyncio.sleep(0.1)
 
 
 def test_two_workers_learn_everything_through_joining_and_leaving_under_traffic(settings: Settings) -> None:

@@ -108,7 +108,7 @@ def test_only_the_owner_of_the_first_partition_writes(settings: Settings, is_our
 
     async def scenario() -> None:
         thread = EngineThread(Engine(settings.engine, settings.measure))
-        snapshots = Snapshots(settings, thread, SystemClock(), lambda: is_ours, dict)
+        snapshots = Snapshots(settings, thread, SystemClock(), lambda: is_ours, dict, lambda _: None)
         await snapshots.look()
         thread._engine = uninterrupted(settings, EVERY)
         await snapshots.look()

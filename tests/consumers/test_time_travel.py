@@ -142,7 +142,7 @@ class Run:
     def take(self, where: Where, batch: Fetched) -> None:
         first = self.engine.position.get(where, batch.start)
         learn(self.engine, self.settings.ingest, where, batch)
-        self.order.learned(batch.span(where[0]), first)
+        self.order.learned(batch.span(where[0]), first, len(batch))
         self.batches += 1
 
 
@@ -230,6 +230,23 @@ def test_behind_a_torn_end_the_rest_is_merged_and_said(world: Settings, tmp_path
     found = again(world)
     assert found.engine.position == run.engine.position
     assert "the journal ends before" in found.doubts[0]
+
+
+def test_records_that_were_compacted_away_since_are_missed(
+    world: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compaction leaves no trace in the log but a gap, which may always have been there: the journal has counted."""
+    run = Run(world)
+    learned = run.order.learned
+    monkeypatch.setattr(
+        run.order, "learned", lambda span, first, n: learned(span, first, n + (span.topic == "items"))
+    )
+    run.learn(12)
+    found = again(world)
+    assert found.merged == 0
+    assert [doubt.partition(" ")[2] for doubt in found.doubts] == [
+        f"records of items/{partition} are no longer in the log" for partition in range(4)
+    ]
 
 
 def test_until_a_time_it_is_what_the_worker_knew_before_it_knew_anything_later(any_world: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import msgspec
 import numpy as np
@@ -33,9 +34,16 @@ def learned(engine: Engine) -> dict[str, History]:
 
 def recount(bus: BusSettings, length: int) -> dict[str, History]:
     """The same from the log, for histories of a length."""
+    return histories(
+        (msgspec.json.decode(message.value(), type=Interaction) for message in messages(bus, "events")),
+        length,
+    )
+
+
+def histories(events: Iterable[Interaction], length: int) -> dict[str, History]:
+    """The same of these events."""
     items: dict[str, list[str]] = defaultdict(list)
-    for message in messages(bus, "events"):
-        event = msgspec.json.decode(message.value(), type=Interaction)
+    for event in events:
         items[event.user_id].append(event.item_id)
     return {user: (len(of_user), of_user[-length:]) for user, of_user in items.items()}
 

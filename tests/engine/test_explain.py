@@ -32,6 +32,18 @@ def test_it_says_of_a_slate_what_the_slate_says(learned: Engine, user: str) -> N
         assert (each.reason.item_id or "") == because
 
 
+def test_without_what_the_context_adds_the_sources_alone_make_the_score() -> None:
+    e = engine(train_sample=1.0, max_items=200)
+    learn(e, random_log(6, 1500, users=20, items=120))
+    assert any(
+        "context" in each.by_source for each in explain(e, "u1", e.recommend(["u1"]).items[0], "default")
+    )
+    e.state.ranker.bias[:] = 0.0
+    for each in explain(e, "u1", e.recommend(["u1"]).items[0], "default"):
+        assert abs(each.by_source.get("context", 0.0)) < 1e-4
+        assert each.by_source.keys() & set(e.sources)
+
+
 def test_an_item_that_no_source_brings_up_has_no_score_and_no_reason(learned: Engine) -> None:
     (told,) = explain(learned, "u1", ["never heard of"], "default")
     assert (told.place, told.score, told.reason, told.by_source) == (None, None, None, {})

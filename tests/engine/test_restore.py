@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from schemas.batch import EventBatch, Span
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import ConfigError
 from tests.engine.worlds import Record, answers, click, engine, learn, random_log
@@ -123,13 +124,8 @@ def test_a_missing_array_is_refused_and_nothing_is_changed() -> None:
     a = engine()
     learn(a, a_log(2))
     whole = kept(a)
-    for name in (
-        "state.users.scalars",
-        "state.ranker.own",
-        "attribution.marks",
-        "index.vectors",
-        "index.counts",
-    ):
+    for part in ("state.", "index.", "attribution."):
+        name = next(each for each in whole if each.startswith(part))
         b = engine()
         with pytest.raises(ConfigError):
             b.restore({each: array for each, array in whole.items() if each != name}, a.position)
@@ -168,3 +164,16 @@ def test_the_digest_tells_positions_and_indexes_apart() -> None:
     del b.position["items", 9]
     b._vectors._index.remove(np.arange(20, dtype=np.int32))
     assert a.digest() != b.digest()
+
+
+def test_a_producers_repeat_is_known_after_a_restart() -> None:
+    def sent(start: int) -> EventBatch:
+        return EventBatch.of(
+            [("u", "i", 1e9)], span=Span("events", 0, 0, start, start + 1), event_ids=["once"]
+        )
+
+    before = crowded()
+    before.learn(sent(0))
+    after = restored(before)
+    assert after.learn(sent(1)).n_repeated == 1
+    assert after.n_learned == 1

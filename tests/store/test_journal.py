@@ -34,6 +34,15 @@ def journal(
     )
 
 
+def ran(j: Journal, topic: str, partition: int, first: int, next_: int) -> None:
+    """Of every two offsets one holds a record."""
+    j.ran(topic, partition, first, next_, (next_ - first) // 2)
+
+
+def run(topic: str, partition: int, first: int, next_: int) -> Run:
+    return Run(topic, partition, first, next_, (next_ - first) // 2)
+
+
 def only(folder: Path, state: str = "", positions: Positions | None = None) -> Lineage:
     found = lineages(folder, state, positions or {}, IDS)
     assert len(found) == 1
@@ -45,24 +54,24 @@ def segments(folder: Path) -> list[Path]:
 
 
 def test_batches_that_follow_one_another_in_a_partition_are_one_run(tmp_path: Path) -> None:
-    j = journal(tmp_path, flush_events=150)
+    j = journal(tmp_path)
     for start in range(0, 400, 100):
-        j.ran("events", 0, start, start + 100)
-    j.ran("events", 1, 7, 9)
-    j.ran("events", 0, 400, 401)
+        ran(j, "events", 0, start, start + 100)
+    ran(j, "events", 1, 7, 9)
+    ran(j, "events", 0, 400, 401)
     j.flush()
-    expected = [Run("events", 0, 0, 400), Run("events", 1, 7, 9), Run("events", 0, 400, 401)]
+    expected = [run("events", 0, 0, 400), run("events", 1, 7, 9), run("events", 0, 400, 401)]
     assert list(only(tmp_path).entries()) == expected
 
 
 def test_marks_stand_where_they_happened(tmp_path: Path) -> None:
     j = journal(tmp_path)
-    j.ran("events", 0, 0, 5)
+    ran(j, "events", 0, 0, 5)
     j.drifted()
-    j.ran("events", 0, 5, 6)
+    ran(j, "events", 0, 5, 6)
     j.forgot((1 << 64) - 1)
     j.flush()
-    expected: list[Entry] = [Run("events", 0, 0, 5), Drifted(), Run("events", 0, 5, 6), Forgot((1 << 64) - 1)]
+    expected: list[Entry] = [run("events", 0, 0, 5), Drifted(), run("events", 0, 5, 6), Forgot((1 << 64) - 1)]
     assert list(only(tmp_path).entries()) == expected
 
 
@@ -81,7 +90,7 @@ def test_from_every_snapshot_on_it_tells_what_came_after(
         where = (str(rng.choice(["events", "items"])), int(rng.integers(3)))
         first = at.get(where, int(rng.integers(3)))
         at[where] = first + int(rng.integers(1, 20))
-        j.ran(*where, first, at[where])
+        ran(j, *where, first, at[where])
         learned += [(*where, offset) for offset in range(first, at[where])]
         if rng.random() < 0.1:
             saved[j.saved()] = (dict(at), len(learned))
@@ -93,7 +102,7 @@ def test_from_every_snapshot_on_it_tells_what_came_after(
 
 def test_a_state_that_the_journal_never_had_has_no_lineage(tmp_path: Path) -> None:
     j = journal(tmp_path)
-    j.ran("events", 0, 0, 5)
+    ran(j, "events", 0, 0, 5)
     state = j.saved()
     assert lineages(tmp_path, state, {("events", 0): 4}, IDS) == []
     assert lineages(tmp_path, "other", {("events", 0): 5}, IDS) == []
@@ -104,16 +113,16 @@ def test_a_state_that_the_journal_never_had_has_no_lineage(tmp_path: Path) -> No
 def test_workers_that_start_from_one_snapshot_have_a_lineage_each(tmp_path: Path) -> None:
     at = {("events", 0): 5}
     first = journal(tmp_path)
-    first.ran("events", 0, 0, 5)
+    ran(first, "events", 0, 0, 5)
     state = first.saved()
-    first.ran("events", 1, 0, 2)
+    ran(first, "events", 1, 0, 2)
     first.flush()
     second = journal(tmp_path, positions=at, base=state, at=200.0)
-    second.ran("events", 0, 5, 8)
+    ran(second, "events", 0, 5, 8)
     second.flush()
     a, b = lineages(tmp_path, state, at, IDS)
-    assert (list(a.entries()), a.started_ms) == ([Run("events", 1, 0, 2)], 100_000)
-    assert (list(b.entries()), b.started_ms) == ([Run("events", 0, 5, 8)], 200_000)
+    assert (list(a.entries()), a.started_ms) == ([run("events", 1, 0, 2)], 100_000)
+    assert (list(b.entries()), b.started_ms) == ([run("events", 0, 5, 8)], 200_000)
     assert b.reaches("events", 0, 7)
     assert not b.reaches("events", 0, 8)
     assert not b.reaches("events", 0, 4), "it was learned before the snapshot"
@@ -123,7 +132,7 @@ def test_workers_that_start_from_one_snapshot_have_a_lineage_each(tmp_path: Path
 def test_what_stands_before_a_torn_block_counts(tmp_path: Path, damage: str) -> None:
     j = journal(tmp_path)
     for partition in range(3):
-        j.ran("events", partition, 0, 10)
+        ran(j, "events", partition, 0, 10)
         j.flush()
     path = segments(tmp_path)[0]
     raw = bytearray(path.read_bytes())
@@ -132,18 +141,18 @@ def test_what_stands_before_a_torn_block_counts(tmp_path: Path, damage: str) -> 
     else:
         raw[-3] ^= 1
     path.write_bytes(raw)
-    assert list(only(tmp_path).entries()) == [Run("events", 0, 0, 10), Run("events", 1, 0, 10)]
+    assert list(only(tmp_path).entries()) == [run("events", 0, 0, 10), run("events", 1, 0, 10)]
 
 
 @pytest.mark.parametrize("damage", ["torn", "gone", "beheaded"])
 def test_nothing_is_told_from_behind_a_hole(tmp_path: Path, damage: str) -> None:
     """Not even where positions would fit: a mark may have been lost."""
     j = journal(tmp_path)
-    j.ran("events", 0, 0, 10)
+    ran(j, "events", 0, 0, 10)
     j.saved()
     j.drifted()
     state = j.saved()
-    j.ran("events", 0, 10, 20)
+    ran(j, "events", 0, 10, 20)
     j.flush()
     hurt = segments(tmp_path)[1]
     if damage == "torn":
@@ -152,8 +161,8 @@ def test_nothing_is_told_from_behind_a_hole(tmp_path: Path, damage: str) -> None
         hurt.unlink()
     else:
         hurt.write_bytes(b"SRJ1")
-    assert list(only(tmp_path).entries()) == [Run("events", 0, 0, 10)]
-    assert list(only(tmp_path, state, {("events", 0): 10}).entries()) == [Run("events", 0, 10, 20)]
+    assert list(only(tmp_path).entries()) == [run("events", 0, 0, 10)]
+    assert list(only(tmp_path, state, {("events", 0): 10}).entries()) == [run("events", 0, 10, 20)]
 
 
 def test_it_never_takes_more_than_its_bound_and_the_oldest_part_goes(tmp_path: Path) -> None:
@@ -161,7 +170,7 @@ def test_it_never_takes_more_than_its_bound_and_the_oldest_part_goes(tmp_path: P
     at = {("events", partition): 0 for partition in range(2)}
     for step in range(20_000):
         where = ("events", step % 2)
-        j.ran(*where, at[where], at[where] + 10)
+        ran(j, *where, at[where], at[where] + 10)
         at[where] += 10
         if step == 15_000:
             state, late = j.saved(), dict(at)
@@ -178,12 +187,12 @@ def test_what_is_older_than_the_oldest_kept_snapshot_goes_with_it(tmp_path: Path
     j = journal(tmp_path)
     states = []
     for n in range(5):
-        j.ran("events", 0, n, n + 1)
+        ran(j, "events", 0, n, n + 1)
         states.append(j.saved())
     j.keep(states[3:])
     assert len(segments(tmp_path)) == 2
     assert lineages(tmp_path, states[2], {("events", 0): 3}, IDS) == []
-    assert list(only(tmp_path, states[3], {("events", 0): 4}).entries()) == [Run("events", 0, 4, 5)]
+    assert list(only(tmp_path, states[3], {("events", 0): 4}).entries()) == [run("events", 0, 4, 5)]
     j.keep({"of another worker"})
     assert len(segments(tmp_path)) == 2
 
@@ -193,13 +202,13 @@ def test_a_disk_that_fills_up_ends_the_journal_and_not_the_worker(
 ) -> None:
     folder = tmp_path / "journal"
     j = journal(folder)
-    j.ran("events", 0, 0, 5)
+    ran(j, "events", 0, 0, 5)
     j.flush()
     for path in segments(folder):
         path.unlink()
     folder.rmdir()
     folder.write_bytes(b"")
-    j.ran("events", 0, 5, 9)
+    ran(j, "events", 0, 5, 9)
     j.flush()
     assert j.saved() == ""
     assert "".join(capfd.readouterr()).count("the journal ends here") == 1

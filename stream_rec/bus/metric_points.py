@@ -1,4 +1,4 @@
-"""Totals of a whole run, from the topic `metrics`: what the worker wrote down, not what a poll happened to see."""
+"""The topic `metrics`, read to its end: what the workers wrote down, not what a poll happened to see."""
 
 from __future__ import annotations
 
