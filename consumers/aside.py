@@ -1,4 +1,4 @@
-"""Questions to servers that may take long, asked beside the main loop."""
+"""Work that may take long, done beside the main loop: questions to servers, files, compiling."""
 
 from __future__ import annotations
 
@@ -35,3 +35,14 @@ async def aside(call: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name=getattr(call, "__name__", "aside"), daemon=True).start()
     return await answer
+
+
+async def unless(stopping: asyncio.Event, call: Callable[[], T]) -> T | None:
+    """The same; None when `stopping` is set first, and what the call does ends with the process."""
+    answer, stopped = asyncio.ensure_future(aside(call)), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait([answer, stopped], return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else None
+    finally:
+        stopped.cancel()
+        answer.cancel()

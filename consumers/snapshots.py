@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from consumers.beside import beside
+from consumers.aside import aside, unless
 from consumers.engine_thread import EngineThread
 from consumers.order import STATE_NOTE
 from stream_rec import logs
@@ -81,7 +81,7 @@ async def restored_at_start(
         log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
         return Start(engine, {STATE_NOTE: restored.info.name, **restored.info.notes})
 
-    return await beside("start", start, stopping) or Start(make_engine(settings.engine, settings.measure), {})
+    return await unless(stopping, start) or Start(make_engine(settings.engine, settings.measure), {})
 
 
 class Snapshots:
@@ -158,7 +158,7 @@ class Snapshots:
             return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
 
         if self._writer is None:
-            self._writer = await beside("snapshot", make, asyncio.Event())
+            self._writer = await aside(make)
 
     async def _begin(self, every_events: int, *, durable: bool = True) -> None:
         try:
@@ -193,7 +193,7 @@ class Snapshots:
 
     async def _finish(self, writing: Writing, durable: bool) -> None:
         try:
-            info = await beside("snapshot", partial(writing.finish, durable=durable), asyncio.Event())
+            info = await aside(partial(writing.finish, durable=durable))
             if info is not None:
                 seconds = round(self._clock.monotonic() - self._began, 1)
                 self._log.info(
@@ -204,7 +204,7 @@ class Snapshots:
                     seconds=seconds,
                 )
             if durable:
-                kept = await beside("snapshot", self._kept, asyncio.Event())
+                kept = await aside(self._kept)
                 self._engine.submit(lambda _: self._keep(kept or ()))
         except Exception as error:  # noqa: BLE001 - file systems raise what they like; learning goes on without
             self._log.warning("no snapshot was written", why=str(error))

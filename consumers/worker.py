@@ -17,7 +17,7 @@ from faust.types import TP
 from consumers import library_logs
 from consumers.app import make_app
 from consumers.arrival import arrive
-from consumers.beside import beside
+from consumers.aside import unless
 from consumers.emit import Emitter
 from consumers.engine_thread import EngineThread
 from consumers.events import EventsHandler
@@ -345,7 +345,7 @@ async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, make_e
             loop.add_signal_handler(number, stopping.set)
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
     # Before the group counts on us.
-    await beside("warm-up", warm_up, stopping)
+    await unless(stopping, warm_up)
     start = await restored_at_start(settings, stopping, make_engine)
     if stopping.is_set():
         return 0
