@@ -32,7 +32,7 @@ RATES = RankerRates(
     threshold=20.0,
     most=3.0,
 )
-"""A false alarm comes once in some 170,000 examples if losses are independent and normal; it costs little."""
+"""A false alarm costs little: for a while steps are larger than they need be."""
 N_HIDDEN = 8
 HIDDEN_DEVIATION = 0.5
 """Of the units' first weights, which must differ for the units to learn different things."""
