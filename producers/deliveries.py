@@ -22,12 +22,19 @@ class Deliveries:
 
     def __init__(self, bus: BusSettings) -> None:
         self._bus = bus
+        self.n_waiting = 0
+        """Records queued whose report has not come. (The client's own length counts its error events, too.)"""
         self._n_failed = 0
         self._first_failure: StreamRecError | None = None
         self._last_trouble: KafkaError | None = None
 
+    def queued(self) -> None:
+        """A record was given to the client: one report will come."""
+        self.n_waiting += 1
+
     def counted(self, error: KafkaError | None, message: Message) -> None:
         """The report of a record that nobody waits for."""
+        self.n_waiting -= 1
         if error is not None:
             self._n_failed += 1
             self._first_failure = self._first_failure or self.ours(error, len(message))

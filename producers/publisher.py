@@ -16,7 +16,7 @@ from schemas.records import Impression, Interaction, Item, TopicName
 from schemas.rules import check_id, check_impression, check_interaction, check_item
 from schemas.topics import Ack, full_name, key_of, topic_of
 from stream_rec.bus.clients import producer_config
-from stream_rec.bus.topics import missing_topics, partition_counts
+from stream_rec.bus.lag import OffsetReader
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError, ContractError, StreamRecError
 from stream_rec.settings import BusSettings, IngestSettings
@@ -161,6 +161,7 @@ class Publisher:
                     raise self._deliveries.gave_up("the queue stayed full") from None
             except KafkaException as error:
                 raise self._deliveries.ours(error.args[0], len(value or b"")) from error
+        self._deliveries.queued()
         self._producer.poll(0)
 
     def poll(self, seconds: float = 0.0) -> None:
@@ -170,7 +171,7 @@ class Publisher:
 
     def __len__(self) -> int:
         """Records sent and not yet acknowledged."""
-        return len(self._producer)
+        return self._deliveries.n_waiting
 
     def flush(self, timeout_seconds: float | None = None) -> None:
         """Wait until everything that was sent is acknowledged.
@@ -182,7 +183,7 @@ class Publisher:
             ContractError: a record was refused by the bus.
             Unavailable: some records were given up, or are still unacknowledged; says how many.
         """
-        self._wait(lambda: len(self._producer) == 0, "all records", timeout_seconds)
+        self._wait(lambda: not len(self), "all records", timeout_seconds)
 
     def __enter__(self) -> Publisher:
         return self
@@ -215,10 +216,13 @@ class Publisher:
             raise ConfigError(f"Kafka client: {error.args[0].str()}", fix="correct bus.security") from error
 
     def _check_topic(self, topic: TopicName) -> None:
-        """Refuse a topic that is not there: brokers would make it, with the wrong number of partitions."""
+        """Refuse a topic that is not there, and wait until all its partitions serve.
+
+        Brokers would make a missing one, with the wrong number of partitions. And a leader that is not there yet may
+        refuse the first batch of a producer and take the second: records of one key would change their order.
+        """
         seconds = min(self._bus.admin_timeout_seconds, self._bus.publish_timeout_seconds)
-        if not partition_counts(self._bus.model_copy(update={"admin_timeout_seconds": seconds}), [topic]):
-            raise missing_topics(self._bus, [topic])
+        OffsetReader(self._bus.model_copy(update={"admin_timeout_seconds": seconds})).starts([topic])
         self._known.add(topic)
 
     def _wait(self, done: Callable[[], bool], what: str, timeout_seconds: float | None = None) -> None:
@@ -229,6 +233,6 @@ class Publisher:
         while not done():
             self._deliveries.raise_failure()
             if self._clock.monotonic() > deadline:
-                raise self._deliveries.gave_up(f"{len(self._producer)} of {what} are not acknowledged")
+                raise self._deliveries.gave_up(f"{len(self)} of {what} are not acknowledged")
             self._producer.flush(_POLL_SECONDS)  # unlike a poll, it does not linger
         self._deliveries.raise_failure()

@@ -36,6 +36,7 @@ _SILENCE = {
 _COMPLAINT_SECONDS = 2.0
 _POLL_SECONDS = 0.1
 _PASSING = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -89,7 +90,7 @@ def reader(bus: BusSettings, more: Mapping[str, Any]) -> Consumer:
 
 
 def passes(error: KafkaException) -> bool:
-    """Does it pass by itself in moments: partitions or groups are being given to a broker."""
+    """Does it pass by itself in moments: partitions (of a topic that is there) or groups are being given to a broker."""
     return error.args[0].code() in _PASSING
 
 

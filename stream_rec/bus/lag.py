@@ -88,6 +88,16 @@ class OffsetReader:
         """The next offset to be written, by topic and partition. At least as new as the call."""
         return self._asked(lambda deadline: self._ends(self._partitions(names), deadline))
 
+    def starts(self, names: Collection[TopicName] = FOLLOWED) -> dict[tuple[TopicName, int], int]:
+        """The first offset that is still kept, by topic and partition.
+
+        The leaders themselves answer, so whoever has the answer knows that they serve. (Metadata names the leader of a
+        new partition a moment before it does.)
+        """
+        return self._asked(
+            lambda deadline: self._listed(self._partitions(names), OffsetSpec.earliest(), deadline)
+        )
+
     def bounds(self, names: Collection[TopicName] = FOLLOWED) -> dict[tuple[TopicName, int], tuple[int, int]]:
         """The first offset that is still kept and the next to be written, by topic and partition."""
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 from faust.types import TP
 
@@ -26,7 +26,7 @@ from schemas.topics import full_name
 from stream_rec.bus.fetched import Fetched
 from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.tansu import TansuServer
-from stream_rec.bus.topics import ensure_topics
+from stream_rec.bus.topics import ensure_topics, partition_counts
 from stream_rec.engine.engine import Engine
 from stream_rec.settings import BusSettings, EngineSettings, Settings
 from tests.waiting import wait_until_async
@@ -110,11 +110,18 @@ def follow(bus: BusSettings, meanwhile: Callable[[Scene], Awaitable[None]]) -> S
 
 def write(bus: BusSettings, n: int, name: TopicName = "events", partitions: int = 4) -> None:
     """N records to each partition."""
+    failed: list[KafkaError] = []
+
+    def report(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            failed.append(error)
+
     producer = Producer({"bootstrap.servers": bus.bootstrap, "queue.buffering.max.messages": 1_000_000})
     for i in range(n):
         for partition in range(partitions):
-            producer.produce(full_name(bus.prefix, name), f"{i}", f"{i}", partition)
+            producer.produce(full_name(bus.prefix, name), f"{i}", f"{i}", partition, on_delivery=report)
     assert producer.flush(60) == 0
+    assert failed == []
 
 
 def test_it_learns_every_partition_from_its_beginning_to_its_end_and_on(settings: Settings) -> None:
@@ -269,6 +276,8 @@ def test_partitions_that_are_added_are_followed_too(kafka: str, prefix: str) -> 
         added = admin.create_partitions([NewPartitions(full_name(prefix, "events"), 6)])
         for future in added.values():
             await asyncio.to_thread(future.result)
+        # The broker says yes a moment before it names the new ones: a producer would refuse to write to them.
+        await wait_until_async(lambda: partition_counts(bus, ["events"]).get("events") == 6)
         await asyncio.to_thread(write, bus, 100, partitions=6)
         await wait_until_async(lambda: scene.n_learned() == 800)
         watching.cancel()
