@@ -90,7 +90,7 @@ def reader(bus: BusSettings, more: Mapping[str, Any]) -> Consumer:
 
 
 def passes(error: KafkaException) -> bool:
-    """Does it pass by itself in moments: partitions (of a topic that is there) or groups are being given to a broker."""
+    """Does it pass by itself in moments: partitions of a topic that is there, or groups, are given to a broker."""
     return error.args[0].code() in _PASSING
 
 

@@ -18,6 +18,8 @@ from stream_rec.bus.fetched import Fetched, cut
 
 _QUIET_FACTOR = 2
 """How much longer the broker may hold an empty fetch when nothing came for a whole timeout."""
+_LONGEST_WAIT_SECONDS = 5.0
+"""The most that the embedded broker is given to find the place it was asked for."""
 
 
 class _DaemonThread(WorkerThread):  # type: ignore[misc]
@@ -41,6 +43,8 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         super().__post_init__()
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
+        self._wait_seconds: float = self.app.bus.fetch_wait_seconds
+        self._starved_since_ms: int | None = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -52,7 +56,7 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
     def _wait_ms(self, *, quiet: bool = False) -> int:
-        return max(1, int(self.app.bus.fetch_wait_seconds * 1000)) * (_QUIET_FACTOR if quiet else 1)
+        return max(1, int(self._wait_seconds * 1000)) * (_QUIET_FACTOR if quiet else 1)
 
     async def fetch(
         self, partitions: Collection[TP], credits: Mapping[str, int], timeout: float
@@ -93,9 +97,39 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
             if not batches and not self._woken:
                 await self._wait(fetcher, timeout)
                 batches = self._cut(fetcher, partitions, credits)
+                self._give_more_time(None if batches else self._starved_ms(fetcher, partitions, credits))
                 fetcher._fetch_max_wait_ms = self._wait_ms(quiet=not batches and not self._woken)
             self._woken = False
         return batches
+
+    def _starved_ms(self, fetcher: Any, partitions: Collection[TP], credits: Mapping[str, int]) -> int | None:
+        """When the broker last said that a partition has more than we have of it, and yet gave nothing; else None.
+
+        The embedded broker goes through all batches of a partition to find the place that it is asked for, and answers
+        with nothing when the wait is over before it is there.
+        """
+        said: list[int] = []
+        subscriptions = fetcher._subscriptions
+        for tp in partitions:
+            partition = TopicPartition(*tp)
+            if not subscriptions.is_assigned(partition) or partition in fetcher._records:
+                continue
+            state = subscriptions.subscription.assignment.state_value(partition)
+            if credits.get(tp.topic, 0) <= 0 or not state.has_valid_position or state.highwater is None:
+                continue
+            # Behind the last stable offset a transaction is open: there is nothing for us yet.
+            end = state.highwater if state.lso is None or state.lso < 0 else min(state.highwater, state.lso)
+            if state.position < end:
+                said.append(state.timestamp)
+        return max(said, default=None)
+
+    def _give_more_time(self, starved_ms: int | None) -> None:
+        """Double the wait when for two of them the broker has gone on answering with nothing."""
+        if starved_ms is None or self._starved_since_ms is None:
+            self._starved_since_ms = starved_ms
+        elif starved_ms - self._starved_since_ms > 2 * self._wait_ms(quiet=True):
+            self._wait_seconds = min(2 * self._wait_seconds, _LONGEST_WAIT_SECONDS)
+            self._starved_since_ms = starved_ms
 
     async def _wait(self, fetcher: Any, timeout: float) -> None:
         """Until data has come, `wake`, or the timeout."""

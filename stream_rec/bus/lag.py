@@ -159,28 +159,24 @@ class OffsetReader:
         consumer.assign([self._on_bus(*at, offset) for at, offset in begin.items()])
         try:
             while waiting:
-                spoke = waiting.intersection(
-                    map(self._answered, consumer.consume(_CONSUME, _CONSUME_SECONDS))
-                )
-                for at in spoke:
-                    ends[at] = consumer.get_watermark_offsets(self._on_bus(*at), cached=True)[1]
+                for message in consumer.consume(_CONSUME, _CONSUME_SECONDS):
+                    _refuse(message)
+                # Tansu goes through all of a partition first: its answer may come without the records it was asked for,
+                # because the wait is over, but not without the watermark.
+                spoke = {
+                    at: end
+                    for at in waiting
+                    if (end := consumer.get_watermark_offsets(self._on_bus(*at), cached=True)[1]) >= 0
+                }
+                ends |= spoke
                 # Tansu fills a fetch from the front of the list while it may wait: the rest would starve.
                 consumer.pause([self._on_bus(*at) for at in spoke])
-                waiting -= spoke
+                waiting -= spoke.keys()
                 if waiting and _left(deadline) <= 0:
                     raise self._late(waiting)
         finally:
             consumer.close()
         return {at: ends[at] for at in begin}
-
-    def _answered(self, message: Message) -> tuple[TopicName, int] | None:
-        """Which partition spoke, by a record or its end; None = an error that librdkafka recovers from."""
-        error = message.error()
-        if error is None or error.code() == KafkaError._PARTITION_EOF:
-            return self._ours(TopicPartition(message.topic(), message.partition()))
-        if not error.retriable():
-            raise KafkaException(error)
-        return None
 
     def _late(self, waiting: set[tuple[TopicName, int]]) -> Unavailable:
         first = "/".join(map(str, min(waiting)))
@@ -209,6 +205,13 @@ class OffsetReader:
         name = short_name(self._bus.prefix, at.topic)
         assert name is not None, f"{at.topic} was not asked for"
         return name, at.partition
+
+
+def _refuse(message: Message) -> None:
+    """Raise an error that librdkafka does not recover from."""
+    error = message.error()
+    if error is not None and error.code() != KafkaError._PARTITION_EOF and not error.retriable():
+        raise KafkaException(error)
 
 
 def _line(at: tuple[TopicName, int], start: int, end: int, committed: int | None) -> PartitionLag:

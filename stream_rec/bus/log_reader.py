@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from faust.types import TP
 
 from stream_rec.bus.clients import reader, translated
@@ -22,7 +23,11 @@ _CHUNK = 250
 _MAX_POLL_MS = 86_400_000
 """The longest there is: a reader that has nothing to read may be silent for days."""
 _ASK_SECONDS = 2.0
-"""Where a log begins, asked when the place we were to read is gone."""
+"""Where a log begins and ends, asked when nothing comes from the place we were to read."""
+_LONGEST_WAIT_MS = 5_000
+"""The most that the embedded broker is given to find the place it was asked for."""
+_PATIENCE = 10
+"""It is given twice as much when nothing has come in so many waits, though there is something."""
 _ENDED, _MOVED_ON = KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET
 
 
@@ -104,18 +109,23 @@ class LogReader:
     def __init__(self, bus: BusSettings) -> None:
         self._bus = bus
         self._places: dict[TP, _Place] = {}
-        self._consumer = reader(
-            bus,
+        self._wait_ms = int(CONSUME_SECONDS * 1000)
+        self._fed_at = time.monotonic()
+        self._consumer = self._connected()
+
+    def _connected(self) -> Consumer:
+        return reader(
+            self._bus,
             {
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",  # what is gone is to be told, not passed over
-                "fetch.wait.max.ms": int(CONSUME_SECONDS * 1000),
-                "queued.min.messages": bus.follow_ahead_records,
+                "fetch.wait.max.ms": self._wait_ms,
+                "queued.min.messages": self._bus.follow_ahead_records,
                 "fetch.queue.backoff.ms": 5,  # by itself it would wait a second when that many are queued
-                "queued.max.messages.kbytes": max(1, bus.follow_ahead_bytes // 1024),
+                "queued.max.messages.kbytes": max(1, self._bus.follow_ahead_bytes // 1024),
                 "max.poll.interval.ms": _MAX_POLL_MS,
                 "reconnect.backoff.ms": 50,
-                "reconnect.backoff.max.ms": int(bus.backoff_max_seconds * 1000),
+                "reconnect.backoff.max.ms": int(self._bus.backoff_max_seconds * 1000),
             },
         )
 
@@ -159,6 +169,12 @@ class LogReader:
             seconds = 0.0
             if len(messages) < _CHUNK:
                 break
+        if news or not self._is_starved():
+            self._fed_at = time.monotonic()
+        elif time.monotonic() - self._fed_at > _PATIENCE * self._wait_ms / 1000:
+            self._fed_at = time.monotonic()
+            if self._is_answering():
+                self._wait_longer()
         return reads + [self._places[tp].cut(tp) for tp in news]
 
     def ends(self) -> dict[TP, int]:
@@ -181,6 +197,23 @@ class LogReader:
         if error.fatal() or not (error.retriable() or error.code() in _PASSING):
             raise translated(KafkaException(error), self._bus, 0.0)
         return []
+
+    def _is_starved(self) -> bool:
+        """Has a partition more than has come? See `bus.fetch_thread`: the embedded broker may need a longer wait."""
+        return any(self._places[tp].next not in (None, end) for tp, end in self.ends().items())
+
+    def _is_answering(self) -> bool:
+        tp = next(iter(self._places))
+        with suppress(KafkaException):
+            return self._consumer.get_watermark_offsets(TopicPartition(*tp), timeout=_ASK_SECONDS) is not None
+        return False
+
+    def _wait_longer(self) -> None:
+        """With a new client, which goes on where this one was: a client's wait cannot be changed."""
+        self._wait_ms = min(2 * self._wait_ms, _LONGEST_WAIT_MS)
+        self._consumer.close()
+        self._consumer = self._connected()
+        self._consumer.assign([_at(tp, place.next) for tp, place in self._places.items()])
 
     def _pass_over(self, tp: TP) -> list[Read]:
         place = self._places[tp]

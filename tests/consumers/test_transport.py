@@ -60,15 +60,16 @@ def log(settings: Settings) -> Log:
 
 @contextmanager
 def consuming(log: Log, notes: Path, *mode: str) -> Iterator[subprocess.Popen[bytes]]:
-    argv = [
-        sys.executable,
-        "-m",
-        "tests.consumers.transport_process",
-        log.bus.bootstrap,
-        log.topic,
-        log.group,
-    ]
-    process = subprocess.Popen([*argv, str(log.bus.session_timeout_seconds), str(notes), *mode])
+    with consuming_topic(log.bus, log.topic, notes, *mode) as process:
+        yield process
+
+
+@contextmanager
+def consuming_topic(
+    bus: BusSettings, topic: str, notes: Path, *mode: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    argv = [sys.executable, "-m", "tests.consumers.transport_process", bus.bootstrap, topic, bus.group]
+    process = subprocess.Popen([*argv, str(bus.session_timeout_seconds), str(notes), *mode])
     try:
         yield process
     finally:

@@ -1,9 +1,9 @@
 """A bare consumer on the batch transport, in a process of its own: acks every batch, and notes when and which.
 
-    python -m tests.consumers.transport_process BOOTSTRAP TOPIC GROUP SESSION_SECONDS NOTES [stopped]
+    python -m tests.consumers.transport_process BOOTSTRAP TOPIC GROUP SESSION_SECONDS NOTES [stopped | hasty]
 
 Each line of NOTES is an ack: seconds (monotonic), partition, start, next. With `stopped` the agent takes one batch
-and never ends it.
+and never ends it. With `hasty` the broker has 1 ms for a fetch at first.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Ready:
 async def main(bootstrap: str, topic: str, group: str, session: str, notes: str, mode: str = "") -> None:
     owner, ended = Ready(), asyncio.Event()
     bus = BusSettings(bootstrap=bootstrap, group=group, session_timeout_seconds=float(session))
+    if mode == "hasty":
+        bus = bus.model_copy(update={"fetch_wait_seconds": 0.001})
     owner.app = app = BatchApp(bus, owner, lambda _: ended.set())
     with open(notes, "w", buffering=1) as out:  # noqa: PTH123 - line by line, also when killed
 

@@ -1,0 +1,69 @@
+"""The embedded broker goes through all of a partition at every fetch; when the wait is over it answers with nothing.
+
+Whoever reads has to give it the time. The waits are short here, so that the log need not be long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from faust.types import TP
+
+from stream_rec.bus import lag, log_reader
+from stream_rec.bus.log_reader import LogReader, Start
+from stream_rec.bus.tansu import TansuServer
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.settings import BusSettings
+from tests.consumers.test_transport import acks, consuming_topic
+from tests.waiting import wait_until
+
+N = 200_000
+PER_BATCH = 2
+NEAR_THE_END = N - 1_000
+
+
+@pytest.fixture(scope="module")
+def bus() -> Iterator[BusSettings]:
+    """One partition of very many small batches, on a broker of its own."""
+    with TansuServer.start() as broker:
+        bus = BusSettings(bootstrap=broker.bootstrap, partitions=1, group="long")
+        ensure_topics(bus)
+        producer = Producer({"bootstrap.servers": bus.bootstrap, "batch.num.messages": PER_BATCH})
+        for i in range(N):
+            producer.produce("events", b"an event", b"a key")
+            if i % 10_000 == 0:
+                producer.flush()
+        assert producer.flush(60) == 0
+        yield bus
+
+
+def test_the_end_of_a_long_log_is_found(bus: BusSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(lag._FETCH, "fetch.wait.max.ms", 1)
+    assert lag.ends(bus, "events") == {0: N}
+
+
+def test_a_reader_gets_to_the_end_of_a_long_log(bus: BusSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_reader, "CONSUME_SECONDS", 0.001)
+    offsets: list[int] = []
+    with closing(LogReader(bus)) as reader:
+        reader.begin({TP("events", 0): Start(0, NEAR_THE_END)})
+
+        def is_there() -> bool:
+            for read in reader.read():
+                offsets.extend(read.batch.offsets)
+            return len(offsets) == N - NEAR_THE_END
+
+        wait_until(is_there, 60, "the end")
+    assert offsets == list(range(NEAR_THE_END, N))
+
+
+def test_a_worker_of_the_group_gets_to_the_end_of_a_long_log(bus: BusSettings, tmp_path: Path) -> None:
+    plain = Consumer({"bootstrap.servers": bus.bootstrap, "group.id": bus.group})
+    plain.commit(offsets=[TopicPartition("events", 0, NEAR_THE_END)], asynchronous=False)
+    with consuming_topic(bus, "events", tmp_path / "notes", "hasty"):
+        wait_until(lambda: plain.committed([TopicPartition("events", 0)], 10)[0].offset == N, 60, "the end")
+    assert acks(tmp_path / "notes")[0][2] == NEAR_THE_END
