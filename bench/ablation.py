@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from producers.datasets import load_columns, open_source
 from stream_rec.engine.warm import warm_up
-from stream_rec.evaluate.evaluation import evaluate
-from stream_rec.evaluate.rules import Rules
-from stream_rec.first_events import FirstEvents
-from stream_rec.models import ranker
+from stream_rec.offline.datasets.first_events import FirstEvents
+from stream_rec.offline.datasets.named import load_columns, open_source
+from stream_rec.offline.evaluate.evaluation import evaluate
+from stream_rec.offline.evaluate.rules import Rules
 from stream_rec.settings import EngineSettings, load
+from stream_rec.sources import ranker
 
 WHOLE = "nothing"
 SHOWN = ("hr", "mrr", "index_only_hits")

@@ -19,14 +19,14 @@ from pathlib import Path
 import redis
 from redis.asyncio import Redis
 
-from schemas.records import AsOf
 from stream_rec.bench.harness import Figures, calibration_ms, in_turns, medians, say_on_stderr
+from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import connect
 from stream_rec.store.encoding import EncodedSlate, encode_slates
 from stream_rec.store.keys import Keys
 from stream_rec.store.markers import Markers
-from stream_rec.store.redis_server import RedisServer
 from stream_rec.store.slates import SlateStore
 
 K = 20

@@ -14,41 +14,45 @@ from typing import Any
 
 from faust.types import TP
 
-from consumers import library_logs
-from consumers.app import make_app
-from consumers.arrival import arrive
-from consumers.aside import unless
-from consumers.emit import Emitter
-from consumers.engine_thread import EngineThread
-from consumers.events import EventsHandler
-from consumers.follower import Follower
-from consumers.handler import Handlers
-from consumers.health import Distance, Health
-from consumers.impressions import ImpressionsHandler
-from consumers.items import ItemsHandler
-from consumers.learning import Learning
-from consumers.line import Surroundings
-from consumers.lists import Lists
-from consumers.order import Order
-from consumers.ownership import Ownership
-from consumers.reports import Reach, Reports
-from consumers.rewrite import Rewriter
-from consumers.rounds import Rounds
-from consumers.snapshots import WRITERS_PARTITION, MakeEngine, Snapshots, restored_at_start
-from consumers.topic_watch import TopicWatch
-from consumers.warm import warm_up
-from schemas.records import TopicName
-from schemas.topics import full_name
 from stream_rec import logs
-from stream_rec.bus.fetched import Fetched
+from stream_rec.bus.batch import Fetched
 from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import ensure_topics, log_id
 from stream_rec.bus.transport import BatchConsumer
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.consumers.handlers.base import Handlers
+from stream_rec.consumers.handlers.events import EventsHandler
+from stream_rec.consumers.handlers.impressions import ImpressionsHandler
+from stream_rec.consumers.handlers.items import ItemsHandler
+from stream_rec.consumers.output.emitter import Emitter
+from stream_rec.consumers.periodic.health import Distance, Health
+from stream_rec.consumers.periodic.item_lists import Lists
+from stream_rec.consumers.periodic.metric_reports import Reach, Reports
+from stream_rec.consumers.periodic.scheduler import Rounds
+from stream_rec.consumers.periodic.slate_repair import Rewriter
+from stream_rec.consumers.periodic.snapshots import (
+    WRITERS_PARTITION,
+    MakeEngine,
+    Snapshots,
+    restored_at_start,
+)
+from stream_rec.consumers.pipeline import Surroundings
+from stream_rec.consumers.replication.catch_up import arrive
+from stream_rec.consumers.replication.follower import Follower
+from stream_rec.consumers.replication.learn_gate import Learning
+from stream_rec.consumers.replication.learn_order import Order
+from stream_rec.consumers.replication.ownership import Ownership
+from stream_rec.consumers.replication.topic_watcher import TopicWatch
+from stream_rec.consumers.runtime import library_logs
+from stream_rec.consumers.runtime.background import unless
+from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.consumers.runtime.warm_up import warm_up
+from stream_rec.consumers.topology import make_app
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import GapError, StreamRecError, Unavailable
-from stream_rec.measure.exposition import MetricsServer, registry
-from stream_rec.measure.measures import Measures
+from stream_rec.feedback.measures import Measures
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import Settings
 from stream_rec.store.connection import connect
 from stream_rec.store.last_values import LastValuesStore
@@ -56,6 +60,7 @@ from stream_rec.store.lists import ListStore
 from stream_rec.store.markers import Markers
 from stream_rec.store.slates import SlateStore
 from stream_rec.store.waiting import until_available
+from stream_rec.telemetry.prometheus import MetricsServer, registry
 
 REPORT_SECONDS = 1.0
 LOOK_SECONDS = 2.0

@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import (
+from stream_rec.errors import ContractError
+from stream_rec.schemas.columns import (
     Decoded,
     EventBatch,
     IdColumn,
@@ -22,10 +23,16 @@ from schemas.batch import (
     Rejected,
     Span,
 )
-from schemas.reading import UNREADABLE, one_by_one, read
-from schemas.records import DeadLetter, Impression, Interaction, Item, Record
-from schemas.rules import FLOAT32_MAX, TS_END, check_id, check_impression, check_interaction, check_item
-from stream_rec.errors import ContractError
+from stream_rec.schemas.reading import UNREADABLE, one_by_one, read
+from stream_rec.schemas.records import DeadLetter, Impression, Interaction, Item, Record
+from stream_rec.schemas.validation import (
+    FLOAT32_MAX,
+    TS_END,
+    check_id,
+    check_impression,
+    check_interaction,
+    check_item,
+)
 from stream_rec.settings import IngestSettings
 
 _DETAIL_CHARACTERS = 500

@@ -1,6 +1,6 @@
 """JSON Schemas of the records, for producers and readers in other languages; made from the records.
 
-`python -m schemas.json_schema` writes them anew.
+`python -m stream_rec.schemas.json_schema` writes them anew.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from schemas.records import AsOf, Reason, Record, SlateItem
-from schemas.topics import TOPICS
+from stream_rec.schemas.records import AsOf, Reason, Record, SlateItem
+from stream_rec.schemas.topics import TOPICS
 
 FOLDER = Path(__file__).parent / "json"
 _PARTS: tuple[type[msgspec.Struct], ...] = (AsOf, Reason, SlateItem)

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from schemas.batch import Rejected
-from schemas.records import Impression, Interaction, Item
 from stream_rec.errors import ContractError
+from stream_rec.schemas.columns import Rejected
+from stream_rec.schemas.records import Impression, Interaction, Item
 from stream_rec.settings import IngestSettings
 
 R = TypeVar("R", Interaction, Item, Impression)

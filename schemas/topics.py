@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
-from schemas.records import (
+from stream_rec.schemas.records import (
     DeadLetter,
     Impression,
     Interaction,

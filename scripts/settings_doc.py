@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from stream_rec.settings import Settings
-from stream_rec.settings_table import list_settings
+from stream_rec.settings.table import list_settings
 
 DOC = Path(__file__).parents[1] / "docs" / "configuration.md"
 BEGIN, END = "<!-- settings -->\n", "<!-- /settings -->"

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from stream_rec.masking import hidden
+from stream_rec.settings.masking import hidden
 
 
 def configure(level: str = "info", *, as_json: bool = False) -> None:

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from stream_rec.bus.tansu import TansuServer
+from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.embedded.tansu import TansuServer
 from stream_rec.settings import BusSettings, Settings, StoreSettings
-from stream_rec.store.redis_server import RedisServer
 from tests.kafka import apache_kafka
 
 

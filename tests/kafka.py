@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from stream_rec.bus.broker_server import answers
-from stream_rec.bus.kafka_server import VERSION, KafkaServer, jars, java, properties
+from stream_rec.embedded.broker import answers
+from stream_rec.embedded.kafka import VERSION, KafkaServer, jars, java, properties
+from stream_rec.embedded.server import free_port
 from stream_rec.errors import StreamRecError, Unavailable
-from stream_rec.server import free_port
 from tests.waiting import wait_until
 
 IMAGE = f"apache/kafka:{VERSION}"

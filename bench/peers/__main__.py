@@ -16,11 +16,11 @@ from rich.console import Console
 from bench.peers.grids import PEERS, Entry
 from bench.peers.layout import SEED, layout
 from bench.peers.report import flat, report
-from producers.datasets import load_columns, open_source
 from stream_rec.bench.harness import calibration_ms, say_on_stderr
 from stream_rec.engine.warm import warm_up
 from stream_rec.errors import ConfigError
-from stream_rec.first_events import FirstEvents
+from stream_rec.offline.datasets.first_events import FirstEvents
+from stream_rec.offline.datasets.named import load_columns, open_source
 from stream_rec.settings import load
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from bench.peers.stream import Stream
 from stream_rec.errors import ConfigError
-from stream_rec.evaluate.plan import Plan
-from stream_rec.evaluate.rules import Rules
+from stream_rec.offline.evaluate.plan import Plan
+from stream_rec.offline.evaluate.rules import Rules
 
 SEARCH_PART = 0.2
 REHEARSAL_FROM = 0.5
@@ -21,7 +21,7 @@ def layout(log: pl.DataFrame, *, asks: int, exclude_seen: bool) -> Stream:
     """Lay out the comparison.
 
     Args:
-        log: good rows in log order, in the form of `producers.rows.LOG_SCHEMA`.
+        log: good rows in log order, in the form of `stream_rec.offline.datasets.rows.LOG_SCHEMA`.
         asks: size of the seeded sample of queries in the last 80 %; half as many are asked in the search.
         exclude_seen: as in Rules.
 

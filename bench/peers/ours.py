@@ -12,9 +12,9 @@ from bench.peers.protocol import K, Outcome
 from bench.peers.stream import Stream
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.warm import warm_up
-from stream_rec.evaluate.plan import Plan
-from stream_rec.evaluate.rules import Rules
-from stream_rec.evaluate.run import Run
+from stream_rec.offline.evaluate.plan import Plan
+from stream_rec.offline.evaluate.rules import Rules
+from stream_rec.offline.evaluate.run import Run
 from stream_rec.settings import EngineSettings, ScenarioSettings
 
 
@@ -25,7 +25,7 @@ def run(log: Path, stream: Stream) -> Outcome:
     slates of one user.
 
     Args:
-        log: Parquet in the form of `producers.rows.LOG_SCHEMA`, the rows of the stream.
+        log: Parquet in the form of `stream_rec.offline.datasets.rows.LOG_SCHEMA`, the rows of the stream.
         stream: what is asked.
     """
     warm_up()

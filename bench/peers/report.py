@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from bench.peers.protocol import K
-from stream_rec.evaluate.ranks import figures
+from stream_rec.offline.evaluate.ranks import figures
 
 QUALITY = (f"hr@{K}", f"mrr@{K}", f"ndcg@{K}")
 COSTS = ("update_us", "recommend_us_p50", "recommend_us_p99", "seconds")

@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 import polars as pl
 
-from producers.datasets import names, open_source
-from producers.feed import Row
-from producers.publisher import Publisher
-from producers.rows import to_interactions
-from producers.shop import ShopPlan
-from producers.simulate import simulated_log
-from schemas.codec import encode
-from schemas.records import Interaction
-from schemas.topics import key_of
-from stream_rec.first_events import FirstEvents
+from stream_rec.offline.datasets.first_events import FirstEvents
+from stream_rec.offline.datasets.named import names, open_source
+from stream_rec.offline.datasets.rows import to_interactions
+from stream_rec.producers.feed.feed import Row
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.producers.simulate.shop import ShopPlan
+from stream_rec.producers.simulate.simulator import simulated_log
+from stream_rec.schemas.codec import encode
+from stream_rec.schemas.records import Interaction
+from stream_rec.schemas.topics import key_of
 from stream_rec.settings import DataSettings
 
 GLOBO = "globo-news"
@@ -27,7 +27,7 @@ class BenchLog(NamedTuple):
 
     Attributes:
         name: where they are from; every output says it.
-        frame: in the form of `producers.rows.LOG_SCHEMA`, good rows only.
+        frame: in the form of `stream_rec.offline.datasets.rows.LOG_SCHEMA`, good rows only.
     """
 
     name: str

@@ -13,13 +13,13 @@ import time
 import numpy as np
 import polars as pl
 
-from producers.datasets import load_columns
-from producers.shop import ShopPlan
-from producers.simulate import simulated_log
 from stream_rec.bench.harness import Figures, Say, calibration_ms
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import ConfigError
-from stream_rec.evaluate.events import batches
+from stream_rec.offline.datasets.named import load_columns
+from stream_rec.offline.evaluate.events import batches
+from stream_rec.producers.simulate.shop import ShopPlan
+from stream_rec.producers.simulate.simulator import simulated_log
 from stream_rec.settings import Settings
 
 DATA_SETS = ("diginetica", "globo-news")

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from consumers.worker import run
-from schemas.batch import EventBatch
 from stream_rec import logs
+from stream_rec.consumers.worker import run
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Judged, Learned, Ranked
+from stream_rec.schemas.columns import EventBatch
 from stream_rec.settings import EngineSettings, MeasureSettings, load
 
 

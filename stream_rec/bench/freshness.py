@@ -2,7 +2,7 @@
 
 Each run has servers and a worker of its own. The worker first handles `PRELOAD_EVENTS`, so that the engine has
 something to rank; then events come at a steady rate, and some of them are watched from outside: see
-`stream_rec.freshness` for what is timed.
+`stream_rec.serve.freshness_probe` for what is timed.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from producers.feed import Feed, Row
-from producers.pace import PerSecond
-from producers.publisher import Publisher
 from stream_rec.bench.bench_log import BenchLog
 from stream_rec.bench.harness import Figures, Say, calibration_ms, in_turns, medians
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
+from stream_rec.embedded.stack import start_stack, without_addresses
+from stream_rec.embedded.worker import WORKER, WorkerProcess
 from stream_rec.errors import Unavailable
-from stream_rec.freshness import FreshnessProbe, WatchedPublisher, percentile
+from stream_rec.producers.feed.feed import Feed, Row
+from stream_rec.producers.feed.pace import PerSecond
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.serve.freshness_probe import FreshnessProbe, WatchedPublisher, percentile
 from stream_rec.settings import Settings
-from stream_rec.stack import start_stack, without_addresses
-from stream_rec.worker_process import WORKER, WorkerProcess
 
 FLOOR_WORKER = ("stream_rec.bench.floor_worker",)
 PRELOAD_EVENTS = 100_000

@@ -11,10 +11,10 @@ import os
 import numpy as np
 import psutil
 
-from schemas.batch import EventBatch, Span
 from stream_rec.bench.harness import Figures, Say, calibration_ms
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.memory import accounted
+from stream_rec.engine.state.memory import accounted
+from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.settings import Settings
 
 CHUNK = 50_000

@@ -13,20 +13,20 @@ import sys
 import time
 from collections.abc import Mapping
 
-from producers.publisher import Publisher
-from schemas.topics import full_name
 from stream_rec.bench.bench_log import BenchLog
 from stream_rec.bench.harness import Figures, Say, calibration_ms, in_turns, medians
 from stream_rec.bench.scrape import Scrape
 from stream_rec.bench.verify import verify
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
+from stream_rec.embedded.server import free_port
+from stream_rec.embedded.stack import start_stack, without_addresses
+from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.errors import Unavailable
-from stream_rec.measure.series import STAGES
-from stream_rec.server import free_port
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import Settings
-from stream_rec.stack import start_stack, without_addresses
-from stream_rec.worker_process import WorkerProcess
+from stream_rec.telemetry.series import STAGES
 
 MIN_EVENTS = 200_000
 MIN_SECONDS = 30.0

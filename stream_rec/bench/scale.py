@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from producers.feed import Feed
-from producers.publisher import Publisher
 from stream_rec.bench.bench_log import BenchLog
 from stream_rec.bench.harness import Figures, Say, calibration_ms, in_turns, medians
 from stream_rec.bench.workers import Workers
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
+from stream_rec.embedded.stack import start_stack, without_addresses
 from stream_rec.errors import Unavailable
+from stream_rec.producers.feed.feed import Feed
+from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.settings import Settings
-from stream_rec.stack import start_stack, without_addresses
 
 WORKERS = (1, 2, 3)
 PARTITIONS = 6
@@ -39,7 +39,7 @@ _NO_LISTS = ("--set", "store.similar_per_second=0")
 
 @dataclass(frozen=True, slots=True)
 class InLots:
-    """So many events a second, in `LOTS_PER_SECOND` lots; a pace of `producers.pace`.
+    """So many events a second, in `LOTS_PER_SECOND` lots; a pace of `stream_rec.producers.feed.pace`.
 
     Args:
         rate: events per second, > 0.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream_rec.measure.catalogue import PREFIX
+from stream_rec.telemetry.metric_table import PREFIX
 
 _TIMEOUT_SECONDS = 10.0
 

@@ -18,15 +18,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from schemas.batch import EventBatch, Span
 from stream_rec.bench.harness import Figures, Say, calibration_ms
 from stream_rec.bench.memory import full, user_id
 from stream_rec.clock import SystemClock
 from stream_rec.engine.engine import Engine
+from stream_rec.history.snapshots.facts import Facts, LogFacts
+from stream_rec.history.snapshots.store import SnapshotInfo, SnapshotStore
+from stream_rec.history.snapshots.writer import SnapshotWriter
+from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.settings import Settings, SnapshotSettings
-from stream_rec.store.snapshots import SnapshotInfo, SnapshotStore
-from stream_rec.store.snapshots_facts import Facts, LogFacts
-from stream_rec.store.snapshots_writer import SnapshotWriter
 
 MIB = 2**20
 REPEATS = 3

@@ -11,16 +11,16 @@ import statistics
 import tempfile
 import time
 
-from producers.publisher import Publisher
 from stream_rec.bench.bench_log import BenchLog
 from stream_rec.bench.harness import Figures, Say, calibration_ms, shown
 from stream_rec.bench.workers import STALL_SECONDS, Workers
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
+from stream_rec.embedded.stack import start_stack, without_addresses
 from stream_rec.errors import Unavailable
+from stream_rec.history.snapshots.store import SnapshotInfo, SnapshotStore
+from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.settings import Settings, SnapshotSettings
-from stream_rec.stack import start_stack, without_addresses
-from stream_rec.store.snapshots import SnapshotInfo, SnapshotStore
 
 _POLL_SECONDS = 0.2
 

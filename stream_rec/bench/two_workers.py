@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import statistics
 
-from producers.feed import Feed, Progress
-from producers.pace import PerSecond
-from producers.publisher import Publisher
 from stream_rec.bench.bench_log import BenchLog
 from stream_rec.bench.harness import Figures, Say, calibration_ms, in_turns
 from stream_rec.bench.verify import verify
 from stream_rec.bench.workers import Workers
 from stream_rec.bus.metric_points import read_points
 from stream_rec.bus.topics import ensure_topics
-from stream_rec.measure.points import total
+from stream_rec.embedded.stack import start_stack, without_addresses
+from stream_rec.producers.feed.feed import Feed, Progress
+from stream_rec.producers.feed.pace import PerSecond
+from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.settings import Settings
-from stream_rec.stack import start_stack, without_addresses
+from stream_rec.telemetry.points import total
 
 K = 20
 PARTITIONS = 4

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
-from schemas.records import AsOf
-from schemas.topics import full_name
 from stream_rec.bus.clients import client_config
 from stream_rec.bus.lag import ends, lag
 from stream_rec.clock import SystemClock
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.records import AsOf
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings, Settings
 from stream_rec.store.connection import answering, connect_sync
 from stream_rec.store.keys import Keys

@@ -12,10 +12,10 @@ from typing import Self
 
 from stream_rec.bench.scrape import Scrape
 from stream_rec.clock import SystemClock
+from stream_rec.embedded.server import free_port
+from stream_rec.embedded.worker import READY_SECONDS, WorkerProcess
 from stream_rec.errors import Unavailable
-from stream_rec.server import free_port
 from stream_rec.settings import Settings
-from stream_rec.worker_process import READY_SECONDS, WorkerProcess
 
 STALL_SECONDS = 120.0
 _STILL = "they stand still"

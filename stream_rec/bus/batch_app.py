@@ -10,8 +10,8 @@ from faust.app.base import BootStrategy
 from faust.tables.manager import TableManager
 from faust.types import Message
 
+from stream_rec.bus.batch import Fetched
 from stream_rec.bus.credentials import faust_credentials
-from stream_rec.bus.fetched import Fetched
 from stream_rec.bus.transport import Owner, Transport
 from stream_rec.settings import BusSettings
 

@@ -14,7 +14,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 from mode.threads import WorkerThread
 
-from stream_rec.bus.fetched import Fetched, cut
+from stream_rec.bus.batch import Fetched, cut
 
 _QUIET_FACTOR = 2
 """How much longer the broker may hold an empty fetch when nothing came for a whole timeout."""

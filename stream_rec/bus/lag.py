@@ -20,11 +20,11 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from schemas.records import TopicName
-from schemas.topics import full_name, short_name
 from stream_rec.bus.clients import admin, passes, reader, translated
 from stream_rec.bus.topics import missing_topics, partition_counts
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import full_name, short_name
 from stream_rec.settings import BusSettings
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from faust.types import TP
 
+from stream_rec.bus.batch import Fetched
 from stream_rec.bus.clients import reader, translated
-from stream_rec.bus.fetched import Fetched
 from stream_rec.errors import ConfigError
 from stream_rec.settings import BusSettings
 

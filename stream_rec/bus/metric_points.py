@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
-from schemas.records import MetricPoint
-from schemas.topics import full_name
 from stream_rec.bus.clients import client_config
 from stream_rec.bus.lag import ends
 from stream_rec.clock import SystemClock
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.records import MetricPoint
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 _decode = msgspec.json.Decoder(MetricPoint).decode

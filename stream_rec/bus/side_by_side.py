@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.records import TopicName
-from schemas.topics import full_name
+from stream_rec.bus.batch import Fetched
 from stream_rec.bus.clients import reader, translated
-from stream_rec.bus.fetched import Fetched
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 Where = tuple[TopicName, int]

@@ -1,4 +1,4 @@
-"""The topics of `schemas.topics` on a broker: made once, told apart by incarnation."""
+"""The topics of `stream_rec.schemas.topics` on a broker: made once, told apart by incarnation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from schemas.records import TopicName
-from schemas.topics import TOPICS, Topic, full_name
 from stream_rec.bus.clients import admin, translated
 from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import TOPICS, Topic, full_name
 from stream_rec.settings import BusSettings
 
 _POLL_SECONDS = 0.02

@@ -22,8 +22,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 
 from stream_rec import logs
+from stream_rec.bus.batch import Fetched
 from stream_rec.bus.fetch_thread import FetchThread
-from stream_rec.bus.fetched import Fetched
 from stream_rec.errors import Unavailable
 from stream_rec.settings import BusSettings
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from producers.bad_messages import bad_messages
-from producers.feed import Progress
-from producers.pace import PerSecond
-from producers.publisher import Publisher
-from producers.replay import replay
 from stream_rec.errors import StreamRecError
-from stream_rec.first_events import FirstEvents
+from stream_rec.offline.datasets.first_events import FirstEvents
+from stream_rec.producers.feed.feed import Progress
+from stream_rec.producers.feed.pace import PerSecond
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.producers.replay.replay import replay
+from stream_rec.producers.simulate.bad_messages import bad_messages
 
 N_BAD = 10
 SEED = 7

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.records import Interaction, Reason
 from stream_rec.demo.figures import Figures
+from stream_rec.schemas.records import Interaction, Reason
 from stream_rec.serve.client import Recommendations
 
 SHOWN_EVENTS = 5

@@ -8,10 +8,6 @@ from dataclasses import dataclass, replace
 
 from rich.console import Console
 
-from producers.datasets import load_items, open_source
-from producers.publisher import Publisher
-from producers.stopping import stop_on_signals
-from schemas.records import Item, MetricPoint
 from stream_rec.bus.metric_points import read_points
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
@@ -20,15 +16,19 @@ from stream_rec.demo.replaying import Replaying
 from stream_rec.demo.report import SHOWN_EVENTS, Outcome, print_next, print_totals, print_user
 from stream_rec.demo.view import view_on
 from stream_rec.demo.watch import Watch
+from stream_rec.embedded.stack import start_stack, without_addresses
+from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.errors import Unavailable
-from stream_rec.first_events import FirstEvents
-from stream_rec.freshness import FreshnessProbe, WatchedPublisher, percentile
-from stream_rec.measure.points import total
-from stream_rec.measure.series import POPULAR_LIST, SLATE
+from stream_rec.offline.datasets.first_events import FirstEvents
+from stream_rec.offline.datasets.named import load_items, open_source
+from stream_rec.producers.feed.stopping import stop_on_signals
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.records import Item, MetricPoint
 from stream_rec.serve.client import Client
+from stream_rec.serve.freshness_probe import FreshnessProbe, WatchedPublisher, percentile
 from stream_rec.settings import Settings
-from stream_rec.stack import start_stack, without_addresses
-from stream_rec.worker_process import WorkerProcess
+from stream_rec.telemetry.points import total
+from stream_rec.telemetry.series import POPULAR_LIST, SLATE
 
 WATCHED_PER_SECOND = 50.0
 REFRESH_SECONDS = 0.5

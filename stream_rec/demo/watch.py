@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from producers.feed import Progress
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.demo.figures import Figures
-from stream_rec.freshness import FreshnessProbe, percentile
-from stream_rec.measure.points import field
-from stream_rec.measure.series import POPULAR_LIST, SLATE
+from stream_rec.producers.feed.feed import Progress
+from stream_rec.serve.freshness_probe import FreshnessProbe, percentile
 from stream_rec.settings import Settings
 from stream_rec.store.reader import Reader
+from stream_rec.telemetry.points import field
+from stream_rec.telemetry.series import POPULAR_LIST, SLATE
 
 RATE_SECONDS = 4.0
 """Rates are taken over this long: commits come once a second or so."""

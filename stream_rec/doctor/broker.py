@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from schemas.records import TopicName
-from schemas.topics import TOPICS, full_name
 from stream_rec.bus.clients import admin, passes, translated
 from stream_rec.bus.lag import lag
-from stream_rec.bus.tansu import TansuServer
 from stream_rec.bus.topics import partition_counts
 from stream_rec.doctor.finding import Finding
 from stream_rec.doctor.partitioner import examine_keys
+from stream_rec.embedded.tansu import TansuServer
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import TOPICS, full_name
 from stream_rec.settings import BusSettings, Settings
 
 _AGAIN_SECONDS = 0.05

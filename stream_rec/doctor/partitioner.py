@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from confluent_kafka import Consumer, TopicPartition
 
-from schemas.batch import IdColumn
-from schemas.records import TopicName
-from schemas.topics import full_name
 from stream_rec.bus.clients import client_config
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.clock import SystemClock
 from stream_rec.doctor.finding import Finding
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 SAMPLE_PER_PARTITION = 200

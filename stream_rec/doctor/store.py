@@ -9,11 +9,11 @@ import redis
 
 from stream_rec.clock import SystemClock
 from stream_rec.doctor.finding import Finding
-from stream_rec.masking import address
+from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.settings import Settings, StoreSettings
+from stream_rec.settings.masking import address
 from stream_rec.store.connection import answering, connect_sync
 from stream_rec.store.keys import Keys
-from stream_rec.store.redis_server import RedisServer
 
 OLDEST = (6, 2)
 _GIB = 1 << 30

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import IdColumn, ItemBatch
-from schemas.records import Item
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.kernels import catalogue
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.state import Rates, State
-from stream_rec.models.factorization import N_TAGS, TAGS_PER_ITEM
+from stream_rec.schemas.columns import IdColumn, ItemBatch
+from stream_rec.schemas.records import Item
+from stream_rec.sources.factorization import N_TAGS, TAGS_PER_ITEM
 
 
 def hashed_tags(tags: tuple[str, ...]) -> NDArray[np.int32]:

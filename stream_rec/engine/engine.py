@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
-from stream_rec.engine import catalogue, create, lists, parts
-from stream_rec.engine.columns import columns, leaving_out, without
-from stream_rec.engine.digest import digest
-from stream_rec.engine.identity import identity
+from stream_rec.engine import catalogue, lists
+from stream_rec.engine.dedup import Repeats
+from stream_rec.engine.event_columns import columns, leaving_out, without
 from stream_rec.engine.names import ItemNames, n_rows, rows_of, with_room
 from stream_rec.engine.outputs import empty_slates, empty_verdicts, judged, ranked
-from stream_rec.engine.repeats import Repeats
 from stream_rec.engine.results import Learned, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
+from stream_rec.engine.state import create, parts
+from stream_rec.engine.state.digest import digest
+from stream_rec.engine.state.identity import identity
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.errors import ConfigError, GapError
+from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels import candidates, slates
 from stream_rec.kernels.catalogue import forget_user
 from stream_rec.kernels.handle import hold
@@ -31,9 +32,9 @@ from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.learn import Events, Verdicts, advance, gather, user_of
 from stream_rec.kernels.state import N_LEARNED, State
 from stream_rec.kernels.vocabulary import EVICTED
-from stream_rec.measure.attribution import Attribution
-from stream_rec.models.ranker import hurry
+from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
 from stream_rec.settings import EngineSettings, MeasureSettings
+from stream_rec.sources.ranker import hurry
 
 SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import IdColumn
-from schemas.records import Reason
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of, rows_of
 from stream_rec.kernels.candidates import N_CANDIDATES
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.learn import LEAST_SLOPE
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.records import Reason
 
 _NOTHING = 1e-6
 """Less is rounding."""

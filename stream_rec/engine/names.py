@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import IdColumn
 from stream_rec.kernels import vocabulary
 from stream_rec.kernels.codes import LAST_GENERATION, NO_CODE, ROW_MASK
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.vocabulary import ARENA_END, ARENA_LIVE, EVICTED, N_ROWS, SWEEP, VocabularyState
+from stream_rec.schemas.columns import IdColumn
 
 
 def rows_of(v: VocabularyState, ids: IdColumn) -> NDArray[np.int32]:

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import IdColumn
 from stream_rec.engine.names import rows_of
 from stream_rec.errors import ConfigError
 from stream_rec.kernels.candidates import N_CANDIDATES, N_FEATURES
 from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.kernels.learn import Events
 from stream_rec.kernels.state import Scratch, State
-from stream_rec.models.river_source import RiverSource
+from stream_rec.schemas.columns import IdColumn
 from stream_rec.settings import EngineSettings
+from stream_rec.sources.river_source import RiverSource
 
 
 class Rivers:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from schemas.batch import EventBatch, ItemBatch, ItemChange, Span
-from schemas.records import Item
 from stream_rec.engine.engine import Engine
-from stream_rec.measure import warm as measure
+from stream_rec.feedback import warm as measure
+from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span
+from stream_rec.schemas.records import Item
 from stream_rec.settings import EngineSettings, ScenarioSettings
 
 

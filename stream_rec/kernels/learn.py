@@ -26,7 +26,7 @@ from stream_rec.kernels.state import N_LEARNED
 
 
 class Events(NamedTuple):
-    """n events as columns. See schemas.batch.IdColumn for `data` and `ends`."""
+    """n events as columns. See stream_rec.schemas.columns.IdColumn for `data` and `ends`."""
 
     user_data: NDArray[np.uint8]
     user_ends: NDArray[np.int64]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import IdColumn
 from stream_rec.kernels.compile import kernel
+from stream_rec.schemas.columns import IdColumn
 
 _SEED = np.uint64(0x9747B28C)
 _M = np.uint64(0x5BD1E995)

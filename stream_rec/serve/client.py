@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol
 
-from schemas.records import Reason, Slate, SlateItem
 from stream_rec.clock import Clock, SystemClock
-from stream_rec.serve.session import session_slate
+from stream_rec.schemas.records import Reason, Slate, SlateItem
+from stream_rec.serve.fallback import session_slate
 from stream_rec.settings import StoreSettings
 from stream_rec.store.keys import TopName
 from stream_rec.store.reader import Reader

@@ -25,8 +25,8 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from stream_rec.errors import ConfigError, Unavailable
-from stream_rec.masking import address
 from stream_rec.settings import StoreSettings
+from stream_rec.settings.masking import address
 
 CLIENT_NAME = "stream-rec"
 _NOT_NOW = re.compile(

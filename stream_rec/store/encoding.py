@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
-from schemas.records import AsOf, Reason, Slate, SlateItem
+from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
 
 _LOG = re.compile(r"[A-Za-z0-9+/=_.-]{1,64}")
 """Base64 of either alphabet (topic ids): no escapes, and the head stays under the 256 bytes slate.lua reads."""

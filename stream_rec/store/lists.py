@@ -7,8 +7,8 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
-from schemas.records import AsOf
 from stream_rec.clock import Clock
+from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import answering
 from stream_rec.store.encoding import encode_list

@@ -29,8 +29,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
 from stream_rec import logs
-from stream_rec.masking import address
 from stream_rec.settings import StoreSettings
+from stream_rec.settings.masking import address
 from stream_rec.store.connection import answering
 from stream_rec.store.keys import Keys
 from stream_rec.store.scripts import Call, Script, run

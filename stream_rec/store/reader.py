@@ -7,7 +7,7 @@ from typing import cast
 
 import msgspec
 
-from schemas.records import Slate
+from stream_rec.schemas.records import Slate
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import answering, connect_sync
 from stream_rec.store.encoding import ItemList

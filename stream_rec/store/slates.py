@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from schemas.records import Slate
+from stream_rec.schemas.records import Slate
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import answering
 from stream_rec.store.encoding import EncodedSlate

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from schemas.batch import EventBatch, Span
 from stream_rec.bench.chaos.faults import broker_restart, kill, plan
 from stream_rec.bench.chaos.run import Chaos, Outcome, play
 from stream_rec.bench.chaos.slate_watch import SlateWatch
@@ -16,6 +15,7 @@ from stream_rec.bench.chaos.verdict import compare
 from stream_rec.bench.chaos.witnessed import Unguarded, WitnessedEngine
 from stream_rec.bench.harness import say_on_stderr
 from stream_rec.clock import SystemClock
+from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.settings import EngineSettings, Settings, StoreSettings
 from stream_rec.store.connection import connect_sync
 from tests.kafka import need_a_jvm

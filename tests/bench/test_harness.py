@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stream_rec.bench.harness import calibration_ms, in_turns, medians, shown
-from stream_rec.freshness import percentile
+from stream_rec.serve.freshness_probe import percentile
 
 
 def test_arms_take_turns() -> None:

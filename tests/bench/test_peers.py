@@ -21,8 +21,8 @@ from bench.peers.grids import PEERS
 from bench.peers.layout import layout
 from bench.peers.protocol import NOTHING, Outcome, Peer, Ranking, fitting, prequential, rank_of, search
 from bench.peers.stream import Events, Query, Stream
-from producers.shop import ShopPlan
-from producers.simulate import simulated_log
+from stream_rec.producers.simulate.shop import ShopPlan
+from stream_rec.producers.simulate.simulator import simulated_log
 
 IN_HOUSE = [name for name, entry in PEERS.items() if entry.package is None and entry.make]
 OTHERS = [name for name, entry in PEERS.items() if entry.package and not entry.in_project]

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import redis
 
-from producers.publisher import Publisher
-from producers.simulate import simulated_log
-from schemas.records import Interaction
 from stream_rec.bench import freshness, pipeline, scale, start, two_workers
 from stream_rec.bench.bench_log import PLAN, BenchLog
 from stream_rec.bench.verify import verify
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.producers.simulate.simulator import simulated_log
+from stream_rec.schemas.records import Interaction
 from stream_rec.settings import DataSettings, Settings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import redis
 
-from stream_rec.freshness import MAX_WATCHED, FreshnessProbe, Watched
+from stream_rec.serve.freshness_probe import MAX_WATCHED, FreshnessProbe, Watched
 from stream_rec.settings import StoreSettings
 from tests.waiting import wait_until
 

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from stream_rec.bus.lag import PartitionLag
 from stream_rec.bus.topics import ensure_topics
-from stream_rec.commands.lag import with_rates
+from stream_rec.cli.lag import with_rates
 from stream_rec.settings import Settings
 from tests.cli.running import PROGRAM, addresses, clean_environment, run
 

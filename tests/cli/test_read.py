@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import redis
 
-from schemas.records import AsOf, Reason, Slate, SlateItem
+from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
 from stream_rec.store.encoding import encode_list
 from tests.cli.running import run
 

@@ -9,10 +9,10 @@ import pytest
 
 from stream_rec.clock import SystemClock
 from stream_rec.engine.engine import Engine
+from stream_rec.history.snapshots.facts import Facts, LogFacts
+from stream_rec.history.snapshots.store import SnapshotInfo, SnapshotStore
+from stream_rec.history.snapshots.writer import SnapshotWriter
 from stream_rec.settings import Settings, SnapshotSettings
-from stream_rec.store.snapshots import SnapshotInfo, SnapshotStore
-from stream_rec.store.snapshots_facts import Facts, LogFacts
-from stream_rec.store.snapshots_writer import SnapshotWriter
 from tests.cli.running import run
 from tests.engine.worlds import click
 

@@ -10,8 +10,8 @@ import pytest
 import redis
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
+from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.settings import Settings
-from stream_rec.worker_process import WorkerProcess
 from tests.cli.running import addresses, run
 from tests.waiting import wait_until
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from consumers.worker import Worker
-from schemas.records import Slate
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
+from stream_rec.consumers.worker import Worker
+from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.engine.engine import Engine
+from stream_rec.schemas.records import Slate
 from stream_rec.settings import BusSettings, JournalSettings, Settings, StoreSettings
-from stream_rec.store.redis_server import RedisServer
 from tests.cli.running import addresses, run
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import slates

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from consumers.worker import Worker
 from stream_rec.bus.lag import FOLLOWED, lag
 from stream_rec.bus.topics import partition_counts
+from stream_rec.consumers.worker import Worker
 from stream_rec.engine.engine import Engine
 from stream_rec.settings import Settings
 from tests.waiting import wait_until_async

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from stream_rec.bus.kafka_server import KafkaServer
+from stream_rec.embedded.kafka import KafkaServer
 from tests.kafka import need_a_jvm
 
 

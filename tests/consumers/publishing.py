@@ -9,9 +9,9 @@ from functools import partial
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from schemas.codec import encode
-from schemas.records import Interaction, TopicName
-from schemas.topics import full_name
+from stream_rec.schemas.codec import encode
+from stream_rec.schemas.records import Interaction, TopicName
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 

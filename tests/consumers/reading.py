@@ -7,10 +7,10 @@ from typing import TypeVar
 import msgspec
 from confluent_kafka import Message, TopicPartition
 
-from schemas.records import TopicName
-from schemas.topics import full_name
 from stream_rec.bus.clients import reader
 from stream_rec.bus.lag import ends
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 R = TypeVar("R", bound=msgspec.Struct)

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import psutil
 
-from schemas.records import Slate
 from stream_rec.bus.lag import lag
+from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.schemas.records import Slate
 from stream_rec.settings import Settings
 from stream_rec.store.last_values import LastValues
 from stream_rec.store.reader import Reader
-from stream_rec.store.redis_server import RedisServer
 from tests.waiting import wait_until
 
 READY_SECONDS = 200.0

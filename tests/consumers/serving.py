@@ -7,9 +7,9 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from consumers.worker import Worker
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
+from stream_rec.consumers.worker import Worker
 from stream_rec.engine.engine import Engine
 from stream_rec.settings import EngineSettings, Settings
 

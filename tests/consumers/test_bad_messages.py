@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from producers.bad_messages import bad_messages
-from schemas.codec import encode
-from schemas.records import DeadLetter
+from stream_rec.producers.simulate.bad_messages import bad_messages
+from stream_rec.schemas.codec import encode
+from stream_rec.schemas.records import DeadLetter
 from stream_rec.settings import Settings
 from tests.consumers.publishing import clicks, publish
 from tests.consumers.reading import messages, records

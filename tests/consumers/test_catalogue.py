@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from consumers.worker import Worker
-from producers.publisher import Publisher
-from schemas.codec import encode
-from schemas.records import DeadLetter, Impression, Interaction, Item, MetricPoint, Slate
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics
-from stream_rec.measure.points import total
+from stream_rec.consumers.worker import Worker
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.codec import encode
+from stream_rec.schemas.records import DeadLetter, Impression, Interaction, Item, MetricPoint, Slate
 from stream_rec.settings import Settings
 from stream_rec.store.reader import Reader
+from stream_rec.telemetry.points import total
 from tests.consumers.publishing import clicks, publish, publish_events
 from tests.consumers.reading import records
 from tests.consumers.serving import SMALL, serve

@@ -18,12 +18,12 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas.topics import full_name
 from stream_rec.bus.metric_points import read_points
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.engine.engine import Engine
-from stream_rec.measure.points import total
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings, Settings, StoreSettings
+from stream_rec.telemetry.points import total
 from tests.consumers.group import n_learned, served, split, until
 from tests.consumers.kafka_process import KafkaProcess
 from tests.consumers.publishing import Published, clicks, publish_events

@@ -15,10 +15,10 @@ from faust.types import TP
 
 from stream_rec.bus import lag, log_reader
 from stream_rec.bus.log_reader import LogReader, Start
-from stream_rec.bus.tansu import TansuServer
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.embedded.tansu import TansuServer
 from stream_rec.settings import BusSettings
-from tests.consumers.test_transport import acks, consuming_topic
+from tests.bus.test_transport import acks, consuming_topic
 from tests.waiting import wait_until
 
 N = 200_000

@@ -13,12 +13,12 @@ import pytest
 import redis
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from consumers.worker import Worker
-from schemas.codec import encode
-from schemas.records import Item
-from schemas.topics import full_name
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.consumers.worker import Worker
 from stream_rec.engine.engine import Engine
+from stream_rec.schemas.codec import encode
+from stream_rec.schemas.records import Item
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.consumers.group import n_learned, owned, served, split, until
 from tests.consumers.publishing import clicks, publish, publish_events

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import redis
 
-from consumers.worker import Worker
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.consumers.worker import Worker
+from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.settings import Settings
-from stream_rec.store.redis_server import RedisServer
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import behind, down, running, slates, wait_until_done
 from tests.consumers.serving import SMALL, serve

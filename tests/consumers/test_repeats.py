@@ -6,13 +6,13 @@ import asyncio
 
 import msgspec
 
-from consumers.worker import Worker
-from schemas.records import MetricPoint
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.consumers.worker import Worker
 from stream_rec.engine.engine import Engine
-from stream_rec.measure.points import total
+from stream_rec.schemas.records import MetricPoint
 from stream_rec.settings import Settings
+from stream_rec.telemetry.points import total
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.reading import records
 from tests.consumers.running import behind

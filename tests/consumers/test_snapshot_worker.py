@@ -10,19 +10,20 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from consumers.engine_thread import EngineThread
-from consumers.events import EventsHandler
-from consumers.snapshots import Snapshots, ask_facts
-from schemas.batch import Span
-from schemas.codec import decode_interactions
-from schemas.records import AsOf
-from schemas.topics import full_name
 from stream_rec.bus.lag import ends
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
+from stream_rec.consumers.handlers.events import EventsHandler
+from stream_rec.consumers.periodic.snapshots import Snapshots
+from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
+from stream_rec.history.snapshots.facts import ask_facts
+from stream_rec.history.snapshots.store import SnapshotStore
+from stream_rec.schemas.codec import decode_interactions
+from stream_rec.schemas.columns import Span
+from stream_rec.schemas.records import AsOf
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings, SnapshotSettings
-from stream_rec.store.snapshots import SnapshotStore
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import running, wait_until_done
 from tests.waiting import wait_until

@@ -8,9 +8,9 @@ import signal
 from pathlib import Path
 
 from stream_rec.bus.lag import lag
-from stream_rec.bus.tansu import TansuServer
+from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.embedded.tansu import TansuServer
 from stream_rec.settings import Settings
-from stream_rec.store.redis_server import RedisServer
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import behind, down, running, wait_until_done
 from tests.waiting import wait_until

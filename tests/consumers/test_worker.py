@@ -9,13 +9,13 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumers.worker import Worker
-from schemas.batch import EventBatch, Span
-from schemas.topics import full_name
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.consumers.worker import Worker
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Learned
+from stream_rec.schemas.columns import EventBatch, Span
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import behind

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from confluent_kafka.admin import ConfigResource, NewTopic
 
-from schemas.topics import TOPICS, full_name
 from stream_rec.bus.clients import admin
 from stream_rec.bus.topics import ensure_topics, log_id, partition_counts
+from stream_rec.embedded.server import free_port
 from stream_rec.errors import ConfigError, Unavailable
-from stream_rec.server import free_port
+from stream_rec.schemas.topics import TOPICS, full_name
 from stream_rec.settings import BusSettings, Settings
 from tests.waiting import wait_until
 

@@ -7,10 +7,10 @@ import re
 import pytest
 from confluent_kafka.admin import NewPartitions
 
-from schemas.topics import TOPICS
 from stream_rec.bus.clients import admin
 from stream_rec.bus.topics import ensure_topics, partition_counts
 from stream_rec.errors import ConfigError
+from stream_rec.schemas.topics import TOPICS
 from stream_rec.settings import BusSettings
 from tests.deploy.manifests import ROOT, of_kind
 from tests.waiting import wait_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream_rec.bus.tansu import TansuServer
+from stream_rec.embedded.tansu import TansuServer
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import behind, running, slates, wait_until_done

@@ -15,11 +15,11 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from consumers.worker import STOP_SECONDS
 from stream_rec.bus.security import checked
-from stream_rec.cli import app
+from stream_rec.cli.main import app
+from stream_rec.consumers.worker import STOP_SECONDS
 from stream_rec.settings import Settings, load
-from stream_rec.settings_table import secrets
+from stream_rec.settings.table import secrets
 from tests.deploy.manifests import (
     COMPONENTS,
     KUBERNETES,

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from stream_rec.measure.catalogue import METRICS, PREFIX, Kind
 from stream_rec.settings import Settings
-from stream_rec.settings_table import list_settings
+from stream_rec.settings.table import list_settings
+from stream_rec.telemetry.metric_table import METRICS, PREFIX, Kind
 from tests.deploy.manifests import ROOT, container
 from tests.docs.test_pages import BRANCHES
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from stream_rec.measure.catalogue import METRICS
 from stream_rec.settings import Settings
-from stream_rec.settings_table import list_settings
+from stream_rec.settings.table import list_settings
+from stream_rec.telemetry.metric_table import METRICS
 from tests.cli.test_command_line import COMMANDS
 
 ROOT = Path(__file__).parents[2]

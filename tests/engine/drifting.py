@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import EventBatch, Span
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Judged
+from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.settings import EngineSettings
 from tests.engine.worlds import SMALL_MEASURE, Row
 

@@ -6,14 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from schemas.batch import EventBatch
-from stream_rec.engine import create
-from stream_rec.engine.columns import columns
 from stream_rec.engine.engine import SAMPLE_SALT, Engine
+from stream_rec.engine.event_columns import columns
 from stream_rec.engine.outputs import empty_verdicts, judged
 from stream_rec.engine.results import Judged
+from stream_rec.engine.state import create
 from stream_rec.kernels import learn
 from stream_rec.kernels.handle import hold
+from stream_rec.schemas.columns import EventBatch
 
 Leak = Literal["none", "counts", "all"]
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from schemas.batch import EventBatch, Span
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Judged
+from stream_rec.schemas.columns import EventBatch, Span
 from tests.engine.slow_fold import Leak, learn_one_by_one
 from tests.engine.worlds import Row, engine
 

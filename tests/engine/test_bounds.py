@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from schemas.batch import EventBatch, IdColumn, Span
-from schemas.records import Item
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of, rows_of
 from stream_rec.kernels.codes import CODE_MASK, LAST_GENERATION, NO_CODE, ROW_MASK, is_current
+from stream_rec.schemas.columns import EventBatch, IdColumn, Span
+from stream_rec.schemas.records import Item
 from tests.engine.worlds import bytes_held, change, click, engine, everywhere, known_items, learn, random_log
 
 USERS, ITEMS = 64, 32

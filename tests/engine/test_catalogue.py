@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from schemas.records import Item
 from stream_rec.engine.engine import Engine
+from stream_rec.schemas.records import Item
 from tests.engine.worlds import change, click, engine, everywhere, known_items
 
 USERS = [f"u{n}" for n in range(8)]

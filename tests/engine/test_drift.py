@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_rec.engine.learned import leaves
+from stream_rec.engine.state.layout import leaves
 from tests.engine.worlds import click, engine
 
 

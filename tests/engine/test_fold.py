@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_rec.engine.digest import digest
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.state.digest import digest
 from tests.engine.slow_fold import learn_one_by_one
 from tests.engine.worlds import Record, answers, engine, event_batch, learn, random_log
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas.records import Impression
+from stream_rec.schemas.records import Impression
 from tests.engine.worlds import Record, click, engine, learn, random_log
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas.batch import IdColumn
-from schemas.records import Item
 from stream_rec.engine.names import rows_of
 from stream_rec.kernels.ids import hash_ids
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.records import Item
 from tests.engine.worlds import change, click, engine, everywhere, known_items
 
 STRANGE = [

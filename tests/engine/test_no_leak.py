@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from schemas.batch import EventBatch
 from stream_rec.engine.engine import Engine
+from stream_rec.schemas.columns import EventBatch
 from tests.engine.slow_fold import Leak, learn_one_by_one
 from tests.engine.worlds import engine
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from schemas.batch import EventBatch, Span
-from schemas.records import Item
 from stream_rec.errors import GapError
+from stream_rec.schemas.columns import EventBatch, Span
+from stream_rec.schemas.records import Item
 from tests.engine.worlds import (
     Record,
     answers,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from schemas.records import Item
 from stream_rec.engine.engine import Engine
+from stream_rec.schemas.records import Item
 from stream_rec.settings import EngineSettings, ScenarioSettings
 from tests.engine.worlds import answers, change, click, engine, known_items
 

@@ -17,14 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from schemas.batch import EventBatch, IdColumn, Span
-from stream_rec.engine import create
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import n_rows, name_of, rows_of
+from stream_rec.engine.state import create
 from stream_rec.kernels import candidates, learn
 from stream_rec.kernels.candidates import COSINE, N_CANDIDATES
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
-from stream_rec.models.item_neighbours import SHRINK
+from stream_rec.schemas.columns import EventBatch, IdColumn, Span
+from stream_rec.sources.item_neighbours import SHRINK
 from tests.engine.worlds import engine
 from tests.oracles import recount
 from tests.oracles.recount import Event, Transitions

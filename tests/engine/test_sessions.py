@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas.batch import IdColumn
-from stream_rec.engine import create
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of, rows_of
+from stream_rec.engine.state import create
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import ROW_MASK
+from stream_rec.schemas.columns import IdColumn
 from tests.engine.worlds import click, engine
 
 

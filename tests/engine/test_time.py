@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.learned import leaves
+from stream_rec.engine.state.layout import leaves
 from tests.engine.worlds import answers, click, engine
 
 HOUR, DAY, YEAR = 3600.0, 86_400.0, 365.25 * 86_400.0

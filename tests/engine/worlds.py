@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.batch import EventBatch, IdColumn, ImpressionBatch, ItemBatch, ItemChange, Span
-from schemas.records import Impression, Interaction, Item
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.learned import leaves
 from stream_rec.engine.names import n_rows, name_of
+from stream_rec.engine.state.layout import leaves
+from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch, ItemBatch, ItemChange, Span
+from stream_rec.schemas.records import Impression, Interaction, Item
 from stream_rec.settings import EngineSettings, MeasureSettings
 
 SMALL_MEASURE = MeasureSettings(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.batch import IdColumn
 from stream_rec.kernels.murmur2 import partition_of
+from stream_rec.schemas.columns import IdColumn
 from tests.oracles.murmur2 import murmur2, partition
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from schemas.records import TopicName
-from schemas.topics import full_name
 from stream_rec.bus.lag import ends
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 from tests.waiting import wait_until
 

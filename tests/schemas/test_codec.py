@@ -8,12 +8,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from producers.bad_messages import KINDS, bad_messages
-from schemas import codec
-from schemas.batch import Span
-from schemas.codec import dead_letter, decode_impressions, decode_interactions, decode_items, encode
-from schemas.records import Impression, Interaction, Item
-from schemas.rules import REASONS
+from stream_rec.producers.simulate.bad_messages import KINDS, bad_messages
+from stream_rec.schemas import codec
+from stream_rec.schemas.codec import (
+    dead_letter,
+    decode_impressions,
+    decode_interactions,
+    decode_items,
+    encode,
+)
+from stream_rec.schemas.columns import Span
+from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.schemas.validation import REASONS
 from stream_rec.settings import IngestSettings
 
 NOW_MS = 1_700_000_000_000

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import codec
-from schemas.batch import Span
-from schemas.codec import decode_interactions
+from stream_rec.schemas import codec
+from stream_rec.schemas.codec import decode_interactions
+from stream_rec.schemas.columns import Span
 from stream_rec.settings import IngestSettings
 from tests.oracles.codec import Refused, read
 

@@ -8,9 +8,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from schemas.codec import encode
-from schemas.json_schema import FOLDER, file_name, schema_of, text_of
-from schemas.records import (
+from stream_rec.schemas.codec import encode
+from stream_rec.schemas.json_schema import FOLDER, file_name, schema_of, text_of
+from stream_rec.schemas.records import (
     AsOf,
     DeadLetter,
     Impression,
@@ -22,7 +22,7 @@ from schemas.records import (
     Slate,
     SlateItem,
 )
-from schemas.topics import TOPICS
+from stream_rec.schemas.topics import TOPICS
 
 RECORDS: list[Record] = [
     Interaction(
@@ -48,7 +48,7 @@ RECORDS: list[Record] = [
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=list(TOPICS))
 def test_the_file_is_not_stale(topic: Any) -> None:
     path = FOLDER / file_name(topic.record)
-    assert path.read_text(encoding="utf-8") == text_of(topic.record), "run `python -m schemas.json_schema`"
+    assert path.read_text(encoding="utf-8") == text_of(topic.record), "run `python -m stream_rec.schemas.json_schema`"
 
 
 def test_no_other_files_lie_there() -> None:

@@ -6,10 +6,19 @@ from pathlib import Path
 
 import pytest
 
-import schemas
-from schemas.records import AsOf, DeadLetter, Impression, Interaction, Item, MetricPoint, Record, Slate
-from schemas.rules import REASONS
-from schemas.topics import TOPICS, full_name, key_of, short_name, topic_of
+from stream_rec import schemas
+from stream_rec.schemas.records import (
+    AsOf,
+    DeadLetter,
+    Impression,
+    Interaction,
+    Item,
+    MetricPoint,
+    Record,
+    Slate,
+)
+from stream_rec.schemas.topics import TOPICS, full_name, key_of, short_name, topic_of
+from stream_rec.schemas.validation import REASONS
 
 README = (Path(schemas.__file__).parent / "README.md").read_text()
 

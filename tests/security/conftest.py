@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.settings import BusSettings
-from stream_rec.store.redis_server import RedisServer
 from tests.certificates import Authority, Certificate
 from tests.kafka import need_a_jvm
 from tests.security.secured_kafka import CERTIFIED_USER, PASSWORD, PLAIN_USER, SCRAM_USER, SecuredKafka

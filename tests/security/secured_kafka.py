@@ -25,8 +25,8 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from stream_rec.bus.kafka_server import KafkaServer
-from stream_rec.server import ServerFolder, free_port
+from stream_rec.embedded.kafka import KafkaServer
+from stream_rec.embedded.server import ServerFolder, free_port
 from tests.certificates import Authority, Certificate
 
 PASSWORD = "kafka-s3cret/pw"

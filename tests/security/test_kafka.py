@@ -8,11 +8,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from producers.publisher import Publisher
 from stream_rec.bus.credentials import faust_credentials
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics, partition_counts
 from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.settings import BusSettings
 from tests.certificates import Authority, Certificate
 from tests.consumers.publishing import clicks

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from stream_rec import masking
 from stream_rec.errors import ConfigError
-from stream_rec.settings import Settings, load
-from stream_rec.settings_table import list_settings, secrets
+from stream_rec.settings import Settings, load, masking
+from stream_rec.settings.table import list_settings, secrets
 from tests.certificates import Authority
 from tests.cli.running import run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.publisher import Publisher
+from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.serve.client import Client
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.certificates import Authority, Certificate

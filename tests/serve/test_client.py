@@ -9,10 +9,10 @@ from typing import NamedTuple
 import pytest
 import redis
 
+from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.serve.client import Client
 from stream_rec.settings import StoreSettings
-from stream_rec.store.redis_server import RedisServer
 from tests.store.building import LOG, Stores, as_of, slate, slates, with_stores
 from tests.store.test_lists import Row
 

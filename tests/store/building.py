@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 
-from schemas.records import AsOf
 from stream_rec.clock import ManualClock
+from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import connect
 from stream_rec.store.encoding import EncodedSlate, encode_slates

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from stream_rec.errors import ConfigError, Unavailable
-from stream_rec.masking import address
 from stream_rec.settings import StoreSettings
+from stream_rec.settings.masking import address
 from stream_rec.store.connection import connect, connect_sync
 from stream_rec.store.reader import Reader
 from tests.store.building import Stores, as_of, slate, with_stores

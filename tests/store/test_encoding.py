@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.records import AsOf, Reason, Slate, SlateItem
+from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
 from stream_rec.store.encoding import ItemList, ListItem, encode_list, encode_slates
 from tests.store.building import as_of, slates
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from schemas.records import Slate
+from stream_rec.schemas.records import Slate
 from stream_rec.store.keys import Keys
 
 PAGE = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()

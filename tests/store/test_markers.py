@@ -10,10 +10,10 @@ import pytest
 import redis
 
 from stream_rec.clock import ManualClock
+from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.settings import StoreSettings
 from stream_rec.store.markers import Upto
 from stream_rec.store.rate import RateLimiter
-from stream_rec.store.redis_server import RedisServer
 from tests.store.building import LOG, Stores, as_of, slate, slates, with_stores, worker
 
 

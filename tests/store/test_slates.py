@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from schemas.records import AsOf
+from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
-from stream_rec.store.redis_server import RedisServer
 from stream_rec.store.slates import Written
 from tests.store.building import LOG, Stores, as_of, slate, slates, with_stores, worker
 

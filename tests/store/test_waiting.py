@@ -10,10 +10,10 @@ import redis
 from structlog.testing import capture_logs
 
 from stream_rec.clock import ManualClock
+from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import StoreSettings
 from stream_rec.store import waiting
-from stream_rec.store.redis_server import RedisServer
 from stream_rec.store.slates import Written
 from stream_rec.store.waiting import WaitEnded, until_available
 from tests.store.building import Stores, as_of, slate, with_stores

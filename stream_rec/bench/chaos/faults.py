@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from stream_rec.bench.chaos.member import Member
 from stream_rec.bench.chaos.scene import RECOVERY_SECONDS, Scene, why_not_fresh
 from stream_rec.bench.chaos.slate_watch import Mark
-from stream_rec.bus.kafka_server import KafkaServer
-from stream_rec.worker_process import STOP_SECONDS
+from stream_rec.embedded.kafka import KafkaServer
+from stream_rec.embedded.worker import STOP_SECONDS
 
 _BURST = 1_000
 """Events that fill a worker's hands before it is hit."""

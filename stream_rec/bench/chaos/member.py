@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from stream_rec.bench.chaos.tally import Testimony
+from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.settings import Settings
-from stream_rec.worker_process import WorkerProcess
 
 PROGRAM = "stream_rec.bench.chaos.worker"
 _ANSWER_SECONDS = 5.0

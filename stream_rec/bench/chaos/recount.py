@@ -9,11 +9,11 @@ from collections.abc import Mapping
 import msgspec
 from confluent_kafka import Message, TopicPartition
 
-from schemas.records import Interaction
-from schemas.topics import full_name
 from stream_rec.bench.chaos.tally import Tally, Testimony
 from stream_rec.bus.clients import reader
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.records import Interaction
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 _decode = msgspec.json.Decoder(Interaction).decode

@@ -11,9 +11,9 @@ from stream_rec.bench.chaos.scene import Found, Scene, open_scene
 from stream_rec.bench.chaos.witnessed import NO_MUTATION
 from stream_rec.bench.harness import Figures, Say
 from stream_rec.clock import SystemClock
+from stream_rec.embedded.stack import Broker
 from stream_rec.errors import StreamRecError
 from stream_rec.settings import Settings
-from stream_rec.stack import Broker
 
 MUTATED_FAULTS = 3
 """A mutated run ends at the first violation, or after so many faults."""

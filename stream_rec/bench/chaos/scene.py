@@ -22,10 +22,10 @@ from stream_rec.bench.harness import Say
 from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.embedded.stack import Broker, Stack, start_stack, without_addresses
+from stream_rec.embedded.worker import READY_SECONDS
 from stream_rec.errors import StreamRecError
 from stream_rec.settings import Settings, SnapshotSettings
-from stream_rec.stack import Broker, Stack, start_stack, without_addresses
-from stream_rec.worker_process import READY_SECONDS
 
 RECOVERY_SECONDS = 120.0
 """After a fault, all must be well again by then."""

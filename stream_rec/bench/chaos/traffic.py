@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from producers.publisher import Publisher
-from schemas.records import Interaction, Item
-from schemas.topics import Ack
 from stream_rec.clock import Clock
 from stream_rec.errors import Unavailable
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.records import Interaction, Item
+from stream_rec.schemas.topics import Ack
 from stream_rec.settings import BusSettings
 
 USERS = tuple(f"user-{n}" for n in range(400))

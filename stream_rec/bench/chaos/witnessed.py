@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.batch import EventBatch, Span
 from stream_rec.bench.chaos.tally import Tally, Testimony
 from stream_rec.engine.active import user_ids
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import n_rows
 from stream_rec.engine.results import Learned
+from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.settings import EngineSettings, MeasureSettings
 
 NO_MUTATION = "none"

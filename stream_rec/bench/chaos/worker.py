@@ -14,9 +14,9 @@ import threading
 
 import msgspec
 
-from consumers.worker import run
 from stream_rec import logs
 from stream_rec.bench.chaos.witnessed import MUTATIONS, WitnessedEngine
+from stream_rec.consumers.worker import run
 from stream_rec.settings import EngineSettings, MeasureSettings, load
 
 

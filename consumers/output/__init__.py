@@ -1,0 +1,1 @@
+"""What workers publish: slates, metric points, dead letters."""

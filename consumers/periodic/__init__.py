@@ -1,0 +1,1 @@
+"""What a worker does from time to time, beside its batches."""

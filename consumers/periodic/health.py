@@ -1,0 +1,88 @@
+"""What a worker tells those who start, stop and send traffic to it: is it alive, and is it ready?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from stream_rec import logs
+from stream_rec.clock import Clock
+from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.engine.engine import Engine
+from stream_rec.schemas.records import TopicName
+
+PULSE_SECONDS = 1.0
+
+Distance = tuple[TopicName, int, int | None]
+"""(topic, partition, records to its end; None = not known yet)."""
+
+
+class Health:
+    """Answers probes from any thread; an empty answer is a yes, any other says why not.
+
+    Alive: the main loop and the engine's thread have turned lately. A server that is away is no reason to be killed.
+    Ready: the worker has been in the group, so it has learned what was served before and the whole catalogue; and no
+    partition, owned or followed, is farther than `within_records` from its end. A distance that is not known, as it is
+    for a moment after every rebalance, keeps a worker from becoming ready, but not from being it.
+
+    Args:
+        within_records: see above.
+        within_seconds: turned so lately is alive.
+        engine: asked for a sign of life.
+        joined: has the worker begun with a first assignment.
+        distances: of all partitions.
+        clock: for the sign of life.
+    """
+
+    def __init__(
+        self,
+        within_records: int,
+        within_seconds: float,
+        engine: EngineThread[Engine],
+        joined: Callable[[], bool],
+        distances: Callable[[], Iterable[Distance]],
+        clock: Clock,
+    ) -> None:
+        self._within_records = within_records
+        self._within_seconds = within_seconds
+        self._engine = engine
+        self._joined = joined
+        self._distances = distances
+        self._clock = clock
+        self._turned = clock.monotonic()
+        self._not_ready = "not in the group yet"
+        self._log = logs.get("worker")
+
+    def live(self) -> str:
+        """Why the worker is not alive."""
+        silent = self._clock.monotonic() - self._turned
+        return f"stuck for {silent:.0f} s" if silent > self._within_seconds else ""
+
+    def ready(self) -> str:
+        """Why the worker is not ready."""
+        return self._not_ready
+
+    async def run(self) -> None:
+        """Look after itself until cancelled."""
+        while True:
+            await self._engine.ask(lambda _: None)
+            self._turned = self._clock.monotonic()
+            self._look()
+            await asyncio.sleep(PULSE_SECONDS)
+
+    def _look(self) -> None:
+        before, self._not_ready = self._not_ready, self._why_not()
+        if before and not self._not_ready:
+            self._log.info("ready")
+        elif self._not_ready and not before:
+            self._log.warning("not ready any more", why=self._not_ready)
+
+    def _why_not(self) -> str:
+        if not self._joined():
+            return "not in the group yet"
+        for name, partition, distance in self._distances():
+            if distance is None and self._not_ready:
+                return f"{name}/{partition}: its end is not known yet"
+            if distance is not None and distance > self._within_records:
+                return f"{name}/{partition}: {distance} records to its end"
+        return ""

@@ -1,0 +1,192 @@
+"""Snapshots in a worker's life: what it starts from, and what the owner of partition 0 of `events` writes.
+
+The engine's thread is held for the fork only; a thread of its own waits for the child, and publishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from stream_rec import logs
+from stream_rec.clock import Clock
+from stream_rec.consumers.runtime.background import aside, unless
+from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.engine.engine import Engine
+from stream_rec.errors import Unavailable
+from stream_rec.history.journal.journal import STATE_NOTE
+from stream_rec.history.snapshots.facts import ask_facts
+from stream_rec.history.snapshots.store import SnapshotStore
+from stream_rec.history.snapshots.writer import SnapshotWriter, Writing
+from stream_rec.settings import EngineSettings, MeasureSettings, Settings
+
+WRITERS_PARTITION = ("events", 0)
+"""Whoever owns it writes the snapshots."""
+
+
+MakeEngine = Callable[[EngineSettings, MeasureSettings], Engine]
+"""Makes the empty engine of a worker: `Engine`, or what takes its place in a bench."""
+
+
+class Start(NamedTuple):
+    """What a worker begins with: an engine, and the notes of the snapshot that it was filled from, if any."""
+
+    engine: Engine
+    notes: Mapping[str, Any]
+
+
+async def restored_at_start(
+    settings: Settings, stopping: asyncio.Event, make_engine: MakeEngine = Engine
+) -> Start:
+    """An engine filled from the newest usable snapshot; an empty one if there is none, or a stop comes first.
+
+    Raises:
+        ConfigError: the engine cannot be kept in snapshots, or their folder cannot be opened.
+        Unavailable: the snapshots' file system or the broker does not answer.
+    """
+
+    def start() -> Start:
+        engine = make_engine(settings.engine, settings.measure)
+        if not settings.snapshot.url:
+            return Start(engine, {})
+        engine.snapshot()  # raises now what it would at the first snapshot
+        log = logs.get("snapshot")
+        restored = SnapshotStore(settings.snapshot).newest_usable(engine, ask_facts(settings.bus))
+        if restored is None:
+            log.info("no snapshot to start from: learning the log from its beginning")
+            return Start(engine, {})
+        log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
+        return Start(engine, {STATE_NOTE: restored.info.name, **restored.info.notes})
+
+    return await unless(stopping, start) or Start(make_engine(settings.engine, settings.measure), {})
+
+
+class Snapshots:
+    """Writes snapshots of a worker's engine, one at a time.
+
+    Args:
+        settings: the whole tree.
+        engine: forked in its thread, between batches.
+        clock: when the next is due.
+        is_ours: is it this worker that writes; asked in the loop.
+        notes: what is kept beside the engine; asked in the engine's thread.
+        keep: told in the engine's thread which states the snapshots hold that are there now.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: EngineThread[Engine],
+        clock: Clock,
+        is_ours: Callable[[], bool],
+        notes: Callable[[], Mapping[str, Any]],
+        keep: Callable[[Collection[str]], None],
+    ) -> None:
+        self._bus = settings.bus
+        self._settings = settings.snapshot
+        self._engine = engine
+        self._clock = clock
+        self._is_ours = is_ours
+        self._notes = notes
+        self._keep = keep
+        self._writer: SnapshotWriter | None = None
+        self._writing: Writing | None = None
+        self._finished = asyncio.Event()
+        self._finished.set()
+        self._began = clock.monotonic()
+        self._n_events = 0
+        self._position: dict[tuple[str, int], int] = {}
+        self._log = logs.get("snapshot")
+        engine.submit(self._note)
+
+    async def look(self) -> None:
+        """Begin a snapshot if one is due. To be called every second or so, once the worker serves.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        if not self._settings.url:
+            return
+        await self._prepare()
+        waited = self._clock.monotonic() - self._began
+        if self._writing is None and self._is_ours() and waited >= self._settings.min_seconds:
+            await self._begin(self._settings.every_events)
+
+    async def last(self) -> None:
+        """Wait for the snapshot that is under way, or write a last one of what is new. Cancelled = given up.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        if not self._settings.url or not self._settings.stop_seconds:
+            return
+        await self._prepare()
+        if self._writing is None:
+            await self._begin(0, durable=False)
+        try:
+            await self._finished.wait()
+        except asyncio.CancelledError:
+            if self._writing is not None:
+                self._writing.give_up()
+            raise
+
+    async def _prepare(self) -> None:
+        def make() -> SnapshotWriter:
+            return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
+
+        if self._writer is None:
+            self._writer = await aside(make)
+
+    async def _begin(self, every_events: int, *, durable: bool = True) -> None:
+        try:
+            self._writing = await self._engine.ask(lambda engine: self._fork(engine, every_events))
+        except Unavailable as error:
+            self._began = self._clock.monotonic()
+            self._log.warning("no snapshot was written", why=error.detail)
+        if self._writing is not None:
+            self._finished.clear()
+            self._finishing = asyncio.create_task(self._finish(self._writing, durable))
+
+    def _fork(self, engine: Engine, every_events: int) -> Writing | None:
+        """In the engine's thread."""
+        is_due = engine.n_learned - self._n_events >= every_events and engine.position != self._position
+        if not is_due or self._writer is None:
+            return None
+        began = self._clock.monotonic()
+        writing = self._writer.begin(engine, self._notes())
+        self._note(engine)
+        self._began = self._clock.monotonic()
+        self._log.debug("writing a snapshot", held_ms=round((self._began - began) * 1000, 1))
+        return writing
+
+    def _kept(self) -> Collection[str]:
+        """The states in the snapshots that are there now."""
+        infos = SnapshotStore(self._settings).list()
+        return [str(info.notes[STATE_NOTE]) for info in infos if STATE_NOTE in info.notes]
+
+    def _note(self, engine: Engine) -> None:
+        """Count from here."""
+        self._n_events, self._position = engine.n_learned, dict(engine.position)
+
+    async def _finish(self, writing: Writing, durable: bool) -> None:
+        try:
+            info = await aside(partial(writing.finish, durable=durable))
+            if info is not None:
+                seconds = round(self._clock.monotonic() - self._began, 1)
+                self._log.info(
+                    "snapshot written",
+                    snapshot=info.name,
+                    events=info.n_events,
+                    mib=info.size >> 20,
+                    seconds=seconds,
+                )
+            if durable:
+                kept = await aside(self._kept)
+                self._engine.submit(lambda _: self._keep(kept or ()))
+        except Exception as error:  # noqa: BLE001 - file systems raise what they like; learning goes on without
+            self._log.warning("no snapshot was written", why=str(error))
+        finally:
+            self._writing = None
+            self._finished.set()

@@ -1,0 +1,62 @@
+"""Before a worker joins the group, it learns what the group has served, and the whole catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+
+from faust.types import TP
+
+from stream_rec import logs
+from stream_rec.bus.lag import OffsetReader, PartitionLag
+from stream_rec.consumers.replication.follower import Follower
+from stream_rec.consumers.runtime.background import aside
+from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.engine.engine import Engine
+from stream_rec.errors import Unavailable
+from stream_rec.schemas.topics import full_name
+from stream_rec.settings import BusSettings
+
+_FIRST_PAUSE_SECONDS = 0.05
+
+
+async def arrive(bus: BusSettings, engine: EngineThread[Engine], follower: Follower) -> None:
+    """Return when the worker may join: then the stretches that it must learn at its first assignment are short.
+
+    `items` is learned to its end as of the first look, the others up to what the group has committed. What nobody
+    has served yet is left to the agents: they learn it as they serve it, and only so it is measured. While Kafka does
+    not answer, it waits.
+
+    Raises:
+        ConfigError: a topic is missing, or security is wrong.
+    """
+    offsets = OffsetReader(bus)
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            found = await aside(offsets.lag)
+        except Unavailable:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, bus.backoff_max_seconds)
+            continue
+        missing, worst = await engine.ask(partial(_missing, bus, found))
+        if missing:
+            logs.get("learn").info(
+                "learning what has been served", partitions=len(missing), most_records=worst
+            )
+            await follower.learn(missing)
+        if worst <= bus.ready_within_records:
+            return
+
+
+def _missing(bus: BusSettings, found: Iterable[PartitionLag], engine: Engine) -> tuple[dict[TP, int], int]:
+    """Up to where to learn, by partition; and the longest way there, in records."""
+    missing, worst = {}, 0
+    for at in found:
+        until = at.end if at.topic == "items" else at.committed or 0
+        position = max(at.start, engine.position.get((at.topic, at.partition), 0))
+        if position < until:
+            missing[TP(full_name(bus.prefix, at.topic), at.partition)] = until
+            worst = max(worst, until - position)
+    return missing, worst

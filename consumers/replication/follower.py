@@ -1,0 +1,251 @@
+"""Learns the partitions that other workers serve: "follow everything, own a part" (docs/follow.md).
+
+The follower reads with explicit offsets, outside of the group, and begins where the engine stands. It writes nothing.
+It is also what learns `[position, committed)` of a partition before its agent begins, so there is one way only to
+learn without serving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from faust.types import TP
+
+from stream_rec.bus.batch import Fetched
+from stream_rec.bus.log_reader import LogReader, Read, Start
+from stream_rec.consumers.replication.learn_gate import Learning, OutOfDate
+from stream_rec.consumers.replication.slice_size import Pace
+from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.engine.engine import Engine
+from stream_rec.errors import GapError
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import full_name, short_name
+from stream_rec.settings import BusSettings
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class _Wish:
+    """A partition to be followed.
+
+    Attributes:
+        epoch: the partition's when it was wished for. When that passes, its slices are refused, and who made it pass
+            says what is to be followed instead.
+        until: where to stop; None = never.
+        learned: the offset after what is learned; None = not known yet.
+        reached: set when `until` is learned, or the log ends before it, or nobody wishes it any more.
+    """
+
+    epoch: int
+    until: int | None = None
+    learned: int | None = None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Follower:
+    """Follows partitions. Make it and call it in the main loop; only reading has a thread of its own.
+
+    What is read and not yet learned is bounded by `bus.follow_ahead_records` and `bus.follow_ahead_bytes`, twice: one
+    round is read while the one before it is learned. Nothing is read while nothing is followed.
+
+    Args:
+        bus: where from, and how much at once.
+        learning: the door to the engine.
+        engine: asked for its positions.
+        epoch: the present epoch of a partition.
+        partitions: how many each of the topics to follow has.
+    """
+
+    def __init__(
+        self,
+        bus: BusSettings,
+        learning: Learning,
+        engine: EngineThread[Engine],
+        epoch: Callable[[TP], int],
+        partitions: Mapping[TopicName, int],
+    ) -> None:
+        self._prefix = bus.prefix
+        self._learning = learning
+        self._engine = engine
+        self._epoch = epoch
+        self._partitions = dict(partitions)
+        self._reader = LogReader(bus)
+        self._thread = ThreadPoolExecutor(1, "follow")
+        self._pace = Pace(bus.follow_slice_seconds, bus.batch_max_records)
+        self._wishes: dict[TP, _Wish] = {}
+        self._ends: dict[TP, int] = {}
+        self._left: list[TP] = []
+        self._changed = asyncio.Event()
+        self._owned: set[TP] | None = None
+
+    # What others want of it.
+
+    def leave_to_agents(self, partitions: Collection[TP]) -> None:
+        """These are the agents'; all others are followed from where the engine stands, to their ends and on."""
+        self._owned = set(partitions)
+        self._wish(self._others())
+
+    def grow(self, partitions: Mapping[TopicName, int]) -> None:
+        """Topics have so many partitions now: the new ones are followed until somebody owns them."""
+        self._partitions.update(partitions)
+        if self._owned is not None:
+            self._wish(self._wishes | self._others())
+
+    async def learn(self, stops: Mapping[TP, int], reached: Callable[[TP], None] = lambda _: None) -> None:
+        """Learn up to each of these offsets, or to the end of the log if that comes first.
+
+        Partitions that go to others meanwhile are not waited for.
+
+        Args:
+            stops: the first offset that is not to be learned, by partition.
+            reached: called when a partition is there.
+        """
+        wishes = {tp: _Wish(self._epoch(tp), until) for tp, until in stops.items()}
+        self._wish(self._wishes | wishes)
+
+        async def wait(tp: TP) -> None:
+            await wishes[tp].reached.wait()
+            reached(tp)
+
+        await asyncio.gather(*map(wait, wishes))
+
+    def lags(self) -> Iterator[tuple[TopicName, int, int | None]]:
+        """(topic, partition, records from what is learned to the end) of all it follows; None = not known yet."""
+        for tp, wish in sorted(self._wishes.items()):
+            end = self._ends.get(tp)
+            lag = None if end is None or wish.learned is None else max(0, end - wish.learned)
+            yield *self._short(tp), lag
+
+    # The work.
+
+    async def run(self) -> None:
+        """Follow until cancelled. While the broker is away, it waits.
+
+        Raises:
+            ConfigError: the broker refuses us, or the log is not the one that was learned.
+            Unavailable: the broker says something that there is no way around.
+        """
+        reads: list[Read] = []
+        try:
+            while True:
+                if self._changed.is_set() or not self._wishes:
+                    await self._changed.wait()
+                    await self._turn()
+                    reads = []
+                    continue
+                left, self._left = self._left, []
+                reading = asyncio.ensure_future(self._in_thread(partial(self._read, left)))
+                await self._learn(reads)
+                reads = await reading
+        finally:
+            self._thread.submit(self._reader.close)
+            self._thread.shutdown(wait=False)
+
+    async def _turn(self) -> None:
+        """Read what is wished for now, from where the engine stands. No slice of ours waits in its queue."""
+        self._changed.clear()
+        self._left.clear()
+        wishes = dict(self._wishes)
+        positions = await self._engine.ask(
+            lambda engine: {tp: engine.position.get(self._short(tp)) for tp in wishes}
+        )
+        starts = {}
+        for tp, wish in wishes.items():
+            wish.learned = positions[tp]
+            if not self._has_reached(tp, wish):
+                starts[tp] = Start(wish.epoch, wish.learned)
+        await self._in_thread(lambda: self._reader.begin(starts))
+
+    def _read(self, left: list[TP]) -> list[Read]:
+        self._reader.leave(left)
+        reads = self._reader.read()
+        self._ends = self._reader.ends()
+        return reads
+
+    async def _learn(self, reads: list[Read]) -> None:
+        slices: list[tuple[_Wish, Read, list[Fetched]]] = []
+        for read in reads:
+            tp = TP(read.batch.topic, read.batch.partition)
+            wish = self._wishes.get(tp)
+            if wish is None:
+                continue
+            if read.is_gone:  # only behind what came before it
+                await self._learn_all(slices)
+                slices = []
+                await self._learning.pass_over(read.batch)
+                wish.learned = read.batch.next
+                self._has_reached(tp, wish)
+                continue
+            batch = read.batch if wish.until is None else read.batch.before(wish.until)
+            slices.append((wish, read, list(batch.slices(self._pace.records(self._short(tp)[0])))))
+        await self._learn_all(slices)
+
+    async def _learn_all(self, reads: list[tuple[_Wish, Read, list[Fetched]]]) -> None:
+        """Queue everything, then wait for it: between two slices the engine takes owned batches."""
+        queued = [[self._learning.relearn(part) for part in parts] for _, _, parts in reads]
+        for (wish, read, parts), futures in zip(reads, queued, strict=True):
+            answers = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+            self._note(wish, read, parts, answers)
+
+    def _note(
+        self, wish: _Wish, read: Read, parts: list[Fetched], answers: list[float | BaseException]
+    ) -> None:
+        tp = TP(read.batch.topic, read.batch.partition)
+        for part, answer in zip(parts, answers, strict=True):
+            if isinstance(answer, OutOfDate):
+                return  # who took it away says what is to be followed now
+            if isinstance(answer, GapError):
+                self._changed.set()  # read again from where the engine stands
+                return
+            if isinstance(answer, BaseException):
+                raise answer
+            self._pace.note(self._short(tp)[0], len(part), answer)
+        wish.learned = parts[-1].next
+        self._has_reached(tp, wish, at_end=read.at_end)
+
+    def _has_reached(self, tp: TP, wish: _Wish, *, at_end: bool = False) -> bool:
+        """Is a partition where it was to stop? Then it is followed no more."""
+        if wish.until is None or not (at_end or (wish.learned is not None and wish.learned >= wish.until)):
+            return False
+        if self._wishes.get(tp) is wish:
+            del self._wishes[tp]
+            self._left.append(tp)
+        wish.reached.set()
+        return True
+
+    def _wish(self, wishes: dict[TP, _Wish]) -> None:
+        before, self._wishes = self._wishes, wishes
+        for tp, wish in before.items():
+            if wishes.get(tp) is not wish:
+                wish.reached.set()
+        self._changed.set()
+
+    def _others(self) -> dict[TP, _Wish]:
+        """What is followed beside the agents' partitions: as it is, or anew if its epoch has passed."""
+        assert self._owned is not None
+        every = (
+            TP(full_name(self._prefix, name), partition)
+            for name, n in self._partitions.items()
+            for partition in range(n)
+        )
+        others = {tp: _Wish(self._epoch(tp)) for tp in every if tp not in self._owned}
+        kept = {
+            tp: wish
+            for tp, wish in self._wishes.items()
+            if tp in others and wish.until is None and wish.epoch == others[tp].epoch
+        }
+        return others | kept
+
+    def _short(self, tp: TP) -> tuple[TopicName, int]:
+        name = short_name(self._prefix, tp.topic)
+        assert name is not None, f"{tp.topic} is none of ours"
+        return name, tp.partition
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -1,0 +1,78 @@
+"""Tells the journal in which order the engine learns (stream_rec.history.journal.journal)."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from stream_rec.clock import Clock
+from stream_rec.engine.engine import Engine
+from stream_rec.history.journal.journal import STATE_NOTE, Journal
+from stream_rec.schemas.columns import Span
+from stream_rec.settings import JournalSettings
+
+
+class Order:
+    """One worker's journal, or none, if `journal.folder` is not set. Engine's thread only, once it runs.
+
+    Args:
+        settings: where, and how large.
+        engine: as it starts.
+        notes: of the snapshot that it was filled from; empty = it has learned nothing.
+        topic_ids: of the log.
+        clock: names segments.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        settings: JournalSettings,
+        engine: Engine,
+        notes: Mapping[str, Any],
+        topic_ids: Mapping[str, str],
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._journal: Journal | None = None
+        if settings.folder:
+            self._journal = Journal(
+                settings,
+                Path(settings.folder),
+                worker=re.sub(r"[^A-Za-z0-9.-]", "-", f"{socket.gethostname()}-{os.getpid()}"),
+                topic_ids=topic_ids,
+                clock=clock,
+                positions=engine.position,
+                base=str(notes.get(STATE_NOTE, "")),
+            )
+
+    def learned(self, span: Span, first: int, n: int) -> None:
+        """A span was learned from `first` on: n records."""
+        if self._journal is not None:
+            self._journal.ran(span.topic, span.partition, first, span.next, n)
+
+    def drift(self) -> None:
+        """The served hit-rate fell: tell the engine, and that it was told here and not elsewhere."""
+        self._engine.on_drift()
+        if self._journal is not None:
+            self._journal.drifted()
+
+    def notes(self) -> dict[str, str]:
+        """What a snapshot of the engine as of now is to remember."""
+        state = self._journal.saved() if self._journal is not None else ""
+        return {STATE_NOTE: state} if state else {}
+
+    def keep(self, states: Collection[str]) -> None:
+        """Older snapshots than these are gone."""
+        if self._journal is not None:
+            self._journal.keep(states)
+
+    def flush(self) -> None:
+        """Hand everything over to the operating system."""
+        if self._journal is not None:
+            self._journal.flush()

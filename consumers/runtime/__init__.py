@@ -1,0 +1,1 @@
+"""Threads, background work, logs and compilation of a worker process."""

@@ -1,0 +1,99 @@
+"""Compile every kernel a worker runs, so that its first batches do not wait.
+
+Run as `python -m stream_rec.consumers.runtime.warm_up`.
+
+A few records go the way of real ones, from bytes to slates, through the same handlers: numba compiles per type and
+layout of the arguments, and only the real way has them all. Neither Kafka nor Redis is touched.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from stream_rec.bus.batch import Fetched
+from stream_rec.clock import SystemClock
+from stream_rec.consumers.handlers.events import EventsHandler
+from stream_rec.consumers.handlers.impressions import ImpressionsHandler
+from stream_rec.consumers.handlers.items import ItemsHandler
+from stream_rec.engine.engine import Engine
+from stream_rec.engine.warm import warm_up as warm_up_engine
+from stream_rec.feedback.measures import Measures
+from stream_rec.feedback.warm import warm_up as warm_up_measures
+from stream_rec.schemas.codec import encode
+from stream_rec.schemas.records import Impression, Interaction, Item, Record
+from stream_rec.schemas.topics import key_of
+from stream_rec.settings import EngineSettings, Settings
+from stream_rec.store.slates import Written
+
+N_ITEMS = 64
+N_EVENTS = 512
+_TS = 1_700_000_000
+_NO_SERVER = cast(Any, None)
+"""What writes is not called."""
+
+
+def warm_up() -> None:
+    """A second or two once compiled, a minute or two before."""
+    warm_up_engine()
+    warm_up_measures()
+    settings = Settings(
+        engine=EngineSettings(
+            # So small that users and items are evicted, and the vector index is refreshed and rebuilt.
+            max_users=64,
+            max_items=N_ITEMS,
+            train_sample=1.0,
+            index_refresh_events=32,
+            exact_below_items=16,
+        )
+    )
+    engine = Engine(settings.engine, settings.measure)
+    measures = Measures(settings.measure, engine.sources, attribution=engine.attribution)
+    events = EventsHandler(settings, _NO_SERVER, _NO_SERVER, measures, _NO_SERVER, SystemClock())
+    items = ItemsHandler(settings.ingest, _NO_SERVER, _NO_SERVER, measures, _NO_SERVER, events.touch)
+    impressions = ImpressionsHandler(settings.ingest, _NO_SERVER, measures)
+    for name in ("events", "items", "impressions"):
+        measures.assign(name, 0)
+
+    catalogue = items.decode(_batch("items", _items()))
+    items.learn(engine, catalogue)
+    shown = impressions.decode(_batch("impressions", _impressions()))
+    impressions.learn(engine, shown)
+    for work in (events.decode(_batch("events", _events(at), at)) for at in range(0, N_EVENTS, 64)):
+        events.learn(engine, work)
+        work.written, work.written_ms = Written(len(work.users), 0, False), float(_TS * 1000)
+        events.measure(work)
+    for listed in (engine.popular, engine.trending, engine.new):
+        listed(5)
+    engine.similar("item-1", 5)
+    engine.forget_user("user-1")
+    engine.stats()
+    measures.due_points(0.0, everything=True)
+    measures.live()
+    measures.figures()
+
+
+def _batch(topic: str, records: list[Record], start: int = 0) -> Fetched:
+    n = len(records)
+    keys: list[bytes | None] = [key_of(record) for record in records]
+    values: list[bytes | None] = [encode(record) for record in records]
+    offsets = list(range(start, start + n))
+    return Fetched(topic, 0, 0, start, start + n, keys, values, offsets, [_TS * 1000] * n)
+
+
+def _items() -> list[Record]:
+    return [Item(f"item-{i}", f"Item {i}", (f"tag-{i % 5}", "tag"), float(_TS)) for i in range(N_ITEMS)]
+
+
+def _impressions() -> list[Record]:
+    return [Impression(f"slate-{i}", f"user-{i}", float(_TS), ("item-1", "item-2")) for i in range(4)]
+
+
+def _events(start: int) -> list[Record]:
+    return [
+        Interaction(f"user-{n % 80}", f"item-{n * n % (N_ITEMS + 6)}", "click", float(_TS + n), value=1.0)
+        for n in range(start, start + 64)
+    ]
+
+
+if __name__ == "__main__":
+    warm_up()

@@ -1,0 +1,1 @@
+"""Rows of events, published at a rate with progress: what replay and simulate share."""

@@ -1,0 +1,1 @@
+"""Publish records, and know where they went."""

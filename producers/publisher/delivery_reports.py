@@ -1,0 +1,81 @@
+"""What became of what was sent: Kafka's delivery reports, and its errors as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from stream_rec.bus.clients import translated
+from stream_rec.errors import ContractError, StreamRecError, Unavailable
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import Ack
+from stream_rec.settings import BusSettings
+
+
+class Deliveries:
+    """Takes the reports of one producer, and keeps the first failure until somebody asks.
+
+    Args:
+        bus: of the producer; named in errors.
+    """
+
+    def __init__(self, bus: BusSettings) -> None:
+        self._bus = bus
+        self.n_waiting = 0
+        """Records queued whose report has not come. (The client's own length counts its error events, too.)"""
+        self._n_failed = 0
+        self._first_failure: StreamRecError | None = None
+        self._last_trouble: KafkaError | None = None
+
+    def queued(self) -> None:
+        """A record was given to the client: one report will come."""
+        self.n_waiting += 1
+
+    def counted(self, error: KafkaError | None, message: Message) -> None:
+        """The report of a record that nobody waits for."""
+        self.n_waiting -= 1
+        if error is not None:
+            self._n_failed += 1
+            self._first_failure = self._first_failure or self.ours(error, len(message))
+
+    def reported(
+        self, topic: TopicName, on_ack: Callable[[Ack], None], error: KafkaError | None, message: Message
+    ) -> None:
+        """The report of a record that somebody waits for."""
+        self.counted(error, message)
+        if error is None:
+            on_ack(Ack(topic, message.partition(), message.offset()))
+
+    def trouble(self, error: KafkaError) -> None:
+        """Kafka's client has lost a connection, say: the likely cause of what is given up next."""
+        self._last_trouble = error
+
+    def raise_failure(self) -> None:
+        """Raise what happened to the first record that failed since the last call; nothing, if none did."""
+        if self._first_failure is None:
+            return
+        failure, n = self._first_failure, self._n_failed
+        self._first_failure, self._n_failed = None, 0
+        if n > 1:
+            failure.add_note(f"{n} records were not acknowledged; this is what happened to the first")
+        raise failure
+
+    def ours(self, error: KafkaError, n_bytes: int) -> StreamRecError:
+        """Kafka's error on a record of so many bytes as one of ours."""
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            detail = f"{n_bytes} bytes; the topic takes {self._bus.max_message_bytes} at most"
+            return ContractError("message_too_large", detail)
+        if error.code() == KafkaError._MSG_TIMED_OUT:
+            return self.gave_up("a record was not acknowledged in time")
+        return translated(KafkaException(error), self._bus, 0.0)
+
+    def gave_up(self, what: str) -> StreamRecError:
+        """The error for records that were not acknowledged in time, with the likely cause."""
+        waited = self._bus.publish_timeout_seconds
+        if self._last_trouble is None:
+            return Unavailable("kafka", f"{self._bus.bootstrap}: {what}", waited_seconds=waited)
+        ours = translated(KafkaException(self._last_trouble), self._bus, waited)
+        if isinstance(ours, Unavailable):
+            return Unavailable("kafka", f"{ours.detail}; {what}", waited_seconds=waited)
+        return ours

@@ -1,0 +1,144 @@
+"""Publish a log again: at full speed, at so many events a second, or as it happened; stopped and gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from stream_rec.bus.topics import log_id
+from stream_rec.clock import Clock, SystemClock
+from stream_rec.offline.datasets.files import Source
+from stream_rec.offline.datasets.rows import to_interactions
+from stream_rec.producers.feed.feed import Feed, Progress, Row, never
+from stream_rec.producers.feed.pace import Pace
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.producers.replay.resume import Acknowledged, ResumeFile
+from stream_rec.schemas.records import Interaction
+from stream_rec.schemas.topics import Ack, full_name
+from stream_rec.settings import BusSettings, cache_folder
+
+_SAVE_SECONDS = 1.0
+
+
+def resume_file(source: Source, bus: BusSettings, path: Path | None = None) -> ResumeFile:
+    """Where a replay of this source into this bus keeps what is done.
+
+    Args:
+        source: what is replayed.
+        bus: where to.
+        path: None = in the user's cache folder, a file per source and incarnation of the topic.
+
+    Raises:
+        ConfigError: the source cannot be read, or there is no topic.
+        Unavailable: the broker did not answer.
+    """
+    log = log_id(bus, "events")
+    if path is None:
+        parts = (source.identity, full_name(bus.prefix, "events"), log)
+        name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+        path = cache_folder() / "replays" / f"{name}.json"
+    return ResumeFile(path, source.identity, log)
+
+
+def replay(
+    source: Source,
+    publisher: Publisher,
+    *,
+    pace: Pace | None = None,
+    resume: ResumeFile | None = None,
+    limit: int | None = None,
+    stop: Callable[[], bool] = never,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_ack: Callable[[Interaction, Ack], None] | None = None,
+    clock: Clock | None = None,
+) -> Progress:
+    """Publish the events of a source in its order.
+
+    Stopped by `stop`, it waits for what is under way and writes down which rows the bus has: the next replay
+    with the same resume file publishes exactly the others. Killed, it may repeat those of the last second
+    before. Where the bus went away, those it took without saying so. A finished replay removes the file.
+
+    Args:
+        source: what.
+        publisher: where to; the caller closes it.
+        pace: how fast; None = full speed.
+        resume: None = start at the first row and keep no file.
+        limit: rows to publish in this run, at most; None = all.
+        stop: asked before every event; see `stream_rec.producers.feed.stopping`.
+        on_progress: called about ten times a second, and at the end.
+        on_ack: called with each event's acknowledgement.
+        clock: of the pace.
+
+    Raises:
+        ConfigError: the source or the resume file cannot be read, or the topic does not exist.
+        Unavailable: the bus did not take an event within `bus.publish_timeout_seconds`; the resume file is
+            written.
+    """
+    clock = clock or SystemClock()
+    done = resume.load() if resume else Acknowledged()
+    saver = _Saver(resume, done, clock)
+
+    def progressed(progress: Progress) -> None:
+        saver.save_if_due()
+        if on_progress:
+            on_progress(progress)
+
+    feed = Feed(
+        publisher,
+        pace=pace,
+        acknowledged=done,
+        stop=stop,
+        on_progress=progressed,
+        on_ack=on_ack,
+        clock=clock,
+    )
+    rows = _Rest(source, done, limit)
+    try:
+        progress = feed.run(rows)
+    finally:
+        saver.save()
+    if resume and rows.ended:
+        resume.remove()
+    return progress
+
+
+class _Rest:
+    """The rows of a source that are not done, at most `limit` of them; knows whether the source came to its end."""
+
+    def __init__(self, source: Source, done: Acknowledged, limit: int | None) -> None:
+        self._source = source
+        self._done = done
+        self._limit = limit
+        self.ended = False
+
+    def __iter__(self) -> Iterator[Row]:
+        n = 0
+        for chunk in self._source.chunks(self._done.low):
+            before, per_row = chunk.fraction_before, (chunk.fraction - chunk.fraction_before) / len(chunk.log)
+            for nth, event in enumerate(to_interactions(chunk.log)):
+                position = chunk.first + nth
+                if position in self._done:
+                    continue
+                if n == self._limit:
+                    return
+                n += 1
+                yield Row(position, event, before + per_row * (nth + 1))
+        self.ended = True
+
+
+class _Saver:
+    def __init__(self, resume: ResumeFile | None, done: Acknowledged, clock: Clock) -> None:
+        self._resume = resume
+        self._done = done
+        self._clock = clock
+        self._saved = clock.monotonic()
+
+    def save_if_due(self) -> None:
+        if self._clock.monotonic() - self._saved >= _SAVE_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        self._saved = self._clock.monotonic()
+        if self._resume:
+            self._resume.save(self._done)

@@ -1,0 +1,1 @@
+"""Seeded shoppers with hidden tastes, for demos and tests."""

@@ -1,0 +1,130 @@
+"""What a record must satisfy beyond its types, and the reason codes of everything that is not let in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_rec.errors import ContractError
+from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.settings import IngestSettings
+
+REASONS: dict[str, str] = {
+    "empty_value": "the message has no value (on `items`, with a key, that removes the item and is no error)",
+    "record_too_large": "the value is longer than `ingest.max_record_bytes`",
+    "message_too_large": "a publisher's record is longer than `bus.max_message_bytes`; it was not sent",
+    "not_utf8": "the value is not UTF-8",
+    "not_json": "the value is not JSON, or something follows it",
+    "too_deep": "the JSON is nested too deeply to be read",
+    "missing_field": "a required field is not there",
+    "wrong_type": "a field has another type than the record says, or a number is too large for it",
+    "empty_id": "a required id or name is empty",
+    "id_too_long": "an id or name is longer than `ingest.max_id_bytes`",
+    "bad_id": "an id or name holds a NUL character or half a surrogate pair",
+    "ts_out_of_range": "ts is not a finite number of seconds between 1970 and the year 9999 (milliseconds?)",
+    "ts_in_future": "ts is more than `ingest.max_future_seconds` after the broker's timestamp",
+    "ts_too_late": "ts is more than `ingest.max_lateness_seconds` before the broker's timestamp",
+    "value_out_of_range": "value is not a finite 32-bit float",
+    "too_many_entries": "context, tags or items has more entries than its limit in `ingest`",
+    "missing_key": "a message of a compacted topic has no key",
+    "key_mismatch": "the key of an item is not its item_id",
+    "propensity_mismatch": "propensities are not one per item, each in (0, 1]",
+}
+"""Every reason code and its meaning. Codes are metric labels: stable, never renamed."""
+
+TS_END = 253_402_300_800.0
+"""First second of the year 10000: no event time, but every present time in milliseconds, is beyond it."""
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def check_interaction(event: Interaction, broker_ts: int, rules: IngestSettings) -> None:
+    """Judge one interaction.
+
+    Args:
+        event: decoded.
+        broker_ts: the broker's timestamp of the record in ms; negative = unknown: ts is not judged by it.
+        rules: the limits.
+
+    Raises:
+        ContractError: the first rule it breaks.
+    """
+    _required("user_id", event.user_id, rules)
+    _required("item_id", event.item_id, rules)
+    _required("event_type", event.event_type, rules)
+    _optional("session_id", event.session_id, rules)
+    _optional("event_id", event.event_id, rules)
+    _ts(event.ts, broker_ts, rules)
+    if event.value is not None and not abs(event.value) <= FLOAT32_MAX:
+        raise ContractError("value_out_of_range", f"value is {event.value!r}")
+    if event.context is not None:
+        _entries("context", len(event.context), rules.max_context_entries)
+
+
+def check_item(item: Item, broker_ts: int, rules: IngestSettings) -> None:
+    """Judge one item; arguments and errors as `check_interaction`."""
+    _required("item_id", item.item_id, rules)
+    _ts(item.ts, broker_ts, rules)
+    _entries("tags", len(item.tags), rules.max_item_tags)
+    for tag in item.tags:
+        _required("a tag", tag, rules)
+
+
+def check_impression(shown: Impression, broker_ts: int, rules: IngestSettings) -> None:
+    """Judge one impression; arguments and errors as `check_interaction`."""
+    _required("slate_id", shown.slate_id, rules)
+    _required("user_id", shown.user_id, rules)
+    _required("scenario", shown.scenario, rules)
+    _optional("variant", shown.variant, rules)
+    _ts(shown.ts, broker_ts, rules)
+    _entries("items", len(shown.items), rules.max_impression_items)
+    for item_id in shown.items:
+        _required("an item", item_id, rules)
+    if shown.propensities is not None:
+        n_items, n_propensities = len(shown.items), len(shown.propensities)
+        if n_items != n_propensities or not all(0 < p <= 1 for p in shown.propensities):
+            detail = f"{n_items} items, {n_propensities} propensities"
+            raise ContractError("propensity_mismatch", detail)
+
+
+def check_id(field: str, text: str, rules: IngestSettings) -> None:
+    """Judge one id or name that is not empty.
+
+    Raises:
+        ContractError: `bad_id` or `id_too_long`.
+    """
+    try:
+        n_bytes = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        raise ContractError("bad_id", f"{field} holds half a surrogate pair") from None
+    if n_bytes > rules.max_id_bytes:
+        raise ContractError("id_too_long", f"{field} has {n_bytes} bytes, {rules.max_id_bytes} are allowed")
+    if "\0" in text:
+        raise ContractError("bad_id", f"{field} holds a NUL character")
+
+
+def _required(field: str, text: str, rules: IngestSettings) -> None:
+    if not text:
+        raise ContractError("empty_id", f"{field} is empty")
+    check_id(field, text, rules)
+
+
+def _optional(field: str, text: str | None, rules: IngestSettings) -> None:
+    if text:
+        check_id(field, text, rules)
+
+
+def _ts(ts: float, broker_ts: int, rules: IngestSettings) -> None:
+    if not 0 <= ts < TS_END:
+        raise ContractError("ts_out_of_range", f"ts is {ts!r}")
+    if broker_ts < 0:
+        return
+    ahead = ts - broker_ts / 1000
+    if ahead > rules.max_future_seconds:
+        raise ContractError("ts_in_future", f"ts is {ahead:.3f} s after the broker's timestamp")
+    if rules.max_lateness_seconds and -ahead > rules.max_lateness_seconds:
+        raise ContractError("ts_too_late", f"ts is {-ahead:.3f} s before the broker's timestamp")
+
+
+def _entries(field: str, n: int, limit: int) -> None:
+    if n > limit:
+        raise ContractError("too_many_entries", f"{field} has {n} entries, {limit} are allowed")

@@ -1,0 +1,126 @@
+"""A batch as it comes off the wire, and how one is cut from what aiokafka has fetched."""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stream_rec.schemas.columns import Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fetched:
+    """Raw records of one partition, in log order. The value of one Faust event.
+
+    Attributes:
+        topic: full name, with the tenant's prefix.
+        partition: of that topic.
+        epoch: of the partition when the batch was fetched; grows on every assign, revoke and re-read.
+        start: the fetch position before the batch.
+        next: the fetch position after it. Offsets missing in between (compaction, transactions) are inside; a
+            batch may hold no record at all, when only such offsets were passed.
+        keys: [n].
+        values: [n]; None = an empty message.
+        offsets: [n], strictly ascending.
+        timestamps: [n], the broker's, ms since the epoch.
+    """
+
+    topic: str
+    partition: int
+    epoch: int
+    start: int
+    next: int
+    keys: list[bytes | None] = field(default_factory=list)
+    values: list[bytes | None] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    timestamps: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.offsets)
+
+    def span(self, topic: str) -> Span:
+        """Where the batch stands, under the topic's name without the prefix."""
+        return Span(topic, self.partition, self.epoch, self.start, self.next)
+
+    def before(self, offset: int) -> Fetched:
+        """What of it stands before an offset."""
+        if self.next <= offset:
+            return self
+        return self._part(0, bisect_left(self.offsets, offset), self.start, max(self.start, offset))
+
+    def slices(self, records: int) -> Iterator[Fetched]:
+        """The same in parts of at most so many records that follow each other without a gap; one at least."""
+        start = self.start
+        for first in range(0, max(1, len(self)), records):
+            last = first + records
+            next_ = self.offsets[last] if last < len(self) else self.next
+            yield self._part(first, last, start, next_)
+            start = next_
+
+    def _part(self, first: int, last: int, start: int, next_: int) -> Fetched:
+        keys, values = self.keys[first:last], self.values[first:last]
+        offsets, timestamps = self.offsets[first:last], self.timestamps[first:last]
+        return Fetched(
+            self.topic, self.partition, self.epoch, start, next_, keys, values, offsets, timestamps
+        )
+
+
+class _Position(Protocol):
+    """aiokafka's state of one assigned partition, as far as it is used here."""
+
+    position: int
+
+    def consumed_to(self, position: int) -> None: ...
+
+
+def cut(result: Any, state: _Position, epoch: int, *, max_records: int, max_bytes: int) -> Fetched | None:
+    """Take the next batch from one partition's fetched data, and move the fetch position past it.
+
+    Stands in for aiokafka's `FetchResult.getall`, which knows no bound in bytes and does not tell the positions.
+
+    Args:
+        result: aiokafka's `FetchResult`.
+        state: aiokafka's state of the same partition.
+        epoch: of the partition now.
+        max_records: in the batch, at most.
+        max_bytes: of keys and values, at most; one record may be larger, and then stands alone.
+
+    Returns:
+        The batch; None when there is nothing: the data was dropped by a seek or a rebalance, or the position did
+        not move. `result.has_more()` tells whether the data is used up.
+    """
+    partition = result._topic_partition
+    if not result.check_assignment(partition) or not result.has_more():
+        return None
+    batch = Fetched(partition.topic, partition.partition, epoch, state.position, state.position)
+    records = result._partition_records
+    size = 0
+    for record in records:
+        size += len(record.value or b"") + len(record.key or b"")
+        if batch.offsets and size > max_bytes:
+            _put_back(records, record)
+            break
+        batch.keys.append(record.key)
+        batch.values.append(record.value)
+        batch.offsets.append(record.offset)
+        batch.timestamps.append(record.timestamp)
+        records.next_fetch_offset = record.offset + 1
+        if len(batch) >= max_records or size >= max_bytes:
+            break
+    else:
+        result._partition_records = None
+    state.consumed_to(records.next_fetch_offset)
+    if state.position == batch.start:
+        return None
+    object.__setattr__(batch, "next", state.position)
+    return batch
+
+
+def _put_back(records: Any, record: Any) -> None:
+    """Make `record` the next one that the iterator gives."""
+    records._records_iterator = itertools.chain((record,), records._records_iterator)
+    records.next_fetch_offset = record.offset

@@ -1,0 +1,5 @@
+"""`python -m stream_rec.cli`."""
+
+from stream_rec.cli.main import main
+
+main()

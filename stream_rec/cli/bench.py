@@ -1,0 +1,172 @@
+"""`bench`: the commands that produce every figure in the docs. Progress on stderr, the figures on stdout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from stream_rec.cli.options import ConfigFile, JsonFile, Overrides, need_writable, read_settings, write_json
+from stream_rec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream_rec.bench.harness import Figures, Say
+    from stream_rec.settings import Settings
+
+bench = typer.Typer(
+    name="bench",
+    help="Measure this machine: every figure in the docs is printed by one of these.",
+    no_args_is_help=True,
+)
+Repeats = Annotated[int, typer.Option(min=1, help="runs of each arm; figures are medians")]
+
+
+@bench.command()
+def pipeline(
+    repeats: Repeats = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="each run takes at least this long")] = 30.0,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """The whole way of the data, against a plain Faust agent that does nothing."""
+    from stream_rec.bench.pipeline import run
+
+    _bench(lambda s, say: run(s, say, repeats=repeats, min_seconds=seconds), json_file, config, set_)
+
+
+@bench.command()
+def freshness(
+    rate: Annotated[float, typer.Option(min=1, help="events per second")] = 500.0,
+    repeats: Repeats = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="of each run")] = 20.0,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Publish to readable slate, against the same path without an engine."""
+    from stream_rec.bench.freshness import run
+
+    _bench(lambda s, say: run(s, say, rate=rate, repeats=repeats, seconds=seconds), json_file, config, set_)
+
+
+@bench.command()
+def engine(
+    events: Annotated[int | None, typer.Option(min=1, help="of each data set; by default all")] = None,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Events learned and slates made per second by the engine alone, on one thread."""
+    from stream_rec.bench.engine import run
+
+    _bench(lambda s, say: run(s, say, max_events=events), json_file, config, set_)
+
+
+@bench.command()
+def memory(json_file: JsonFile = None, config: ConfigFile = None, set_: Overrides = None) -> None:
+    """What a full engine weighs, with every bound reached."""
+    from stream_rec.bench.memory import run
+
+    _bench(run, json_file, config, set_)
+
+
+@bench.command()
+def snapshot(json_file: JsonFile = None, config: ConfigFile = None, set_: Overrides = None) -> None:
+    """How long a full engine stands still for a snapshot, and what writing and restoring it takes."""
+    from stream_rec.bench.snapshot import run
+
+    _bench(run, json_file, config, set_)
+
+
+@bench.command()
+def start(
+    head: Annotated[int, typer.Option(min=1, help="events that the snapshot holds")] = 400_000,
+    tail: Annotated[int, typer.Option(min=1, help="events after it")] = 100_000,
+    repeats: Annotated[int, typer.Option(min=1, help="starts; the figure is their median")] = 3,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """How soon a worker is ready that starts from a snapshot and has a tail of the log to learn."""
+    from stream_rec.bench.start import run
+
+    _bench(lambda s, say: run(s, say, head=head, tail=tail, repeats=repeats), json_file, config, set_)
+
+
+@bench.command()
+def scale(
+    rate: Annotated[float, typer.Option(min=1, help="events per second, below capacity")] = 2000.0,
+    repeats: Repeats = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="measured in each run")] = 30.0,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """What an event costs one, two and three workers, against the formula of capacity."""
+    from stream_rec.bench.scale import Plan, run
+
+    _bench(lambda s, say: run(s, say, Plan(rate, seconds), repeats=repeats), json_file, config, set_)
+
+
+@bench.command()
+def two_workers(
+    events: Annotated[int, typer.Option(min=1, help="the first of the log")] = 500_000,
+    rate: Annotated[float, typer.Option(min=1, help="events per second, at most")] = 2500.0,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Whether two workers rank as well as one: the fresh prequential hit-rate at 20 of both."""
+    from stream_rec.bench.two_workers import run
+
+    _bench(lambda s, say: run(s, say, events=events, rate=rate), json_file, config, set_)
+
+
+@bench.command()
+def chaos(
+    faults: Annotated[int, typer.Option(min=1, help="how many")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="of faults, moments and traffic")] = 1,
+    broker: Annotated[
+        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded: not restarted")
+    ] = "kafka",
+    workers: Annotated[int, typer.Option(min=2, help="that serve between faults")] = 2,
+    rate: Annotated[float, typer.Option(min=50, help="events per second")] = 300.0,
+    mutate: Annotated[
+        str, typer.Option(help="only show that the witness finds a spoilt engine: position-guard")
+    ] = "",
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Random faults under traffic: is anything lost, learned twice or served old? Then with a spoilt engine."""
+    from stream_rec.bench.chaos.run import Chaos, run
+    from stream_rec.bench.chaos.witnessed import MUTATIONS
+
+    if mutate and mutate not in MUTATIONS:
+        raise ConfigError(f"no mutation {mutate!r}", fix=f"one of {', '.join(MUTATIONS)}")
+    what = Chaos(faults, seed, broker, workers, rate)
+    figures = _bench(lambda s, say: run(s, say, what, mutate), json_file, config, set_)
+    if not figures["mutation_caught"] or (figures["violations"] and not mutate):
+        raise typer.Exit(1)
+
+
+def _bench(
+    run: Callable[[Settings, Say], Figures],
+    json_file: Path | None,
+    config: Path | None,
+    overrides: list[str] | None,
+) -> Figures:
+    from stream_rec.bench.harness import say_on_stderr, shown
+
+    need_writable(json_file)
+    figures = run(read_settings(config, overrides), say_on_stderr)
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        typer.echo(f"{name:<{width}}  {shown(value)}")
+    if json_file is not None:
+        write_json(json_file, figures)
+    return figures

@@ -1,0 +1,118 @@
+"""`lag`: how far the workers are behind, per partition."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_broker, read_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from stream_rec.bus.lag import OffsetReader, PartitionLag
+
+COLUMNS = ("topic", "partition", "end", "committed", "lag", "in_per_s", "done_per_s")
+Lines = list[dict[str, Any]]
+
+
+def lag(
+    group: Annotated[str, typer.Option(help="consumer group; by default bus.group", show_default=False)] = "",
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="go on until Ctrl-C")] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="seconds over which rates are taken")
+    ] = 1.0,
+    as_json: JsonFlag = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Show end, committed offset, lag and rates of every partition. With --json --watch: a line each time."""
+    from stream_rec.bus.lag import OffsetReader
+
+    settings = read_settings(config, set_)
+    need_broker(settings)
+    readings = measured(OffsetReader(settings.bus, group), interval)
+    try:
+        _show(readings if watch else islice(readings, 1), watch, as_json)
+    except KeyboardInterrupt:
+        return
+
+
+def measured(reads: OffsetReader, interval_seconds: float) -> Iterator[Lines]:
+    """Readings without end, one per interval: each partition with its rates since the reading before."""
+    before, at = reads.lag(), time.monotonic()
+    while True:
+        time.sleep(interval_seconds)
+        now = time.monotonic()
+        after = reads.lag()
+        yield with_rates(before, after, now - at)
+        before, at = after, now
+
+
+def with_rates(before: Sequence[PartitionLag], after: Sequence[PartitionLag], seconds: float) -> Lines:
+    """The later reading as plain objects, with records per second written and done since the earlier one.
+
+    A partition that the earlier reading does not have, or that had nothing committed then, has rate 0 there.
+    """
+    earlier = {(line.topic, line.partition): line for line in before}
+    lines = []
+    for line in after:
+        old = earlier.get((line.topic, line.partition), line)
+        done = 0 if line.committed is None or old.committed is None else line.committed - old.committed
+        rates = ((line.end - old.end) / seconds, done / seconds)
+        values = (
+            line.topic,
+            line.partition,
+            line.end,
+            line.committed,
+            line.lag,
+            *(round(r, 1) for r in rates),
+        )
+        lines.append(dict(zip(COLUMNS, values, strict=True)))
+    return lines
+
+
+def _show(readings: Iterator[Lines], watch: bool, as_json: bool) -> None:
+    if as_json:
+        for lines in readings:
+            print(json.dumps(lines, indent=None if watch else 2), flush=True)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    if not (watch and sys.stdout.isatty()):
+        for lines in readings:
+            console.print(_table(lines))
+        return
+    with Live(console=console, auto_refresh=False) as view:
+        for lines in readings:
+            view.update(_table(lines), refresh=True)
+
+
+def _table(lines: Lines) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+    for name in COLUMNS:
+        total = (
+            f"{sum(line[name] or 0 for line in lines):,}" if name in ("lag", "in_per_s", "done_per_s") else ""
+        )
+        footer = "total" if name == "topic" else total
+        table.add_column(
+            name.replace("_per_s", "/s"), justify="left" if name == "topic" else "right", footer=footer
+        )
+    for line in lines:
+        style = "yellow" if line["lag"] else ""
+        table.add_row(*("-" if value is None else _text(value) for value in line.values()), style=style)
+    return table
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:,}"

@@ -1,0 +1,114 @@
+"""What every command takes: where settings come from, and where figures go."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream_rec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from stream_rec.settings import Settings
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="settings file; by default stream-rec.toml, if there"
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="one setting; repeatable"),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="also write the figures there")]
+
+
+def read_settings(config: Path | None, overrides: list[str] | None) -> Settings:
+    """The settings tree from file, environment and flags. Its secrets are masked in whatever is logged from now on.
+
+    Raises:
+        ConfigError: as `stream_rec.settings.load`.
+    """
+    from stream_rec.settings import load
+    from stream_rec.settings.masking import hide
+    from stream_rec.settings.table import secrets
+
+    settings, _ = load(file=config, flags=overrides or ())
+    hide(secrets(settings))
+    return settings
+
+
+def need_broker(settings: Settings) -> None:
+    """Refuse to go on without a broker's address: a private embedded broker would have nobody to talk to.
+
+    Raises:
+        ConfigError: `bus.bootstrap` is empty.
+    """
+    if not settings.bus.bootstrap:
+        raise ConfigError("no Kafka address is set", fix=_HOW_TO_ADDRESS.format(key="bus.bootstrap"))
+
+
+def need_store(settings: Settings) -> None:
+    """Refuse to go on without Redis' address.
+
+    Raises:
+        ConfigError: `store.url` is empty.
+    """
+    if not settings.store.url:
+        raise ConfigError("no Redis address is set", fix=_HOW_TO_ADDRESS.format(key="store.url"))
+
+
+def need_writable(path: Path | None) -> None:
+    """Refuse a file that cannot be written before the work, not after it. An absent one is made, empty.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    if path is not None:
+        with _written(path):
+            path.open("a").close()
+
+
+def write_json(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write one flat object, keys in the order given.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    with _written(path):
+        path.write_text(json.dumps({name: _plain(value) for name, value in figures.items()}, indent=2) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: what was not measured is null."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}", fix="give a writable file") from error
+
+
+def shown_text(text: str) -> Text:
+    """An id or a title as it may go to a terminal: it comes from outside, so no markup, no control characters."""
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
+_HOW_TO_ADDRESS = (
+    "run `stream-rec up --write` in this folder and leave it running, or give {key} "
+    "(stream-rec.toml, STREAM_REC__... in the environment, or --set)"
+)

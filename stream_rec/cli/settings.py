@@ -1,0 +1,36 @@
+"""`settings`: every setting, its value, and where the value came from."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides
+
+
+def settings(config: ConfigFile = None, set_: Overrides = None, as_json: JsonFlag = False) -> None:
+    """Show every setting, its value and where it came from. Secrets are masked."""
+    from dataclasses import asdict
+
+    from stream_rec.settings import load
+    from stream_rec.settings.table import list_settings
+
+    tree, origins = load(file=config, flags=set_ or ())
+    rows = list(list_settings(tree, origins))
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("setting", "value", "from", "meaning", box=None, pad_edge=False)
+    for row in rows:
+        style = "" if row.origin == "default" else "bold"
+        table.add_row(row.key, _shown(row.value), row.origin, row.meaning, style=style)
+    # A pipe gets whole lines: a value cut at 80 columns is of no use to grep.
+    (Console() if sys.stdout.isatty() else Console(width=300)).print(table)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) and value else json.dumps(value)

@@ -1,0 +1,197 @@
+"""`replay-state` and `why`: the engine as it was, and why a user was shown what he was shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_broker, read_settings, shown_text
+from stream_rec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stream_rec.engine.explain import Explained
+    from stream_rec.history.time_travel.rebuild import Rebuilt
+    from stream_rec.schemas.records import Reason, Slate
+    from stream_rec.settings import Settings
+
+Journal = Annotated[
+    str | None,
+    typer.Option(metavar="FOLDER", help="a worker's journal; by default journal.folder; '' = none"),
+]
+_MS_FROM = 1e11
+"""Numbers from here on are milliseconds: as seconds they would be in the year 5138."""
+
+
+def replay_state(
+    until: Annotated[
+        str, typer.Option(metavar="TIMESTAMP", help="ISO 8601 (UTC if it has no zone), or epoch s")
+    ],
+    journal: Journal = None,
+    as_json: JsonFlag = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Rebuild the engine as it was, from snapshot, journal and log: its digest, positions and counts."""
+    from stream_rec.history.time_travel.merge import UntilTime
+    from stream_rec.history.time_travel.rebuild import rebuild
+
+    settings = _settings(config, set_, journal)
+    ms = parse_ms(until)
+    found = rebuild(settings, UntilTime(ms), ms)
+    engine = found.engine
+    positions = {f"{topic}/{partition}": at for (topic, partition), at in sorted(engine.position.items())}
+    counts = {name: int(engine.stats()[name]) for name in ("events_learned", "users", "items")}
+    figures: dict[str, Any] = {
+        "digest": engine.digest(),
+        "is_identical": not found.doubts,
+        "doubts": found.doubts,
+        "snapshot": found.snapshot,
+        "session": found.session,
+        "last_ms": found.last_ms,
+        "drifts": found.drifted,
+        **counts,
+        "positions": positions,
+    }
+    if as_json:
+        print(json.dumps(figures, indent=2))
+        return
+    print(f"state until {_shown(ms)}: {verdict(found)}")
+    for doubt in found.doubts:
+        print(f"  {doubt}")
+    print(f"begun with: {_begun_with(found)}")
+    print(f"digest: {figures['digest']}")
+    print(", ".join(f"{name}: {n:,}" for name, n in counts.items()))
+    for where, at in positions.items():
+        print(f"{where}: {at}")
+
+
+def why(
+    user: Annotated[str, typer.Argument(metavar="USER", help="user_id, as in the events")],
+    at: Annotated[
+        str, typer.Option(metavar="TIMESTAMP", help="ISO 8601 (UTC if it has no zone), or epoch s")
+    ],
+    scenario: Annotated[str, typer.Option(help="which of the user's slates")] = "default",
+    journal: Journal = None,
+    as_json: JsonFlag = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Explain the slate that a user had, with the engine as it was when the slate was made."""
+    import msgspec
+
+    from stream_rec.engine.explain import explain
+    from stream_rec.history.time_travel.merge import UntilEvent
+    from stream_rec.history.time_travel.rebuild import rebuild
+    from stream_rec.history.time_travel.slate_history import slate_at
+
+    settings = _settings(config, set_, journal)
+    if scenario not in settings.engine.scenarios:
+        raise ConfigError(f"no scenario {scenario!r}", fix=f"one of {', '.join(settings.engine.scenarios)}")
+    slate = slate_at(settings.bus, user, scenario, parse_ms(at))
+    if slate is None:
+        raise ConfigError(
+            f"no {scenario} slate of {user} from {_shown(parse_ms(at))} or before is in the topic `slates`",
+            fix="the topic keeps slates for a day; `stream-rec recommend` shows the present one",
+        )
+    as_of = slate.as_of
+    goal = UntilEvent(as_of.partition, as_of.offset, as_of.broker_ts)
+    found = rebuild(settings, goal, int(slate.created_ts * 1000))
+    now = found.engine.recommend([user], scenario=scenario)
+    ranks = list(zip(now.items[0], now.scores[0], strict=True))
+    explained = explain(found.engine, user, [item.item_id for item in slate.items], scenario)
+    if as_json:
+        answer = {
+            "slate": slate,
+            "is_identical": not found.doubts,
+            "doubts": found.doubts,
+            "items": explained,
+            "rebuilt": [{"item_id": item, "score": score} for item, score in ranks],
+        }
+        print(json.dumps(msgspec.to_builtins(answer), indent=2))
+        return
+    _print_why(slate, found, explained, [item for item, _ in ranks])
+
+
+def parse_ms(text: str) -> int:
+    """A moment as ms since the epoch.
+
+    Raises:
+        ConfigError: it is neither ISO 8601 nor a number.
+    """
+    try:
+        number = float(text)
+        return int(number if number >= _MS_FROM else number * 1000)
+    except ValueError:
+        pass
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"{text!r} is no time", fix="write 2026-01-31T12:00:00Z, or seconds since the epoch"
+        ) from error
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def verdict(found: Rebuilt) -> str:
+    """In how far it is the state of then."""
+    return "equivalent, not identical" if found.doubts else "identical, bit for bit"
+
+
+def _settings(config: Path | None, set_: list[str] | None, journal: str | None) -> Settings:
+    settings = read_settings(config, set_)
+    need_broker(settings)
+    if journal is None:
+        return settings
+    return settings.model_copy(update={"journal": settings.journal.model_copy(update={"folder": journal})})
+
+
+def _begun_with(found: Rebuilt) -> str:
+    begin = f"snapshot {found.snapshot}" if found.snapshot else "the beginning of the log"
+    return f"{begin}, journal {found.session}" if found.session else begin
+
+
+def _shown(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _print_why(slate: Slate, found: Rebuilt, explained: Sequence[Explained], now: Sequence[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console, as_of = Console(), slate.as_of
+    made = _shown(int(slate.created_ts * 1000))
+    console.print(shown_text(f"{slate.user_id}: slate {slate.slate_id}, made {made}"))
+    console.print(f"as of events/{as_of.partition} offset {as_of.offset}; engine rebuilt: {verdict(found)}")
+    for doubt in found.doubts:
+        console.print(shown_text(f"  {doubt}"))
+    columns = ("", "item", "score", "why", "rebuilt", "rebuilt why", "of which", "place", "in its place")
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for place, (item, told) in enumerate(zip(slate.items, explained, strict=True), start=1):
+        table.add_row(
+            str(place),
+            shown_text(item.item_id),
+            f"{item.score:.4f}",
+            shown_text(_reason(item.reason)),
+            "" if told.score is None else f"{told.score:.4f}",
+            shown_text(_reason(told.reason)),
+            _parts(told),
+            "-" if told.place is None else str(told.place),
+            shown_text(now[place - 1]) if place <= len(now) else "",
+        )
+    console.print(table)
+
+
+def _reason(reason: Reason | None) -> str:
+    if reason is None:
+        return ""
+    return f"{reason.source}, from {reason.item_id}" if reason.item_id else reason.source
+
+
+def _parts(told: Explained) -> str:
+    loudest = sorted(told.by_source.items(), key=lambda part: -abs(part[1]))
+    return ", ".join(f"{name} {part:+.3f}" for name, part in loudest)

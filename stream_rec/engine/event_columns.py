@@ -1,0 +1,68 @@
+"""A batch as the learning kernels take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.names import rows_of
+from stream_rec.kernels.ids import event_seeds, hash_ids
+from stream_rec.kernels.learn import Events
+from stream_rec.kernels.state import Scratch
+from stream_rec.kernels.vocabulary import VocabularyState
+from stream_rec.schemas.columns import EventBatch, IdColumn
+from stream_rec.settings import EngineSettings
+
+
+def columns(batch: EventBatch, settings: EngineSettings) -> Events:
+    """Ids with their hashes, weights, and the seed of each event: a function of the settings' and where it stands."""
+    base = hash_ids(IdColumn.of([f"{settings.seed}/{batch.span.topic}/{batch.span.partition}"]))[0]
+    seeds = np.empty(len(batch), np.uint64)
+    event_seeds(base, batch.offsets, seeds)
+    weights = settings.event_weights
+    return Events(
+        user_data=batch.users.data,
+        user_ends=batch.users.ends,
+        user_hashes=hash_ids(batch.users),
+        item_data=batch.items.data,
+        item_ends=batch.items.ends,
+        item_hashes=hash_ids(batch.items),
+        sessions=hash_ids(batch.sessions),
+        ts=batch.ts,
+        weights=np.array([weights.get(t, 1.0) for t in batch.event_types], np.float32),
+        seeds=seeds,
+    )
+
+
+Marked = bool | NDArray[np.bool_]
+"""All or none of the events, or bool [n]."""
+LeftOut = Sequence[IdColumn] | None
+"""Items for each event, or none at all."""
+
+
+def without(
+    repeated: NDArray[np.int64], batch: EventBatch, judge: Marked, left_out: LeftOut
+) -> tuple[NDArray[np.int64], EventBatch, Marked, LeftOut]:
+    """A batch and what is asked of it without its repeats; first, int64 [m]: where the others stand in the batch."""
+    new = np.delete(np.arange(len(batch)), repeated)
+    if not len(repeated):
+        return new, batch, judge, left_out
+    judge = judge[new] if isinstance(judge, np.ndarray) else judge
+    left_out = None if left_out is None else [left_out[i] for i in new.tolist()]
+    return new, batch.only(new), judge, left_out
+
+
+@contextmanager
+def leaving_out(x: Scratch, items: VocabularyState, ids: IdColumn | None) -> Iterator[None]:
+    """These items take no part in the ranking that is judged inside."""
+    if ids is None:
+        yield
+        return
+    rows = rows_of(items, ids)
+    rows = rows[rows >= 0]
+    x.left_out[rows] = True
+    yield
+    x.left_out[rows] = False

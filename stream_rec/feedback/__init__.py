@@ -1,0 +1,1 @@
+"""The feedback loop: prequential quality, attribution of what was shown, outcomes, drift."""

@@ -1,0 +1,187 @@
+"""What became of the slates that were shown: impressions joined with later interactions, inside a window of event time.
+
+Part of the engine's state: bounded arrays, no clock, and a fold over single records, so learning `a + b` leaves the
+same bits as learning `a`, then `b`. Impressions and interactions may be learned in any order of the two topics.
+
+An interaction is credited to the user's latest impression that showed the item at most `attribution_window_seconds`
+before it. All that follows from an impression is counted in the broker-time window of the impression itself (its
+*cell*): rates compare like with like, and a cell grows until the attribution window is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.errors import ConfigError
+from stream_rec.kernels import attribution as kernels
+from stream_rec.kernels.attribution import AttributionState, Places, Ring
+from stream_rec.kernels.shown import N_REGISTERS, WAYS, Cells, ItemCounts
+from stream_rec.settings import MeasureSettings
+from stream_rec.telemetry.labels import LabelNames
+
+_GROUPS = ("exposures", "places", "interactions", "items", "cells")
+
+
+class Attribution:
+    """Bounded join of impressions and interactions.
+
+    Args:
+        settings: bounds and the attribution window.
+        max_items: items whose use is counted (for novelty); the longest unused make room.
+        scenarios: known scenarios; others get a label while there is room (`LabelNames`), then `other`.
+    """
+
+    def __init__(self, settings: MeasureSettings, *, max_items: int, scenarios: Sequence[str]) -> None:
+        self._window = settings.attribution_window_seconds
+        self._window_ms = settings.window_seconds * 1000
+        self._kinds = dict.fromkeys(settings.dwell_types, kernels.DWELL)
+        for event_type in settings.conversion_types:
+            self._kinds[event_type] = self._kinds.get(event_type, 0) | kernels.CONVERSION
+        self.names = LabelNames(scenarios)
+        self.state = _empty(settings, max_items)
+
+    def expose(
+        self,
+        users: NDArray[np.uint64],
+        items: NDArray[np.uint64],
+        ends: NDArray[np.int64],
+        ts: NDArray[np.float64],
+        broker_ts: NDArray[np.int64],
+        *,
+        partition: int,
+        scenarios: Sequence[str],
+        variants: Sequence[str | None],
+        returning: Sequence[bool] | NDArray[np.bool_],
+    ) -> None:
+        """Learn n impressions of one partition, in log order.
+
+        Args:
+            users: [n], hashes.
+            items: [sum of lengths], hashes in the order shown; of each impression the first 200 are kept.
+            ends: [n], where each impression's items end.
+            ts: [n], event time in seconds.
+            broker_ts: [n], ms: the window it is counted in.
+            partition: of the topic `impressions`.
+            scenarios: [n].
+            variants: [n], arm of an experiment; empty or None = none.
+            returning: [n], had the user been here before the present session.
+        """
+        labels = self.names.codes(scenarios, variants, returning)
+        windows = broker_ts // self._window_ms
+        kernels.expose(self.state, users, labels, items, ends, ts, windows, partition, self._window)
+
+    def interact(
+        self,
+        users: NDArray[np.uint64],
+        items: NDArray[np.uint64],
+        ts: NDArray[np.float64],
+        event_types: Sequence[str],
+        values: NDArray[np.float32],
+    ) -> NDArray[np.int32]:
+        """Learn n interactions, in log order.
+
+        Args:
+            users: [n], hashes.
+            items: [n], hashes.
+            ts: [n], event time in seconds.
+            event_types: [n]; any type counts as a click, some also as conversion or dwell (settings).
+            values: [n], NaN = none.
+
+        Returns:
+            int32 [n]: place (from 1) of the item in the impression it was credited to; 0 = none (yet: it may still be
+            joined when an impression from before it is learned later).
+        """
+        kind_of = self._kinds.get
+        kinds = np.fromiter([kind_of(t, 0) for t in event_types], np.uint8, len(event_types))
+        ranks = np.empty(len(users), np.int32)
+        kernels.interact(self.state, users, items, ts, kinds, values, self._window, ranks)
+        return ranks
+
+    def forget_user(self, user: np.uint64) -> None:
+        """Nothing that was shown to or done by the user (a hash) can be told from here any more; sums stay."""
+        for ring in (self.state.exposures, self.state.interactions):
+            owners = ring.entries["user"]
+            owners[owners == user] = 0  # the hash of no id: the chains stay whole
+
+    def stats(self) -> dict[str, float]:
+        """Open impressions, items counted, and outcomes that came after their cell was gone."""
+        marks = self.state.marks
+        return {
+            "open_impressions": float(marks[kernels.NEXT_EXPOSURE] - marks[kernels.OLDEST_EXPOSURE]),
+            "counted_items": float(self.state.items.marks[2]),
+            "lost_outcomes": float(marks[kernels.LOST_OUTCOMES]),
+        }
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """The whole state by name: the memory itself, not copies; records as bytes."""
+        named: dict[str, NDArray[np.generic]] = {"marks": self.state.marks, "labels": self.names.table}
+        for group in _GROUPS:
+            for field, array in getattr(self.state, group)._asdict().items():
+                named[f"{group}.{field}"] = array.view(np.uint8) if array.dtype.names else array
+        return named
+
+    def load(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take over a state that `arrays` gave.
+
+        Raises:
+            ConfigError: as for `check`; nothing is changed then.
+        """
+        self.check(arrays)
+        for name, array in self.arrays().items():
+            array[...] = arrays[name]
+        self.names.reload()
+
+    def check(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Could `load` take these?
+
+        Raises:
+            ConfigError: they were made with other bounds, or one is missing.
+        """
+        for name, array in self.arrays().items():
+            other = arrays.get(name)
+            if other is None or other.shape != array.shape or other.dtype != array.dtype:
+                raise ConfigError(
+                    f"attribution state {name!r} does not fit: {_form(other)} where {_form(array)} is wanted",
+                    fix="start with the measure and engine bounds the snapshot was made with, or without it",
+                )
+
+
+def _form(array: NDArray[np.generic] | None) -> str:
+    return "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
+
+
+def _chains(entries: int) -> NDArray[np.int64]:
+    """Empty chain heads for a ring of so many entries."""
+    return np.full(1 << (entries - 1).bit_length(), -1, np.int64)
+
+
+def _empty(settings: MeasureSettings, max_items: int) -> AttributionState:
+    n, m, c = settings.max_open_impressions, settings.max_recent_interactions, settings.max_outcome_cells
+    p = settings.max_open_places
+    # Half full on average, so that sets rarely overflow while there is room elsewhere.
+    sets = 1 << max(0, (2 * max_items // WAYS - 1).bit_length())
+    return AttributionState(
+        exposures=Ring(np.zeros(n, kernels.EXPOSURE), _chains(n)),
+        places=Places(item=np.zeros(p, np.uint32), done=np.zeros(p, np.uint8)),
+        interactions=Ring(np.zeros(m, kernels.INTERACTION), _chains(m)),
+        items=ItemCounts(
+            item=np.zeros((sets, WAYS), np.uint64),
+            uses=np.zeros((sets, WAYS), np.int64),
+            touched=np.zeros((sets, WAYS), np.int64),
+            marks=np.zeros(3, np.int64),
+        ),
+        cells=Cells(
+            partition=np.zeros(c, np.int32),
+            window=np.zeros(c, np.int64),
+            label=np.zeros(c, np.int32),
+            sums=np.zeros((c, kernels.N_SUMS), np.float64),
+            registers=np.zeros((c, N_REGISTERS), np.uint8),
+            before=np.zeros(c, np.int64),
+            heads=_chains(2 * c),
+            marks=np.zeros(1, np.int64),
+        ),
+        marks=np.zeros(kernels.N_MARKS, np.int64),
+    )

@@ -1,0 +1,269 @@
+"""All that a worker measures, behind one door: batches in; points, last values and Prometheus figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.feedback.attribution import Attribution
+from stream_rec.feedback.drift import DriftMonitor
+from stream_rec.feedback.judged import JudgedLike, LearnedLike
+from stream_rec.feedback.outcomes import TOPIC, Outcomes
+from stream_rec.feedback.prequential import add_ranks
+from stream_rec.feedback.served import UNKNOWN, Served
+from stream_rec.schemas.columns import Span
+from stream_rec.schemas.records import MetricPoint, TopicName
+from stream_rec.settings import MeasureSettings
+from stream_rec.telemetry.accumulator import Ledger
+from stream_rec.telemetry.points import field
+from stream_rec.telemetry.prometheus import Figures
+
+
+class Measures:
+    """Metrics of one worker, for the partitions it owns.
+
+    Call `assign` and `release` as partitions come and go, `due_points` after each batch and when idle. One thread
+    writes; `live` and `figures` may be asked by another.
+
+    Args:
+        settings: windows, cut-off and bounds.
+        sources: the engine's, in the order of `Judged.rank_by_source`.
+        attribution: the engine's; None = no outcomes.
+        on_drift: called when the served hit-rate has fallen.
+
+    Attributes:
+        served: what users were last served; the worker asks it before, and tells it after, each batch.
+    """
+
+    def __init__(
+        self,
+        settings: MeasureSettings,
+        sources: Sequence[str],
+        *,
+        attribution: Attribution | None = None,
+        on_drift: Callable[[], None] | None = None,
+    ) -> None:
+        self.served = Served(settings.served_cache_users, settings.k)
+        self._k = settings.k
+        self._ledger = Ledger(settings, sources)
+        self._attribution = attribution
+        self._outcomes = Outcomes(settings)
+        self._drift = DriftMonitor(settings.drift_delta, on_drift)
+        self._position: dict[tuple[str, int], int] = {}
+        self._owned_impressions: set[int] = set()
+        self._followed: set[tuple[TopicName, int]] = set()
+        self._live_seconds = settings.live_seconds
+        self._next_outcomes = float("-inf")
+        self._catalogue_items = 0.0
+
+    def on_batch(
+        self,
+        span: Span,
+        offsets: NDArray[np.int64],
+        broker_ts: NDArray[np.int64],
+        *,
+        served: NDArray[np.int32],
+        popular: NDArray[np.int32],
+        learned: LearnedLike,
+    ) -> None:
+        """Measure n events of an owned partition, in log order.
+
+        Events counted before (a batch that came again) count once; those learned before they came do not count.
+
+        Args:
+            span: where they stand.
+            offsets: [n], ascending.
+            broker_ts: [n], ms.
+            served: [n], `Served.ranks` from before the batch's own slates were put.
+            popular: [n], `Served.popular_ranks` from then.
+            learned: what the engine said; its sample is of events learned now, so it is never counted twice.
+        """
+        where = (span.topic, span.partition)
+        position = self._position.get(where, 0)
+        self._position[where] = max(span.next, position)
+        # What was learned before it was served (by the follower, at a hand-over) is no test: its slates knew it.
+        known = len(offsets) - learned.n_learned - learned.n_repeated
+        first = max(known, int(np.searchsorted(offsets, position)))
+        self._add_served(where, broker_ts, served, popular, first)
+        if len(learned.fresh.at):
+            self._add_fresh(where, broker_ts, learned.fresh)
+        read = span.next - span.start
+        self.add(*where, "events_learned", learned.n_learned, read)
+        self.add(*where, "events_repeated", learned.n_repeated, read)
+        self.add(*where, "evicted_users", learned.evicted_users, read)
+        self.add(*where, "evicted_items", learned.evicted_items, read)
+
+    def on_written(
+        self,
+        span: Span,
+        broker_ts: NDArray[np.int64],
+        now_ms: float,
+        *,
+        written: int,
+        stale: int,
+        items: int = 0,
+        only_index_items: int = 0,
+    ) -> None:
+        """The slates of a batch are readable.
+
+        Args:
+            span: of the batch.
+            broker_ts: [n], ms, of its events.
+            now_ms: when Redis had answered, ms since the epoch.
+            written: slates written.
+            stale: slates not written because Redis held newer ones.
+            items: items in the slates.
+            only_index_items: those that only the vector index had found.
+        """
+        where = (span.topic, span.partition)
+        self._ledger.add_freshness(*where, broker_ts, float(now_ms))
+        self.add(*where, "slates_written", written, len(broker_ts))
+        self.add(*where, "slates_stale", stale, written + stale)
+        self.add(*where, "index_only_items", only_index_items, items)
+
+    def on_dead_letters(self, span: Span, reasons: Sequence[str], broker_ts: Sequence[int]) -> None:
+        """Messages of a batch that could not be read: the reason and the broker's timestamp (ms) of each."""
+        for reason, ts in zip(reasons, broker_ts, strict=True):
+            self._ledger.add_dead_letter(span.topic, span.partition, reason, ts)
+
+    def add(self, topic: str, partition: int, metric: str, numerator: float, denominator: float) -> None:
+        """Add to a metric without labels (`series.PLAIN`), in the partition's present window.
+
+        Raises:
+            KeyError: there is no such metric.
+        """
+        self._ledger.add(topic, partition, metric, numerator, denominator)
+
+    def time_stage(self, span: Span, stage: str, seconds: float, events: int) -> None:
+        """A batch of so many events took so long in a stage (one of `series.STAGES`, else KeyError)."""
+        self._ledger.time_stage(span.topic, span.partition, stage, seconds, events)
+
+    def set_lag(self, topic: str, partition: int, lag: int) -> None:
+        """Records of an owned partition that are not committed yet, as of now."""
+        self._ledger.gauges.set("partition_lag", lag, topic=topic, partition=str(partition))
+        self.add(topic, partition, "lag", lag, 1)
+
+    def set_follower_lags(self, lags: Mapping[tuple[TopicName, int], int]) -> None:
+        """Records of each partition that is followed (topic, partition), and not learned yet, as of now."""
+        for topic, partition in self._followed - set(lags):
+            self._ledger.gauges.drop("follower_lag", topic=topic, partition=str(partition))
+        for (topic, partition), lag in lags.items():
+            self._ledger.gauges.set("follower_lag", lag, topic=topic, partition=str(partition))
+        self._followed = set(lags)
+
+    def set_engine(self, stats: Mapping[str, float], *, catalogue_items: float) -> None:
+        """Figures of the engine's state, as of now; `catalogue_items` is what coverage is a share of."""
+        self._catalogue_items = catalogue_items
+        for stat, value in stats.items():
+            self._ledger.gauges.set("engine", value, stat=stat)
+
+    def assign(self, topic: str, partition: int) -> None:
+        """A partition is owned from now on."""
+        if topic == TOPIC and self._attribution is not None:
+            self._owned_impressions.add(partition)
+            self._outcomes.assign(self._attribution, partition)
+
+    def release(self, topic: str, partition: int) -> list[MetricPoint]:
+        """A partition is not owned any more: its last points."""
+        points = self._ledger.windows.release(topic, partition)
+        if topic == TOPIC and self._attribution is not None:
+            points.extend(self._outcomes.due(self._attribution, [partition], self._catalogue_items))
+            self._owned_impressions.discard(partition)
+        self._position.pop((topic, partition), None)
+        self._ledger.gauges.drop("partition_lag", topic=topic, partition=str(partition))
+        return points
+
+    def due_points(self, now: float, *, everything: bool = False) -> list[MetricPoint]:
+        """Points to write now: of windows that are over at once, of others every `measure.live_seconds`.
+
+        Args:
+            now: seconds of a clock that does not go back.
+            everything: do not wait: the worker stops.
+        """
+        points = self._ledger.windows.due(now, everything=everything)
+        if self._attribution is not None and (everything or now >= self._next_outcomes):
+            self._next_outcomes = now + self._live_seconds
+            points.extend(
+                self._outcomes.due(self._attribution, self._owned_impressions, self._catalogue_items)
+            )
+        return points
+
+    def live(self) -> dict[str, float]:
+        """Last values by field name (`points.field`): ratios of the recent windows, counts since the start, gauges.
+
+        What was never measured is not there. Also `freshness_ms_p50` and `freshness_ms_p99`.
+        """
+        self._refresh_gauges()
+        values = self._ledger.live()
+        for metric, labels, above, below in self._recent_outcomes():
+            values[field(metric, labels)] = above / below
+        return values
+
+    def figures(self) -> Figures:
+        """Everything since the start, for Prometheus."""
+        self._refresh_gauges()
+        figures = self._ledger.figures()
+        if self._attribution is not None:
+            for metric, labels, above, below in self._outcomes.totals(self._attribution):
+                figures.sums.setdefault(metric, []).append((labels, above, below))
+        figures.gauges["coverage_recent"] = [
+            (labels, above / below)
+            for metric, labels, above, below in self._recent_outcomes()
+            if metric == "coverage_recent"
+        ]
+        return figures
+
+    def _add_served(
+        self,
+        where: tuple[str, int],
+        broker_ts: NDArray[np.int64],
+        served: NDArray[np.int32],
+        popular: NDArray[np.int32],
+        first: int,
+    ) -> None:
+        # Beside each other on the same events: what is not known of one counts for neither.
+        known = (served != UNKNOWN) & (popular != UNKNOWN)
+        ranks = np.full((len(served), 2), UNKNOWN, np.int32)
+        ranks[:, 0], ranks[:, 1] = np.where(known, served, UNKNOWN), np.where(known, popular, UNKNOWN)
+        row = self._ledger.series.row("served_known")
+        for window, a, b in self._ledger.windows.split(*where, broker_ts, first):
+            add_ranks(window.sums, self._ledger.series.served, ranks, k=self._k, first=a, last=b)
+            window.sums[row, 0] += np.count_nonzero(known[a:b])
+            window.sums[row, 1] += b - a
+        judged = ranks[first:, 0]
+        judged = judged[judged != UNKNOWN]
+        self._watch(where, ((judged > 0) & (judged <= self._k)).tolist())
+
+    def _watch(self, where: tuple[str, int], hits: list[bool]) -> None:
+        drops, rises = self._drift.update(hits)
+        sums = self._ledger.windows.sums(*where)
+        for direction, alarms in (("drop", drops), ("rise", rises)):
+            row = self._ledger.series.drift[direction]
+            sums[row, 0] += alarms
+            sums[row, 1] += len(hits)
+
+    def _add_fresh(self, where: tuple[str, int], broker_ts: NDArray[np.int64], fresh: JudgedLike) -> None:
+        ranks = np.ascontiguousarray(
+            np.column_stack((fresh.rank, fresh.popularity, fresh.rank_by_source)), np.int32
+        )
+        hits = (fresh.rank > 0) & (fresh.rank <= self._k)
+        row = self._ledger.series.row("index_only_hits")
+        for window, a, b in self._ledger.windows.split(*where, broker_ts[fresh.at]):
+            add_ranks(window.sums, self._ledger.series.fresh, ranks, k=self._k, first=a, last=b)
+            window.sums[row, 0] += np.count_nonzero(hits[a:b] & fresh.only_index[a:b])
+            window.sums[row, 1] += np.count_nonzero(hits[a:b])
+
+    def _recent_outcomes(self) -> Iterator[tuple[str, dict[str, str], float, float]]:
+        if self._attribution is not None:
+            outcomes = self._outcomes.recent(
+                self._attribution, self._owned_impressions, self._catalogue_items
+            )
+            yield from (outcome for outcome in outcomes if outcome[3])
+
+    def _refresh_gauges(self) -> None:
+        gauges = self._ledger.gauges
+        gauges.set("served_hit_rate_adwin", self._drift.mean)
+        gauges.set("served_cache_evictions", self.served.evictions)
+        gauges.set("metric_points_dropped", self._ledger.windows.dropped)

@@ -1,0 +1,1 @@
+"""The engine as it was: snapshots, the journal, time travel."""

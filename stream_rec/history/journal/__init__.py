@@ -1,0 +1,1 @@
+"""The journal: in which order a worker learned."""

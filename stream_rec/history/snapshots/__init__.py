@@ -1,0 +1,1 @@
+"""Snapshots of the engine: written, listed, checked, loaded (docs/snapshots.md)."""

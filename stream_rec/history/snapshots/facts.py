@@ -1,0 +1,130 @@
+"""May this snapshot be started from here: by the engine's settings, and by what the log says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stream_rec.bus.lag import FOLLOWED, OffsetReader
+from stream_rec.bus.topics import cluster_id, log_id
+from stream_rec.engine.state.identity import Identity
+from stream_rec.errors import UnusableSnapshot
+from stream_rec.history.snapshots.header import Header, HeldLog, Position
+from stream_rec.settings import BusSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LogFacts:
+    """One topic as it is now.
+
+    Attributes:
+        log_id: its incarnation.
+        begins: the first offset that is still kept, by partition; of every partition.
+        ends: the next offset to be written, by partition.
+    """
+
+    log_id: str
+    begins: Mapping[int, int]
+    ends: Mapping[int, int]
+
+    def held(self, topic: str, position: Position) -> HeldLog:
+        """As a snapshot with these positions keeps it."""
+        mine = {partition: next_ for (name, partition), next_ in position.items() if name == topic}
+        return HeldLog(self.log_id, len(self.begins), mine)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The log as it is now.
+
+    Attributes:
+        cluster_id: Kafka's.
+        logs: by topic, without the tenant's prefix.
+    """
+
+    cluster_id: str
+    logs: Mapping[str, LogFacts]
+
+
+def check_log(header: Header, facts: Facts) -> dict[tuple[str, int], int]:
+    """Is the log the one that the snapshot was learned from, and does it reach as far?
+
+    Returns:
+        How many records were deleted before they could be learned, by topic and partition; partitions without any are
+        left out.
+
+    Raises:
+        UnusableSnapshot: foreign (another cluster, or a topic made anew), or positions beyond the end of the log.
+    """
+    if header.cluster_id != facts.cluster_id:
+        raise _foreign(header.name, f"of cluster {header.cluster_id!r}, and this is {facts.cluster_id!r}")
+    for topic, held in header.logs.items():
+        log = facts.logs.get(topic)
+        if log is None or held.log_id != log.log_id:
+            raise _foreign(
+                header.name, f"learned from another topic {topic}: it was deleted or made anew since"
+            )
+    gone = {}
+    for (topic, partition), position in header.position.items():
+        begin = facts.logs[topic].begins.get(partition)
+        end = facts.logs[topic].ends.get(partition, 0)
+        if begin is None or position > end:
+            raise UnusableSnapshot(
+                header.name,
+                "beyond",
+                f"it has learned {topic}/{partition} up to {position}, and the log ends at {end}",
+                fix="the log has lost records (an unclean election?): an older snapshot, or none, must do",
+            )
+        if position < begin:
+            gone[topic, partition] = begin - position
+    return gone
+
+
+def ask_facts(bus: BusSettings) -> Facts:
+    """What the broker says of the topics that are learned.
+
+    Raises:
+        ConfigError: a topic is missing.
+        Unavailable: the broker did not answer.
+    """
+    bounds = OffsetReader(bus).bounds()
+    found = {}
+    for name in FOLLOWED:
+        mine = {partition: both for (topic, partition), both in bounds.items() if topic == name}
+        found[str(name)] = LogFacts(
+            log_id(bus, name),
+            {partition: begin for partition, (begin, _) in mine.items()},
+            {partition: end for partition, (_, end) in mine.items()},
+        )
+    return Facts(cluster_id(bus), found)
+
+
+def check_identity(header: Header, identity: Identity) -> None:
+    """Can an engine of this identity take the state over?
+
+    Raises:
+        UnusableSnapshot: incompatible: names the settings and their values then and now.
+    """
+    if differing := differences(header.identity.form, identity.form):
+        raise UnusableSnapshot(
+            header.name,
+            "incompatible",
+            "; ".join(differing),
+            fix="start with the settings it was made with, or without it: the log is learned again",
+        )
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is not the same, one line each."""
+    return [
+        f"{key} was {then.get(key)!r}, and is {now.get(key)!r}"
+        for key in dict.fromkeys([*then, *now])
+        if then.get(key) != now.get(key)
+    ]
+
+
+def _foreign(name: str, detail: str) -> UnusableSnapshot:
+    return UnusableSnapshot(
+        name, "foreign", detail, fix="give each cluster and tenant a snapshot.url of its own"
+    )

@@ -1,0 +1,137 @@
+"""Writing snapshots: a moment of the engine's thread, and all the rest beside it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stream_rec import logs
+from stream_rec.clock import Clock
+from stream_rec.errors import Unavailable, UnusableSnapshot
+from stream_rec.history.snapshots.data import buffers, sealed
+from stream_rec.history.snapshots.facts import Facts
+from stream_rec.history.snapshots.fork import WritingChild
+from stream_rec.history.snapshots.header import Header, encode, laid_out, new_name
+from stream_rec.history.snapshots.store import Snapshotable, SnapshotInfo, SnapshotStore
+
+
+class Writing:
+    """A snapshot on its way: a child is writing its arrays to a local file."""
+
+    def __init__(
+        self, store: SnapshotStore, clock: Clock, header: Header, part: Path, child: WritingChild
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._header = header
+        self._part = part
+        self._child = child
+        self._ends = clock.monotonic() + store.settings.write_timeout_seconds
+        self._gave_up = threading.Event()
+
+    def finish(self, *, durable: bool = True) -> SnapshotInfo:
+        """Wait for the child, take checksums, publish, and prune. Blocks; call once, in any thread.
+
+        Args:
+            durable: see `SnapshotFolder.publish`; without, a local one is there seconds sooner.
+
+        Raises:
+            Unavailable: not written in time, no space left, or the file system refused; nothing is left of it.
+        """
+        try:
+            self._child.wait(self._ends - self._clock.monotonic())
+            header = self._sealed()
+            self._store.folder.publish(header.name, encode(header), self._part, durable=durable)
+        except OSError as error:
+            raise Unavailable("snapshots", f"{self._part}: {error.strerror or error}") from error
+        finally:
+            self._part.unlink(missing_ok=True)
+        try:
+            self._store.prune(self._clock.now())
+        except (Unavailable, UnusableSnapshot) as error:
+            logs.get("snapshot").warning("old snapshots were not deleted", why=str(error))
+        return SnapshotInfo.of(header)
+
+    def give_up(self) -> None:
+        """Do not publish it, and let the child end: `finish` raises soon. From any thread."""
+        self._gave_up.set()
+        self._child.kill()
+
+    def _sealed(self) -> Header:
+        size = self._part.stat().st_size
+        if size != self._header.size:
+            raise OSError(0, f"{size:,} bytes were written of {self._header.size:,}")
+        header = msgspec.structs.replace(self._header, arrays=sealed(self._header.arrays, self._part))
+        if self._gave_up.is_set():
+            raise OSError(0, "given up")
+        return header
+
+
+class SnapshotWriter:
+    """Writes snapshots of engines that learn from one log.
+
+    Args:
+        store: where to.
+        facts: the log, as the positions refer to it.
+        clock: for names and deadlines.
+    """
+
+    def __init__(self, store: SnapshotStore, facts: Facts, clock: Clock) -> None:
+        self._store = store
+        self._facts = facts
+        self._clock = clock
+
+    def begin(self, engine: Snapshotable, notes: Mapping[str, Any] | None = None) -> Writing:
+        """Fork a child that writes the engine as it is now. In the engine's thread, which must live on.
+
+        Args:
+            engine: nothing else touches it meanwhile.
+            notes: kept in the header; what JSON can hold.
+
+        Raises:
+            ConfigError: this engine cannot be kept in snapshots.
+            Unavailable: no local file could be made, or no process.
+        """
+        arrays = engine.snapshot()
+        held, size = laid_out(arrays)
+        created = self._clock.now()
+        header = Header(
+            name=(name := new_name(created, os.urandom(2))),
+            data=self._store.folder.data_of(name),
+            created=created,
+            cluster_id=self._facts.cluster_id,
+            logs={topic: log.held(topic, engine.position) for topic, log in self._facts.logs.items()},
+            n_events=engine.n_learned,
+            identity=engine.identity,
+            notes=dict(notes or {}),
+            arrays=held,
+            size=size,
+        )
+        part, child = self._fork(name, buffers(arrays))
+        return Writing(self._store, self._clock, header, part, child)
+
+    def write(self, engine: Snapshotable, notes: Mapping[str, Any] | None = None) -> SnapshotInfo:
+        """Write a snapshot and wait for it.
+
+        Raises:
+            ConfigError: as for `begin`.
+            Unavailable: as for `begin` and `Writing.finish`.
+        """
+        return self.begin(engine, notes).finish()
+
+    def _fork(self, name: str, memory: list[memoryview]) -> tuple[Path, WritingChild]:
+        try:
+            part = self._store.folder.part(name)
+            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Unavailable("snapshots", f"cannot make a file: {error}") from error
+        try:
+            return part, WritingChild(memory, fd)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise Unavailable("snapshots", f"cannot fork: {error}") from error

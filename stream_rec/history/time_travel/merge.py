@@ -1,0 +1,236 @@
+"""The engine as it was: snapshot, journal and log give the state at a moment of the past again, bit for bit.
+
+The journal has the order in which a worker learned. Without one, or behind its end, records are merged by the broker's
+timestamps: every event is learned once, each partition's in its order, but not in that worker's order between them; the
+state is then equivalent, not identical (docs/time-travel.md).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from stream_rec.bus.batch import Fetched
+from stream_rec.bus.side_by_side import SideBySide, Where
+from stream_rec.engine.engine import Engine
+from stream_rec.engine.names import name_of
+from stream_rec.errors import ConfigError
+from stream_rec.history.journal.file import Drifted, Entry, Forgot, Run
+from stream_rec.schemas.codec import decode_impressions, decode_interactions, decode_items
+from stream_rec.settings import IngestSettings
+
+Bounds = Mapping[Where, tuple[int, int]]
+"""The first offset that is still kept, and the next to be written."""
+
+
+class Goal(Protocol):
+    """Up to where to learn."""
+
+    @property
+    def ms(self) -> int:
+        """Nothing that the broker took later is needed; ms since the epoch."""
+
+    def allows(self, where: Where, timestamp: int, offset: int) -> bool:
+        """May this record be learned?"""
+
+    def is_reached(self, positions: Mapping[tuple[str, int], int]) -> bool:
+        """Is everything learned that should be?"""
+
+
+@dataclass(frozen=True, slots=True)
+class UntilTime:
+    """All that the engine had learned before it learned anything that the broker took after `ms`."""
+
+    ms: int
+
+    def allows(self, _where: Where, timestamp: int, _offset: int) -> bool:
+        """Not later than that."""
+        return timestamp <= self.ms
+
+    def is_reached(self, _positions: Mapping[tuple[str, int], int]) -> bool:
+        """Only a record that came later tells."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class UntilEvent:
+    """All that the engine had learned when it had just learned one event, which the broker took at `ms`."""
+
+    partition: int
+    offset: int
+    ms: int
+
+    def allows(self, where: Where, _timestamp: int, offset: int) -> bool:
+        """Nothing behind it in its partition; of others, whatever was learned before it."""
+        return where != ("events", self.partition) or offset <= self.offset
+
+    def is_reached(self, positions: Mapping[tuple[str, int], int]) -> bool:
+        """It is learned."""
+        return positions.get(("events", self.partition), 0) > self.offset
+
+
+@dataclass(slots=True)
+class Rebuilding:
+    """An engine on its way to a goal.
+
+    Attributes:
+        engine: as it began; learns.
+        rules: what is let in; those of the time, or other records are dead letters.
+        log: from the engine's positions on.
+        bounds: of the log.
+        goal: where to stop.
+        learned: records by topic.
+        gone: records by partition that the log no longer holds: deleted or compacted away.
+        merged: records that were put into order by their timestamps.
+        drifted: marks of the served hit-rate's fall.
+        last_ms: the latest timestamp learned.
+    """
+
+    engine: Engine
+    rules: IngestSettings
+    log: SideBySide
+    bounds: Bounds
+    goal: Goal
+    learned: Counter[str] = field(default_factory=Counter)
+    gone: Counter[Where] = field(default_factory=Counter)
+    merged: int = 0
+    drifted: int = 0
+    last_ms: int = 0
+
+    def follow(self, entries: Iterable[Entry]) -> bool:
+        """Learn in the order of a journal; True when the goal was reached, False when the journal ended before.
+
+        Raises:
+            ConfigError: the log ends before the journal does.
+        """
+        if self.goal.is_reached(self.engine.position):
+            return True
+        for entry in entries:
+            match entry:
+                case Drifted():
+                    self.engine.on_drift()
+                    self.drifted += 1
+                case Forgot():
+                    self._forget(entry.user_hash)
+                case Run():
+                    if self._run(entry):
+                        return True
+        return False
+
+    def merge(self) -> None:
+        """Learn the rest by the broker's timestamp, partition and offset, up to the goal."""
+        for where, (begin, _) in self.bounds.items():
+            if n := self._pass_over(where, begin):
+                self.gone[where] += n
+        heads = {where: head for where in self.bounds if (head := self.log.head(where)) is not None}
+        while heads and not self.goal.is_reached(self.engine.position):
+            order = {where: (ts, where[1], offset, where[0]) for where, (ts, offset) in heads.items()}
+            where = min(order, key=order.__getitem__)
+            if heads[where][0] > self.goal.ms:
+                return
+            self._merge_from(where, min((at for w, at in order.items() if w != where), default=None))
+            head = self.log.head(where)
+            if head is None:
+                del heads[where]
+            else:
+                heads[where] = head
+
+    def is_behind(self, seconds: float) -> bool:
+        """Does any partition hold a record that is older than the goal's time by so much, and was not learned yet?"""
+        heads = [self.log.head(where) for where in self.bounds]
+        return any(head is not None and head[0] < self.goal.ms - seconds * 1000 for head in heads)
+
+    def _merge_from(self, where: Where, next_best: tuple[int, int, int, str] | None) -> None:
+        first = True
+
+        def may(timestamp: int, offset: int) -> bool:
+            nonlocal first
+            is_next = next_best is None or (timestamp, where[1], offset, where[0]) < next_best
+            fits = is_next and timestamp <= self.goal.ms and self.goal.allows(where, timestamp, offset)
+            fits, first = fits or first, False
+            return fits
+
+        batch = self.log.take(where, self.bounds[where][1], may)
+        if batch is not None:
+            self.merged += len(batch)
+            self._learn(where, batch)
+
+    def _run(self, run: Run) -> bool:
+        where = next(known for known in self.bounds if known == (run.topic, run.partition))
+        if self.bounds[where][1] < run.next:
+            raise ConfigError(
+                f"the journal knows {run.topic}/{run.partition} up to {run.next}, "
+                f"and the log ends at {self.bounds[where][1]}",
+                fix="is it another broker's journal? Give --journal, or '' for none",
+            )
+        self._pass_over(where, min(self.bounds[where][0], run.next), run.first)
+        n, reached = 0, False
+        while (batch := self.log.take(where, run.next)) is not None:
+            n += len(
+                batch
+            )  # to the end of the run, also behind the goal: records may have been compacted away
+            if not reached:
+                reached = self._learn_up_to_goal(where, batch)
+        if n < run.n:
+            self.gone[where] += run.n - n
+        return reached
+
+    def _learn_up_to_goal(self, where: Where, batch: Fetched) -> bool:
+        stamped = zip(batch.timestamps, batch.offsets, strict=True)
+        stop = next((at for ts, at in stamped if not self.goal.allows(where, ts, at)), None)
+        known = batch if stop is None else _before(batch, stop)
+        if stop is None or len(known):
+            self._learn(where, known)
+        return stop is not None or self.goal.is_reached(self.engine.position)
+
+    def _pass_over(self, where: Where, begin: int, first: int | None = None) -> int:
+        """What stood before `begin` is no longer there; how many offsets."""
+        position = self.engine.position.get(where, first)
+        if position is None or position >= begin:
+            return 0
+        self._learn(where, Fetched(where[0], where[1], 0, position, begin))
+        return begin - position
+
+    def _learn(self, where: Where, batch: Fetched) -> None:
+        learn(self.engine, self.rules, where, batch)
+        self.learned[where[0]] += len(batch)
+        self.last_ms = max([self.last_ms, *batch.timestamps])
+
+    def _forget(self, user_hash: int) -> None:
+        users = self.engine.state.users
+        for row in np.flatnonzero(users.hashes == np.uint64(user_hash)).tolist():
+            if users.lengths[row] >= 0:
+                self.engine.forget_user(name_of(users, row))
+
+
+def learn(engine: Engine, rules: IngestSettings, where: Where, batch: Fetched) -> None:
+    """Learn a batch and do nothing else."""
+    raw = (batch.values, batch.offsets, batch.timestamps, batch.span(where[0]), rules)
+    match where[0]:
+        case "events":
+            engine.learn(decode_interactions(*raw).batch)
+        case "items":
+            engine.upsert_items(decode_items(batch.keys, *raw).batch)
+        case "impressions":
+            engine.learn_impressions(decode_impressions(*raw).batch)
+        case other:
+            raise ValueError(f"nothing is learned from {other}")
+
+
+def _before(batch: Fetched, stop: int) -> Fetched:
+    n = batch.offsets.index(stop)
+    return Fetched(
+        batch.topic,
+        batch.partition,
+        batch.epoch,
+        batch.start,
+        stop,
+        batch.keys[:n],
+        batch.values[:n],
+        batch.offsets[:n],
+        batch.timestamps[:n],
+    )

@@ -1,1 +1,0 @@
-"""Metrics: prequential, attribution, drift, exposition."""

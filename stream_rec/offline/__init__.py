@@ -1,0 +1,1 @@
+"""Work on logs without a broker: data sets and evaluation."""

@@ -1,0 +1,184 @@
+"""Interaction logs in files: CSV, JSON Lines (either may be gzip) and Parquet, read a chunk at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import polars as pl
+
+from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.blocks import blocks
+from stream_rec.offline.datasets.mapping import ColumnMapping, to_log
+
+PARQUET_CHUNK_ROWS = 65_536
+_HEAD_BYTES = 1_048_576
+_FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+}
+
+_line = msgspec.json.Decoder(dict[str, Any])
+
+
+class Chunk(NamedTuple):
+    """Some rows of a log, bad ones among them, in the log's order.
+
+    Attributes:
+        first: position of the first row; rows are counted from 0 and never change their position.
+        log: the rows, in the form of `rows.LOG_SCHEMA`.
+        fraction: how much of the source is read with this chunk, in (0, 1].
+        fraction_before: how much was read without it.
+    """
+
+    first: int
+    log: pl.DataFrame
+    fraction: float
+    fraction_before: float = 0.0
+
+
+class Source(Protocol):
+    """A log that can be read from any position on."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Differs when the rows, or how they are read, differ: positions of one identity can be compared."""
+        ...
+
+    def chunks(self, start: int = 0) -> Iterator[Chunk]:
+        """The rows from position `start` on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file; its format is told by its name (`.csv`, `.tsv`, `.jsonl`, `.parquet`, the first two also `.gz`).
+
+    Attributes:
+        path: the file.
+        mapping: its columns.
+    """
+
+    path: Path
+    mapping: ColumnMapping = field(default_factory=ColumnMapping)
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @property
+    def identity(self) -> str:
+        """Of path, size, time of change, the first MiB, and the mapping."""
+        try:
+            stat = self.path.stat()
+            with self.path.open("rb") as file:
+                head = file.read(_HEAD_BYTES)
+        except OSError as error:
+            raise ConfigError(f"cannot read {self.path}: {error}", fix="name a readable file") from error
+        parts = (str(self.path.resolve()), stat.st_size, stat.st_mtime_ns, self.mapping.key())
+        return hashlib.sha256(repr(parts).encode() + head).hexdigest()
+
+    def chunks(self, start: int = 0) -> Iterator[Chunk]:
+        """The rows from position `start` on, in bounded memory.
+
+        Raises:
+            ConfigError: the file cannot be read, is no such format, or lacks a column.
+        """
+        first, before = 0, 0.0
+        for frame, fraction in self._frames():
+            skip = min(max(0, start - first), len(frame))
+            if skip < len(frame):
+                log = to_log(frame[skip:], self.mapping, str(self.path))
+                yield Chunk(first + skip, log, fraction, before + (fraction - before) * skip / len(frame))
+            first, before = first + len(frame), fraction
+
+    def _frames(self) -> Iterator[tuple[pl.DataFrame, float]]:
+        try:
+            match file_format(self.path):
+                case "csv":
+                    yield from _csv(self.path, self.mapping.separator)
+                case "jsonl":
+                    yield from _json_lines(self.path)
+                case _:
+                    yield from _parquet(self.path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            fix = "give a file that is what its name says: UTF-8, every row as long as the header"
+            raise ConfigError(f"cannot read {self.path}: {error}", fix=fix) from error
+
+
+def file_format(path: Path) -> str:
+    """`csv`, `jsonl` or `parquet`, by the file's name.
+
+    Raises:
+        ConfigError: none of them.
+    """
+    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
+    if not suffixes or suffixes[-1] not in _FORMATS:
+        raise ConfigError(
+            f"cannot tell the format of {path}", fix=f"name it {', '.join(_FORMATS)} (or .csv.gz, .jsonl.gz)"
+        )
+    return _FORMATS[suffixes[-1]]
+
+
+def _csv(path: Path, separator: str) -> Iterator[tuple[pl.DataFrame, float]]:
+    header = b""
+    separator = "\t" if ".tsv" in path.suffixes and separator == "," else separator
+    for data, fraction in blocks(path, quoted=True):
+        if not header:
+            header = data[: data.find(b"\n") + 1]
+            text = data
+        else:
+            text = header + data
+        frame = pl.read_csv(io.BytesIO(text), separator=separator, infer_schema=False)
+        yield frame, fraction
+
+
+def _json_lines(path: Path) -> Iterator[tuple[pl.DataFrame, float]]:
+    for data, fraction in blocks(path):
+        rows = [_json_row(line) for line in data.split(b"\n") if line.strip()]
+        names = {name: None for row in rows for name in row}
+        if rows and not names:
+            fix = "give one JSON object in each line"
+            raise ConfigError(f"{path}: none of {len(rows)} lines is a JSON object", fix=fix)
+        texts = {name: [_json_text(row.get(name), name) for row in rows] for name in names}
+        yield pl.DataFrame(texts, schema=dict.fromkeys(names, pl.String)), fraction
+
+
+def _json_row(line: bytes) -> dict[str, Any]:
+    """The line's object; empty (a bad row) if it is none."""
+    try:
+        return _line.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return {}
+
+
+def _json_text(value: Any, name: str) -> str | None:
+    """A scalar as text; of objects and lists only the context is of use."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict | list) and name != "context":
+        return None
+    return msgspec.json.encode(value).decode()
+
+
+def _parquet(path: Path) -> Iterator[tuple[pl.DataFrame, float]]:
+    table = pl.scan_parquet(path)
+    n_rows = int(table.select(pl.len()).collect().item())
+    for first in range(0, n_rows, PARQUET_CHUNK_ROWS):
+        frame = table.slice(first, PARQUET_CHUNK_ROWS).collect()
+        yield frame, min(1.0, (first + len(frame)) / n_rows)

@@ -1,0 +1,115 @@
+"""Logs by name: MovieLens 100K, which is fetched, and every data set in the folder that the user names.
+
+Such a folder holds `NAME/events.csv.gz` (or `.csv`, `.jsonl`, `.jsonl.gz`, `.parquet`) and, where items have
+titles, `NAME/items.csv`, `.csv.gz` or `.tsv`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets import movielens
+from stream_rec.offline.datasets.blocks import blocks
+from stream_rec.offline.datasets.files import FileSource, Source
+from stream_rec.offline.datasets.mapping import ColumnMapping
+from stream_rec.offline.datasets.rows import LOG_SCHEMA, good_rows
+from stream_rec.schemas.records import Item
+from stream_rec.settings import DATA_VARIABLE, DataSettings
+
+_EVENT_FILES = ("events.csv.gz", "events.csv", "events.jsonl.gz", "events.jsonl", "events.parquet")
+_ITEM_FILES = ("items.csv.gz", "items.csv", "items.tsv")
+_ID_COLUMNS = ("item_id", "item")
+_TITLE_COLUMNS = ("title", "description", "name")
+_TAG_COLUMNS = ("genres", "tags")
+
+
+def names(data: DataSettings) -> list[str]:
+    """The data sets that `open_source` knows, sorted."""
+    folder = Path(data.folder) if data.folder else None
+    there = [path.name for path in folder.iterdir() if _events(path)] if folder and folder.is_dir() else []
+    return sorted({movielens.NAME, *there})
+
+
+def open_source(name_or_path: str, data: DataSettings, mapping: ColumnMapping | None = None) -> Source:
+    """A log to read.
+
+    Args:
+        name_or_path: a data set's name, or a file. A file of that name in the working folder goes first.
+        data: where named data sets are.
+        mapping: columns; None = the usual names.
+
+    Raises:
+        ConfigError: neither a file nor a known name, or MovieLens cannot be fetched.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return FileSource(path, mapping or ColumnMapping())
+    if found := _in_folder(name_or_path, data):
+        return FileSource(found, mapping or ColumnMapping())
+    if name_or_path == movielens.NAME:
+        return movielens.MovieLens(movielens.fetch())
+    raise ConfigError(
+        f"{name_or_path!r} is neither a file nor a data set",
+        fix=f"name a file or one of {', '.join(names(data))}; more are found in the folder {DATA_VARIABLE}",
+    )
+
+
+def load_columns(name_or_path: str, data: DataSettings, mapping: ColumnMapping | None = None) -> pl.DataFrame:
+    """A whole log in memory, in its order: the good rows, in the form of `rows.LOG_SCHEMA`.
+
+    Raises:
+        ConfigError: as `open_source` and `FileSource.chunks`.
+    """
+    logs = [good_rows(chunk.log) for chunk in open_source(name_or_path, data, mapping).chunks()]
+    return pl.concat(logs, rechunk=True) if logs else pl.DataFrame(schema=LOG_SCHEMA)
+
+
+def load_items(name: str, data: DataSettings) -> list[Item]:
+    """The catalogue of a data set, with titles and tags; empty if it has none.
+
+    Raises:
+        ConfigError: MovieLens cannot be fetched, or the catalogue's file cannot be read.
+    """
+    path = _in_folder(name, data)
+    if path is None:
+        return movielens.MovieLens(movielens.fetch()).items() if name == movielens.NAME else []
+    found = next((path.parent / file for file in _ITEM_FILES if (path.parent / file).is_file()), None)
+    return _items(found) if found else []
+
+
+def _in_folder(name: str, data: DataSettings) -> Path | None:
+    """The file of a named data set; a name is one plain folder name."""
+    if not data.folder or Path(name).name != name:
+        return None
+    return _events(Path(data.folder) / name)
+
+
+def _events(folder: Path) -> Path | None:
+    return next((folder / file for file in _EVENT_FILES if (folder / file).is_file()), None)
+
+
+def _items(path: Path) -> list[Item]:
+    separator, quote = ("\t", None) if path.suffix == ".tsv" else (",", '"')
+    text = b"".join(block.data for block in blocks(path))
+    try:
+        table = pl.read_csv(text, separator=separator, quote_char=quote, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error}", fix="give a table in UTF-8 with a header"
+        ) from error
+    ids, titles, tags = (_column(table, usual) for usual in (_ID_COLUMNS, _TITLE_COLUMNS, _TAG_COLUMNS))
+    years = _column(table, ("year",))
+    rows = zip(ids, titles, years, tags, strict=True)
+    return [
+        movielens.film(item, title and title.strip(), year, words)
+        for item, title, year, words in rows
+        if item
+    ]
+
+
+def _column(table: pl.DataFrame, usual: tuple[str, ...]) -> list[str | None]:
+    name = next((name for name in usual if name in table.columns), None)
+    return table[name].to_list() if name else [None] * len(table)

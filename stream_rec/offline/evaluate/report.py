@@ -1,0 +1,107 @@
+"""An evaluation for people: tables for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from stream_rec.offline.evaluate.evaluation import Evaluation
+from stream_rec.offline.evaluate.weights import CONTEXTS
+
+METRICS = ("hr", "mrr", "ndcg", "recall", "precision", "map")
+
+
+def report(name: str, evaluation: Evaluation) -> RenderableType:
+    """Everything in `Evaluation.flat`, in percent where it is a share."""
+    found, k = evaluation.findings, evaluation.k
+    return Group(
+        _headline(name, evaluation),
+        "\nRanking of the full catalogue, %",
+        _ranking(evaluation),
+        "\nEach source alone, %",
+        _judges(evaluation),
+        f"\nSlates of {k}, one query in {found.slate_every}: {found.n_slates:,} slates",
+        _slates(evaluation),
+        _blind(evaluation),
+        "\nRanker's weights by items in the session",
+        _weights(evaluation),
+        _costs(evaluation),
+    )
+
+
+def _headline(name: str, evaluation: Evaluation) -> str:
+    rules, found = evaluation.rules, evaluation.findings
+    learned = " (learning from relevant events only)" if rules.relevant else ""
+    if rules.relevant and rules.learn_from == "all":
+        learned = " (learning from all events)"
+    return (
+        f"{name}, {rules.protocol}{learned}: {len(found.ranks):,} queries, {evaluation.n_events:,} events, "
+        f"{evaluation.n_items:,} items"
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table()
+    table.add_column(columns[0])
+    for column in columns[1:]:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _ranking(evaluation: Evaluation) -> Table:
+    table = _table("at", *METRICS)
+    figures = evaluation.flat()
+    for k in evaluation.cut_offs:
+        table.add_row(str(k), *(f"{100 * figures[f'{metric}@{k}']:.2f}" for metric in METRICS))
+    return table
+
+
+def _judges(evaluation: Evaluation) -> Table:
+    k = evaluation.k
+    table = _table("source", f"hr@{k}", f"mrr@{k}", "knows the answer")
+    known = (evaluation.findings.ranks > 0).mean(axis=0)
+    for (name, (hr, mrr)), share in zip(evaluation.judge_figures().items(), known, strict=True):
+        table.add_row(name, f"{100 * hr:.2f}", f"{100 * mrr:.2f}", f"{100 * share:.1f}")
+    return table
+
+
+def _slates(evaluation: Evaluation) -> Table:
+    table = _table("figure", "value")
+    for name, value in evaluation.findings.slates.items():
+        table.add_row(name, f"{value:.2f} bit" if name.startswith("novelty") else f"{100 * value:.2f} %")
+    return table
+
+
+def _blind(evaluation: Evaluation) -> str:
+    blind = evaluation.findings.blind
+    return (
+        f"Leak check: {blind.n_compared:,} judged ranks compared with slates made before the event came; "
+        f"better than possible: {blind.n_better}"
+    )
+
+
+def _weights(evaluation: Evaluation) -> Table:
+    table = _table("feature", *CONTEXTS)
+    for feature, by_context in evaluation.weights.items():
+        table.add_row(feature, *(f"{weight:.2f}" for weight in by_context.values()))
+    return table
+
+
+def _costs(evaluation: Evaluation) -> str:
+    figures = evaluation.flat()
+    frozen = evaluation.rules.protocol == "frozen"
+    doing = "asked" if frozen else "asked and learned"
+    learned = (
+        ""
+        if evaluation.rules.protocol == "prequential"
+        else f"learned {_rate(figures['learn_events_per_s'])}, "
+    )
+    return (
+        f"{learned}{doing} {_rate(figures['ask_events_per_s'])}; slate of one user "
+        f"{figures['query_us_p50']:.0f} us p50, {figures['query_us_p99']:.0f} us p99; "
+        f"{figures['seconds']:.1f} s; peak memory {figures['peak_memory_mb']:,.0f} MB"
+    )
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:,.0f} events/s"

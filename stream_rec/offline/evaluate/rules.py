@@ -1,0 +1,94 @@
+"""Protocols and their options: what an evaluation is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.mapping import ColumnMapping
+
+Protocol = Literal["frozen", "streaming", "prequential"]
+LearnFrom = Literal["relevant", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Relevant:
+    """Which events are answers: those whose `column` has this value.
+
+    Attributes:
+        column: `event_type`, or a column of numbers (`rating`).
+        value: as text.
+    """
+
+    column: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Relevant:
+        """From `column=value`.
+
+        Raises:
+            ConfigError: it is not of that form.
+        """
+        column, equals, value = text.partition("=")
+        relevant = cls(column.strip(), value.strip())
+        if not equals or not column.strip() or not value.strip():
+            raise _bad(text)
+        if relevant.column != "event_type":
+            relevant.number()
+        return relevant
+
+    def number(self) -> float:
+        """The value as a number.
+
+        Raises:
+            ConfigError: it is none.
+        """
+        try:
+            return float(self.value)
+        except ValueError:
+            raise _bad(f"{self.column}={self.value}") from None
+
+    def mapping(self) -> ColumnMapping:
+        """How to read a log so that the column is there."""
+        return ColumnMapping() if self.column == "event_type" else ColumnMapping(value=self.column)
+
+    def among(self, log: pl.DataFrame) -> pl.Series:
+        """Which rows of a log read by `mapping` are relevant; bool [n]."""
+        if self.column == "event_type":
+            return log["event_type"] == self.value
+        return (log["value"] == self.number()).fill_null(False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A protocol and its options.
+
+    Attributes:
+        protocol: *frozen*: learn every row of split `train`, then ask in split `test` and learn nothing.
+            *streaming*: the same, but each event is learned after it was asked for. *prequential*: every event is
+            asked for, then learned.
+        min_context: asked only with so many relevant events before in the same session (or of the same user).
+        relevant: only these are asked for; None = all.
+        learn_from: the relevant events alone are in the log, or all.
+        warmup: this share of the relevant events is not asked for, only learned.
+        exclude_seen: a user's relevant items are no answers again, and take no part in later rankings.
+        session_gap_seconds: as the engine has it.
+    """
+
+    protocol: Protocol
+    min_context: int = 1
+    relevant: Relevant | None = None
+    learn_from: LearnFrom = "relevant"
+    warmup: float = 0.0
+    exclude_seen: bool = False
+    session_gap_seconds: float = 1800.0
+
+
+def _bad(text: str) -> ConfigError:
+    return ConfigError(
+        f"--relevant {text!r} names no events", fix="write column=value, e.g. rating=5 or event_type=purchase"
+    )

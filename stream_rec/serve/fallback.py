@@ -1,0 +1,44 @@
+"""A slate from nothing but the running session: for a user whom no worker has written a slate for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from stream_rec.schemas.records import Reason, SlateItem
+from stream_rec.store.encoding import ItemList
+
+MAX_SESSION_ITEMS = 10
+"""Of a longer session the latest count."""
+RANK_OFFSET = 60.0
+"""The constant of reciprocal rank fusion (Cormack, Clarke & Buettcher, SIGIR 2009)."""
+
+
+def session_slate(
+    session: Sequence[str], similar: Callable[[Sequence[str]], Sequence[ItemList | None]]
+) -> list[SlateItem]:
+    """Fuse the neighbours of the session's items by reciprocal rank, the latest item weighing most.
+
+    score(i) = sum over the session's items s of 1 / age(s) * 1 / (60 + rank of i among s' neighbours), with
+    age 1 for the latest item. The session's own items are left out. The reason names the item that added
+    most.
+
+    Args:
+        session: item ids, latest last; a repeated item counts at its latest place.
+        similar: neighbours of several items at once, as `Reader.similar`.
+
+    Returns:
+        Best first, ties by item id; empty if no item of the session has neighbours.
+    """
+    recent = list(dict.fromkeys(reversed(session)))[:MAX_SESSION_ITEMS]
+    seen = set(session)
+    scores: dict[str, float] = {}
+    loudest: dict[str, tuple[float, str]] = {}
+    for age, (item, neighbours) in enumerate(zip(recent, similar(recent), strict=True), start=1):
+        for rank, place in enumerate(neighbours.items if neighbours else (), start=1):
+            if place.item_id in seen:
+                continue
+            share = 1.0 / age / (RANK_OFFSET + rank)
+            scores[place.item_id] = scores.get(place.item_id, 0.0) + share
+            loudest[place.item_id] = max(loudest.get(place.item_id, (0.0, "")), (share, item))
+    ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [SlateItem(item, score, Reason("similar", loudest[item][1])) for item, score in ranked]

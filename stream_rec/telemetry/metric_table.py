@@ -1,0 +1,282 @@
+"""Every metric there is, once: its name, unit and meaning, and where it is found.
+
+`docs/metrics.md` holds the table that this module prints (`python -m stream_rec.telemetry.metric_table docs/metrics.md`
+writes it anew); the help texts of Prometheus are the same words.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+PREFIX = "stream_rec_"
+TABLE_START, TABLE_END = "<!-- metrics:start -->", "<!-- metrics:end -->"
+
+
+class Kind(StrEnum):
+    """How a metric is summed.
+
+    RATIO: numerator and denominator. COUNT: the same, but the numerator alone is of interest. GAUGE: the last value.
+    DURATIONS: a histogram.
+    """
+
+    RATIO = "ratio"
+    COUNT = "count"
+    GAUGE = "gauge"
+    DURATIONS = "durations"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One line of the table.
+
+    Attributes:
+        name: in the topic `metrics` and among the last values.
+        kind: how it is summed.
+        unit: of the value: of numerator / denominator, or of the numerator for a count.
+        meaning: numerator and denominator in words.
+        labels: their names.
+        prometheus: name on /metrics without prefix and suffix; "" = not there.
+        topic: is it in the topic `metrics`.
+        redis: is it among the last values.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    prometheus: str = ""
+    topic: bool = True
+    redis: bool = True
+
+    def on_prometheus(self) -> str:
+        """What to look for on /metrics."""
+        base = f"{PREFIX}{self.prometheus}"
+        return {
+            Kind.RATIO: f"`{base}_sum` / `{base}_count`",
+            Kind.COUNT: f"`{base}_total`",
+            Kind.GAUGE: f"`{base}`",
+            Kind.DURATIONS: f"`{base}_bucket`",
+        }[self.kind]
+
+
+def _ratio(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    return Metric(name, Kind.RATIO, unit, meaning, labels, name)
+
+
+def _unscraped(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    """A ratio that Prometheus has in another form."""
+    return Metric(name, Kind.RATIO, unit, meaning, labels)
+
+
+def _count(name: str, meaning: str, *labels: str) -> Metric:
+    return Metric(name, Kind.COUNT, "1", meaning, labels, name)
+
+
+def _gauge(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    return Metric(name, Kind.GAUGE, unit, meaning, labels, name, topic=False)
+
+
+_JUDGE = ("source", "k")
+_OUTCOME = ("scenario", "variant", "segment")
+
+SERVED = (
+    _ratio(
+        "served_hit_rate",
+        "share",
+        "events whose item stood within the first k places of what its user was last served (source `slate`), or of "
+        "the list that is popular now (source `popular_list`) / events",
+        *_JUDGE,
+    ),
+    _ratio("served_mrr", "share", "as `served_hit_rate`: sum of 1 / place, 0 beyond k / events", *_JUDGE),
+    _ratio(
+        "served_ndcg",
+        "share",
+        "as `served_hit_rate`: sum of 1 / log2(place + 1), 0 beyond k / events",
+        *_JUDGE,
+    ),
+    _ratio(
+        "served_known",
+        "share",
+        "events whose user's last slate was in memory; only these are judged above / events",
+    ),
+    _count("drift_alarms", "changes of the served hit-rate found by ADWIN / events judged", "direction"),
+)
+FRESH = (
+    _ratio(
+        "fresh_hit_rate",
+        "share",
+        "events whose item stood within the first k places of a ranking made just before the event was learned: all "
+        "sources together (`blended`), one source alone, or plain popularity (`baseline`) / events asked (a sample)",
+        *_JUDGE,
+    ),
+    _ratio("fresh_mrr", "share", "as `fresh_hit_rate`: sum of 1 / place, 0 beyond k / events asked", *_JUDGE),
+    _ratio(
+        "fresh_ndcg",
+        "share",
+        "as `fresh_hit_rate`: sum of 1 / log2(place + 1), 0 beyond k / events asked",
+        *_JUDGE,
+    ),
+    _ratio(
+        "index_only_hits",
+        "share",
+        "fresh blended hits whose item only the vector index had found / such hits",
+    ),
+    _ratio(
+        "index_only_items", "share", "items of written slates that only the vector index had found / items"
+    ),
+)
+OUTCOMES = (
+    _ratio(
+        "ctr",
+        "share",
+        "shown slates with a click (any interaction with a shown item within the attribution window) / shown slates",
+        *_OUTCOME,
+    ),
+    _ratio("place_ctr", "share", "clicked places / shown places", *_OUTCOME),
+    _ratio("click_rank", "place", "sum of the places clicked, from 1 / clicked places", *_OUTCOME),
+    _ratio(
+        "conversion_rate",
+        "per slate",
+        "places with a conversion (`measure.conversion_types`) / shown slates",
+        *_OUTCOME,
+    ),
+    _ratio(
+        "conversion_value", "value", "sum of the values of conversions / conversions with a value", *_OUTCOME
+    ),
+    _ratio(
+        "dwell_seconds",
+        "s",
+        "sum of dwell (`measure.dwell_types`) on shown items / events with a dwell",
+        *_OUTCOME,
+    ),
+    _ratio(
+        "novelty_bits",
+        "bit",
+        "sum of -log2(share of all interactions) of shown items / shown places",
+        *_OUTCOME,
+    ),
+    Metric(
+        "coverage",
+        Kind.RATIO,
+        "share",
+        "different items shown in the window and partition (HyperLogLog, 6.5 % error) / items of the catalogue; summed "
+        "over partitions and windows this is their mean",
+        _OUTCOME,
+        redis=False,
+    ),
+    _gauge(
+        "coverage_recent",
+        "share",
+        "different items shown in the recent windows over all owned partitions / items of the catalogue",
+        "scenario",
+    ),
+    _ratio(
+        "impressions_cut_short",
+        "share",
+        "impressions pushed out before their attribution window was over / shown slates; above 0: raise "
+        "`measure.max_open_impressions` or `measure.max_open_places`",
+        *_OUTCOME,
+    ),
+)
+TIMES = (
+    _unscraped(
+        "freshness_ms",
+        "ms",
+        "sum of the time from publishing (the broker's timestamp) to the slate being readable in Redis / events; among "
+        "the last values also `freshness_ms_p50` and `freshness_ms_p99` of the recent windows",
+    ),
+    _unscraped(
+        "freshness_within", "share", "events whose slate was readable within so many ms / events", "ms"
+    ),
+    Metric(
+        "freshness_seconds", Kind.DURATIONS, "s", "as `freshness_ms`", (), "freshness_seconds", False, False
+    ),
+    _unscraped("stage_us", "us", "time spent in a stage / events", "stage"),
+    Metric(
+        "stage_seconds",
+        Kind.DURATIONS,
+        "s",
+        "time of a batch in a stage",
+        ("stage",),
+        "stage_seconds",
+        False,
+        False,
+    ),
+    _unscraped("lag", "records", "sum of samples of (end of the partition - committed offset) / samples"),
+    _gauge("partition_lag", "records", "end of the partition - committed offset", "topic", "partition"),
+    _gauge(
+        "follower_lag",
+        "records",
+        "end of a partition that another worker owns - next offset to learn",
+        "topic",
+        "partition",
+    ),
+    _ratio(
+        "index_staleness", "events", "sum of samples of events since the vector index was refreshed / samples"
+    ),
+)
+COUNTS = (
+    _count("events_learned", "events learned / records read"),
+    _count("events_repeated", "events dropped because their event_id was learned before / records read"),
+    _count(
+        "misrouted", "events on a partition their key does not hash to: a wrong partitioner / records read"
+    ),
+    _count("dead_letters", "messages that could not be read / the same", "reason"),
+    _count("evicted_users", "users who made room in the engine's state / records read"),
+    _count("evicted_items", "items that made room in the engine's state / records read"),
+    _count("slates_written", "slates written / events"),
+    _count("slates_stale", "slates not written because Redis held a newer one / slates offered"),
+    _count("slates_rewritten", "slates written again because Redis had lost them / the same"),
+)
+STATE = (
+    _gauge("served_hit_rate_adwin", "share", "ADWIN's estimate of the served hit-rate in its present window"),
+    _gauge(
+        "served_cache_evictions",
+        "users",
+        "users pushed out of the memory of last written slates, since the start",
+    ),
+    _gauge("metric_points_dropped", "points", "metric points that were not taken in time and made room"),
+    _gauge(
+        "engine",
+        "by stat",
+        "figures of the engine's state: users, items, index size and staleness, open impressions, lost outcomes, ...",
+        "stat",
+    ),
+)
+METRICS: tuple[Metric, ...] = SERVED + FRESH + OUTCOMES + TIMES + COUNTS + STATE
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+def table() -> str:
+    """The table of docs/metrics.md."""
+    lines = [
+        "| metric | meaning (numerator / denominator) | unit | labels | topic | Redis | Prometheus |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for metric in METRICS:
+        found = (
+            "yes" if metric.topic else "",
+            "yes" if metric.redis else "",
+            metric.on_prometheus() if metric.prometheus else "",
+        )
+        labels = ", ".join(metric.labels)
+        lines.append(
+            f"| `{metric.name}` | {metric.meaning} | {metric.unit} | {labels} | {' | '.join(found)} |"
+        )
+    return "\n".join(lines)
+
+
+def with_table(text: str) -> str:
+    """A document with the table between its two marks put in anew."""
+    head, rest = text.split(TABLE_START, 1)
+    tail = rest.split(TABLE_END, 1)[1]
+    return f"{head}{TABLE_START}\n{table()}\n{TABLE_END}{tail}"
+
+
+if __name__ == "__main__":
+    document = Path(sys.argv[1])
+    document.write_text(with_table(document.read_text()))

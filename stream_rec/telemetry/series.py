@@ -1,0 +1,98 @@
+"""The numbered rows of every window: which metric with which labels is summed where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+RANK_METRICS = ("hit_rate", "mrr", "ndcg")
+"""What is summed per judge of a ranking, in the order of the rows."""
+SLATE, POPULAR_LIST = "slate", "popular_list"
+"""Sources of the served figures."""
+BLENDED, BASELINE = "blended", "baseline"
+"""Sources of the fresh figures, besides the engine's own."""
+STAGES = ("ingest", "learn", "index", "recommend", "encode", "write", "measure")
+FRESHNESS_LIMITS_MS = np.array([10.0, 25.0, 60.0, 100.0, 250.0, 1000.0, 5000.0])
+MAX_REASONS = 24
+"""Reasons of dead letters that get a label of their own; the rest are counted as OTHER_REASON."""
+OTHER_REASON = "other"
+
+PLAIN = (
+    "served_known",
+    "index_only_hits",
+    "index_only_items",
+    "freshness_ms",
+    "lag",
+    "index_staleness",
+    "events_learned",
+    "events_repeated",
+    "evicted_users",
+    "evicted_items",
+    "misrouted",
+    "slates_written",
+    "slates_stale",
+    "slates_rewritten",
+)
+"""Metrics without labels."""
+
+
+class Series:
+    """Rows of the sums, fixed when the worker starts; only the reasons of dead letters get their names later.
+
+    Args:
+        k: cut-off of the ranking metrics.
+        sources: the engine's, in the order of `Judged.rank_by_source`.
+    """
+
+    def __init__(self, k: int, sources: Sequence[str]) -> None:
+        self.names: list[tuple[str, dict[str, str]] | None] = []
+        self.served = self._judges("served", (SLATE, POPULAR_LIST), k)
+        self.fresh = self._judges("fresh", (BLENDED, BASELINE, *sources), k)
+        self._plain = {name: self._add(name) for name in PLAIN}
+        self.within = len(self.names)
+        for limit in FRESHNESS_LIMITS_MS:
+            self._add("freshness_within", ms=f"{limit:g}")
+        self.stages = {stage: self._add("stage_us", stage=stage) for stage in STAGES}
+        self.drift = {
+            direction: self._add("drift_alarms", direction=direction) for direction in ("drop", "rise")
+        }
+        self._reasons = {OTHER_REASON: self._add("dead_letters", reason=OTHER_REASON)}
+        self._free_reasons = len(self.names)
+        self.names.extend([None] * (MAX_REASONS - 1))
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.names)
+
+    def row(self, metric: str) -> int:
+        """Row of a metric without labels.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        return self._plain[metric]
+
+    def reason(self, reason: str) -> int:
+        """Row of the dead letters with a reason; new reasons take a row while there are any."""
+        row = self._reasons.get(reason)
+        if row is not None:
+            return row
+        if len(self._reasons) == MAX_REASONS:
+            return self._reasons[OTHER_REASON]
+        row = self._free_reasons + len(self._reasons) - 1
+        self.names[row] = ("dead_letters", {"reason": reason})
+        self._reasons[reason] = row
+        return row
+
+    def _add(self, metric: str, **labels: str) -> int:
+        self.names.append((metric, labels))
+        return len(self.names) - 1
+
+    def _judges(self, kind: str, sources: Sequence[str], k: int) -> int:
+        """Three rows per source, in the order of the kernel; returns the first."""
+        first = len(self.names)
+        for source in sources:
+            for metric in RANK_METRICS:
+                self._add(f"{kind}_{metric}", source=source, k=str(k))
+        return first

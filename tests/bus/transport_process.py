@@ -1,0 +1,55 @@
+"""A bare consumer on the batch transport, in a process of its own: acks every batch, and notes when and which.
+
+    python -m tests.consumers.transport_process BOOTSTRAP TOPIC GROUP SESSION_SECONDS NOTES [stopped | hasty]
+
+Each line of NOTES is an ack: seconds (monotonic), partition, start, next. With `stopped` the agent takes one batch
+and never ends it. With `hasty` the broker has 1 ms for a fetch at first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Collection, Mapping
+
+from faust.types import TP
+
+from stream_rec.bus.batch import Fetched
+from stream_rec.bus.batch_app import BatchApp
+from stream_rec.settings import BusSettings
+
+
+class Ready:
+    """An owner who needs no time to get ready."""
+
+    app: BatchApp
+
+    async def assigned(self, starts: Mapping[TP, int | None]) -> None:
+        self.app.consumer.open(starts)
+
+    async def revoked(self, partitions: Collection[TP]) -> None: ...
+
+
+async def main(bootstrap: str, topic: str, group: str, session: str, notes: str, mode: str = "") -> None:
+    owner, ended = Ready(), asyncio.Event()
+    bus = BusSettings(bootstrap=bootstrap, group=group, session_timeout_seconds=float(session))
+    if mode == "hasty":
+        bus = bus.model_copy(update={"fetch_wait_seconds": 0.001})
+    owner.app = app = BatchApp(bus, owner, lambda _: ended.set())
+    with open(notes, "w", buffering=1) as out:  # noqa: PTH123 - line by line, also when killed
+
+        async def agent(batch: Fetched) -> None:
+            if mode == "stopped":
+                print("stopped", file=out)
+                await ended.wait()
+            assert app.consumer.ack(batch)
+            print(time.monotonic(), batch.partition, batch.start, batch.next, file=out)
+
+        app.batches(topic, agent)
+        await app.start()
+        await ended.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

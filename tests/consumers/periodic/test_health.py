@@ -1,0 +1,79 @@
+"""When a worker counts as ready, and when as alive."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+from stream_rec.clock import ManualClock
+from stream_rec.consumers.periodic.health import Distance, Health
+from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.engine.engine import Engine
+from stream_rec.settings import EngineSettings
+from tests.waiting import wait_until_async
+
+
+class Scene:
+    """A worker's state, as its health sees it."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.engine = EngineThread(Engine(EngineSettings(max_users=16, max_items=16)))
+        self.joined = False
+        self.distances: list[Distance] = []
+        self.health = Health(100, 30.0, self.engine, lambda: self.joined, lambda: self.distances, self.clock)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        running = asyncio.create_task(self.health.run())
+        await wait_until_async(condition)
+        running.cancel()
+
+
+def test_ready_is_a_worker_that_has_joined_and_is_near_every_end() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        health = scene.health
+        scene.distances = [("events", 0, 100), ("items", 0, None)]
+        assert health.ready() == "not in the group yet"
+        scene.joined = True
+        await scene.until(lambda: health.ready() == "items/0: its end is not known yet")
+        scene.distances = [("events", 0, 101), ("items", 0, 0)]
+        await scene.until(lambda: health.ready() == "events/0: 101 records to its end")
+        scene.distances = [("events", 0, 100), ("items", 0, 0)]
+        await scene.until(lambda: health.ready() == "")
+        scene.engine.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_end_that_is_unknown_for_a_moment_does_not_undo_it_but_distance_does() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        scene.joined, scene.distances = True, [("events", 0, 0)]
+        await scene.until(lambda: scene.health.ready() == "")
+        looked = []
+        scene.health._distances = lambda: looked.append(1) or [("events", 0, None)]
+        await scene.until(lambda: bool(looked))
+        assert scene.health.ready() == ""
+        scene.health._distances = lambda: [("events", 0, 5_000)]
+        await scene.until(lambda: scene.health.ready() == "events/0: 5000 records to its end")
+        scene.engine.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_whose_engine_is_stuck_is_not_alive() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        gate = threading.Event()
+        scene.engine.submit(lambda _: gate.wait(30))
+        running = asyncio.create_task(scene.health.run())
+        scene.clock.advance(31)
+        assert scene.health.live() == "stuck for 31 s"
+        gate.set()
+        await wait_until_async(lambda: scene.health.live() == "")
+        running.cancel()
+        scene.engine.close()
+
+    asyncio.run(scenario())

@@ -1,0 +1,127 @@
+"""A run asks before it learns, learns what the protocol says, and gives the same figures every time."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from stream_rec.engine.engine import Engine
+from stream_rec.offline.evaluate import run as running
+from stream_rec.offline.evaluate.evaluation import Evaluation, evaluate
+from stream_rec.offline.evaluate.events import batches
+from stream_rec.offline.evaluate.plan import Plan
+from stream_rec.offline.evaluate.rules import Relevant, Rules
+from stream_rec.offline.evaluate.run import Run
+from tests.offline.evaluate.worlds import SMALL, TIMES, log, noise, sessions, silent
+
+LOG = sessions(3, 150)
+
+
+def run(frame: pl.DataFrame, rules: Rules, *, k: int = 20) -> Evaluation:
+    return evaluate(frame, rules, SMALL, k=k, progress=silent)
+
+
+def untimed(evaluation: Evaluation) -> dict[str, object]:
+    return {name: value for name, value in evaluation.flat().items() if name not in TIMES}
+
+
+@pytest.mark.parametrize("protocol", ["frozen", "streaming", "prequential"])
+def test_a_walk_on_a_ring_is_learned(protocol: str) -> None:
+    figures = run(LOG, Rules(protocol)).flat()  # type: ignore[arg-type]
+    assert figures["hr@20"] > figures["hr@5"] > 0.4
+    assert figures["transitions_mrr@20"] > 0.3
+    assert figures["most_popular_hr@20"] < figures["hr@20"]
+    assert figures["blind_compared"] == figures["slates"] == figures["queries"]
+    assert figures["blind_worse"] == 0
+
+
+def test_the_same_run_twice_gives_the_same_figures() -> None:
+    assert untimed(run(LOG, Rules("prequential"))) == untimed(run(LOG, Rules("prequential")))
+
+
+def test_another_seed_is_another_run() -> None:
+    other = SMALL.model_copy(update={"seed": 7})
+    assert untimed(run(LOG, Rules("prequential"))) != untimed(
+        evaluate(LOG, Rules("prequential"), other, k=20, progress=silent)
+    )
+
+
+def test_ranks_are_the_engines_own_however_the_log_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cutting at sampled queries, and asking for slates in between, changes nothing that is learned or judged."""
+    engine = Engine(SMALL)
+    (whole,) = batches(LOG, size=len(LOG))
+    judged = engine.learn(whole, judge_all=True).fresh
+    plan = Plan.of(LOG, Rules("prequential"))
+    monkeypatch.setattr(running, "BATCH", 37)
+    monkeypatch.setattr(running, "SLATES_AT_MOST", 50)
+    cut = Engine(SMALL)
+    findings = Run(plan, cut, 20, silent).run()
+    assert findings.n_slates <= 50
+    assert findings.ranks[:, 0].tolist() == judged.rank[plan.asked].tolist()
+    assert findings.ranks[:, 2:].tolist() == judged.rank_by_source[plan.asked].tolist()
+    assert cut.digest() == engine.digest()
+
+
+def test_frozen_learns_nothing_from_what_it_asks() -> None:
+    plan = Plan.of(LOG, Rules("frozen"))
+    engine, trained = Engine(SMALL), Engine(SMALL)
+    Run(plan, engine, 20, silent).run()
+    for batch in batches(plan.log.head(plan.n_first), size=1000):
+        trained.learn(batch)
+    assert engine.state.counters.tolist() == trained.state.counters.tolist()
+    for part in ("popularity", "transitions", "neighbours", "item_neighbours", "factors", "ranker"):
+        got, expected = getattr(engine.state, part), getattr(trained.state, part)
+        for name in got._fields:
+            if name not in (
+                "items",
+                "users",
+                "item_squares",
+            ):  # factors of items and users new in the test split
+                assert np.array_equal(getattr(got, name), getattr(expected, name)), f"{part}.{name}"
+
+
+def test_frozen_a_target_that_was_not_in_training_is_a_miss_though_the_user_has_had_it() -> None:
+    train = [(f"s{n // 3}", f"i{n % 5}", float(n)) for n in range(60)]
+    test = [("t", "new", 100.0), ("t", "new", 101.0), ("t", "new", 102.0)]
+    frame = log(train + test, split=["train"] * 60 + ["test"] * 3)
+    assert run(frame, Rules("frozen")).findings.ranks.tolist() == [[0] * 8] * 2
+    assert run(frame, Rules("streaming")).findings.ranks[-1, 0] > 0
+
+
+def test_seen_answers_take_no_part() -> None:
+    stars = noise(5, 600, n_users=8, n_items=40).with_columns(value=pl.lit(5.0))
+    fives = Relevant.parse("rating=5")
+    plain = run(stars, Rules("prequential", relevant=fives)).flat()
+    fresh = run(stars, Rules("prequential", relevant=fives, exclude_seen=True)).flat()
+    assert fresh["queries"] < plain["queries"]
+    assert fresh["blind_worse"] == 0
+    n_unseen = 40 - 20  # of 40 items a user has had half, on average over the queries
+    assert fresh["hr@20"] == pytest.approx(20 / n_unseen, abs=0.25)
+    assert fresh["hr@20"] > plain["hr@20"]
+
+
+def test_k_is_a_cut_off_besides_the_usual_ones() -> None:
+    evaluation = run(LOG, Rules("prequential"), k=7)
+    assert evaluation.cut_offs == [5, 7, 10, 20]
+    assert {"hr@7", "coverage@7", "neighbours_mrr@7", "hr@20"} <= evaluation.flat().keys()
+
+
+def test_sessions_are_known_to_their_end() -> None:
+    rest = run(LOG, Rules("prequential")).findings.slates
+    assert rest["rest_precision@20"] <= rest["rest_recall@20"] <= 1.0
+    assert "rest_recall@20" not in run(noise(1, 200), Rules("prequential")).findings.slates
+
+
+def test_every_feature_has_a_name_and_a_weight_in_every_context() -> None:
+    weights = run(LOG, Rules("prequential")).weights
+    assert not [name for name in weights if name.startswith("feature_")]
+    assert weights["next"]["1"] > 0
+    assert {len(by_context) for by_context in weights.values()} == {5}
+
+
+def test_progress_reaches_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+    evaluate(LOG, Rules("frozen"), SMALL, k=5, progress=lambda done, total: seen.append((done, total)))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1] == (len(LOG), len(LOG))
