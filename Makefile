@@ -1,6 +1,6 @@
 # `make` shows what there is. Every target that needs the virtual environment makes it first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs peers ci clean
+.PHONY: help setup demo test check chaos soak docs peers ci clean
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -34,6 +34,9 @@ check: $(READY) ## ruff, mypy strict and the import rules
 
 chaos: $(READY) ## 100 faults on Apache Kafka under traffic, into chaos.json (45 minutes); ARGS="--seed 7"
 	@$(VENV)/bin/stream-rec bench chaos --faults 100 --json chaos.json $(ARGS)
+
+soak: $(READY) ## one worker under 300 events/s for an hour, into soak.json and soak.png; ARGS="--minutes 20"
+	@$(VENV)/bin/stream-rec bench soak --json soak.json --plot soak.png $(ARGS)
 
 docs: $(READY) ## renew what is generated in docs/
 	@$(VENV)/bin/python scripts/settings_doc.py

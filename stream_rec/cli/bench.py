@@ -154,6 +154,29 @@ def chaos(
         raise typer.Exit(1)
 
 
+@bench.command()
+def soak(
+    minutes: Annotated[float, typer.Option(min=1, help="how long it is watched, the warm-up in it")] = 60.0,
+    rate: Annotated[float, typer.Option(min=1, help="events per second")] = 300.0,
+    broker: Annotated[
+        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
+    ] = "kafka",
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="draw what was watched over time")
+    ] = None,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """One worker under steady traffic for long: do memory, descriptors, threads, Redis or any gauge grow?"""
+    from stream_rec.bench.soak import Soak, run
+
+    need_writable(plot)
+    figures = _bench(lambda s, say: run(s, say, Soak(minutes, rate, broker, plot)), json_file, config, set_)
+    if not figures["flat"]:
+        raise typer.Exit(1)
+
+
 def _bench(
     run: Callable[[Settings, Say], Figures],
     json_file: Path | None,

@@ -68,7 +68,7 @@ def consuming(log: Log, notes: Path, *mode: str) -> Iterator[subprocess.Popen[by
 def consuming_topic(
     bus: BusSettings, topic: str, notes: Path, *mode: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    argv = [sys.executable, "-m", "tests.consumers.transport_process", bus.bootstrap, topic, bus.group]
+    argv = [sys.executable, "-m", "tests.bus.transport_process", bus.bootstrap, topic, bus.group]
     process = subprocess.Popen([*argv, str(bus.session_timeout_seconds), str(notes), *mode])
     try:
         yield process

@@ -1,6 +1,6 @@
 """A bare consumer on the batch transport, in a process of its own: acks every batch, and notes when and which.
 
-    python -m tests.consumers.transport_process BOOTSTRAP TOPIC GROUP SESSION_SECONDS NOTES [stopped | hasty]
+    python -m tests.bus.transport_process BOOTSTRAP TOPIC GROUP SESSION_SECONDS NOTES [stopped | hasty]
 
 Each line of NOTES is an ack: seconds (monotonic), partition, start, next. With `stopped` the agent takes one batch
 and never ends it. With `hasty` the broker has 1 ms for a fetch at first.

@@ -27,7 +27,7 @@ def test_servers_of_a_killed_process_die_with_it_and_not_with_the_thread_that_st
     if "kafka" in servers:
         need_a_jvm()
     parent = subprocess.Popen(
-        [sys.executable, "-m", "tests.servers.parent", *servers], stdout=subprocess.PIPE
+        [sys.executable, "-m", "tests.embedded.parent", *servers], stdout=subprocess.PIPE
     )
     assert parent.stdout is not None
     pids = [int(word) for word in parent.stdout.readline().split()[: len(servers)]]
