@@ -16,7 +16,6 @@ from faust.types import TP
 
 from stream_rec import logs
 from stream_rec.bus.batch import Fetched
-from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import ensure_topics, log_id
 from stream_rec.bus.transport import BatchConsumer
 from stream_rec.clock import Clock, SystemClock
@@ -52,7 +51,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.errors import GapError, StreamRecError, Unavailable
 from stream_rec.feedback.measures import Measures
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import full_name
+from stream_rec.schemas.topics import FOLLOWED, full_name
 from stream_rec.settings import Settings
 from stream_rec.store.connection import connect
 from stream_rec.store.last_values import LastValuesStore

@@ -1,12 +1,12 @@
 """JSON on the wire to columns and back, a batch at a time.
 
-A large batch is decoded on the bet that every record is good. If one is not, it is gone through record by record:
-the bad ones are rejected with a reason, all others live.
+A large batch is decoded on the bet that every record is good. If one is not, it is gone through record by record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -20,28 +20,30 @@ from stream_rec.schemas.columns import (
     ImpressionBatch,
     ItemBatch,
     ItemChange,
+    LeftOut,
+    RecordBatch,
     Rejected,
     Span,
 )
-from stream_rec.schemas.reading import UNREADABLE, one_by_one, read
-from stream_rec.schemas.records import DeadLetter, Impression, Interaction, Item, Record
+from stream_rec.schemas.item_changes import item_change
+from stream_rec.schemas.reading import UNREADABLE, Messages, Reader
+from stream_rec.schemas.records import DeadLetter, Impression, Interaction, PublishedRecord, Record
 from stream_rec.schemas.validation import (
     FLOAT32_MAX,
     TS_END,
-    check_id,
     check_impression,
     check_interaction,
-    check_item,
 )
 from stream_rec.settings import IngestSettings
+
+R = TypeVar("R", bound=PublishedRecord)
 
 _DETAIL_CHARACTERS = 500
 _BULK_RECORDS = 32
 """Checks in bulk cost about 100 us a batch: fewer records are checked one at a time."""
 
-_interaction = msgspec.json.Decoder(Interaction)
-_item = msgspec.json.Decoder(Item)
-_impression = msgspec.json.Decoder(Impression)
+_interactions = Reader(Interaction, check_interaction)
+_impressions = Reader(Impression, check_impression)
 _encoder = msgspec.json.Encoder()
 
 
@@ -54,69 +56,57 @@ def encode(record: Record) -> bytes:
     return _encoder.encode(record)
 
 
-def decode_interactions(
-    raw: Sequence[bytes | None],
-    offsets: Sequence[int],
-    broker_ts: Sequence[int],
-    span: Span,
-    rules: IngestSettings,
-) -> Decoded[EventBatch]:
+def decode_interactions(messages: Messages, span: Span, rules: IngestSettings) -> Decoded[EventBatch]:
     """Read a batch of `events`.
 
     Args:
-        raw: the values, in log order.
-        offsets: of each, ascending.
-        broker_ts: of each, in ms; negative = the broker gave none.
+        messages: of one partition.
         span: of the whole batch.
         rules: what is let in.
 
     Returns:
-        The good records as columns, in log order, and every other one with the reason. Never raises for what
-        is in a message.
+        What is good of the records as columns, in log order; the unusable parts of them, and the messages that
+        are none, with the reason. Never raises for what is in a message.
     """
-    if len(raw) >= _BULK_RECORDS:
-        batch = _all_good(raw, offsets, broker_ts, span, rules)
+    if len(messages.values) >= _BULK_RECORDS:
+        batch = _all_good(messages, span, rules)
         if batch is not None:
             return Decoded(batch)
-    rows, rejected = one_by_one(raw, offsets, broker_ts, rules, _interaction.decode, check_interaction)
-    events = [event for _, _, event in rows]
-    return Decoded(_event_columns(events, [row[0] for row in rows], [row[1] for row in rows], span), rejected)
+    rows = _interactions.read_all(messages, rules)
+    batch = _event_columns(rows.records, rows.offsets, rows.broker_ts, span)
+    return Decoded(batch, rows.rejected, rows.left_out)
 
 
-def decode_items(
-    keys: Sequence[bytes | None],
-    raw: Sequence[bytes | None],
-    offsets: Sequence[int],
-    broker_ts: Sequence[int],
-    span: Span,
-    rules: IngestSettings,
-) -> Decoded[ItemBatch]:
-    """Read a batch of `items`; an empty value removes the item of its key. Else as `decode_interactions`."""
+def decode_items(messages: Messages, span: Span, rules: IngestSettings) -> Decoded[ItemBatch]:
+    """Read a batch of `items`; an empty value removes the item of its key. Else as `decode_interactions`.
+
+    An item that is to be hidden is hidden, whatever else is wrong with its record.
+    """
     changes: list[ItemChange] = []
     rejected: list[Rejected] = []
-    for key, value, offset, stamp in zip(keys, raw, offsets, broker_ts, strict=True):
+    left_out: list[LeftOut] = []
+    for key, value, offset, stamp in zip(
+        messages.keys, messages.values, messages.offsets, messages.timestamps, strict=True
+    ):
         try:
-            changes.append(_item_change(key, value, offset, stamp, rules))
+            item_id, item, flaws = item_change(key, value, stamp, rules)
         except ContractError as error:
             rejected.append(Rejected(offset, stamp, error.reason, error.detail, value or b""))
-    return Decoded(ItemBatch(span, changes), rejected)
+            continue
+        changes.append(ItemChange(offset, stamp, item_id, item))
+        left_out.extend(LeftOut(offset, stamp, *flaw) for flaw in flaws)
+    return Decoded(ItemBatch(span, changes), rejected, left_out)
 
 
-def decode_impressions(
-    raw: Sequence[bytes | None],
-    offsets: Sequence[int],
-    broker_ts: Sequence[int],
-    span: Span,
-    rules: IngestSettings,
-) -> Decoded[ImpressionBatch]:
+def decode_impressions(messages: Messages, span: Span, rules: IngestSettings) -> Decoded[ImpressionBatch]:
     """Read a batch of `impressions`; as `decode_interactions`."""
-    rows, rejected = one_by_one(raw, offsets, broker_ts, rules, _impression.decode, check_impression)
-    shown = [impression for _, _, impression in rows]
+    rows = _impressions.read_all(messages, rules)
+    shown = rows.records
     propensities = [p for s in shown for p in (s.propensities or (np.nan,) * len(s.items))]
     batch = ImpressionBatch(
         span=span,
-        offsets=np.array([row[0] for row in rows], np.int64),
-        broker_ts=np.array([row[1] for row in rows], np.int64),
+        offsets=np.array(rows.offsets, np.int64),
+        broker_ts=np.array(rows.broker_ts, np.int64),
         ts=np.array([s.ts for s in shown], np.float64),
         users=IdColumn.of([s.user_id for s in shown]),
         slate_ids=IdColumn.of([s.slate_id for s in shown]),
@@ -126,7 +116,31 @@ def decode_impressions(
         item_ends=np.cumsum([len(s.items) for s in shown], dtype=np.int64),
         propensities=np.array(propensities, np.float32),
     )
-    return Decoded(batch, rejected)
+    return Decoded(batch, rows.rejected, rows.left_out)
+
+
+def records_of(
+    kind: type[R], check: Callable[[R, int, IngestSettings], None]
+) -> Callable[[Messages, Span, IngestSettings], Decoded[RecordBatch[R]]]:
+    """A reader of batches whose records stay as they are; else as `decode_interactions`.
+
+    Args:
+        kind: of the records.
+        check: judges one; raises ContractError.
+    """
+    reader = Reader(kind, check)
+
+    def decode_records(messages: Messages, span: Span, rules: IngestSettings) -> Decoded[RecordBatch[R]]:
+        rows = reader.read_all(messages, rules)
+        batch = RecordBatch(
+            span=span,
+            offsets=np.array(rows.offsets, np.int64),
+            broker_ts=np.array(rows.broker_ts, np.int64),
+            records=rows.records,
+        )
+        return Decoded(batch, rows.rejected, rows.left_out)
+
+    return decode_records
 
 
 def dead_letter(span: Span, rejected: Rejected, limit: int) -> DeadLetter:
@@ -144,39 +158,15 @@ def dead_letter(span: Span, rejected: Rejected, limit: int) -> DeadLetter:
     )
 
 
-def _item_change(
-    key: bytes | None, value: bytes | None, offset: int, broker_ts: int, rules: IngestSettings
-) -> ItemChange:
-    if not key:
-        raise ContractError("missing_key", "the key is the item's id")
-    try:
-        item_id = key.decode()
-    except UnicodeDecodeError as error:
-        raise ContractError("not_utf8", f"key: {error}") from None
-    if not value:
-        check_id("key", item_id, rules)
-        return ItemChange(offset, broker_ts, item_id, None)
-    item = read(value, broker_ts, rules, _item.decode, check_item)
-    if item.item_id != item_id:
-        raise ContractError("key_mismatch", f"key {item_id!a}, item_id {item.item_id!a}")
-    return ItemChange(offset, broker_ts, item_id, item)
-
-
-def _all_good(
-    raw: Sequence[bytes | None],
-    offsets: Sequence[int],
-    broker_ts: Sequence[int],
-    span: Span,
-    rules: IngestSettings,
-) -> EventBatch | None:
+def _all_good(messages: Messages, span: Span, rules: IngestSettings) -> EventBatch | None:
     """The batch if every record is good, checked in bulk; None if one may not be."""
-    values: list[bytes] = [value for value in raw if value]
-    if len(values) != len(raw) or max(map(len, values), default=0) > rules.max_record_bytes:
+    values: list[bytes] = [value for value in messages.values if value]
+    if len(values) != len(messages.values) or max(map(len, values), default=0) > rules.max_record_bytes:
         return None
     try:
         b"\n".join(values).decode()
-        events = list(map(_interaction.decode, values))
-        batch = _event_columns(events, offsets, broker_ts, span)
+        events = list(map(_interactions.decode, values))
+        batch = _event_columns(events, messages.offsets, messages.timestamps, span)
     except UNREADABLE:
         return None
     ids_good = (

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.schemas.records import Item
+from stream_rec.schemas.records import Item, PublishedRecord
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
+R = TypeVar("R", bound=PublishedRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,15 @@ class Span:
     epoch: int
     start: int
     next: int
+
+
+class Batch(Protocol):
+    """What a codec makes of a span of some topic."""
+
+    @property
+    def span(self) -> Span: ...
+
+    def __len__(self) -> int: ...
 
 
 class IdColumn(NamedTuple):
@@ -232,6 +242,27 @@ class ImpressionBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordBatch(Generic[R]):
+    """n records of one span as they are, in log order: for topics that need no columns.
+
+    Attributes:
+        span: where they came from.
+        offsets: int64 [n], strictly ascending.
+        broker_ts: int64 [n], ms.
+        records: [n].
+    """
+
+    span: Span
+    offsets: NDArray[np.int64]
+    broker_ts: NDArray[np.int64]
+    records: Sequence[R]
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.offsets)
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A message that is no record of its topic; becomes a DeadLetter."""
 
@@ -242,9 +273,25 @@ class Rejected:
     raw: bytes
 
 
+class LeftOut(NamedTuple):
+    """A part of a good record that was unusable, and counts as not given."""
+
+    offset: int
+    broker_ts: int
+    field: str
+    reason: str
+
+
 @dataclass(slots=True)
 class Decoded(Generic[T]):
-    """What a codec made of a batch of raw messages."""
+    """What a codec made of a batch of raw messages.
+
+    Attributes:
+        batch: the good records.
+        rejected: the messages that are no records.
+        left_out: parts of the good records.
+    """
 
     batch: T
     rejected: list[Rejected] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)

@@ -1,7 +1,4 @@
-"""JSON Schemas of the records, for producers and readers in other languages; made from the records.
-
-`python -m stream_rec.schemas.json_schema` writes them anew.
-"""
+"""JSON Schemas of the records, for producers and readers in other languages; made from the records."""
 
 from __future__ import annotations
 
@@ -66,8 +63,3 @@ def write(folder: Path = FOLDER) -> list[Path]:
         path.write_text(text_of(topic.record), encoding="utf-8")
         paths.append(path)
     return paths
-
-
-if __name__ == "__main__":
-    for written in write():
-        print(written)

@@ -1,82 +1,146 @@
-"""Raw messages to records, one at a time, each good or refused with a reason."""
+"""Raw messages to records, one at a time: what is good of each is taken, what is not is told with a reason."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from stream_rec.errors import ContractError
-from stream_rec.schemas.columns import Rejected
-from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.schemas.columns import LeftOut, Rejected
+from stream_rec.schemas.mending import Flaw, mended, parsed
+from stream_rec.schemas.records import PublishedRecord
+from stream_rec.schemas.validation import Unusable
 from stream_rec.settings import IngestSettings
 
-R = TypeVar("R", Interaction, Item, Impression)
-Row = tuple[int, int, R]
-"""offset, broker timestamp (ms), record."""
+R = TypeVar("R", bound=PublishedRecord)
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What a decoder raises for bytes that are no record."""
+"""What a decoder raises for bytes that are no record as it should be."""
+
+_NOTHING: Mapping[str, str] = {}
+_PARTS = 16
+"""Parts of one record that may break a rule; with more it is refused."""
 
 
-def one_by_one(
-    raw: Sequence[bytes | None],
-    offsets: Sequence[int],
-    broker_ts: Sequence[int],
-    rules: IngestSettings,
-    decode: Callable[[bytes], R],
-    check: Callable[[R, int, IngestSettings], None],
-) -> tuple[list[Row[R]], list[Rejected]]:
-    """Read messages one at a time: the good ones, and every other with the reason; both in order."""
-    rows: list[Row[R]] = []
-    rejected: list[Rejected] = []
-    for value, offset, stamp in zip(raw, offsets, broker_ts, strict=True):
-        try:
-            rows.append((offset, stamp, read(value, stamp, rules, decode, check)))
-        except ContractError as error:
-            rejected.append(Rejected(offset, stamp, error.reason, error.detail, value or b""))
-    return rows, rejected
+class Messages(Protocol):
+    """n raw messages of one partition in log order, as a client of the bus gives them.
+
+    Attributes:
+        keys: [n].
+        values: [n]; None = an empty message.
+        offsets: [n], strictly ascending.
+        timestamps: [n], the broker's, in ms; negative = it gave none.
+    """
+
+    @property
+    def keys(self) -> Sequence[bytes | None]: ...
+
+    @property
+    def values(self) -> Sequence[bytes | None]: ...
+
+    @property
+    def offsets(self) -> Sequence[int]: ...
+
+    @property
+    def timestamps(self) -> Sequence[int]: ...
 
 
-def read(
-    raw: bytes | None,
-    broker_ts: int,
-    rules: IngestSettings,
-    decode: Callable[[bytes], R],
-    check: Callable[[R, int, IngestSettings], None],
-) -> R:
-    """Read one message and judge it.
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[R]):
+    """What was read of a batch, in order.
+
+    Attributes:
+        offsets, broker_ts: of the records.
+        records: the good ones, with what is good of them.
+        rejected: the messages that are none.
+        left_out: of the records, the parts that were unusable.
+    """
+
+    offsets: list[int] = field(default_factory=list)
+    broker_ts: list[int] = field(default_factory=list)
+    records: list[R] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+class Reader(Generic[R]):
+    """Reads messages one at a time: what is good of a record is taken, the rest of it named.
 
     Args:
-        raw: its value.
-        broker_ts: in ms; negative = unknown.
-        rules: what is let in.
-        decode: bytes to record.
-        check: judges the record; raises ContractError.
+        kind: of the records.
+        check: judges one: (record, broker timestamp in ms or a negative number, limits); raises ContractError.
 
-    Raises:
-        ContractError: why it is no such record.
+    Attributes:
+        decode: bytes to a record that is as it should be; raises one of UNREADABLE.
     """
-    if not raw:
-        raise ContractError("empty_value", "the message has no value")
-    if len(raw) > rules.max_record_bytes:
-        raise ContractError("record_too_large", f"{len(raw)} bytes, {rules.max_record_bytes} are allowed")
-    try:
-        raw.decode()
-        record = decode(raw)
-    except UNREADABLE as error:
-        raise _unreadable(error) from None
-    check(record, broker_ts, rules)
-    return record
+
+    def __init__(self, kind: type[R], check: Callable[[R, int, IngestSettings], None]) -> None:
+        self._kind = kind
+        self._check = check
+        self.decode: Callable[[bytes], R] = msgspec.json.Decoder(kind).decode
+
+    def read_all(self, messages: Messages, rules: IngestSettings) -> Rows[R]:
+        """All messages of a batch, in order."""
+        rows: Rows[R] = Rows()
+        for value, offset, stamp in zip(messages.values, messages.offsets, messages.timestamps, strict=True):
+            try:
+                record, flaws = self.read(value, stamp, rules)
+            except ContractError as error:
+                rows.rejected.append(Rejected(offset, stamp, error.reason, error.detail, value or b""))
+                continue
+            rows.records.append(record)
+            rows.offsets.append(offset)
+            rows.broker_ts.append(stamp)
+            rows.left_out.extend(LeftOut(offset, stamp, *flaw) for flaw in flaws)
+        return rows
+
+    def read(
+        self, raw: bytes | None, broker_ts: int, rules: IngestSettings, known: Mapping[str, str] = _NOTHING
+    ) -> tuple[R, list[Flaw]]:
+        """One message.
+
+        Args:
+            raw: its value.
+            broker_ts: in ms; negative = unknown.
+            rules: what is let in.
+            known: fields that are known from elsewhere, for those that the message does not give.
+
+        Raises:
+            ContractError: why it is no such record, even in part.
+        """
+        if raw is None or is_empty(raw):
+            raise ContractError("empty_value", "the message has no value")
+        if len(raw) > rules.max_record_bytes:
+            raise ContractError("record_too_large", f"{len(raw)} bytes, {rules.max_record_bytes} are allowed")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            raise ContractError("not_utf8", str(error)) from None
+        flaws: list[Flaw] = []
+        try:
+            record = self.decode(raw)
+        except UNREADABLE:
+            given = {name: value for name, value in parsed(text).items() if value is not None}
+            record, flaws = mended(self._kind, {**known, **given})
+        return self._judged(record, flaws, broker_ts, rules), flaws
+
+    def _judged(self, record: R, flaws: list[Flaw], broker_ts: int, rules: IngestSettings) -> R:
+        """The record without what is optional and breaks a rule."""
+        for _ in range(_PARTS):
+            try:
+                self._check(record, broker_ts, rules)
+            except Unusable as part:
+                flaws.append(Flaw(part.field, part.reason))
+                record = msgspec.structs.replace(record, **{part.field: part.instead})
+            else:
+                return record
+        self._check(record, broker_ts, rules)
+        return record
 
 
-def _unreadable(error: Exception) -> ContractError:
-    detail = ascii(str(error))[1:-1]
-    if isinstance(error, UnicodeError):
-        return ContractError("not_utf8", detail)
-    if isinstance(error, RecursionError):
-        return ContractError("too_deep", detail)
-    if not isinstance(error, msgspec.ValidationError):
-        return ContractError("not_json", detail)
-    return ContractError("missing_field" if "missing required field" in detail else "wrong_type", detail)
+def is_empty(raw: bytes) -> bool:
+    """Does the value say nothing: no bytes, or JSON's null?"""
+    return not raw or raw.strip() == b"null"

@@ -5,14 +5,24 @@ Every record is a JSON object; unknown fields are ignored, so a newer producer n
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-Context = dict[str, str | float | bool | None]
+Context = dict[str, str | int | float | bool | None]
+"""Integers stay integers: those above 2^53 have no float."""
 
 
-class Interaction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+DEFAULT_SCENARIO = "default"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The value of a message on one of our topics."""
+
+
+class PublishedRecord(Record, frozen=True):
+    """A record that applications publish and workers judge."""
+
+
+class Interaction(PublishedRecord, frozen=True, gc=False, omit_defaults=True):
     """A user did something with an item. Topic `events`, key `user_id`.
 
     Attributes:
@@ -36,7 +46,7 @@ class Interaction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     context: Context | None = None
 
 
-class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+class Item(PublishedRecord, frozen=True, omit_defaults=True):
     """An item of the catalogue. Topic `items`, key `item_id`; an empty value removes the item.
 
     Attributes:
@@ -54,7 +64,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     available: bool = True
 
 
-class Impression(msgspec.Struct, frozen=True, omit_defaults=True):
+class Impression(PublishedRecord, frozen=True, omit_defaults=True):
     """A slate was shown. Topic `impressions`, key `user_id`.
 
     Attributes:
@@ -71,7 +81,7 @@ class Impression(msgspec.Struct, frozen=True, omit_defaults=True):
     user_id: str
     ts: float
     items: tuple[str, ...]
-    scenario: str = "default"
+    scenario: str = DEFAULT_SCENARIO
     propensities: tuple[float, ...] | None = None
     variant: str | None = None
 
@@ -120,7 +130,7 @@ class SlateItem(msgspec.Struct, frozen=True):
     reason: Reason
 
 
-class Slate(msgspec.Struct, frozen=True):
+class Slate(Record, frozen=True):
     """A ranked list for one user. Redis `rec:<scenario>:<user_id>`; topic `slates`, key `user_id`.
 
     `as_of` is the first field: the store compares it at the head of the JSON without parsing the rest.
@@ -144,7 +154,7 @@ class Slate(msgspec.Struct, frozen=True):
     items: tuple[SlateItem, ...]
 
 
-class MetricPoint(msgspec.Struct, frozen=True):
+class MetricPoint(Record, frozen=True):
     """A metric in one window of one topic-partition. Topic `metrics`.
 
     Readers add numerators and denominators over partitions and windows, and only then divide. Writing a point
@@ -171,7 +181,7 @@ class MetricPoint(msgspec.Struct, frozen=True):
     denominator: float
 
 
-class DeadLetter(msgspec.Struct, frozen=True):
+class DeadLetter(Record, frozen=True):
     """A message that could not be read. Topic `dead-letters`, key `topic/partition/offset`.
 
     Attributes:
@@ -197,5 +207,5 @@ class DeadLetter(msgspec.Struct, frozen=True):
     truncated: bool
 
 
-Record = Interaction | Item | Impression | Slate | MetricPoint | DeadLetter
-TopicName = Literal["events", "items", "impressions", "slates", "metrics", "dead-letters"]
+TopicName = str
+"""A topic's name without the tenant's prefix; `topics.TOPICS` has them all."""

@@ -1,22 +1,42 @@
-"""The topics table: name, record, key, partitions, how long it is kept. The only place that says so."""
+"""The topics table: one row says all that holds for a topic. Everything else that lists topics is made from it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple
 
+from stream_rec.schemas import codec, validation
+from stream_rec.schemas.columns import Decoded, Span
+from stream_rec.schemas.reading import Messages
 from stream_rec.schemas.records import (
     DeadLetter,
     Impression,
     Interaction,
     Item,
     MetricPoint,
+    PublishedRecord,
     Record,
     Slate,
     TopicName,
 )
+from stream_rec.settings import IngestSettings
 
 _DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How workers read the topic, and what its publishers must keep to.
+
+    Attributes:
+        check: judges one record: (record, broker timestamp in ms or a negative number, limits); raises ContractError.
+        decode: reads a batch of raw messages: the good records in the form that handlers take, all others with the
+            reason. Never raises for what is in a message.
+    """
+
+    check: Callable[[Any, int, IngestSettings], None]
+    decode: Callable[[Messages, Span, IngestSettings], Decoded[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +46,28 @@ class Topic:
     Attributes:
         name: without the tenant's prefix.
         record: the type of its values.
-        key: what the key is made of, for people; `key_of` makes it.
+        key: what the key is made of, for people.
+        key_of: makes a record's key.
         partitions: how many; None = `bus.partitions`. Topics keyed by user all have None, so that one user's
             events, impressions and slates stand in partitions of the same number.
         retention_ms: how long records are kept; None = for ever.
         compacted: only the last record of a key is kept, and an empty value removes the key.
+        codec: of a topic that workers read; None = they only write it.
     """
 
     name: TopicName
     record: type[Record]
     key: str
+    key_of: Callable[[Any], str]
     partitions: int | None
     retention_ms: int | None
     compacted: bool = False
+    codec: Codec | None = None
+
+    @property
+    def is_keyed_by_user(self) -> bool:
+        """Has it the partitions of all topics that are keyed by user?"""
+        return self.key == "user_id"
 
     def n_partitions(self, default: int) -> int:
         """Partitions to create, where the settings say `default`."""
@@ -57,20 +86,73 @@ class Topic:
         }
 
 
+def _metric_point_key(point: MetricPoint) -> str:
+    labels = ",".join(f"{name}={value}" for name, value in sorted(point.labels.items()))
+    return f"{point.metric}/{labels}/{point.window_start}/{point.topic}/{point.partition}"
+
+
 TOPICS: dict[TopicName, Topic] = {
     topic.name: topic
     for topic in (
-        Topic("events", Interaction, "user_id", None, 7 * _DAY_MS),
-        Topic("items", Item, "item_id", None, None, compacted=True),
-        Topic("impressions", Impression, "user_id", None, 7 * _DAY_MS),
-        Topic("slates", Slate, "user_id", None, _DAY_MS),
-        Topic("metrics", MetricPoint, "metric, labels, window, topic-partition", 1, 7 * _DAY_MS),
-        Topic("dead-letters", DeadLetter, "topic/partition/offset", 1, 30 * _DAY_MS),
+        Topic(
+            "events",
+            Interaction,
+            key="user_id",
+            key_of=lambda event: event.user_id,
+            partitions=None,
+            retention_ms=7 * _DAY_MS,
+            codec=Codec(validation.check_interaction, codec.decode_interactions),
+        ),
+        Topic(
+            "items",
+            Item,
+            key="item_id",
+            key_of=lambda item: item.item_id,
+            partitions=None,
+            retention_ms=None,
+            compacted=True,
+            codec=Codec(validation.check_item, codec.decode_items),
+        ),
+        Topic(
+            "impressions",
+            Impression,
+            key="user_id",
+            key_of=lambda shown: shown.user_id,
+            partitions=None,
+            retention_ms=7 * _DAY_MS,
+            codec=Codec(validation.check_impression, codec.decode_impressions),
+        ),
+        Topic(
+            "slates",
+            Slate,
+            key="user_id",
+            key_of=lambda slate: slate.user_id,
+            partitions=None,
+            retention_ms=_DAY_MS,
+        ),
+        Topic(
+            "metrics",
+            MetricPoint,
+            key="metric, labels, window, topic-partition",
+            key_of=_metric_point_key,
+            partitions=1,
+            retention_ms=7 * _DAY_MS,
+        ),
+        Topic(
+            "dead-letters",
+            DeadLetter,
+            key="topic/partition/offset",
+            key_of=lambda letter: f"{letter.topic}/{letter.partition}/{letter.offset}",
+            partitions=1,
+            retention_ms=30 * _DAY_MS,
+        ),
     )
 }
-assert set(TOPICS) == set(get_args(TopicName))
 
-_BY_RECORD: dict[type[Record], TopicName] = {topic.record: name for name, topic in TOPICS.items()}
+FOLLOWED: tuple[TopicName, ...] = tuple(name for name, topic in TOPICS.items() if topic.codec)
+"""The topics that workers read, whole: each has its handler in `consumers.topology`."""
+
+_BY_RECORD: dict[type[Record], Topic] = {topic.record: topic for topic in TOPICS.values()}
 
 
 class Ack(NamedTuple):
@@ -100,7 +182,7 @@ def short_name(prefix: str, full: str) -> TopicName | None:
 
 def topic_of(record: Record) -> TopicName:
     """The topic that takes this record."""
-    return _BY_RECORD[type(record)]
+    return _BY_RECORD[type(record)].name
 
 
 def key_of(record: Record) -> bytes:
@@ -109,14 +191,25 @@ def key_of(record: Record) -> bytes:
     Raises:
         UnicodeEncodeError: an id holds half a surrogate pair, which has no UTF-8.
     """
-    match record:
-        case Interaction() | Impression() | Slate():
-            key = record.user_id
-        case Item():
-            key = record.item_id
-        case MetricPoint():
-            labels = ",".join(f"{name}={value}" for name, value in sorted(record.labels.items()))
-            key = f"{record.metric}/{labels}/{record.window_start}/{record.topic}/{record.partition}"
-        case DeadLetter():
-            key = f"{record.topic}/{record.partition}/{record.offset}"
-    return key.encode()
+    return _BY_RECORD[type(record)].key_of(record).encode()
+
+
+def check(record: PublishedRecord, rules: IngestSettings) -> None:
+    """Judge a record before it is published: all but how far ts is from the broker's timestamp.
+
+    Raises:
+        ContractError: the first rule it breaks.
+        TypeError: no topic that workers read takes such a record.
+    """
+    topic = _BY_RECORD.get(type(record))
+    if topic is None or topic.codec is None:
+        raise TypeError(f"{type(record).__name__} is no record that applications publish")
+    topic.codec.check(record, -1, rules)
+
+
+def decode(name: TopicName, messages: Messages, span: Span, rules: IngestSettings) -> Decoded[Any]:
+    """Read a batch of a topic that workers read; see `Codec.decode`."""
+    codec_of_topic = TOPICS[name].codec
+    if codec_of_topic is None:
+        raise ValueError(f"workers do not read {name}")
+    return codec_of_topic.decode(messages, span, rules)

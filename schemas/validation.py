@@ -1,22 +1,25 @@
-"""What a record must satisfy beyond its types, and the reason codes of everything that is not let in."""
+"""What a record must satisfy beyond its types, and the reason codes of everything that is not let in or left out."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sized
+from itertools import islice
 
 import numpy as np
 
 from stream_rec.errors import ContractError
-from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item
 from stream_rec.settings import IngestSettings
 
 REASONS: dict[str, str] = {
-    "empty_value": "the message has no value (on `items`, with a key, that removes the item and is no error)",
+    "empty_value": "the message has no value, or null (on `items`, with a key, that removes the item and is no error)",
     "record_too_large": "the value is longer than `ingest.max_record_bytes`",
     "message_too_large": "a publisher's record is longer than `bus.max_message_bytes`; it was not sent",
     "not_utf8": "the value is not UTF-8",
     "not_json": "the value is not JSON, or something follows it",
     "too_deep": "the JSON is nested too deeply to be read",
-    "missing_field": "a required field is not there",
-    "wrong_type": "a field has another type than the record says, or a number is too large for it",
+    "missing_field": "a required field is not there, or null",
+    "wrong_type": "what stands in a field cannot be what the record says",
     "empty_id": "a required id or name is empty",
     "id_too_long": "an id or name is longer than `ingest.max_id_bytes`",
     "bad_id": "an id or name holds a NUL character or half a surrogate pair",
@@ -33,6 +36,22 @@ REASONS: dict[str, str] = {
 
 TS_END = 253_402_300_800.0
 """First second of the year 10000: no event time, but every present time in milliseconds, is beyond it."""
+
+
+class Unusable(ContractError):
+    """An optional part breaks a rule: readers leave it out and take the rest, publishers refuse the record.
+
+    Args:
+        reason, detail: as of a ContractError.
+        field: the part.
+        instead: what can stand in its place: what is good of it, or what stands for "not given".
+    """
+
+    def __init__(self, reason: str, detail: str, *, field: str, instead: object) -> None:
+        super().__init__(reason, detail)
+        self.field = field
+        self.instead = instead
+
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -55,35 +74,46 @@ def check_interaction(event: Interaction, broker_ts: int, rules: IngestSettings)
     _optional("event_id", event.event_id, rules)
     _ts(event.ts, broker_ts, rules)
     if event.value is not None and not abs(event.value) <= FLOAT32_MAX:
-        raise ContractError("value_out_of_range", f"value is {event.value!r}")
-    if event.context is not None:
-        _entries("context", len(event.context), rules.max_context_entries)
+        detail = f"value is {event.value!r}"
+        raise Unusable("value_out_of_range", detail, field="value", instead=None)
+    if event.context is not None and len(event.context) > rules.max_context_entries:
+        first = dict(islice(event.context.items(), rules.max_context_entries))
+        raise _too_many("context", len(event.context), first)
 
 
 def check_item(item: Item, broker_ts: int, rules: IngestSettings) -> None:
     """Judge one item; arguments and errors as `check_interaction`."""
     _required("item_id", item.item_id, rules)
-    _ts(item.ts, broker_ts, rules)
-    _entries("tags", len(item.tags), rules.max_item_tags)
-    for tag in item.tags:
-        _required("a tag", tag, rules)
+    try:
+        if item.ts:
+            _ts(item.ts, broker_ts, rules)
+    except ContractError as error:
+        raise Unusable(error.reason, error.detail, field="ts", instead=0.0) from None
+    if bad := _first_bad("a tag", item.tags, rules):
+        good = tuple(tag for tag in item.tags if not _first_bad("a tag", (tag,), rules))
+        raise Unusable(bad.reason, bad.detail, field="tags", instead=good)
+    if len(item.tags) > rules.max_item_tags:
+        raise _too_many("tags", len(item.tags), item.tags[: rules.max_item_tags])
 
 
 def check_impression(shown: Impression, broker_ts: int, rules: IngestSettings) -> None:
     """Judge one impression; arguments and errors as `check_interaction`."""
     _required("slate_id", shown.slate_id, rules)
     _required("user_id", shown.user_id, rules)
-    _required("scenario", shown.scenario, rules)
-    _optional("variant", shown.variant, rules)
     _ts(shown.ts, broker_ts, rules)
-    _entries("items", len(shown.items), rules.max_impression_items)
-    for item_id in shown.items:
-        _required("an item", item_id, rules)
+    if bad := _first_bad("scenario", (shown.scenario,), rules):
+        raise Unusable(bad.reason, bad.detail, field="scenario", instead=DEFAULT_SCENARIO)
+    _optional("variant", shown.variant, rules)
+    if bad := _first_bad("an item", shown.items, rules):
+        good = tuple(item for item in shown.items if not _first_bad("an item", (item,), rules))
+        raise Unusable(bad.reason, bad.detail, field="items", instead=good)
+    if len(shown.items) > rules.max_impression_items:
+        raise _too_many("items", len(shown.items), shown.items[: rules.max_impression_items])
     if shown.propensities is not None:
         n_items, n_propensities = len(shown.items), len(shown.propensities)
         if n_items != n_propensities or not all(0 < p <= 1 for p in shown.propensities):
             detail = f"{n_items} items, {n_propensities} propensities"
-            raise ContractError("propensity_mismatch", detail)
+            raise Unusable("propensity_mismatch", detail, field="propensities", instead=None)
 
 
 def check_id(field: str, text: str, rules: IngestSettings) -> None:
@@ -109,8 +139,18 @@ def _required(field: str, text: str, rules: IngestSettings) -> None:
 
 
 def _optional(field: str, text: str | None, rules: IngestSettings) -> None:
-    if text:
-        check_id(field, text, rules)
+    if text and (bad := _first_bad(field, (text,), rules)):
+        raise Unusable(bad.reason, bad.detail, field=field, instead=None)
+
+
+def _first_bad(field: str, ids: Iterable[str], rules: IngestSettings) -> ContractError | None:
+    """What is wrong with the first id or name that is no good."""
+    try:
+        for one in ids:
+            _required(field, one, rules)
+    except ContractError as error:
+        return error
+    return None
 
 
 def _ts(ts: float, broker_ts: int, rules: IngestSettings) -> None:
@@ -125,6 +165,6 @@ def _ts(ts: float, broker_ts: int, rules: IngestSettings) -> None:
         raise ContractError("ts_too_late", f"ts is {-ahead:.3f} s before the broker's timestamp")
 
 
-def _entries(field: str, n: int, limit: int) -> None:
-    if n > limit:
-        raise ContractError("too_many_entries", f"{field} has {n} entries, {limit} are allowed")
+def _too_many(field: str, n: int, first: Sized) -> Unusable:
+    detail = f"{field} has {n} entries, {len(first)} are allowed"
+    return Unusable("too_many_entries", detail, field=field, instead=first)

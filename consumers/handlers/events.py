@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stream_rec import logs
 from stream_rec.bus.batch import Fetched
 from stream_rec.clock import Clock
-from stream_rec.consumers.output.dead_letters import count_dead_letters, dead_letters
+from stream_rec.consumers.output.dead_letters import count_unusable, dead_letters
 from stream_rec.consumers.output.emitter import Emitter, Outgoing, Receipt
 from stream_rec.consumers.runtime.stage_times import StageTimes
 from stream_rec.engine.engine import Engine
@@ -113,9 +113,7 @@ class EventsHandler:
         """Columns of the good events; the reasons against the others."""
         times = StageTimes()
         with times.stage("ingest"):
-            decoded = decode_interactions(
-                fetched.values, fetched.offsets, fetched.timestamps, fetched.span(TOPIC), self._rules
-            )
+            decoded = decode_interactions(fetched, fetched.span(TOPIC), self._rules)
         return EventsWork(fetched, decoded, times)
 
     def learn(self, engine: Engine, work: EventsWork) -> None:
@@ -161,7 +159,7 @@ class EventsHandler:
         assert work.learned is not None and work.written is not None
         with work.times.stage("measure"):
             self._put_served(work)
-            count_dead_letters(self._measures, span, work.decoded.rejected)
+            count_unusable(self._measures, span, work.decoded)
             if len(batch):
                 self._measure_events(work)
         work.times.report(self._measures, span, len(work.fetched))

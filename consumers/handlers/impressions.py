@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from stream_rec.bus.batch import Fetched
-from stream_rec.consumers.output.dead_letters import count_dead_letters, dead_letters
+from stream_rec.consumers.output.dead_letters import count_unusable, dead_letters
 from stream_rec.consumers.output.emitter import Emitter, Receipt
 from stream_rec.consumers.runtime.stage_times import StageTimes
 from stream_rec.engine.engine import Engine
@@ -45,9 +45,7 @@ class ImpressionsHandler:
         """Columns of the good impressions; the reasons against the others."""
         times = StageTimes()
         with times.stage("ingest"):
-            decoded = decode_impressions(
-                fetched.values, fetched.offsets, fetched.timestamps, fetched.span(TOPIC), self._rules
-            )
+            decoded = decode_impressions(fetched, fetched.span(TOPIC), self._rules)
         return ImpressionsWork(fetched, decoded, times)
 
     def learn(self, engine: Engine, work: ImpressionsWork) -> None:
@@ -63,7 +61,7 @@ class ImpressionsHandler:
     def measure(self, work: ImpressionsWork) -> None:
         """What was rejected, and how long it took."""
         span = work.decoded.batch.span
-        count_dead_letters(self._measures, span, work.decoded.rejected)
+        count_unusable(self._measures, span, work.decoded)
         work.times.report(self._measures, span, len(work.fetched))
 
     def relearn(self, engine: Engine, fetched: Fetched) -> None:

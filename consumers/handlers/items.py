@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from stream_rec.bus.batch import Fetched
-from stream_rec.consumers.output.dead_letters import count_dead_letters, dead_letters
+from stream_rec.consumers.output.dead_letters import count_unusable, dead_letters
 from stream_rec.consumers.output.emitter import Emitter, Receipt
 from stream_rec.consumers.runtime.stage_times import StageTimes
 from stream_rec.engine.engine import Engine
@@ -61,14 +61,7 @@ class ItemsHandler:
         """The good changes; the reasons against the others."""
         times = StageTimes()
         with times.stage("ingest"):
-            decoded = decode_items(
-                fetched.keys,
-                fetched.values,
-                fetched.offsets,
-                fetched.timestamps,
-                fetched.span(TOPIC),
-                self._rules,
-            )
+            decoded = decode_items(fetched, fetched.span(TOPIC), self._rules)
         return ItemsWork(fetched, decoded, times)
 
     def learn(self, engine: Engine, work: ItemsWork) -> None:
@@ -95,7 +88,7 @@ class ItemsHandler:
     def measure(self, work: ItemsWork) -> None:
         """What was rejected, and how long it took."""
         span = work.decoded.batch.span
-        count_dead_letters(self._measures, span, work.decoded.rejected)
+        count_unusable(self._measures, span, work.decoded)
         work.times.report(self._measures, span, len(work.fetched))
 
     def relearn(self, engine: Engine, fetched: Fetched) -> None:

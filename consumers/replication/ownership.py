@@ -9,7 +9,6 @@ from contextlib import suppress
 from faust.types import TP
 
 from stream_rec import logs
-from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import log_id
 from stream_rec.consumers.output.emitter import Emitter
 from stream_rec.consumers.output.metric_points import point_records
@@ -20,7 +19,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.feedback.measures import Measures
 from stream_rec.schemas.records import MetricPoint, TopicName
-from stream_rec.schemas.topics import short_name
+from stream_rec.schemas.topics import FOLLOWED, short_name
 from stream_rec.settings import BusSettings
 from stream_rec.store.markers import Markers
 

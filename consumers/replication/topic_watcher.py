@@ -8,11 +8,11 @@ from functools import partial
 
 from stream_rec import logs
 from stream_rec.bus.clients import admin
-from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import partition_counts
 from stream_rec.consumers.runtime.background import aside
 from stream_rec.errors import Unavailable
 from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings
 
 _FIRST_PAUSE_SECONDS = 0.1

@@ -16,12 +16,10 @@ from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError, ContractError, StreamRecError
 from stream_rec.producers.publisher.delivery_reports import Deliveries
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.records import Impression, Interaction, Item, TopicName
-from stream_rec.schemas.topics import Ack, full_name, key_of, topic_of
-from stream_rec.schemas.validation import check_id, check_impression, check_interaction, check_item
+from stream_rec.schemas.records import PublishedRecord, TopicName
+from stream_rec.schemas.topics import Ack, check, full_name, key_of, topic_of
+from stream_rec.schemas.validation import check_id
 from stream_rec.settings import BusSettings, IngestSettings
-
-Published = Interaction | Item | Impression
 
 _GRACE_SECONDS = 2.0
 """The client library gives a record up at its deadline; this much later we stop waiting for it to say so."""
@@ -59,7 +57,7 @@ class Publisher:
         self._deliveries = Deliveries(bus)
         self._producer = self._connect()
 
-    def publish(self, record: Published) -> Ack:
+    def publish(self, record: PublishedRecord) -> Ack:
         """Send one record and wait until the bus has it.
 
         Raises:
@@ -71,7 +69,7 @@ class Publisher:
         """
         return self.publish_all([record])[0]
 
-    def publish_all(self, records: Iterable[Published]) -> list[Ack]:
+    def publish_all(self, records: Iterable[PublishedRecord]) -> list[Ack]:
         """Send many records and wait until the bus has them all.
 
         Returns:
@@ -99,7 +97,7 @@ class Publisher:
         self._wait(lambda: bool(acks), "the removal")
         return acks[0]
 
-    def send(self, record: Published, on_ack: Callable[[Ack], None] | None = None) -> None:
+    def send(self, record: PublishedRecord, on_ack: Callable[[Ack], None] | None = None) -> None:
         """Queue one record and return; `on_ack` is called when the bus has it, from inside a later call.
 
         The queue is bounded (`bus.publish_queue_records`, `bus.publish_queue_bytes`): when it is full, this
@@ -115,19 +113,13 @@ class Publisher:
         key, value = self.checked(record)
         self.send_raw(topic_of(record), key, value, on_ack)
 
-    def checked(self, record: Published) -> tuple[bytes, bytes]:
+    def checked(self, record: PublishedRecord) -> tuple[bytes, bytes]:
         """Key and value of a record as they go on the wire.
 
         Raises:
             ContractError: it breaks the contract.
         """
-        match record:
-            case Interaction():
-                check_interaction(record, -1, self._rules)
-            case Item():
-                check_item(record, -1, self._rules)
-            case Impression():
-                check_impression(record, -1, self._rules)
+        check(record, self._rules)
         try:
             value = encode(record)
         except UnicodeEncodeError as error:

@@ -24,13 +24,10 @@ from stream_rec.bus.clients import admin, passes, reader, translated
 from stream_rec.bus.topics import missing_topics, partition_counts
 from stream_rec.errors import Unavailable
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import full_name, short_name
+from stream_rec.schemas.topics import FOLLOWED, full_name, short_name
 from stream_rec.settings import BusSettings
 
 T = TypeVar("T")
-
-FOLLOWED: tuple[TopicName, ...] = ("events", "items", "impressions")
-"""The topics that workers read."""
 
 _FETCH = {
     # One small answer per broker is enough: the watermark is wanted, not the records.

@@ -35,7 +35,7 @@ def ensure_topics(bus: BusSettings) -> dict[TopicName, int]:
     client, began = admin(bus), time.monotonic()
     there = partition_counts(bus, client=client)
     n_events = _common_partitions(
-        {name: n for name, n in there.items() if TOPICS[name].key == "user_id"}, bus
+        {name: n for name, n in there.items() if TOPICS[name].is_keyed_by_user}, bus
     )
     missing = [topic for name, topic in TOPICS.items() if name not in there]
     if missing:
@@ -47,7 +47,7 @@ def ensure_topics(bus: BusSettings) -> dict[TopicName, int]:
             raise Unavailable("kafka", f"{bus.bootstrap}: no leaders for {unready}", waited_seconds=waited)
         time.sleep(_POLL_SECONDS)
         there = partition_counts(bus, client=client)
-    _common_partitions({name: n for name, n in there.items() if TOPICS[name].key == "user_id"}, bus)
+    _common_partitions({name: n for name, n in there.items() if TOPICS[name].is_keyed_by_user}, bus)
     return there
 
 

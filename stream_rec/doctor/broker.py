@@ -69,7 +69,7 @@ def _topics(bus: BusSettings, counts: dict[TopicName, int]) -> Iterator[Finding]
         yield Finding(
             "warn", f"no topic {', '.join(missing)}", "start a worker or `stream-rec up`: both create them"
         )
-    by_user = {name: n for name, n in counts.items() if TOPICS[name].key == "user_id"}
+    by_user = {name: n for name, n in counts.items() if TOPICS[name].is_keyed_by_user}
     if len(set(by_user.values())) > 1:
         listed = ", ".join(f"{name}: {n}" for name, n in by_user.items())
         fix = "delete the wrong ones, or give them the same number of partitions"

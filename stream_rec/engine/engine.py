@@ -32,7 +32,7 @@ from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.learn import Events, Verdicts, advance, gather, user_of
 from stream_rec.kernels.state import N_LEARNED, State
 from stream_rec.kernels.vocabulary import EVICTED
-from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
+from stream_rec.schemas.columns import Batch, EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources.ranker import hurry
 
@@ -161,6 +161,23 @@ class Engine:
             returning=(rows >= 0)[first:] & (self.state.histories.session_start[rows[first:]] > 0),
         )
         self._advance_to(batch.span)
+
+    def learn_batch(self, batch: Batch) -> None:
+        """Learn a batch of any topic, by its kind; one that teaches the engine nothing only moves the position.
+
+        Raises:
+            GapError: as for learn.
+        """
+        match batch:
+            case EventBatch():
+                self.learn(batch)
+            case ItemBatch():
+                self.upsert_items(batch)
+            case ImpressionBatch():
+                self.learn_impressions(batch)
+            case _:
+                self._position_for(batch.span)
+                self._advance_to(batch.span)
 
     def forget_user(self, user_id: str) -> bool:
         """Wipe a user's history, factors and impressions; False if there was no such user."""

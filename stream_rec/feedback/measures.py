@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec import logs
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.feedback.drift import DriftMonitor
 from stream_rec.feedback.judged import JudgedLike, LearnedLike
 from stream_rec.feedback.outcomes import TOPIC, Outcomes
 from stream_rec.feedback.prequential import add_ranks
 from stream_rec.feedback.served import UNKNOWN, Served
-from stream_rec.schemas.columns import Span
+from stream_rec.schemas.columns import LeftOut, Span
 from stream_rec.schemas.records import MetricPoint, TopicName
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.accumulator import Ledger
@@ -54,6 +55,7 @@ class Measures:
         self._position: dict[tuple[str, int], int] = {}
         self._owned_impressions: set[int] = set()
         self._followed: set[tuple[TopicName, int]] = set()
+        self._left_out_said: set[tuple[str, str, str]] = set()
         self._live_seconds = settings.live_seconds
         self._next_outcomes = float("-inf")
         self._catalogue_items = 0.0
@@ -127,6 +129,24 @@ class Measures:
         """Messages of a batch that could not be read: the reason and the broker's timestamp (ms) of each."""
         for reason, ts in zip(reasons, broker_ts, strict=True):
             self._ledger.add_dead_letter(span.topic, span.partition, reason, ts)
+
+    def on_left_out(self, span: Span, parts: Sequence[LeftOut]) -> None:
+        """Parts of a batch's records that were unusable; the first of each kind is logged."""
+        if not parts:
+            return
+        self.add(
+            span.topic, span.partition, "parts_left_out", len(parts), len({part.offset for part in parts})
+        )
+        for part in parts:
+            kind = (span.topic, part.field, part.reason)
+            if kind not in self._left_out_said:
+                self._left_out_said.add(kind)
+                logs.get("ingest").warning(
+                    "a part of a record is unusable and was left out; more of the kind are only counted",
+                    record=f"{span.topic}/{span.partition}/{part.offset}",
+                    part=part.field or "all but that it hides the item",
+                    reason=part.reason,
+                )
 
     def add(self, topic: str, partition: int, metric: str, numerator: float, denominator: float) -> None:
         """Add to a metric without labels (`series.PLAIN`), in the partition's present window.

@@ -16,8 +16,8 @@ import msgspec
 
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import Unavailable
-from stream_rec.producers.publisher.publisher import Published, Publisher
-from stream_rec.schemas.records import AsOf, Interaction
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.records import AsOf, Interaction, PublishedRecord
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import BusSettings, IngestSettings, StoreSettings
 from stream_rec.store.connection import answering, connect_sync
@@ -157,7 +157,7 @@ class WatchedPublisher(Publisher):
         self._pause = 1.0 / per_second
         self._next = probe.clock.monotonic()
 
-    def send(self, record: Published, on_ack: Callable[[Ack], None] | None = None) -> None:
+    def send(self, record: PublishedRecord, on_ack: Callable[[Ack], None] | None = None) -> None:
         """As `Publisher.send`."""
         now = self._probe.clock.monotonic()
         if now < self._next or not isinstance(record, Interaction) or not self._probe.has_room:

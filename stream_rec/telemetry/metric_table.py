@@ -225,6 +225,7 @@ COUNTS = (
     _count(
         "misrouted", "events on a partition their key does not hash to: a wrong partitioner / records read"
     ),
+    _count("parts_left_out", "unusable parts that were left out of records / records that lost some"),
     _count("dead_letters", "messages that could not be read / the same", "reason"),
     _count("evicted_users", "users who made room in the engine's state / records read"),
     _count("evicted_items", "items that made room in the engine's state / records read"),

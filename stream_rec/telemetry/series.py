@@ -30,6 +30,7 @@ PLAIN = (
     "evicted_users",
     "evicted_items",
     "misrouted",
+    "parts_left_out",
     "slates_written",
     "slates_stale",
     "slates_rewritten",

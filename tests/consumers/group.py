@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from stream_rec.bus.lag import FOLLOWED, lag
+from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import partition_counts
 from stream_rec.consumers.worker import Worker
 from stream_rec.engine.engine import Engine
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import Settings
 from tests.waiting import wait_until_async
 

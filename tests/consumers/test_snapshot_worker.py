@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from stream_rec.bus.batch import Fetched
 from stream_rec.bus.lag import ends
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
@@ -20,7 +21,6 @@ from stream_rec.engine.engine import Engine
 from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.schemas.codec import decode_interactions
-from stream_rec.schemas.columns import Span
 from stream_rec.schemas.records import AsOf
 from stream_rec.schemas.topics import full_name
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings, SnapshotSettings
@@ -90,13 +90,18 @@ def uninterrupted(settings: Settings, n: int) -> Engine:
 
     wait_until(all_read, what="every event")
     consumer.close()
-    batch = decode_interactions(
+    log = Fetched(
+        "events",
+        0,
+        0,
+        0,
+        n,
+        [message.key() for message in read],
         [message.value() for message in read],
         [message.offset() for message in read],
         [message.timestamp()[1] for message in read],
-        Span("events", 0, 0, 0, n),
-        settings.ingest,
-    ).batch
+    )
+    batch = decode_interactions(log, log.span("events"), settings.ingest).batch
     engine = Engine(settings.engine, settings.measure)
     engine.learn(batch)
     return engine

@@ -11,10 +11,11 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from stream_rec.bus.clients import client_config, producer_config
-from stream_rec.bus.lag import FOLLOWED, OffsetReader, ends, lag
+from stream_rec.bus.lag import OffsetReader, ends, lag
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings, Settings
 
 

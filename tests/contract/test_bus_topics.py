@@ -55,7 +55,7 @@ def test_topics_are_kept_and_bounded_as_the_table_and_the_settings_say(bus: BusS
 def test_topics_keyed_by_user_follow_the_partitions_of_the_one_that_is_there(bus: BusSettings) -> None:
     create(bus, "events", 3)
     made = ensure_topics(bus)
-    assert {made[name] for name in TOPICS if TOPICS[name].key == "user_id"} == {3}
+    assert {made[name] for name in TOPICS if TOPICS[name].is_keyed_by_user} == {3}
 
 
 def test_topics_keyed_by_user_with_different_partitions_are_refused(bus: BusSettings) -> None:

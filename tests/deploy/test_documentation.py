@@ -63,7 +63,7 @@ def test_partitions_are_added_as_the_page_says(kafka: str, prefix: str) -> None:
     ensure_topics(bus)
     commands = re.findall(r"^kafka-topics\.sh --alter --topic shop-(\S+) --partitions (\d+)$", PAGE, re.M)
     assert {name for name, _ in commands} == {
-        name for name, topic in TOPICS.items() if topic.key == "user_id"
+        name for name, topic in TOPICS.items() if topic.is_keyed_by_user
     }
     client = admin(bus)
     for name, wanted in commands:

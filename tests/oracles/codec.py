@@ -15,84 +15,134 @@ class Refused(Exception):
     """Carries the reason code."""
 
 
-def read(raw: bytes | None, broker_ts: int, rules: IngestSettings) -> dict[str, Any]:
-    """The event as a dict with every field of Interaction.
+REQUIRED = ("user_id", "item_id", "event_type")
+OPTIONAL = ("session_id", "event_id")
+
+
+def read(raw: bytes | None, broker_ts: int, rules: IngestSettings) -> tuple[dict[str, Any], set[str]]:
+    """The event as a dict with every field of Interaction, and the names of the fields that lost something.
 
     Raises:
         Refused: it is none.
     """
-    if raw is None or raw == b"":
+    if raw is None or raw == b"" or raw.strip() == b"null":
         raise Refused("empty_value")
     if len(raw) > rules.max_record_bytes:
         raise Refused("record_too_large")
     event = _parse(raw)
     if not isinstance(event, dict):
         raise Refused("wrong_type")
+    event = {field: value for field, value in event.items() if value is not None}
     for field in ("user_id", "item_id", "event_type", "ts"):
         if field not in event:
             raise Refused("missing_field")
-    _types(event)
-    _limits(event, broker_ts, rules)
-    return {
-        "user_id": event["user_id"],
-        "item_id": event["item_id"],
-        "event_type": event["event_type"],
-        "ts": float(event["ts"]),
-        "session_id": event.get("session_id") or "",
-        "event_id": event.get("event_id") or "",
-        "value": event.get("value"),
-    }
+    lost: set[str] = set()
+    out = {field: _required(event[field]) for field in REQUIRED} | {"ts": _required_number(event["ts"])}
+    for field in OPTIONAL:
+        out[field] = _optional(event.get(field, ""), field, rules, lost)
+    _limits(out, broker_ts, rules)
+    out["value"] = _value(event, lost)
+    _context(event.get("context"), rules, lost)
+    return out, lost
 
 
 def _parse(raw: bytes) -> Any:
-    def no_constants(name: str) -> None:
-        raise ValueError(name)
-
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise Refused("not_utf8") from None
     try:
-        return json.loads(text, parse_constant=no_constants)
+        return json.loads(text)
     except ValueError:
         raise Refused("not_json") from None
 
 
-def _types(event: dict[str, Any]) -> None:
-    for field in ("user_id", "item_id", "event_type"):
-        if not isinstance(event[field], str):
-            raise Refused("wrong_type")
-    for field in ("session_id", "event_id"):
-        if not isinstance(event.get(field), str | None):
-            raise Refused("wrong_type")
-    if not _number(event["ts"]) or not (event.get("value") is None or _number(event["value"])):
-        raise Refused("wrong_type")
-    context = event.get("context")
-    if context is not None and not isinstance(context, dict):
-        raise Refused("wrong_type")
-    for entry in (context or {}).values():
-        if not isinstance(entry, str | bool | None) and not _number(entry):
-            raise Refused("wrong_type")
+def _text(value: Any) -> str | None:
+    """A text, or a number as text; None = neither."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return f"{value}"
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.0f}" if value == math.floor(value) else repr(value)
+    if isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value):
+        return value
+    return None
 
 
-def _number(x: Any) -> bool:
-    if isinstance(x, bool) or not isinstance(x, int | float):
-        return False
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        sign = value.removeprefix("-")
+        digits = sign.lower().replace("e+", "e").replace("e-", "e").split("e")
+        parts = [*digits[0].split("."), *digits[1:]]
+        if len(digits) > 2 or len(parts) > 3 or not all(x.isascii() and x.isdigit() for x in parts):
+            return None
+        if digits[0].count(".") > 1:
+            return None
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        return None
     try:
-        return math.isfinite(float(x))
+        number = float(value)
     except OverflowError:
-        return False
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _required(value: Any) -> str:
+    text = _text(value)
+    if text is None:
+        raise Refused("wrong_type")
+    return text
+
+
+def _required_number(value: Any) -> float:
+    number = _number(value)
+    if number is None:
+        raise Refused("wrong_type")
+    return number
+
+
+def _optional(value: Any, field: str, rules: IngestSettings, lost: set[str]) -> str:
+    text = _text(value)
+    if text is None or len(text.encode()) > rules.max_id_bytes or "\0" in text:
+        lost.add(field)
+        return ""
+    return text
+
+
+def _value(event: dict[str, Any], lost: set[str]) -> float | None:
+    if "value" not in event:
+        return None
+    number = _number(event["value"])
+    if number is None or abs(number) > FLOAT32_MAX:
+        lost.add("value")
+        return None
+    return number
+
+
+def _context(context: Any, rules: IngestSettings, lost: set[str]) -> None:
+    if context is None:
+        return
+    if not isinstance(context, dict):
+        lost.add("context")
+        return
+    good = [x for x in context.values() if x is None or isinstance(x, bool) or _is_plain(x)]
+    if len(good) < len(context) or len(good) > rules.max_context_entries:
+        lost.add("context")
+
+
+def _is_plain(x: Any) -> bool:
+    return (isinstance(x, float) and math.isfinite(x)) or isinstance(x, int | str)
 
 
 def _limits(event: dict[str, Any], broker_ts: int, rules: IngestSettings) -> None:
-    for field in ("user_id", "item_id", "event_type"):
+    for field in REQUIRED:
         if not event[field]:
             raise Refused("empty_id")
-    for field in ("user_id", "item_id", "event_type", "session_id", "event_id"):
-        text = event.get(field) or ""
-        if len(text.encode()) > rules.max_id_bytes:
+    for field in REQUIRED:
+        if len(event[field].encode()) > rules.max_id_bytes:
             raise Refused("id_too_long")
-        if "\0" in text:
+        if "\0" in event[field]:
             raise Refused("bad_id")
     if not 0 <= event["ts"] < 253_402_300_800:
         raise Refused("ts_out_of_range")
@@ -102,7 +152,3 @@ def _limits(event: dict[str, Any], broker_ts: int, rules: IngestSettings) -> Non
             raise Refused("ts_in_future")
         if rules.max_lateness_seconds > 0 and ahead < -rules.max_lateness_seconds:
             raise Refused("ts_too_late")
-    if abs(event.get("value") or 0) > FLOAT32_MAX:
-        raise Refused("value_out_of_range")
-    if len(event.get("context") or {}) > rules.max_context_entries:
-        raise Refused("too_many_entries")

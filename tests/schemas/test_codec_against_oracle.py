@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_rec.bus.batch import Fetched
 from stream_rec.schemas import codec
 from stream_rec.schemas.codec import decode_interactions
 from stream_rec.schemas.columns import Span
@@ -71,7 +72,7 @@ messages = st.lists(
 )
 
 
-def expected(raw: bytes | None, stamp: int) -> dict[str, Any] | str:
+def expected(raw: bytes | None, stamp: int) -> tuple[dict[str, Any], set[str]] | str:
     try:
         return read(raw, stamp, RULES)
     except Refused as refused:
@@ -85,14 +86,16 @@ def test_what_lives_and_what_is_rejected(batch: Sequence[tuple[bytes | None, int
     stamps = [stamp for _, stamp in batch]
     offsets = list(range(100, 100 + 2 * len(batch), 2))
     span = Span("events", 3, 7, 99, 100 + 2 * len(batch))
+    log = Fetched("events", 3, 7, span.start, span.next, [None] * len(raw), raw, offsets, stamps)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "_BULK_RECORDS", bulk)
-        decoded = decode_interactions(raw, offsets, stamps, span, RULES)
+        decoded = decode_interactions(log, span, RULES)
 
     want = [expected(value, stamp) for value, stamp in batch]
-    kept = [i for i, w in enumerate(want) if isinstance(w, dict)]
-    rows = [w for w in want if isinstance(w, dict)]
+    kept = [i for i, w in enumerate(want) if isinstance(w, tuple)]
+    rows = [w[0] for w in want if isinstance(w, tuple)]
+    lost = {(offsets[i], field) for i, w in enumerate(want) if isinstance(w, tuple) for field in w[1]}
     columns = decoded.batch
     assert columns.span == span
     assert columns.offsets.tolist() == [offsets[i] for i in kept]
@@ -108,3 +111,4 @@ def test_what_lives_and_what_is_rejected(batch: Sequence[tuple[bytes | None, int
     refused = [i for i, w in enumerate(want) if isinstance(w, str)]
     assert [r.offset for r in decoded.rejected] == [offsets[i] for i in refused]
     assert [r.raw for r in decoded.rejected] == [raw[i] or b"" for i in refused]
+    assert {(left.offset, left.field) for left in decoded.left_out} == lost

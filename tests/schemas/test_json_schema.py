@@ -48,9 +48,7 @@ RECORDS: list[Record] = [
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=list(TOPICS))
 def test_the_file_is_not_stale(topic: Any) -> None:
     path = FOLDER / file_name(topic.record)
-    assert path.read_text(encoding="utf-8") == text_of(topic.record), (
-        "run `python -m stream_rec.schemas.json_schema`"
-    )
+    assert path.read_text(encoding="utf-8") == text_of(topic.record), "run `python -m stream_rec.schemas`"
 
 
 def test_no_other_files_lie_there() -> None:

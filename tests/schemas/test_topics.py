@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from stream_rec import schemas
+from stream_rec.schemas.documentation import PAGE, page
 from stream_rec.schemas.records import (
     AsOf,
     DeadLetter,
@@ -14,13 +12,12 @@ from stream_rec.schemas.records import (
     Interaction,
     Item,
     MetricPoint,
+    PublishedRecord,
     Record,
     Slate,
 )
-from stream_rec.schemas.topics import TOPICS, full_name, key_of, short_name, topic_of
-from stream_rec.schemas.validation import REASONS
-
-README = (Path(schemas.__file__).parent / "README.md").read_text()
+from stream_rec.schemas.topics import FOLLOWED, TOPICS, check, full_name, key_of, short_name, topic_of
+from stream_rec.settings import IngestSettings
 
 POINT = MetricPoint("ctr", {"k": "10", "at": "home"}, 60_000, 60, "events", 3, 1.0, 2.0)
 
@@ -51,16 +48,16 @@ def test_a_tenants_prefix_comes_off_again() -> None:
     assert short_name("", "their-own-topic") is None
 
 
-def test_the_readme_has_the_table() -> None:
-    day = 86_400_000
-    for topic in TOPICS.values():
-        days = (topic.retention_ms or 0) // day
-        kept = "compacted" if topic.compacted else f"{days} day{'s' if days > 1 else ''}"
-        partitions = topic.partitions or "`bus.partitions`"
-        row = f"| `{topic.name}` | {topic.record.__name__} | {topic.key} | {partitions} | {kept} |"
-        assert row in README
+def test_the_page_has_the_tables_as_they_are_now() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page(text), "run `python -m stream_rec.schemas`"
 
 
-def test_the_readme_has_every_reason_and_its_meaning() -> None:
-    for reason, meaning in REASONS.items():
-        assert f"| `{reason}` | {meaning} |" in README
+def test_workers_read_what_applications_publish_and_nothing_else() -> None:
+    published = {name for name, topic in TOPICS.items() if issubclass(topic.record, PublishedRecord)}
+    assert published == set(FOLLOWED) == {"events", "items", "impressions"}
+
+
+def test_a_record_of_ours_cannot_be_published_by_an_application() -> None:
+    with pytest.raises(TypeError, match="MetricPoint is no record that applications publish"):
+        check(POINT, IngestSettings())  # type: ignore[arg-type]

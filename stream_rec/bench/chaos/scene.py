@@ -19,12 +19,12 @@ from stream_rec.bench.chaos.traffic import USERS, Traffic
 from stream_rec.bench.chaos.verdict import Verdict, compare
 from stream_rec.bench.chaos.witnessed import NO_MUTATION
 from stream_rec.bench.harness import Say
-from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.embedded.stack import Broker, Stack, start_stack, without_addresses
 from stream_rec.embedded.worker import READY_SECONDS
 from stream_rec.errors import StreamRecError
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import Settings, SnapshotSettings
 
 RECOVERY_SECONDS = 120.0

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream_rec.bus.lag import FOLLOWED, OffsetReader
+from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.topics import cluster_id, log_id
 from stream_rec.engine.state.identity import Identity
 from stream_rec.errors import UnusableSnapshot
 from stream_rec.history.snapshots.header import Header, HeldLog, Position
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings
 
 

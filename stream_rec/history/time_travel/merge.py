@@ -20,7 +20,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of
 from stream_rec.errors import ConfigError
 from stream_rec.history.journal.file import Drifted, Entry, Forgot, Run
-from stream_rec.schemas.codec import decode_impressions, decode_interactions, decode_items
+from stream_rec.schemas.topics import decode
 from stream_rec.settings import IngestSettings
 
 Bounds = Mapping[Where, tuple[int, int]]
@@ -209,16 +209,7 @@ class Rebuilding:
 
 def learn(engine: Engine, rules: IngestSettings, where: Where, batch: Fetched) -> None:
     """Learn a batch and do nothing else."""
-    raw = (batch.values, batch.offsets, batch.timestamps, batch.span(where[0]), rules)
-    match where[0]:
-        case "events":
-            engine.learn(decode_interactions(*raw).batch)
-        case "items":
-            engine.upsert_items(decode_items(batch.keys, *raw).batch)
-        case "impressions":
-            engine.learn_impressions(decode_impressions(*raw).batch)
-        case other:
-            raise ValueError(f"nothing is learned from {other}")
+    engine.learn_batch(decode(where[0], batch, batch.span(where[0]), rules).batch)
 
 
 def _before(batch: Fetched, stop: int) -> Fetched:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stream_rec import logs
-from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.side_by_side import opened
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import UnusableSnapshot
@@ -19,6 +18,7 @@ from stream_rec.history.snapshots.facts import Facts, ask_facts, check_log, diff
 from stream_rec.history.snapshots.header import Header
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.history.time_travel.merge import Bounds, Goal, Rebuilding, UntilEvent, UntilTime
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings, Settings
 
 LIVE_SECONDS = 5.0

@@ -16,7 +16,6 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from faust.types import TP
 
 from stream_rec.bus.batch import Fetched
-from stream_rec.bus.lag import FOLLOWED
 from stream_rec.bus.topics import ensure_topics, partition_counts
 from stream_rec.consumers.replication.catch_up import arrive
 from stream_rec.consumers.replication.follower import Follower
@@ -27,7 +26,7 @@ from stream_rec.embedded.tansu import TansuServer
 from stream_rec.engine.engine import Engine
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import full_name
+from stream_rec.schemas.topics import FOLLOWED, full_name
 from stream_rec.settings import BusSettings, EngineSettings, Settings
 from tests.waiting import wait_until_async
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stream_rec.bus.batch import Fetched
-from stream_rec.bus.lag import FOLLOWED, OffsetReader, lag
+from stream_rec.bus.lag import OffsetReader, lag
 from stream_rec.bus.side_by_side import Where, opened
 from stream_rec.bus.topics import ensure_topics, log_id
 from stream_rec.clock import ManualClock
@@ -26,6 +26,7 @@ from stream_rec.history.time_travel.merge import UntilEvent, UntilTime, learn
 from stream_rec.history.time_travel.rebuild import Rebuilt, rebuild
 from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import Impression, Item, Record, TopicName
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings, JournalSettings, Settings, SnapshotSettings, StoreSettings
 from tests.consumers.conftest import SESSION_SECONDS
 from tests.consumers.publishing import clicks, publish

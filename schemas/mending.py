@@ -1,0 +1,250 @@
+"""What is good of a record that is not as it should be: every usable part is taken, every other one is named.
+
+Producers differ: one writes ids as numbers, one writes null for what it does not know, one puts an object where a text
+belongs. None of that makes the click untrue. A record is refused only if a required part is unusable, or a yes-or-no
+is neither: nobody knows then what was meant.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from stream_rec.errors import ContractError
+from stream_rec.schemas.records import Context, PublishedRecord
+
+R = TypeVar("R", bound=PublishedRecord)
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_YES, _NO = ("true", "1"), ("false", "0")
+
+
+class Flaw(NamedTuple):
+    """A part of a record that was left out.
+
+    Attributes:
+        field: its name.
+        reason: a code of `validation.REASONS`.
+    """
+
+    field: str
+    reason: str
+
+
+class _Unusable(Exception):
+    """The value says nothing that the field could hold."""
+
+
+class _Partly(Exception):
+    """Only some of the value is usable.
+
+    Args:
+        good: what is.
+    """
+
+    def __init__(self, good: Any) -> None:
+        self.good = good
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """A message as an object; NaN, infinities and halves of surrogate pairs are let in, for fields to be judged alone.
+
+    Raises:
+        ContractError: it is no JSON object.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ContractError("too_deep", str(error)) from None
+    except ValueError as error:
+        raise ContractError("not_json", ascii(str(error))[1:-1]) from None
+    if not isinstance(value, dict):
+        raise ContractError("wrong_type", f"expected an object, got {type(value).__name__}")
+    return value
+
+
+def mended(kind: type[R], given: Mapping[str, Any]) -> tuple[R, list[Flaw]]:
+    """The record that a parsed message stands for. Null is as good as not given.
+
+    Args:
+        kind: the record.
+        given: field by field; those that the record does not have are ignored.
+
+    Returns:
+        The record, to be judged by its `check`, and what was left out of it.
+
+    Raises:
+        ContractError: `missing_field` or `wrong_type`, of a required field or a yes-or-no.
+    """
+    flaws: list[Flaw] = []
+    good: dict[str, Any] = {}
+    for field in _fields(kind):
+        value = given.get(field.name)
+        if value is None:
+            if field.required:
+                raise ContractError("missing_field", f"`{field.name}` is not given")
+            continue
+        try:
+            good[field.name] = field.read(value)
+        except _Partly as partly:
+            good[field.name] = partly.good
+            flaws.append(Flaw(field.name, "wrong_type"))
+        except _Unusable:
+            if field.required or field.is_decisive:
+                shown = ascii(value)[:40]
+                raise ContractError("wrong_type", f"`{field.name}` cannot be {shown}") from None
+            flaws.append(Flaw(field.name, "wrong_type"))
+    return kind(**good), flaws
+
+
+def text(value: Any) -> str:
+    """An id or name: text as it is, a number as people write it, whole ones without a point (`17.0` is `17`).
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, float) or not math.isfinite(value):
+        raise ValueError(f"{value!a} is no id")
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def yes_or_no(value: Any) -> bool:
+    """True or false, also as 1 or 0, or in quotes.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    word = value.lower() if isinstance(value, str) else "1" if value == 1 else "0" if value == 0 else ""
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise ValueError(f"{value!a} is neither true nor false")
+
+
+class _Field(NamedTuple):
+    name: str
+    required: bool
+    is_decisive: bool
+    read: Callable[[Any], Any]
+
+
+@cache
+def _fields(kind: type[PublishedRecord]) -> tuple[_Field, ...]:
+    return tuple(_field(field) for field in msgspec.structs.fields(kind))
+
+
+def _field(field: msgspec.structs.FieldInfo) -> _Field:
+    return _Field(
+        field.name, field.required, field.type is bool, _READERS.get(field.type) or _converter(field.type)
+    )
+
+
+def _text(value: Any) -> str:
+    try:
+        found = text(value)
+    except ValueError:
+        raise _Unusable from None
+    if not _has_utf8(found):
+        raise _Unusable
+    return found
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise _Unusable
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise _Unusable
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise _Unusable from None
+    if not math.isfinite(number):
+        raise _Unusable
+    return number
+
+
+def _bool(value: Any) -> bool:
+    try:
+        return yes_or_no(value)
+    except ValueError:
+        raise _Unusable from None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _Unusable
+    good = tuple(_usable(value, _text))
+    if len(good) < len(value):
+        raise _Partly(good)
+    return good
+
+
+def _usable(values: list[Any], read: Callable[[Any], Any]) -> Iterator[Any]:
+    for value in values:
+        try:
+            yield read(value)
+        except _Unusable:
+            continue
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, list):
+        raise _Unusable
+    return tuple(map(_number, value))
+
+
+def _context(value: Any) -> Context:
+    if not isinstance(value, dict):
+        raise _Unusable
+    good = {name: entry for name, entry in value.items() if _is_scalar(name) and _is_scalar(entry)}
+    if len(good) < len(value):
+        raise _Partly(good)
+    return good
+
+
+def _converter(kind: Any) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            raise _Unusable from None
+
+    return read
+
+
+def _is_scalar(value: Any) -> bool:
+    if isinstance(value, str):
+        return _has_utf8(value)
+    return value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _has_utf8(string: str) -> bool:
+    try:
+        string.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return True
+
+
+_READERS: dict[Any, Callable[[Any], Any]] = {
+    str: _text,
+    str | None: _text,
+    float: _number,
+    float | None: _number,
+    bool: _bool,
+    tuple[str, ...]: _texts,
+    tuple[float, ...] | None: _numbers,
+    Context | None: _context,
+}
+"""By the type of a record's field; other types are taken as they are, or not at all."""
