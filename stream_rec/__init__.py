@@ -1,3 +1,43 @@
-"""stream_rec: streaming recommendations over Kafka and Redis."""
+"""stream_rec: streaming recommendations over Kafka and Redis.
+
+What other programs use is here: `from stream_rec import Client, Publisher, Interaction`. Each name is imported at its
+first use, so that `import stream_rec` stays light and a reader never loads Kafka's client.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stream_rec.producers.publisher.publisher import Publisher
+    from stream_rec.schemas.records import Impression, Interaction, Item
+    from stream_rec.serve.client import AsyncClient, Client
+    from stream_rec.settings import load
 
 __version__ = "0.1.0"
+
+__all__ = ["AsyncClient", "Client", "Impression", "Interaction", "Item", "Publisher", "load"]
+
+_HOMES = {
+    "AsyncClient": "stream_rec.serve.client",
+    "Client": "stream_rec.serve.client",
+    "Impression": "stream_rec.schemas.records",
+    "Interaction": "stream_rec.schemas.records",
+    "Item": "stream_rec.schemas.records",
+    "Publisher": "stream_rec.producers.publisher.publisher",
+    "load": "stream_rec.settings",
+}
+
+
+if not TYPE_CHECKING:  # a type checker knows the names above, and is to refuse others
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

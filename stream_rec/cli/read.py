@@ -12,7 +12,7 @@ from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_store, 
 
 if TYPE_CHECKING:
     from stream_rec.schemas.records import SlateItem
-    from stream_rec.serve.client import Recommendations
+    from stream_rec.serve.answers import Recommendations
 
 Length = Annotated[int, typer.Option("--k", "-k", min=1, max=200, help="items, at most")]
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from stream_rec.demo.figures import Figures
 from stream_rec.schemas.records import Interaction, Reason
-from stream_rec.serve.client import Recommendations
+from stream_rec.serve.answers import Recommendations
 
 SHOWN_EVENTS = 5
 SHOWN_ITEMS = 10

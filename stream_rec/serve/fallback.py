@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from stream_rec.schemas.records import Reason, SlateItem
 from stream_rec.store.encoding import ItemList
@@ -13,9 +13,16 @@ RANK_OFFSET = 60.0
 """The constant of reciprocal rank fusion (Cormack, Clarke & Buettcher, SIGIR 2009)."""
 
 
-def session_slate(
-    session: Sequence[str], similar: Callable[[Sequence[str]], Sequence[ItemList | None]]
-) -> list[SlateItem]:
+def recent_items(session: Sequence[str]) -> list[str]:
+    """The items whose neighbours are asked for: latest first, each once, `MAX_SESSION_ITEMS` at most.
+
+    Args:
+        session: item ids, latest last; a repeated item counts at its latest place.
+    """
+    return list(dict.fromkeys(reversed(session)))[:MAX_SESSION_ITEMS]
+
+
+def session_slate(session: Sequence[str], neighbours: Sequence[ItemList | None]) -> list[SlateItem]:
     """Fuse the neighbours of the session's items by reciprocal rank, the latest item weighing most.
 
     score(i) = sum over the session's items s of 1 / age(s) * 1 / (60 + rank of i among s' neighbours), with
@@ -23,18 +30,18 @@ def session_slate(
     most.
 
     Args:
-        session: item ids, latest last; a repeated item counts at its latest place.
-        similar: neighbours of several items at once, as `Reader.similar`.
+        session: item ids, latest last.
+        neighbours: of each of `recent_items(session)`, best first; None = it has none.
 
     Returns:
         Best first, ties by item id; empty if no item of the session has neighbours.
     """
-    recent = list(dict.fromkeys(reversed(session)))[:MAX_SESSION_ITEMS]
     seen = set(session)
     scores: dict[str, float] = {}
     loudest: dict[str, tuple[float, str]] = {}
-    for age, (item, neighbours) in enumerate(zip(recent, similar(recent), strict=True), start=1):
-        for rank, place in enumerate(neighbours.items if neighbours else (), start=1):
+    recent = zip(recent_items(session), neighbours, strict=True)
+    for age, (item, found) in enumerate(recent, start=1):
+        for rank, place in enumerate(found.items if found else (), start=1):
             if place.item_id in seen:
                 continue
             share = 1.0 / age / (RANK_OFFSET + rank)

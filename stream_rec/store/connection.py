@@ -37,8 +37,12 @@ _NOT_NOW_CLASSES = (OutOfMemoryError, ReadOnlyError, TryAgainError, ClusterDownE
 _NOT_YOU = re.compile(r"(?:^|-)NOPERM\b|The user executing the script can't")
 
 
-def connect(settings: StoreSettings) -> redis.asyncio.Redis:
-    """For the worker. Connects at the first command; retries nothing itself (see `waiting`).
+def connect(settings: StoreSettings, *, retries: int = 0) -> redis.asyncio.Redis:
+    """With asyncio. Connects at the first command.
+
+    Args:
+        settings: of the store.
+        retries: further attempts at a command. The worker has none of them here, but its own (see `waiting`).
 
     Raises:
         ConfigError: the URL is missing or wrong.
@@ -52,7 +56,7 @@ def connect(settings: StoreSettings) -> redis.asyncio.Redis:
             socket_timeout=settings.timeout_seconds,
             socket_connect_timeout=settings.timeout_seconds,
             client_name=CLIENT_NAME,
-            retry=AsyncRetry(NoBackoff(), 0),
+            retry=AsyncRetry(NoBackoff(), retries),
         )
         _check_files(pool.connection_kwargs)
     return redis.asyncio.Redis.from_pool(pool)

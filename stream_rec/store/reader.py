@@ -1,22 +1,21 @@
-"""Reading what workers wrote, without asyncio: what the client stands on."""
+"""Reading what workers wrote, with asyncio and without: what the clients stand on."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
-from typing import cast
-
-import msgspec
+from typing import Any, TypeVar
 
 from stream_rec.schemas.records import Slate
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import answering, connect_sync
+from stream_rec.store.connection import answering, connect, connect_sync
 from stream_rec.store.encoding import ItemList
-from stream_rec.store.keys import Keys, TopName
+from stream_rec.store.keys import TopName
 from stream_rec.store.last_values import LastValues
+from stream_rec.store.questions import Pause, Question, Questions, RoundTrip
 
-_decode_slate = msgspec.json.Decoder(Slate).decode
-_decode_list = msgspec.json.Decoder(ItemList).decode
-_decode_values = msgspec.json.Decoder(LastValues).decode
+T = TypeVar("T")
 
 
 class Reader:
@@ -31,50 +30,84 @@ class Reader:
     def __init__(self, settings: StoreSettings) -> None:
         self._redis = connect_sync(settings)
         self._url = settings.url
-        self._keys = Keys(settings.prefix)
+        self._questions = Questions(settings.prefix)
+
+    def answer(self, question: Question[T]) -> T:
+        """Do what the question says, step by step."""
+        given: list[Any] | None = None
+        while True:
+            try:
+                step = question.send(given)  # type: ignore[arg-type]  # a generator's first value is None
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            given = self._do(step)
 
     def slate(self, user_id: str, scenario: str) -> Slate | None:
-        """The user's slate; None = there is none, or it expired."""
-        with answering(self._url):
-            raw = self._redis.get(self._keys.slate(scenario, user_id))
-        return None if raw is None else _decode_slate(raw)
+        """As `Questions.slate`."""
+        return self.answer(self._questions.slate(user_id, scenario))
 
     def top(self, name: TopName) -> ItemList | None:
-        """`popular`, `trending` or `new`; None = there is none."""
-        with answering(self._url):
-            raw = self._redis.get(self._keys.top(name))
-        return None if raw is None else _decode_list(raw)
+        """As `Questions.top`."""
+        return self.answer(self._questions.top(name))
 
     def similar(self, item_ids: Sequence[str]) -> list[ItemList | None]:
-        """Neighbours of each item, in one round trip; None = there are none."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for item in item_ids:
-            pipeline.get(self._keys.similar(item))
-        with answering(self._url):
-            return [None if raw is None else _decode_list(raw) for raw in pipeline.execute()]
+        """As `Questions.similar`."""
+        return self.answer(self._questions.similar(item_ids))
 
     def removed(self, item_ids: Sequence[str]) -> set[str]:
-        """Those of the ids that were taken out of the catalogue."""
-        if not item_ids:
-            return set()
-        with answering(self._url):
-            when = self._redis.zmscore(self._keys.removed, list(item_ids))
-        return {item for item, removed_at in zip(item_ids, when, strict=True) if removed_at is not None}
+        """As `Questions.removed`."""
+        return self.answer(self._questions.removed(item_ids))
 
     def last_values(self) -> dict[str, LastValues]:
-        """What each live worker last reported, by worker."""
-        with answering(self._url):
-            workers = [cast(bytes, name).decode() for name in self._redis.zrange(self._keys.workers, 0, -1)]
-            pipeline = self._redis.pipeline(transaction=False)
-            for worker in workers:
-                pipeline.get(self._keys.metrics(worker))
-            values = pipeline.execute()
-        return {
-            worker: _decode_values(raw)
-            for worker, raw in zip(workers, values, strict=True)
-            if raw is not None
-        }
+        """As `Questions.last_values`."""
+        return self.answer(self._questions.last_values())
 
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
+
+    def _do(self, step: RoundTrip | Pause) -> list[Any]:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return []
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in step.commands:
+            pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+        with answering(self._url):
+            return pipeline.execute()
+
+
+class AsyncReader:
+    """The same for asyncio. Use it in one event loop.
+
+    Raises:
+        ConfigError: `store.url` is missing or wrong.
+    """
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._redis = connect(settings, retries=1)
+        self._url = settings.url
+
+    async def answer(self, question: Question[T]) -> T:
+        """Do what the question says, step by step."""
+        given: list[Any] | None = None
+        while True:
+            try:
+                step = question.send(given)  # type: ignore[arg-type]  # a generator's first value is None
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            given = await self._do(step)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    async def _do(self, step: RoundTrip | Pause) -> list[Any]:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return []
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in step.commands:
+            pipeline.execute_command(*command)
+        with answering(self._url):
+            return await pipeline.execute()

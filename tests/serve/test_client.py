@@ -1,17 +1,18 @@
-"""Reading recommendations from one's own code."""
+"""Reading recommendations from one's own code: one suite for the clients with and without asyncio."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import redis
 
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
-from stream_rec.serve.client import Client
+from stream_rec.serve.client import AsyncClient, Client
 from stream_rec.settings import StoreSettings
 from tests.store.building import LOG, Stores, as_of, slate, slates, with_stores
 from tests.store.test_lists import Row
@@ -30,9 +31,39 @@ def store(redis_url: str) -> StoreSettings:
     return StoreSettings(url=redis_url)
 
 
+class InLoop:
+    """An AsyncClient, called as a Client is; each call runs in this object's event loop."""
+
+    def __init__(self, settings: StoreSettings, **options: Any) -> None:
+        self._runner = asyncio.Runner()
+        self._client = AsyncClient(settings, **options)
+
+    @classmethod
+    def at(cls, url: str) -> InLoop:
+        AsyncClient.at(url)
+        return cls(StoreSettings(url=url))
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+        return lambda *args, **options: self._runner.run(method(*args, **options))
+
+    def __enter__(self) -> InLoop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+
+@pytest.fixture(params=[Client, InLoop], ids=["blocking", "asyncio"])
+def kind(request: pytest.FixtureRequest) -> type[Client]:
+    """The class under test; InLoop passes for a Client."""
+    return request.param  # type: ignore[no-any-return]
+
+
 @pytest.fixture
-def client(redis_url: str) -> Iterator[Client]:
-    with Client.at(redis_url) as opened:
+def client(kind: type[Client], redis_url: str) -> Iterator[Client]:
+    with kind.at(redis_url) as opened:
         yield opened
 
 
@@ -85,7 +116,7 @@ def test_no_more_than_k(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_stranger_gets_what_fits_the_session(client: Client) -> None:
+def test_an_unknown_user_gets_what_fits_the_session(client: Client) -> None:
     answer = client.recommendations("bob", session=["b", "a"])
     assert ids(answer.items) == ["p", "s"]
     assert (answer.origin, answer.slate) == ("session", None)
@@ -94,7 +125,7 @@ def test_a_stranger_gets_what_fits_the_session(client: Client) -> None:
 
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("session", [[], ["unknown"]])
-def test_a_stranger_without_a_telling_session_gets_what_is_popular(
+def test_an_unknown_user_without_a_telling_session_gets_what_is_popular(
     client: Client, session: list[str]
 ) -> None:
     answer = client.recommendations("bob", session=session)
@@ -155,7 +186,7 @@ def test_a_slate_that_does_not_know_the_event_in_time_is_marked_stale(client: Cl
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_stranger_whose_event_is_not_learned_in_time_gets_a_stale_fallback(client: Client) -> None:
+def test_an_unknown_user_whose_event_is_not_learned_in_time_gets_a_stale_fallback(client: Client) -> None:
     answer = client.recommendations("bob", after=Ack("events", 0, 6), timeout_seconds=0.02)
     assert (answer.origin, answer.stale) == ("popular", True)
 
@@ -176,9 +207,11 @@ def test_it_waits_until_the_slate_knows_the_event(client: Client, store: StoreSe
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_slate_of_an_earlier_incarnation_of_the_log_knows_nothing_of_this_one(store: StoreSettings) -> None:
-    for log, stale in ((LOG, False), ("made-anew", True)):
-        with Client(store, log=log) as client:
+def test_a_slate_of_an_earlier_incarnation_of_the_log_knows_nothing_of_this_one(
+    kind: type[Client], store: StoreSettings
+) -> None:
+    for log, stale in ((LOG, False), ("recreated", True)):
+        with kind(store, log=log) as client:
             answer = client.recommendations("ann", after=Ack("events", 0, 3), timeout_seconds=0.01)
             assert answer.stale is stale
 
@@ -202,9 +235,9 @@ def test_a_redis_that_is_down_is_said_within_the_timeout(redis_server: RedisServ
         redis_server.start_again()
 
 
-def test_a_wrong_url_or_scenario_is_said_at_once(client: Client) -> None:
+def test_a_wrong_url_or_scenario_is_said_at_once(kind: type[Client], client: Client) -> None:
     with pytest.raises(ConfigError, match=r"store\.url"):
-        Client.at("")
+        kind.at("")
     with pytest.raises(ConfigError, match="scenario"):
         client.recommendations("ann", "no:such")
 
@@ -219,3 +252,25 @@ def test_any_id_can_be_read(client: Client, store: StoreSettings, redis_url: str
     remove(store, "x")
     assert ids(client.recommendations(user).items) == [user]
     assert redis.Redis.from_url(redis_url).exists(f"rec:default:{user}")
+
+
+# --- asyncio alone
+
+
+@pytest.mark.usefixtures("shop")
+def test_other_tasks_run_while_one_waits_for_its_slate(store: StoreSettings) -> None:
+    async def story() -> None:
+        async with AsyncClient(store) as client:
+            waiting = asyncio.create_task(
+                client.recommendations("ann", after=Ack("events", 0, 6), timeout_seconds=60)
+            )
+            for _ in range(3):
+                assert ids(await client.popular()) == ["p", "q", "r"]
+            assert not waiting.done()
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            assert (await client.recommendations("ann")).origin == "personal", (
+                "a cancelled wait harms no other"
+            )
+
+    asyncio.run(story())

@@ -1,0 +1,139 @@
+"""What a client answers, and from which reads: shared by the clients with and without asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from stream_rec.clock import Clock
+from stream_rec.schemas.records import Reason, Slate, SlateItem
+from stream_rec.serve.fallback import recent_items, session_slate
+from stream_rec.store.keys import TopName
+from stream_rec.store.questions import Pause, Question, Questions
+
+_FIRST_PAUSE_SECONDS = 0.002
+_LONGEST_PAUSE_SECONDS = 0.05
+
+Origin = Literal["personal", "session", "popular", "none"]
+
+
+class Position(Protocol):
+    """Where an event stands in the topic `events`; the publisher's Ack is one."""
+
+    @property
+    def partition(self) -> int:
+        """Its partition."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Its offset there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """An answer.
+
+    Attributes:
+        items: best first, removed items left out.
+        origin: `personal` = the user's slate; `session` = from the session's items; `popular`; `none` = Redis
+            holds nothing for this tenant yet, and `items` is empty.
+        stale: the event given as `after` is not in it: it was not learned in time.
+        slate: as written, removed items included; for impressions (`slate_id`). None = not personal.
+    """
+
+    items: tuple[SlateItem, ...]
+    origin: Origin
+    stale: bool
+    slate: Slate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of `recommendations`.
+
+    Attributes:
+        user_id: the user.
+        scenario: which of the user's slates.
+        k: items, at most.
+        after: an event that the slate should know.
+        timeout_seconds: of the wait for such a slate.
+        session: items of the running session, latest last.
+    """
+
+    user_id: str
+    scenario: str
+    k: int
+    after: Position | None
+    timeout_seconds: float
+    session: Sequence[str]
+
+
+class Answers:
+    """One tenant's answers, as questions to a reader.
+
+    Args:
+        prefix: `store.prefix`.
+        clock: for timeouts.
+        log: incarnation of the topic `events` that positions come from; None = any.
+    """
+
+    def __init__(self, prefix: str, clock: Clock, log: str | None) -> None:
+        self._questions = Questions(prefix)
+        self._clock = clock
+        self._log = log
+
+    def recommendations(self, wish: Wish) -> Question[Recommendations]:
+        """The user's slate; without one, what fits the session; without that, what is popular."""
+        slate, stale = yield from self._wait(wish)
+        if slate and (items := (yield from self._available(slate.items, wish.k))):
+            return Recommendations(items, "personal", stale, slate)
+        if wish.session and (items := (yield from self._from_session(wish.session, wish.k))):
+            return Recommendations(items, "session", stale, None)
+        items = yield from self.top("popular", wish.k)
+        return Recommendations(items, "popular" if items else "none", stale, None)
+
+    def similar(self, item_id: str, k: int) -> Question[tuple[SlateItem, ...]]:
+        """The item's neighbours, best first."""
+        (found,) = yield from self._questions.similar([item_id])
+        if found is None:
+            return ()
+        reason = Reason("similar", item_id)
+        return (yield from self._available([SlateItem(i.item_id, i.score, reason) for i in found.items], k))
+
+    def top(self, name: TopName, k: int) -> Question[tuple[SlateItem, ...]]:
+        """One of the lists that are the same for everybody."""
+        found = yield from self._questions.top(name)
+        if found is None:
+            return ()
+        reason = Reason(name)
+        return (yield from self._available([SlateItem(i.item_id, i.score, reason) for i in found.items], k))
+
+    def _wait(self, wish: Wish) -> Question[tuple[Slate | None, bool]]:
+        """The slate, and whether it is stale."""
+        deadline = self._clock.monotonic() + wish.timeout_seconds
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            slate = yield from self._questions.slate(wish.user_id, wish.scenario)
+            if wish.after is None or (slate is not None and self._knows(slate, wish.after)):
+                return slate, False
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                return slate, True
+            yield Pause(min(pause, left))
+            pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _knows(self, slate: Slate, event: Position) -> bool:
+        as_of = slate.as_of
+        same = as_of.partition == event.partition and self._log in (None, as_of.log)
+        return same and as_of.offset >= event.offset
+
+    def _from_session(self, session: Sequence[str], k: int) -> Question[tuple[SlateItem, ...]]:
+        neighbours = yield from self._questions.similar(recent_items(session))
+        return (yield from self._available(session_slate(session, neighbours), k))
+
+    def _available(self, items: Sequence[SlateItem], k: int) -> Question[tuple[SlateItem, ...]]:
+        removed = yield from self._questions.removed([place.item_id for place in items])
+        return tuple([place for place in items if place.item_id not in removed][:k])
