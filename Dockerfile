@@ -13,16 +13,19 @@ COPY stream_rec stream_rec
 RUN /opt/stream-rec/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.12-slim-bookworm
-RUN useradd --create-home --uid 10001 stream-rec
+RUN useradd --create-home --uid 10001 stream-rec && chmod 755 /home/stream-rec
 COPY --from=build /opt/stream-rec /opt/stream-rec
+RUN install -d -o stream-rec /opt/stream-rec/cache
 USER stream-rec
 WORKDIR /home/stream-rec
 ENV PATH=/opt/stream-rec/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    XDG_CACHE_HOME=/opt/stream-rec/cache \
     STREAM_REC__MEASURE__PROMETHEUS_HOST=0.0.0.0 \
     STREAM_REC__MEASURE__PROMETHEUS_PORT=9464
 # Kernels are kept per type of CPU: on another one than that of the build, the first start compiles them again.
-RUN python -m stream_rec.consumers.runtime.warm_up
+# Any user may read them, and one who may not write there works with a copy in /tmp.
+RUN python -m stream_rec.consumers.runtime.warm_up && chmod -R a+rX /opt/stream-rec/cache
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/metrics', timeout=4)"]

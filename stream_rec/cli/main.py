@@ -37,10 +37,22 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"stream-rec {version('stream-rec')}")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
     log_json: Annotated[bool, typer.Option("--log-json", help="one JSON object per log line")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback has answered and ended
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="show the version, and end"),
+    ] = False,
 ) -> None:
     """Streaming recommendations over Kafka and Redis."""
     if log_level not in ("debug", "info", "warning", "error"):
@@ -65,9 +77,17 @@ def main() -> None:
     except StreamRecError as error:
         print(hidden(f"stream-rec: {error}"), file=sys.stderr)
         sys.exit(3 if isinstance(error, Unavailable) else 2)
+    except MemoryError as error:
+        print(
+            f"stream-rec: not enough memory: {error or 'no more to be had'}\n  fix: {_LOWER}", file=sys.stderr
+        )
+        sys.exit(2)
     except Exception as error:  # noqa: BLE001 - shown as Python does, but for secrets
         _show_bug(error)
         sys.exit(1)
+
+
+_LOWER = "lower engine.max_users or engine.max_items (`stream-rec bench memory` says what they take), or another bound"
 
 
 def _show_bug(error: BaseException | None) -> None:

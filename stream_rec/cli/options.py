@@ -38,12 +38,20 @@ def read_settings(config: Path | None, overrides: list[str] | None) -> Settings:
     Raises:
         ConfigError: as `stream_rec.settings.load`.
     """
-    from stream_rec.settings import load
+    from stream_rec import logs
+    from stream_rec.settings import DEFAULT_FILE, load
+    from stream_rec.settings.addresses_file import is_left_over
     from stream_rec.settings.masking import hide
     from stream_rec.settings.table import secrets
 
     settings, _ = load(file=config, flags=overrides or ())
     hide(secrets(settings))
+    if config is None and is_left_over(Path(DEFAULT_FILE)):
+        logs.get("settings").warning(
+            "not read: its `stream-rec up` was killed, and its servers are gone",
+            file=DEFAULT_FILE,
+            fix="run `stream-rec up --write` again: it takes its place",
+        )
     return settings
 
 

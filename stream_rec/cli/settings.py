@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides
 
 
-def settings(config: ConfigFile = None, set_: Overrides = None, as_json: JsonFlag = False) -> None:
+def settings(
+    changed: Annotated[
+        bool, typer.Option("--changed", help="only those that are not at their default")
+    ] = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Show every setting, its value and where it came from. Secrets are masked."""
     from dataclasses import asdict
 
@@ -17,9 +26,12 @@ def settings(config: ConfigFile = None, set_: Overrides = None, as_json: JsonFla
     from stream_rec.settings.table import list_settings
 
     tree, origins = load(file=config, flags=set_ or ())
-    rows = list(list_settings(tree, origins))
+    rows = [row for row in list_settings(tree, origins) if not (changed and row.origin == "default")]
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    if not rows:
+        typer.echo("every setting is at its default", err=True)
         return
     from rich.console import Console
     from rich.table import Table

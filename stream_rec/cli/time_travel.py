@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_broker, read_settings, shown_text
+from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ Journal = Annotated[
 ]
 _MS_FROM = 1e11
 """Numbers from here on are milliseconds: as seconds they would be in the year 5138."""
+_LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999, the last that can be shown."""
 
 
 def replay_state(
@@ -73,8 +76,13 @@ def replay_state(
 def why(
     user: Annotated[str, typer.Argument(metavar="USER", help="user_id, as in the events")],
     at: Annotated[
-        str, typer.Option(metavar="TIMESTAMP", help="ISO 8601 (UTC if it has no zone), or epoch s")
-    ],
+        str,
+        typer.Option(
+            metavar="TIMESTAMP",
+            help="ISO 8601 (UTC if it has no zone), or epoch s; by default now",
+            show_default=False,
+        ),
+    ] = "",
     scenario: Annotated[str, typer.Option(help="which of the user's slates")] = "default",
     journal: Journal = None,
     as_json: JsonFlag = False,
@@ -92,10 +100,11 @@ def why(
     settings = _settings(config, set_, journal)
     if scenario not in settings.engine.scenarios:
         raise ConfigError(f"no scenario {scenario!r}", fix=f"one of {', '.join(settings.engine.scenarios)}")
-    slate = slate_at(settings.bus, user, scenario, parse_ms(at))
+    at_ms = parse_ms(at) if at else int(SystemClock().now() * 1000)
+    slate = slate_at(settings.bus, user, scenario, at_ms)
     if slate is None:
         raise ConfigError(
-            f"no {scenario} slate of {user} from {_shown(parse_ms(at))} or before is in the topic `slates`",
+            f"no {scenario} slate of {user} from {_shown(at_ms)} or before is in the topic `slates`",
             fix="the topic keeps slates for a day; `stream-rec recommend` shows the present one",
         )
     as_of = slate.as_of
@@ -125,9 +134,15 @@ def parse_ms(text: str) -> int:
     """
     try:
         number = float(text)
-        return int(number if number >= _MS_FROM else number * 1000)
     except ValueError:
         pass
+    else:
+        ms = number if number >= _MS_FROM else number * 1000
+        if not 0 <= ms <= _LATEST_MS:  # neither is infinity, nor what is no number
+            raise ConfigError(
+                f"{text!r} is no time", fix="write seconds since the epoch, or 2026-01-31T12:00:00Z"
+            )
+        return int(ms)
     try:
         when = datetime.fromisoformat(text)
     except ValueError as error:

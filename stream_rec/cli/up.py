@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
@@ -52,13 +53,30 @@ def _written(path: Path, settings: Settings) -> Iterator[None]:
     Raises:
         ConfigError: there is such a file already, or it cannot be written.
     """
-    text = (
-        "# Written by `stream-rec up --write`; goes when that ends.\n"
-        f'[bus]\nbootstrap = "{settings.bus.bootstrap}"\n\n[store]\nurl = "{settings.store.url}"\n'
-    )
+    from stream_rec.settings.addresses_file import text_of
+
+    text = text_of(settings.bus.bootstrap, settings.store.url)
+    with _taken(path) as file:
+        file.write(text)
+        file.flush()
+        typer.echo(f"up: bus.bootstrap and store.url are in {path.absolute()} (Ctrl-C ends both)")
+        try:
+            yield
+        finally:
+            if path.is_file() and path.read_text() == text:
+                path.unlink()
+
+
+def _taken(path: Path) -> TextIO:
+    """A new file, locked before there is anything to read: who reads it asks whether we live."""
+    from stream_rec.settings.addresses_file import is_left_over
+
     try:
-        with path.open("x") as file:
-            file.write(text)
+        if is_left_over(path):
+            path.unlink()
+        file = path.open("x")
+        with suppress(OSError):  # a file system without locks: then it is taken for a living one's
+            fcntl.flock(file, fcntl.LOCK_EX)
     except FileExistsError:
         raise ConfigError(
             f"{path.absolute()} is there already", fix="run `up` in another folder, or without --write"
@@ -67,12 +85,7 @@ def _written(path: Path, settings: Settings) -> Iterator[None]:
         raise ConfigError(
             f"cannot write {path.absolute()}: {error.strerror}", fix="use another folder"
         ) from error
-    typer.echo(f"up: bus.bootstrap and store.url are in {path.absolute()} (Ctrl-C ends both)")
-    try:
-        yield
-    finally:
-        if path.is_file() and path.read_text() == text:
-            path.unlink()
+    return file
 
 
 @contextmanager

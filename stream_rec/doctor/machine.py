@@ -11,7 +11,8 @@ from importlib import metadata
 from packaging.requirements import Requirement
 
 from stream_rec.doctor.finding import Finding
-from stream_rec.settings import Settings, cache_folder
+from stream_rec.errors import ConfigError
+from stream_rec.settings import Settings, cache_folder, wanted_cache_folder
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -50,18 +51,14 @@ def _packages() -> Iterator[Finding]:
 
 
 def _cache() -> Finding:
-    folder = cache_folder()
+    wanted, fix = wanted_cache_folder(), "set XDG_CACHE_HOME to a writable folder"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".doctor"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        return Finding(
-            "warn",
-            f"the cache folder {folder} cannot be written ({error.strerror}): every start compiles anew",
-            "set XDG_CACHE_HOME to a writable folder",
-        )
+        folder = cache_folder()
+    except ConfigError as error:
+        return Finding("warn", f"{error.message}: every start compiles anew", fix)
+    if folder != wanted:
+        where = wanted or "~/.cache/stream-rec"
+        return Finding("warn", f"the cache folder {where} cannot be written: {folder} takes its place", fix)
     return Finding("ok", f"cache folder {folder}")
 
 

@@ -8,13 +8,13 @@ import random
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from stream_rec.embedded.child_process import Child, ChildExited
-from stream_rec.errors import Unavailable
+from stream_rec.errors import ConfigError, Unavailable
 
 START_TRIES = 4
 """Ports a server is tried on before its start counts as failed."""
@@ -30,18 +30,26 @@ class ServerFolder:
     """A temporary folder for one server: `log_path`, and `data`, which goes when the server goes.
 
     The log is kept if the server failed, or always when the caller named the folder for logs.
+
+    Raises:
+        ConfigError: no temporary folder can be made, or the one for logs cannot be written.
     """
 
     def __init__(self, name: str, log_dir: Path | None = None) -> None:
-        _remove_data_of_the_dead()
-        self._root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{name}-"))
-        self._alive = (self._root / _LOCK).open("w")  # the kernel gives the lock back when this process ends
-        fcntl.flock(self._alive, fcntl.LOCK_EX)
-        self.data = self._root / "data"
-        self.data.mkdir()
+        with _writable("a temporary folder", "set TMPDIR to a writable folder"):
+            _remove_data_of_the_dead()
+            self._root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{name}-"))
+            self._alive = (self._root / _LOCK).open(
+                "w"
+            )  # the kernel gives the lock back when this process ends
+            fcntl.flock(self._alive, fcntl.LOCK_EX)
+            self.data = self._root / "data"
+            self.data.mkdir()
         self._log_is_elsewhere = log_dir is not None
         if log_dir is not None:
-            log_dir.mkdir(parents=True, exist_ok=True)
+            with _writable(f"logs in {log_dir}", "name another folder for logs"):
+                log_dir.mkdir(parents=True, exist_ok=True)
+                (log_dir / f"{self._root.name}.log").touch()
         self.log_path = (log_dir or self._root) / f"{self._root.name}.log"
 
     def close(self, *, failed: bool) -> None:
@@ -130,6 +138,14 @@ def free_port() -> int:
                 trial.bind(("127.0.0.1", port))
                 return port
     raise Unavailable("network", f"no free port on 127.0.0.1 in {_PORTS}")
+
+
+@contextlib.contextmanager
+def _writable(what: str, fix: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"cannot write {what}: {error.strerror}", fix=fix) from error
 
 
 def _remove_data_of_the_dead() -> None:

@@ -6,13 +6,17 @@ the old callee. So the cache folder is named by a hash of all kernel sources.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import numba
 import xxhash
 from numba import njit
 
-from stream_rec.settings import cache_folder
+from stream_rec import logs
+from stream_rec.errors import ConfigError
+from stream_rec.settings import cache_folder, wanted_cache_folder
 
 
 def _sources_digest() -> str:
@@ -22,9 +26,45 @@ def _sources_digest() -> str:
     return digest.hexdigest()
 
 
-numba.config.CACHE_DIR = str(cache_folder() / "kernels" / _sources_digest())
+def _cache() -> Path | None:
+    """The folder of these kernels; None = they cannot be kept. What is not as wanted is said."""
+    log, wanted, name = logs.get("kernels"), wanted_cache_folder(), Path("kernels", _sources_digest())
+    try:
+        folder = cache_folder()
+    except ConfigError as error:
+        log.warning(
+            "compiled kernels cannot be kept: every start compiles anew", why=error.message, fix=error.fix
+        )
+        return None
+    if folder != wanted:
+        log.warning(
+            "the cache folder cannot be written: compiled kernels are kept elsewhere",
+            wanted=str(wanted or "~/.cache/stream-rec"),
+            instead=str(folder),
+            fix="set XDG_CACHE_HOME to a writable folder",
+        )
+        if wanted is not None:
+            _copy(wanted / name, folder / name)
+    return folder / name
 
-_OPTIONS = {"cache": True, "error_model": "numpy", "boundscheck": False}
+
+def _copy(compiled: Path, to: Path) -> None:
+    """Take over what was compiled into a folder that is now read-only, as in an image: numba would not read it."""
+    if to.exists():
+        return
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=to.parent) as unfinished:
+            shutil.copytree(compiled, Path(unfinished, to.name)).rename(to)
+    except (OSError, shutil.Error):  # nothing there, no right to read it, or another process was faster
+        return
+
+
+_CACHE = _cache()
+if _CACHE is not None:
+    numba.config.CACHE_DIR = str(_CACHE)
+
+_OPTIONS = {"cache": _CACHE is not None, "error_model": "numpy", "boundscheck": False}
 # Kernels hold no references: their callers do. With numba's counting, every call that takes the state would count 150
 # arrays up and down again.
 _BORROWED = _OPTIONS | {"_nrt": False}

@@ -1,8 +1,8 @@
 """Every setting in one frozen tree, where its value came from, and how it is shown."""
 
+from stream_rec.settings.cache import cache_folder, wanted_cache_folder
+from stream_rec.settings.load import DATA_VARIABLE, DEFAULT_FILE, load
 from stream_rec.settings.tree import (
-    DATA_VARIABLE,
-    DEFAULT_FILE,
     BusSettings,
     DataSettings,
     EngineSettings,
@@ -13,8 +13,6 @@ from stream_rec.settings.tree import (
     Settings,
     SnapshotSettings,
     StoreSettings,
-    cache_folder,
-    load,
 )
 
 __all__ = [
@@ -32,4 +30,5 @@ __all__ = [
     "StoreSettings",
     "cache_folder",
     "load",
+    "wanted_cache_folder",
 ]

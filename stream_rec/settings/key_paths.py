@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from stream_rec.errors import ConfigError
+
 SECURITY = ("bus", "security")
 """The branch whose keys are librdkafka's, with dots of their own."""
+DEEPEST = 32
+"""Parts of a key, at most: what lies deeper is no setting."""
 
 
 def path(key: str) -> list[str]:
@@ -28,7 +32,10 @@ def parse(tree: type[BaseModel], keys: Sequence[str], text: str) -> Any:
     """
     try:
         parsed = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (
+        ValueError,
+        RecursionError,
+    ):  # no TOML, a number of more digits than Python reads, or lists without end
         return text
     return text if _wants_text(tree, keys) and not isinstance(parsed, str) else parsed
 
@@ -38,8 +45,11 @@ def _wants_text(tree: type[BaseModel], keys: Sequence[str]) -> bool:
         return True
     kind: Any = tree
     for key in keys:
-        field = getattr(kind, "model_fields", {}).get(key)
-        kind = field and field.annotation
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        else:
+            field = getattr(kind, "model_fields", {}).get(key)
+            kind = field and field.annotation
     return kind is str
 
 
@@ -53,7 +63,15 @@ def nest(keys: Sequence[str], value: Any) -> dict[str, Any]:
 def merge(
     tree: dict[str, Any], more: Mapping[str, Any], origins: dict[str, str], origin: str, at: str = ""
 ) -> None:
-    """Put one source's values over those of earlier sources, and note for each path where it came from."""
+    """Put one source's values over those of earlier sources, and note for each path where it came from.
+
+    Raises:
+        ConfigError: a key has more than `DEEPEST` parts.
+    """
+    if at.count(".") > DEEPEST:
+        raise ConfigError(
+            f"no setting lies so deep (from {origin[:80]})", fix="`stream-rec settings` lists every setting"
+        )
     for name, value in more.items():
         # Not every shell takes a dot in the name of a variable: STREAM_REC__BUS__SECURITY__SASL_PASSWORD.
         key = name.replace("_", ".") if at == f"{'.'.join(SECURITY)}." else name

@@ -68,7 +68,7 @@ def list_settings(tree: BaseModel, origins: Mapping[str, str], at: str = "") -> 
 
 
 def masked(path: str, value: Any) -> Any:
-    """The value as it may be shown: no password, also not of a URL, nothing that may be secret in a map of options."""
+    """The value as it may be shown: no password, also not of a URL wherever one stands, nothing of a map of options."""
     name = path.rpartition(".")[2]
     if path == "bus.security":
         return {key: text if key in PUBLIC_SECURITY else MASK for key, text in value.items()}
@@ -76,7 +76,11 @@ def masked(path: str, value: Any) -> Any:
         return dict.fromkeys(value, MASK)
     if name.endswith("password"):
         return MASK if value else value
-    return shown_url(value) if name == "url" else value
+    return shown_url(value) if _is_url(name, value) else value
+
+
+def _is_url(name: str, value: Any) -> bool:
+    return isinstance(value, str) and (name == "url" or "://" in value)
 
 
 def secrets(tree: BaseModel) -> Iterator[str]:
@@ -90,7 +94,7 @@ def secrets(tree: BaseModel) -> Iterator[str]:
             yield from value.values()
         elif name.endswith("password") and value:
             yield value
-        elif name == "url":
+        elif _is_url(name, value):
             yield from _secrets_of_url(value)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +94,34 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work() -> None:
     refused = run("demo", "--json", "/nowhere/figures.json")
     assert refused.returncode == 2
     assert "cannot write /nowhere/figures.json" in refused.stderr
+
+
+def test_it_says_its_version() -> None:
+    shown = run("--version")
+    assert (shown.returncode, shown.stdout) == (0, f"stream-rec {version('stream-rec')}\n")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux'")
+def test_bounds_that_this_machine_has_no_memory_for_are_exit_code_2_with_a_fix(tmp_path: Path) -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)); "
+        "from stream_rec.cli.main import main; main()"
+    )
+    refused = subprocess.run(
+        [sys.executable, "-c", code, "snapshot", "restore", "--set", "engine.max_users=200_000_000"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(STREAM_REC__SNAPSHOT__URL=str(with_a_snapshot(tmp_path))),
+        timeout=120,
+    )
+    assert refused.returncode == 2, refused.stderr
+    assert "not enough memory" in refused.stderr
+    assert "fix: lower engine.max_users" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def with_a_snapshot(folder: Path) -> Path:
+    """A name that makes the command go as far as an engine."""
+    (folder / "20200101T000000000Z-abcd.json").write_text("{}")
+    return folder

@@ -79,3 +79,9 @@ def test_an_unknown_key_is_an_error_that_names_it_and_its_source() -> None:
     assert "bus.bootstap (from --set bus.bootstap)" in refused.stderr
     assert "fix:" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_only_what_is_not_at_its_default_is_shown_if_that_is_asked_for() -> None:
+    listed = rows("--changed", "--set", "bus.group=shop", STREAM_REC__MEASURE__K="5")
+    assert {key: row["value"] for key, row in listed.items()} == {"bus.group": "shop", "measure.k": 5}
+    assert "every setting is at its default" in run("settings", "--changed").stderr

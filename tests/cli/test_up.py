@@ -85,3 +85,40 @@ def test_killed_it_takes_its_servers_along(tmp_path: Path) -> None:
         ),
         what="the broker's end",
     )
+
+
+def test_the_file_of_one_that_was_killed_is_not_read_and_the_next_one_takes_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "stream-rec.toml"
+    with up(tmp_path, "--write") as running:
+        assert run("settings", folder=tmp_path).stdout.count(str(file.name)) == 2
+        running.kill()
+        running.wait(30)
+    left = file.read_text()
+    worker = run("worker", folder=tmp_path, deadline_seconds=10)
+    assert worker.returncode == 2
+    assert "its `stream-rec up` was killed" in worker.stderr
+    assert "no Kafka address is set" in worker.stderr
+    with up(tmp_path, "--write") as again:
+        assert file.read_text() != left
+        again.terminate()
+        assert again.wait(30) == 0
+    assert not file.exists()
+
+
+def test_the_file_of_a_living_one_or_one_that_was_edited_is_never_taken(tmp_path: Path) -> None:
+    file = tmp_path / "stream-rec.toml"
+    with up(tmp_path, "--write") as running:
+        refused = run("up", "--write", folder=tmp_path)
+        assert (refused.returncode, "is there already" in refused.stderr) == (2, True)
+        running.kill()
+        running.wait(30)
+    file.write_text(file.read_text() + "[measure]\nk = 5\n")
+    assert run("up", "--write", folder=tmp_path).returncode == 2
+    assert "k = 5" in file.read_text()
+
+
+def test_a_folder_for_logs_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    refused = run("up", "--logs", "/dev/null/logs", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "cannot write logs in /dev/null/logs" in refused.stderr
+    assert "fix: " in refused.stderr
