@@ -59,7 +59,8 @@ from stream_rec.store.lists import ListStore
 from stream_rec.store.markers import Markers
 from stream_rec.store.slates import SlateStore
 from stream_rec.store.waiting import until_available
-from stream_rec.telemetry.prometheus import MetricsServer, registry
+from stream_rec.telemetry.metrics_server import MetricsServer
+from stream_rec.telemetry.prometheus import registry
 
 REPORT_SECONDS = 1.0
 LOOK_SECONDS = 2.0

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine import catalogue, lists
-from stream_rec.engine.dedup import Repeats
+from stream_rec.engine.dedup import Deduplication
 from stream_rec.engine.event_columns import columns, leaving_out, without
-from stream_rec.engine.names import ItemNames, n_rows, rows_of, with_room
+from stream_rec.engine.names import ItemNames, n_evicted, n_rows, rows_of, with_room
 from stream_rec.engine.outputs import empty_slates, empty_verdicts, judged, ranked
 from stream_rec.engine.results import Learned, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
@@ -31,7 +31,6 @@ from stream_rec.kernels.handle import hold
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.learn import Events, Verdicts, advance, gather, user_of
 from stream_rec.kernels.state import N_LEARNED, State
-from stream_rec.kernels.vocabulary import EVICTED
 from stream_rec.schemas.columns import Batch, EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources.ranker import hurry
@@ -68,7 +67,7 @@ class Engine:
         self.attribution = Attribution(
             measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
         )
-        self.repeats = Repeats(settings.repeat_window, settings.repeat_partitions)
+        self.deduplication = Deduplication(settings.repeat_window, settings.repeat_partitions)
         self.identity = identity(settings, measure)
         self._seed = np.uint64(settings.seed)
         self._rivers = Rivers(settings)
@@ -115,7 +114,7 @@ class Engine:
         position = self._position_for(batch.span)
         first = int(np.searchsorted(batch.offsets, position))
         evicted = self._evicted()
-        repeated = self.repeats.mark(batch.span.partition, batch.event_ids, first)
+        repeated = self.deduplication.mark(batch.span.partition, batch.event_ids, first)
         new, batch, judge_all, left_out = without(repeated, batch, judge_all, left_out)
         verdicts = self._learn_from(batch, first, judge_all, frozen, left_out)
         self._advance_to(batch.span)
@@ -277,7 +276,7 @@ class Engine:
             self.state = self.state._replace(users=users, items=items)
 
     def _evicted(self) -> tuple[int, int]:
-        return int(self.state.users.scalars[EVICTED]), int(self.state.items.scalars[EVICTED])
+        return n_evicted(self.state.users), n_evicted(self.state.items)
 
     def on_drift(self) -> None:
         """Let the ranker move faster for a while. The log does not tell when; the journal does."""
@@ -395,9 +394,9 @@ class Engine:
         return digest(self.state, parts.beside(*self._beside), self.position)
 
     @property
-    def _beside(self) -> tuple[VectorIndex, Attribution, Repeats]:
+    def _beside(self) -> tuple[VectorIndex, Attribution, Deduplication]:
         """What is learned, but is not in `state`."""
-        return self._vectors, self.attribution, self.repeats
+        return self._vectors, self.attribution, self.deduplication
 
     @property
     def n_learned(self) -> int:
@@ -410,9 +409,9 @@ class Engine:
             "users": float(n_rows(self.state.users)),
             "items": float(n_rows(self.state.items)),
             "events_learned": float(self.state.counters[N_LEARNED]),
-            "evicted_users": float(self.state.users.scalars[EVICTED]),
-            "evicted_items": float(self.state.items.scalars[EVICTED]),
+            "evicted_users": float(n_evicted(self.state.users)),
+            "evicted_items": float(n_evicted(self.state.items)),
             **self._vectors.stats(self.state),
             **self.attribution.stats(),
-            "event_ids": float(self.repeats.n_ids()),
+            "event_ids": float(self.deduplication.n_ids()),
         }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stream_rec.kernels import vocabulary
 from stream_rec.kernels.codes import LAST_GENERATION, NO_CODE, ROW_MASK
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.kernels.vocabulary import ARENA_END, ARENA_LIVE, EVICTED, N_ROWS, SWEEP, VocabularyState
+from stream_rec.kernels.vocabulary import SWEEP, VocabularyState
 from stream_rec.schemas.columns import IdColumn
 
 
@@ -20,10 +20,10 @@ def rows_of(v: VocabularyState, ids: IdColumn) -> NDArray[np.int32]:
 
 
 def with_room(v: VocabularyState, n_bytes: int) -> VocabularyState:
-    """The same vocabulary with room for n_bytes more of ids, moved to a larger or a tidied arena if need be."""
-    if v.scalars[ARENA_END] + n_bytes <= len(v.arena):
+    """The same vocabulary with room for n_bytes more of ids, moved to a larger or a compacted arena if need be."""
+    if v.counters["arena_end"][0] + n_bytes <= len(v.arena):
         return v
-    live = int(v.scalars[ARENA_LIVE])
+    live = int(v.counters["arena_live"][0])
     arena = np.zeros(2 * live + 2 * n_bytes + 65_536, np.uint8)
     vocabulary.compact(v, arena)
     return v._replace(arena=arena)
@@ -50,7 +50,7 @@ class ItemNames:
 
     def of(self, v: VocabularyState, codes: NDArray[np.int32]) -> NDArray[np.object_]:
         """The ids of codes, str in an array of the same shape; "" for 0."""
-        evicted = int(v.scalars[EVICTED])
+        evicted = n_evicted(v)
         if evicted - self._since >= self._lifetime:
             self._codes[:] = 0
             self._since = evicted
@@ -66,4 +66,9 @@ class ItemNames:
 
 def n_rows(v: VocabularyState) -> int:
     """How many rows were ever taken."""
-    return int(v.scalars[N_ROWS])
+    return int(v.counters["n_rows"][0])
+
+
+def n_evicted(v: VocabularyState) -> int:
+    """How many ids ever lost their row to another one."""
+    return int(v.counters["evicted"][0])

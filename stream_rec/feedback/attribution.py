@@ -11,14 +11,25 @@ before it. All that follows from an impression is counted in the broker-time win
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.errors import ConfigError
 from stream_rec.kernels import attribution as kernels
-from stream_rec.kernels.attribution import AttributionState, Places, Ring
-from stream_rec.kernels.shown import N_REGISTERS, WAYS, Cells, ItemCounts
+from stream_rec.kernels.attribution_state import (
+    CONVERSION,
+    COUNTERS,
+    DWELL,
+    EXPOSURE,
+    INTERACTION,
+    N_SUMS,
+    AttributionState,
+    Places,
+    Ring,
+)
+from stream_rec.kernels.shown import N_REGISTERS, TOTALS, WAYS, Cells, ItemCounts
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.labels import LabelNames
 
@@ -37,9 +48,9 @@ class Attribution:
     def __init__(self, settings: MeasureSettings, *, max_items: int, scenarios: Sequence[str]) -> None:
         self._window = settings.attribution_window_seconds
         self._window_ms = settings.window_seconds * 1000
-        self._kinds = dict.fromkeys(settings.dwell_types, kernels.DWELL)
+        self._kinds = dict.fromkeys(settings.dwell_types, DWELL)
         for event_type in settings.conversion_types:
-            self._kinds[event_type] = self._kinds.get(event_type, 0) | kernels.CONVERSION
+            self._kinds[event_type] = self._kinds.get(event_type, 0) | CONVERSION
         self.names = LabelNames(scenarios)
         self.state = _empty(settings, max_items)
 
@@ -108,19 +119,22 @@ class Attribution:
 
     def stats(self) -> dict[str, float]:
         """Open impressions, items counted, and outcomes that came after their cell was gone."""
-        marks = self.state.marks
+        counters = self.state.counters[0]
         return {
-            "open_impressions": float(marks[kernels.NEXT_EXPOSURE] - marks[kernels.OLDEST_EXPOSURE]),
-            "counted_items": float(self.state.items.marks[2]),
-            "lost_outcomes": float(marks[kernels.LOST_OUTCOMES]),
+            "open_impressions": float(counters["next_exposure"] - counters["oldest_exposure"]),
+            "counted_items": float(self.state.items.totals["kept_items"][0]),
+            "lost_outcomes": float(counters["lost_outcomes"]),
         }
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The whole state by name: the memory itself, not copies; records as bytes."""
-        named: dict[str, NDArray[np.generic]] = {"marks": self.state.marks, "labels": self.names.table}
+        """The whole state by name: the memory itself, not copies; records as bytes, counters as int64."""
+        named: dict[str, NDArray[np.generic]] = {
+            "counters": _counted(self.state.counters),
+            "labels": self.names.table,
+        }
         for group in _GROUPS:
             for field, array in getattr(self.state, group)._asdict().items():
-                named[f"{group}.{field}"] = array.view(np.uint8) if array.dtype.names else array
+                named[f"{group}.{field}"] = _counted(array) if array.dtype == TOTALS else _plain(array)
         return named
 
     def load(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
@@ -149,6 +163,14 @@ class Attribution:
                 )
 
 
+def _plain(array: NDArray[Any]) -> NDArray[np.generic]:
+    return array.view(np.uint8) if array.dtype.names else array
+
+
+def _counted(counters: NDArray[np.void]) -> NDArray[np.generic]:
+    return counters.view(np.int64)
+
+
 def _form(array: NDArray[np.generic] | None) -> str:
     return "nothing" if array is None else f"{array.dtype}{list(array.shape)}"
 
@@ -164,24 +186,24 @@ def _empty(settings: MeasureSettings, max_items: int) -> AttributionState:
     # Half full on average, so that sets rarely overflow while there is room elsewhere.
     sets = 1 << max(0, (2 * max_items // WAYS - 1).bit_length())
     return AttributionState(
-        exposures=Ring(np.zeros(n, kernels.EXPOSURE), _chains(n)),
+        exposures=Ring(np.zeros(n, EXPOSURE), _chains(n)),
         places=Places(item=np.zeros(p, np.uint32), done=np.zeros(p, np.uint8)),
-        interactions=Ring(np.zeros(m, kernels.INTERACTION), _chains(m)),
+        interactions=Ring(np.zeros(m, INTERACTION), _chains(m)),
         items=ItemCounts(
             item=np.zeros((sets, WAYS), np.uint64),
             uses=np.zeros((sets, WAYS), np.int64),
             touched=np.zeros((sets, WAYS), np.int64),
-            marks=np.zeros(3, np.int64),
+            totals=np.zeros(1, TOTALS),
         ),
         cells=Cells(
             partition=np.zeros(c, np.int32),
             window=np.zeros(c, np.int64),
             label=np.zeros(c, np.int32),
-            sums=np.zeros((c, kernels.N_SUMS), np.float64),
+            sums=np.zeros((c, N_SUMS), np.float64),
             registers=np.zeros((c, N_REGISTERS), np.uint8),
             before=np.zeros(c, np.int64),
             heads=_chains(2 * c),
-            marks=np.zeros(1, np.int64),
+            next_number=np.zeros(1, np.int64),
         ),
-        marks=np.zeros(kernels.N_MARKS, np.int64),
+        counters=np.zeros(1, COUNTERS),
     )

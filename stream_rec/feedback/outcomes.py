@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.feedback.attribution import Attribution
-from stream_rec.kernels import attribution as columns
+from stream_rec.kernels import attribution_state as columns
 from stream_rec.kernels.shown import N_REGISTERS, Cells
 from stream_rec.schemas.records import MetricPoint
 from stream_rec.settings import MeasureSettings
@@ -149,7 +149,7 @@ class _Mark:
 
 def _alive(cells: Cells, partitions: Collection[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Slots and numbers of the cells of these partitions, oldest first."""
-    n, size = int(cells.marks[0]), len(cells.window)
+    n, size = int(cells.next_number[0]), len(cells.window)
     numbers = np.arange(max(0, n - size), n)
     slots = numbers % size
     owned = np.isin(cells.partition[slots], list(partitions))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.kernels import served as kernels
-from stream_rec.kernels.served import UNKNOWN, WAYS, ServedState
+from stream_rec.kernels.served import COUNTERS, UNKNOWN, WAYS, ServedState
 
 __all__ = ["UNKNOWN", "Served"]
 
@@ -16,7 +16,7 @@ _NO_ITEMS: NDArray[np.uint64] = np.zeros(0, np.uint64)
 class Served:
     """A cache of the first places of the last written slates of one scenario.
 
-    Keyed by hashes of ids (0 = none). Users pushed out become unknown, which is not a miss: `UNKNOWN` ranks are for the
+    Keyed by hashes of ids (0 = none). Evicted users become unknown, which is not a miss: `UNKNOWN` ranks are for the
     caller to look up in Redis and `fill`, or to leave out.
 
     Args:
@@ -30,7 +30,7 @@ class Served:
             user=np.zeros((sets, WAYS), np.uint64),
             written=np.zeros((sets, WAYS), np.int64),
             items=np.zeros((sets, WAYS, k), np.uint64),
-            marks=np.zeros(2, np.int64),
+            counters=np.zeros(1, COUNTERS),
         )
         self._popular = _NO_ITEMS
         self._k = k
@@ -63,5 +63,5 @@ class Served:
 
     @property
     def evictions(self) -> int:
-        """Users pushed out since the start."""
-        return int(self._state.marks[1])
+        """Users evicted since the start."""
+        return int(self._state.counters["evicted"][0])

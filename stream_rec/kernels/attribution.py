@@ -10,107 +10,35 @@ Times are event times in seconds. Items are kept as 32-bit fingerprints: a false
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
+from stream_rec.kernels.attribution_state import (
+    CLICK_RANKS,
+    CLICKED,
+    CLICKED_IMPRESSIONS,
+    CLICKED_PLACES,
+    CONVERSION,
+    CONVERSION_VALUE,
+    CONVERSIONS,
+    CONVERTED,
+    CUT_SHORT,
+    DWELL,
+    DWELL_SECONDS,
+    DWELLS,
+    IMPRESSIONS,
+    JOINED,
+    NOVELTY_BITS,
+    PLACES,
+    VALUED_CONVERSIONS,
+)
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
-from stream_rec.kernels.shown import Cells, ItemCounts, count_item, describe, find_cell
+from stream_rec.kernels.shown import count_item, describe, find_cell
 
 MAX_WALK = 32
 """Entries of one chain that are looked at, newest first: one flood of a user costs no more than this."""
 MAX_PLACES = 200
 """Places of an impression that are kept; a slate is never longer."""
-
-CONVERSION, DWELL, JOINED = 1, 2, 4
-"""Bits of an interaction's kind; JOINED = it has been credited to an impression."""
-CLICKED, CONVERTED = 1, 2
-"""Bits of a place: what has been credited to it."""
-
-(
-    IMPRESSIONS,
-    PLACES,
-    CLICKED_IMPRESSIONS,
-    CLICKED_PLACES,
-    CLICK_RANKS,
-    CONVERSIONS,
-    VALUED_CONVERSIONS,
-    CONVERSION_VALUE,
-    DWELLS,
-    DWELL_SECONDS,
-    NOVELTY_BITS,
-    CUT_SHORT,
-) = range(12)
-"""Columns of a cell's sums."""
-N_SUMS = 12
-
-NEXT_EXPOSURE, OLDEST_EXPOSURE, NEXT_PLACE, NEXT_INTERACTION, LOST_OUTCOMES = range(5)
-"""Places of `marks`: ring numbers, and outcomes whose impression's cell was gone."""
-N_MARKS = 5
-
-
-EXPOSURE = np.dtype(
-    [
-        ("user", np.uint64),  # hash
-        ("ts", np.float64),
-        ("before", np.int64),  # chain
-        ("signature", np.uint64),  # one bit per item: says at once that most items are not there
-        ("first", np.int64),  # number of its first place in the ring of places
-        ("cell", np.int64),  # number of the cell it is counted in
-        ("length", np.int32),  # places
-        ("clicked", np.int32),  # 1 = some place was clicked
-    ]
-)
-"""An open impression; what a walk along a chain reads stands together, for the sake of the processor's cache."""
-
-INTERACTION = np.dtype(
-    [
-        ("user", np.uint64),  # hash
-        ("ts", np.float64),
-        ("before", np.int64),  # chain
-        ("item", np.uint32),  # fingerprint
-        ("value", np.float32),  # NaN = none
-        ("kind", np.int64),  # bits CONVERSION, DWELL, JOINED
-    ]
-)
-"""An interaction that an impression may still be joined with."""
-
-
-class Ring(NamedTuple):
-    """Entries with B hash chains by user.
-
-    Attributes:
-        entries: EXPOSURE or INTERACTION [n].
-        heads: int64 [B], B a power of two.
-    """
-
-    entries: NDArray[np.void]
-    heads: NDArray[np.int64]
-
-
-class Places(NamedTuple):
-    """Ring of the places of all open impressions.
-
-    Attributes:
-        item: uint32 [p], fingerprint.
-        done: uint8 [p], bits CLICKED, CONVERTED.
-    """
-
-    item: NDArray[np.uint32]
-    done: NDArray[np.uint8]
-
-
-class AttributionState(NamedTuple):
-    """All of it; `marks` is int64 [N_MARKS]."""
-
-    exposures: Ring
-    places: Places
-    interactions: Ring
-    items: ItemCounts
-    cells: Cells
-    marks: NDArray[np.int64]
 
 
 @kernel
@@ -132,8 +60,9 @@ def bit_of(item):
 
 
 @kernel
-def place_of(ring, exposure, item):
-    """First place (from 0) of an item in an impression, or -1; ring is that of the places' items."""
+def place_of(places, exposure, item):
+    """First place (from 0) of an item in an impression, or -1."""
+    ring = places.item
     if not exposure.signature & bit_of(item):
         return -1
     at = exposure.first % ring.shape[0]
@@ -153,8 +82,8 @@ def credit(state, exposure, place, kind, value):
     A place is clicked at most once and converts at most once; dwell adds up.
     """
     cells = state.cells
-    if exposure.cell < cells.marks[0] - cells.window.shape[0]:
-        state.marks[LOST_OUTCOMES] += 1
+    if exposure.cell < cells.next_number[0] - cells.window.shape[0]:
+        state.counters[0].lost_outcomes += 1
         return
     sums = cells.sums[exposure.cell % cells.window.shape[0]]
     at = (exposure.first + place) % state.places.item.shape[0]
@@ -187,42 +116,42 @@ def last_touch(state, user, item, ts, window):
         Its slot, and the item's place from 0; -1, -1 = none.
     """
     entries = state.exposures.entries
-    oldest = state.marks[OLDEST_EXPOSURE]
+    oldest = state.counters[0].oldest_exposure
     number = state.exposures.heads[bucket_of(state.exposures.heads, user)]
     best, best_place, best_ts = np.int64(-1), np.int64(-1), -np.inf
     for _ in range(MAX_WALK):
         if number < oldest:
             break
         slot = number % entries.shape[0]
-        e = entries[slot]
-        if e.user == user:
-            age = ts - e.ts
+        exposure = entries[slot]
+        if exposure.user == user:
+            age = ts - exposure.ts
             if age > 2.0 * window:
                 break
-            if 0.0 <= age <= window and e.ts > best_ts:
-                place = place_of(state.places.item, e, item)
+            if 0.0 <= age <= window and exposure.ts > best_ts:
+                place = place_of(state.places, exposure, item)
                 if place >= 0:
-                    best, best_place, best_ts = slot, place, e.ts
-        number = e.before
+                    best, best_place, best_ts = slot, place, exposure.ts
+        number = exposure.before
     return best, best_place
 
 
 @kernel
 def make_room(state, length, ts, window):
-    """Push out the oldest impressions until one of so many places fits.
+    """Evict the oldest impressions until one of so many places fits.
 
     Returns:
-        How many of them went before their window was over, judged by the newcomer's time.
+        How many of them were evicted before their window was over, judged by the new impression's time.
     """
-    entries, marks = state.exposures.entries, state.marks
+    entries, counters = state.exposures.entries, state.counters[0]
     cut_short = 0
-    while marks[OLDEST_EXPOSURE] < marks[NEXT_EXPOSURE]:
-        oldest = entries[marks[OLDEST_EXPOSURE] % entries.shape[0]]
-        is_full = marks[NEXT_EXPOSURE] - marks[OLDEST_EXPOSURE] == entries.shape[0]
-        if not is_full and marks[NEXT_PLACE] + length - oldest.first <= state.places.item.shape[0]:
+    while counters.oldest_exposure < counters.next_exposure:
+        oldest = entries[counters.oldest_exposure % entries.shape[0]]
+        is_full = counters.next_exposure - counters.oldest_exposure == entries.shape[0]
+        if not is_full and counters.next_place + length - oldest.first <= state.places.item.shape[0]:
             break
         cut_short += ts - oldest.ts <= window
-        marks[OLDEST_EXPOSURE] += 1
+        counters.oldest_exposure += 1
     return cut_short
 
 
@@ -230,8 +159,8 @@ def make_room(state, length, ts, window):
 def open_impression(state, user, ts, cell, items, start, length):
     """Put an impression of items[start : start + length] into its ring; returns its slot."""
     entries, heads = state.exposures.entries, state.exposures.heads
-    ring, marks = state.places.item, state.marks
-    number, first = marks[NEXT_EXPOSURE], marks[NEXT_PLACE]
+    ring, counters = state.places.item, state.counters[0]
+    number, first = counters.next_exposure, counters.next_place
     slot = number % entries.shape[0]
     signature = np.uint64(0)
     for i in range(length):
@@ -240,13 +169,13 @@ def open_impression(state, user, ts, cell, items, start, length):
         ring[at] = item
         state.places.done[at] = 0
         signature |= bit_of(item)
-    e = entries[slot]
-    e.user, e.ts, e.signature, e.first = user, ts, signature, first
-    e.cell, e.length, e.clicked = cell, length, 0
+    exposure = entries[slot]
+    exposure.user, exposure.ts, exposure.signature, exposure.first = user, ts, signature, first
+    exposure.cell, exposure.length, exposure.clicked = cell, length, 0
     bucket = bucket_of(heads, user)
-    e.before = heads[bucket]
+    exposure.before = heads[bucket]
     heads[bucket] = number
-    marks[NEXT_EXPOSURE], marks[NEXT_PLACE] = number + 1, first + length
+    counters.next_exposure, counters.next_place = number + 1, first + length
     return slot
 
 
@@ -258,35 +187,36 @@ def join_earlier(state, slot, window):
     """
     exposure = state.exposures.entries[slot]
     entries, heads = state.interactions.entries, state.interactions.heads
-    oldest = max(np.int64(0), state.marks[NEXT_INTERACTION] - entries.shape[0])
+    oldest = max(np.int64(0), state.counters[0].next_interaction - entries.shape[0])
     number = heads[bucket_of(heads, exposure.user)]
     for _ in range(MAX_WALK):
         if number < oldest:
             return
-        r = entries[number % entries.shape[0]]
-        if r.user == exposure.user:
-            after = r.ts - exposure.ts
+        interaction = entries[number % entries.shape[0]]
+        if interaction.user == exposure.user:
+            after = interaction.ts - exposure.ts
             if after < -window:
                 return
-            if 0.0 <= after <= window and not r.kind & JOINED:
-                place = place_of(state.places.item, exposure, r.item)
+            if 0.0 <= after <= window and not interaction.kind & JOINED:
+                place = place_of(state.places, exposure, interaction.item)
                 if place >= 0:
-                    credit(state, exposure, place, r.kind, r.value)
-                    r.kind |= JOINED
-        number = r.before
+                    credit(state, exposure, place, interaction.kind, interaction.value)
+                    interaction.kind |= JOINED
+        number = interaction.before
 
 
 @kernel
 def remember(state, user, item, ts, kind, value):
     """Put an interaction into its ring."""
     entries, heads = state.interactions.entries, state.interactions.heads
-    number = state.marks[NEXT_INTERACTION]
+    number = state.counters[0].next_interaction
     bucket = bucket_of(heads, user)
-    r = entries[number % entries.shape[0]]
-    r.user, r.item, r.ts, r.value, r.kind = user, item, ts, value, kind
-    r.before = heads[bucket]
+    interaction = entries[number % entries.shape[0]]
+    interaction.user, interaction.item, interaction.ts = user, item, ts
+    interaction.value, interaction.kind = value, kind
+    interaction.before = heads[bucket]
     heads[bucket] = number
-    state.marks[NEXT_INTERACTION] = number + 1
+    state.counters[0].next_interaction = number + 1
 
 
 @kernel

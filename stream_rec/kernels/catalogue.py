@@ -11,7 +11,7 @@ from stream_rec.kernels.state import N_ITEMS_CHANGED
 
 
 @kernel
-def upsert(s, rates, data, h, tags, ts, available, seed):
+def upsert(state, rates, data, id_hash, tags, ts, available, seed):
     """An item as the catalogue has it now; returns its row.
 
     An item without events is placed among those that share its tags (mean of the tags' factors), so that the vector
@@ -19,62 +19,62 @@ def upsert(s, rates, data, h, tags, ts, available, seed):
     as hidden and without events.
 
     Args:
-        s: state.
+        state: changed in place.
         rates: settings.
         data: uint8, the id.
-        h: uint64, its hash.
+        id_hash: uint64, of the id.
         tags: int32 [TAGS_PER_ITEM], hashed tags, 0 = none.
-        ts: when it became available, seconds; 0 = now.
-        available: may it be recommended?
+        ts: time from which it is available, seconds; 0 = now.
+        available: whether it may be recommended.
         seed: uint64, of new items' factors.
     """
-    row = vocabulary.find(s.items, data, 0, data.shape[0], h)
-    since = ts if ts > 0.0 else s.clock[0]
+    row = vocabulary.find(state.items, data, 0, data.shape[0], id_hash)
+    since = ts if ts > 0.0 else state.clock[0]
     if row < 0:
-        row = learn.enter_item(s, rates, data, 0, data.shape[0], h, since, s.clock[0], seed)
+        row = learn.enter_item(state, rates, data, 0, data.shape[0], id_hash, since, state.clock[0], seed)
         is_new = True
     else:
-        is_new = not s.popularity.eligible[row] and s.popularity.logs[row, 0] == -np.inf
+        is_new = not state.popularity.eligible[row] and state.popularity.logs[row, 0] == -np.inf
     if is_new:
-        s.first_seen[row] = since
+        state.first_seen[row] = since
         if available:
-            learn.announce_item(s, row)
-    s.items.seen[row] = max(s.items.seen[row], s.clock[0])
+            learn.announce_item(state, row)
+    state.items.seen[row] = max(state.items.seen[row], state.clock[0])
     same = True
     for t in range(tags.shape[0]):
-        same &= s.factors.tags[row, t] == tags[t]
+        same &= state.factors.tags[row, t] == tags[t]
     if not same:
-        if s.factors.item_squares[row] == 0.0 and s.factors.input_squares[row] == 0.0:
-            factors.initialise_item(s.factors, rates.factors, row, mix(h ^ seed))
-            factors.set_tags(s.factors, row, tags)
-            factors.place_by_tags(s.factors, row)
-        factors.set_tags(s.factors, row, tags)
-    popularity.set_eligible(s.popularity, row, available)
-    s.counters[N_ITEMS_CHANGED] += 1
+        if state.factors.item_squares[row] == 0.0 and state.factors.input_squares[row] == 0.0:
+            factors.initialise_item(state.factors, rates.factors, row, mix(id_hash ^ seed))
+            factors.set_tags(state.factors, row, tags)
+            factors.place_by_tags(state.factors, row)
+        factors.set_tags(state.factors, row, tags)
+    popularity.set_eligible(state.popularity, row, available)
+    state.counters[N_ITEMS_CHANGED] += 1
     return row
 
 
 @kernel
-def remove(s, rates, data, h, seed):
-    """The item is gone from the catalogue: never recommended until it is upserted. Its row.
+def remove(state, rates, data, id_hash, seed):
+    """The item has left the catalogue: it is never recommended until it is upserted. Returns its row.
 
-    An item that is not known yet is entered, so that events that come late do not bring it back; its row goes first
-    when rows are needed, so a flood of removals pushes out few others.
+    An unknown item is entered too, so that late events do not bring it back; its row is the first to be evicted, so a
+    flood of removals evicts few others.
     """
-    row = vocabulary.find(s.items, data, 0, data.shape[0], h)
+    row = vocabulary.find(state.items, data, 0, data.shape[0], id_hash)
     if row < 0:
-        row = learn.enter_item(s, rates, data, 0, data.shape[0], h, s.clock[0], -np.inf, seed)
-    popularity.set_eligible(s.popularity, row, False)
-    s.counters[N_ITEMS_CHANGED] += 1
+        row = learn.enter_item(state, rates, data, 0, data.shape[0], id_hash, state.clock[0], -np.inf, seed)
+    popularity.set_eligible(state.popularity, row, False)
+    state.counters[N_ITEMS_CHANGED] += 1
     return row
 
 
 @kernel
-def forget_user(s, data, h):
-    """Wipe a user from the state; True if there was one. Counts of items that the user touched stay."""
-    row = vocabulary.find(s.users, data, 0, data.shape[0], h)
+def forget_user(state, data, id_hash):
+    """Wipe a user from the state; True if there was one. Counts of the user's items stay."""
+    row = vocabulary.find(state.users, data, 0, data.shape[0], id_hash)
     if row < 0:
         return False
-    learn.forget_user_row(s, row)
-    vocabulary.unlink(s.users, row)
+    learn.forget_user_row(state, row)
+    vocabulary.unlink(state.users, row)
     return True

@@ -20,21 +20,26 @@ _FIRST_SPREADS = np.float32(2.0)
 
 @kernel
 def dot_all(vector, forms, out):
-    """out[j] = sum over i < d of vector[i] * forms[i, j], for every list j. Changes out."""
+    """out[j] = sum over i < d of vector[i] * forms[i, j], for every list j. Changes out.
+
+    Four dimensions at a time: the sums over the lists are read and written a quarter as often.
+    """
     d = vector.shape[0]
     n_lists = out.shape[0]
     for j in range(n_lists):
         out[j] = np.float32(0.0)
     i = 0
     while i + 4 <= d:
-        a, b, c, e = vector[i], vector[i + 1], vector[i + 2], vector[i + 3]
+        v0, v1, v2, v3 = vector[i], vector[i + 1], vector[i + 2], vector[i + 3]
         for j in range(n_lists):
-            out[j] += (a * forms[i, j] + b * forms[i + 1, j]) + (c * forms[i + 2, j] + e * forms[i + 3, j])
+            out[j] += (v0 * forms[i, j] + v1 * forms[i + 1, j]) + (
+                v2 * forms[i + 2, j] + v3 * forms[i + 3, j]
+            )
         i += 4
     while i < d:
-        a = vector[i]
+        v0 = vector[i]
         for j in range(n_lists):
-            out[j] += a * forms[i, j]
+            out[j] += v0 * forms[i, j]
         i += 1
 
 
@@ -66,9 +71,9 @@ def assign(vectors, forms, max_square, out):
 
 
 @kernel
-def _is_worse(a, b, keys):
-    """Does list a stand behind list b? By key; ties: the higher list number is worse."""
-    return keys[a] < keys[b] or (keys[a] == keys[b] and a > b)
+def _is_worse(one, other, keys):
+    """Does one list stand behind the other? By key; ties: the higher list number is worse."""
+    return keys[one] < keys[other] or (keys[one] == keys[other] and one > other)
 
 
 @kernel
@@ -83,12 +88,12 @@ def _lift(heap, at, keys):
 
 
 @kernel
-def _sink(heap, n, keys):
-    """Restore the heap (worst list on top) of n after its top was replaced."""
+def _sink(heap, length, keys):
+    """Restore the heap (worst list on top) after its top was replaced."""
     at = 0
-    while 2 * at + 1 < n:
+    while 2 * at + 1 < length:
         child = 2 * at + 1
-        if child + 1 < n and _is_worse(heap[child + 1], heap[child], keys):
+        if child + 1 < length and _is_worse(heap[child + 1], heap[child], keys):
             child += 1
         if not _is_worse(heap[child], heap[at], keys):
             break

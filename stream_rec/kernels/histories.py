@@ -1,7 +1,7 @@
 """Per-user rings of the last events, and where the current session begins.
 
-`items` int32 [users, length] holds item codes; event number p of a user (counted from 0, for ever) stands in slot
-p & (length - 1) while it is among the last `length`. SESSION_START marks the first event of a session.
+`items` int32 [users, length] holds item codes; a user's event with number i (counted from 0, for ever) stands in slot
+i & (length - 1) while it is among the last `length`. SESSION_START marks the first event of a session.
 """
 
 from __future__ import annotations
@@ -32,42 +32,42 @@ class HistoryState(NamedTuple):
 
 
 @kernel
-def starts_session(h, user, seen, ts, session, gap):
+def starts_session(histories, user, seen, ts, session, gap):
     """Would an event at `ts` begin a new session? By the producer's id where there is one, else by the gap."""
-    if h.n_events[user] == 0:
+    if histories.n_events[user] == 0:
         return True
-    if session != np.uint64(0) or h.session[user] != np.uint64(0):
-        return session != h.session[user]
+    if session != np.uint64(0) or histories.session[user] != np.uint64(0):
+        return session != histories.session[user]
     return ts - seen > gap
 
 
 @kernel
-def append(h, user, code, new_session, session):
+def append(histories, user, code, new_session, session):
     """Add an event."""
-    at = np.int64(h.n_events[user])
+    at = np.int64(histories.n_events[user])
     mark = 0
     if new_session:
-        h.session_start[user] = at
-        h.session[user] = session
+        histories.session_start[user] = at
+        histories.session[user] = session
         mark = SESSION_START
-    h.items[user, at & (h.items.shape[1] - 1)] = code | mark
-    h.n_events[user] = at + 1
+    histories.items[user, at & (histories.items.shape[1] - 1)] = code | mark
+    histories.n_events[user] = at + 1
 
 
 @kernel
-def clear(h, user):
+def clear(histories, user):
     """Forget a user. Codes need no wiping: nothing before `n_events` is read."""
-    h.n_events[user] = 0
-    h.session_start[user] = 0
-    h.session[user] = 0
+    histories.n_events[user] = 0
+    histories.session_start[user] = 0
+    histories.session[user] = 0
 
 
 @kernel
-def session_items(h, user, codes, steps, counts):
+def session_items(histories, user, codes, steps, counts):
     """The distinct items of the current session, newest first.
 
     Args:
-        h: histories.
+        histories: read only.
         user: row.
         codes: int32 [m], filled.
         steps: int32 [m], how many events ago each was last seen in the session (0 = the last event).
@@ -76,12 +76,12 @@ def session_items(h, user, codes, steps, counts):
     Returns:
         How many were filled, at most m; older ones are left out.
     """
-    mask = h.items.shape[1] - 1
-    newest = np.int64(h.n_events[user]) - 1
-    first = max(np.int64(h.session_start[user]), newest - mask)
+    mask = histories.items.shape[1] - 1
+    newest = np.int64(histories.n_events[user]) - 1
+    first = max(np.int64(histories.session_start[user]), newest - mask)
     n = 0
-    for p in range(newest, first - 1, -1):
-        code = h.items[user, p & mask] & CODE_MASK
+    for number in range(newest, first - 1, -1):
+        code = histories.items[user, number & mask] & CODE_MASK
         known = False
         for i in range(n):
             if codes[i] == code:
@@ -93,20 +93,20 @@ def session_items(h, user, codes, steps, counts):
         if n == codes.shape[0]:
             break
         codes[n] = code
-        steps[n] = newest - p
+        steps[n] = newest - number
         counts[n] = 1
         n += 1
     return n
 
 
 @kernel
-def past_items(h, user, codes, steps):
+def past_items(histories, user, codes, steps):
     """The distinct items of the whole ring, newest first; as session_items, without counts."""
-    mask = h.items.shape[1] - 1
-    newest = np.int64(h.n_events[user]) - 1
+    mask = histories.items.shape[1] - 1
+    newest = np.int64(histories.n_events[user]) - 1
     n = 0
-    for p in range(newest, max(np.int64(0), newest - mask) - 1, -1):
-        code = h.items[user, p & mask] & CODE_MASK
+    for number in range(newest, max(np.int64(0), newest - mask) - 1, -1):
+        code = histories.items[user, number & mask] & CODE_MASK
         known = False
         for i in range(n):
             if codes[i] == code:
@@ -117,6 +117,6 @@ def past_items(h, user, codes, steps):
         if n == codes.shape[0]:
             break
         codes[n] = code
-        steps[n] = newest - p
+        steps[n] = newest - number
         n += 1
     return n

@@ -17,11 +17,11 @@ _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(
 
 
 @kernel
-def mix(x):
+def mix(value):
     """SplitMix64's finaliser (Steele et al., OOPSLA 2014): uint64 -> uint64, a bijection."""
-    x = (x ^ (x >> _S30)) * _M1
-    x = (x ^ (x >> _S27)) * _M2
-    return x ^ (x >> _S31)
+    value = (value ^ (value >> _S30)) * _M1
+    value = (value ^ (value >> _S27)) * _M2
+    return value ^ (value >> _S31)
 
 
 @kernel
@@ -29,11 +29,11 @@ def hash_bytes(data, start, end):
     """FNV-1a over data[start:end], finalised; uint64, never 0 unless the bytes are empty."""
     if end == start:
         return np.uint64(0)
-    h = _FNV_OFFSET
+    fnv = _FNV_OFFSET
     for i in range(start, end):
-        h = (h ^ np.uint64(data[i])) * _FNV_PRIME
-    h = mix(h)
-    return h if h != np.uint64(0) else np.uint64(1)
+        fnv = (fnv ^ np.uint64(data[i])) * _FNV_PRIME
+    id_hash = mix(fnv)
+    return id_hash if id_hash != np.uint64(0) else np.uint64(1)
 
 
 @kernel
@@ -53,9 +53,9 @@ def uniform(seed, draw):
 
 
 @kernel
-def unit(x):
+def unit(bits):
     """A float64 in [0, 1) from 53 bits of a uint64."""
-    return np.float64(x >> _S11) * (1.0 / 9007199254740992.0)
+    return np.float64(bits >> _S11) * (1.0 / 9007199254740992.0)
 
 
 @kernel

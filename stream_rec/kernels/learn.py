@@ -81,7 +81,7 @@ def enter_item(s, rates, data, start, end, h, first_seen, seen, seed):
 
     first_seen is what its age is counted from, seen what its silence is.
     """
-    row = s.items.scalars[vocabulary.N_ROWS]
+    row = s.items.counters[0].n_rows
     if row == s.generation.shape[0]:
         row = vocabulary.oldest_of_sweep(s.items)
         s.generation[row] = s.generation[row] % LAST_GENERATION + 1
@@ -105,7 +105,7 @@ def announce_item(s, row):
 
 @kernel
 def _enter_user(s, ev, i):
-    row = s.users.scalars[vocabulary.N_ROWS]
+    row = s.users.counters[0].n_rows
     if row == s.histories.n_events.shape[0]:
         row = vocabulary.oldest_of_sweep(s.users)
         forget_user_row(s, row)

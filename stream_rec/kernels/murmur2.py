@@ -21,29 +21,29 @@ def murmur2(data, start, end):
 
     `org.apache.kafka.common.utils.Utils.murmur2`, with its seed.
     """
-    n = end - start
-    h = (_SEED ^ np.uint64(n)) & _U32
+    length = end - start
+    state = (_SEED ^ np.uint64(length)) & _U32
     at = start
     while at + 4 <= end:
-        k = (
+        word = (
             np.uint64(data[at])
             | np.uint64(data[at + 1]) << _S8
             | np.uint64(data[at + 2]) << _S16
             | np.uint64(data[at + 3]) << _S24
         )
-        k = k * _M & _U32
-        k = (k ^ (k >> _S24)) * _M & _U32
-        h = h * _M & _U32 ^ k
+        word = word * _M & _U32
+        word = (word ^ (word >> _S24)) * _M & _U32
+        state = state * _M & _U32 ^ word
         at += 4
     rest = end - at
     if rest == 3:
-        h ^= np.uint64(data[at + 2]) << _S16
+        state ^= np.uint64(data[at + 2]) << _S16
     if rest >= 2:
-        h ^= np.uint64(data[at + 1]) << _S8
+        state ^= np.uint64(data[at + 1]) << _S8
     if rest >= 1:
-        h = (h ^ np.uint64(data[at])) * _M & _U32
-    h = (h ^ (h >> _S13)) * _M & _U32
-    return h ^ (h >> _S15)
+        state = (state ^ np.uint64(data[at])) * _M & _U32
+    state = (state ^ (state >> _S13)) * _M & _U32
+    return state ^ (state >> _S15)
 
 
 @kernel

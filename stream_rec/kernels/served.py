@@ -16,6 +16,14 @@ UNKNOWN = -1
 """The rank of an item when it is not known what the user was served."""
 
 
+COUNTERS = np.dtype(
+    [
+        ("writes", np.int64),  # slates kept so far
+        ("evicted", np.int64),  # users whose slate made room for another user's
+    ]
+)
+
+
 class ServedState(NamedTuple):
     """Slates cut at width k.
 
@@ -23,13 +31,13 @@ class ServedState(NamedTuple):
         user: uint64 [sets, WAYS], hash.
         written: int64 [sets, WAYS], number of the write; 0 = empty slot.
         items: uint64 [sets, WAYS, k], hashes, best first, 0 = no item.
-        marks: int64 [2]: writes so far, users pushed out.
+        counters: COUNTERS [1].
     """
 
     user: NDArray[np.uint64]
     written: NDArray[np.int64]
     items: NDArray[np.uint64]
-    marks: NDArray[np.int64]
+    counters: NDArray[np.void]
 
 
 @kernel
@@ -63,22 +71,27 @@ def slot_for(state, row, user):
 
 @kernel
 def put(state, users, items, replace):
-    """Keep the slates of n users: items uint64 [n, any], cut or padded to the state's width.
+    """Keep the slates of n users.
 
-    Without `replace` a slate that is already there stays.
+    Args:
+        state: changed in place.
+        users: uint64 [n], hashes.
+        items: uint64 [n, any], hashes, best first, padded with 0; cut or padded to the state's width.
+        replace: bool; False = a slate that is already there stays.
     """
-    k = state.items.shape[2]
+    counters = state.counters[0]
+    width = state.items.shape[2]
     for i in range(users.shape[0]):
         row = set_of(state, users[i])
         way = slot_for(state, row, users[i])
         if state.written[row, way] > 0:
             if state.user[row, way] != users[i]:
-                state.marks[1] += 1
+                counters.evicted += 1
             elif not replace:
                 continue
-        state.marks[0] += 1
-        state.user[row, way], state.written[row, way] = users[i], state.marks[0]
-        for place in range(k):
+        counters.writes += 1
+        state.user[row, way], state.written[row, way] = users[i], counters.writes
+        for place in range(width):
             # Typed: a plain 0 would make the choice a float, and round hashes above 2^53.
             state.items[row, way, place] = items[i, place] if place < items.shape[1] else np.uint64(0)
 
@@ -87,7 +100,7 @@ def put(state, users, items, replace):
 def ranks(state, fallback, users, items, out):
     """out[i] = rank of items[i] in what users[i] was last served, 0 = miss, UNKNOWN = not in the cache.
 
-    A cached slate without items stands for a user who has none: a reader then gets `fallback` (uint64 [any]).
+    A cached slate without items stands for a user who has none: a reader is then given `fallback` (uint64 [any]).
     """
     for i in range(users.shape[0]):
         row = set_of(state, users[i])

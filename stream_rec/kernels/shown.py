@@ -17,6 +17,14 @@ N_REGISTERS = 256
 """Registers of a cell's HyperLogLog: standard error 1.04 / sqrt(256) = 6.5 %."""
 _REGISTER_SHIFT = np.uint64(56)
 
+TOTALS = np.dtype(
+    [
+        ("interactions", np.int64),  # ever counted
+        ("kept_uses", np.int64),  # sum of the uses of the items kept
+        ("kept_items", np.int64),
+    ]
+)
+
 
 class ItemCounts(NamedTuple):
     """Interactions per item, in sets of WAYS.
@@ -25,27 +33,27 @@ class ItemCounts(NamedTuple):
         item: uint64 [sets, WAYS], hash; sets a power of two.
         uses: int64 [sets, WAYS], interactions; 0 = empty slot.
         touched: int64 [sets, WAYS], number of the interaction that touched it last.
-        marks: int64 [3]: interactions so far, sum of the counts kept, items kept.
+        totals: TOTALS [1].
     """
 
     item: NDArray[np.uint64]
     uses: NDArray[np.int64]
     touched: NDArray[np.int64]
-    marks: NDArray[np.int64]
+    totals: NDArray[np.void]
 
 
 class Cells(NamedTuple):
-    """Ring of c sums, one per (partition, window, label code), with B hash chains; see attribution.py.
+    """Ring of sums, one entry per (partition, window, label code), with B hash chains; see attribution.py.
 
     Attributes:
-        partition: int32 [c], of the topic `impressions`.
-        window: int64 [c], number of the broker-time window.
-        label: int32 [c], label code.
-        sums: float64 [c, N_SUMS].
-        registers: uint8 [c, N_REGISTERS], HyperLogLog of the items shown.
-        before: int64 [c], chain.
+        partition: int32 [cells], of the topic `impressions`.
+        window: int64 [cells], number of the broker-time window.
+        label: int32 [cells], label code.
+        sums: float64 [cells, N_SUMS].
+        registers: uint8 [cells, N_REGISTERS], HyperLogLog of the items shown.
+        before: int64 [cells], chain.
         heads: int64 [B], chain; B a power of two.
-        marks: int64 [1]: number of the next cell.
+        next_number: int64 [1], number of the next cell.
     """
 
     partition: NDArray[np.int32]
@@ -55,7 +63,7 @@ class Cells(NamedTuple):
     registers: NDArray[np.uint8]
     before: NDArray[np.int64]
     heads: NDArray[np.int64]
-    marks: NDArray[np.int64]
+    next_number: NDArray[np.int64]
 
 
 @kernel
@@ -65,49 +73,56 @@ def find_cell(cells, partition, window, label):
         (np.uint64(window) << np.uint64(24)) ^ (np.uint64(partition) << np.uint64(10)) ^ np.uint64(label)
     )
     bucket = np.int64(key & np.uint64(cells.heads.shape[0] - 1))
-    c = cells.window.shape[0]
-    oldest = max(np.int64(0), cells.marks[0] - c)
+    n_cells = cells.window.shape[0]
+    newest = cells.next_number[0]
+    oldest = max(np.int64(0), newest - n_cells)
     number = cells.heads[bucket]
     while number >= oldest:
-        at = number % c
-        if cells.window[at] == window and cells.partition[at] == partition and cells.label[at] == label:
+        slot = number % n_cells
+        if cells.window[slot] == window and cells.partition[slot] == partition and cells.label[slot] == label:
             return number
-        number = cells.before[at]
-    number = cells.marks[0]
-    at = number % c
-    cells.partition[at], cells.window[at], cells.label[at] = partition, window, label
-    cells.sums[at, :] = 0.0
-    cells.registers[at, :] = 0
-    cells.before[at], cells.heads[bucket] = cells.heads[bucket], number
-    cells.marks[0] = number + 1
-    return number
+        number = cells.before[slot]
+    slot = newest % n_cells
+    cells.partition[slot], cells.window[slot], cells.label[slot] = partition, window, label
+    cells.sums[slot, :] = 0.0
+    cells.registers[slot, :] = 0
+    cells.before[slot], cells.heads[bucket] = cells.heads[bucket], newest
+    cells.next_number[0] = newest + 1
+    return newest
+
+
+@kernel
+def _set_of(counts, item):
+    """Set of an item."""
+    return np.int64(mix(item) & np.uint64(counts.item.shape[0] - 1))
 
 
 @kernel
 def count_item(counts, item):
     """One more interaction with an item."""
-    marks = counts.marks
-    marks[0] += 1
-    row = np.int64(mix(item) & np.uint64(counts.item.shape[0] - 1))
+    totals = counts.totals[0]
+    totals.interactions += 1
+    now = totals.interactions
+    row = _set_of(counts, item)
     oldest = 0
     for way in range(WAYS):
         if counts.uses[row, way] > 0 and counts.item[row, way] == item:
             counts.uses[row, way] += 1
-            counts.touched[row, way] = marks[0]
-            marks[1] += 1
+            counts.touched[row, way] = now
+            totals.kept_uses += 1
             return
         if counts.touched[row, way] < counts.touched[row, oldest]:
             oldest = way
     if counts.uses[row, oldest] == 0:
-        marks[2] += 1
-    marks[1] += 1 - counts.uses[row, oldest]
-    counts.item[row, oldest], counts.uses[row, oldest], counts.touched[row, oldest] = item, 1, marks[0]
+        totals.kept_items += 1
+    totals.kept_uses += 1 - counts.uses[row, oldest]
+    counts.item[row, oldest], counts.uses[row, oldest], counts.touched[row, oldest] = item, 1, now
 
 
 @kernel
 def count_of(counts, item):
     """Interactions with an item; 0 = unknown."""
-    row = np.int64(mix(item) & np.uint64(counts.item.shape[0] - 1))
+    row = _set_of(counts, item)
     for way in range(WAYS):
         if counts.item[row, way] == item:
             return counts.uses[row, way]
@@ -122,19 +137,20 @@ def describe(counts, registers, items, start, end):
         counts: read only.
         registers: uint8 [N_REGISTERS], changed in place.
         items: uint64, hashes.
-        start: first.
+        start: first item.
         end: one past the last.
 
     Returns:
         Sum of -log2((n_i + 1) / (n + items + 1)) in bits: add-one smoothing, so an unknown item is finite.
     """
-    whole = math.log2(np.float64(counts.marks[1] + counts.marks[2] + 1))
+    totals = counts.totals[0]
+    whole = math.log2(np.float64(totals.kept_uses + totals.kept_items + 1))
     bits = 0.0
     for i in range(start, end):
         bits += whole - math.log2(np.float64(count_of(counts, items[i]) + 1))
-        h = mix(items[i])
-        register = np.int64(h >> _REGISTER_SHIFT)
-        rest = h << np.uint64(8)
+        item_hash = mix(items[i])
+        register = np.int64(item_hash >> _REGISTER_SHIFT)
+        rest = item_hash << np.uint64(8)
         zeros = 1
         while zeros <= 56 and not rest >> np.uint64(63):
             rest <<= np.uint64(1)

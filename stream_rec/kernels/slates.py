@@ -11,7 +11,6 @@ from stream_rec.kernels import candidates, learn, ranker
 from stream_rec.kernels.candidates import IN_PAST, IN_SESSION, N_CANDIDATES
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
-from stream_rec.kernels.vocabulary import N_ROWS
 
 
 class Slates(NamedTuple):
@@ -91,7 +90,7 @@ def _best(s, x, k, repeats, order):
 def _fill(s, x, i, k, filled, out):
     """A small catalogue, or a user who has seen nearly all of it: add what is left, in the order of rows."""
     score = out.scores[i, filled - 1] if filled > 0 else np.float32(0.0)
-    for row in range(s.items.scalars[N_ROWS]):
+    for row in range(s.items.counters[0].n_rows):
         if filled == k:
             break
         code = code_of(row, s.generation)

@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels.compile import kernel
 
-N_ROWS, HAND, ARENA_END, ARENA_LIVE, EVICTED = 0, 1, 2, 3, 4
 SWEEP = 32
-"""Rows looked at to find one that may go; the longest silent of them goes."""
+"""Rows examined to find one to evict; the one silent for longest is evicted."""
+
+COUNTERS = np.dtype(
+    [
+        ("n_rows", np.int64),  # rows ever taken
+        ("hand", np.int64),  # row at which the next sweep begins
+        ("arena_end", np.int64),  # bytes of the arena in use, dead ids included
+        ("arena_live", np.int64),  # bytes of the ids that have a row
+        ("evicted", np.int64),  # ids that lost their row to another one
+    ]
+)
 
 
 class VocabularyState(NamedTuple):
@@ -25,10 +34,10 @@ class VocabularyState(NamedTuple):
         slots: int32 [capacity].
         hashes: uint64 [rows].
         starts: int64 [rows], where the id's bytes begin in the arena.
-        lengths: int32 [rows].
+        lengths: int32 [rows], bytes of the id; -1 = the row is free.
         seen: float64 [rows], event time of the last event of this row.
         arena: uint8 [bytes], grows outside of the kernels.
-        scalars: int64 [8], see N_ROWS ... EVICTED.
+        counters: COUNTERS [1].
     """
 
     slots: NDArray[np.int32]
@@ -37,23 +46,36 @@ class VocabularyState(NamedTuple):
     lengths: NDArray[np.int32]
     seen: NDArray[np.float64]
     arena: NDArray[np.uint8]
-    scalars: NDArray[np.int64]
+    counters: NDArray[np.void]
+
+
+def empty(rows: int, arena_bytes: int) -> VocabularyState:
+    """A vocabulary without ids, of so many rows at most."""
+    return VocabularyState(
+        slots=np.zeros(1 << (2 * rows - 1).bit_length(), np.int32),
+        hashes=np.zeros(rows, np.uint64),
+        starts=np.zeros(rows, np.int64),
+        lengths=np.zeros(rows, np.int32),
+        seen=np.zeros(rows, np.float64),
+        arena=np.zeros(arena_bytes, np.uint8),
+        counters=np.zeros(1, COUNTERS),
+    )
 
 
 @kernel
-def find(v, data, start, end, h):
-    """Row of an id, or -1."""
-    mask = v.slots.shape[0] - 1
-    at = np.int64(h & np.uint64(mask))
+def find(vocabulary, data, start, end, id_hash):
+    """Row of the id data[start:end], or -1."""
+    mask = vocabulary.slots.shape[0] - 1
+    at = np.int64(id_hash & np.uint64(mask))
     while True:
-        row = v.slots[at] - 1
+        row = vocabulary.slots[at] - 1
         if row < 0:
             return -1
-        if v.hashes[row] == h and v.lengths[row] == end - start:
-            a = v.starts[row]
+        if vocabulary.hashes[row] == id_hash and vocabulary.lengths[row] == end - start:
+            first = vocabulary.starts[row]
             same = True
             for i in range(end - start):
-                if v.arena[a + i] != data[start + i]:
+                if vocabulary.arena[first + i] != data[start + i]:
                     same = False
                     break
             if same:
@@ -62,83 +84,86 @@ def find(v, data, start, end, h):
 
 
 @kernel
-def unlink(v, row):
-    """Take an id out of the table; its row is free (length -1) and goes first in the next sweep that sees it."""
-    mask = v.slots.shape[0] - 1
-    at = np.int64(v.hashes[row] & np.uint64(mask))
-    while v.slots[at] != row + 1:
+def unlink(vocabulary, row):
+    """Remove the id of a row; the row is free (length -1) and is the first to go in the next sweep that sees it."""
+    slots = vocabulary.slots
+    mask = slots.shape[0] - 1
+    at = np.int64(vocabulary.hashes[row] & np.uint64(mask))
+    while slots[at] != row + 1:
         at = (at + 1) & mask
     hole = at
     while True:
         at = (at + 1) & mask
-        other = v.slots[at] - 1
+        other = slots[at] - 1
         if other < 0:
             break
-        home = np.int64(v.hashes[other] & np.uint64(mask))
+        home = np.int64(vocabulary.hashes[other] & np.uint64(mask))
         if ((at - home) & mask) >= ((at - hole) & mask):
-            v.slots[hole] = v.slots[at]
+            slots[hole] = slots[at]
             hole = at
-    v.slots[hole] = 0
-    v.scalars[ARENA_LIVE] -= v.lengths[row]
-    v.lengths[row] = -1
-    v.hashes[row] = np.uint64(0)
-    v.seen[row] = -np.inf
+    slots[hole] = 0
+    vocabulary.counters[0].arena_live -= vocabulary.lengths[row]
+    vocabulary.lengths[row] = -1
+    vocabulary.hashes[row] = np.uint64(0)
+    vocabulary.seen[row] = -np.inf
 
 
 @kernel
-def oldest_of_sweep(v):
-    """The row that goes next when all are taken: the longest silent of the next SWEEP rows; moves the hand."""
-    n = v.scalars[N_ROWS]
-    hand = v.scalars[HAND]
-    best = hand % n
-    for i in range(min(SWEEP, n)):
-        row = (hand + i) % n
-        if v.seen[row] < v.seen[best]:
-            best = row
-    v.scalars[HAND] = (hand + SWEEP) % n
-    return best
+def oldest_of_sweep(vocabulary):
+    """The row to evict when all are taken: of the next SWEEP rows the one silent for longest. Moves the hand."""
+    counters = vocabulary.counters[0]
+    n_rows, hand = counters.n_rows, counters.hand
+    oldest = hand % n_rows
+    for i in range(min(SWEEP, n_rows)):
+        row = (hand + i) % n_rows
+        if vocabulary.seen[row] < vocabulary.seen[oldest]:
+            oldest = row
+    counters.hand = (hand + SWEEP) % n_rows
+    return oldest
 
 
 @kernel
-def insert(v, data, start, end, h, row):
-    """Give an id that is not in the table a row (a new one, or one whose id goes). The arena has room."""
-    if row == v.scalars[N_ROWS]:
-        v.scalars[N_ROWS] = row + 1
-    elif v.lengths[row] >= 0:
-        unlink(v, row)
-        v.scalars[EVICTED] += 1
-    a = v.scalars[ARENA_END]
-    for i in range(end - start):
-        v.arena[a + i] = data[start + i]
-    v.starts[row] = a
-    v.lengths[row] = end - start
-    v.hashes[row] = h
-    v.scalars[ARENA_END] = a + (end - start)
-    v.scalars[ARENA_LIVE] += end - start
-    mask = v.slots.shape[0] - 1
-    at = np.int64(h & np.uint64(mask))
-    while v.slots[at] != 0:
+def insert(vocabulary, data, start, end, id_hash, row):
+    """Give an id that has no row a new one, or one whose id is evicted. The arena has room for it."""
+    counters = vocabulary.counters[0]
+    if row == counters.n_rows:
+        counters.n_rows = row + 1
+    elif vocabulary.lengths[row] >= 0:
+        unlink(vocabulary, row)
+        counters.evicted += 1
+    first, length = counters.arena_end, end - start
+    for i in range(length):
+        vocabulary.arena[first + i] = data[start + i]
+    vocabulary.starts[row] = first
+    vocabulary.lengths[row] = length
+    vocabulary.hashes[row] = id_hash
+    counters.arena_end = first + length
+    counters.arena_live += length
+    mask = vocabulary.slots.shape[0] - 1
+    at = np.int64(id_hash & np.uint64(mask))
+    while vocabulary.slots[at] != 0:
         at = (at + 1) & mask
-    v.slots[at] = row + 1
+    vocabulary.slots[at] = row + 1
 
 
 @kernel
-def find_all(v, data, ends, hashes, rows):
+def find_all(vocabulary, data, ends, hashes, rows):
     """rows[i] = row of id i, or -1."""
     start = np.int64(0)
     for i in range(ends.shape[0]):
-        rows[i] = find(v, data, start, ends[i], hashes[i]) if hashes[i] != np.uint64(0) else -1
+        rows[i] = find(vocabulary, data, start, ends[i], hashes[i]) if hashes[i] != np.uint64(0) else -1
         start = ends[i]
 
 
 @kernel
-def compact(v, arena):
+def compact(vocabulary, arena):
     """Copy the live ids, in row order, to a new arena and point the rows there."""
     end = np.int64(0)
-    for row in range(v.scalars[N_ROWS]):
-        a = v.starts[row]
-        for i in range(max(v.lengths[row], 0)):
-            arena[end + i] = v.arena[a + i]
-        v.starts[row] = end
-        end += max(v.lengths[row], 0)
-    v.scalars[ARENA_END] = end
+    for row in range(vocabulary.counters[0].n_rows):
+        first = vocabulary.starts[row]
+        length = max(vocabulary.lengths[row], 0)
+        for i in range(length):
+            arena[end + i] = vocabulary.arena[first + i]
+        vocabulary.starts[row] = end
+        end += length
+    vocabulary.counters[0].arena_end = end

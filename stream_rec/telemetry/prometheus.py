@@ -1,17 +1,13 @@
-"""Metrics for Prometheus: a registry of our own that reads the sums when it is scraped, and its HTTP server."""
+"""Metrics for Prometheus: a registry of our own that reads the sums when it is scraped."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from wsgiref.simple_server import WSGIServer
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -21,7 +17,6 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from stream_rec.errors import ConfigError
 from stream_rec.telemetry import histograms
 from stream_rec.telemetry.metric_table import BY_NAME, METRICS, PREFIX, Kind
 
@@ -100,57 +95,3 @@ def registry(figures: Callable[[], Figures]) -> CollectorRegistry:
     own.register(_Collector(figures))
     ProcessCollector(registry=own)
     return own
-
-
-Probe = Callable[[], str]
-"""Asked in the server's thread; an empty answer is a yes, any other says why not."""
-
-
-_NO_PROBES: Mapping[str, Probe] = MappingProxyType({})
-
-
-class MetricsServer:
-    """`/metrics` and probes over HTTP, in a thread.
-
-    Args:
-        registry: what to show.
-        host: address to bind to.
-        port: 0 = any free one.
-        probes: by path: 200 if the probe says yes, else 503 and why not.
-
-    Raises:
-        ConfigError: the address cannot be bound.
-    """
-
-    def __init__(
-        self, registry: CollectorRegistry, host: str, port: int, probes: Mapping[str, Probe] = _NO_PROBES
-    ) -> None:
-        try:
-            server, thread = start_http_server(port, host, registry=registry)
-        except OSError as error:
-            raise ConfigError(
-                f"cannot serve metrics on {host}:{port}: {error}",
-                fix="set measure.prometheus_port to a free port, or 0 for any",
-            ) from error
-        self._server: WSGIServer = server
-        self._thread: threading.Thread = thread
-        self._metrics = make_wsgi_app(registry)
-        self._probes = probes
-        server.set_app(self._answer)
-        self.port: int = server.server_port
-        self.url = f"http://{host}:{self.port}/metrics"
-
-    def close(self) -> None:
-        """Stop serving and give the port back; safe to call again."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        probe = self._probes.get(environ["PATH_INFO"])
-        if probe is None:
-            return self._metrics(environ, start_response)  # type: ignore[no-any-return]
-        why_not = probe()
-        status = "503 Service Unavailable" if why_not else "200 OK"
-        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"{why_not or 'yes'}\n".encode()]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_rec.engine.dedup import Repeats
+from stream_rec.engine.dedup import Deduplication
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.state.memory import accounted
 from stream_rec.errors import ConfigError
 from stream_rec.kernels import dedup as kernels
-from stream_rec.kernels.dedup import RepeatWindow
+from stream_rec.kernels.dedup import DedupWindow
 from stream_rec.schemas.columns import EventBatch, IdColumn, Span
 from stream_rec.schemas.records import Impression
 from tests.engine.worlds import Record, engine, impression_batch
@@ -51,7 +51,7 @@ def slow_repeats(ids: list[str], window: int) -> list[int]:
 )
 def test_it_finds_what_a_deque_and_a_set_find(seed: int, window: int, names: int, cuts: set[int]) -> None:
     ids = random_ids(seed, N, names)
-    fast, found = Repeats(window, 1), []
+    fast, found = Deduplication(window, 1), []
     for a, b in itertools.pairwise([0, *sorted(cuts), N]):
         found += (fast.mark(0, IdColumn.of(ids[a:b]), 0) + a).tolist()
     assert found == slow_repeats(ids, window)
@@ -64,11 +64,11 @@ def test_hashes_that_share_their_slots_are_told_apart_and_taken_out_again(seed: 
     """Every hash wants one of three slots, so that clusters grow, run over the table's end, and shrink."""
     picks = np.random.default_rng(seed).integers(n_hashes, size=300)
     hashes = (picks // 3 << 4 | 13 + picks % 3).astype(np.uint64) + np.uint64(16)
-    window = RepeatWindow(np.zeros(8, np.uint64), np.zeros(16, np.int32), np.zeros(1, np.int64))
+    window = DedupWindow(np.zeros(8, np.uint64), np.zeros(16, np.int32), np.zeros(1, np.int64))
     found = np.zeros(len(hashes), np.bool_)
     kernels.mark(window, hashes, 0, found)
     assert np.flatnonzero(found).tolist() == slow_repeats([str(h) for h in hashes], 8)
-    assert np.count_nonzero(window.slots) == min(8, int(window.marks[0]))
+    assert np.count_nonzero(window.slots) == min(8, int(window.n_taken[0]))
 
 
 @settings(max_examples=15, deadline=None)
@@ -133,7 +133,7 @@ def test_a_repeat_is_no_outcome_of_an_impression() -> None:
     shown = Impression("s", "u0", 1e9, ("i0",))
     e.learn_impressions(impression_batch([Record("impressions", 0, 0, "u0", shown)]))
     e.learn(EventBatch.of([("u0", "i0", 1e9 + 1)] * 3, event_ids=["a", "a", "a"]))
-    assert e.attribution.state.items.marks[0] == 1
+    assert e.attribution.state.items.totals["interactions"][0] == 1
     assert e.state.popularity.scores.max() == pytest.approx(one_click().state.popularity.scores.max())
 
 
@@ -169,7 +169,7 @@ def test_without_a_window_repeats_are_learned_like_any_event() -> None:
 @pytest.mark.parametrize("n", [5, 16, 40])
 def test_a_window_goes_on_where_its_arrays_were_taken(n: int) -> None:
     ids = random_ids(3, 200, 50)
-    whole, first, second = Repeats(16, 4), Repeats(16, 4), Repeats(16, 4)
+    whole, first, second = Deduplication(16, 4), Deduplication(16, 4), Deduplication(16, 4)
     for each in (whole, first):
         each.mark(1, IdColumn.of(ids[:n]), 0)
     second.load({name: array.copy() for name, array in first.arrays().items()})
@@ -179,9 +179,9 @@ def test_a_window_goes_on_where_its_arrays_were_taken(n: int) -> None:
         np.testing.assert_array_equal(second.arrays()[name], array)
 
 
-@pytest.mark.parametrize("other", [Repeats(8, 4), Repeats(16, 1)])
-def test_arrays_of_other_bounds_are_refused(other: Repeats) -> None:
-    full = Repeats(16, 4)
+@pytest.mark.parametrize("other", [Deduplication(8, 4), Deduplication(16, 1)])
+def test_arrays_of_other_bounds_are_refused(other: Deduplication) -> None:
+    full = Deduplication(16, 4)
     full.mark(3, IdColumn.of([f"e{n}" for n in range(20)]), 0)
     with pytest.raises(ConfigError, match="repeat_window"):
         other.load(full.arrays())

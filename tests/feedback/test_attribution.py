@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream_rec.errors import ConfigError
-from stream_rec.kernels import attribution as columns
+from stream_rec.kernels import attribution_state as columns
 from tests.feedback.making import attribution, do, show
 
 
@@ -172,7 +172,7 @@ def test_used_items_are_counted_up_to_the_bound() -> None:
     for item in range(1, 5000):
         do(a, 1, item, ts=0)
     assert a.stats()["counted_items"] <= 128, "max_items = 64, kept half full"
-    assert a.state.items.marks[1] == a.state.items.uses.sum()
+    assert a.state.items.totals["kept_uses"][0] == a.state.items.uses.sum()
 
 
 def test_a_forgotten_user_is_joined_with_nothing_and_the_others_are_as_before() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.feedback.attribution import Attribution
-from stream_rec.kernels import attribution as columns
+from stream_rec.kernels import attribution_state as columns
 from tests.feedback.making import attribution, hashes
 from tests.feedback.oracles import Done, SlowAttribution
 
@@ -118,7 +118,7 @@ def test_it_counts_what_a_slow_twin_counts(seed: int, n: int) -> None:
 
 def assert_equal(fast: Attribution, slow: SlowAttribution) -> None:
     cells = fast.state.cells
-    assert cells.marks[0] == len(slow.sums)
+    assert cells.next_number[0] == len(slow.sums)
     for at in range(len(slow.sums)):
         expected = slow.sums[(int(cells.partition[at]), int(cells.window[at]), int(cells.label[at]))]
         for name, column in {

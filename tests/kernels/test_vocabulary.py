@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_rec.engine.names import name_of, rows_of, with_room
+from stream_rec.engine.names import n_evicted, n_rows, name_of, rows_of, with_room
 from stream_rec.kernels import vocabulary
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.kernels.vocabulary import ARENA_END, ARENA_LIVE, EVICTED, N_ROWS, SWEEP, VocabularyState
+from stream_rec.kernels.vocabulary import SWEEP
 from stream_rec.schemas.columns import IdColumn
 from tests.oracles.ids import hash_id
 from tests.oracles.vocabulary import SlowVocabulary
@@ -27,23 +27,11 @@ def operations(seed: int, n: int) -> list[Operation]:
     ]
 
 
-def empty(rows: int, arena_bytes: int = 4096) -> VocabularyState:
-    return VocabularyState(
-        slots=np.zeros(1 << (2 * rows - 1).bit_length(), np.int32),
-        hashes=np.zeros(rows, np.uint64),
-        starts=np.zeros(rows, np.int64),
-        lengths=np.zeros(rows, np.int32),
-        seen=np.zeros(rows, np.float64),
-        arena=np.zeros(arena_bytes, np.uint8),
-        scalars=np.zeros(8, np.int64),
-    )
-
-
 class FastVocabulary:
     """The kernels driven as the engine drives them, with a hash that has only `n_hashes` values."""
 
     def __init__(self, rows: int, n_hashes: int) -> None:
-        self.v, self.n_rows, self.n_hashes = empty(rows), rows, n_hashes
+        self.v, self.n_rows, self.n_hashes = vocabulary.empty(rows, 4096), rows, n_hashes
 
     def _key(self, name: str) -> tuple[np.ndarray, int, np.uint64]:
         data = np.frombuffer(name.encode(), np.uint8)
@@ -56,7 +44,7 @@ class FastVocabulary:
     def insert(self, name: str, ts: float) -> int:
         self.v = with_room(self.v, len(name.encode()))
         data, end, h = self._key(name)
-        row = int(self.v.scalars[N_ROWS])
+        row = n_rows(self.v)
         if row == self.n_rows:
             row = int(vocabulary.oldest_of_sweep(self.v))
         vocabulary.insert(self.v, data, 0, end, h, row)
@@ -79,9 +67,9 @@ class FastVocabulary:
     st.sampled_from([3, 8, SWEEP + 8]),
     st.sampled_from([1, 2, 5, 1 << 40]),
 )
-def test_it_equals_a_list_of_ids(seed: int, n_steps: int, n_rows: int, n_hashes: int) -> None:
+def test_it_equals_a_list_of_ids(seed: int, n_steps: int, rows: int, n_hashes: int) -> None:
     steps = operations(seed, n_steps)
-    fast, slow = FastVocabulary(n_rows, n_hashes), SlowVocabulary(n_rows, SWEEP)
+    fast, slow = FastVocabulary(rows, n_hashes), SlowVocabulary(rows, SWEEP)
     for what, name, ts in steps:
         if what == "compact":
             fast.compact()
@@ -96,8 +84,8 @@ def test_it_equals_a_list_of_ids(seed: int, n_steps: int, n_rows: int, n_hashes:
         assert fast.find(name) == slow.find(name)
     live = [(row, name) for row, name in enumerate(slow.ids) if name is not None]
     assert [name_of(fast.v, row) for row, _ in live] == [name for _, name in live]
-    assert fast.v.scalars[EVICTED] == slow.evicted
-    assert fast.v.scalars[ARENA_LIVE] == sum(len(name.encode()) for _, name in live)
+    assert n_evicted(fast.v) == slow.evicted
+    assert fast.v.counters["arena_live"][0] == sum(len(name.encode()) for _, name in live)
     assert np.count_nonzero(fast.v.slots) == len(live)
 
 
@@ -105,8 +93,8 @@ def test_the_arena_of_ids_stays_bounded_however_many_ids_pass_through() -> None:
     fast = FastVocabulary(8, 1 << 40)
     for i in range(20_000):
         fast.insert(f"{i:0100d}", float(i))
-    assert fast.v.scalars[ARENA_LIVE] == 8 * 100
-    assert fast.v.scalars[ARENA_END] <= len(fast.v.arena) <= 65_536 + 2 * 9 * 100
+    assert fast.v.counters["arena_live"][0] == 8 * 100
+    assert fast.v.counters["arena_end"][0] <= len(fast.v.arena) <= 65_536 + 2 * 9 * 100
 
 
 @settings(max_examples=60, deadline=None)
@@ -116,5 +104,5 @@ def test_ids_are_hashed_as_in_plain_python(names: list[str]) -> None:
 
 
 def test_unknown_and_empty_ids_have_no_row() -> None:
-    v = empty(4)
+    v = vocabulary.empty(4, 4096)
     assert rows_of(v, IdColumn.of(["a", "", "é"])).tolist() == [-1, -1, -1]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
@@ -11,12 +9,12 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream_rec.errors import ConfigError
 from stream_rec.feedback.measures import Measures
 from stream_rec.schemas.columns import Span
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.metric_table import METRICS, PREFIX
-from stream_rec.telemetry.prometheus import MetricsServer, registry
+from stream_rec.telemetry.metrics_server import MetricsServer
+from stream_rec.telemetry.prometheus import registry
 from tests.feedback.making import FakeLearned, attribution, do, show
 
 
@@ -50,26 +48,6 @@ def server(worker: Measures) -> Iterator[MetricsServer]:
     opened = MetricsServer(registry(worker.figures), "127.0.0.1", 0)
     yield opened
     opened.close()
-
-
-def get(url: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as reply:
-            return reply.status, reply.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def test_probes_answer_beside_the_metrics(worker: Measures) -> None:
-    why = ["events/0: 20000 records to its end"]
-    server = MetricsServer(registry(worker.figures), "127.0.0.1", 0, {"/ready": why.pop, "/live": str})
-    base = server.url.removesuffix("/metrics")
-    try:
-        assert get(f"{base}/ready") == (503, "events/0: 20000 records to its end\n")
-        assert get(f"{base}/live") == (200, "yes\n")
-        assert get(server.url)[0] == 200
-    finally:
-        server.close()
 
 
 def scrape(server: MetricsServer) -> dict[str, float]:
@@ -118,18 +96,3 @@ def test_every_metric_of_the_table_is_announced(server: MetricsServer) -> None:
         line.split()[2].removesuffix("_total") for line in text.splitlines() if line.startswith("# TYPE")
     }
     assert {PREFIX + metric.prometheus for metric in METRICS if metric.prometheus} <= announced
-
-
-def test_closing_gives_the_port_back(worker: Measures) -> None:
-    first = MetricsServer(registry(worker.figures), "127.0.0.1", 0)
-    first.close()
-    second = MetricsServer(registry(worker.figures), "127.0.0.1", first.port)
-    assert scrape(second)
-    second.close()
-
-
-def test_a_port_that_is_taken_is_the_operators_to_fix(worker: Measures) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=r"prometheus_port"):
-            MetricsServer(registry(worker.figures), "127.0.0.1", port)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels import candidates
+from stream_rec.kernels import candidates, vocabulary
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.state import Rates, Scratch, State
-from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.settings import EngineSettings
 from stream_rec.sources import factorization, item_neighbours, neighbours, popularity, ranker, transitions
 
@@ -19,18 +18,6 @@ OFF_BY_A_LINE = 16
 MAX_SESSION = 16
 ITEM_AGE_SECONDS = 86_400.0
 INITIAL_ARENA_BYTES = 1 << 16
-
-
-def _vocabulary(rows: int) -> VocabularyState:
-    return VocabularyState(
-        slots=np.zeros(1 << (2 * rows - 1).bit_length(), np.int32),
-        hashes=np.zeros(rows, np.uint64),
-        starts=np.zeros(rows, np.int64),
-        lengths=np.zeros(rows, np.int32),
-        seen=np.zeros(rows, np.float64),
-        arena=np.zeros(INITIAL_ARENA_BYTES, np.uint8),
-        scalars=np.zeros(8, np.int64),
-    )
 
 
 def n_features(settings: EngineSettings) -> int:
@@ -49,8 +36,8 @@ def empty_state(settings: EngineSettings) -> State:
     users, items = settings.max_users, settings.max_items
     longest = max(s.k for s in settings.scenarios.values())
     return State(
-        users=_vocabulary(users),
-        items=_vocabulary(items),
+        users=vocabulary.empty(users, INITIAL_ARENA_BYTES),
+        items=vocabulary.empty(items, INITIAL_ARENA_BYTES),
         generation=np.ones(items, np.uint8),
         first_seen=np.zeros(items, np.float64),
         newest=np.zeros(N_NEWEST, np.int32),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stream_rec.engine.names import n_rows, name_of
 from stream_rec.engine.state.layout import is_layout, learned
 from stream_rec.kernels.state import State
-from stream_rec.kernels.vocabulary import HAND, VocabularyState
+from stream_rec.kernels.vocabulary import VocabularyState
 
 
 def _names(v: VocabularyState) -> bytes:
@@ -40,7 +40,7 @@ def digest(
     h = xxhash.xxh3_128()
     for vocabulary in (state.users, state.items):
         h.update(_names(vocabulary))
-        h.update(np.array([vocabulary.scalars[HAND]]).tobytes())
+        h.update(vocabulary.counters["hand"].tobytes())
     for path, array in learned(state).items():
         if not is_layout(path) and not path.endswith(("users.starts", "items.starts")):
             _add(h, path, array)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from stream_rec.engine.names import n_rows
 from stream_rec.errors import ConfigError
 from stream_rec.kernels.state import State
-from stream_rec.kernels.vocabulary import ARENA_END, N_ROWS, VocabularyState
+from stream_rec.kernels.vocabulary import COUNTERS, VocabularyState
 
 Arrays = dict[str, NDArray[Any]]
 
-LAYOUT = {"slots", "arena", "scalars"}
+LAYOUT = {"slots", "arena", "counters"}
 """Arrays of a vocabulary that do not have a row per id."""
 _VOCABULARIES = ("users", "items")
 _BY_USER = ("users.", "histories.", "factors.user")
@@ -37,11 +37,11 @@ _BY_ITEM = (
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
-    """Every array of a nested tuple with its path, in order."""
+    """Every array of a nested tuple with its path, in order; records as the integers that they are made of."""
     for name, value in zip(node._fields, node, strict=True):
         here = f"{path}.{name}" if path else name
         if isinstance(value, np.ndarray):
-            yield here, value
+            yield here, value.view(np.int64) if value.dtype.names else value
         elif isinstance(value, tuple):
             yield from leaves(value, here)
 
@@ -58,7 +58,7 @@ def learned(state: State) -> Arrays:
     What is cut off is as `create.empty_state` made it, so the cost goes with what is known, not with the bounds.
     """
     taken = {"user": n_rows(state.users), "item": n_rows(state.items)}
-    ends = {f"{name}.arena": int(getattr(state, name).scalars[ARENA_END]) for name in _VOCABULARIES}
+    ends = {f"{name}.arena": int(getattr(state, name).counters["arena_end"][0]) for name in _VOCABULARIES}
     arrays = {}
     for path, array in leaves(state):
         owner = owner_of(path)
@@ -110,10 +110,18 @@ def _length(path: str, arrays: Mapping[str, NDArray[Any]], mine: NDArray[Any]) -
     owner = owner_of(path)
     name, _, field = path.partition(".")
     if owner:
-        return int(arrays[f"{owner}s.scalars"][N_ROWS]) if f"{owner}s.scalars" in arrays else -1
+        return _counted(arrays, f"{owner}s", "n_rows")
     if name in _VOCABULARIES and field == "arena":
-        return int(arrays[f"{name}.scalars"][ARENA_END]) if f"{name}.scalars" in arrays else -1
+        return _counted(arrays, name, "arena_end")
     return len(mine)
+
+
+def _counted(arrays: Mapping[str, NDArray[Any]], vocabulary: str, counter: str) -> int:
+    """A counter of a vocabulary among given arrays; -1 = it is not there."""
+    given = arrays.get(f"{vocabulary}.counters")
+    if given is None or given.dtype != np.int64 or given.shape != (len(COUNTERS.names or ()),):
+        return -1
+    return int(given.view(COUNTERS)[counter][0])
 
 
 def _room(path: str, mine: NDArray[Any]) -> int:

@@ -13,7 +13,7 @@ _OF_EVERYBODY = ("ranker.", "factors.recent", "factors.tag_", "popularity.top")
 def accounted(engine: Engine) -> dict[str, int]:
     """Bytes of all arrays: `users` and `items` grow with their bounds, `other` does not."""
     joins = sum(array.nbytes for array in engine.attribution.arrays().values())
-    sizes = {"users": 0, "items": 0, "other": joins + engine.repeats.nbytes()}
+    sizes = {"users": 0, "items": 0, "other": joins + engine.deduplication.nbytes()}
     for path, array in leaves(engine.state):
         if path.startswith(_OF_USERS):
             sizes["users"] += array.nbytes

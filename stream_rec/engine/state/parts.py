@@ -7,49 +7,52 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from stream_rec.engine.dedup import Repeats
-from stream_rec.engine.state import layout
+from stream_rec.engine.dedup import Deduplication
+from stream_rec.engine.state import layout, older
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.state import State
 
-STATE, INDEX, ATTRIBUTION, REPEATS = "state.", "index.", "attribution.", "repeats."
+STATE, INDEX, ATTRIBUTION, DEDUPLICATION = "state.", "index.", "attribution.", "deduplication."
 """Beginnings of the arrays' names."""
 
 
-def arrays(state: State, vectors: VectorIndex, attribution: Attribution, repeats: Repeats) -> layout.Arrays:
+def arrays(
+    state: State, vectors: VectorIndex, attribution: Attribution, deduplication: Deduplication
+) -> layout.Arrays:
     """Everything that was learned."""
     named = {STATE + name: array for name, array in layout.learned(state).items()}
-    return named | beside(vectors, attribution, repeats)
+    return named | beside(vectors, attribution, deduplication)
 
 
-def beside(vectors: VectorIndex, attribution: Attribution, repeats: Repeats) -> layout.Arrays:
+def beside(vectors: VectorIndex, attribution: Attribution, deduplication: Deduplication) -> layout.Arrays:
     """Everything but the state."""
     named = {INDEX + name: array for name, array in vectors.arrays().items()}
     named |= {ATTRIBUTION + name: array for name, array in attribution.arrays().items()}
-    return named | {REPEATS + name: array for name, array in repeats.arrays().items()}
+    return named | {DEDUPLICATION + name: array for name, array in deduplication.arrays().items()}
 
 
 def restored(
     state: State,
     vectors: VectorIndex,
     attribution: Attribution,
-    repeats: Repeats,
+    deduplication: Deduplication,
     given: Mapping[str, NDArray[Any]],
 ) -> State:
-    """Put what `arrays` gave into empty parts, in place; the state that holds it.
+    """Put what `arrays` gave, in this release or an older one, into empty parts, in place; the state that holds it.
 
     Raises:
         ConfigError: it does not fit; nothing is changed then.
     """
+    given = older.renamed(given)
     of_state, of_index = _part(given, STATE), _part(given, INDEX)
-    of_attribution, of_repeats = _part(given, ATTRIBUTION), _part(given, REPEATS)
+    of_attribution, of_deduplication = _part(given, ATTRIBUTION), _part(given, DEDUPLICATION)
     layout.check(state, of_state)
     attribution.check(of_attribution)
-    repeats.check(of_repeats)
+    deduplication.check(of_deduplication)
     vectors.restore(of_index)
     attribution.load(of_attribution)
-    repeats.load(of_repeats)
+    deduplication.load(of_deduplication)
     return layout.fill(state, of_state)
 
 

@@ -10,7 +10,7 @@ from stream_rec.engine.names import n_rows
 from stream_rec.engine.state.layout import leaves
 from tests.engine.worlds import click, engine, learn, random_log
 
-MEMORY = {"slots", "starts", "arena", "scalars"}
+MEMORY = {"slots", "starts", "arena", "counters"}
 """Where ids lie is no part of what is known."""
 PATHS = [path for path, _ in leaves(engine().state)]
 
@@ -45,7 +45,7 @@ def _flip(array: np.ndarray, at: int) -> None:
 def test_joins_of_impressions_count() -> None:
     e = learned()
     before = e.digest()
-    e.attribution.state.marks[0] += 1
+    e.attribution.state.counters["next_exposure"] += 1
     assert e.digest() != before
 
 

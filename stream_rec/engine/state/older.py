@@ -1,0 +1,40 @@
+"""Arrays as older releases wrote them into snapshots, under their present names and forms.
+
+A name that an array no longer has is listed here for as long as snapshots with it are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.kernels.attribution_state import COUNTERS as ATTRIBUTION_COUNTERS
+from stream_rec.kernels.shown import TOTALS
+from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
+
+_RECORDS: Mapping[str, tuple[str, np.dtype[Any]]] = {
+    "state.users.scalars": ("state.users.counters", VOCABULARY_COUNTERS),
+    "state.items.scalars": ("state.items.counters", VOCABULARY_COUNTERS),
+    "attribution.marks": ("attribution.counters", ATTRIBUTION_COUNTERS),
+    "attribution.items.marks": ("attribution.items.totals", TOTALS),
+}
+"""Integers by place that have names now, in the same order; spare ones stood behind them."""
+_RENAMED = {"attribution.cells.marks": "attribution.cells.next_number"}
+
+
+def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays of a snapshot by their present names; those of this release are left as they are."""
+    named: dict[str, NDArray[Any]] = {}
+    for name, array in given.items():
+        if name in _RECORDS:
+            present, record = _RECORDS[name]
+            named[present] = array[: len(record.names or ())]
+        elif name.startswith("repeats."):
+            partition, _, field = name.removeprefix("repeats.").partition(".")
+            named[f"deduplication.{partition}.{'n_taken' if field == 'marks' else field}"] = array
+        else:
+            named[_RENAMED.get(name, name)] = array
+    return named

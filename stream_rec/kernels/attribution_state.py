@@ -1,0 +1,104 @@
+"""What the join of impressions and interactions holds: rings of records, the columns of the sums, the counters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.kernels.shown import Cells, ItemCounts
+
+CONVERSION, DWELL, JOINED = 1, 2, 4
+"""Bits of an interaction's kind; JOINED = it has been credited to an impression."""
+CLICKED, CONVERTED = 1, 2
+"""Bits of a place: what has been credited to it."""
+
+(
+    IMPRESSIONS,
+    PLACES,
+    CLICKED_IMPRESSIONS,
+    CLICKED_PLACES,
+    CLICK_RANKS,
+    CONVERSIONS,
+    VALUED_CONVERSIONS,
+    CONVERSION_VALUE,
+    DWELLS,
+    DWELL_SECONDS,
+    NOVELTY_BITS,
+    CUT_SHORT,
+) = range(12)
+"""Columns of a cell's sums."""
+N_SUMS = 12
+
+COUNTERS = np.dtype(
+    [
+        ("next_exposure", np.int64),  # number of the next impression
+        ("oldest_exposure", np.int64),  # number of the oldest one that is still open
+        ("next_place", np.int64),  # number of the next place
+        ("next_interaction", np.int64),  # number of the next interaction
+        ("lost_outcomes", np.int64),  # outcomes whose impression's cell was already overwritten
+    ]
+)
+"""Where the rings stand. Numbers grow for ever."""
+
+EXPOSURE = np.dtype(
+    [
+        ("user", np.uint64),  # hash
+        ("ts", np.float64),
+        ("before", np.int64),  # chain
+        ("signature", np.uint64),  # one bit per item: says at once that most items are not there
+        ("first", np.int64),  # number of its first place in the ring of places
+        ("cell", np.int64),  # number of the cell it is counted in
+        ("length", np.int32),  # places
+        ("clicked", np.int32),  # 1 = some place was clicked
+    ]
+)
+"""An open impression; what a walk along a chain reads stands together, for the sake of the processor's cache."""
+
+INTERACTION = np.dtype(
+    [
+        ("user", np.uint64),  # hash
+        ("ts", np.float64),
+        ("before", np.int64),  # chain
+        ("item", np.uint32),  # fingerprint
+        ("value", np.float32),  # NaN = none
+        ("kind", np.int64),  # bits CONVERSION, DWELL, JOINED
+    ]
+)
+"""An interaction that an impression may still be joined with."""
+
+
+class Ring(NamedTuple):
+    """Entries with B hash chains by user.
+
+    Attributes:
+        entries: EXPOSURE or INTERACTION [n].
+        heads: int64 [B], B a power of two.
+    """
+
+    entries: NDArray[np.void]
+    heads: NDArray[np.int64]
+
+
+class Places(NamedTuple):
+    """Ring of the places of all open impressions.
+
+    Attributes:
+        item: uint32 [p], fingerprint.
+        done: uint8 [p], bits CLICKED, CONVERTED.
+    """
+
+    item: NDArray[np.uint32]
+    done: NDArray[np.uint8]
+
+
+class AttributionState(NamedTuple):
+    """All of it; `counters` is COUNTERS [1]."""
+
+    exposures: Ring
+    places: Places
+    interactions: Ring
+    items: ItemCounts
+    cells: Cells
+    counters: NDArray[np.void]

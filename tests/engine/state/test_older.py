@@ -1,0 +1,51 @@
+"""A snapshot that an older release wrote is read: nothing is lost, and the engine goes on from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.engine import Engine
+from stream_rec.engine.state.older import renamed
+from tests.engine.worlds import engine, learn, random_log
+
+SNAPSHOT = Path(__file__).with_name("written_by_ec9fab2.npz")
+"""Arrays of an engine with these bounds that had learned 400 records."""
+
+
+def restored() -> tuple[Engine, dict[str, NDArray[np.generic]]]:
+    with np.load(SNAPSHOT) as held:
+        arrays = {name: held[name] for name in held.files}
+    position = {(topic, part): offset for topic, part, offset in json.loads(str(arrays.pop("position")))}
+    e = engine(max_users=16, max_items=24, history_length=8)
+    e.restore(arrays, position)
+    return e, arrays
+
+
+def test_its_arrays_are_those_that_were_written() -> None:
+    e, arrays = restored()
+    now = {name: array.copy() for name, array in e.snapshot().items()}
+    assert now.keys() == renamed(arrays).keys()
+    for name, array in renamed(arrays).items():
+        assert now[name].dtype == array.dtype, name
+        assert now[name].tobytes() == array.tobytes(), name
+
+
+def test_what_was_counted_by_place_is_counted_by_name() -> None:
+    e, arrays = restored()
+    assert e.stats()["evicted_users"] == arrays["state.users.scalars"][4] > 0
+    assert e.stats()["evicted_items"] == arrays["state.items.scalars"][4] > 0
+    assert e.stats()["counted_items"] == arrays["attribution.items.marks"][2] > 0
+    ids = [arrays[f"repeats.{partition}.marks"][0] for partition in range(3)]
+    assert e.stats()["event_ids"] == sum(ids) > 0
+
+
+def test_the_engine_learns_on() -> None:
+    e, _ = restored()
+    before = e.n_learned
+    learn(e, random_log(7, 800, users=30, items=40)[400:])
+    assert e.n_learned > before
+    assert any(e.recommend(["u1", "somebody new"], k=5).items)
