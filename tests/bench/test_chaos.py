@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from stream_rec.bench.chaos.faults import broker_restart, kill, plan
+from stream_rec.bench.chaos.deck import plan
+from stream_rec.bench.chaos.process_faults import kill
 from stream_rec.bench.chaos.run import Chaos, Outcome, play
+from stream_rec.bench.chaos.server_faults import broker_restart
 from stream_rec.bench.chaos.slate_watch import SlateWatch
 from stream_rec.bench.chaos.tally import Tally
 from stream_rec.bench.chaos.verdict import compare
@@ -22,7 +24,7 @@ from tests.kafka import need_a_jvm
 from tests.waiting import wait_until
 
 TINY = EngineSettings(max_users=64, max_items=64)
-KILL_STOP_EMPTY_ZOMBIE_RESTART = 99
+KILL_STOP_EMPTY_ZOMBIE_RESTART = 750
 """A seed whose first five faults are those."""
 
 Event = tuple[int, str, str, str]
@@ -98,11 +100,11 @@ def test_the_tally_comes_back_with_a_snapshot() -> None:
 def test_a_plan_is_fixed_by_its_seed_begins_with_a_kill_and_restarts_only_a_broker_that_keeps_its_log() -> (
     None
 ):
-    faults = list(plan(60, 7, keeps_log=True))
-    assert faults == list(plan(60, 7, keeps_log=True))
+    faults = list(plan(60, 7, is_kafka=True))
+    assert faults == list(plan(60, 7, is_kafka=True))
     assert faults[0] is kill
     assert broker_restart in faults
-    assert broker_restart not in list(plan(60, 7, keeps_log=False))
+    assert broker_restart not in list(plan(60, 7, is_kafka=False))
 
 
 @pytest.fixture

@@ -64,14 +64,16 @@ class Member:
 
     def testimony(self) -> Testimony | None:
         """What it has learned; None when it does not answer."""
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
-                asked.settimeout(_ANSWER_SECONDS)
-                asked.connect(str(self._socket))
-                raw = b"".join(iter(lambda: asked.recv(1 << 16), b""))
-        except OSError:
-            return None
+        raw = self._asked("testimony")
         return msgspec.json.decode(raw, type=Testimony) if raw else None
+
+    def jump(self, seconds: float) -> None:
+        """Its wall clock is off by so much from now on."""
+        self._asked(f"jump {seconds}")
+
+    def says(self, words: str) -> bool:
+        """Are these words in its log?"""
+        return words in self.log_path.read_text(errors="replace")
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -84,6 +86,17 @@ class Member:
     def bury(self) -> int:
         """The exit code of one that has ended."""
         return self._process.stop()
+
+    def _asked(self, line: str) -> bytes:
+        """The answer to a line; empty when there is none."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
+                asked.settimeout(_ANSWER_SECONDS)
+                asked.connect(str(self._socket))
+                asked.sendall(line.encode() + b"\n")
+                return b"".join(iter(lambda: asked.recv(1 << 16), b""))
+        except OSError:
+            return b""
 
     def pause(self) -> None:
         """SIGSTOP."""

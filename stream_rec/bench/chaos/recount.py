@@ -82,7 +82,11 @@ class Recount(threading.Thread):
         partition, offset = message.partition(), message.offset()
         if offset < self._next[partition]:
             raise Unavailable("kafka", f"events/{partition} was read at {offset} again")
-        event = _decode(message.value())
+        try:
+            event = _decode(message.value())
+        except msgspec.MsgspecError:  # a bad message: the workers set it aside
+            self._next[partition] = offset + 1
+            return
         ids = self._ids[partition]
         with self._held:
             self._next[partition] = offset + 1

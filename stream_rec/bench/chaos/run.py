@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_rec.bench.chaos.faults import Times, plan
+from stream_rec.bench.chaos.deck import plan
+from stream_rec.bench.chaos.process_faults import Times
 from stream_rec.bench.chaos.scene import Found, Scene, open_scene
 from stream_rec.bench.chaos.witnessed import NO_MUTATION
 from stream_rec.bench.harness import Figures, Say
@@ -100,7 +101,12 @@ def play(settings: Settings, say: Say, chaos: Chaos, mutation: str = NO_MUTATION
     ) as scene:
         times, done = Times(), 0
         scene.settle("before the first fault")
-        for fault in plan(chaos.faults, chaos.seed, keeps_log=chaos.broker == "kafka"):
+        if not scene.disk.is_small:
+            say("no small disk can be mounted here (root, Linux): `disk full` is left out")
+        deck = plan(
+            chaos.faults, chaos.seed, is_kafka=chaos.broker == "kafka", small_disk=scene.disk.is_small
+        )
+        for fault in deck:
             if scene.found.violations:
                 break
             done += 1

@@ -8,11 +8,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from stream_rec.bench.chaos.disk import Disk
 from stream_rec.bench.chaos.member import Member
 from stream_rec.bench.chaos.recount import Recount
+from stream_rec.bench.chaos.redis_pair import RedisPair
 from stream_rec.bench.chaos.slate_watch import Mark, SlateWatch
 from stream_rec.bench.chaos.tally import Testimony
 from stream_rec.bench.chaos.traffic import USERS, Traffic
@@ -24,8 +26,9 @@ from stream_rec.clock import Clock, SystemClock
 from stream_rec.embedded.stack import Broker, Stack, start_stack, without_addresses
 from stream_rec.embedded.worker import READY_SECONDS
 from stream_rec.errors import StreamRecError
+from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.schemas.topics import FOLLOWED
-from stream_rec.settings import Settings, SnapshotSettings
+from stream_rec.settings import JournalSettings, Settings, SnapshotSettings
 
 RECOVERY_SECONDS = 120.0
 """After a fault, all must be well again by then."""
@@ -39,6 +42,7 @@ _POLL_SECONDS = 0.1
 _SMALL = {"max_users": 4096, "max_items": 1024}
 """Bounds of the engines: above the traffic's numbers, so that nobody is evicted, whose history would be forgotten."""
 _SNAPSHOTS = {"every_events": 500, "min_seconds": 10.0}
+_JOURNAL_BYTES = 8 << 20
 
 
 class NotWell(StreamRecError):
@@ -71,21 +75,41 @@ class Scene:
 
     Args:
         stack: the servers.
-        folder: takes snapshots, sockets and logs.
+        folder: takes sockets and logs.
+        disk: takes snapshots and journals.
+        redis: behind the stack's address.
         seed: of everything that is random.
         rate: events per second.
         mutation: of the workers' engines, or `none`.
         say: takes progress.
+
+    Attributes:
+        trimmed: first offsets of `events` that were not deleted, by partition; empty = nothing was.
     """
 
-    def __init__(self, stack: Stack, folder: Path, seed: int, rate: float, mutation: str, say: Say) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        folder: Path,
+        disk: Disk,
+        redis: RedisPair,
+        *,
+        seed: int,
+        rate: float,
+        mutation: str,
+        say: Say,
+    ) -> None:
         self.stack = stack
+        self.folder = folder
+        self.disk = disk
+        self.redis = redis
+        self.trimmed: dict[int, int] = {}
         self.rng = random.Random(seed)
         self.clock: Clock = SystemClock()
         self.say = say
         self.found = Found()
         self.members: list[Member] = []
-        self._folder = folder
+        self._engine = stack.settings.engine
         self._mutation = mutation
         self._n_started = 0
         bus = stack.settings.bus
@@ -100,17 +124,42 @@ class Scene:
 
     # ---- workers ----
 
-    def start_worker(self) -> Member:
-        """One more, from the newest snapshot or from the log's beginning."""
-        self._n_started += 1
-        anew = self.rng.random() >= FROM_SNAPSHOT and self.traffic.n < SHORT_LOG
-        url = "" if anew else str(self._folder / "snapshots")
-        settings = self.stack.settings.model_copy(
-            update={"snapshot": SnapshotSettings(url=url, **_SNAPSHOTS)}
-        )
-        member = Member(f"worker-{self._n_started}", settings, self._mutation, self._folder)
+    def start_worker(self, *, from_snapshot: bool = False) -> Member:
+        """One more, from the newest snapshot or from the log's beginning, as far as that is still there."""
+        anew = self.rng.random() >= FROM_SNAPSHOT and self.traffic.n < SHORT_LOG and not self.trimmed
+        settings = self.settings if from_snapshot or not anew else _without_snapshots(self.settings)
+        member = self.make_worker(settings)
         self.members.append(member)
         return member
+
+    def make_worker(self, settings: Settings) -> Member:
+        """A worker that is nobody's member yet."""
+        self._n_started += 1
+        return Member(f"worker-{self._n_started}", settings, self._mutation, self.folder)
+
+    @property
+    def settings(self) -> Settings:
+        """Of workers that are started now."""
+        return self.stack.settings.model_copy(
+            update={
+                "engine": self._engine,
+                "snapshot": SnapshotSettings(url=str(self.disk.folder / "snapshots"), **_SNAPSHOTS),
+                "journal": JournalSettings(
+                    folder=str(self.disk.folder / "journal"), max_bytes=_JOURNAL_BYTES
+                ),
+            }
+        )
+
+    @property
+    def snapshots(self) -> SnapshotStore:
+        """What workers start from."""
+        return SnapshotStore(self.settings.snapshot)
+
+    def raise_bounds(self, users: int, items: int) -> None:
+        """Workers that are started from now on have room for so many more."""
+        now = self._engine
+        larger = {"max_users": now.max_users + users, "max_items": now.max_items + items}
+        self._engine = now.model_copy(update=larger)
 
     def kill_all(self) -> None:
         """The end."""
@@ -118,6 +167,10 @@ class Scene:
             member.kill()
 
     # ---- being well ----
+
+    def pause(self, at_least: float, at_most: float) -> None:
+        """Let some time pass, by the seed."""
+        time.sleep(self.rng.uniform(at_least, at_most))
 
     def wait(self, reason: Callable[[], str], seconds: float) -> None:
         """Until there is no reason any more why all is not well.
@@ -208,6 +261,10 @@ class Scene:
             self.start_worker()
 
 
+def _without_snapshots(settings: Settings) -> Settings:
+    return settings.model_copy(update={"snapshot": SnapshotSettings(url="", **_SNAPSHOTS)})
+
+
 def why_not_fresh(mark: Mark) -> str:
     """Partitions that have no slate of a new event yet."""
     return f"no slate of new events of partitions {mark.late}" if mark.late else ""
@@ -232,7 +289,12 @@ def open_scene(
     try:
         with ExitStack() as ending:
             stack = ending.enter_context(start_stack(private, broker=broker, log_dir=folder))
-            scene = Scene(stack, folder, seed, rate, mutation, say)
+            assert stack.redis is not None
+            redis = ending.enter_context(RedisPair(stack.redis, folder))
+            store = stack.settings.store.model_copy(update={"url": redis.url})
+            stack = replace(stack, settings=stack.settings.model_copy(update={"store": store}))
+            disk = ending.enter_context(Disk(folder / "disk"))
+            scene = Scene(stack, folder, disk, redis, seed=seed, rate=rate, mutation=mutation, say=say)
             for _ in range(workers):
                 scene.start_worker()
             ending.callback(scene.kill_all)

@@ -3,7 +3,8 @@
     python -m stream_rec.bench.chaos.worker SOCKET MUTATION --set KEY=VALUE ...
 
 An ordinary worker, but its engine is a `WitnessedEngine`; MUTATION spoils it, `none` does not. Whoever connects to the
-Unix socket is told what the engine has learned, as JSON.
+Unix socket says one line: `testimony` is answered by what the engine has learned, as JSON; `jump SECONDS` sets the
+worker's wall clock off by so much.
 """
 
 from __future__ import annotations
@@ -16,8 +17,19 @@ import msgspec
 
 from stream_rec import logs
 from stream_rec.bench.chaos.witnessed import MUTATIONS, WitnessedEngine
+from stream_rec.clock import SystemClock
 from stream_rec.consumers.worker import run
 from stream_rec.settings import EngineSettings, MeasureSettings, load
+
+
+class JumpyClock(SystemClock):
+    """The machine's clock, as it is after somebody has set it wrong."""
+
+    off_seconds = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch, and what it is off."""
+        return super().now() + self.off_seconds
 
 
 class Witness:
@@ -26,16 +38,24 @@ class Witness:
     Args:
         path: of the socket.
         kind: of the engine.
+
+    Attributes:
+        clock: the worker's.
     """
 
     def __init__(self, path: str, kind: type[WitnessedEngine]) -> None:
         self._kind = kind
         self._engine: WitnessedEngine | None = None
+        self.clock = JumpyClock()
         witness = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                self.wfile.write(witness.answer())
+                word, _, seconds = self.rfile.readline().decode().strip().partition(" ")
+                if word == "jump":
+                    witness.clock.off_seconds = float(seconds)
+                else:
+                    self.wfile.write(witness.answer())
 
         server = socketserver.UnixStreamServer(path, Handler)
         threading.Thread(target=server.serve_forever, name="witness", daemon=True).start()
@@ -56,7 +76,7 @@ def main() -> int:
     path, mutation, *flags = sys.argv[1:]
     settings, _ = load(flags=[word for word in flags if word != "--set"])
     witness = Witness(path, MUTATIONS.get(mutation, WitnessedEngine))
-    return run(settings, make_engine=witness.make_engine)
+    return run(settings, clock=witness.clock, make_engine=witness.make_engine)
 
 
 if __name__ == "__main__":
