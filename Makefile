@@ -1,6 +1,6 @@
 # `make` shows what there is. Every target that needs the virtual environment makes it first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos soak docs peers ci clean
+.PHONY: help setup demo test check chaos soak docs peers against ci clean
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -44,6 +44,9 @@ docs: $(READY) ## renew what is generated in docs/
 peers: $(READY) ## other recommenders beside ours on the same events (docs/peers.md); ARGS="--data NAME --events N"
 	@sh scripts/setup_peers.sh $(VENV)
 	@$(VENV)/bin/python -m bench.peers $(or $(ARGS),--data movielens-100k --exclude-seen)
+
+against: $(READY) ## engine and pipeline beside those of an earlier revision: make against REV=v0.1.0 (half an hour)
+	@$(VENV)/bin/python -m bench.against $(REV) $(ARGS)
 
 ci: ## what CI runs: check, then test, with nothing skipped
 	@bash .ci/run
