@@ -1,48 +1,150 @@
-"""What is done with the records of one topic: one handler each, which knows neither Faust nor Kafka."""
+"""What is done with the records of one topic: one handler each, which knows neither Faust nor Kafka.
+
+A batch goes `decode -> learn -> write -> measure`; each step takes what the one before it returned.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from stream_rec.bus.batch import Fetched
-from stream_rec.consumers.output.emitter import Receipt
+from stream_rec.clock import Clock
+from stream_rec.consumers.output.dead_letters import count_unusable, dead_letters
+from stream_rec.consumers.output.emitter import Emitter, Outgoing, Receipt
+from stream_rec.consumers.runtime.stage_times import StageTimes
 from stream_rec.engine.engine import Engine
+from stream_rec.feedback.measures import Measures
+from stream_rec.schemas.columns import Decoded, Span
+from stream_rec.schemas.reading import Messages
 from stream_rec.schemas.records import TopicName
+from stream_rec.settings import IngestSettings
 
-Work = TypeVar("Work")
+
+class Published(Protocol):
+    """A batch whose results are on their way."""
+
+    @property
+    def receipt(self) -> Receipt:
+        """For what was published."""
+        ...
 
 
-class Handler(Protocol[Work]):
+DecodedT = TypeVar("DecodedT")
+LearnedT = TypeVar("LearnedT")
+WrittenT = TypeVar("WrittenT", bound=Published)
+
+
+class Handler(Protocol[DecodedT, LearnedT, WrittenT]):
     """What is done with the batches of one topic."""
 
-    def decode(self, fetched: Fetched) -> Work:
+    def decode(self, fetched: Fetched, /) -> DecodedT:
         """Read the batch. Main thread; does not wait."""
 
-    def learn(self, engine: Engine, work: Work) -> None:
+    def learn(self, engine: Engine, decoded: DecodedT, /) -> LearnedT:
         """All that the engine does for the batch. Engine's thread.
 
         Raises:
-            GapError: the engine misses events before the batch; nothing was learned.
+            GapError: the engine misses records before the batch; nothing was learned.
         """
 
-    async def write(self, work: Work, stop: asyncio.Event, /) -> Receipt:
-        """Write results. Main thread; called in log order, one batch at a time.
-
-        Returns:
-            For what was published.
+    async def write(self, learned: LearnedT, stop: asyncio.Event, /) -> WrittenT:
+        """Write and publish results. Main thread; called in log order, one batch at a time.
 
         Raises:
             WaitEnded: the stop came before it was done.
         """
 
-    def measure(self, work: Work) -> None:
+    def measure(self, written: WrittenT, /) -> None:
         """All is written and published. Engine's thread; in order within a partition."""
 
-    def relearn(self, engine: Engine, fetched: Fetched) -> None:
+    def relearn(self, engine: Engine, fetched: Fetched, /) -> None:
         """Learn from a batch that others have served: nothing is written or measured. Engine's thread."""
 
 
-Handlers = Mapping[TopicName, Handler[Any]]
+Handlers = Mapping[TopicName, Handler[Any, Any, Any]]
 """By topic, without the prefix."""
+
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch(Generic[Batch]):
+    """A batch whose records have been read.
+
+    Attributes:
+        n_records: number of records fetched, good or bad.
+        decoded: the good ones, and the reason against each of the others.
+        span: place in the log.
+        times: seconds spent in each stage so far.
+    """
+
+    n_records: int
+    decoded: Decoded[Batch]
+    span: Span
+    times: StageTimes
+
+    @property
+    def batch(self) -> Batch:
+        """The good records."""
+        return self.decoded.batch
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedBatch(Generic[Batch]):
+    """A batch that the engine has learned, and that asks for no answer of the engine's."""
+
+    decoded: DecodedBatch[Batch]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBatch(Generic[Batch]):
+    """A batch whose results are written, and published or on their way."""
+
+    decoded: DecodedBatch[Batch]
+    receipt: Receipt
+
+
+Codec = Callable[[Messages, Span, IngestSettings], Decoded[Batch]]
+"""Reads a batch of raw messages (stream_rec.schemas.codec)."""
+
+Until = Callable[..., Awaitable[Any]]
+"""`store.waiting.until_available` with its settings and clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerContext:
+    """What every handler works with.
+
+    Attributes:
+        rules: what is let in.
+        emitter: publishes results and dead letters.
+        measures: figures of what was served; touched in the engine's thread only.
+        until: waits for a server that is away.
+        clock: processing time.
+    """
+
+    rules: IngestSettings
+    emitter: Emitter
+    measures: Measures
+    until: Until
+    clock: Clock
+
+    def decode(self, codec: Codec[Batch], fetched: Fetched, topic: TopicName) -> DecodedBatch[Batch]:
+        """What the topic's codec reads from a batch, timed as the stage `ingest`."""
+        times, span = StageTimes(), fetched.span(topic)
+        with times.stage("ingest"):
+            decoded = codec(fetched, span, self.rules)
+        return DecodedBatch(len(fetched), decoded, span, times)
+
+    async def publish(self, decoded: DecodedBatch[Any], records: Sequence[Outgoing] = ()) -> Receipt:
+        """Publish these records, and a dead letter for everything that was rejected."""
+        letters = dead_letters(decoded.span, decoded.decoded.rejected, self.rules)
+        return await self.emitter.send([*records, *letters])
+
+    def measure(self, decoded: DecodedBatch[Any]) -> None:
+        """Count what was rejected, and report the time that each stage took. Engine's thread."""
+        count_unusable(self.measures, decoded.span, decoded.decoded)
+        decoded.times.report(self.measures, decoded.span, decoded.n_records)

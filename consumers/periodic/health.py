@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 from stream_rec import logs
 from stream_rec.clock import Clock
+from stream_rec.consumers.replication.progress import Distance
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
-from stream_rec.schemas.records import TopicName
 
 PULSE_SECONDS = 1.0
 
-Distance = tuple[TopicName, int, int | None]
-"""(topic, partition, records to its end; None = not known yet)."""
+
+class Watched(Protocol):
+    """How far the worker is; `replication.progress.Progress` is one."""
+
+    @property
+    def joined(self) -> bool:
+        """Has the worker begun with a first assignment."""
+        ...
+
+    def distances(self) -> Iterable[Distance]:
+        """Of all partitions."""
+        ...
 
 
 class Health:
@@ -26,28 +37,18 @@ class Health:
     for a moment after every rebalance, keeps a worker from becoming ready, but not from being it.
 
     Args:
-        within_records: see above.
-        within_seconds: turned so lately is alive.
+        within_records: the distance up to which a worker is ready.
+        within_seconds: the silence up to which it is alive.
         engine: asked for a sign of life.
-        joined: has the worker begun with a first assignment.
-        distances: of all partitions.
         clock: for the sign of life.
     """
 
     def __init__(
-        self,
-        within_records: int,
-        within_seconds: float,
-        engine: EngineThread[Engine],
-        joined: Callable[[], bool],
-        distances: Callable[[], Iterable[Distance]],
-        clock: Clock,
+        self, within_records: int, within_seconds: float, engine: EngineThread[Engine], clock: Clock
     ) -> None:
         self._within_records = within_records
         self._within_seconds = within_seconds
         self._engine = engine
-        self._joined = joined
-        self._distances = distances
         self._clock = clock
         self._turned = clock.monotonic()
         self._not_ready = "not in the group yet"
@@ -62,27 +63,31 @@ class Health:
         """Why the worker is not ready."""
         return self._not_ready
 
-    async def run(self) -> None:
-        """Look after itself until cancelled."""
+    async def watch(self, progress: Watched) -> None:
+        """Look after the worker until cancelled."""
         while True:
-            await self._engine.ask(lambda _: None)
+            await self._engine.ask(_nothing)
             self._turned = self._clock.monotonic()
-            self._look()
+            self._look(progress)
             await asyncio.sleep(PULSE_SECONDS)
 
-    def _look(self) -> None:
-        before, self._not_ready = self._not_ready, self._why_not()
+    def _look(self, progress: Watched) -> None:
+        before, self._not_ready = self._not_ready, self._why_not(progress)
         if before and not self._not_ready:
             self._log.info("ready")
         elif self._not_ready and not before:
             self._log.warning("not ready any more", why=self._not_ready)
 
-    def _why_not(self) -> str:
-        if not self._joined():
+    def _why_not(self, progress: Watched) -> str:
+        if not progress.joined:
             return "not in the group yet"
-        for name, partition, distance in self._distances():
+        for name, partition, distance in progress.distances():
             if distance is None and self._not_ready:
                 return f"{name}/{partition}: its end is not known yet"
             if distance is not None and distance > self._within_records:
                 return f"{name}/{partition}: {distance} records to its end"
         return ""
+
+
+def _nothing(_: Engine) -> None:
+    """Done as soon as the engine's thread comes to it."""

@@ -1,4 +1,4 @@
-"""What a worker does from time to time, beside its batches."""
+"""Periodic work of a worker, beside its batches."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from stream_rec import logs
+from stream_rec.consumers.runtime.shutdown import Shutdown
 from stream_rec.errors import Unavailable
 
 
-class Rounds:
+class Scheduler:
     """Repeats steps until the worker stops.
 
     Args:
         ready: nothing begins before it is set.
-        stopping: ends everything.
-        fail: called with a bug.
+        shutdown: ends everything; told of a bug.
     """
 
-    def __init__(
-        self, ready: asyncio.Event, stopping: asyncio.Event, fail: Callable[[BaseException], None]
-    ) -> None:
+    def __init__(self, ready: asyncio.Event, shutdown: Shutdown) -> None:
         self._ready = ready
-        self._stopping = stopping
-        self._fail = fail
+        self._stopping = shutdown.stopping
+        self._fail = shutdown.fail
         self._tasks: list[asyncio.Task[None]] = []
         self._log = logs.get("worker")
 
     def every(
         self, seconds: float, step: Callable[[], Awaitable[object]], wake: asyncio.Event | None = None
     ) -> None:
-        """Do a step so often, and when woken; if a server does not answer, it skips a turn."""
+        """Do a step every so many seconds, and when woken; if a server does not answer, it skips a turn."""
         self._tasks.append(asyncio.create_task(self._repeat(seconds, step, wake or asyncio.Event())))
 
     async def end(self, seconds: float) -> None:

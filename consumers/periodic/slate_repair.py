@@ -11,61 +11,133 @@ from numpy.typing import NDArray
 
 from stream_rec import logs
 from stream_rec.clock import Clock
-from stream_rec.consumers.handlers.events import TOPIC, EventsHandler
+from stream_rec.consumers.handlers.as_of_table import AsOfTable
+from stream_rec.consumers.output.slate_encoder import SlateEncoder
+from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.active import active_rows, user_ids
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback.measures import Measures
 from stream_rec.kernels.murmur2 import partition_of
 from stream_rec.schemas.columns import IdColumn
-from stream_rec.settings import EngineSettings, StoreSettings
+from stream_rec.schemas.records import TopicName
+from stream_rec.settings import StoreSettings
 from stream_rec.store.encoding import EncodedSlate
 from stream_rec.store.markers import Markers, Rewrite
 from stream_rec.store.rate import RateLimiter
 from stream_rec.store.slates import SlateStore
 
+_TOPIC: TopicName = "events"
 _SLICE = 32
 """Users ranked at once: events do not wait longer than for so many."""
 
 
-class Rewriter:
+class ActiveSlates:
+    """Makes slates of users who were active lately, without waiting for an event of theirs.
+
+    Args:
+        engine: who is active, and their rankings.
+        encoder: encodes the rankings.
+        as_of: the last event learned from each partition.
+        table: which partition a user belongs to.
+        measures: told of what is written again; touched in the engine's thread only.
+    """
+
+    def __init__(
+        self,
+        engine: EngineThread[Engine],
+        encoder: SlateEncoder,
+        as_of: AsOfTable,
+        table: PartitionTable,
+        measures: Measures,
+    ) -> None:
+        self._engine = engine
+        self._encoder = encoder
+        self._as_of = as_of
+        self._table = table
+        self._measures = measures
+
+    async def rows(self, within_seconds: float) -> NDArray[np.int32]:
+        """User rows with an event in the last so many seconds of event time, latest first."""
+        return await self._engine.ask(partial(_active, within_seconds))
+
+    async def make(self, rows: NDArray[np.int32], partitions: Collection[int]) -> list[EncodedSlate]:
+        """Slates of those of these users who belong to these partitions of `events`."""
+        return await self._engine.ask(partial(self._make, rows, partitions))
+
+    async def count(self, slates: Collection[EncodedSlate]) -> None:
+        """These have been written again."""
+        await self._engine.ask(partial(self._count, slates))
+
+    def _make(
+        self, rows: NDArray[np.int32], partitions: Collection[int], engine: Engine
+    ) -> list[EncodedSlate]:
+        users = user_ids(engine, rows)
+        homes = self._partitions_of(users)
+        slates: list[EncodedSlate] = []
+        for partition in partitions:
+            as_of = self._as_of.of(partition)
+            mine = [user for user, home in zip(users, homes, strict=True) if home == partition]
+            if as_of is not None and mine:
+                slates += self._encoder.encode(mine, self._encoder.rank(engine, mine), as_of)
+        return slates
+
+    def _count(self, slates: Collection[EncodedSlate], _: Engine) -> None:
+        homes = self._partitions_of([slate.user_id for slate in slates])
+        for partition, n in zip(*np.unique(homes, return_counts=True), strict=True):
+            self._measures.add(_TOPIC, int(partition), "slates_rewritten", int(n), int(n))
+
+    def _partitions_of(self, users: list[str]) -> list[int]:
+        return partition_of(IdColumn.of(users), self._table.count(_TOPIC)).tolist()  # type: ignore[no-any-return]
+
+
+def _active(within_seconds: float, engine: Engine) -> NDArray[np.int32]:
+    return active_rows(engine, within_seconds)
+
+
+class SlateRepair:
     """Looks whether Redis still has what was written to it, and writes again what it lost.
 
     Args:
-        store: time to live and rate.
-        engine_settings: the scenarios.
-        engine: who is active, and their slates.
-        events: encodes slates, knows up to where they know.
-        slates: where they go.
-        markers: of the partitions that are ours.
-        measures: touched in the engine's thread only.
+        settings: time to live of slates, and the rate at which they are written again.
+        active: makes the slates.
+        store: where they go.
+        markers: proof of what Redis holds.
         clock: for the rate.
     """
 
     def __init__(
         self,
-        store: StoreSettings,
-        engine_settings: EngineSettings,
-        engine: EngineThread[Engine],
-        events: EventsHandler,
-        slates: SlateStore,
+        settings: StoreSettings,
+        active: ActiveSlates,
+        store: SlateStore,
         markers: Markers,
-        measures: Measures,
         clock: Clock,
     ) -> None:
-        self._ttl = store.slate_ttl_seconds
-        self._scenarios = tuple(engine_settings.scenarios)
-        self._engine = engine
-        self._events = events
-        self._slates = slates
+        self._ttl = settings.slate_ttl_seconds
+        self._active = active
+        self._store = store
         self._markers = markers
-        self._measures = measures
-        self._rate = RateLimiter(store.rewrite_per_second, clock)
+        self._rate = RateLimiter(settings.rewrite_per_second, clock)
         self._unfinished: frozenset[int] = frozenset()
         self._log = logs.get("recommend")
 
+    def watch(self, partition: int, log: str, committed: int | None) -> None:
+        """A partition of `events` is owned: slates of everything before the committed offset should be in Redis.
+
+        Args:
+            partition: number of the partition.
+            log: topic id of `events`.
+            committed: the group's committed offset; None = none yet.
+        """
+        self._markers.own(partition, log, (committed or 0) - 1)
+
+    def unwatch(self, partition: int) -> None:
+        """The partition is not owned any more."""
+        self._markers.release(partition)
+
     async def look(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> int:
-        """Detect losses and make up for them; how many slates were written again.
+        """Detect losses and make up for them; the number of slates that were written again.
 
         Users who were active within the slates' time to live, in event time, latest first. Slates that new events
         bring meanwhile are newer and stand.
@@ -81,20 +153,25 @@ class Rewriter:
         if not rewrites:
             return 0
         partitions = [rewrite.partition for rewrite in rewrites]
-        rows = await self._engine.ask(lambda engine: active_rows(engine, self._ttl))
-        if len(rows):
-            self._log.warning("redis has lost slates: writing them again", partitions=partitions)
-        n_written = 0
-        for start in range(0, len(rows), _SLICE):
-            some = rows[start : start + _SLICE]
-            slates = await self._engine.ask(partial(self._rank, some, partitions))
-            await pause(self._rate.reserve(len(slates)))
-            n_written += (await self._slates.write(slates)).n_written
-            await self._engine.ask(partial(self._count, slates))
+        n_written = await self._write_again(partitions, pause)
         for rewrite in rewrites:
             await self._complete(rewrite)
         if n_written:
             self._log.info("slates written again", slates=n_written, partitions=partitions)
+        return n_written
+
+    async def _write_again(
+        self, partitions: Collection[int], pause: Callable[[float], Awaitable[object]]
+    ) -> int:
+        rows = await self._active.rows(self._ttl)
+        if len(rows):
+            self._log.warning("redis has lost slates: writing them again", partitions=partitions)
+        n_written = 0
+        for start in range(0, len(rows), _SLICE):
+            slates = await self._active.make(rows[start : start + _SLICE], partitions)
+            await pause(self._rate.reserve(len(slates)))
+            n_written += (await self._store.write(slates)).n_written
+            await self._active.count(slates)
         return n_written
 
     async def _begin(self, partition: int) -> Rewrite | None:
@@ -111,24 +188,3 @@ class Rewriter:
         self._unfinished -= {rewrite.partition}
         if not is_whole:
             self._log.warning("redis lost slates again meanwhile", partition=rewrite.partition)
-
-    def _rank(self, rows: NDArray[np.int32], lost: Collection[int], engine: Engine) -> list[EncodedSlate]:
-        users = user_ids(engine, rows)
-        places = partition_of(IdColumn.of(users), self._events.n_partitions).tolist()
-        slates: list[EncodedSlate] = []
-        # Users of a partition that was added may have had all their events on another.
-        newest = max(self._events.latest.values(), key=lambda as_of: as_of.broker_ts, default=None)
-        for partition in lost:
-            as_of = self._events.latest.get(partition, newest)
-            mine = [user for user, place in zip(users, places, strict=True) if place == partition]
-            if as_of is None or not mine:
-                continue
-            for scenario in self._scenarios:
-                ranked = engine.recommend(mine, scenario=scenario)
-                slates += self._events.encode(mine, ranked, as_of, scenario)
-        return slates
-
-    def _count(self, slates: Collection[EncodedSlate], _: Engine) -> None:
-        places = partition_of(IdColumn.of([slate.user_id for slate in slates]), self._events.n_partitions)
-        for partition, n in zip(*np.unique(places, return_counts=True), strict=True):
-            self._measures.add(TOPIC, int(partition), "slates_rewritten", int(n), int(n))

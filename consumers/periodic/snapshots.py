@@ -1,4 +1,4 @@
-"""Snapshots in a worker's life: what it starts from, and what the owner of partition 0 of `events` writes.
+"""Snapshots in a worker's life: what it starts from, and what the leading worker writes.
 
 The engine's thread is held for the fork only; a thread of its own waits for the child, and publishes.
 """
@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 from stream_rec import logs
 from stream_rec.clock import Clock
-from stream_rec.consumers.runtime.background import aside, unless
+from stream_rec.consumers.handlers.as_of_table import AsOfTable
+from stream_rec.consumers.replication.learn_order import LearnOrder
+from stream_rec.consumers.replication.partition_table import PartitionTable
+from stream_rec.consumers.runtime.background import in_background, in_background_until
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import Unavailable
@@ -21,10 +24,6 @@ from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.history.snapshots.writer import SnapshotWriter, Writing
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings
-
-WRITERS_PARTITION = ("events", 0)
-"""Whoever owns it writes the snapshots."""
-
 
 MakeEngine = Callable[[EngineSettings, MeasureSettings], Engine]
 """Makes the empty engine of a worker: `Engine`, or what takes its place in a bench."""
@@ -60,7 +59,30 @@ async def restored_at_start(
         log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
         return Start(engine, {STATE_NOTE: restored.info.name, **restored.info.notes})
 
-    return await unless(stopping, start) or Start(make_engine(settings.engine, settings.measure), {})
+    return await in_background_until(stopping, start) or Start(
+        make_engine(settings.engine, settings.measure), {}
+    )
+
+
+class SnapshotNotes:
+    """What is kept in a snapshot beside the engine. Engine's thread.
+
+    Args:
+        as_of: the last event learned from each partition.
+        order: the journal.
+    """
+
+    def __init__(self, as_of: AsOfTable, order: LearnOrder) -> None:
+        self._as_of = as_of
+        self._order = order
+
+    def take(self) -> dict[str, Any]:
+        """The notes as of now."""
+        return {**self._as_of.notes(), **self._order.notes()}
+
+    def keep(self, states: Collection[str]) -> None:
+        """These states are in the snapshots that are there now; what goes before them is not needed any more."""
+        self._order.keep(states)
 
 
 class Snapshots:
@@ -69,28 +91,25 @@ class Snapshots:
     Args:
         settings: the whole tree.
         engine: forked in its thread, between batches.
+        notes: what is kept beside the engine.
+        table: whether this worker leads: only then it writes.
         clock: when the next is due.
-        is_ours: is it this worker that writes; asked in the loop.
-        notes: what is kept beside the engine; asked in the engine's thread.
-        keep: told in the engine's thread which states the snapshots hold that are there now.
     """
 
     def __init__(
         self,
         settings: Settings,
         engine: EngineThread[Engine],
+        notes: SnapshotNotes,
+        table: PartitionTable,
         clock: Clock,
-        is_ours: Callable[[], bool],
-        notes: Callable[[], Mapping[str, Any]],
-        keep: Callable[[Collection[str]], None],
     ) -> None:
         self._bus = settings.bus
         self._settings = settings.snapshot
         self._engine = engine
-        self._clock = clock
-        self._is_ours = is_ours
         self._notes = notes
-        self._keep = keep
+        self._table = table
+        self._clock = clock
         self._writer: SnapshotWriter | None = None
         self._writing: Writing | None = None
         self._finished = asyncio.Event()
@@ -111,7 +130,7 @@ class Snapshots:
             return
         await self._prepare()
         waited = self._clock.monotonic() - self._began
-        if self._writing is None and self._is_ours() and waited >= self._settings.min_seconds:
+        if self._writing is None and self._table.leads and waited >= self._settings.min_seconds:
             await self._begin(self._settings.every_events)
 
     async def last(self) -> None:
@@ -137,11 +156,11 @@ class Snapshots:
             return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
 
         if self._writer is None:
-            self._writer = await aside(make)
+            self._writer = await in_background(make)
 
     async def _begin(self, every_events: int, *, durable: bool = True) -> None:
         try:
-            self._writing = await self._engine.ask(lambda engine: self._fork(engine, every_events))
+            self._writing = await self._engine.ask(partial(self._fork, every_events))
         except Unavailable as error:
             self._began = self._clock.monotonic()
             self._log.warning("no snapshot was written", why=error.detail)
@@ -149,13 +168,13 @@ class Snapshots:
             self._finished.clear()
             self._finishing = asyncio.create_task(self._finish(self._writing, durable))
 
-    def _fork(self, engine: Engine, every_events: int) -> Writing | None:
+    def _fork(self, every_events: int, engine: Engine) -> Writing | None:
         """In the engine's thread."""
         is_due = engine.n_learned - self._n_events >= every_events and engine.position != self._position
         if not is_due or self._writer is None:
             return None
         began = self._clock.monotonic()
-        writing = self._writer.begin(engine, self._notes())
+        writing = self._writer.begin(engine, self._notes.take())
         self._note(engine)
         self._began = self._clock.monotonic()
         self._log.debug("writing a snapshot", held_ms=round((self._began - began) * 1000, 1))
@@ -166,13 +185,16 @@ class Snapshots:
         infos = SnapshotStore(self._settings).list()
         return [str(info.notes[STATE_NOTE]) for info in infos if STATE_NOTE in info.notes]
 
+    def _keep(self, states: Collection[str], _: Engine) -> None:
+        self._notes.keep(states)
+
     def _note(self, engine: Engine) -> None:
         """Count from here."""
         self._n_events, self._position = engine.n_learned, dict(engine.position)
 
     async def _finish(self, writing: Writing, durable: bool) -> None:
         try:
-            info = await aside(partial(writing.finish, durable=durable))
+            info = await in_background(partial(writing.finish, durable=durable))
             if info is not None:
                 seconds = round(self._clock.monotonic() - self._began, 1)
                 self._log.info(
@@ -183,8 +205,8 @@ class Snapshots:
                     seconds=seconds,
                 )
             if durable:
-                kept = await aside(self._kept)
-                self._engine.submit(lambda _: self._keep(kept or ()))
+                kept = await in_background(self._kept)
+                self._engine.submit(partial(self._keep, kept or ()))
         except Exception as error:  # noqa: BLE001 - file systems raise what they like; learning goes on without
             self._log.warning("no snapshot was written", why=str(error))
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from faust.types import TP
@@ -11,22 +11,30 @@ from faust.types import TP
 from stream_rec import logs
 from stream_rec.bus.lag import OffsetReader, PartitionLag
 from stream_rec.consumers.replication.follower import Follower
-from stream_rec.consumers.runtime.background import aside
+from stream_rec.consumers.runtime.background import in_background
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 _FIRST_PAUSE_SECONDS = 0.05
 
 
-async def arrive(bus: BusSettings, engine: EngineThread[Engine], follower: Follower) -> None:
+async def catch_up(
+    bus: BusSettings, engine: EngineThread[Engine], follower: Follower, whole: Collection[TopicName]
+) -> None:
     """Return when the worker may join: then the stretches that it must learn at its first assignment are short.
 
-    `items` is learned to its end as of the first look, the others up to what the group has committed. What nobody
-    has served yet is left to the agents: they learn it as they serve it, and only so it is measured. While Kafka does
-    not answer, it waits.
+    What nobody has served yet is left to the agents: they learn it as they serve it, and only so it is measured. While
+    Kafka does not answer, it waits.
+
+    Args:
+        bus: addresses, and the number of records that are little enough.
+        engine: asked for its positions.
+        follower: learns; it is running.
+        whole: topics that are learned to their ends as of each look; the others up to what the group has committed.
 
     Raises:
         ConfigError: a topic is missing, or security is wrong.
@@ -35,12 +43,12 @@ async def arrive(bus: BusSettings, engine: EngineThread[Engine], follower: Follo
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
-            found = await aside(offsets.lag)
+            found = await in_background(offsets.lag)
         except Unavailable:
             await asyncio.sleep(pause)
             pause = min(2 * pause, bus.backoff_max_seconds)
             continue
-        missing, worst = await engine.ask(partial(_missing, bus, found))
+        missing, worst = await engine.ask(partial(_missing, bus, found, whole))
         if missing:
             logs.get("learn").info(
                 "learning what has been served", partitions=len(missing), most_records=worst
@@ -50,11 +58,13 @@ async def arrive(bus: BusSettings, engine: EngineThread[Engine], follower: Follo
             return
 
 
-def _missing(bus: BusSettings, found: Iterable[PartitionLag], engine: Engine) -> tuple[dict[TP, int], int]:
+def _missing(
+    bus: BusSettings, found: Iterable[PartitionLag], whole: Collection[TopicName], engine: Engine
+) -> tuple[dict[TP, int], int]:
     """Up to where to learn, by partition; and the longest way there, in records."""
     missing, worst = {}, 0
     for at in found:
-        until = at.end if at.topic == "items" else at.committed or 0
+        until = at.end if at.topic in whole else at.committed or 0
         position = max(at.start, engine.position.get((at.topic, at.partition), 0))
         if position < until:
             missing[TP(full_name(bus.prefix, at.topic), at.partition)] = until

@@ -8,7 +8,7 @@ learn without serving.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,13 +18,13 @@ from faust.types import TP
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.log_reader import LogReader, Read, Start
-from stream_rec.consumers.replication.learn_gate import Learning, OutOfDate
-from stream_rec.consumers.replication.slice_size import Pace
+from stream_rec.consumers.replication.learn_gate import LearnGate, OutOfDate
+from stream_rec.consumers.replication.partition_table import PartitionTable
+from stream_rec.consumers.replication.slice_size import SliceSize
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import GapError
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import full_name, short_name
 from stream_rec.settings import BusSettings
 
 T = TypeVar("T")
@@ -55,47 +55,46 @@ class Follower:
     round is read while the one before it is learned. Nothing is read while nothing is followed.
 
     Args:
-        bus: where from, and how much at once.
-        learning: the door to the engine.
+        bus: addresses, and the bounds of what is read ahead.
+        gate: the door to the engine.
         engine: asked for its positions.
-        epoch: the present epoch of a partition.
-        partitions: how many each of the topics to follow has.
+        table: partitions, those that are owned, and present epochs.
     """
 
     def __init__(
-        self,
-        bus: BusSettings,
-        learning: Learning,
-        engine: EngineThread[Engine],
-        epoch: Callable[[TP], int],
-        partitions: Mapping[TopicName, int],
+        self, bus: BusSettings, gate: LearnGate, engine: EngineThread[Engine], table: PartitionTable
     ) -> None:
-        self._prefix = bus.prefix
-        self._learning = learning
+        self._gate = gate
         self._engine = engine
-        self._epoch = epoch
-        self._partitions = dict(partitions)
+        self._table = table
         self._reader = LogReader(bus)
         self._thread = ThreadPoolExecutor(1, "follow")
-        self._pace = Pace(bus.follow_slice_seconds, bus.batch_max_records)
+        self._slice_size = SliceSize(bus.follow_slice_seconds, bus.batch_max_records)
         self._wishes: dict[TP, _Wish] = {}
         self._ends: dict[TP, int] = {}
         self._left: list[TP] = []
         self._changed = asyncio.Event()
-        self._owned: set[TP] | None = None
+        self._is_following = False
 
     # What others want of it.
 
-    def leave_to_agents(self, partitions: Collection[TP]) -> None:
-        """These are the agents'; all others are followed from where the engine stands, to their ends and on."""
-        self._owned = set(partitions)
+    def follow_others(self) -> None:
+        """Owned partitions are the agents'; all others are followed from where the engine stands, to their ends and on.
+
+        To be called whenever the table's owned partitions have changed.
+        """
+        self._is_following = True
         self._wish(self._others())
 
-    def grow(self, partitions: Mapping[TopicName, int]) -> None:
-        """Topics have so many partitions now: the new ones are followed until somebody owns them."""
-        self._partitions.update(partitions)
-        if self._owned is not None:
+    def follow_added(self) -> None:
+        """Partitions were added: follow them until somebody owns them, if the others are followed already."""
+        if self._is_following:
             self._wish(self._wishes | self._others())
+
+    async def behind(self, stops: Mapping[TP, int | None]) -> dict[TP, int]:
+        """Those of these offsets that the engine has not reached yet; None and 0 are always reached."""
+        positions = await self._positions(stops)
+        return {tp: stop for tp, stop in stops.items() if stop and (positions[tp] or 0) < stop}
 
     async def learn(self, stops: Mapping[TP, int], reached: Callable[[TP], None] = lambda _: None) -> None:
         """Learn up to each of these offsets, or to the end of the log if that comes first.
@@ -106,7 +105,7 @@ class Follower:
             stops: the first offset that is not to be learned, by partition.
             reached: called when a partition is there.
         """
-        wishes = {tp: _Wish(self._epoch(tp), until) for tp, until in stops.items()}
+        wishes = {tp: _Wish(self._table.epochs.of(tp), until) for tp, until in stops.items()}
         self._wish(self._wishes | wishes)
 
         async def wait(tp: TP) -> None:
@@ -120,7 +119,7 @@ class Follower:
         for tp, wish in sorted(self._wishes.items()):
             end = self._ends.get(tp)
             lag = None if end is None or wish.learned is None else max(0, end - wish.learned)
-            yield *self._short(tp), lag
+            yield *self._table.ours(tp), lag
 
     # The work.
 
@@ -152,9 +151,7 @@ class Follower:
         self._changed.clear()
         self._left.clear()
         wishes = dict(self._wishes)
-        positions = await self._engine.ask(
-            lambda engine: {tp: engine.position.get(self._short(tp)) for tp in wishes}
-        )
+        positions = await self._positions(wishes)
         starts = {}
         for tp, wish in wishes.items():
             wish.learned = positions[tp]
@@ -178,17 +175,17 @@ class Follower:
             if read.is_gone:  # only behind what came before it
                 await self._learn_all(slices)
                 slices = []
-                await self._learning.pass_over(read.batch)
+                await self._gate.pass_over(read.batch)
                 wish.learned = read.batch.next
                 self._has_reached(tp, wish)
                 continue
             batch = read.batch if wish.until is None else read.batch.before(wish.until)
-            slices.append((wish, read, list(batch.slices(self._pace.records(self._short(tp)[0])))))
+            slices.append((wish, read, list(batch.slices(self._slice_size.records(self._table.ours(tp)[0])))))
         await self._learn_all(slices)
 
     async def _learn_all(self, reads: list[tuple[_Wish, Read, list[Fetched]]]) -> None:
         """Queue everything, then wait for it: between two slices the engine takes owned batches."""
-        queued = [[self._learning.relearn(part) for part in parts] for _, _, parts in reads]
+        queued = [[self._gate.relearn(part) for part in parts] for _, _, parts in reads]
         for (wish, read, parts), futures in zip(reads, queued, strict=True):
             answers = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
             self._note(wish, read, parts, answers)
@@ -205,7 +202,7 @@ class Follower:
                 return
             if isinstance(answer, BaseException):
                 raise answer
-            self._pace.note(self._short(tp)[0], len(part), answer)
+            self._slice_size.note(self._table.ours(tp)[0], len(part), answer)
         wish.learned = parts[-1].next
         self._has_reached(tp, wish, at_end=read.at_end)
 
@@ -228,13 +225,11 @@ class Follower:
 
     def _others(self) -> dict[TP, _Wish]:
         """What is followed beside the agents' partitions: as it is, or anew if its epoch has passed."""
-        assert self._owned is not None
-        every = (
-            TP(full_name(self._prefix, name), partition)
-            for name, n in self._partitions.items()
-            for partition in range(n)
-        )
-        others = {tp: _Wish(self._epoch(tp)) for tp in every if tp not in self._owned}
+        others = {
+            tp: _Wish(self._table.epochs.of(tp))
+            for tp in self._table.partitions()
+            if not self._table.owns(*self._table.ours(tp))
+        }
         kept = {
             tp: wish
             for tp, wish in self._wishes.items()
@@ -242,10 +237,13 @@ class Follower:
         }
         return others | kept
 
-    def _short(self, tp: TP) -> tuple[TopicName, int]:
-        name = short_name(self._prefix, tp.topic)
-        assert name is not None, f"{tp.topic} is none of ours"
-        return name, tp.partition
+    async def _positions(self, partitions: Iterable[TP]) -> dict[TP, int | None]:
+        """The engine's positions; None = nothing was learned from the partition."""
+        return await self._engine.ask(partial(_positions, {tp: self._table.ours(tp) for tp in partitions}))
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+def _positions(partitions: Mapping[TP, tuple[TopicName, int]], engine: Engine) -> dict[TP, int | None]:
+    return {tp: engine.position.get(at) for tp, at in partitions.items()}

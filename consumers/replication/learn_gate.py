@@ -6,60 +6,68 @@ What must hold, so that every replica learns every record once (docs/follow.md):
   runs after it is refused, so a hand-over need not wait until the queue is empty.
 - The engine takes it only if `start <= position < next`, and learns from `position` on. If `next <= position`, nothing
   is learned; if `start > position`, it is refused (`GapError`) and read again from `position`.
-- What is learned is told to `on_learned`, in the order in which it was learned.
+- Every span that was learned is told to `on_learned`, in the order of learning.
 """
 
 from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
+from typing import Protocol, TypeVar
+
+from faust.types import TP
 
 from stream_rec import logs
 from stream_rec.bus.batch import Fetched
-from stream_rec.consumers.handlers.base import Handlers
+from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.schemas.columns import Span
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import short_name
+
+T = TypeVar("T")
 
 
 class OutOfDate(Exception):
-    """The batch's partition was taken away or is read again: nothing was learned from it."""
+    """The batch's partition was revoked or is read again since it was fetched: nothing was learned from it."""
 
 
-class Learning:
+class Relearner(Protocol):
+    """Learns what others serve; every handler is one."""
+
+    def relearn(self, engine: Engine, fetched: Fetched, /) -> None:
+        """Learn from a batch: nothing is written or measured. Engine's thread."""
+
+
+class LearnGate:
     """Takes batches to the engine.
 
     Args:
-        prefix: of the topics.
+        table: present epochs.
         handlers: by topic.
         engine: where to learn.
-        is_current: has the batch the present epoch of its partition; from any thread.
-
-    Attributes:
         on_learned: told every span once it is learned, the first offset that was learned from it, and how many records
             these were; engine's thread, in the order of learning. Spans that taught nothing new are left out.
     """
 
     def __init__(
         self,
-        prefix: str,
-        handlers: Handlers,
+        table: PartitionTable,
+        handlers: Mapping[TopicName, Relearner],
         engine: EngineThread[Engine],
-        is_current: Callable[[Fetched], bool],
+        on_learned: Callable[[Span, int, int], None],
     ) -> None:
-        self._prefix = prefix
+        self._table = table
         self._handlers = handlers
         self._engine = engine
-        self._is_current = is_current
+        self._on_learned = on_learned
         self._log = logs.get("learn")
-        self.on_learned: Callable[[Span, int, int], None] = lambda _span, _first, _n: None
 
-    def take(self, engine: Engine, batch: Fetched, learn: Callable[[], None]) -> None:
+    def take(self, engine: Engine, batch: Fetched, learn: Callable[[], T]) -> T:
         """Let the engine learn a batch. Engine's thread.
 
         Args:
@@ -67,17 +75,21 @@ class Learning:
             batch: what is learned.
             learn: does it; the engine's position is after the batch when it returns.
 
+        Returns:
+            What `learn` returned.
+
         Raises:
             OutOfDate: the epoch has passed; nothing was learned.
             GapError: the engine misses records before the batch; nothing was learned.
         """
-        if not self._is_current(batch):
+        if not self._table.epochs.is_current(batch):
             raise OutOfDate
-        span = batch.span(self.topic(batch))
+        span = batch.span(self._topic(batch))
         first = engine.position.get((span.topic, span.partition), span.start)
-        learn()
+        learned = learn()
         if span.next > first:
-            self.on_learned(span, first, len(batch) - bisect_left(batch.offsets, first))
+            self._on_learned(span, first, len(batch) - bisect_left(batch.offsets, first))
+        return learned
 
     def relearn(self, batch: Fetched) -> Future[float]:
         """Queue a batch that others serve, behind all that is ours: nothing is written or measured.
@@ -86,26 +98,23 @@ class Learning:
             The seconds of CPU that it took; raises what `take` raises. Time spent waiting for a core or for the
             interpreter's lock is not in it: smaller slices would only wait more often.
         """
-        return self._engine.submit(lambda engine: self._relearn(engine, batch), followed=True)
+        return self._engine.submit(partial(self._relearn, batch), followed=True)
 
     async def pass_over(self, batch: Fetched) -> None:
         """The records between a batch's start and its next are gone: say so, and go on behind them."""
         self._log.warning(
             "records were deleted before they were learned",
             records=batch.next - batch.start,
-            partition=f"{self.topic(batch)}/{batch.partition}",
+            partition=f"{self._topic(batch)}/{batch.partition}",
         )
         with suppress(OutOfDate):
-            await self._engine.ask(lambda engine: self._relearn(engine, batch))
+            await self._engine.ask(partial(self._relearn, batch))
 
-    def topic(self, batch: Fetched) -> TopicName:
-        """The topic of a batch, without the prefix."""
-        name = short_name(self._prefix, batch.topic)
-        assert name is not None, f"{batch.topic} is none of ours"
-        return name
-
-    def _relearn(self, engine: Engine, batch: Fetched) -> float:
+    def _relearn(self, batch: Fetched, engine: Engine) -> float:
         began = time.thread_time()
-        handler = self._handlers[self.topic(batch)]
-        self.take(engine, batch, lambda: handler.relearn(engine, batch))
+        handler = self._handlers[self._topic(batch)]
+        self.take(engine, batch, partial(handler.relearn, engine, batch))
         return time.thread_time() - began
+
+    def _topic(self, batch: Fetched) -> TopicName:
+        return self._table.ours(TP(batch.topic, batch.partition))[0]

@@ -13,17 +13,18 @@ from stream_rec.clock import Clock
 from stream_rec.engine.engine import Engine
 from stream_rec.history.journal.journal import STATE_NOTE, Journal
 from stream_rec.schemas.columns import Span
+from stream_rec.schemas.records import TopicName
 from stream_rec.settings import JournalSettings
 
 
-class Order:
+class LearnOrder:
     """One worker's journal, or none, if `journal.folder` is not set. Engine's thread only, once it runs.
 
     Args:
-        settings: where, and how large.
-        engine: as it starts.
-        notes: of the snapshot that it was filled from; empty = it has learned nothing.
-        topic_ids: of the log.
+        settings: folder and bounds of the journal.
+        engine: the engine as it starts.
+        notes: notes of the snapshot that it was restored from; empty = it has learned nothing.
+        topic_ids: incarnation of each topic of the log.
         clock: names segments.
 
     Raises:
@@ -35,7 +36,7 @@ class Order:
         settings: JournalSettings,
         engine: Engine,
         notes: Mapping[str, Any],
-        topic_ids: Mapping[str, str],
+        topic_ids: Mapping[TopicName, str],
         clock: Clock,
     ) -> None:
         self._engine = engine
@@ -45,7 +46,7 @@ class Order:
                 settings,
                 Path(settings.folder),
                 worker=re.sub(r"[^A-Za-z0-9.-]", "-", f"{socket.gethostname()}-{os.getpid()}"),
-                topic_ids=topic_ids,
+                topic_ids={str(name): topic_id for name, topic_id in topic_ids.items()},
                 clock=clock,
                 positions=engine.position,
                 base=str(notes.get(STATE_NOTE, "")),
@@ -73,6 +74,6 @@ class Order:
             self._journal.keep(states)
 
     def flush(self) -> None:
-        """Hand everything over to the operating system."""
+        """Flush the journal to the operating system."""
         if self._journal is not None:
             self._journal.flush()

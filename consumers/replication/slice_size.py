@@ -8,12 +8,12 @@ _WEIGHT = 0.2
 """Of the newest measurement in the running mean."""
 
 
-class Pace:
+class SliceSize:
     """Measures what a record costs, topic by topic.
 
     Args:
-        slice_seconds: how long a slice may take.
-        most: records in a slice, at most.
+        slice_seconds: the time that a slice may take.
+        most: the most records in a slice.
     """
 
     def __init__(self, slice_seconds: float, most: int) -> None:

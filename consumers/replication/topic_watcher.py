@@ -1,17 +1,17 @@
-"""Looks from time to time whether Kafka answers, and whether topics have grown."""
+"""Looks whether Kafka answers, whether topics have grown, and whether they are still the same topics."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from stream_rec import logs
 from stream_rec.bus.clients import admin
-from stream_rec.bus.topics import partition_counts
-from stream_rec.consumers.runtime.background import aside
-from stream_rec.errors import Unavailable
-from stream_rec.schemas.records import TopicName
+from stream_rec.bus.topics import log_id, partition_counts
+from stream_rec.consumers.replication.partition_table import PartitionTable
+from stream_rec.consumers.runtime.background import in_background
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings
 
@@ -19,24 +19,19 @@ _FIRST_PAUSE_SECONDS = 0.1
 _SAY_EVERY_SECONDS = 5.0
 
 
-class TopicWatch:
-    """Tells of partitions that were added, and says so while the worker waits for Kafka.
+class TopicWatcher:
+    """Notes partitions that were added, and says so while the worker waits for Kafka.
 
     Args:
-        bus: where, and how often.
-        partitions: how many each topic has.
-        grow: told how many all topics have once one has more.
+        bus: addresses, and the time between two looks.
+        table: counts of partitions, kept up to date here; ids of the topics.
+        on_grown: called when topics have more partitions, once the table knows them.
     """
 
-    def __init__(
-        self,
-        bus: BusSettings,
-        partitions: Mapping[TopicName, int],
-        grow: Callable[[Mapping[TopicName, int]], None],
-    ) -> None:
+    def __init__(self, bus: BusSettings, table: PartitionTable, on_grown: Callable[[], None]) -> None:
         self._bus = bus
-        self._grow = grow
-        self._partitions = {name: partitions[name] for name in FOLLOWED}
+        self._table = table
+        self._on_grown = on_grown
         self._admin = admin(bus)
         self._log = logs.get("ingest")
 
@@ -63,16 +58,32 @@ class TopicWatch:
                 self._log.warning("the wait for kafka is over", waited_seconds=round(now - since, 1))
                 pause, since = self._bus.metadata_seconds, None
 
+    async def check_topic_ids(self) -> None:
+        """Are the topics still those that this worker has learned from.
+
+        Raises:
+            ConfigError: a topic was deleted and recreated since the start.
+            Unavailable: the broker does not answer.
+        """
+        await in_background(self._check_topic_ids)
+
+    def _check_topic_ids(self) -> None:
+        for name, known in self._table.topic_ids.items():
+            if log_id(self._bus, name) != known:
+                raise ConfigError(
+                    f"topic {self._bus.prefix}{name} was deleted and recreated (topic id changed): this worker has "
+                    "learned from the old log",
+                    fix="start the worker again",
+                )
+
     async def _look(self) -> str:
         """What is wrong with Kafka; empty if it answers, and every partition has a leader."""
         try:
-            found = await aside(partial(partition_counts, self._bus, FOLLOWED, client=self._admin))
+            found = await in_background(partial(partition_counts, self._bus, FOLLOWED, client=self._admin))
         except Unavailable as error:
             return error.detail
-        grown = {name: n for name, n in found.items() if n > self._partitions[name]}
-        if grown:
-            self._partitions.update(grown)
+        if grown := self._table.grow(found):
             self._log.warning("topics have more partitions than before", **grown)
-            self._grow(dict(self._partitions))
+            self._on_grown()
         lost = ", ".join(name for name in FOLLOWED if name not in found)
         return f"{self._bus.bootstrap}: not every partition of {lost} has a leader" if lost else ""

@@ -11,8 +11,8 @@ from typing import TypeVar, cast
 T = TypeVar("T")
 
 
-async def aside(call: Callable[[], T]) -> T:
-    """What a call answers, made in a thread of its own: unlike a pool's, nobody waits for it when the process ends."""
+async def in_background(call: Callable[[], T]) -> T:
+    """The answer of a call made in a thread of its own: unlike a pool's, nobody waits for it when the process ends."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[T] = loop.create_future()
 
@@ -33,13 +33,13 @@ async def aside(call: Callable[[], T]) -> T:
         with suppress(RuntimeError):  # the loop is closed: the worker was told to stop meanwhile
             loop.call_soon_threadsafe(tell, found, failure)
 
-    threading.Thread(target=run, name=getattr(call, "__name__", "aside"), daemon=True).start()
+    threading.Thread(target=run, name=getattr(call, "__name__", "background"), daemon=True).start()
     return await answer
 
 
-async def unless(stopping: asyncio.Event, call: Callable[[], T]) -> T | None:
+async def in_background_until(stopping: asyncio.Event, call: Callable[[], T]) -> T | None:
     """The same; None when `stopping` is set first, and what the call does ends with the process."""
-    answer, stopped = asyncio.ensure_future(aside(call)), asyncio.ensure_future(stopping.wait())
+    answer, stopped = asyncio.ensure_future(in_background(call)), asyncio.ensure_future(stopping.wait())
     try:
         await asyncio.wait([answer, stopped], return_when=asyncio.FIRST_COMPLETED)
         return answer.result() if answer.done() else None

@@ -8,19 +8,26 @@ layout of the arguments, and only the real way has them all. Neither Kafka nor R
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.clock import SystemClock
-from stream_rec.consumers.handlers.events import EventsHandler
+from stream_rec.consumers.handlers.as_of_table import AsOfTable
+from stream_rec.consumers.handlers.base import HandlerContext
+from stream_rec.consumers.handlers.event_metrics import EventMetrics
+from stream_rec.consumers.handlers.events import EventsHandler, WrittenEvents
 from stream_rec.consumers.handlers.impressions import ImpressionsHandler
 from stream_rec.consumers.handlers.items import ItemsHandler
+from stream_rec.consumers.handlers.touched_items import TouchedItems
+from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
+from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.warm import warm_up as warm_up_engine
 from stream_rec.feedback.measures import Measures
 from stream_rec.feedback.warm import warm_up as warm_up_measures
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.records import Impression, Interaction, Item, Record
+from stream_rec.schemas.records import Impression, Interaction, Item, Record, TopicName
 from stream_rec.schemas.topics import key_of
 from stream_rec.settings import EngineSettings, Settings
 from stream_rec.store.slates import Written
@@ -28,6 +35,7 @@ from stream_rec.store.slates import Written
 N_ITEMS = 64
 N_EVENTS = 512
 _TS = 1_700_000_000
+_TOPICS: tuple[TopicName, ...] = ("events", "items", "impressions")
 _NO_SERVER = cast(Any, None)
 """What writes is not called."""
 
@@ -48,20 +56,24 @@ def warm_up() -> None:
     )
     engine = Engine(settings.engine, settings.measure)
     measures = Measures(settings.measure, engine.sources, attribution=engine.attribution)
-    events = EventsHandler(settings, _NO_SERVER, _NO_SERVER, measures, _NO_SERVER, SystemClock())
-    items = ItemsHandler(settings.ingest, _NO_SERVER, _NO_SERVER, measures, _NO_SERVER, events.touch)
-    impressions = ImpressionsHandler(settings.ingest, _NO_SERVER, measures)
-    for name in ("events", "items", "impressions"):
+    table = PartitionTable("", dict.fromkeys(_TOPICS, 1), dict.fromkeys(_TOPICS, "log"))
+    context = HandlerContext(settings.ingest, _NO_SERVER, measures, _NO_SERVER, SystemClock())
+    touched = TouchedItems(table)
+    scenarios = tuple(settings.engine.scenarios)
+    slates = SlateOutput(SlateEncoder(scenarios, SystemClock()), _NO_SERVER, asyncio.Event())
+    metrics = EventMetrics(measures, table, scenarios[0])
+    events = EventsHandler(context, slates, AsOfTable("log", {}), touched, metrics)
+    items = ItemsHandler(context, _NO_SERVER, touched)
+    impressions = ImpressionsHandler(context)
+    for name in _TOPICS:
         measures.assign(name, 0)
 
-    catalogue = items.decode(_batch("items", _items()))
-    items.learn(engine, catalogue)
-    shown = impressions.decode(_batch("impressions", _impressions()))
-    impressions.learn(engine, shown)
-    for work in (events.decode(_batch("events", _events(at), at)) for at in range(0, N_EVENTS, 64)):
-        events.learn(engine, work)
-        work.written, work.written_ms = Written(len(work.users), 0, False), float(_TS * 1000)
-        events.measure(work)
+    items.learn(engine, items.decode(_batch("items", _items())))
+    impressions.learn(engine, impressions.decode(_batch("impressions", _impressions())))
+    for start in range(0, N_EVENTS, 64):
+        learned = events.learn(engine, events.decode(_batch("events", _events(start), start)))
+        written = Written(len(learned.users), 0, False)
+        events.measure(WrittenEvents(learned, written, float(_TS * 1000), _NO_SERVER))
     for listed in (engine.popular, engine.trending, engine.new):
         listed(5)
     engine.similar("item-1", 5)

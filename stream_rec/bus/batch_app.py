@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
 import faust
 from faust.app.base import BootStrategy
@@ -12,7 +12,8 @@ from faust.types import Message
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.credentials import faust_credentials
-from stream_rec.bus.transport import Owner, Transport
+from stream_rec.bus.epochs import Epochs
+from stream_rec.bus.transport import BatchConsumer, Owner, Transport
 from stream_rec.settings import BusSettings
 
 
@@ -44,20 +45,36 @@ class _NoTables(TableManager):  # type: ignore[misc]
         await self.recovery.start()
 
 
+class Shutdown(Protocol):
+    """Who ends the process when it cannot go on."""
+
+    @property
+    def failed(self) -> bool:
+        """Has `fail` been called: nothing is acked after that."""
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """End the process because of this."""
+
+
+Agent = Callable[[Fetched, BatchConsumer], Awaitable[None]]
+"""Takes a batch, and the consumer that acks it."""
+
+
 class BatchApp(faust.App):  # type: ignore[misc]
     """A Faust app all of whose topics come in batches.
 
     Args:
         bus: addresses, limits and timeouts.
+        epochs: the book that the consumer advances.
         owner: gets ready for partitions.
-        fail: called with an exception that must end the process.
+        shutdown: told of an exception that must end the process.
     """
 
     BootStrategy = _Boot
 
-    def __init__(self, bus: BusSettings, owner: Owner, fail: Callable[[BaseException], None]) -> None:
-        self.bus, self.owner, self._end_process = bus, owner, fail
-        self.failed = False
+    def __init__(self, bus: BusSettings, epochs: Epochs, owner: Owner, shutdown: Shutdown) -> None:
+        self.bus, self.epochs, self.owner, self.shutdown = bus, epochs, owner, shutdown
         super().__init__(
             bus.group,
             broker=[f"kafka://{address}" for address in bus.bootstrap.split(",")],
@@ -90,18 +107,12 @@ class BatchApp(faust.App):  # type: ignore[misc]
     def _create_directories(self) -> None:
         """None are needed: there are no tables."""
 
-    def fail(self, error: BaseException) -> None:
-        """A bug has shown: nothing is acked from now on, and the process is ended. Later calls do nothing."""
-        if not self.failed:
-            self.failed = True
-            self._end_process(error)
-
-    def batches(self, topic: str, agent: Callable[[Fetched], Any]) -> None:
+    def batches(self, topic: str, agent: Agent) -> None:
         """Give `agent` every batch of a topic, one at a time, in log order within a partition.
 
         Args:
             topic: full name.
-            agent: a coroutine function; the next batch comes when it returns. It does not ack by returning: call
+            agent: a coroutine function; the next batch comes when it returns. It does not ack by returning: it calls
                 `consumer.ack` when the batch is done. What it raises ends the process.
         """
 
@@ -109,9 +120,9 @@ class BatchApp(faust.App):  # type: ignore[misc]
             stream.enable_acks = False
             try:
                 async for batch in stream:
-                    await agent(batch)
+                    await agent(batch, self.consumer)
             except Exception as error:
-                self.fail(error)
+                self.shutdown.fail(error)
                 raise
 
         name = f"{agent.__module__}.{getattr(agent, '__qualname__', topic)}"

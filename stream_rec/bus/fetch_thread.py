@@ -169,7 +169,7 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         batch = cut(
             result,
             fetcher._subscriptions.subscription.assignment.state_value(partition),
-            self.consumer.epochs.get(TP(*partition), 0),
+            self.consumer.epochs.of(TP(*partition)),
             max_records=bus.batch_max_records,
             max_bytes=bus.batch_max_bytes,
         )

@@ -15,7 +15,7 @@ made to hold here (docs/transport.md):
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from faust.transport.drivers import aiokafka as driver
@@ -23,6 +23,7 @@ from faust.types import TP, ConsumerMessage, Message
 
 from stream_rec import logs
 from stream_rec.bus.batch import Fetched
+from stream_rec.bus.epochs import Epochs
 from stream_rec.bus.fetch_thread import FetchThread
 from stream_rec.errors import Unavailable
 from stream_rec.settings import BusSettings
@@ -34,11 +35,12 @@ _IDLE_SECONDS = 1.0
 class Owner(Protocol):
     """Who does the work of the partitions that the group gives us."""
 
-    async def assigned(self, starts: Mapping[TP, int | None]) -> None:
-        """Get ready for partitions, then call `BatchConsumer.open`. Cancelled when they are revoked meanwhile.
+    async def assigned(self, starts: Mapping[TP, int | None], open_: Callable[[Iterable[TP]], None]) -> None:
+        """Get ready for partitions, then open them. Cancelled when they are revoked meanwhile.
 
         Args:
             starts: the committed offset of each, where its batches begin; None = nothing was committed yet.
+            open_: `BatchConsumer.open`.
         """
 
     async def revoked(self, partitions: Collection[TP]) -> None:
@@ -53,7 +55,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._bus: BusSettings = self.app.bus
-        self.epochs: dict[TP, int] = {}
+        self.epochs: Epochs = self.app.epochs
         self.interrupted = asyncio.Event()
         self._in_hand: dict[TP, dict[int, Message]] = {}
         self._ready: set[TP] = set()
@@ -63,10 +65,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     # What handlers use.
 
-    def is_current(self, batch: Fetched) -> bool:
-        """Is the batch still ours to learn from? From any thread."""
-        return self.epochs.get(TP(batch.topic, batch.partition), 0) == batch.epoch
-
     def ack(self, batch: Fetched) -> bool:
         """The batch is done: the next commit covers it. Call in log order within a partition.
 
@@ -75,7 +73,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             another worker.
         """
         message = self._take_back(batch)
-        if message is None or self.app.failed:
+        if message is None or self.app.shutdown.failed:
             return False
         return bool(super().ack(message))
 
@@ -89,12 +87,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def reread(self, batch: Fetched, offset: int) -> None:
         """Go on with the batch's partition from `offset`; everything fetched from it so far is out of date."""
         tp = TP(batch.topic, batch.partition)
-        if not self.is_current(batch):
+        if not self.epochs.is_current(batch):
             return
-        self._new_epoch([tp])
+        self.epochs.advance([tp])
         self._forget([tp])
         self._read_offset[tp] = None
         await self._thread.seek_all({tp: offset})
+
+    async def first_offset(self, batch: Fetched) -> int:
+        """The first offset that the log of the batch's partition still holds."""
+        tp = TP(batch.topic, batch.partition)
+        return int((await self.earliest_offsets(tp))[tp])
 
     def open(self, partitions: Iterable[TP]) -> None:
         """Let batches of these partitions come."""
@@ -122,7 +125,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         partitions = self._get_active_partitions() & self._ready
         for batch in await self._thread.fetch(frozenset(partitions), self._credits(), timeout):
             # A rebalance since the fetch: the batch comes again from the committed offset.
-            if self.flow_active and not self.should_stop and self.is_current(batch):
+            if self.flow_active and not self.should_stop and self.epochs.is_current(batch):
                 tp = TP(batch.topic, batch.partition)
                 message = self._to_message(tp, batch)
                 self._in_hand.setdefault(tp, {})[batch.next] = message
@@ -190,10 +193,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             for message in self._in_hand.pop(tp, {}).values():
                 self._unacked_messages.discard(message)
 
-    def _new_epoch(self, partitions: Iterable[TP]) -> None:
-        for tp in partitions:
-            self.epochs[tp] = self.epochs.get(tp, 0) + 1
-
     async def wait_empty(self) -> None:
         """Let batches in hand end, for `bus.drain_seconds` at most, then commit what is done."""
         self.interrupted.set()
@@ -203,7 +202,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         await self._commit_now()
         left = [message.value for messages in self._in_hand.values() for message in messages.values()]
         if n := self._n_dropped + sum(map(len, left)):
-            self._log.info("events fetched and not done: they will come again", events=n)
+            self._log.info("unacknowledged events dropped; they will be redelivered", events=n)
         self._forget(list(self._in_hand))
         self._n_dropped = 0
 
@@ -214,13 +213,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 if not await self.commit():
                     await self.commit()
         except TimeoutError:
-            self._log.warning("no commit: the broker is silent; done batches will come again")
+            self._log.warning("offset commit timed out; acknowledged batches will be redelivered")
 
     # Rebalances. They are eager: every partition is revoked, then some are assigned.
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Commit what is done, drop the rest, and only then let Faust forget."""
-        self._new_epoch(revoked)
+        self.epochs.advance(revoked)
         if self._getting_ready is not None:
             self._getting_ready.cancel()
         self._ready.clear()
@@ -233,7 +232,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """A new generation begins; its batches wait for `open`."""
-        self._new_epoch(assigned)
+        self.epochs.advance(assigned)
         self.interrupted = asyncio.Event()
         await super().on_partitions_assigned(assigned, generation_id)
         if not assigned:
@@ -249,7 +248,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 await self._thread.seek_all(committed)
         except TimeoutError as error:
             raise Unavailable(
-                "kafka", "no committed offsets", waited_seconds=self.app.conf.broker_request_timeout / 2
+                "kafka",
+                "committed offsets could not be read",
+                waited_seconds=self.app.conf.broker_request_timeout / 2,
             ) from error
         for tp in assigned:
             self._read_offset[tp] = None
@@ -260,9 +261,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def _get_ready(self, starts: dict[TP, int | None]) -> None:
         try:
-            await self.app.owner.assigned(starts)
+            await self.app.owner.assigned(starts, self.open)
         except Exception as error:  # noqa: BLE001 - handed to the one who ends the process
-            self.app.fail(error)
+            self.app.shutdown.fail(error)
 
     async def on_stop(self) -> None:
         """Stop getting ready, and leave nothing done uncommitted."""

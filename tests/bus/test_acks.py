@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from faust.types import TP
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.batch_app import BatchApp
+from stream_rec.bus.epochs import Epochs
 from stream_rec.bus.transport import BatchConsumer
 from stream_rec.settings import BusSettings
 
@@ -33,7 +34,7 @@ class Log:
         self.ends[tp] = start + records
         offsets = list(range(start, start + records))
         return Fetched(
-            tp.topic, tp.partition, self._consumer.epochs[tp], start, start + records, [], [], offsets, []
+            tp.topic, tp.partition, self._consumer.epochs.of(tp), start, start + records, [], [], offsets, []
         )
 
     def wake(self) -> None: ...
@@ -45,9 +46,22 @@ class Log:
 class Nobody:
     """An owner who is always ready."""
 
-    async def assigned(self, starts: Mapping[TP, int | None]) -> None: ...
+    async def assigned(
+        self, starts: Mapping[TP, int | None], open_: Callable[[Iterable[TP]], None]
+    ) -> None: ...
 
     async def revoked(self, partitions: Collection[TP]) -> None: ...
+
+
+class Failures(list[BaseException]):
+    """What has ended the process."""
+
+    @property
+    def failed(self) -> bool:
+        return bool(self)
+
+    def fail(self, error: BaseException) -> None:
+        self.append(error)
 
 
 class Desk:
@@ -55,13 +69,13 @@ class Desk:
 
     def __init__(self, n_partitions: int = 4) -> None:
         bus = BusSettings(bootstrap="127.0.0.1:1", stream_buffer_batches=8)
-        self.failures: list[BaseException] = []
-        self.app = BatchApp(bus, Nobody(), self.failures.append)
+        self.failures = Failures()
+        self.app = BatchApp(bus, Epochs(), Nobody(), self.failures)
         self.consumer: BatchConsumer = self.app.consumer
         self.log = Log(self.consumer, n_partitions)
         self.consumer._thread = self.log
         self.app.topics._acking_topics.add(TOPIC)
-        self.consumer._new_epoch(self.log.ends)
+        self.consumer.epochs.advance(self.log.ends)
         self.consumer._set_active_tps(set(self.log.ends))
         self.consumer.open(self.log.ends)
 
@@ -147,14 +161,14 @@ def test_batches_of_an_earlier_epoch_are_not_given_out() -> None:
         desk = Desk(n_partitions=1)
         tp = TP(TOPIC, 0)
         stale = desk.log.next(tp)
-        desk.consumer._new_epoch([tp])
+        desk.consumer.epochs.advance([tp])
 
         async def late(*_: object) -> list[Fetched]:
             return [stale]
 
         desk.log.fetch = late  # type: ignore[method-assign]
         assert await desk.fetch() == []
-        assert not desk.consumer.is_current(stale)
+        assert not desk.consumer.epochs.is_current(stale)
 
     asyncio.run(scenario())
 
@@ -175,7 +189,7 @@ def test_after_a_bug_nothing_is_acked() -> None:
         desk = Desk(n_partitions=1)
         first, second = await desk.fetch(), await desk.fetch()
         assert desk.consumer.ack(first[0])
-        desk.app.fail(ValueError("a bug"))
+        desk.failures.fail(ValueError("a bug"))
         assert not desk.consumer.ack(second[0])
         assert desk.committable() == {0: BATCH}
         assert [str(failure) for failure in desk.failures] == ["a bug"]

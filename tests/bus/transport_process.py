@@ -11,39 +11,50 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from faust.types import TP
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.batch_app import BatchApp
+from stream_rec.bus.epochs import Epochs
+from stream_rec.bus.transport import BatchConsumer
 from stream_rec.settings import BusSettings
 
 
 class Ready:
     """An owner who needs no time to get ready."""
 
-    app: BatchApp
-
-    async def assigned(self, starts: Mapping[TP, int | None]) -> None:
-        self.app.consumer.open(starts)
+    async def assigned(self, starts: Mapping[TP, int | None], open_: Callable[[Iterable[TP]], None]) -> None:
+        open_(starts)
 
     async def revoked(self, partitions: Collection[TP]) -> None: ...
 
 
+class Ended(asyncio.Event):
+    """Set when the process is to end."""
+
+    @property
+    def failed(self) -> bool:
+        return self.is_set()
+
+    def fail(self, _: BaseException) -> None:
+        self.set()
+
+
 async def main(bootstrap: str, topic: str, group: str, session: str, notes: str, mode: str = "") -> None:
-    owner, ended = Ready(), asyncio.Event()
+    ended = Ended()
     bus = BusSettings(bootstrap=bootstrap, group=group, session_timeout_seconds=float(session))
     if mode == "hasty":
         bus = bus.model_copy(update={"fetch_wait_seconds": 0.001})
-    owner.app = app = BatchApp(bus, owner, lambda _: ended.set())
+    app = BatchApp(bus, Epochs(), Ready(), ended)
     with open(notes, "w", buffering=1) as out:  # noqa: PTH123 - line by line, also when killed
 
-        async def agent(batch: Fetched) -> None:
+        async def agent(batch: Fetched, consumer: BatchConsumer) -> None:
             if mode == "stopped":
                 print("stopped", file=out)
                 await ended.wait()
-            assert app.consumer.ack(batch)
+            assert consumer.ack(batch)
             print(time.monotonic(), batch.partition, batch.start, batch.next, file=out)
 
         app.batches(topic, agent)

@@ -26,7 +26,7 @@ def n_learned(engine: Engine) -> int:
 
 def owned(worker: Worker) -> set[tuple[str, int]]:
     """Topic-partitions that it serves; nothing before its first assignment is."""
-    return set(worker.ownership.owned) if worker.ownership.ready.is_set() else set()
+    return set(worker.parts.table.owned) if worker.parts.table.ready.is_set() else set()
 
 
 async def split(settings: Settings, *workers: Worker) -> None:
@@ -36,7 +36,7 @@ async def split(settings: Settings, *workers: Worker) -> None:
 
     def is_split() -> bool:
         found = [owned(worker) for worker in workers]
-        return all(worker.ownership.ready.is_set() for worker in workers) and (
+        return all(worker.parts.table.ready.is_set() for worker in workers) and (
             sum(map(len, found)) == n == len(set().union(*found))
         )
 

@@ -9,11 +9,22 @@ from contextlib import asynccontextmanager
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
+from stream_rec.consumers.periodic.snapshots import Start
+from stream_rec.consumers.wiring import build
 from stream_rec.consumers.worker import Worker
 from stream_rec.engine.engine import Engine
+from stream_rec.schemas.records import TopicName
 from stream_rec.settings import EngineSettings, Settings
 
 SMALL = EngineSettings(max_users=1_000, max_items=500)
+
+
+def make_worker(
+    settings: Settings, counts: dict[TopicName, int], engine: Engine | None, stopping: asyncio.Event
+) -> Worker:
+    """A worker that starts from no snapshot; an empty engine if none is given."""
+    start = Start(engine or Engine(settings.engine, settings.measure), {})
+    return Worker(settings, build(settings, counts, start, stopping, SystemClock()))
 
 
 def serve(settings: Settings, engine: Engine | None, meanwhile: Callable[[Worker], Awaitable[None]]) -> int:
@@ -21,7 +32,7 @@ def serve(settings: Settings, engine: Engine | None, meanwhile: Callable[[Worker
 
     async def scenario() -> int:
         stopping = asyncio.Event()
-        worker = Worker(settings, ensure_topics(settings.bus), SystemClock(), stopping, engine)
+        worker = make_worker(settings, ensure_topics(settings.bus), engine, stopping)
         serving = asyncio.create_task(worker.serve())
         try:
             await meanwhile(worker)
@@ -41,7 +52,7 @@ async def serving(settings: Settings, engine: Engine) -> AsyncIterator[Worker]:
     """One of several workers: it is told to stop at the end, and must do so without a failure."""
     stopping = asyncio.Event()
     partitions = await asyncio.to_thread(ensure_topics, settings.bus)
-    worker = Worker(settings, partitions, SystemClock(), stopping, engine)
+    worker = make_worker(settings, partitions, engine, stopping)
     task = asyncio.create_task(worker.serve())
     try:
         yield worker

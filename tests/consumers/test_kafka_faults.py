@@ -192,7 +192,7 @@ def test_topics_with_more_partitions_than_the_settings_say_are_shared_and_served
             assert {partition for partition, _ in published.at} == set(range(7))
             await until(lambda: {n_learned(engine) for engine in engines} == {1_000}, "both to know all")
             await served(settings, 1_000)
-            assert [worker.measures.live()["misrouted"] for worker in (one, two)] == [0, 0]
+            assert [worker.parts.measures.live()["misrouted"] for worker in (one, two)] == [0, 0]
             return published
 
     assert settings.bus.partitions < 7

@@ -102,9 +102,11 @@ def test_a_worker_that_owns_nothing_follows_everything_and_is_ready(tansu_settin
             assert sorted(len(owned(worker)) for worker in workers) == [0, 1, 1, 1]
             await asyncio.to_thread(publish_events, settings.bus, clicks(900))
             await until(lambda: all(n_learned(engine) == 900 for engine in engines), "all to know all")
-            await until(lambda: all(worker.health.ready() == "" for worker in workers), "all to be ready")
+            await until(
+                lambda: all(worker.parts.health.ready() == "" for worker in workers), "all to be ready"
+            )
             for worker in workers:
-                followed = {(name, partition) for name, partition, _ in worker.follower.lags()}
+                followed = {(name, partition) for name, partition, _ in worker.parts.follower.lags()}
                 assert followed | owned(worker) == {("events", 0), ("items", 0), ("impressions", 0)}
                 assert not followed & owned(worker)
                 await assert_it_says_so(worker)
@@ -116,16 +118,16 @@ def test_a_worker_that_owns_nothing_follows_everything_and_is_ready(tansu_settin
 
 async def assert_it_says_so(worker: Worker) -> None:
     """Over HTTP: the probes, and the lag of what it follows."""
-    base = worker.metrics_url.removesuffix("/metrics")
+    base = worker.parts.metrics.url.removesuffix("/metrics")
     for probe in ("live", "ready"):
         assert await asyncio.to_thread(get, f"{base}/{probe}") == (200, "yes\n")
     wanted = [
         f'stream_rec_follower_lag{{partition="{partition}",topic="{name}"}} 0.0'
-        for name, partition, _ in worker.follower.lags()
+        for name, partition, _ in worker.parts.follower.lags()
     ]
 
     async def said() -> bool:
-        _, text = await asyncio.to_thread(get, worker.metrics_url)
+        _, text = await asyncio.to_thread(get, worker.parts.metrics.url)
         found = sorted(line for line in text.splitlines() if line.startswith("stream_rec_follower_lag{"))
         return found == sorted(wanted)
 
@@ -150,7 +152,7 @@ def test_one_worker_that_owns_everything_follows_nothing(tansu_settings: Setting
             await split(settings, worker)
             await asyncio.to_thread(publish_events, settings.bus, clicks(300))
             await until(lambda: n_learned(engine) == 300, "all to be learned")
-            assert list(worker.follower.lags()) == []
+            assert list(worker.parts.follower.lags()) == []
 
     asyncio.run(scenario())
 
@@ -201,7 +203,7 @@ def test_partitions_added_to_topics_are_followed_then_owned_and_served(
             assert {partition for partition, _ in later.at} == set(range(5))
             await until(lambda: n_learned(engines[0]) == n_learned(engines[1]) == 900, "both to know all")
             await served(settings, 900)
-            misrouted = [worker.measures.live().get("misrouted") for worker in (one, two)]
+            misrouted = [worker.parts.measures.live().get("misrouted") for worker in (one, two)]
             assert misrouted == [0, 0]
             assert await asyncio.to_thread(behind, settings, later.last) == {}
 

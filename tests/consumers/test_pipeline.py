@@ -1,16 +1,20 @@
-"""A line learns in the order of the log, writes behind, and acks in order."""
+"""A pipeline learns in the order of the log, writes behind, and acks in order."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
+
+from faust.types import TP
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.clock import SystemClock
 from stream_rec.consumers.output.emitter import Receipt
-from stream_rec.consumers.pipeline import Line, Surroundings
-from stream_rec.consumers.replication.learn_gate import Learning
+from stream_rec.consumers.pipeline import BatchPipeline, PipelineContext
+from stream_rec.consumers.replication.learn_gate import LearnGate
+from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import GapError, Unavailable
@@ -22,16 +26,14 @@ STORE = StoreSettings(stop_grace_seconds=0.05, backoff_max_seconds=0.05)
 
 
 class Desk:
-    """Stands for the consumer: notes what is acked and dropped."""
+    """Stands for the consumer: notes what is acked, dropped and read again."""
 
     def __init__(self) -> None:
         self.interrupted = asyncio.Event()
         self.acked: list[tuple[int, int]] = []
         self.dropped: list[tuple[int, int]] = []
-        self.epoch = 1
-
-    def is_current(self, batch: Fetched) -> bool:
-        return batch.epoch == self.epoch
+        self.read_again: list[tuple[int, int]] = []
+        self.log_begins = 0
 
     def ack(self, batch: Fetched) -> bool:
         self.acked.append((batch.partition, batch.start))
@@ -40,12 +42,25 @@ class Desk:
     def drop(self, batch: Fetched) -> None:
         self.dropped.append((batch.partition, batch.start))
 
+    async def first_offset(self, _: Fetched) -> int:
+        return self.log_begins
+
+    async def reread(self, batch: Fetched, offset: int) -> None:
+        self.read_again.append((batch.partition, offset))
+
+
+@dataclass(frozen=True)
+class Written:
+    start: int
+    receipt: Receipt
+
 
 class Steps:
     """A handler that notes what it is told, and writes when it is let."""
 
     def __init__(self) -> None:
         self.learned: list[int] = []
+        self.relearned: list[tuple[int, int]] = []
         self.written: list[int] = []
         self.measured: list[int] = []
         self.may_write = asyncio.Event()
@@ -56,40 +71,44 @@ class Steps:
     def decode(self, fetched: Fetched) -> Fetched:
         return fetched
 
-    def learn(self, _engine: Engine, work: Fetched) -> None:
-        self.learn_also(work)
-        self.learned.append(work.start)
+    def learn(self, _engine: Engine, decoded: Fetched) -> Fetched:
+        self.learn_also(decoded)
+        self.learned.append(decoded.start)
+        return decoded
 
-    async def write(self, work: Fetched, _stop: asyncio.Event) -> Receipt:
+    async def write(self, learned: Fetched, _stop: asyncio.Event) -> Written:
         if self.write_also is not None:
-            await self.write_also(work)
+            await self.write_also(learned)
         await self.may_write.wait()
-        self.written.append(work.start)
-        return Receipt(0, asyncio.get_running_loop())
+        self.written.append(learned.start)
+        return Written(learned.start, Receipt(0, asyncio.get_running_loop()))
 
-    def measure(self, work: Fetched) -> None:
-        self.measured.append(work.start)
+    def measure(self, written: Written) -> None:
+        self.measured.append(written.start)
 
-    def relearn(self, _engine: Engine, fetched: Fetched) -> None: ...
+    def relearn(self, _engine: Engine, fetched: Fetched) -> None:
+        self.relearned.append((fetched.start, fetched.next))
 
 
 class Scene:
-    """A line with a desk, a handler, and a note of what went wrong."""
+    """A pipeline with a desk, a handler, and a note of what went wrong."""
 
     def __init__(self) -> None:
         self.desk, self.steps = Desk(), Steps()
         self.failures: list[BaseException] = []
-        self.reread: list[tuple[int, GapError]] = []
         self.engine = EngineThread(Engine(EngineSettings(max_users=16, max_items=16)))
         self.until = partial(until_available, settings=STORE, clock=SystemClock())
-        self.learning = Learning("", {"events": self.steps}, self.engine, self.desk.is_current)
-        around = Surroundings(
-            lambda: self.desk, self.engine, self.learning, self.until, self._reread, self.failures.append
-        )
-        self.line: Line[Fetched] = Line(self.steps, around)
+        self.table = PartitionTable("", {"events": 2}, {"events": "log"})
+        self.next_epoch()
+        gate = LearnGate(self.table, {"events": self.steps}, self.engine, lambda *_: None)
+        context = PipelineContext(self.engine, gate, self.until, self.failures.append)
+        self.pipeline = BatchPipeline(self.steps, context)
 
-    async def _reread(self, batch: Fetched, gap: GapError) -> None:
-        self.reread.append((batch.start, gap))
+    def next_epoch(self) -> None:
+        self.table.epochs.advance([TP("events", 0), TP("events", 1)])
+
+    async def take(self, batch: Fetched) -> None:
+        await self.pipeline.take(batch, self.desk)
 
 
 def batch(start: int, *, partition: int = 0, epoch: int = 1) -> Fetched:
@@ -100,8 +119,8 @@ def test_batches_are_learned_written_measured_and_acked_in_order() -> None:
     async def scenario() -> None:
         scene = Scene()
         for start in range(0, 100, 10):
-            await scene.line.take(batch(start))
-        await scene.line.idle()
+            await scene.take(batch(start))
+        await scene.pipeline.idle()
         wanted = list(range(0, 100, 10))
         assert scene.steps.learned == scene.steps.written == scene.steps.measured == wanted
         assert scene.desk.acked == [(0, start) for start in wanted]
@@ -115,11 +134,11 @@ def test_the_engine_goes_on_while_slates_are_on_their_way() -> None:
         scene = Scene()
         scene.steps.may_write.clear()
         for start in (0, 10, 20):
-            await scene.line.take(batch(start))
+            await scene.take(batch(start))
         await wait_until_async(lambda: scene.steps.learned == [0, 10, 20])
         assert scene.desk.acked == []
         scene.steps.may_write.set()
-        await scene.line.idle()
+        await scene.pipeline.idle()
         assert [start for _, start in scene.desk.acked] == [0, 10, 20]
 
     asyncio.run(scenario())
@@ -128,10 +147,10 @@ def test_the_engine_goes_on_while_slates_are_on_their_way() -> None:
 def test_a_batch_out_of_date_is_dropped_and_nothing_is_learned_from_it() -> None:
     async def scenario() -> None:
         scene = Scene()
-        scene.desk.epoch = 2
-        await scene.line.take(batch(0, epoch=1))
-        await scene.line.take(batch(0, epoch=2))
-        await scene.line.idle()
+        scene.next_epoch()
+        await scene.take(batch(0, epoch=1))
+        await scene.take(batch(0, epoch=2))
+        await scene.pipeline.idle()
         assert scene.steps.learned == [0]
         assert (scene.desk.dropped, scene.desk.acked) == ([(0, 0)], [(0, 0)])
 
@@ -152,11 +171,11 @@ def test_when_told_to_stop_batches_that_cannot_be_written_are_dropped_and_none_b
 
         scene.steps.write_also = write
         for start in (0, 10, 20):
-            await scene.line.take(batch(start))
+            await scene.take(batch(start))
         await wait_until_async(lambda: scene.steps.learned == [0, 10, 20])
         scene.desk.interrupted.set()
         down = False  # it comes back too late: the first batch may be lost to us already
-        await scene.line.idle()
+        await scene.pipeline.idle()
         acked = [start for _, start in scene.desk.acked]
         assert acked == [0, 10, 20][: len(acked)]
         assert sorted(acked + [start for _, start in scene.desk.dropped]) == [0, 10, 20]
@@ -177,14 +196,15 @@ def test_a_batch_that_gave_up_holds_back_the_later_ones_of_its_partition_only_un
             await scene.until(attempt, what="write", stops=[scene.desk.interrupted])
 
         scene.steps.write_also = write
-        await scene.line.take(batch(0))
-        await scene.line.take(batch(10))
+        await scene.take(batch(0))
+        await scene.take(batch(10))
         await wait_until_async(lambda: scene.steps.learned == [0, 10])
         scene.desk.interrupted.set()
-        await scene.line.idle()
-        scene.desk.interrupted, scene.desk.epoch = asyncio.Event(), 2
-        await scene.line.take(batch(0, epoch=2))
-        await scene.line.idle()
+        await scene.pipeline.idle()
+        scene.desk.interrupted = asyncio.Event()
+        scene.next_epoch()
+        await scene.take(batch(0, epoch=2))
+        await scene.pipeline.idle()
         assert scene.desk.dropped == [(0, 0), (0, 10)]
         assert scene.desk.acked == [(0, 0)]
 
@@ -199,10 +219,28 @@ def test_a_gap_is_read_again_and_the_batch_is_not_acked() -> None:
             raise GapError("events", work.partition, 3, work.start)
 
         scene.steps.learn_also = misses_events
-        await scene.line.take(batch(10))
-        await scene.line.idle()
-        assert [(start, gap.position) for start, gap in scene.reread] == [(10, 3)]
+        await scene.take(batch(10))
+        await scene.pipeline.idle()
+        assert scene.desk.read_again == [(0, 3)]
         assert (scene.desk.acked, scene.desk.dropped) == ([], [(0, 10)])
+        assert scene.steps.relearned == []
+
+    asyncio.run(scenario())
+
+
+def test_what_the_log_has_deleted_since_is_passed_over_and_reading_goes_on_behind_it() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        scene.desk.log_begins = 7
+
+        def misses_events(work: Fetched) -> None:
+            raise GapError("events", work.partition, 3, work.start)
+
+        scene.steps.learn_also = misses_events
+        await scene.take(batch(10))
+        await scene.pipeline.idle()
+        assert scene.steps.relearned == [(3, 7)]
+        assert scene.desk.read_again == [(0, 7)]
 
     asyncio.run(scenario())
 
@@ -217,8 +255,8 @@ def test_a_bug_is_reported_and_the_batch_is_not_acked() -> None:
 
         scene.steps.learn_also = has_a_bug
         for start in (0, 10, 20):
-            await scene.line.take(batch(start))
-        await scene.line.idle()
+            await scene.take(batch(start))
+        await scene.pipeline.idle()
         assert [type(failure) for failure in scene.failures] == [ZeroDivisionError]
         assert scene.desk.acked == [(0, 0)]
 
@@ -234,9 +272,9 @@ def test_partitions_do_not_wait_for_each_others_acks() -> None:
                 raise GapError("events", 0, 3, work.start)
 
         scene.steps.learn_also = misses_events
-        await scene.line.take(batch(10, partition=0))
-        await scene.line.take(batch(10, partition=1))
-        await scene.line.idle()
+        await scene.take(batch(10, partition=0))
+        await scene.take(batch(10, partition=1))
+        await scene.pipeline.idle()
         assert scene.desk.acked == [(1, 10)]
 
     asyncio.run(scenario())

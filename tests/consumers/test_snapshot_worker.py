@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -13,15 +10,10 @@ from confluent_kafka import Consumer, TopicPartition
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.lag import ends
 from stream_rec.bus.topics import ensure_topics
-from stream_rec.clock import SystemClock
-from stream_rec.consumers.handlers.events import EventsHandler
-from stream_rec.consumers.periodic.snapshots import Snapshots
-from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.schemas.codec import decode_interactions
-from stream_rec.schemas.records import AsOf
 from stream_rec.schemas.topics import full_name
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings, SnapshotSettings
 from tests.consumers.publishing import clicks, publish_events
@@ -107,25 +99,6 @@ def uninterrupted(settings: Settings, n: int) -> Engine:
     return engine
 
 
-@pytest.mark.parametrize("is_ours", [True, False])
-def test_only_the_owner_of_the_first_partition_writes(settings: Settings, is_ours: bool) -> None:
-    ensure_topics(settings.bus)
-    publish_events(settings.bus, clicks(EVERY))
-
-    async def scenario() -> None:
-        thread = EngineThread(Engine(settings.engine, settings.measure))
-        snapshots = Snapshots(settings, thread, SystemClock(), lambda: is_ours, dict, lambda _: None)
-        await snapshots.look()
-        thread._engine = uninterrupted(settings, EVERY)
-        await snapshots.look()
-        await snapshots.look()
-        await asyncio.wait_for(snapshots._finished.wait(), 30)
-        thread.close()
-
-    asyncio.run(scenario())
-    assert [info.n_events for info in SnapshotStore(settings.snapshot).list()] == [EVERY] * is_ours
-
-
 def test_the_broker_says_what_snapshots_are_compared_with(settings: Settings) -> None:
     ensure_topics(settings.bus)
     publish_events(settings.bus, clicks(30))
@@ -135,22 +108,3 @@ def test_the_broker_says_what_snapshots_are_compared_with(settings: Settings) ->
     assert facts.logs["events"].ends == ends(settings.bus, "events") == {0: 30}
     assert facts.cluster_id
     assert len({log.log_id for log in facts.logs.values()}) == 3
-
-
-def test_slates_of_quiet_partitions_are_known_after_a_restart_but_not_those_of_another_log() -> None:
-    """Else they could not be written again if Redis has lost them meanwhile."""
-    before, after = handler("log"), handler("log")
-    before.latest = {
-        3: AsOf("log", 3, 41, 1_700_000_000_000, 1.7e9),
-        5: AsOf("older", 5, 7, 1_600_000_000_000, 1.6e9),
-    }
-    after.recall(json.loads(json.dumps(before.notes())))
-    assert after.latest == {3: before.latest[3]}
-
-
-def handler(log: str) -> EventsHandler:
-    """Its servers are not asked."""
-    nothing = cast(Any, None)
-    made = EventsHandler(Settings(), nothing, nothing, nothing, nothing, SystemClock())
-    made.log = log
-    return made

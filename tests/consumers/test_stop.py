@@ -45,7 +45,7 @@ def test_a_worker_stops_in_time_while_redis_is_down_and_acks_nothing_that_was_no
         code, seconds = first.stop()
         assert (code, seconds < STOP_SECONDS) == (0, True), seconds
         assert done(settings) == 0
-        assert re.search(r"will come again +events=\d+", first.log())
+        assert re.search(r"will be redelivered +events=\d+", first.log())
     with running(settings, tmp_path, "second") as second:
         wait_until_done(settings, published.n, second)
         assert behind(settings, published.last) == {}

@@ -41,7 +41,7 @@ def test_a_bug_ends_the_worker_with_1_and_what_it_had_in_hand_is_not_committed(
     publish_events(settings.bus, clicks(8_000))
 
     async def until_it_ends(worker: Worker) -> None:
-        await wait_until_async(worker.stopping.is_set, 60, "the worker to end by itself")
+        await wait_until_async(worker.parts.shutdown.stopping.is_set, 60, "the worker to end by itself")
 
     assert serve(settings, Broken(SMALL), until_it_ends) == 1
     assert committed(settings) <= 4 * 500
@@ -70,12 +70,12 @@ def test_a_computation_longer_than_the_session_timeout_does_not_cost_the_partiti
     epochs: set[int] = set()
 
     async def until_done(worker: Worker) -> None:
-        await wait_until_async(worker.ownership.ready.is_set, 60, "the worker to serve")
-        epochs.update(worker.consumer.epochs.values())
+        await wait_until_async(worker.parts.table.ready.is_set, 60, "the worker to serve")
+        epochs.update(map(worker.parts.table.epochs.of, worker.parts.table.partitions()))
         published = await asyncio.to_thread(publish_events, settings.bus, clicks(40, users=3))
         while await asyncio.to_thread(committed, settings) < published.n:
             await asyncio.sleep(0.2)
-        epochs.update(worker.consumer.epochs.values())
+        epochs.update(map(worker.parts.table.epochs.of, worker.parts.table.partitions()))
 
     assert serve(settings, Slow(SMALL), until_done) == 0
     assert len(epochs) == 1

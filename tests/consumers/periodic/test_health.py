@@ -7,11 +7,25 @@ import threading
 from collections.abc import Callable
 
 from stream_rec.clock import ManualClock
-from stream_rec.consumers.periodic.health import Distance, Health
+from stream_rec.consumers.periodic.health import Health
+from stream_rec.consumers.replication.progress import Distance
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.settings import EngineSettings
 from tests.waiting import wait_until_async
+
+
+class Progress:
+    """How far the worker is; counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.joined = False
+        self.now: list[Distance] = []
+        self.asked = 0
+
+    def distances(self) -> list[Distance]:
+        self.asked += 1
+        return self.now
 
 
 class Scene:
@@ -20,12 +34,11 @@ class Scene:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.engine = EngineThread(Engine(EngineSettings(max_users=16, max_items=16)))
-        self.joined = False
-        self.distances: list[Distance] = []
-        self.health = Health(100, 30.0, self.engine, lambda: self.joined, lambda: self.distances, self.clock)
+        self.progress = Progress()
+        self.health = Health(100, 30.0, self.engine, self.clock)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        running = asyncio.create_task(self.health.run())
+        running = asyncio.create_task(self.health.watch(self.progress))
         await wait_until_async(condition)
         running.cancel()
 
@@ -34,13 +47,13 @@ def test_ready_is_a_worker_that_has_joined_and_is_near_every_end() -> None:
     async def scenario() -> None:
         scene = Scene()
         health = scene.health
-        scene.distances = [("events", 0, 100), ("items", 0, None)]
+        scene.progress.now = [("events", 0, 100), ("items", 0, None)]
         assert health.ready() == "not in the group yet"
-        scene.joined = True
+        scene.progress.joined = True
         await scene.until(lambda: health.ready() == "items/0: its end is not known yet")
-        scene.distances = [("events", 0, 101), ("items", 0, 0)]
+        scene.progress.now = [("events", 0, 101), ("items", 0, 0)]
         await scene.until(lambda: health.ready() == "events/0: 101 records to its end")
-        scene.distances = [("events", 0, 100), ("items", 0, 0)]
+        scene.progress.now = [("events", 0, 100), ("items", 0, 0)]
         await scene.until(lambda: health.ready() == "")
         scene.engine.close()
 
@@ -50,13 +63,12 @@ def test_ready_is_a_worker_that_has_joined_and_is_near_every_end() -> None:
 def test_an_end_that_is_unknown_for_a_moment_does_not_undo_it_but_distance_does() -> None:
     async def scenario() -> None:
         scene = Scene()
-        scene.joined, scene.distances = True, [("events", 0, 0)]
+        scene.progress.joined, scene.progress.now = True, [("events", 0, 0)]
         await scene.until(lambda: scene.health.ready() == "")
-        looked = []
-        scene.health._distances = lambda: looked.append(1) or [("events", 0, None)]
-        await scene.until(lambda: bool(looked))
+        scene.progress.now, before = [("events", 0, None)], scene.progress.asked
+        await scene.until(lambda: scene.progress.asked > before)
         assert scene.health.ready() == ""
-        scene.health._distances = lambda: [("events", 0, 5_000)]
+        scene.progress.now = [("events", 0, 5_000)]
         await scene.until(lambda: scene.health.ready() == "events/0: 5000 records to its end")
         scene.engine.close()
 
@@ -68,7 +80,7 @@ def test_a_worker_whose_engine_is_stuck_is_not_alive() -> None:
         scene = Scene()
         gate = threading.Event()
         scene.engine.submit(lambda _: gate.wait(30))
-        running = asyncio.create_task(scene.health.run())
+        running = asyncio.create_task(scene.health.watch(scene.progress))
         scene.clock.advance(31)
         assert scene.health.live() == "stuck for 31 s"
         gate.set()

@@ -11,16 +11,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 from faust.types import TP
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.topics import ensure_topics, partition_counts
-from stream_rec.consumers.replication.catch_up import arrive
 from stream_rec.consumers.replication.follower import Follower
-from stream_rec.consumers.replication.learn_gate import Learning
-from stream_rec.consumers.replication.topic_watcher import TopicWatch
+from stream_rec.consumers.replication.learn_gate import LearnGate
+from stream_rec.consumers.replication.partition_table import PartitionTable
+from stream_rec.consumers.replication.topic_watcher import TopicWatcher
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.engine.engine import Engine
@@ -48,28 +48,24 @@ class Notes:
 
 
 class Scene:
-    """A follower with an engine, and epochs that the test lets grow."""
+    """A follower with an engine, and a table of partitions that the test keeps."""
 
     def __init__(self, bus: BusSettings) -> None:
         self.bus = bus
-        self.epochs: dict[TP, int] = defaultdict(int)
         self.core = Engine(TINY)
         self.engine = EngineThread(self.core)
         self.notes = {name: Notes(name) for name in FOLLOWED}
         self.spans: list[tuple[Span, int]] = []
-        self.learning = Learning(
-            bus.prefix, self.notes, self.engine, lambda batch: batch.epoch == self.epoch_of(batch)
-        )
-        self.learning.on_learned = lambda span, first, _: self.spans.append((span, first))
         partitions = ensure_topics(bus)
-        self.counts = {name: partitions[name] for name in FOLLOWED}
-        self.follower = Follower(bus, self.learning, self.engine, self.epochs.__getitem__, self.counts)
-
-    def epoch_of(self, batch: Fetched) -> int:
-        return self.epochs[TP(batch.topic, batch.partition)]
+        counts = {name: partitions[name] for name in FOLLOWED}
+        self.table = PartitionTable(bus.prefix, counts, dict.fromkeys(FOLLOWED, "log"))
+        self.gate = LearnGate(
+            self.table, self.notes, self.engine, lambda span, first, _: self.spans.append((span, first))
+        )
+        self.follower = Follower(bus, self.gate, self.engine, self.table)
 
     def tp(self, partition: int, name: TopicName = "events") -> TP:
-        return TP(full_name(self.bus.prefix, name), partition)
+        return self.table.on_bus(name, partition)
 
     def n_learned(self, name: TopicName = "events") -> int:
         return sum(map(len, self.notes[name].learned.values()))
@@ -81,9 +77,13 @@ class Scene:
     async def hand_over(self, *partitions: int) -> None:
         """As a rebalance does: all epochs grow twice, and nothing is owned in between."""
         for names in ((), partitions):
-            for tp in [self.tp(p) for p in range(self.counts["events"])]:
-                self.epochs[tp] += 1
-            self.follower.leave_to_agents({self.tp(p) for p in names})
+            self.table.epochs.advance(map(self.tp, range(self.table.count("events"))))
+            self.own(*names)
+
+    def own(self, *partitions: int) -> None:
+        """These of `events` are owned; all others are followed."""
+        self.table.assign(map(self.tp, partitions))
+        self.follower.follow_others()
 
 
 def follow(bus: BusSettings, meanwhile: Callable[[Scene], Awaitable[None]]) -> Scene:
@@ -129,7 +129,7 @@ def test_it_learns_every_partition_from_its_beginning_to_its_end_and_on(settings
     async def meanwhile(scene: Scene) -> None:
         for name in FOLLOWED:
             await asyncio.to_thread(write, bus, 1_500, name)
-        scene.follower.leave_to_agents(())
+        scene.own()
         await wait_until_async(lambda: all(scene.n_learned(name) == 6_000 for name in FOLLOWED))
         await asyncio.to_thread(write, bus, 700)
         await wait_until_async(lambda: scene.n_learned() == 8_800)
@@ -143,7 +143,7 @@ def test_it_learns_every_partition_from_its_beginning_to_its_end_and_on(settings
 def test_what_is_learned_is_told_in_order_and_without_gaps(tansu_settings: Settings) -> None:
     async def meanwhile(scene: Scene) -> None:
         await asyncio.to_thread(write, scene.bus, 1_000)
-        scene.follower.leave_to_agents(())
+        scene.own()
         await wait_until_async(lambda: scene.n_learned() == 4_000)
 
     told: dict[int, int] = defaultdict(int)
@@ -158,7 +158,7 @@ def test_it_begins_where_the_engine_stands(tansu_settings: Settings) -> None:
     async def meanwhile(scene: Scene) -> None:
         await asyncio.to_thread(write, scene.bus, 100)
         scene.core.position["events", 2] = 60
-        scene.follower.leave_to_agents(())
+        scene.own()
         await wait_until_async(lambda: scene.n_learned() == 340)
         assert scene.notes["events"].learned[2] == list(range(60, 100))
 
@@ -186,7 +186,7 @@ def test_partitions_that_go_to_an_agent_are_learned_no_further_even_if_slices_of
 
     async def meanwhile(scene: Scene) -> None:
         await asyncio.to_thread(write, scene.bus, 3_000)
-        scene.follower.leave_to_agents(())
+        scene.own()
         await wait_until_async(lambda: scene.n_learned() > 0)
         gate, at_gate = threading.Event(), threading.Event()
 
@@ -214,7 +214,7 @@ def test_partitions_that_go_to_an_agent_are_learned_no_further_even_if_slices_of
 
 def test_handed_over_there_and_back_under_traffic_nothing_is_lost_or_doubled(settings: Settings) -> None:
     async def meanwhile(scene: Scene) -> None:
-        scene.follower.leave_to_agents(())
+        scene.own()
         for turn in range(12):
             writing = asyncio.create_task(asyncio.to_thread(write, scene.bus, 250))
             seen = scene.n_learned()
@@ -228,48 +228,14 @@ def test_handed_over_there_and_back_under_traffic_nothing_is_lost_or_doubled(set
     scene.assert_learned_once_and_in_order(dict.fromkeys(range(4), 3_000))
 
 
-def test_owned_batches_go_before_slices_of_the_follower() -> None:
-    """Within each kind the order is that of submission."""
-    engine = EngineThread([])
-    gate = threading.Event()
-    engine.submit(lambda _: gate.wait(30))
-    futures = [engine.submit(lambda done, n=n: done.append(n), followed=n < 3) for n in range(6)]
-    gate.set()
-    for future in futures:
-        future.result(30)
-    assert engine.submit(list).result(30) == [3, 4, 5, 0, 1, 2]
-    engine.close()
-
-
-def test_before_it_joins_a_worker_learns_what_was_served_and_all_items_and_leaves_the_rest(
-    settings: Settings,
-) -> None:
-    async def meanwhile(scene: Scene) -> None:
-        await asyncio.to_thread(write, scene.bus, 500)
-        await asyncio.to_thread(write, scene.bus, 200, "items")
-        await asyncio.to_thread(commit, scene.bus, {0: 400, 1: 500})
-        await asyncio.wait_for(arrive(scene.bus, scene.engine, scene.follower), 30)
-        scene.assert_learned_once_and_in_order({0: 400, 1: 500})
-        assert scene.n_learned("items") == 800
-
-    follow(settings.bus, meanwhile)
-
-
-def commit(bus: BusSettings, offsets: dict[int, int]) -> None:
-    consumer = Consumer({"bootstrap.servers": bus.bootstrap, "group.id": bus.group})
-    topic = full_name(bus.prefix, "events")
-    consumer.commit(offsets=[TopicPartition(topic, p, o) for p, o in offsets.items()], asynchronous=False)
-    consumer.close()
-
-
 @pytest.mark.kafka
 def test_partitions_that_are_added_are_followed_too(kafka: str, prefix: str) -> None:
     bus = BusSettings(bootstrap=kafka, prefix=prefix, group=f"{prefix}g", metadata_seconds=0.2)
 
     async def meanwhile(scene: Scene) -> None:
-        watch = TopicWatch(bus, scene.counts, scene.follower.grow)
+        watch = TopicWatcher(bus, scene.table, scene.follower.follow_added)
         watching = asyncio.create_task(watch.run())
-        scene.follower.leave_to_agents({scene.tp(0)})
+        scene.own(0)
         await asyncio.to_thread(write, bus, 100)
         admin = AdminClient({"bootstrap.servers": kafka})
         added = admin.create_partitions([NewPartitions(full_name(prefix, "events"), 6)])
@@ -297,7 +263,7 @@ def test_records_deleted_before_they_were_learned_are_passed_over_and_said(
         admin = AdminClient({"bootstrap.servers": kafka})
         for future in admin.delete_records([TopicPartition(*scene.tp(0), 120)]).values():
             await asyncio.to_thread(future.result)
-        scene.follower.leave_to_agents(())
+        scene.own()
         await wait_until_async(lambda: scene.n_learned() == 380 + 1_500)
         assert scene.notes["events"].learned[0] == list(range(120, 500))
 
@@ -321,9 +287,9 @@ def test_while_the_broker_is_paused_it_waits_says_so_and_loses_nothing(
                 said += "".join(capfd.readouterr())
                 return what in said
 
-            watching = asyncio.create_task(TopicWatch(bus, scene.counts, scene.follower.grow).run())
+            watching = asyncio.create_task(TopicWatcher(bus, scene.table, scene.follower.follow_added).run())
             await asyncio.to_thread(write, bus, 200)
-            scene.follower.leave_to_agents(())
+            scene.own()
             await wait_until_async(lambda: scene.n_learned() > 0)
             os.kill(broker.pid, signal.SIGSTOP)
             try:

@@ -15,7 +15,7 @@ from stream_rec.bus.lag import OffsetReader, lag
 from stream_rec.bus.side_by_side import Where, opened
 from stream_rec.bus.topics import ensure_topics, log_id
 from stream_rec.clock import ManualClock
-from stream_rec.consumers.replication.learn_order import Order
+from stream_rec.consumers.replication.learn_order import LearnOrder
 from stream_rec.consumers.worker import Worker
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of
@@ -99,7 +99,7 @@ class Run:
         self.clock = ManualClock(begins)
         store = SnapshotStore(settings.snapshot)
         notes = store.load(snapshot, self.engine).notes if snapshot else {}
-        self.order = Order(settings.journal, self.engine, notes, _ids(settings), self.clock)
+        self.order = LearnOrder(settings.journal, self.engine, notes, _ids(settings), self.clock)
         writer = SnapshotWriter(store, ask_facts(settings.bus), self.clock)
         self._writer = writer
         self.batches = 0

@@ -1,0 +1,76 @@
+"""Slates as they leave a worker: a ranking for each scenario, as JSON for Redis and for the topic `slates`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stream_rec.clock import Clock
+from stream_rec.engine.engine import Engine
+from stream_rec.engine.results import Ranked
+from stream_rec.schemas.records import AsOf
+from stream_rec.store.encoding import EncodedSlate, encode_slates
+from stream_rec.store.slates import SlateStore
+
+
+class SlateEncoder:
+    """Ranks for every scenario, and encodes the rankings.
+
+    Args:
+        scenarios: names of the scenarios that every user gets a slate for.
+        clock: time at which slates are made.
+    """
+
+    def __init__(self, scenarios: Iterable[str], clock: Clock) -> None:
+        self._scenarios = tuple(scenarios)
+        self._clock = clock
+
+    def rank(self, engine: Engine, users: list[str]) -> dict[str, Ranked]:
+        """Rankings of these users by scenario; empty for no users. Engine's thread."""
+        if not users:
+            return {}
+        return {scenario: engine.recommend(users, scenario=scenario) for scenario in self._scenarios}
+
+    def encode(self, users: list[str], ranked: Mapping[str, Ranked], as_of: AsOf) -> list[EncodedSlate]:
+        """The slates of n users. From any thread.
+
+        Args:
+            users: user ids [n].
+            ranked: rankings of the n users, by scenario.
+            as_of: the last event that the rankings know.
+
+        Returns:
+            A slate for every scenario and user, scenario by scenario.
+        """
+        return [
+            slate
+            for scenario, rows in ranked.items()
+            for slate in encode_slates(
+                users,
+                rows.items,
+                rows.scores,
+                rows.sources,
+                rows.because,
+                source_names=rows.source_names,
+                as_of=as_of,
+                scenario=scenario,
+                model=Engine.version,
+                created_ts=self._clock.now(),
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SlateOutput:
+    """How slates leave a worker.
+
+    Attributes:
+        encoder: makes JSON of them.
+        store: Redis.
+        lost: set when a write shows that Redis has lost slates.
+    """
+
+    encoder: SlateEncoder
+    store: SlateStore
+    lost: asyncio.Event

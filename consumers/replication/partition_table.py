@@ -1,0 +1,92 @@
+"""The one book of partitions: how many, of which log, in which epoch, which are ours, and whether we serve them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+
+from faust.types import TP
+
+from stream_rec.bus.epochs import Epochs
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import full_name, short_name
+
+
+class PartitionTable:
+    """What one worker knows about the partitions of the topics that it follows.
+
+    Changed in the main loop only; counts, owned partitions and epochs may be read from any thread.
+
+    Args:
+        prefix: the tenant's prefix of topic names.
+        counts: number of partitions of each topic.
+        topic_ids: id of the incarnation of each topic (`bus.topics.log_id`), as of the start.
+
+    Attributes:
+        topic_ids: the same.
+        epochs: of all partitions; advanced by the transport.
+        owned: topic and partition of all that the group has assigned to this worker.
+        ready: set once the first assignment is being served.
+    """
+
+    def __init__(
+        self, prefix: str, counts: Mapping[TopicName, int], topic_ids: Mapping[TopicName, str]
+    ) -> None:
+        self._prefix = prefix
+        self._counts = dict(counts)
+        self.topic_ids = dict(topic_ids)
+        self.epochs = Epochs()
+        self.owned: frozenset[tuple[TopicName, int]] = frozenset()
+        self.ready = asyncio.Event()
+
+    def count(self, name: TopicName) -> int:
+        """Number of partitions of a topic."""
+        return self._counts[name]
+
+    def partitions(self) -> Iterator[TP]:
+        """Every partition of every topic, under its full name."""
+        for name, n in self._counts.items():
+            for partition in range(n):
+                yield self.on_bus(name, partition)
+
+    def grow(self, counts: Mapping[TopicName, int]) -> dict[TopicName, int]:
+        """Take in how many partitions topics have now.
+
+        Returns:
+            The topics that have grown, and their new counts.
+        """
+        grown = {name: n for name, n in counts.items() if n > self._counts[name]}
+        self._counts.update(grown)
+        return grown
+
+    def assign(self, partitions: Iterable[TP]) -> None:
+        """The group has assigned these to this worker, and no others."""
+        self.owned = frozenset(map(self.ours, partitions))
+
+    def revoke(self, partitions: Iterable[TP]) -> frozenset[tuple[TopicName, int]]:
+        """These are no longer this worker's; those of them that were."""
+        revoked = self.owned & frozenset(map(self.ours, partitions))
+        self.owned -= revoked
+        return revoked
+
+    def owns(self, name: TopicName, partition: int) -> bool:
+        """Is the partition this worker's."""
+        return (name, partition) in self.owned
+
+    @property
+    def leads(self) -> bool:
+        """Does this worker write what only one may write: lists of the whole catalogue, snapshots.
+
+        It is whoever owns partition 0 of `events`.
+        """
+        return self.owns("events", 0)
+
+    def on_bus(self, name: TopicName, partition: int) -> TP:
+        """A partition under the topic's full name."""
+        return TP(full_name(self._prefix, name), partition)
+
+    def ours(self, tp: TP) -> tuple[TopicName, int]:
+        """A partition under the topic's name without the prefix."""
+        name = short_name(self._prefix, tp.topic)
+        assert name is not None, f"{tp.topic} is none of our topics"
+        return name, tp.partition

@@ -1,0 +1,275 @@
+"""The one composition root: every object of a worker, built once, complete, in one pass.
+
+Read downwards, it is the order in which parts need each other: what is learned, where results go, how batches become
+results, who learns what, the Faust app, and what happens from time to time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from redis.asyncio import Redis
+
+from stream_rec.bus.batch_app import BatchApp
+from stream_rec.bus.topics import log_id
+from stream_rec.clock import Clock
+from stream_rec.consumers.handlers.as_of_table import AsOfTable
+from stream_rec.consumers.handlers.base import HandlerContext
+from stream_rec.consumers.handlers.event_metrics import EventMetrics
+from stream_rec.consumers.handlers.touched_items import TouchedItems
+from stream_rec.consumers.output.emitter import Emitter
+from stream_rec.consumers.output.metric_points import MetricOutput
+from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
+from stream_rec.consumers.periodic.health import Health
+from stream_rec.consumers.periodic.item_lists import SimilarLists, TopLists
+from stream_rec.consumers.periodic.metric_reports import MetricReports
+from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
+from stream_rec.consumers.periodic.snapshots import SnapshotNotes, Snapshots, Start
+from stream_rec.consumers.pipeline import BatchPipeline, PipelineContext
+from stream_rec.consumers.replication.follower import Follower
+from stream_rec.consumers.replication.learn_gate import LearnGate
+from stream_rec.consumers.replication.learn_order import LearnOrder
+from stream_rec.consumers.replication.owned_metrics import OwnedMetrics
+from stream_rec.consumers.replication.ownership import Ownership
+from stream_rec.consumers.replication.partition_table import PartitionTable
+from stream_rec.consumers.replication.progress import Progress
+from stream_rec.consumers.replication.topic_watcher import TopicWatcher
+from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.consumers.runtime.shutdown import Shutdown
+from stream_rec.consumers.topology import Collaborators, connect, make_handlers
+from stream_rec.engine.engine import Engine
+from stream_rec.feedback.measures import Measures
+from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.topics import FOLLOWED
+from stream_rec.settings import Settings
+from stream_rec.store.connection import connect as connect_redis
+from stream_rec.store.last_values import LastValuesStore
+from stream_rec.store.lists import ListStore
+from stream_rec.store.markers import Markers
+from stream_rec.store.slates import SlateStore
+from stream_rec.store.waiting import until_available
+from stream_rec.telemetry.metrics_server import MetricsServer
+from stream_rec.telemetry.prometheus import registry
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker's life is made of (stream_rec.consumers.worker).
+
+    Attributes:
+        shutdown: whether the worker is to end.
+        table: the book of partitions.
+        engine: the thread that learns.
+        order: the journal.
+        measures: figures of what was served.
+        redis: the connection, to be closed at the end.
+        emitter: publishes.
+        follower: learns what others serve.
+        topics: watches Kafka.
+        health: answers probes.
+        progress: how far the worker is.
+        metrics: `/metrics` and the probes over HTTP.
+        app: Faust.
+        pipelines: batches on their way.
+        periodic: what is done from time to time.
+    """
+
+    shutdown: Shutdown
+    table: PartitionTable
+    engine: EngineThread[Engine]
+    order: LearnOrder
+    measures: Measures
+    redis: Redis
+    emitter: Emitter
+    follower: Follower
+    topics: TopicWatcher
+    health: Health
+    progress: Progress
+    metrics: MetricsServer
+    app: BatchApp
+    pipelines: tuple[BatchPipeline[Any, Any, Any], ...]
+    periodic: Periodic
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """What a worker does from time to time.
+
+    Attributes:
+        top_lists: `popular`, `trending`, `new`.
+        similar_lists: `similar:*`.
+        reports: metric points and last values.
+        repair: slates that Redis has lost.
+        lost: wakes the repair.
+        snapshots: of the engine.
+    """
+
+    top_lists: TopLists
+    similar_lists: SimilarLists
+    reports: MetricReports
+    repair: SlateRepair
+    lost: asyncio.Event
+    snapshots: Snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What learns, and the books about it."""
+
+    engine: EngineThread[Engine]
+    order: LearnOrder
+    measures: Measures
+    table: PartitionTable
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """What there is in Redis."""
+
+    redis: Redis
+    markers: Markers
+    slates: SlateStore
+    lists: ListStore
+    last_values: LastValuesStore
+
+
+def build(
+    settings: Settings,
+    counts: Mapping[TopicName, int],
+    start: Start,
+    stopping: asyncio.Event,
+    clock: Clock,
+) -> Parts:
+    """Everything that a worker is made of. Call inside a running event loop, after `ensure_topics`.
+
+    Args:
+        settings: the whole tree; addresses must be set.
+        counts: number of partitions by topic, as `ensure_topics` says.
+        start: the engine, and the notes of the snapshot that it was restored from.
+        stopping: set when the worker is to end.
+        clock: processing time.
+
+    Raises:
+        ConfigError: the operator must fix something.
+        Unavailable: Kafka does not answer.
+    """
+    shutdown = Shutdown(stopping)
+    core = _core(settings, counts, start, clock)
+    stores = _stores(settings, clock)
+    emitter = Emitter(settings.bus)
+    output = MetricOutput(emitter, stores.last_values)
+    until = partial(until_available, settings=settings.store, clock=clock)
+    context = HandlerContext(settings.ingest, emitter, core.measures, until, clock)
+    makes = _collaborators(settings, core, stores, context, start)
+    handlers = make_handlers(makes)
+    gate = LearnGate(core.table, handlers, core.engine, core.order.learned)
+    follower = Follower(settings.bus, gate, core.engine, core.table)
+    topics = TopicWatcher(settings.bus, core.table, follower.follow_added)
+    health = Health(
+        settings.bus.ready_within_records, settings.measure.live_within_seconds, core.engine, clock
+    )
+    metrics = _metrics_server(settings, core.measures, health)
+    active = ActiveSlates(core.engine, makes.slates.encoder, makes.as_of, core.table, core.measures)
+    repair = SlateRepair(settings.store, active, stores.slates, stores.markers, clock)
+    owned_metrics = OwnedMetrics(core.engine, core.measures, output)
+    ownership = Ownership(core.table, topics, follower, owned_metrics, repair, metrics.url)
+    app = BatchApp(settings.bus, core.table.epochs, ownership, shutdown)
+    pipelines = connect(app, handlers, PipelineContext(core.engine, gate, until, shutdown.fail))
+    progress = Progress(core.table, follower, app.consumer)
+    periodic = Periodic(
+        *_lists(settings, core, stores, makes),
+        MetricReports(core.engine, core.measures, progress, output, clock),
+        repair,
+        makes.slates.lost,
+        Snapshots(settings, core.engine, SnapshotNotes(makes.as_of, core.order), core.table, clock),
+    )
+    return Parts(
+        shutdown=shutdown,
+        table=core.table,
+        engine=core.engine,
+        order=core.order,
+        measures=core.measures,
+        redis=stores.redis,
+        emitter=emitter,
+        follower=follower,
+        topics=topics,
+        health=health,
+        progress=progress,
+        metrics=metrics,
+        app=app,
+        pipelines=pipelines,
+        periodic=periodic,
+    )
+
+
+def worker_name() -> str:
+    """A name that no other worker has."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _core(settings: Settings, counts: Mapping[TopicName, int], start: Start, clock: Clock) -> _Core:
+    topic_ids = {name: log_id(settings.bus, name) for name in FOLLOWED}
+    table = PartitionTable(settings.bus.prefix, {name: counts[name] for name in FOLLOWED}, topic_ids)
+    engine = start.engine
+    order = LearnOrder(settings.journal, engine, start.notes, topic_ids, clock)
+    measures = Measures(
+        settings.measure, engine.sources, attribution=engine.attribution, on_drift=order.drift
+    )
+    return _Core(EngineThread(engine), order, measures, table)
+
+
+def _stores(settings: Settings, clock: Clock) -> _Stores:
+    redis = connect_redis(settings.store)
+    markers = Markers(redis, settings.store)
+    return _Stores(
+        redis,
+        markers,
+        SlateStore(redis, settings.store, markers),
+        ListStore(redis, settings.store, clock),
+        LastValuesStore(redis, settings.store, clock, worker=worker_name()),
+    )
+
+
+def _collaborators(
+    settings: Settings, core: _Core, stores: _Stores, context: HandlerContext, start: Start
+) -> Collaborators:
+    scenarios = tuple(settings.engine.scenarios)
+    return Collaborators(
+        context,
+        SlateOutput(SlateEncoder(scenarios, context.clock), stores.slates, asyncio.Event()),
+        AsOfTable(core.table.topic_ids["events"], start.notes),
+        TouchedItems(core.table),
+        EventMetrics(core.measures, core.table, shown=scenarios[0]),
+        stores.lists,
+    )
+
+
+def _metrics_server(settings: Settings, measures: Measures, health: Health) -> MetricsServer:
+    return MetricsServer(
+        registry(measures.figures),
+        settings.measure.prometheus_host,
+        settings.measure.prometheus_port,
+        {"/live": health.live, "/ready": health.ready},
+    )
+
+
+def _lists(
+    settings: Settings, core: _Core, stores: _Stores, makes: Collaborators
+) -> tuple[TopLists, SimilarLists]:
+    return (
+        TopLists(
+            settings.store.list_items,
+            core.engine,
+            makes.as_of,
+            core.measures.served,
+            stores.lists,
+            core.table,
+        ),
+        SimilarLists(settings.store, core.engine, makes.as_of, makes.touched, stores.lists),
+    )
