@@ -132,6 +132,12 @@ def yes_or_no(value: Any) -> bool:
     raise ValueError(f"{value!a} is neither true nor false")
 
 
+def flat(value: Mapping[str, Any]) -> tuple[Context, bool]:
+    """The entries that a context can hold (texts, finite numbers, true, false, null), and whether these are all."""
+    good = {name: entry for name, entry in value.items() if _is_scalar(name) and _is_scalar(entry)}
+    return good, len(good) == len(value)
+
+
 class _Field(NamedTuple):
     name: str
     required: bool
@@ -207,8 +213,8 @@ def _numbers(value: Any) -> tuple[float, ...]:
 def _context(value: Any) -> Context:
     if not isinstance(value, dict):
         raise _Unusable
-    good = {name: entry for name, entry in value.items() if _is_scalar(name) and _is_scalar(entry)}
-    if len(good) < len(value):
+    good, is_whole = flat(value)
+    if not is_whole:
         raise _Partly(good)
     return good
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ContractError
+from stream_rec.offline.datasets.faults import HINTS, Faults
 from stream_rec.producers.feed.pace import FullSpeed, Pace
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.producers.replay.resume import Acknowledged
@@ -24,7 +25,7 @@ class Row(NamedTuple):
 
     Attributes:
         position: in its source; ascending.
-        event: None = a bad row, which is counted and left out.
+        event: None = a bad row, which is counted and left out; whoever gives the rows knows why.
         fraction: how much of the source is read; None = it has no end, or it is unknown.
     """
 
@@ -41,7 +42,7 @@ class Progress:
         n_sent: events given to the bus in this run.
         n_acknowledged: of them, those that the bus has.
         n_bad: rows that are no events, or break the contract; left out.
-        first_bad: what was wrong with the first; empty = none.
+        faults: what was wrong with them, and what was left out of others.
         fraction: how much of the source is read; None = unknown.
         event_ts: event time of the last event sent, in seconds; NaN = none.
         seconds: since the run began.
@@ -51,7 +52,7 @@ class Progress:
     n_sent: int = 0
     n_acknowledged: int = 0
     n_bad: int = 0
-    first_bad: str = ""
+    faults: Faults = field(default_factory=Faults)
     fraction: float | None = None
     event_ts: float = float("nan")
     seconds: float = 0.0
@@ -116,7 +117,7 @@ class Feed:
                 break
             self.progress.fraction = row.fraction
             if row.event is None:
-                self._bad(row.position, "no user, item or time, or a context that is no flat object")
+                self._bad(row.position)
             elif self._wait_until_due(row.event.ts):
                 self._send(row.position, row.event)
             else:
@@ -130,7 +131,10 @@ class Feed:
         try:
             self._publisher.send(event, partial(self._acked, position, event))
         except ContractError as error:
-            self._bad(position, str(error))
+            self.progress.faults.add(
+                error.reason, f"row {position + 1}: {error.detail}", HINTS.get(error.reason, "")
+            )
+            self._bad(position)
             return
         self.progress.n_sent += 1
         self.progress.event_ts = event.ts
@@ -154,10 +158,9 @@ class Feed:
         if self._on_ack:
             self._on_ack(event, ack)
 
-    def _bad(self, position: int, why: str) -> None:
+    def _bad(self, position: int) -> None:
         self.acknowledged.done(position)
         self.progress.n_bad += 1
-        self.progress.first_bad = self.progress.first_bad or f"row {position + 1}: {why}"
 
     def _report(self) -> None:
         self._reported = self._clock.monotonic()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stream_rec.bus.topics import log_id
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.offline.datasets.faults import HINTS, Faults, nothing_read
 from stream_rec.offline.datasets.files import Source
 from stream_rec.offline.datasets.rows import to_interactions
 from stream_rec.producers.feed.feed import Feed, Progress, Row, never
@@ -71,7 +72,8 @@ def replay(
         clock: of the pace.
 
     Raises:
-        ConfigError: the source or the resume file cannot be read, or the topic does not exist.
+        ConfigError: the source or the resume file cannot be read, no row of it is an event (says why, by cause), or
+            the topic does not exist.
         Unavailable: the bus did not take an event within `bus.publish_timeout_seconds`; the resume file is
             written.
     """
@@ -93,20 +95,24 @@ def replay(
         on_ack=on_ack,
         clock=clock,
     )
-    rows = _Rest(source, done, limit)
+    is_new = not done.low
+    rows = _Rest(source, done, limit, feed.progress.faults)
     try:
         progress = feed.run(rows)
     finally:
         saver.save()
     if resume and rows.ended:
         resume.remove()
+    if rows.ended and is_new and not progress.n_sent:
+        raise nothing_read(source.name, progress.faults)
     return progress
 
 
 class _Rest:
     """The rows of a source that are not done, at most `limit` of them; knows whether the source came to its end."""
 
-    def __init__(self, source: Source, done: Acknowledged, limit: int | None) -> None:
+    def __init__(self, source: Source, done: Acknowledged, limit: int | None, faults: Faults) -> None:
+        self._faults = faults
         self._source = source
         self._done = done
         self._limit = limit
@@ -115,8 +121,9 @@ class _Rest:
     def __iter__(self) -> Iterator[Row]:
         n = 0
         for chunk in self._source.chunks(self._done.low):
+            self._faults.take(chunk.faults)
             before, per_row = chunk.fraction_before, (chunk.fraction - chunk.fraction_before) / len(chunk.log)
-            for nth, event in enumerate(to_interactions(chunk.log)):
+            for nth, event in enumerate(to_interactions(chunk.log, self._left_out)):
                 position = chunk.first + nth
                 if position in self._done:
                     continue
@@ -125,6 +132,9 @@ class _Rest:
                 n += 1
                 yield Row(position, event, before + per_row * (nth + 1))
         self.ended = True
+
+    def _left_out(self, name: str, text: str) -> None:
+        self._faults.add(f"{name} is not flat, and was left out in part", text[:60], HINTS[name])
 
 
 class _Saver:

@@ -50,7 +50,10 @@ def replay(
     value: Annotated[Column, typer.Option(help=_COLUMN)] = None,
     event_id: Annotated[Column, typer.Option(help=_COLUMN)] = None,
     context: Annotated[list[str] | None, typer.Option(help="column for the context; repeatable")] = None,
-    ts_unit: Annotated[Literal["s", "ms", "us", "iso"], typer.Option(help="of the time column")] = "s",
+    ts_unit: Annotated[
+        Literal["auto", "s", "ms", "us", "ns", "iso"],
+        typer.Option(help="of the time column; auto: told by its values"),
+    ] = "auto",
     default_event_type: Annotated[str, typer.Option(help="where there is no such column")] = "view",
     separator: Annotated[str, typer.Option(help="between columns of a CSV file")] = ",",
     config: ConfigFile = None,
@@ -156,10 +159,9 @@ def summarize(progress: Progress, if_stopped: str) -> None:
         f"{progress.n_acknowledged:,} events published in {progress.seconds:.1f} s ({progress.events_per_s:,.0f}/s)"
     )
     if progress.n_bad:
-        typer.echo(
-            f"{progress.n_bad:,} rows are no events and were left out; the first: {progress.first_bad}",
-            err=True,
-        )
+        typer.echo(f"{progress.n_bad:,} rows are no events and were left out", err=True)
+    for line in progress.faults.lines():
+        typer.echo(f"  {line}", err=True)
     if progress.stopped:
         typer.echo(f"stopped{'; ' if if_stopped else ''}{if_stopped}", err=True)
         raise typer.Exit(STOPPED)

@@ -62,3 +62,16 @@ def test_a_source_that_is_neither_file_nor_data_set_is_refused_with_what_there_i
     refused = run("replay", "nowhere", "--set", "bus.bootstrap=127.0.0.1:9")
     assert refused.returncode == 2
     assert "movielens-100k" in refused.stderr
+
+
+def test_a_log_that_nothing_can_be_read_of_is_a_failure_with_the_cause(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    ensure_topics(tansu_settings.bus)
+    log = tmp_path / "log.csv"
+    log.write_text("user_id,item_id,ts\nann,x,2019-10-01 00:00:00 CET\n")
+    done = run("replay", str(log), environment=addresses(tansu_settings), folder=tmp_path)
+    assert done.returncode == 2
+    assert "log.csv holds no event that could be read" in done.stderr
+    assert "ts cannot be read as ISO 8601, e.g. row 1: '2019-10-01 00:00:00 CET'" in done.stderr
+    assert "--ts-unit" in done.stderr

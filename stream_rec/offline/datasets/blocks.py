@@ -28,12 +28,11 @@ class Block(NamedTuple):
     fraction: float
 
 
-def blocks(path: Path, *, quoted: bool = False, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+def blocks(path: Path, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     """Read a file, plain or gzip (told by its first bytes), as blocks of about `block_bytes`.
 
     Args:
         path: the file. A byte order mark at its start is dropped.
-        quoted: a line end inside double quotes ends no line (CSV).
         block_bytes: of text; a longer line makes a longer block.
 
     Raises:
@@ -47,7 +46,7 @@ def blocks(path: Path, *, quoted: bool = False, block_bytes: int = BLOCK_BYTES) 
             text: IO[bytes] = gzip.GzipFile(fileobj=file) if is_gzip else file  # type: ignore[assignment]
             if text.read(3) != _BOM:
                 text.seek(0)
-            for data in _whole_lines(text, path, quoted, block_bytes):
+            for data in _whole_lines(text, path, block_bytes):
                 yield Block(data, min(1.0, file.tell() / max(size, 1)))
     except FileNotFoundError:
         raise ConfigError(f"there is no file {path}", fix="name a file, or a data set") from None
@@ -55,29 +54,15 @@ def blocks(path: Path, *, quoted: bool = False, block_bytes: int = BLOCK_BYTES) 
         raise ConfigError(f"cannot read {path}: {error}", fix="give a readable, undamaged file") from error
 
 
-def _whole_lines(text: IO[bytes], path: Path, quoted: bool, block_bytes: int) -> Iterator[bytes]:
+def _whole_lines(text: IO[bytes], path: Path, block_bytes: int) -> Iterator[bytes]:
     rest = b""
     while more := text.read(block_bytes):
         rest += more
-        cut = _last_line_end(rest, quoted)
+        cut = rest.rfind(b"\n") + 1
         if cut:
             yield rest[:cut]
             rest = rest[cut:]
         elif len(rest) > MAX_LINE_BYTES:
-            hint = ", or close the quotes that are open" if quoted else ""
-            raise ConfigError(f"{path} has a line over {MAX_LINE_BYTES} bytes", fix=f"break it up{hint}")
+            raise ConfigError(f"{path} has a line over {MAX_LINE_BYTES} bytes", fix="break it up")
     if rest:
         yield rest
-
-
-def _last_line_end(data: bytes, quoted: bool) -> int:
-    """Index after the last line end that is outside quotes; 0 = there is none. Data starts outside quotes."""
-    end = data.rfind(b"\n")
-    if not quoted:
-        return end + 1
-    n_quotes = data.count(b'"', 0, end + 1)
-    while end >= 0 and n_quotes % 2:
-        before = data.rfind(b"\n", 0, end)
-        n_quotes -= data.count(b'"', before + 1, end + 1)
-        end = before
-    return end + 1

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
 import polars as pl
 
-from stream_rec.errors import ConfigError
+from stream_rec import logs
+from stream_rec.errors import ConfigError, ContractError
 from stream_rec.offline.datasets.blocks import blocks
-from stream_rec.offline.datasets.mapping import ColumnMapping, to_log
+from stream_rec.offline.datasets.csv_rows import CsvRows
+from stream_rec.offline.datasets.faults import Faults
+from stream_rec.offline.datasets.mapping import ColumnMapping, Form, to_log
+from stream_rec.schemas.mending import parsed, text
 
 PARQUET_CHUNK_ROWS = 65_536
 _HEAD_BYTES = 1_048_576
@@ -27,7 +31,15 @@ _FORMATS = {
     ".parquet": "parquet",
 }
 
-_line = msgspec.json.Decoder(dict[str, Any])
+_STRAY_HINT = "a quote inside a field is written twice, and the field in quotes (RFC 4180)"
+
+NO_FAULTS = Faults()
+
+
+class _Frame(NamedTuple):
+    table: pl.DataFrame
+    fraction: float
+    faults: Faults
 
 
 class Chunk(NamedTuple):
@@ -38,12 +50,14 @@ class Chunk(NamedTuple):
         log: the rows, in the form of `rows.LOG_SCHEMA`.
         fraction: how much of the source is read with this chunk, in (0, 1].
         fraction_before: how much was read without it.
+        faults: what could not be read of the rows.
     """
 
     first: int
     log: pl.DataFrame
     fraction: float
     fraction_before: float = 0.0
+    faults: Faults = NO_FAULTS
 
 
 class Source(Protocol):
@@ -100,14 +114,21 @@ class FileSource:
             ConfigError: the file cannot be read, is no such format, or lacks a column.
         """
         first, before = 0, 0.0
-        for frame, fraction in self._frames():
+        form: Form | None = None
+        for frame, fraction, faults in self._frames():
+            if form is None and len(frame):
+                form = Form.of(frame, self.mapping, str(self.path))
+                for note in form.notes(self.mapping):
+                    logs.get("import").info(note, log=self.name)
             skip = min(max(0, start - first), len(frame))
             if skip < len(frame):
-                log = to_log(frame[skip:], self.mapping, str(self.path))
-                yield Chunk(first + skip, log, fraction, before + (fraction - before) * skip / len(frame))
+                log, unread = to_log(frame[skip:], self.mapping, str(self.path), form, first=first + skip)
+                unread.take(faults)
+                share = (fraction - before) * skip / len(frame)
+                yield Chunk(first + skip, log, fraction, before + share, unread)
             first, before = first + len(frame), fraction
 
-    def _frames(self) -> Iterator[tuple[pl.DataFrame, float]]:
+    def _frames(self) -> Iterator[_Frame]:
         try:
             match file_format(self.path):
                 case "csv":
@@ -135,50 +156,61 @@ def file_format(path: Path) -> str:
     return _FORMATS[suffixes[-1]]
 
 
-def _csv(path: Path, separator: str) -> Iterator[tuple[pl.DataFrame, float]]:
-    header = b""
+def _csv(path: Path, separator: str) -> Iterator[_Frame]:
     separator = "\t" if ".tsv" in path.suffixes and separator == "," else separator
-    for data, fraction in blocks(path, quoted=True):
-        if not header:
-            header = data[: data.find(b"\n") + 1]
-            text = data
-        else:
-            text = header + data
-        frame = pl.read_csv(io.BytesIO(text), separator=separator, infer_schema=False)
-        yield frame, fraction
+    rows, names, n_stray = CsvRows(path, separator), None, 0
+    for data, fraction in rows.blocks():
+        frame = pl.read_csv(
+            io.BytesIO(data),
+            separator=separator,
+            infer_schema=False,
+            has_header=names is None,
+            new_columns=names,
+        )
+        names = names or [name.strip() for name in frame.columns]
+        faults = Faults()
+        if rows.n_stray > n_stray:
+            faults.add(
+                "a stray quote, read as text", f"line {rows.first_stray}", _STRAY_HINT, rows.n_stray - n_stray
+            )
+            n_stray = rows.n_stray
+        frame.columns = names
+        yield _Frame(frame.with_columns(pl.all().str.strip_chars()), fraction, faults)
 
 
-def _json_lines(path: Path) -> Iterator[tuple[pl.DataFrame, float]]:
+def _json_lines(path: Path) -> Iterator[_Frame]:
     for data, fraction in blocks(path):
-        rows = [_json_row(line) for line in data.split(b"\n") if line.strip()]
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        rows = [_json_row(line) for line in lines]
         names = {name: None for row in rows for name in row}
         if rows and not names:
             fix = "give one JSON object in each line"
             raise ConfigError(f"{path}: none of {len(rows)} lines is a JSON object", fix=fix)
         texts = {name: [_json_text(row.get(name), name) for row in rows] for name in names}
-        yield pl.DataFrame(texts, schema=dict.fromkeys(names, pl.String)), fraction
+        yield _Frame(pl.DataFrame(texts, schema=dict.fromkeys(names, pl.String)), fraction, Faults())
 
 
 def _json_row(line: bytes) -> dict[str, Any]:
     """The line's object; empty (a bad row) if it is none."""
     try:
-        return _line.decode(line)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return parsed(line.decode())
+    except (ContractError, UnicodeError):
         return {}
 
 
 def _json_text(value: Any, name: str) -> str | None:
-    """A scalar as text; of objects and lists only the context is of use."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, dict | list) and name != "context":
+    """A scalar as text, as on the wire; of objects and lists only the context is of use."""
+    if isinstance(value, bool | dict | list):
+        return json.dumps(value) if name == "context" or isinstance(value, bool) else None
+    try:
+        return None if value is None else text(value)
+    except ValueError:
         return None
-    return msgspec.json.encode(value).decode()
 
 
-def _parquet(path: Path) -> Iterator[tuple[pl.DataFrame, float]]:
+def _parquet(path: Path) -> Iterator[_Frame]:
     table = pl.scan_parquet(path)
     n_rows = int(table.select(pl.len()).collect().item())
     for first in range(0, n_rows, PARQUET_CHUNK_ROWS):
         frame = table.slice(first, PARQUET_CHUNK_ROWS).collect()
-        yield frame, min(1.0, (first + len(frame)) / n_rows)
+        yield _Frame(frame, min(1.0, (first + len(frame)) / n_rows), Faults())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.faults import Faults, nothing_read, say
 from stream_rec.offline.datasets.files import Chunk, Source
 from stream_rec.offline.datasets.rows import good_rows, to_interactions
 from stream_rec.schemas.records import Interaction
@@ -34,17 +34,18 @@ class FirstEvents:
             ConfigError: the source cannot be read, or has no event.
         """
         frames: list[pl.DataFrame] = []
+        faults = Faults()
         missing = limit
         for chunk in source.chunks():
             frames.append(good_rows(chunk.log).head(missing))
+            faults.take(chunk.faults)
             missing -= len(frames[-1])
             if missing <= 0:
                 break
         frame = pl.concat(frames, rechunk=True) if frames else pl.DataFrame()
         if not len(frame):
-            raise ConfigError(
-                f"{source.name} holds no event with user, item and time", fix="name another log"
-            )
+            raise nothing_read(source.name, faults)
+        say(source.name, faults)
         return cls(source.name, frame)
 
     def __len__(self) -> int:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from typing import Literal
 
 import polars as pl
 
 from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets import values
+from stream_rec.offline.datasets.faults import Faults
 from stream_rec.offline.datasets.rows import LOG_SCHEMA, REQUIRED
-
-TsUnit = Literal["s", "ms", "us", "iso"]
+from stream_rec.offline.datasets.values import TsUnit
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "user_id": ("user_id", "user", "visitor_id", "visitorid", "session_id"),
@@ -25,6 +24,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "split": ("split",),
     "context": ("context",),
 }
+_ID_FIELDS = ("user_id", "item_id", "session_id", "event_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ColumnMapping:
         event_id: optional.
         split: optional; `train` or `test`, where a benchmark says so.
         context: further columns that go into the events' context.
-        ts_unit: of numbers in `ts`; `iso` = ISO 8601 text, UTC unless it says otherwise.
+        ts_unit: of `ts`; `iso` = ISO 8601 text, UTC unless it says otherwise; `auto` = told by the first rows.
         default_event_type: see event_type.
         separator: between the columns of a CSV file.
     """
@@ -55,7 +55,7 @@ class ColumnMapping:
     event_id: str | None = None
     split: str | None = None
     context: tuple[str, ...] = ()
-    ts_unit: TsUnit = "s"
+    ts_unit: TsUnit = "auto"
     default_event_type: str = "view"
     separator: str = ","
 
@@ -90,59 +90,74 @@ class ColumnMapping:
         return found
 
 
-def to_log(frame: pl.DataFrame, mapping: ColumnMapping, where: str) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the values of one source are written: told once, by its first rows, and held to for all of it.
+
+    Attributes:
+        ts_unit: of its times; never `auto`.
+        whole: fields of ids whose text is a whole number with `.0` in every row.
+    """
+
+    ts_unit: TsUnit = "s"
+    whole: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, mapping: ColumnMapping, where: str) -> Form:
+        """Told by these rows.
+
+        Raises:
+            ConfigError: a column is missing.
+        """
+        column = mapping.resolve(frame.columns, where)
+        unit = values.unit_of(frame[column["ts"]]) if mapping.ts_unit == "auto" else mapping.ts_unit
+        ids = [field for field in _ID_FIELDS if field in column]
+        return cls(unit, frozenset(f for f in ids if values.has_whole_numbers(frame[column[f]])))
+
+    def notes(self, mapping: ColumnMapping) -> Iterator[str]:
+        """What was told by the rows, for people."""
+        if mapping.ts_unit == "auto" and self.ts_unit not in ("s", "iso"):
+            unit = values.UNIT_NAMES[self.ts_unit]
+            yield f"times are read as {unit} since the epoch, by their size (--ts-unit says otherwise)"
+        if self.whole:
+            yield f"whole numbers in {', '.join(sorted(self.whole))} are read without their `.0`"
+
+
+def to_log(
+    frame: pl.DataFrame, mapping: ColumnMapping, where: str, form: Form | None = None, *, first: int = 0
+) -> tuple[pl.DataFrame, Faults]:
     """The rows of a source in the one form, none left out.
 
     Args:
         frame: text columns, or typed ones.
         mapping: names of its columns.
         where: the source's name, for the error.
+        form: of the values; None = told by these rows.
+        first: position of the first row.
+
+    Returns:
+        The rows, and what could not be read of them.
 
     Raises:
         ConfigError: a column is missing.
     """
     column = mapping.resolve(frame.columns, where)
-    texts = [
-        _text(frame, column[field]).alias(field) if field in column else pl.Series(field, [None], pl.String)
+    form = form or Form.of(frame, mapping, where)
+    nothing = pl.repeat(None, len(frame), dtype=pl.String, eager=True)
+    log = {
+        field: values.ids(frame[column[field]], whole=field in form.whole) if field in column else nothing
         for field in ("user_id", "item_id", "session_id", "event_type", "event_id", "split")
-    ]
-    context: pl.Series = pl.Series("context", [None], pl.String)
+    }
+    log["event_type"] = log["event_type"].fill_null(mapping.default_event_type)
+    log["ts"] = values.seconds(frame[column["ts"]], form.ts_unit)
+    log["value"] = values.numbers(frame[column["value"]] if "value" in column else nothing)
+    log["context"] = nothing
     if mapping.context:
-        context = frame.select(pl.struct(mapping.context).struct.json_encode().alias("context")).to_series()
+        log["context"] = frame.select(pl.struct(mapping.context).struct.json_encode()).to_series()
     elif "context" in column:
-        context = _text(frame, column["context"]).alias("context")
-    value = pl.Series("value", [None], pl.Float64)
-    if "value" in column:
-        value = frame[column["value"]].cast(pl.Float64, strict=False).alias("value")
-    columns = [*texts, _seconds(frame[column["ts"]], mapping.ts_unit).alias("ts"), value, context]
-    n = len(frame)
-    spread = [s if len(s) == n else s.new_from_index(0, n) for s in columns]
-    log = pl.DataFrame(spread).with_columns(pl.col("event_type").fill_null(mapping.default_event_type))
-    return log.select(list(LOG_SCHEMA))
-
-
-def _text(frame: pl.DataFrame, column: str) -> pl.Series:
-    """Text as it stands; empty is null."""
-    text = frame[column].cast(pl.String)
-    return text.set(text == "", None)
-
-
-def _seconds(column: pl.Series, unit: TsUnit) -> pl.Series:
-    if isinstance(column.dtype, pl.Datetime | pl.Date):
-        return column.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
-    if unit == "iso":
-        return pl.Series([_iso(text) for text in column.cast(pl.String).to_list()], dtype=pl.Float64)
-    per_second = {"s": 1.0, "ms": 1e3, "us": 1e6}[unit]
-    seconds = column.cast(pl.Float64, strict=False)
-    return seconds if unit == "s" else seconds / per_second
-
-
-def _iso(text: str | None) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        log["context"] = values.ids(frame[column["context"]])
+    rows = pl.DataFrame({field: log[field] for field in LOG_SCHEMA})
+    return rows, Faults.of(rows, {field: frame[name] for field, name in column.items()}, first, form.ts_unit)
 
 
 def _no_column(problem: str, columns: Sequence[str]) -> ConfigError:

@@ -58,7 +58,8 @@ class MovieLens:
         rows = _table(self.wheel, "inter").with_columns(pl.col("timestamp").cast(pl.Float64))
         rows = rows.sort(pl.col("timestamp"), pl.col("user_id").cast(pl.Int64), maintain_order=True)
         if start < len(rows):
-            yield Chunk(start, to_log(rows[start:], _MAPPING, NAME), 1.0, start / len(rows))
+            log, faults = to_log(rows[start:], _MAPPING, NAME)
+            yield Chunk(start, log, 1.0, start / len(rows), faults)
 
     def items(self) -> list[Item]:
         """The 1,682 films, with their genres as tags."""

@@ -13,9 +13,10 @@ import polars as pl
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets import movielens
 from stream_rec.offline.datasets.blocks import blocks
+from stream_rec.offline.datasets.faults import Faults, nothing_read, say
 from stream_rec.offline.datasets.files import FileSource, Source
 from stream_rec.offline.datasets.mapping import ColumnMapping
-from stream_rec.offline.datasets.rows import LOG_SCHEMA, good_rows
+from stream_rec.offline.datasets.rows import good_rows
 from stream_rec.schemas.records import Item
 from stream_rec.settings import DATA_VARIABLE, DataSettings
 
@@ -58,13 +59,19 @@ def open_source(name_or_path: str, data: DataSettings, mapping: ColumnMapping | 
 
 
 def load_columns(name_or_path: str, data: DataSettings, mapping: ColumnMapping | None = None) -> pl.DataFrame:
-    """A whole log in memory, in its order: the good rows, in the form of `rows.LOG_SCHEMA`.
+    """A whole log in memory, in its order: the good rows, in the form of `rows.LOG_SCHEMA`. What is left out is logged.
 
     Raises:
-        ConfigError: as `open_source` and `FileSource.chunks`.
+        ConfigError: as `open_source` and `FileSource.chunks`, or there is no good row.
     """
-    logs = [good_rows(chunk.log) for chunk in open_source(name_or_path, data, mapping).chunks()]
-    return pl.concat(logs, rechunk=True) if logs else pl.DataFrame(schema=LOG_SCHEMA)
+    source, frames, faults = open_source(name_or_path, data, mapping), [], Faults()
+    for chunk in source.chunks():
+        frames.append(good_rows(chunk.log))
+        faults.take(chunk.faults)
+    if not any(map(len, frames)):
+        raise nothing_read(source.name, faults)
+    say(source.name, faults)
+    return pl.concat(frames, rechunk=True)
 
 
 def load_items(name: str, data: DataSettings) -> list[Item]:

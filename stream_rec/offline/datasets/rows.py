@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-import msgspec
 import numpy as np
 import polars as pl
 
+from stream_rec.errors import ContractError
 from stream_rec.schemas.columns import EventBatch, IdColumn, Span
+from stream_rec.schemas.mending import flat, parsed
 from stream_rec.schemas.records import Context, Interaction
+from stream_rec.schemas.validation import TS_END
 
 LOG_SCHEMA: dict[str, type[pl.DataType]] = {
     "user_id": pl.String,
@@ -22,33 +24,67 @@ LOG_SCHEMA: dict[str, type[pl.DataType]] = {
     "split": pl.String,
     "context": pl.String,
 }
-"""The one form: ts in seconds, context as a JSON object, null = not given. A row without user, item or ts is bad."""
+"""The one form: ts in seconds, context as a JSON object, null = not given.
+
+A row without user, item or ts is bad, and so is one with a line end in an id: a quote was not closed."""
 
 REQUIRED = ("user_id", "item_id", "ts")
 
-_context = msgspec.json.Decoder(Context)
+
+def ignored(_field: str, _text: str) -> None:
+    """What nobody asks for."""
 
 
 def good_rows(log: pl.DataFrame) -> pl.DataFrame:
     """The rows that have a user, an item and a time."""
-    return log.filter(pl.all_horizontal(pl.col(*REQUIRED).is_not_null()) & pl.col("ts").is_finite())
+    bad = bad_rows(log)
+    return log.filter(~(bad["user_id"] | bad["item_id"] | bad["ts"]))
 
 
-def to_interactions(log: pl.DataFrame) -> Iterator[Interaction | None]:
-    """One interaction per row, in order; None for a bad row."""
+def bad_rows(log: pl.DataFrame) -> dict[str, pl.Series]:
+    """By required field, the rows that cannot be read because of it, bool [n]; a row counts for its first such."""
+    line_end = [
+        pl.col(name).str.contains("\n", literal=True).fill_null(True) for name in ("user_id", "item_id")
+    ]
+    no_time = ~pl.col("ts").is_between(0, TS_END, closed="left").fill_null(False)
+    tests = log.select(user_id=line_end[0], item_id=line_end[1], ts=no_time)
+    return {
+        "user_id": tests["user_id"],
+        "item_id": tests["item_id"] & ~tests["user_id"],
+        "ts": tests["ts"] & ~tests["user_id"] & ~tests["item_id"],
+    }
+
+
+def to_interactions(
+    log: pl.DataFrame, left_out: Callable[[str, str], None] = ignored
+) -> Iterator[Interaction | None]:
+    """One interaction per row, in order; None for a bad row.
+
+    Args:
+        log: in the one form.
+        left_out: told the field and the text of what was left out of a row: a context is taken as far as it is flat.
+    """
+    bad = bad_rows(log)
     names = ("user_id", "item_id", "event_type", "ts", "event_id", "session_id", "value", "context")
-    for user, item, kind, ts, event_id, session, value, context in zip(
-        *(log[name].to_list() for name in names), strict=True
+    any_bad = (bad["user_id"] | bad["item_id"] | bad["ts"]).to_list()
+    for is_bad, user, item, kind, ts, event_id, session, value, context in zip(
+        any_bad, *(log[name].to_list() for name in names), strict=True
     ):
-        if user is None or item is None or ts is None:
+        if is_bad:
             yield None
             continue
-        try:
-            extra = _context.decode(context) if context else None
-        except msgspec.DecodeError:
-            yield None
-            continue
+        extra = _context(context, left_out) if context else None
         yield Interaction(user, item, kind, ts, event_id, session, value, extra)
+
+
+def _context(text: str, left_out: Callable[[str, str], None]) -> Context | None:
+    try:
+        good, is_whole = flat(parsed(text))
+    except ContractError:
+        good, is_whole = None, False
+    if not is_whole:
+        left_out("context", text)
+    return good
 
 
 def to_batches(log: pl.DataFrame, size: int, *, start: int = 0, partition: int = 0) -> Iterator[EventBatch]:

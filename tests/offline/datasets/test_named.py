@@ -9,7 +9,7 @@ import pytest
 
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets import movielens
-from stream_rec.offline.datasets.mapping import ColumnMapping
+from stream_rec.offline.datasets.first_events import FirstEvents
 from stream_rec.offline.datasets.named import load_columns, load_items, names, open_source
 from stream_rec.offline.datasets.rows import LOG_SCHEMA
 from stream_rec.schemas.records import Item
@@ -64,10 +64,16 @@ def test_a_file_goes_before_a_name(folder: DataSettings, tmp_path: Path) -> None
     assert load_items(str(path), folder) == []
 
 
-def test_an_empty_log_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["user_id,item_id,ts\n", "user_id,item_id,ts\nann,x,yesterday\n,x,1\n"])
+def test_a_log_without_an_event_is_an_error_that_says_why(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text("user_id,item_id,ts\n")
-    assert load_columns(str(path), NOWHERE, ColumnMapping()).shape == (0, len(LOG_SCHEMA))
+    path.write_text(text)
+    for read in (load_columns, lambda *a: FirstEvents.of(open_source(*a), 10)):
+        with pytest.raises(ConfigError, match=r"mine\.csv holds no event") as error:
+            read(str(path), NOWHERE)
+        if "yesterday" in text:
+            assert "ts cannot be read as seconds, e.g. row 1: 'yesterday'" in error.value.message
+            assert "user_id is empty" in error.value.message
 
 
 @pytest.mark.parametrize("name", ["nothing", "../shop", "empty", ""])

@@ -14,7 +14,7 @@ import pytest
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import ManualClock
 from stream_rec.embedded.tansu import TansuServer
-from stream_rec.errors import Unavailable
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.offline.datasets.files import FileSource
 from stream_rec.producers.feed.feed import Progress
 from stream_rec.producers.feed.pace import EventTime, PerSecond
@@ -157,8 +157,29 @@ def test_bad_rows_are_counted_and_left_out(bus: BusSettings, tmp_path: Path) -> 
     with Publisher(bus) as publisher:
         done = replay(FileSource(path), publisher)
 
-    assert (done.n_sent, done.n_bad, done.first_bad[:6]) == (2, 3, "row 2:")
+    assert (done.n_sent, done.n_bad) == (2, 3)
+    assert [(what, cause.n) for what, cause in done.faults.causes.items()] == [
+        ("user_id is empty", 1),
+        ("ts is empty", 1),
+        ("id_too_long", 1),
+    ]
+    assert done.faults.causes["id_too_long"].example.startswith("row 4: item_id has 300 bytes")
     assert sorted(e["item_id"] for e in published(bus)) == ["x", "y"]
+
+
+def test_a_file_without_any_event_is_an_error_that_says_why(bus: BusSettings, tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("ts,user_id,item_id\n2019-10-01 00:00:00 CET,ann,x\n")
+    source = FileSource(path)
+    resume = resume_file(source, bus, tmp_path / "resume.json")
+
+    with Publisher(bus) as publisher, pytest.raises(ConfigError, match="holds no event") as error:
+        replay(source, publisher, resume=resume)
+
+    assert (
+        "1 rows: ts cannot be read as ISO 8601, e.g. row 1: '2019-10-01 00:00:00 CET'" in error.value.message
+    )
+    assert not resume.path.exists()
 
 
 class TurningClock(ManualClock):
