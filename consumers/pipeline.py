@@ -23,6 +23,7 @@ from stream_rec.consumers.replication.learn_gate import LearnGate, OutOfDate
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import GapError
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.store.waiting import WaitEnded
 
 
@@ -35,7 +36,7 @@ class Consumer(Protocol):
 
     def drop(self, batch: Fetched) -> None: ...
 
-    async def first_offset(self, batch: Fetched) -> int: ...
+    async def first_offset(self, tp: TopicPartition) -> int: ...
 
     async def reread(self, batch: Fetched, offset: int) -> None: ...
 
@@ -151,9 +152,7 @@ class BatchPipeline(Generic[DecodedT, LearnedT, WrittenT]):
     async def _read_again(self, batch: _InFlight[LearnedT], gap: GapError) -> None:
         """Go back to what the engine misses, or past it if it is gone."""
         fetched = batch.fetched
-        first = await batch.consumer.first_offset(fetched)
+        first = await batch.consumer.first_offset(fetched.tp)
         if first > gap.position:
-            await self._context.gate.pass_over(
-                Fetched(fetched.topic, fetched.partition, fetched.epoch, gap.position, first)
-            )
+            await self._context.gate.pass_over(Fetched(*fetched.tp, fetched.epoch, gap.position, first))
         await batch.consumer.reread(fetched, max(first, gap.position))

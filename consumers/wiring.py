@@ -215,7 +215,7 @@ def worker_name() -> str:
 
 def _core(settings: Settings, counts: Mapping[TopicName, int], start: Start, clock: Clock) -> _Core:
     topic_ids = {name: log_id(settings.bus, name) for name in FOLLOWED}
-    table = PartitionTable(settings.bus.prefix, {name: counts[name] for name in FOLLOWED}, topic_ids)
+    table = PartitionTable({name: counts[name] for name in FOLLOWED}, topic_ids)
     engine = start.engine
     order = LearnOrder(settings.journal, engine, start.notes, topic_ids, clock)
     measures = Measures(

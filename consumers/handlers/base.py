@@ -132,9 +132,9 @@ class HandlerContext:
     until: Until
     clock: Clock
 
-    def decode(self, codec: Codec[Batch], fetched: Fetched, topic: TopicName) -> DecodedBatch[Batch]:
+    def decode(self, codec: Codec[Batch], fetched: Fetched) -> DecodedBatch[Batch]:
         """What the topic's codec reads from a batch, timed as the stage `ingest`."""
-        times, span = StageTimes(), fetched.span(topic)
+        times, span = StageTimes(), fetched.span()
         with times.stage("ingest"):
             decoded = codec(fetched, span, self.rules)
         return DecodedBatch(len(fetched), decoded, span, times)

@@ -96,7 +96,7 @@ class EventsHandler:
 
     def decode(self, fetched: Fetched) -> DecodedBatch[EventBatch]:
         """Columns of the good events; the reasons against the others."""
-        return self._context.decode(decode_interactions, fetched, TOPIC)
+        return self._context.decode(decode_interactions, fetched)
 
     def learn(self, engine: Engine, decoded: DecodedBatch[EventBatch]) -> LearnedEvents:
         """Judge what was served, learn, and rank for every user of the batch."""

@@ -26,7 +26,7 @@ class ImpressionsHandler:
 
     def decode(self, fetched: Fetched) -> DecodedBatch[ImpressionBatch]:
         """Columns of the good impressions; the reasons against the others."""
-        return self._context.decode(decode_impressions, fetched, TOPIC)
+        return self._context.decode(decode_impressions, fetched)
 
     def learn(self, engine: Engine, decoded: DecodedBatch[ImpressionBatch]) -> LearnedBatch[ImpressionBatch]:
         """Remember them."""

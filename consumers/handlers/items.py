@@ -33,7 +33,7 @@ class ItemsHandler:
 
     def decode(self, fetched: Fetched) -> DecodedBatch[ItemBatch]:
         """The good changes; the reasons against the others."""
-        return self._context.decode(decode_items, fetched, TOPIC)
+        return self._context.decode(decode_items, fetched)
 
     def learn(self, engine: Engine, decoded: DecodedBatch[ItemBatch]) -> LearnedBatch[ItemBatch]:
         """The engine knows the items, and no longer ranks those that are gone."""

@@ -11,7 +11,8 @@ from stream_rec.consumers.replication.progress import Progress, Reach
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback.measures import Measures
-from stream_rec.schemas.records import MetricPoint, TopicName
+from stream_rec.schemas.partition import TopicPartition
+from stream_rec.schemas.records import MetricPoint
 
 
 class MetricReports:
@@ -59,7 +60,7 @@ class MetricReports:
     def _due(
         self,
         owned: Collection[Reach],
-        followed: Mapping[tuple[TopicName, int], int],
+        followed: Mapping[TopicPartition, int],
         everything: bool,
         engine: Engine,
     ) -> list[MetricPoint]:

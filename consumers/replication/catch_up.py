@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from faust.types import TP
-
 from stream_rec import logs
 from stream_rec.bus.lag import OffsetReader, PartitionLag
 from stream_rec.consumers.replication.follower import Follower
@@ -15,8 +13,8 @@ from stream_rec.consumers.runtime.background import in_background
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 _FIRST_PAUSE_SECONDS = 0.05
@@ -48,7 +46,7 @@ async def catch_up(
             await asyncio.sleep(pause)
             pause = min(2 * pause, bus.backoff_max_seconds)
             continue
-        missing, worst = await engine.ask(partial(_missing, bus, found, whole))
+        missing, worst = await engine.ask(partial(_missing, found, whole))
         if missing:
             logs.get("learn").info(
                 "learning what has been served", partitions=len(missing), most_records=worst
@@ -59,14 +57,15 @@ async def catch_up(
 
 
 def _missing(
-    bus: BusSettings, found: Iterable[PartitionLag], whole: Collection[TopicName], engine: Engine
-) -> tuple[dict[TP, int], int]:
+    found: Iterable[PartitionLag], whole: Collection[TopicName], engine: Engine
+) -> tuple[dict[TopicPartition, int], int]:
     """Up to where to learn, by partition; and the longest way there, in records."""
     missing, worst = {}, 0
     for at in found:
         until = at.end if at.topic in whole else at.committed or 0
-        position = max(at.start, engine.position.get((at.topic, at.partition), 0))
+        tp = TopicPartition(at.topic, at.partition)
+        position = max(at.start, engine.position.get(tp, 0))
         if position < until:
-            missing[TP(full_name(bus.prefix, at.topic), at.partition)] = until
+            missing[tp] = until
             worst = max(worst, until - position)
     return missing, worst

@@ -14,16 +14,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from faust.types import TP
-
 from stream_rec.bus.batch import Fetched
-from stream_rec.bus.log_reader import LogReader, Read, Start
+from stream_rec.bus.reader import Read, Reader, Start
 from stream_rec.consumers.replication.learn_gate import LearnGate, OutOfDate
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.replication.slice_size import SliceSize
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import GapError
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
 from stream_rec.settings import BusSettings
 
@@ -67,12 +66,12 @@ class Follower:
         self._gate = gate
         self._engine = engine
         self._table = table
-        self._reader = LogReader(bus)
+        self._reader = Reader(bus)
         self._thread = ThreadPoolExecutor(1, "follow")
         self._slice_size = SliceSize(bus.follow_slice_seconds, bus.batch_max_records)
-        self._wishes: dict[TP, _Wish] = {}
-        self._ends: dict[TP, int] = {}
-        self._left: list[TP] = []
+        self._wishes: dict[TopicPartition, _Wish] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        self._left: list[TopicPartition] = []
         self._changed = asyncio.Event()
         self._is_following = False
 
@@ -91,12 +90,14 @@ class Follower:
         if self._is_following:
             self._wish(self._wishes | self._others())
 
-    async def behind(self, stops: Mapping[TP, int | None]) -> dict[TP, int]:
+    async def behind(self, stops: Mapping[TopicPartition, int | None]) -> dict[TopicPartition, int]:
         """Those of these offsets that the engine has not reached yet; None and 0 are always reached."""
         positions = await self._positions(stops)
         return {tp: stop for tp, stop in stops.items() if stop and (positions[tp] or 0) < stop}
 
-    async def learn(self, stops: Mapping[TP, int], reached: Callable[[TP], None] = lambda _: None) -> None:
+    async def learn(
+        self, stops: Mapping[TopicPartition, int], reached: Callable[[TopicPartition], None] = lambda _: None
+    ) -> None:
         """Learn up to each of these offsets, or to the end of the log if that comes first.
 
         Partitions that go to others meanwhile are not waited for.
@@ -108,7 +109,7 @@ class Follower:
         wishes = {tp: _Wish(self._table.epochs.of(tp), until) for tp, until in stops.items()}
         self._wish(self._wishes | wishes)
 
-        async def wait(tp: TP) -> None:
+        async def wait(tp: TopicPartition) -> None:
             await wishes[tp].reached.wait()
             reached(tp)
 
@@ -119,7 +120,7 @@ class Follower:
         for tp, wish in sorted(self._wishes.items()):
             end = self._ends.get(tp)
             lag = None if end is None or wish.learned is None else max(0, end - wish.learned)
-            yield *self._table.ours(tp), lag
+            yield *tp, lag
 
     # The work.
 
@@ -156,10 +157,10 @@ class Follower:
         for tp, wish in wishes.items():
             wish.learned = positions[tp]
             if not self._has_reached(tp, wish):
-                starts[tp] = Start(wish.epoch, wish.learned)
+                starts[tp] = Start(wish.learned, wish.epoch)
         await self._in_thread(lambda: self._reader.begin(starts))
 
-    def _read(self, left: list[TP]) -> list[Read]:
+    def _read(self, left: list[TopicPartition]) -> list[Read]:
         self._reader.leave(left)
         reads = self._reader.read()
         self._ends = self._reader.ends()
@@ -168,7 +169,7 @@ class Follower:
     async def _learn(self, reads: list[Read]) -> None:
         slices: list[tuple[_Wish, Read, list[Fetched]]] = []
         for read in reads:
-            tp = TP(read.batch.topic, read.batch.partition)
+            tp = read.batch.tp
             wish = self._wishes.get(tp)
             if wish is None:
                 continue
@@ -180,7 +181,7 @@ class Follower:
                 self._has_reached(tp, wish)
                 continue
             batch = read.batch if wish.until is None else read.batch.before(wish.until)
-            slices.append((wish, read, list(batch.slices(self._slice_size.records(self._table.ours(tp)[0])))))
+            slices.append((wish, read, list(batch.slices(self._slice_size.records(tp.topic)))))
         await self._learn_all(slices)
 
     async def _learn_all(self, reads: list[tuple[_Wish, Read, list[Fetched]]]) -> None:
@@ -193,7 +194,7 @@ class Follower:
     def _note(
         self, wish: _Wish, read: Read, parts: list[Fetched], answers: list[float | BaseException]
     ) -> None:
-        tp = TP(read.batch.topic, read.batch.partition)
+        tp = read.batch.tp
         for part, answer in zip(parts, answers, strict=True):
             if isinstance(answer, OutOfDate):
                 return  # who took it away says what is to be followed now
@@ -202,11 +203,11 @@ class Follower:
                 return
             if isinstance(answer, BaseException):
                 raise answer
-            self._slice_size.note(self._table.ours(tp)[0], len(part), answer)
+            self._slice_size.note(tp.topic, len(part), answer)
         wish.learned = parts[-1].next
         self._has_reached(tp, wish, at_end=read.at_end)
 
-    def _has_reached(self, tp: TP, wish: _Wish, *, at_end: bool = False) -> bool:
+    def _has_reached(self, tp: TopicPartition, wish: _Wish, *, at_end: bool = False) -> bool:
         """Is a partition where it was to stop? Then it is followed no more."""
         if wish.until is None or not (at_end or (wish.learned is not None and wish.learned >= wish.until)):
             return False
@@ -216,19 +217,19 @@ class Follower:
         wish.reached.set()
         return True
 
-    def _wish(self, wishes: dict[TP, _Wish]) -> None:
+    def _wish(self, wishes: dict[TopicPartition, _Wish]) -> None:
         before, self._wishes = self._wishes, wishes
         for tp, wish in before.items():
             if wishes.get(tp) is not wish:
                 wish.reached.set()
         self._changed.set()
 
-    def _others(self) -> dict[TP, _Wish]:
+    def _others(self) -> dict[TopicPartition, _Wish]:
         """What is followed beside the agents' partitions: as it is, or anew if its epoch has passed."""
         others = {
             tp: _Wish(self._table.epochs.of(tp))
             for tp in self._table.partitions()
-            if not self._table.owns(*self._table.ours(tp))
+            if not self._table.owns(*tp)
         }
         kept = {
             tp: wish
@@ -237,13 +238,13 @@ class Follower:
         }
         return others | kept
 
-    async def _positions(self, partitions: Iterable[TP]) -> dict[TP, int | None]:
+    async def _positions(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         """The engine's positions; None = nothing was learned from the partition."""
-        return await self._engine.ask(partial(_positions, {tp: self._table.ours(tp) for tp in partitions}))
+        return await self._engine.ask(partial(_positions, tuple(partitions)))
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
 
-def _positions(partitions: Mapping[TP, tuple[TopicName, int]], engine: Engine) -> dict[TP, int | None]:
-    return {tp: engine.position.get(at) for tp, at in partitions.items()}
+def _positions(partitions: Iterable[TopicPartition], engine: Engine) -> dict[TopicPartition, int | None]:
+    return {tp: engine.position.get(tp) for tp in partitions}

@@ -19,8 +19,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
 
-from faust.types import TP
-
 from stream_rec import logs
 from stream_rec.bus.batch import Fetched
 from stream_rec.consumers.replication.partition_table import PartitionTable
@@ -84,8 +82,8 @@ class LearnGate:
         """
         if not self._table.epochs.is_current(batch):
             raise OutOfDate
-        span = batch.span(self._topic(batch))
-        first = engine.position.get((span.topic, span.partition), span.start)
+        span = batch.span()
+        first = engine.position.get(batch.tp, span.start)
         learned = learn()
         if span.next > first:
             self._on_learned(span, first, len(batch) - bisect_left(batch.offsets, first))
@@ -105,16 +103,13 @@ class LearnGate:
         self._log.warning(
             "records were deleted before they were learned",
             records=batch.next - batch.start,
-            partition=f"{self._topic(batch)}/{batch.partition}",
+            partition=str(batch.tp),
         )
         with suppress(OutOfDate):
             await self._engine.ask(partial(self._relearn, batch))
 
     def _relearn(self, batch: Fetched, engine: Engine) -> float:
         began = time.thread_time()
-        handler = self._handlers[self._topic(batch)]
+        handler = self._handlers[batch.topic]
         self.take(engine, batch, partial(handler.relearn, engine, batch))
         return time.thread_time() - began
-
-    def _topic(self, batch: Fetched) -> TopicName:
-        return self._table.ours(TP(batch.topic, batch.partition))[0]

@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
-from faust.types import TP
-
 from stream_rec import logs
 from stream_rec.consumers.replication.follower import Follower
 from stream_rec.consumers.replication.owned_metrics import OwnedMetrics
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.replication.topic_watcher import TopicWatcher
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.partition import TopicPartition
 
 
 class SlateGuard(Protocol):
@@ -58,7 +57,9 @@ class Ownership:
         self._metrics_url = metrics_url
         self._log = logs.get("ingest")
 
-    async def assigned(self, starts: Mapping[TP, int | None], open_: Callable[[Iterable[TP]], None]) -> None:
+    async def assigned(
+        self, starts: Mapping[TopicPartition, int | None], open_: Callable[[Iterable[TopicPartition]], None]
+    ) -> None:
         """Follow everything else, learn `[position, committed)` of each partition, then begin with it.
 
         Those that have nothing to learn go on at once. The follower's slices of these partitions that are still queued
@@ -77,9 +78,9 @@ class Ownership:
             with suppress(Unavailable):
                 await self._repair.look()
 
-        def begin(partitions: Collection[TP]) -> None:
+        def begin(partitions: Collection[TopicPartition]) -> None:
             open_(partitions)
-            owned = ", ".join(f"{name}/{partition}" for name, partition in sorted(self._table.owned))
+            owned = ", ".join(map(str, sorted(self._table.owned)))
             self._log.info("serving", metrics=self._metrics_url, owned=owned)
 
         begin(set(starts) - set(missing))
@@ -88,7 +89,7 @@ class Ownership:
             await self._follower.learn(missing, lambda tp: begin([tp]))
         self._table.ready.set()
 
-    async def revoked(self, partitions: Collection[TP]) -> None:
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """They go back to the follower, which goes on where the engine stands; their last points go out."""
         mine = self._table.revoke(partitions)
         if partitions:
@@ -98,10 +99,9 @@ class Ownership:
                 self._repair.unwatch(partition)
         await self._metrics.release(mine)
 
-    def _own(self, starts: Mapping[TP, int | None]) -> None:
+    def _own(self, starts: Mapping[TopicPartition, int | None]) -> None:
         self._table.assign(starts)
         self._metrics.assign(self._table.owned)
         for tp, committed in starts.items():
-            name, partition = self._table.ours(tp)
-            if name == "events":
-                self._repair.watch(partition, self._table.topic_ids[name], committed)
+            if tp.topic == "events":
+                self._repair.watch(tp.partition, self._table.topic_ids[tp.topic], committed)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
-from faust.types import TP
-
 from stream_rec.bus.epochs import Epochs
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import full_name, short_name
 
 
 class PartitionTable:
@@ -18,7 +16,6 @@ class PartitionTable:
     Changed in the main loop only; counts, owned partitions and epochs may be read from any thread.
 
     Args:
-        prefix: the tenant's prefix of topic names.
         counts: number of partitions of each topic.
         topic_ids: id of the incarnation of each topic (`bus.topics.log_id`), as of the start.
 
@@ -29,25 +26,22 @@ class PartitionTable:
         ready: set once the first assignment is being served.
     """
 
-    def __init__(
-        self, prefix: str, counts: Mapping[TopicName, int], topic_ids: Mapping[TopicName, str]
-    ) -> None:
-        self._prefix = prefix
+    def __init__(self, counts: Mapping[TopicName, int], topic_ids: Mapping[TopicName, str]) -> None:
         self._counts = dict(counts)
         self.topic_ids = dict(topic_ids)
         self.epochs = Epochs()
-        self.owned: frozenset[tuple[TopicName, int]] = frozenset()
+        self.owned: frozenset[TopicPartition] = frozenset()
         self.ready = asyncio.Event()
 
     def count(self, name: TopicName) -> int:
         """Number of partitions of a topic."""
         return self._counts[name]
 
-    def partitions(self) -> Iterator[TP]:
-        """Every partition of every topic, under its full name."""
+    def partitions(self) -> Iterator[TopicPartition]:
+        """Every partition of every topic."""
         for name, n in self._counts.items():
             for partition in range(n):
-                yield self.on_bus(name, partition)
+                yield TopicPartition(name, partition)
 
     def grow(self, counts: Mapping[TopicName, int]) -> dict[TopicName, int]:
         """Take in how many partitions topics have now.
@@ -59,13 +53,13 @@ class PartitionTable:
         self._counts.update(grown)
         return grown
 
-    def assign(self, partitions: Iterable[TP]) -> None:
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """The group has assigned these to this worker, and no others."""
-        self.owned = frozenset(map(self.ours, partitions))
+        self.owned = frozenset(partitions)
 
-    def revoke(self, partitions: Iterable[TP]) -> frozenset[tuple[TopicName, int]]:
+    def revoke(self, partitions: Iterable[TopicPartition]) -> frozenset[TopicPartition]:
         """These are no longer this worker's; those of them that were."""
-        revoked = self.owned & frozenset(map(self.ours, partitions))
+        revoked = self.owned & frozenset(partitions)
         self.owned -= revoked
         return revoked
 
@@ -80,13 +74,3 @@ class PartitionTable:
         It is whoever owns partition 0 of `events`.
         """
         return self.owns("events", 0)
-
-    def on_bus(self, name: TopicName, partition: int) -> TP:
-        """A partition under the topic's full name."""
-        return TP(full_name(self._prefix, name), partition)
-
-    def ours(self, tp: TP) -> tuple[TopicName, int]:
-        """A partition under the topic's name without the prefix."""
-        name = short_name(self._prefix, tp.topic)
-        assert name is not None, f"{tp.topic} is none of our topics"
-        return name, tp.partition

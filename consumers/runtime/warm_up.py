@@ -56,7 +56,7 @@ def warm_up() -> None:
     )
     engine = Engine(settings.engine, settings.measure)
     measures = Measures(settings.measure, engine.sources, attribution=engine.attribution)
-    table = PartitionTable("", dict.fromkeys(_TOPICS, 1), dict.fromkeys(_TOPICS, "log"))
+    table = PartitionTable(dict.fromkeys(_TOPICS, 1), dict.fromkeys(_TOPICS, "log"))
     context = HandlerContext(settings.ingest, _NO_SERVER, measures, _NO_SERVER, SystemClock())
     touched = TouchedItems(table)
     scenarios = tuple(settings.engine.scenarios)
@@ -84,7 +84,7 @@ def warm_up() -> None:
     measures.figures()
 
 
-def _batch(topic: str, records: list[Record], start: int = 0) -> Fetched:
+def _batch(topic: TopicName, records: list[Record], start: int = 0) -> Fetched:
     n = len(records)
     keys: list[bytes | None] = [key_of(record) for record in records]
     values: list[bytes | None] = [encode(record) for record in records]

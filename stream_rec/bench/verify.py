@@ -1,4 +1,4 @@
-"""What is in Redis against what is in the log, counted by a consumer that has nothing to do with the worker."""
+"""What is in Redis against what is in the log."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
 
-from stream_rec.bus.clients import client_config
-from stream_rec.bus.lag import ends, lag
-from stream_rec.clock import SystemClock
-from stream_rec.errors import Unavailable
+from stream_rec.bus.lag import OffsetReader, lag
+from stream_rec.bus.stretches import read_through
 from stream_rec.schemas.records import AsOf
-from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings, Settings
 from stream_rec.store.connection import answering, connect_sync
 from stream_rec.store.keys import Keys
 
-_READ_SECONDS = 120.0
 _GETS = 500
 
 
@@ -71,27 +66,12 @@ def _knows(raw: bytes, partition: int, offset: int) -> bool:
 
 def _last_offsets(bus: BusSettings) -> tuple[int, Mapping[str, tuple[int, int]]]:
     """How many events there are, and (partition, offset) of each user's last one."""
-    topic, clock = full_name(bus.prefix, "events"), SystemClock()
-    unread = {partition: end for partition, end in ends(bus, "events").items() if end}
-    own = {"group.id": f"{bus.group}-verify", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
-    consumer = Consumer({**client_config(bus), **own})
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in unread])
     last: dict[str, tuple[int, int]] = {}
     n_events = 0
-    deadline = clock.monotonic() + _READ_SECONDS
-    try:
-        while unread:
-            if clock.monotonic() > deadline:
-                raise Unavailable("kafka", f"{topic} cannot be read", waited_seconds=_READ_SECONDS)
-            for message in consumer.consume(10_000, 0.2):
-                partition = message.partition()
-                if message.error() is None and partition in unread:
-                    n_events += 1
-                    last[message.key().decode()] = (partition, message.offset())
-                    if message.offset() + 1 >= unread[partition]:
-                        del unread[partition]
-    finally:
-        consumer.close()
+    for batch in read_through(bus, OffsetReader(bus).bounds(["events"])):
+        n_events += len(batch)
+        for key, offset in zip(batch.keys, batch.offsets, strict=True):
+            last[(key or b"").decode()] = (batch.partition, offset)
     return n_events, last
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stream_rec.schemas.columns import Span
+from stream_rec.schemas.partition import TopicPartition
+from stream_rec.schemas.records import TopicName
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,7 +18,7 @@ class Fetched:
     """Raw records of one partition, in log order. The value of one Faust event.
 
     Attributes:
-        topic: full name, with the tenant's prefix.
+        topic: without the tenant's prefix.
         partition: of that topic.
         epoch: of the partition when the batch was fetched; grows on every assign, revoke and re-read.
         start: the fetch position before the batch.
@@ -28,7 +30,7 @@ class Fetched:
         timestamps: [n], the broker's, ms since the epoch.
     """
 
-    topic: str
+    topic: TopicName
     partition: int
     epoch: int
     start: int
@@ -42,9 +44,14 @@ class Fetched:
         """How many records."""
         return len(self.offsets)
 
-    def span(self, topic: str) -> Span:
-        """Where the batch stands, under the topic's name without the prefix."""
-        return Span(topic, self.partition, self.epoch, self.start, self.next)
+    @property
+    def tp(self) -> TopicPartition:
+        """The partition it is of."""
+        return TopicPartition(self.topic, self.partition)
+
+    def span(self) -> Span:
+        """Where the batch stands."""
+        return Span(self.topic, self.partition, self.epoch, self.start, self.next)
 
     def before(self, offset: int) -> Fetched:
         """What of it stands before an offset."""
@@ -69,6 +76,32 @@ class Fetched:
         )
 
 
+@dataclass(slots=True)
+class Columns:
+    """The records of a batch that is still growing. See `Fetched` for the columns."""
+
+    keys: list[bytes | None] = field(default_factory=list)
+    values: list[bytes | None] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    timestamps: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.offsets)
+
+    def add(self, key: bytes | None, value: bytes | None, offset: int, timestamp: int) -> int:
+        """Append a record; the bytes of its key and value."""
+        self.keys.append(key)
+        self.values.append(value)
+        self.offsets.append(offset)
+        self.timestamps.append(timestamp)
+        return len(key or b"") + len(value or b"")
+
+    def fetched(self, tp: TopicPartition, epoch: int, start: int, next_: int) -> Fetched:
+        """The whole batch. It takes the columns over: add nothing afterwards."""
+        return Fetched(*tp, epoch, start, next_, self.keys, self.values, self.offsets, self.timestamps)
+
+
 class _Position(Protocol):
     """aiokafka's state of one assigned partition, as far as it is used here."""
 
@@ -77,7 +110,9 @@ class _Position(Protocol):
     def consumed_to(self, position: int) -> None: ...
 
 
-def cut(result: Any, state: _Position, epoch: int, *, max_records: int, max_bytes: int) -> Fetched | None:
+def cut(
+    result: Any, state: _Position, tp: TopicPartition, epoch: int, *, max_records: int, max_bytes: int
+) -> Fetched | None:
     """Take the next batch from one partition's fetched data, and move the fetch position past it.
 
     Stands in for aiokafka's `FetchResult.getall`, which knows no bound in bytes and does not tell the positions.
@@ -85,39 +120,35 @@ def cut(result: Any, state: _Position, epoch: int, *, max_records: int, max_byte
     Args:
         result: aiokafka's `FetchResult`.
         state: aiokafka's state of the same partition.
+        tp: that partition, by our name.
         epoch: of the partition now.
-        max_records: in the batch, at most.
-        max_bytes: of keys and values, at most; one record may be larger, and then stands alone.
+        max_records: upper bound of records in the batch.
+        max_bytes: upper bound of bytes of keys and values; one record may be larger, and then stands alone.
 
     Returns:
         The batch; None when there is nothing: the data was dropped by a seek or a rebalance, or the position did
         not move. `result.has_more()` tells whether the data is used up.
     """
-    partition = result._topic_partition
-    if not result.check_assignment(partition) or not result.has_more():
+    if not result.check_assignment(result._topic_partition) or not result.has_more():
         return None
-    batch = Fetched(partition.topic, partition.partition, epoch, state.position, state.position)
+    start = state.position
     records = result._partition_records
+    columns = Columns()
     size = 0
     for record in records:
-        size += len(record.value or b"") + len(record.key or b"")
-        if batch.offsets and size > max_bytes:
+        if columns and size + len(record.value or b"") + len(record.key or b"") > max_bytes:
             _put_back(records, record)
             break
-        batch.keys.append(record.key)
-        batch.values.append(record.value)
-        batch.offsets.append(record.offset)
-        batch.timestamps.append(record.timestamp)
+        size += columns.add(record.key, record.value, record.offset, record.timestamp)
         records.next_fetch_offset = record.offset + 1
-        if len(batch) >= max_records or size >= max_bytes:
+        if len(columns) >= max_records or size >= max_bytes:
             break
     else:
         result._partition_records = None
     state.consumed_to(records.next_fetch_offset)
-    if state.position == batch.start:
+    if state.position == start:
         return None
-    object.__setattr__(batch, "next", state.position)
-    return batch
+    return columns.fetched(tp, epoch, start, state.position)
 
 
 def _put_back(records: Any, record: Any) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from faust.types import TP
-
 from stream_rec.bus.batch import Fetched
+from stream_rec.schemas.partition import TopicPartition
 
 
 class Epochs:
@@ -16,17 +15,17 @@ class Epochs:
     """
 
     def __init__(self) -> None:
-        self._epochs: dict[TP, int] = {}
+        self._epochs: dict[TopicPartition, int] = {}
 
-    def of(self, partition: TP) -> int:
+    def of(self, partition: TopicPartition) -> int:
         """The partition's present epoch; 0 until it first advances."""
         return self._epochs.get(partition, 0)
 
-    def advance(self, partitions: Iterable[TP]) -> None:
+    def advance(self, partitions: Iterable[TopicPartition]) -> None:
         """Every batch of these partitions that was fetched before is out of date."""
         for tp in partitions:
             self._epochs[tp] = self.of(tp) + 1
 
     def is_current(self, batch: Fetched) -> bool:
         """Was the batch fetched in the present epoch of its partition."""
-        return self.of(TP(batch.topic, batch.partition)) == batch.epoch
+        return self.of(batch.tp) == batch.epoch

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchError
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 from mode.threads import WorkerThread
 
 from stream_rec.bus.batch import Fetched, cut
+from stream_rec.bus.naming import ours
 
 _QUIET_FACTOR = 2
 """How much longer the broker may hold an empty fetch when nothing came for a whole timeout."""
@@ -166,10 +168,12 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
             self._used_up(fetcher, partition)
             result.check_raise()
         bus = self.app.bus
+        tp = ours(bus.prefix, partition)
         batch = cut(
             result,
             fetcher._subscriptions.subscription.assignment.state_value(partition),
-            self.consumer.epochs.of(TP(*partition)),
+            tp,
+            self.consumer.epochs.of(tp),
             max_records=bus.batch_max_records,
             max_bytes=bus.batch_max_bytes,
         )
@@ -193,6 +197,15 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         coordinator = self._ensure_consumer()._coordinator
         offsets = await coordinator.fetch_committed_offsets([TopicPartition(*tp) for tp in partitions])
         return {TP(*tp): committed.offset for tp, committed in offsets.items() if committed.offset >= 0}
+
+    async def commit_starts(self, offsets: Mapping[TP, int]) -> None:
+        """Commit where the group begins. If a rebalance is in the way, whoever gets the partitions then does it."""
+        await self.call_thread(self._commit_starts, offsets)
+
+    async def _commit_starts(self, offsets: Mapping[TP, int]) -> None:
+        if offsets:
+            with suppress(CommitFailedError, IllegalStateError):
+                await self._ensure_consumer().commit({TopicPartition(*tp): at for tp, at in offsets.items()})
 
     async def seek_all(self, offsets: Mapping[TP, int]) -> None:
         """Set fetch positions; data fetched from elsewhere is dropped. Partitions that are not ours are skipped."""

@@ -7,41 +7,48 @@ fetch from there comes back with the partition's high watermark, which is the en
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
+from contextlib import closing
 from typing import NamedTuple, TypeVar
 
-from confluent_kafka import (
-    OFFSET_INVALID,
-    ConsumerGroupTopicPartitions,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from stream_rec.bus.clients import admin, passes, reader, translated
+from stream_rec.bus.clients import admin, passes, translated
+from stream_rec.bus.naming import on_bus, ours
+from stream_rec.bus.reader import Fetching, Reader, Start
 from stream_rec.bus.topics import missing_topics, partition_counts
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import FOLLOWED, full_name, short_name
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings
 
 T = TypeVar("T")
 
-_FETCH = {
+FETCHING = Fetching(
     # One small answer per broker is enough: the watermark is wanted, not the records.
-    "fetch.wait.max.ms": 5,
-    "fetch.message.max.bytes": 1,
-    "queued.min.messages": 1,
-    "auto.offset.reset": "latest",
-    "enable.partition.eof": True,
-    "fetch.queue.backoff.ms": 1,  # a queue with one record counts as full, and would stop fetching for 1 s
-}
-_CONSUME = 10_000
-_CONSUME_SECONDS = 0.01
+    max_records=1,
+    max_bytes=1024,
+    wait_seconds=0.005,
+    client={"fetch.message.max.bytes": 1, "fetch.queue.backoff.ms": 1},
+)
 _AGAIN_SECONDS = 0.05
 _SHORTEST_SECONDS = 0.1  # librdkafka refuses a timeout of nothing
+
+
+def records_behind(start: int, committed: int | None, end: int) -> int:
+    """How many records a group has still to handle of one partition: what `lag`, `doctor`, probe and gauge say.
+
+    Offsets are counted, so gaps left by compaction count too, as in every lag tool. Records that were deleted before
+    the group came to them do not: nobody will handle them.
+
+    Args:
+        start: the first offset that is still kept.
+        committed: the next offset the group will handle; None = it has committed nothing and begins at `start`.
+        end: the next offset to be written.
+    """
+    return max(0, end - max(start, committed or 0))
 
 
 class PartitionLag(NamedTuple):
@@ -53,8 +60,7 @@ class PartitionLag(NamedTuple):
         start: the first offset that is still kept.
         end: the next offset to be written.
         committed: the next offset the group will handle; None = it has committed nothing.
-        lag: records between `committed` (or `start`) and `end`, never negative. Offsets are counted, so gaps
-            left by compaction count too, as in every lag tool.
+        lag: see `records_behind`.
     """
 
     topic: TopicName
@@ -81,11 +87,11 @@ class OffsetReader:
         self._group = group or bus.group
         self._admin: AdminClient = admin(bus)
 
-    def ends(self, names: Collection[TopicName] = FOLLOWED) -> dict[tuple[TopicName, int], int]:
+    def ends(self, names: Collection[TopicName] = FOLLOWED) -> dict[TopicPartition, int]:
         """The next offset to be written, by topic and partition. At least as new as the call."""
         return self._asked(lambda deadline: self._ends(self._partitions(names), deadline))
 
-    def starts(self, names: Collection[TopicName] = FOLLOWED) -> dict[tuple[TopicName, int], int]:
+    def starts(self, names: Collection[TopicName] = FOLLOWED) -> dict[TopicPartition, int]:
         """The first offset that is still kept, by topic and partition.
 
         The leaders themselves answer, so whoever has the answer knows that they serve. (Metadata names the leader of a
@@ -95,10 +101,10 @@ class OffsetReader:
             lambda deadline: self._listed(self._partitions(names), OffsetSpec.earliest(), deadline)
         )
 
-    def bounds(self, names: Collection[TopicName] = FOLLOWED) -> dict[tuple[TopicName, int], tuple[int, int]]:
+    def bounds(self, names: Collection[TopicName] = FOLLOWED) -> dict[TopicPartition, tuple[int, int]]:
         """The first offset that is still kept and the next to be written, by topic and partition."""
 
-        def question(deadline: float) -> dict[tuple[TopicName, int], tuple[int, int]]:
+        def question(deadline: float) -> dict[TopicPartition, tuple[int, int]]:
             partitions = self._partitions(names)
             starts = self._listed(partitions, OffsetSpec.earliest(), deadline)
             ends = self._ends(partitions, deadline)
@@ -120,23 +126,23 @@ class OffsetReader:
         ends = self._ends(partitions, deadline)
         return [_line(at, starts[at], ends[at], committed[at]) for at in partitions]
 
-    def _partitions(self, names: Collection[TopicName]) -> list[tuple[TopicName, int]]:
+    def _partitions(self, names: Collection[TopicName]) -> list[TopicPartition]:
         counts = partition_counts(self._bus, names, client=self._admin)
         if missing := [name for name in names if name not in counts]:
             raise missing_topics(self._bus, missing)
-        return [(name, partition) for name in names for partition in range(counts[name])]
+        return [TopicPartition(name, partition) for name in names for partition in range(counts[name])]
 
     def _listed(
-        self, partitions: Collection[tuple[TopicName, int]], which: OffsetSpec, deadline: float
-    ) -> dict[tuple[TopicName, int], int]:
-        asked = {self._on_bus(name, p): which for name, p in partitions}
+        self, partitions: Collection[TopicPartition], which: OffsetSpec, deadline: float
+    ) -> dict[TopicPartition, int]:
+        asked = {on_bus(self._bus.prefix, tp): which for tp in partitions}
         futures = self._admin.list_offsets(asked, request_timeout=max(_SHORTEST_SECONDS, _left(deadline)))
-        return {self._ours(at): future.result().offset for at, future in futures.items()}
+        return {ours(self._bus.prefix, at): future.result().offset for at, future in futures.items()}
 
     def _committed(
-        self, partitions: Collection[tuple[TopicName, int]], deadline: float
-    ) -> dict[tuple[TopicName, int], int | None]:
-        asked = ConsumerGroupTopicPartitions(self._group, [self._on_bus(name, p) for name, p in partitions])
+        self, partitions: Collection[TopicPartition], deadline: float
+    ) -> dict[TopicPartition, int | None]:
+        asked = ConsumerGroupTopicPartitions(self._group, [on_bus(self._bus.prefix, tp) for tp in partitions])
         futures = self._admin.list_consumer_group_offsets(
             [asked], request_timeout=max(_SHORTEST_SECONDS, _left(deadline))
         )
@@ -144,42 +150,30 @@ class OffsetReader:
         for answer in answers:
             if answer.error:
                 raise KafkaException(answer.error)
-        return {self._ours(answer): answer.offset if answer.offset >= 0 else None for answer in answers}
+        return {ours(self._bus.prefix, at): at.offset if at.offset >= 0 else None for at in answers}
 
-    def _ends(
-        self, partitions: Collection[tuple[TopicName, int]], deadline: float
-    ) -> dict[tuple[TopicName, int], int]:
+    def _ends(self, partitions: Collection[TopicPartition], deadline: float) -> dict[TopicPartition, int]:
         begin = self._listed(partitions, OffsetSpec.latest(), deadline)
-        waiting = set(begin)
-        ends: dict[tuple[TopicName, int], int] = {}
-        consumer = reader(self._bus, _FETCH)  # a used one would answer with the watermarks it saw before
-        consumer.assign([self._on_bus(*at, offset) for at, offset in begin.items()])
-        try:
-            while waiting:
-                for message in consumer.consume(_CONSUME, _CONSUME_SECONDS):
-                    _refuse(message)
+        ends: dict[TopicPartition, int] = {}
+        # A used reader would answer with the watermarks that it saw before.
+        with closing(Reader(self._bus, FETCHING)) as reader:
+            reader.begin({tp: Start(offset) for tp, offset in begin.items()})
+            while len(ends) < len(begin):
+                reader.read()
                 # Tansu goes through all of a partition first: its answer may come without the records it was asked for,
                 # because the wait is over, but not without the watermark.
-                spoke = {
-                    at: end
-                    for at in waiting
-                    if (end := consumer.get_watermark_offsets(self._on_bus(*at), cached=True)[1]) >= 0
-                }
+                spoke = reader.ends()
                 ends |= spoke
                 # Tansu fills a fetch from the front of the list while it may wait: the rest would starve.
-                consumer.pause([self._on_bus(*at) for at in spoke])
-                waiting -= spoke.keys()
-                if waiting and _left(deadline) <= 0:
-                    raise self._late(waiting)
-        finally:
-            consumer.close()
-        return {at: ends[at] for at in begin}
+                reader.leave(spoke)
+                if len(ends) < len(begin) and _left(deadline) <= 0:
+                    raise self._late(begin.keys() - ends.keys())
+        return {tp: ends[tp] for tp in begin}
 
-    def _late(self, waiting: set[tuple[TopicName, int]]) -> Unavailable:
-        first = "/".join(map(str, min(waiting)))
+    def _late(self, waiting: Set[TopicPartition]) -> Unavailable:
         return Unavailable(
             "kafka",
-            f"{self._bus.bootstrap}: {len(waiting)} partitions did not answer, {first} among them",
+            f"{self._bus.bootstrap}: {len(waiting)} partitions did not answer, {min(waiting)} among them",
             waited_seconds=self._bus.admin_timeout_seconds,
         )
 
@@ -195,25 +189,9 @@ class OffsetReader:
                     raise translated(error, self._bus, time.monotonic() - began) from error
             time.sleep(_AGAIN_SECONDS)
 
-    def _on_bus(self, name: TopicName, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
-        return TopicPartition(full_name(self._bus.prefix, name), partition, offset)
 
-    def _ours(self, at: TopicPartition) -> tuple[TopicName, int]:
-        name = short_name(self._bus.prefix, at.topic)
-        assert name is not None, f"{at.topic} was not asked for"
-        return name, at.partition
-
-
-def _refuse(message: Message) -> None:
-    """Raise an error that librdkafka does not recover from."""
-    error = message.error()
-    if error is not None and error.code() != KafkaError._PARTITION_EOF and not error.retriable():
-        raise KafkaException(error)
-
-
-def _line(at: tuple[TopicName, int], start: int, end: int, committed: int | None) -> PartitionLag:
-    done = start if committed is None else committed
-    return PartitionLag(*at, start, end, committed, max(0, end - done))
+def _line(tp: TopicPartition, start: int, end: int, committed: int | None) -> PartitionLag:
+    return PartitionLag(*tp, start, end, committed, records_behind(start, committed, end))
 
 
 def ends(bus: BusSettings, name: TopicName) -> dict[int, int]:

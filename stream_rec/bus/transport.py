@@ -25,7 +25,11 @@ from stream_rec import logs
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.epochs import Epochs
 from stream_rec.bus.fetch_thread import FetchThread
+from stream_rec.bus.lag import records_behind
+from stream_rec.bus.naming import ours
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.partition import TopicPartition
+from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 _IDLE_SECONDS = 1.0
@@ -35,15 +39,18 @@ _IDLE_SECONDS = 1.0
 class Owner(Protocol):
     """Who does the work of the partitions that the group gives us."""
 
-    async def assigned(self, starts: Mapping[TP, int | None], open_: Callable[[Iterable[TP]], None]) -> None:
+    async def assigned(
+        self, starts: Mapping[TopicPartition, int | None], open_: Callable[[Iterable[TopicPartition]], None]
+    ) -> None:
         """Get ready for partitions, then open them. Cancelled when they are revoked meanwhile.
 
         Args:
-            starts: the committed offset of each, where its batches begin; None = nothing was committed yet.
+            starts: the committed offset of each, where its batches begin (records that were deleted count as handled);
+                None = the group had committed nothing, and they begin at the log's start.
             open_: `BatchConsumer.open`.
         """
 
-    async def revoked(self, partitions: Collection[TP]) -> None:
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """They are no longer ours; batches in hand have been given up or acked."""
 
 
@@ -56,6 +63,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._bus: BusSettings = self.app.bus
         self.epochs: Epochs = self.app.epochs
+        self._starts: dict[TP, int] = {}
         self.interrupted = asyncio.Event()
         self._in_hand: dict[TP, dict[int, Message]] = {}
         self._ready: set[TP] = set()
@@ -86,32 +94,37 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def reread(self, batch: Fetched, offset: int) -> None:
         """Go on with the batch's partition from `offset`; everything fetched from it so far is out of date."""
-        tp = TP(batch.topic, batch.partition)
+        tp = self._on_faust(batch.tp)
         if not self.epochs.is_current(batch):
             return
-        self.epochs.advance([tp])
+        self.epochs.advance([batch.tp])
         self._forget([tp])
         self._read_offset[tp] = None
         await self._thread.seek_all({tp: offset})
 
-    async def first_offset(self, batch: Fetched) -> int:
-        """The first offset that the log of the batch's partition still holds."""
-        tp = TP(batch.topic, batch.partition)
-        return int((await self.earliest_offsets(tp))[tp])
-
-    def open(self, partitions: Iterable[TP]) -> None:
+    def open(self, partitions: Iterable[TopicPartition]) -> None:
         """Let batches of these partitions come."""
-        self._ready.update(partitions)
+        self._ready.update(map(self._on_faust, partitions))
         self._thread.wake()
 
-    def committed(self, tp: TP) -> int | None:
-        """The offset that we committed last; None = none since the partition is ours."""
-        offset: int | None = self._committed_offset[tp]
-        return offset
+    def lag(self, tp: TopicPartition) -> int | None:
+        """Records from what is committed to the high watermark; None before the first fetch. See `records_behind`."""
+        at = self._on_faust(tp)
+        end: int | None = self.highwater(at) if at in self.assignment() else None
+        return (
+            None if end is None else records_behind(self._starts.get(at, 0), self._committed_offset[at], end)
+        )
 
-    def end(self, tp: TP) -> int | None:
-        """The partition's high watermark as of the last fetch; None before the first one."""
-        return self.highwater(tp) if tp in self.assignment() else None
+    async def first_offset(self, tp: TopicPartition) -> int:
+        """The first offset that the log still holds."""
+        at = self._on_faust(tp)
+        return int((await self._thread.earliest_offsets(at))[at])
+
+    def _on_faust(self, tp: TopicPartition) -> TP:
+        return TP(full_name(self._bus.prefix, tp.topic), tp.partition)
+
+    def _ours(self, partitions: Iterable[TP]) -> set[TopicPartition]:
+        return {ours(self._bus.prefix, tp) for tp in partitions}
 
     # Fetching.
 
@@ -126,7 +139,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         for batch in await self._thread.fetch(frozenset(partitions), self._credits(), timeout):
             # A rebalance since the fetch: the batch comes again from the committed offset.
             if self.flow_active and not self.should_stop and self.epochs.is_current(batch):
-                tp = TP(batch.topic, batch.partition)
+                tp = self._on_faust(batch.tp)
                 message = self._to_message(tp, batch)
                 self._in_hand.setdefault(tp, {})[batch.next] = message
                 yield tp, message
@@ -142,8 +155,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def _to_message(self, tp: TP, record: Fetched) -> ConsumerMessage:
         last = record.timestamps[-1] / 1000 if record.timestamps else 0.0
         return ConsumerMessage(
-            record.topic,
-            record.partition,
+            tp.topic,
+            tp.partition,
             record.next
             - 1,  # so that the offset after it, which is what gets committed, is the next position
             last,
@@ -180,7 +193,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return offset
 
     def _take_back(self, batch: Fetched) -> Message | None:
-        messages = self._in_hand.get(TP(batch.topic, batch.partition), {})
+        messages = self._in_hand.get(self._on_faust(batch.tp), {})
         message = messages.get(batch.next)
         if message is None or message.value is not batch:
             return None
@@ -219,7 +232,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Commit what is done, drop the rest, and only then let Faust forget."""
-        self.epochs.advance(revoked)
+        self.epochs.advance(self._ours(revoked))
         if self._getting_ready is not None:
             self._getting_ready.cancel()
         self._ready.clear()
@@ -227,12 +240,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.app.flow_control.suspend()
         self.app.flow_control.clear()
         await self.wait_empty()
-        await self.app.owner.revoked(revoked)
+        await self.app.owner.revoked(self._ours(revoked))
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """A new generation begins; its batches wait for `open`."""
-        self.epochs.advance(assigned)
+        self.epochs.advance(self._ours(assigned))
         self.interrupted = asyncio.Event()
         await super().on_partitions_assigned(assigned, generation_id)
         if not assigned:
@@ -240,12 +253,20 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             self._getting_ready = self.loop.create_task(self._get_ready({}))
 
     async def perform_seek(self) -> None:
-        """Set every partition to its committed offset, and have the owner get ready."""
+        """Set every partition to its committed offset, or to the log's start if that is later or there is none.
+
+        The start is committed at once: else a partition to which nothing more is written would be behind for ever.
+        """
         assigned = self.assignment()
         try:
             async with asyncio.timeout(self.app.conf.broker_request_timeout / 2):
                 committed = await self._thread.committed(assigned)
-                await self._thread.seek_all(committed)
+                starts = await self._thread.earliest_offsets(*assigned) if assigned else {}
+                begins = {tp: max(starts[tp], committed.get(tp, 0)) for tp in assigned}
+                await self._thread.seek_all(begins)
+                await self._thread.commit_starts(
+                    {tp: at for tp, at in begins.items() if committed.get(tp) != at}
+                )
         except TimeoutError as error:
             raise Unavailable(
                 "kafka",
@@ -254,12 +275,15 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             ) from error
         for tp in assigned:
             self._read_offset[tp] = None
-            self._committed_offset[tp] = committed.get(tp)
+            self._committed_offset[tp] = begins[tp]
+        self._starts = dict(starts)
         self._getting_ready = self.loop.create_task(
-            self._get_ready({tp: committed.get(tp) for tp in assigned})
+            self._get_ready(
+                {ours(self._bus.prefix, tp): begins[tp] if tp in committed else None for tp in assigned}
+            )
         )
 
-    async def _get_ready(self, starts: dict[TP, int | None]) -> None:
+    async def _get_ready(self, starts: dict[TopicPartition, int | None]) -> None:
         try:
             await self.app.owner.assigned(starts, self.open)
         except Exception as error:  # noqa: BLE001 - handed to the one who ends the process

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, TopicPartition
-
-from stream_rec.bus.clients import client_config
 from stream_rec.bus.lag import OffsetReader
-from stream_rec.clock import SystemClock
+from stream_rec.bus.stretches import read_through
 from stream_rec.doctor.finding import Finding
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 SAMPLE_PER_PARTITION = 200
-_CONSUME_SECONDS = 0.2
 _FIX = (
     "set partitioner=murmur2_random in librdkafka producers (Java's default already is that), and send a key"
 )
@@ -52,26 +47,11 @@ def _misrouted(partition: int, keys: list[bytes | None], n_partitions: int) -> i
 
 def _sample(bus: BusSettings, name: TopicName) -> dict[int, list[bytes | None]]:
     """Keys of the last records of every partition, at most `SAMPLE_PER_PARTITION` of each."""
-    lines = OffsetReader(bus).lag([name])
-    sampled: dict[int, list[bytes | None]] = {line.partition: [] for line in lines}
-    begins = {line.partition: max(line.start, line.end - SAMPLE_PER_PARTITION) for line in lines}
-    unread = {line.partition: line.end for line in lines if begins[line.partition] < line.end}
-    # It joins no group and commits nothing; librdkafka wants a group's name all the same.
-    own = {"group.id": f"{bus.group}-doctor", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
-    consumer = Consumer({**client_config(bus), **own})
-    clock, topic = SystemClock(), full_name(bus.prefix, name)
-    deadline = clock.monotonic() + bus.admin_timeout_seconds
-    consumer.assign([TopicPartition(topic, p, begins[p]) for p in unread])
-    try:
-        while unread and clock.monotonic() < deadline:
-            for message in consumer.consume(1000, _CONSUME_SECONDS):
-                partition, end = message.partition(), unread.get(message.partition())
-                if message.error() or end is None:
-                    continue
-                if message.offset() < end:
-                    sampled[partition].append(message.key())
-                if message.offset() + 1 >= end:
-                    del unread[partition]
-    finally:
-        consumer.close()
+    bounds = {
+        tp: (max(start, end - SAMPLE_PER_PARTITION), end)
+        for tp, (start, end) in OffsetReader(bus).bounds([name]).items()
+    }
+    sampled: dict[int, list[bytes | None]] = {tp.partition: [] for tp in bounds}
+    for batch in read_through(bus, bounds):
+        sampled[batch.partition] += batch.keys
     return sampled

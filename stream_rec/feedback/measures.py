@@ -15,7 +15,8 @@ from stream_rec.feedback.outcomes import TOPIC, Outcomes
 from stream_rec.feedback.prequential import add_ranks
 from stream_rec.feedback.served import UNKNOWN, Served
 from stream_rec.schemas.columns import LeftOut, Span
-from stream_rec.schemas.records import MetricPoint, TopicName
+from stream_rec.schemas.partition import TopicPartition
+from stream_rec.schemas.records import MetricPoint
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.accumulator import Ledger
 from stream_rec.telemetry.points import field
@@ -54,7 +55,7 @@ class Measures:
         self._drift = DriftMonitor(settings.drift_delta, on_drift)
         self._position: dict[tuple[str, int], int] = {}
         self._owned_impressions: set[int] = set()
-        self._followed: set[tuple[TopicName, int]] = set()
+        self._followed: set[TopicPartition] = set()
         self._left_out_said: set[tuple[str, str, str]] = set()
         self._live_seconds = settings.live_seconds
         self._next_outcomes = float("-inf")
@@ -165,7 +166,7 @@ class Measures:
         self._ledger.gauges.set("partition_lag", lag, topic=topic, partition=str(partition))
         self.add(topic, partition, "lag", lag, 1)
 
-    def set_follower_lags(self, lags: Mapping[tuple[TopicName, int], int]) -> None:
+    def set_follower_lags(self, lags: Mapping[TopicPartition, int]) -> None:
         """Records of each partition that is followed (topic, partition), and not learned yet, as of now."""
         for topic, partition in self._followed - set(lags):
             self._ledger.gauges.drop("follower_lag", topic=topic, partition=str(partition))

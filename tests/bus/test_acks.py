@@ -10,7 +10,9 @@ from faust.types import TP
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.batch_app import BatchApp
 from stream_rec.bus.epochs import Epochs
+from stream_rec.bus.naming import ours
 from stream_rec.bus.transport import BatchConsumer
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import BusSettings
 
 TOPIC = "events"
@@ -34,7 +36,15 @@ class Log:
         self.ends[tp] = start + records
         offsets = list(range(start, start + records))
         return Fetched(
-            tp.topic, tp.partition, self._consumer.epochs.of(tp), start, start + records, [], [], offsets, []
+            TOPIC,
+            tp.partition,
+            self._consumer.epochs.of(ours("", tp)),
+            start,
+            start + records,
+            [],
+            [],
+            offsets,
+            [],
         )
 
     def wake(self) -> None: ...
@@ -47,10 +57,10 @@ class Nobody:
     """An owner who is always ready."""
 
     async def assigned(
-        self, starts: Mapping[TP, int | None], open_: Callable[[Iterable[TP]], None]
+        self, starts: Mapping[TopicPartition, int | None], open_: Callable[[Iterable[TopicPartition]], None]
     ) -> None: ...
 
-    async def revoked(self, partitions: Collection[TP]) -> None: ...
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None: ...
 
 
 class Failures(list[BaseException]):
@@ -77,7 +87,7 @@ class Desk:
         self.app.topics._acking_topics.add(TOPIC)
         self.consumer.epochs.advance(self.log.ends)
         self.consumer._set_active_tps(set(self.log.ends))
-        self.consumer.open(self.log.ends)
+        self.consumer.open(ours("", tp) for tp in self.log.ends)
 
     async def fetch(self) -> list[Fetched]:
         return [message.value async for _, message in self.consumer.getmany()]
@@ -150,7 +160,7 @@ def test_a_partition_that_is_not_ready_gives_no_batches() -> None:
         desk = Desk(n_partitions=2)
         desk.consumer._ready.discard(TP(TOPIC, 1))
         assert {batch.partition for batch in await desk.fetch()} == {0}
-        desk.consumer.open([TP(TOPIC, 1)])
+        desk.consumer.open([TopicPartition(TOPIC, 1)])
         assert {batch.partition for batch in await desk.fetch()} == {0, 1}
 
     asyncio.run(scenario())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiokafka import TopicPartition
+from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from stream_rec.bus.batch import Fetched, cut
+from stream_rec.schemas.partition import TopicPartition
 
-AT = TopicPartition("events", 3)
+AT = KafkaPartition("shop-events", 3)
+TP = TopicPartition("events", 3)
 
 
 class State:
@@ -32,7 +34,7 @@ class Assignment:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def state_value(self, _: TopicPartition) -> State:
+    def state_value(self, _: KafkaPartition) -> State:
         return self._state
 
 
@@ -90,7 +92,7 @@ def fetched(position: int, *batches: bytes) -> tuple[FetchResult, State]:
 def all_cuts(result: FetchResult, state: State, **limits: Any) -> list[Fetched]:
     batches = []
     while result.has_more():
-        batch = cut(result, state, 7, **{"max_records": 100, "max_bytes": 1_000_000, **limits})
+        batch = cut(result, state, TP, 7, **{"max_records": 100, "max_bytes": 1_000_000, **limits})
         if batch is not None:
             batches.append(batch)
     return batches
@@ -137,6 +139,6 @@ def test_offsets_without_any_record_make_a_batch_that_only_moves_on() -> None:
 def test_data_from_before_a_seek_gives_nothing() -> None:
     result, state = fetched(0, record_batch(0, [b"a"]))
     state.consumed_to(90)
-    assert cut(result, state, 7, max_records=10, max_bytes=100) is None
+    assert cut(result, state, TP, 7, max_records=10, max_bytes=100) is None
     assert not result.has_more()
     assert state.position == 90

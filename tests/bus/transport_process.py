@@ -13,22 +13,23 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from faust.types import TP
-
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.batch_app import BatchApp
 from stream_rec.bus.epochs import Epochs
 from stream_rec.bus.transport import BatchConsumer
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import BusSettings
 
 
 class Ready:
     """An owner who needs no time to get ready."""
 
-    async def assigned(self, starts: Mapping[TP, int | None], open_: Callable[[Iterable[TP]], None]) -> None:
+    async def assigned(
+        self, starts: Mapping[TopicPartition, int | None], open_: Callable[[Iterable[TopicPartition]], None]
+    ) -> None:
         open_(starts)
 
-    async def revoked(self, partitions: Collection[TP]) -> None: ...
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None: ...
 
 
 class Ended(asyncio.Event):

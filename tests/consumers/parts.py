@@ -14,6 +14,7 @@ from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback.measures import Measures
 from stream_rec.schemas.codec import encode
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import Interaction, Record, TopicName
 from stream_rec.schemas.topics import FOLLOWED, key_of
 from stream_rec.settings import EngineSettings, IngestSettings, MeasureSettings, StoreSettings
@@ -28,9 +29,9 @@ STAMP_MS = 1_700_000_000_000
 def make_table(n_partitions: int = 4, *, owned: Iterable[tuple[TopicName, int]] = ()) -> PartitionTable:
     """All topics with so many partitions, some of them owned."""
     table = PartitionTable(
-        "", dict.fromkeys(FOLLOWED, n_partitions), {name: f"{name}-{LOG}" for name in FOLLOWED}
+        dict.fromkeys(FOLLOWED, n_partitions), {name: f"{name}-{LOG}" for name in FOLLOWED}
     )
-    table.assign(table.on_bus(*at) for at in owned)
+    table.assign(TopicPartition(*at) for at in owned)
     return table
 
 

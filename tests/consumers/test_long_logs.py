@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
-from faust.types import TP
+from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream_rec.bus import lag, log_reader
-from stream_rec.bus.log_reader import LogReader, Start
+from stream_rec.bus import lag
+from stream_rec.bus.reader import Fetching, Reader, Start
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.embedded.tansu import TansuServer
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import BusSettings
 from tests.bus.test_transport import acks, consuming_topic
 from tests.waiting import wait_until
@@ -42,15 +44,14 @@ def bus() -> Iterator[BusSettings]:
 
 
 def test_the_end_of_a_long_log_is_found(bus: BusSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(lag._FETCH, "fetch.wait.max.ms", 1)
+    monkeypatch.setattr(lag, "FETCHING", replace(lag.FETCHING, wait_seconds=0.001))
     assert lag.ends(bus, "events") == {0: N}
 
 
-def test_a_reader_gets_to_the_end_of_a_long_log(bus: BusSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_reader, "CONSUME_SECONDS", 0.001)
+def test_a_reader_gets_to_the_end_of_a_long_log(bus: BusSettings) -> None:
     offsets: list[int] = []
-    with closing(LogReader(bus)) as reader:
-        reader.begin({TP("events", 0): Start(0, NEAR_THE_END)})
+    with closing(Reader(bus, Fetching(1_000, 1 << 20, wait_seconds=0.001))) as reader:
+        reader.begin({TopicPartition("events", 0): Start(NEAR_THE_END)})
 
         def is_there() -> bool:
             for read in reader.read():
@@ -63,7 +64,7 @@ def test_a_reader_gets_to_the_end_of_a_long_log(bus: BusSettings, monkeypatch: p
 
 def test_a_worker_of_the_group_gets_to_the_end_of_a_long_log(bus: BusSettings, tmp_path: Path) -> None:
     plain = Consumer({"bootstrap.servers": bus.bootstrap, "group.id": bus.group})
-    plain.commit(offsets=[TopicPartition("events", 0, NEAR_THE_END)], asynchronous=False)
+    plain.commit(offsets=[KafkaPartition("events", 0, NEAR_THE_END)], asynchronous=False)
     with consuming_topic(bus, "events", tmp_path / "notes", "hasty"):
-        wait_until(lambda: plain.committed([TopicPartition("events", 0)], 10)[0].offset == N, 60, "the end")
+        wait_until(lambda: plain.committed([KafkaPartition("events", 0)], 10)[0].offset == N, 60, "the end")
     assert acks(tmp_path / "notes")[0][2] == NEAR_THE_END

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from faust.types import TP
-
 from stream_rec.bus.batch import Fetched
 from stream_rec.clock import SystemClock
 from stream_rec.consumers.output.emitter import Receipt
@@ -18,6 +16,7 @@ from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import GapError, Unavailable
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, StoreSettings
 from stream_rec.store.waiting import until_available
 from tests.waiting import wait_until_async
@@ -42,7 +41,7 @@ class Desk:
     def drop(self, batch: Fetched) -> None:
         self.dropped.append((batch.partition, batch.start))
 
-    async def first_offset(self, _: Fetched) -> int:
+    async def first_offset(self, _: TopicPartition) -> int:
         return self.log_begins
 
     async def reread(self, batch: Fetched, offset: int) -> None:
@@ -98,14 +97,14 @@ class Scene:
         self.failures: list[BaseException] = []
         self.engine = EngineThread(Engine(EngineSettings(max_users=16, max_items=16)))
         self.until = partial(until_available, settings=STORE, clock=SystemClock())
-        self.table = PartitionTable("", {"events": 2}, {"events": "log"})
+        self.table = PartitionTable({"events": 2}, {"events": "log"})
         self.next_epoch()
         gate = LearnGate(self.table, {"events": self.steps}, self.engine, lambda *_: None)
         context = PipelineContext(self.engine, gate, self.until, self.failures.append)
         self.pipeline = BatchPipeline(self.steps, context)
 
     def next_epoch(self) -> None:
-        self.table.epochs.advance([TP("events", 0), TP("events", 1)])
+        self.table.epochs.advance([TopicPartition("events", 0), TopicPartition("events", 1)])
 
     async def take(self, batch: Fetched) -> None:
         await self.pipeline.take(batch, self.desk)

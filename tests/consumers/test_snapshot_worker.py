@@ -93,7 +93,7 @@ def uninterrupted(settings: Settings, n: int) -> Engine:
         [message.offset() for message in read],
         [message.timestamp()[1] for message in read],
     )
-    batch = decode_interactions(log, log.span("events"), settings.ingest).batch
+    batch = decode_interactions(log, log.span(), settings.ingest).batch
     engine = Engine(settings.engine, settings.measure)
     engine.learn(batch)
     return engine

@@ -15,16 +15,14 @@ from typing import Protocol
 import numpy as np
 
 from stream_rec.bus.batch import Fetched
-from stream_rec.bus.side_by_side import SideBySide, Where
+from stream_rec.bus.stretches import Bounds, Stretches
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of
 from stream_rec.errors import ConfigError
 from stream_rec.history.journal.file import Drifted, Entry, Forgot, Run
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.topics import decode
 from stream_rec.settings import IngestSettings
-
-Bounds = Mapping[Where, tuple[int, int]]
-"""The first offset that is still kept, and the next to be written."""
 
 
 class Goal(Protocol):
@@ -34,7 +32,7 @@ class Goal(Protocol):
     def ms(self) -> int:
         """Nothing that the broker took later is needed; ms since the epoch."""
 
-    def allows(self, where: Where, timestamp: int, offset: int) -> bool:
+    def allows(self, tp: TopicPartition, timestamp: int, offset: int) -> bool:
         """May this record be learned?"""
 
     def is_reached(self, positions: Mapping[tuple[str, int], int]) -> bool:
@@ -47,7 +45,7 @@ class UntilTime:
 
     ms: int
 
-    def allows(self, _where: Where, timestamp: int, _offset: int) -> bool:
+    def allows(self, _tp: TopicPartition, timestamp: int, _offset: int) -> bool:
         """Not later than that."""
         return timestamp <= self.ms
 
@@ -64,9 +62,9 @@ class UntilEvent:
     offset: int
     ms: int
 
-    def allows(self, where: Where, _timestamp: int, offset: int) -> bool:
+    def allows(self, tp: TopicPartition, _timestamp: int, offset: int) -> bool:
         """Nothing behind it in its partition; of others, whatever was learned before it."""
-        return where != ("events", self.partition) or offset <= self.offset
+        return tp != ("events", self.partition) or offset <= self.offset
 
     def is_reached(self, positions: Mapping[tuple[str, int], int]) -> bool:
         """It is learned."""
@@ -92,11 +90,11 @@ class Rebuilding:
 
     engine: Engine
     rules: IngestSettings
-    log: SideBySide
+    log: Stretches
     bounds: Bounds
     goal: Goal
     learned: Counter[str] = field(default_factory=Counter)
-    gone: Counter[Where] = field(default_factory=Counter)
+    gone: Counter[TopicPartition] = field(default_factory=Counter)
     merged: int = 0
     drifted: int = 0
     last_ms: int = 0
@@ -123,81 +121,81 @@ class Rebuilding:
 
     def merge(self) -> None:
         """Learn the rest by the broker's timestamp, partition and offset, up to the goal."""
-        for where, (begin, _) in self.bounds.items():
-            if n := self._pass_over(where, begin):
-                self.gone[where] += n
-        heads = {where: head for where in self.bounds if (head := self.log.head(where)) is not None}
+        for tp, (begin, _) in self.bounds.items():
+            if n := self._pass_over(tp, begin):
+                self.gone[tp] += n
+        heads = {tp: head for tp in self.bounds if (head := self.log.head(tp)) is not None}
         while heads and not self.goal.is_reached(self.engine.position):
-            order = {where: (ts, where[1], offset, where[0]) for where, (ts, offset) in heads.items()}
-            where = min(order, key=order.__getitem__)
-            if heads[where][0] > self.goal.ms:
+            order = {tp: (ts, tp.partition, offset, tp.topic) for tp, (ts, offset) in heads.items()}
+            tp = min(order, key=order.__getitem__)
+            if heads[tp][0] > self.goal.ms:
                 return
-            self._merge_from(where, min((at for w, at in order.items() if w != where), default=None))
-            head = self.log.head(where)
+            self._merge_from(tp, min((at for w, at in order.items() if w != tp), default=None))
+            head = self.log.head(tp)
             if head is None:
-                del heads[where]
+                del heads[tp]
             else:
-                heads[where] = head
+                heads[tp] = head
 
     def is_behind(self, seconds: float) -> bool:
         """Does any partition hold a record that is older than the goal's time by so much, and was not learned yet?"""
-        heads = [self.log.head(where) for where in self.bounds]
+        heads = [self.log.head(tp) for tp in self.bounds]
         return any(head is not None and head[0] < self.goal.ms - seconds * 1000 for head in heads)
 
-    def _merge_from(self, where: Where, next_best: tuple[int, int, int, str] | None) -> None:
+    def _merge_from(self, tp: TopicPartition, next_best: tuple[int, int, int, str] | None) -> None:
         first = True
 
         def may(timestamp: int, offset: int) -> bool:
             nonlocal first
-            is_next = next_best is None or (timestamp, where[1], offset, where[0]) < next_best
-            fits = is_next and timestamp <= self.goal.ms and self.goal.allows(where, timestamp, offset)
+            is_next = next_best is None or (timestamp, tp.partition, offset, tp.topic) < next_best
+            fits = is_next and timestamp <= self.goal.ms and self.goal.allows(tp, timestamp, offset)
             fits, first = fits or first, False
             return fits
 
-        batch = self.log.take(where, self.bounds[where][1], may)
+        batch = self.log.take(tp, self.bounds[tp][1], may)
         if batch is not None:
             self.merged += len(batch)
-            self._learn(where, batch)
+            self._learn(batch)
 
     def _run(self, run: Run) -> bool:
-        where = next(known for known in self.bounds if known == (run.topic, run.partition))
-        if self.bounds[where][1] < run.next:
+        tp = next(known for known in self.bounds if known == (run.topic, run.partition))
+        if self.bounds[tp][1] < run.next:
             raise ConfigError(
                 f"the journal knows {run.topic}/{run.partition} up to {run.next}, "
-                f"and the log ends at {self.bounds[where][1]}",
+                f"and the log ends at {self.bounds[tp][1]}",
                 fix="is it another broker's journal? Give --journal, or '' for none",
             )
-        self._pass_over(where, min(self.bounds[where][0], run.next), run.first)
+        self._pass_over(tp, min(self.bounds[tp][0], run.next), run.first)
         n, reached = 0, False
-        while (batch := self.log.take(where, run.next)) is not None:
+        while (batch := self.log.take(tp, run.next)) is not None:
             n += len(
                 batch
             )  # to the end of the run, also behind the goal: records may have been compacted away
             if not reached:
-                reached = self._learn_up_to_goal(where, batch)
+                reached = self._learn_up_to_goal(batch)
         if n < run.n:
-            self.gone[where] += run.n - n
+            self.gone[tp] += run.n - n
         return reached
 
-    def _learn_up_to_goal(self, where: Where, batch: Fetched) -> bool:
+    def _learn_up_to_goal(self, batch: Fetched) -> bool:
         stamped = zip(batch.timestamps, batch.offsets, strict=True)
-        stop = next((at for ts, at in stamped if not self.goal.allows(where, ts, at)), None)
-        known = batch if stop is None else _before(batch, stop)
+        stop = next((at for ts, at in stamped if not self.goal.allows(batch.tp, ts, at)), None)
+        known = batch if stop is None else batch.before(stop)
         if stop is None or len(known):
-            self._learn(where, known)
+            self._learn(known)
         return stop is not None or self.goal.is_reached(self.engine.position)
 
-    def _pass_over(self, where: Where, begin: int, first: int | None = None) -> int:
+    def _pass_over(self, tp: TopicPartition, begin: int, first: int | None = None) -> int:
         """What stood before `begin` is no longer there; how many offsets."""
-        position = self.engine.position.get(where, first)
+        position = self.engine.position.get(tp, first)
         if position is None or position >= begin:
             return 0
-        self._learn(where, Fetched(where[0], where[1], 0, position, begin))
+        self._learn(Fetched(*tp, 0, position, begin))
         return begin - position
 
-    def _learn(self, where: Where, batch: Fetched) -> None:
-        learn(self.engine, self.rules, where, batch)
-        self.learned[where[0]] += len(batch)
+    def _learn(self, batch: Fetched) -> None:
+        learn(self.engine, self.rules, batch)
+        self.learned[batch.topic] += len(batch)
         self.last_ms = max([self.last_ms, *batch.timestamps])
 
     def _forget(self, user_hash: int) -> None:
@@ -207,21 +205,6 @@ class Rebuilding:
                 self.engine.forget_user(name_of(users, row))
 
 
-def learn(engine: Engine, rules: IngestSettings, where: Where, batch: Fetched) -> None:
+def learn(engine: Engine, rules: IngestSettings, batch: Fetched) -> None:
     """Learn a batch and do nothing else."""
-    engine.learn_batch(decode(where[0], batch, batch.span(where[0]), rules).batch)
-
-
-def _before(batch: Fetched, stop: int) -> Fetched:
-    n = batch.offsets.index(stop)
-    return Fetched(
-        batch.topic,
-        batch.partition,
-        batch.epoch,
-        batch.start,
-        stop,
-        batch.keys[:n],
-        batch.values[:n],
-        batch.offsets[:n],
-        batch.timestamps[:n],
-    )
+    engine.learn_batch(decode(batch.topic, batch, batch.span(), rules).batch)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stream_rec import logs
-from stream_rec.bus.side_by_side import opened
+from stream_rec.bus.stretches import Bounds, opened
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import UnusableSnapshot
 from stream_rec.history.journal.journal import STATE_NOTE
@@ -17,7 +17,8 @@ from stream_rec.history.journal.reader import Lineage, lineages
 from stream_rec.history.snapshots.facts import Facts, ask_facts, check_log, differences
 from stream_rec.history.snapshots.header import Header
 from stream_rec.history.snapshots.store import SnapshotStore
-from stream_rec.history.time_travel.merge import Bounds, Goal, Rebuilding, UntilEvent, UntilTime
+from stream_rec.history.time_travel.merge import Goal, Rebuilding, UntilEvent, UntilTime
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings, Settings
 
@@ -104,8 +105,7 @@ def _rebuilt(
 ) -> Rebuilt:
     bounds = _bounds(facts)
     stretches = {
-        where: (max(begin, min(engine.position.get(where, begin), end)), end)
-        for where, (begin, end) in bounds.items()
+        tp: (max(begin, min(engine.position.get(tp, begin), end)), end) for tp, (begin, end) in bounds.items()
     }
     with opened(settings.bus, stretches) as log:
         work = Rebuilding(engine, settings.ingest, log, bounds, goal)
@@ -193,20 +193,20 @@ def _is_before(bus: BusSettings, beginning: _Beginning, goal: Goal, facts: Facts
     """Is the last record that each partition has learned from before the goal's time?"""
     bounds = _bounds(facts)
     last = {
-        where: (position - 1, position)
-        for where, (begin, _) in bounds.items()
-        if (position := beginning.positions.get(where, 0)) > begin
+        tp: (position - 1, position)
+        for tp, (begin, _) in bounds.items()
+        if (position := beginning.positions.get(tp, 0)) > begin
     }
     if goal.is_reached(beginning.positions):
         return False
     with opened(bus, last) as log:
-        heads = [log.head(where) for where in last]
+        heads = [log.head(tp) for tp in last]
     return all(head is None or head[0] <= goal.ms for head in heads)
 
 
 def _bounds(facts: Facts) -> Bounds:
     return {
-        (name, partition): (begin, facts.logs[name].ends[partition])
+        TopicPartition(name, partition): (begin, facts.logs[name].ends[partition])
         for name in FOLLOWED
         for partition, begin in facts.logs[name].begins.items()
     }

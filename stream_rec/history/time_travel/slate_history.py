@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from stream_rec.bus.lag import OffsetReader
-from stream_rec.bus.side_by_side import Where, opened
+from stream_rec.bus.stretches import read_through
 from stream_rec.kernels.murmur2 import partition_of
 from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import Slate
 from stream_rec.settings import BusSettings
 
@@ -26,16 +27,15 @@ def slate_at(bus: BusSettings, user_id: str, scenario: str, ms: int) -> Slate | 
     """
     bounds = OffsetReader(bus).bounds(["slates"])
     partition = int(partition_of(IdColumn.of([user_id]), len(bounds))[0])
-    where: Where = ("slates", partition)
+    tp = TopicPartition("slates", partition)
     key, found = user_id.encode(), None
-    with opened(bus, {where: bounds[where]}) as log:
-        while (batch := log.take(where, bounds[where][1])) is not None:
-            for name, value, timestamp in zip(batch.keys, batch.values, batch.timestamps, strict=True):
-                if name != key or value is None or timestamp > ms:
-                    continue
-                slate = _decode(value)
-                if slate.scenario == scenario and (found is None or _stands_over(slate, found)):
-                    found = slate
+    for batch in read_through(bus, {tp: bounds[tp]}):
+        for name, value, timestamp in zip(batch.keys, batch.values, batch.timestamps, strict=True):
+            if name != key or value is None or timestamp > ms:
+                continue
+            slate = _decode(value)
+            if slate.scenario == scenario and (found is None or _stands_over(slate, found)):
+                found = slate
     return found
 
 

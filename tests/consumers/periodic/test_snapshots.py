@@ -17,6 +17,7 @@ from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.schemas.columns import EventBatch, Span
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import JournalSettings, Settings, SnapshotSettings
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.serving import SMALL
@@ -47,8 +48,8 @@ class Scene:
         self.engine = EngineThread(self.core)
         self.clock = ManualClock()
         self.as_of = AsOfTable("log", {})
-        table = PartitionTable(settings.bus.prefix, {"events": 1}, {"events": "log"})
-        table.assign([table.on_bus("events", 0)] if leads else [])
+        table = PartitionTable({"events": 1}, {"events": "log"})
+        table.assign([TopicPartition("events", 0)] if leads else [])
         order = LearnOrder(JournalSettings(), self.core, {}, {"events": "log"}, self.clock)
         notes = SnapshotNotes(self.as_of, order)
         self.snapshots = Snapshots(settings, self.engine, notes, table, self.clock)

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
-from faust.types import TP
 
 from stream_rec.bus.batch import Fetched
+from stream_rec.bus.naming import on_bus
 from stream_rec.bus.topics import ensure_topics, partition_counts
 from stream_rec.consumers.replication.follower import Follower
 from stream_rec.consumers.replication.learn_gate import LearnGate
@@ -25,6 +25,7 @@ from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.engine.engine import Engine
 from stream_rec.schemas.columns import EventBatch, Span
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import FOLLOWED, full_name
 from stream_rec.settings import BusSettings, EngineSettings, Settings
@@ -41,7 +42,7 @@ class Notes:
         self.learned: dict[int, list[int]] = defaultdict(list)
 
     def relearn(self, engine: Engine, fetched: Fetched) -> None:
-        span = fetched.span(self._name)
+        span = fetched.span()
         position = engine.position.get((self._name, fetched.partition), fetched.start)
         engine.learn(EventBatch.of([], span=span))  # raises GapError, and moves the position
         self.learned[fetched.partition] += [offset for offset in fetched.offsets if offset >= position]
@@ -58,14 +59,14 @@ class Scene:
         self.spans: list[tuple[Span, int]] = []
         partitions = ensure_topics(bus)
         counts = {name: partitions[name] for name in FOLLOWED}
-        self.table = PartitionTable(bus.prefix, counts, dict.fromkeys(FOLLOWED, "log"))
+        self.table = PartitionTable(counts, dict.fromkeys(FOLLOWED, "log"))
         self.gate = LearnGate(
             self.table, self.notes, self.engine, lambda span, first, _: self.spans.append((span, first))
         )
         self.follower = Follower(bus, self.gate, self.engine, self.table)
 
-    def tp(self, partition: int, name: TopicName = "events") -> TP:
-        return self.table.on_bus(name, partition)
+    def tp(self, partition: int, name: TopicName = "events") -> TopicPartition:
+        return TopicPartition(name, partition)
 
     def n_learned(self, name: TopicName = "events") -> int:
         return sum(map(len, self.notes[name].learned.values()))
@@ -170,7 +171,7 @@ def test_a_stretch_is_learned_to_its_stop_and_one_past_the_end_of_the_log_to_tha
 ) -> None:
     async def meanwhile(scene: Scene) -> None:
         await asyncio.to_thread(write, scene.bus, 1_000)
-        reached: list[TP] = []
+        reached: list[TopicPartition] = []
         await scene.follower.learn({scene.tp(0): 700, scene.tp(1): 9_999, scene.tp(2): 3}, reached.append)
         assert sorted(reached) == [scene.tp(0), scene.tp(1), scene.tp(2)]
         scene.assert_learned_once_and_in_order({0: 700, 1: 1_000, 2: 3})
@@ -261,7 +262,7 @@ def test_records_deleted_before_they_were_learned_are_passed_over_and_said(
         await asyncio.to_thread(write, bus, 500)
         scene.core.position["events", 0] = 20
         admin = AdminClient({"bootstrap.servers": kafka})
-        for future in admin.delete_records([TopicPartition(*scene.tp(0), 120)]).values():
+        for future in admin.delete_records([on_bus(bus.prefix, scene.tp(0), 120)]).values():
             await asyncio.to_thread(future.result)
         scene.own()
         await wait_until_async(lambda: scene.n_learned() == 380 + 1_500)

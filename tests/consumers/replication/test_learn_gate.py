@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from faust.types import TP
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.consumers.replication.learn_gate import LearnGate, OutOfDate
@@ -13,6 +12,7 @@ from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import GapError
 from stream_rec.schemas.columns import EventBatch, Span
+from stream_rec.schemas.partition import TopicPartition
 from tests.consumers.parts import TINY, make_table
 
 
@@ -20,7 +20,7 @@ class Learner:
     """A handler that moves the engine's position, with the engine's own guard."""
 
     def relearn(self, engine: Engine, batch: Fetched) -> None:
-        engine.learn(EventBatch.of([], span=batch.span("events")))
+        engine.learn(EventBatch.of([], span=batch.span()))
 
 
 class Scene:
@@ -54,7 +54,7 @@ def test_what_is_learned_is_told_once_with_the_first_offset_that_was_new() -> No
 
 def test_a_batch_of_an_epoch_that_has_passed_is_refused_also_when_it_was_queued_before() -> None:
     scene = Scene()
-    scene.table.epochs.advance([TP("events", 0)])
+    scene.table.epochs.advance([TopicPartition("events", 0)])
     with pytest.raises(OutOfDate):
         scene.relearn(0, 10, epoch=0)
     scene.relearn(0, 10, epoch=1)
@@ -95,7 +95,7 @@ def test_offsets_that_are_gone_are_passed_over_and_said(capfd: pytest.CaptureFix
 
 def test_passing_over_a_partition_that_was_taken_away_meanwhile_does_nothing() -> None:
     scene = Scene()
-    scene.table.epochs.advance([TP("events", 0)])
+    scene.table.epochs.advance([TopicPartition("events", 0)])
     asyncio.run(scene.gate.pass_over(Fetched("events", 0, 0, 0, 50)))
     assert scene.core.position == {}
     scene.engine.close()

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 import pytest
-from faust.types import TP
 
 from stream_rec.consumers.replication.ownership import Ownership
 from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
 from tests.consumers.parts import make_table
 
-EVENTS, MORE, ITEMS = TP("events", 0), TP("events", 1), TP("items", 0)
+EVENTS, MORE, ITEMS = TopicPartition("events", 0), TopicPartition("events", 1), TopicPartition("items", 0)
 
 
 class Parts:
@@ -22,11 +22,11 @@ class Parts:
     def __init__(self) -> None:
         self.said: list[object] = []
         self.table = make_table()
-        self.positions: dict[TP, int] = {}
+        self.positions: dict[TopicPartition, int] = {}
         self.recreated = self.redis_is_down = False
         self.may_learn = asyncio.Event()
         self.may_learn.set()
-        self.opened: list[TP] = []
+        self.opened: list[TopicPartition] = []
         self.ownership = Ownership(self.table, self, self, self, self, "http://metrics")
 
     # The topics.
@@ -41,10 +41,12 @@ class Parts:
     def follow_others(self) -> None:
         self.said.append(("follow all but", sorted(self.table.owned)))
 
-    async def behind(self, stops: Mapping[TP, int | None]) -> dict[TP, int]:
+    async def behind(self, stops: Mapping[TopicPartition, int | None]) -> dict[TopicPartition, int]:
         return {tp: stop for tp, stop in stops.items() if stop and self.positions.get(tp, 0) < stop}
 
-    async def learn(self, stops: Mapping[TP, int], reached: Callable[[TP], None]) -> None:
+    async def learn(
+        self, stops: Mapping[TopicPartition, int], reached: Callable[[TopicPartition], None]
+    ) -> None:
         self.said.append(("learn up to", dict(stops)))
         await self.may_learn.wait()
         for tp in stops:
@@ -73,10 +75,10 @@ class Parts:
 
     # The consumer.
 
-    def open(self, partitions: Iterable[TP]) -> None:
+    def open(self, partitions: Iterable[TopicPartition]) -> None:
         self.opened += sorted(partitions)
 
-    async def assigned(self, starts: Mapping[TP, int | None]) -> None:
+    async def assigned(self, starts: Mapping[TopicPartition, int | None]) -> None:
         await self.ownership.assigned(starts, self.open)
 
 

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from faust.types import TP
-
 from stream_rec.consumers.replication.progress import Progress, Reach
+from stream_rec.schemas.partition import TopicPartition
 from tests.consumers.parts import make_table
 
 
-class Offsets:
-    """A consumer's ends and commits."""
+class Lags:
+    """A consumer that knows how far three partitions are behind."""
 
-    def __init__(self) -> None:
-        self.ends = {TP("events", 0): 100, TP("events", 1): 40, TP("items", 0): 7}
-        self.commits = {TP("events", 0): 90, TP("items", 0): 9}
-
-    def end(self, tp: TP) -> int | None:
-        return self.ends.get(tp)
-
-    def committed(self, tp: TP) -> int | None:
-        return self.commits.get(tp)
+    def lag(self, tp: TopicPartition) -> int | None:
+        return {("events", 0): 10, ("events", 1): 40, ("items", 0): 0}.get(tp)
 
 
 class Follows:
@@ -34,7 +26,7 @@ class Follows:
 
 def test_owned_partitions_are_measured_from_the_commit_and_followed_ones_from_the_position() -> None:
     owned = [("events", 0), ("events", 1), ("items", 0), ("items", 1)]
-    progress = Progress(make_table(owned=owned), Follows(), Offsets())
+    progress = Progress(make_table(owned=owned), Follows(), Lags())
     assert progress.owned() == [Reach("events", 0, 10), Reach("events", 1, 40), Reach("items", 0, 0)]
     assert progress.followed() == {("events", 2): 5}
     assert list(progress.distances()) == [
@@ -49,7 +41,7 @@ def test_owned_partitions_are_measured_from_the_commit_and_followed_ones_from_th
 
 def test_a_worker_has_joined_once_its_first_assignment_is_served() -> None:
     table = make_table()
-    progress = Progress(table, Follows(), Offsets())
+    progress = Progress(table, Follows(), Lags())
     assert not progress.joined
     table.ready.set()
     assert progress.joined

@@ -20,7 +20,6 @@ def make_table(bus: BusSettings, *, known: int | None = None) -> PartitionTable:
     """The topics as they are, or as if only so many of the partitions were known."""
     counts = ensure_topics(bus)
     return PartitionTable(
-        bus.prefix,
         {name: known or counts[name] for name in FOLLOWED},
         {name: log_id(bus, name) for name in FOLLOWED},
     )
@@ -71,7 +70,6 @@ def test_a_topic_of_another_id_than_what_was_learned_is_refused(tansu_settings: 
     bus = tansu_settings.bus
     table = make_table(bus)
     other = PartitionTable(
-        bus.prefix,
         {name: table.count(name) for name in FOLLOWED},
         {**table.topic_ids, "items": "another incarnation"},
     )

@@ -12,7 +12,7 @@ import pytest
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.lag import OffsetReader, lag
-from stream_rec.bus.side_by_side import Where, opened
+from stream_rec.bus.stretches import opened
 from stream_rec.bus.topics import ensure_topics, log_id
 from stream_rec.clock import ManualClock
 from stream_rec.consumers.replication.learn_order import LearnOrder
@@ -25,6 +25,7 @@ from stream_rec.history.snapshots.writer import SnapshotWriter
 from stream_rec.history.time_travel.merge import UntilEvent, UntilTime, learn
 from stream_rec.history.time_travel.rebuild import Rebuilt, rebuild
 from stream_rec.schemas.codec import encode
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import Impression, Item, Record, TopicName
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings, JournalSettings, Settings, SnapshotSettings, StoreSettings
@@ -81,7 +82,7 @@ def folders(redis_url: str, prefix: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def world(dated_log: BusSettings, folders: Settings) -> Settings:
-    """On the embedded broker: for tests where the broker does not matter, or its timestamps do."""
+    """On the embedded broker: for tests tp the broker does not matter, or its timestamps do."""
     return folders.model_copy(update={"bus": dated_log})
 
 
@@ -118,21 +119,19 @@ class Run:
         """
         rng = np.random.default_rng(seed)
         bounds = OffsetReader(self.settings.bus).bounds()
-        stretches = {
-            where: (self.engine.position.get(where, begin), end) for where, (begin, end) in bounds.items()
-        }
+        stretches = {tp: (self.engine.position.get(tp, begin), end) for tp, (begin, end) in bounds.items()}
         with opened(self.settings.bus, stretches) as log:
             left = sorted(bounds)
             while left:
-                heads = {where: log.head(where) or (NOW, 0) for where in left}
-                where = min(left, key=heads.__getitem__) if live else left[rng.integers(len(left))]
+                heads = {tp: log.head(tp) or (NOW, 0) for tp in left}
+                tp = min(left, key=heads.__getitem__) if live else left[rng.integers(len(left))]
                 size = 1 if live else int(rng.integers(1, 120))
-                at = self.engine.position.get(where, bounds[where][0])
-                batch = log.take(where, min(at + size, bounds[where][1]))
+                at = self.engine.position.get(tp, bounds[tp][0])
+                batch = log.take(tp, min(at + size, bounds[tp][1]))
                 if batch is None:
-                    left.remove(where)
+                    left.remove(tp)
                     continue
-                self.take(where, batch)
+                self.take(tp, batch)
                 if self.batches in snapshots:
                     self.clock.advance(1.0)
                     self._writer.write(self.engine, self.order.notes())
@@ -140,10 +139,10 @@ class Run:
                     self.order.drift()
         self.order.flush()
 
-    def take(self, where: Where, batch: Fetched) -> None:
-        first = self.engine.position.get(where, batch.start)
-        learn(self.engine, self.settings.ingest, where, batch)
-        self.order.learned(batch.span(where[0]), first, len(batch))
+    def take(self, tp: TopicPartition, batch: Fetched) -> None:
+        first = self.engine.position.get(tp, batch.start)
+        learn(self.engine, self.settings.ingest, batch)
+        self.order.learned(batch.span(), first, len(batch))
         self.batches += 1
 
 
@@ -183,10 +182,10 @@ def test_the_state_in_mid_stream_is_the_one_that_was(world: Settings) -> None:
     states: dict[tuple[int, int], str] = {}
     take = run.take
 
-    def noted(where: Where, batch: Fetched) -> None:
-        take(where, batch)
-        if where[0] == "events" and len(batch):
-            states[where[1], batch.offsets[-1]] = run.engine.digest()
+    def noted(tp: TopicPartition, batch: Fetched) -> None:
+        take(tp, batch)
+        if tp.topic == "events" and len(batch):
+            states[tp.partition, batch.offsets[-1]] = run.engine.digest()
 
     run.take = noted  # type: ignore[method-assign]
     run.learn(5, snapshots=(8,), drifts=(12,))
@@ -257,10 +256,10 @@ def test_until_a_time_it_is_what_the_worker_knew_before_it_knew_anything_later(a
     before: list[str] = []
     take = run.take
 
-    def noted(where: Where, batch: Fetched) -> None:
+    def noted(tp: TopicPartition, batch: Fetched) -> None:
         if not before and max(batch.timestamps, default=0) > middle:
             before.append(run.engine.digest())
-        take(where, batch)
+        take(tp, batch)
 
     run.take = noted  # type: ignore[method-assign]
     run.learn(8, snapshots=(30, 300), live=True)
@@ -286,11 +285,11 @@ def test_if_the_worker_was_catching_up_then_the_rest_is_merged(world: Settings, 
 
 def _timestamps(settings: Settings) -> list[int]:
     """The broker's, of all events, in order."""
-    bounds = {where: b for where, b in OffsetReader(settings.bus).bounds().items() if where[0] == "events"}
+    bounds = {tp: b for tp, b in OffsetReader(settings.bus).bounds().items() if tp.topic == "events"}
     stamps: list[int] = []
     with opened(settings.bus, bounds) as log:
-        for where, (_, end) in bounds.items():
-            while (batch := log.take(where, end)) is not None:
+        for tp, (_, end) in bounds.items():
+            while (batch := log.take(tp, end)) is not None:
                 stamps += batch.timestamps
     return sorted(stamps)
 
