@@ -100,11 +100,6 @@ def test_more_replicas_than_brokers_is_for_the_operator_to_fix(kafka: str, prefi
     assert partition_counts(BusSettings(bootstrap=kafka, prefix=prefix)) == {}
 
 
-def test_a_prefix_that_is_no_topic_name_is_for_the_operator_to_fix(kafka: str) -> None:
-    with pytest.raises(ConfigError, match=r"fix: .*bus\.prefix"):
-        ensure_topics(BusSettings(bootstrap=kafka, prefix="shop/"))
-
-
 def test_no_address_and_wrong_security_are_for_the_operator_to_fix(tansu: str) -> None:
     with pytest.raises(ConfigError, match=r"fix: set bus\.bootstrap"):
         ensure_topics(BusSettings())
