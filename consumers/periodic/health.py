@@ -76,16 +76,16 @@ class Health:
         if before and not self._not_ready:
             self._log.info("ready")
         elif self._not_ready and not before:
-            self._log.warning("not ready any more", why=self._not_ready)
+            self._log.warning("no longer ready", why=self._not_ready)
 
     def _why_not(self, progress: Watched) -> str:
         if not progress.joined:
             return "not in the group yet"
         for name, partition, distance in progress.distances():
             if distance is None and self._not_ready:
-                return f"{name}/{partition}: its end is not known yet"
+                return f"{name}/{partition}: its end offset is not known yet"
             if distance is not None and distance > self._within_records:
-                return f"{name}/{partition}: {distance} records to its end"
+                return f"{name}/{partition}: {distance} records behind its end"
         return ""
 
 

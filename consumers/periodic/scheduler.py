@@ -51,7 +51,7 @@ class Scheduler:
             try:
                 await step()
             except Unavailable as error:
-                self._log.debug("skipped a turn", why=str(error))
+                self._log.debug("periodic step skipped; it is tried again next time", why=str(error))
             except Exception as error:  # noqa: BLE001 - a bug: the process ends
                 self._fail(error)
                 return

@@ -157,7 +157,7 @@ class SlateRepair:
         for rewrite in rewrites:
             await self._complete(rewrite)
         if n_written:
-            self._log.info("slates written again", slates=n_written, partitions=partitions)
+            self._log.info("slates rewritten", slates=n_written, partitions=partitions)
         return n_written
 
     async def _write_again(
@@ -165,7 +165,7 @@ class SlateRepair:
     ) -> int:
         rows = await self._active.rows(self._ttl)
         if len(rows):
-            self._log.warning("redis has lost slates: writing them again", partitions=partitions)
+            self._log.warning("redis has lost slates; rewriting those of active users", partitions=partitions)
         n_written = 0
         for start in range(0, len(rows), _SLICE):
             slates = await self._active.make(rows[start : start + _SLICE], partitions)
@@ -187,4 +187,4 @@ class SlateRepair:
         is_whole = await self._markers.complete(rewrite)
         self._unfinished -= {rewrite.partition}
         if not is_whole:
-            self._log.warning("redis lost slates again meanwhile", partition=rewrite.partition)
+            self._log.warning("redis has lost slates again during the rewrite", partition=rewrite.partition)

@@ -49,7 +49,7 @@ async def catch_up(
         missing, worst = await engine.ask(partial(_missing, found, whole))
         if missing:
             logs.get("learn").info(
-                "learning what has been served", partitions=len(missing), most_records=worst
+                "catching up with the committed offsets", partitions=len(missing), most_records=worst
             )
             await follower.learn(missing)
         if worst <= bus.ready_within_records:

@@ -85,7 +85,7 @@ class Ownership:
 
         begin(set(starts) - set(missing))
         if missing:
-            self._log.info("learning what has been served", partitions=len(missing))
+            self._log.info("catching up with the committed offsets", partitions=len(missing))
             await self._follower.learn(missing, lambda tp: begin([tp]))
         self._table.ready.set()
 

@@ -83,7 +83,7 @@ class TopicWatcher:
         except Unavailable as error:
             return error.detail
         if grown := self._table.grow(found):
-            self._log.warning("topics have more partitions than before", **grown)
+            self._log.warning("partitions were added to topics", **grown)
             self._on_grown()
         lost = ", ".join(name for name in FOLLOWED if name not in found)
         return f"{self._bus.bootstrap}: not every partition of {lost} has a leader" if lost else ""

@@ -35,5 +35,5 @@ class Shutdown:
             return
         self.failure = error
         if not isinstance(error, StreamRecError):
-            self._log.error("unexpected exception: a bug", exc_info=error)
+            self._log.error("unexpected exception: this is a bug", exc_info=error)
         self.stopping.set()

@@ -50,9 +50,9 @@ def test_ready_is_a_worker_that_has_joined_and_is_near_every_end() -> None:
         scene.progress.now = [("events", 0, 100), ("items", 0, None)]
         assert health.ready() == "not in the group yet"
         scene.progress.joined = True
-        await scene.until(lambda: health.ready() == "items/0: its end is not known yet")
+        await scene.until(lambda: health.ready() == "items/0: its end offset is not known yet")
         scene.progress.now = [("events", 0, 101), ("items", 0, 0)]
-        await scene.until(lambda: health.ready() == "events/0: 101 records to its end")
+        await scene.until(lambda: health.ready() == "events/0: 101 records behind its end")
         scene.progress.now = [("events", 0, 100), ("items", 0, 0)]
         await scene.until(lambda: health.ready() == "")
         scene.engine.close()
@@ -69,7 +69,7 @@ def test_an_end_that_is_unknown_for_a_moment_does_not_undo_it_but_distance_does(
         await scene.until(lambda: scene.progress.asked > before)
         assert scene.health.ready() == ""
         scene.progress.now = [("events", 0, 5_000)]
-        await scene.until(lambda: scene.health.ready() == "events/0: 5000 records to its end")
+        await scene.until(lambda: scene.health.ready() == "events/0: 5000 records behind its end")
         scene.engine.close()
 
     asyncio.run(scenario())
