@@ -1,7 +1,7 @@
 """The one composition root: every object of a worker, built once, complete, in one pass.
 
-Read downwards, it is the order in which parts need each other: what is learned, where results go, how batches become
-results, who learns what, the Faust app, and what happens from time to time.
+Read downwards, it is the order in which parts need each other: what is learned, what probes are told, where results go,
+how batches become results, who learns what, the Faust app, and what happens from time to time.
 """
 
 from __future__ import annotations
@@ -77,7 +77,12 @@ class Parts:
         metrics: `/metrics` and the probes over HTTP.
         app: Faust.
         pipelines: batches on their way.
-        periodic: what is done from time to time.
+        top_lists: `popular`, `trending`, `new`, from time to time.
+        similar_lists: `similar:*`, from time to time.
+        reports: metric points and last values, every second.
+        repair: slates that Redis has lost.
+        lost: wakes the repair.
+        snapshots: of the engine.
     """
 
     shutdown: Shutdown
@@ -94,22 +99,6 @@ class Parts:
     metrics: MetricsServer
     app: BatchApp
     pipelines: tuple[BatchPipeline[Any, Any, Any], ...]
-    periodic: Periodic
-
-
-@dataclass(frozen=True, slots=True)
-class Periodic:
-    """What a worker does from time to time.
-
-    Attributes:
-        top_lists: `popular`, `trending`, `new`.
-        similar_lists: `similar:*`.
-        reports: metric points and last values.
-        repair: slates that Redis has lost.
-        lost: wakes the repair.
-        snapshots: of the engine.
-    """
-
     top_lists: TopLists
     similar_lists: SimilarLists
     reports: MetricReports
@@ -161,6 +150,10 @@ def build(
     """
     shutdown = Shutdown(stopping)
     core = _core(settings, counts, start, clock)
+    health = Health(
+        settings.bus.ready_within_records, settings.measure.live_within_seconds, core.engine, clock
+    )
+    metrics = _metrics_server(settings, core.measures, health)
     stores = _stores(settings, clock)
     emitter = Emitter(settings.bus)
     output = MetricOutput(emitter, stores.last_values)
@@ -171,24 +164,13 @@ def build(
     gate = LearnGate(core.table, handlers, core.engine, core.order.learned)
     follower = Follower(settings.bus, gate, core.engine, core.table)
     topics = TopicWatcher(settings.bus, core.table, follower.follow_added)
-    health = Health(
-        settings.bus.ready_within_records, settings.measure.live_within_seconds, core.engine, clock
-    )
-    metrics = _metrics_server(settings, core.measures, health)
-    active = ActiveSlates(core.engine, makes.slates.encoder, makes.as_of, core.table, core.measures)
-    repair = SlateRepair(settings.store, active, stores.slates, stores.markers, clock)
+    repair = _repair(settings, core, stores, makes)
     owned_metrics = OwnedMetrics(core.engine, core.measures, output)
     ownership = Ownership(core.table, topics, follower, owned_metrics, repair, metrics.url)
     app = BatchApp(settings.bus, core.table.epochs, ownership, shutdown)
     pipelines = connect(app, handlers, PipelineContext(core.engine, gate, until, shutdown.fail))
     progress = Progress(core.table, follower, app.consumer)
-    periodic = Periodic(
-        *_lists(settings, core, stores, makes),
-        MetricReports(core.engine, core.measures, progress, output, clock),
-        repair,
-        makes.slates.lost,
-        Snapshots(settings, core.engine, SnapshotNotes(makes.as_of, core.order), core.table, clock),
-    )
+    top_lists, similar_lists = _lists(settings, core, stores, makes)
     return Parts(
         shutdown=shutdown,
         table=core.table,
@@ -204,7 +186,12 @@ def build(
         metrics=metrics,
         app=app,
         pipelines=pipelines,
-        periodic=periodic,
+        top_lists=top_lists,
+        similar_lists=similar_lists,
+        reports=MetricReports(core.engine, core.measures, progress, output, clock),
+        repair=repair,
+        lost=makes.slates.lost,
+        snapshots=Snapshots(settings, core.engine, SnapshotNotes(makes.as_of, core.order), core.table, clock),
     )
 
 
@@ -257,6 +244,11 @@ def _metrics_server(settings: Settings, measures: Measures, health: Health) -> M
         settings.measure.prometheus_port,
         {"/live": health.live, "/ready": health.ready},
     )
+
+
+def _repair(settings: Settings, core: _Core, stores: _Stores, makes: Collaborators) -> SlateRepair:
+    active = ActiveSlates(core.engine, makes.slates.encoder, makes.as_of, core.table, core.measures)
+    return SlateRepair(settings.store, active, stores.slates, stores.markers, makes.context.clock)
 
 
 def _lists(

@@ -67,12 +67,12 @@ class Worker:
         return 0
 
     def _schedule(self, scheduler: Scheduler) -> None:
-        store, periodic = self._settings.store, self.parts.periodic
-        scheduler.every(store.lists_seconds, periodic.top_lists.write)
-        scheduler.every(store.lists_seconds, periodic.similar_lists.write)
-        scheduler.every(REPORT_SECONDS, periodic.reports.send)
-        scheduler.every(LOOK_SECONDS, periodic.repair.look, periodic.lost)
-        scheduler.every(SNAPSHOT_LOOK_SECONDS, periodic.snapshots.look)
+        store, parts = self._settings.store, self.parts
+        scheduler.every(store.lists_seconds, parts.top_lists.write)
+        scheduler.every(store.lists_seconds, parts.similar_lists.write)
+        scheduler.every(REPORT_SECONDS, parts.reports.send)
+        scheduler.every(LOOK_SECONDS, parts.repair.look, parts.lost)
+        scheduler.every(SNAPSHOT_LOOK_SECONDS, parts.snapshots.look)
         scheduler.every(self._settings.journal.flush_seconds, self._flush_journal)
 
     async def _tend(self, service: Callable[[], Awaitable[None]]) -> None:
@@ -108,11 +108,11 @@ class Worker:
         async def step(name: str, work: Awaitable[object], most: float = _CLOSE_SECONDS) -> None:
             await _at_most(name, work, min(most, max(0.1, deadline - loop.time())))
 
-        snapshots, leads = parts.periodic.snapshots, parts.table.leads
+        snapshots, leads = parts.snapshots, parts.table.leads
         parts.app.consumer.interrupted.set()
         await step("leave the group", parts.app.stop(), self._settings.bus.drain_seconds + _CLOSE_SECONDS)
         await step("finish batches", asyncio.gather(*(pipeline.idle() for pipeline in parts.pipelines)))
-        await step("send the last figures", parts.periodic.reports.send_last())
+        await step("send the last figures", parts.reports.send_last())
         await step("publish", asyncio.to_thread(parts.emitter.close, _CLOSE_SECONDS))
         if leads:
             await step("write a last snapshot", snapshots.last(), self._settings.snapshot.stop_seconds)
