@@ -67,9 +67,9 @@ def check_interaction(event: Interaction, broker_ts: int, rules: IngestSettings)
     Raises:
         ContractError: the first rule it breaks.
     """
-    _required("user_id", event.user_id, rules)
-    _required("item_id", event.item_id, rules)
-    _required("event_type", event.event_type, rules)
+    required("user_id", event.user_id, rules)
+    required("item_id", event.item_id, rules)
+    required("event_type", event.event_type, rules)
     _optional("session_id", event.session_id, rules)
     _optional("event_id", event.event_id, rules)
     _ts(event.ts, broker_ts, rules)
@@ -83,7 +83,7 @@ def check_interaction(event: Interaction, broker_ts: int, rules: IngestSettings)
 
 def check_item(item: Item, broker_ts: int, rules: IngestSettings) -> None:
     """Judge one item; arguments and errors as `check_interaction`."""
-    _required("item_id", item.item_id, rules)
+    required("item_id", item.item_id, rules)
     try:
         if item.ts:
             _ts(item.ts, broker_ts, rules)
@@ -98,8 +98,8 @@ def check_item(item: Item, broker_ts: int, rules: IngestSettings) -> None:
 
 def check_impression(shown: Impression, broker_ts: int, rules: IngestSettings) -> None:
     """Judge one impression; arguments and errors as `check_interaction`."""
-    _required("slate_id", shown.slate_id, rules)
-    _required("user_id", shown.user_id, rules)
+    required("slate_id", shown.slate_id, rules)
+    required("user_id", shown.user_id, rules)
     _ts(shown.ts, broker_ts, rules)
     if bad := _first_bad("scenario", (shown.scenario,), rules):
         raise Unusable(bad.reason, bad.detail, field="scenario", instead=DEFAULT_SCENARIO)
@@ -132,7 +132,12 @@ def check_id(field: str, text: str, rules: IngestSettings) -> None:
         raise ContractError("bad_id", f"{field} holds a NUL character")
 
 
-def _required(field: str, text: str, rules: IngestSettings) -> None:
+def required(field: str, text: str, rules: IngestSettings) -> None:
+    """Judge one id or name that must be given.
+
+    Raises:
+        ContractError: `empty_id`, or as `check_id`.
+    """
     if not text:
         raise ContractError("empty_id", f"{field} is empty")
     check_id(field, text, rules)
@@ -147,7 +152,7 @@ def _first_bad(field: str, ids: Iterable[str], rules: IngestSettings) -> Contrac
     """What is wrong with the first id or name that is no good."""
     try:
         for one in ids:
-            _required(field, one, rules)
+            required(field, one, rules)
     except ContractError as error:
         return error
     return None

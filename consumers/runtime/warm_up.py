@@ -27,15 +27,14 @@ from stream_rec.engine.warm import warm_up as warm_up_engine
 from stream_rec.feedback.measures import Measures
 from stream_rec.feedback.warm import warm_up as warm_up_measures
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.records import Impression, Interaction, Item, Record, TopicName
-from stream_rec.schemas.topics import key_of
+from stream_rec.schemas.records import Impression, Interaction, Item, Record
+from stream_rec.schemas.topics import FOLLOWED, key_of
 from stream_rec.settings import EngineSettings, Settings
 from stream_rec.store.slates import Written
 
 N_ITEMS = 64
 N_EVENTS = 512
 _TS = 1_700_000_000
-_TOPICS: tuple[TopicName, ...] = ("events", "items", "impressions")
 _NO_SERVER = cast(Any, None)
 """What writes is not called."""
 
@@ -56,7 +55,7 @@ def warm_up() -> None:
     )
     engine = Engine(settings.engine, settings.measure)
     measures = Measures(settings.measure, engine.sources, attribution=engine.attribution)
-    table = PartitionTable(dict.fromkeys(_TOPICS, 1), dict.fromkeys(_TOPICS, "log"))
+    table = PartitionTable(dict.fromkeys(FOLLOWED, 1), dict.fromkeys(FOLLOWED, "log"))
     context = HandlerContext(settings.ingest, _NO_SERVER, measures, _NO_SERVER, SystemClock())
     touched = TouchedItems(table)
     scenarios = tuple(settings.engine.scenarios)
@@ -65,7 +64,7 @@ def warm_up() -> None:
     events = EventsHandler(context, slates, AsOfTable("log", {}), touched, metrics)
     items = ItemsHandler(context, _NO_SERVER, touched)
     impressions = ImpressionsHandler(context)
-    for name in _TOPICS:
+    for name in FOLLOWED:
         measures.assign(name, 0)
 
     items.learn(engine, items.decode(_batch("items", _items())))

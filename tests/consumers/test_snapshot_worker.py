@@ -14,7 +14,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.schemas.codec import decode_interactions
-from stream_rec.schemas.topics import full_name
+from stream_rec.schemas.topics import FOLLOWED, full_name
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings, SnapshotSettings
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import running, wait_until_done
@@ -103,7 +103,7 @@ def test_the_broker_says_what_snapshots_are_compared_with(settings: Settings) ->
     ensure_topics(settings.bus)
     publish_events(settings.bus, clicks(30))
     facts = ask_facts(settings.bus)
-    assert set(facts.logs) == {"events", "items", "impressions"}
+    assert set(facts.logs) == set(FOLLOWED)
     assert facts.logs["events"].begins == {0: 0}
     assert facts.logs["events"].ends == ends(settings.bus, "events") == {0: 30}
     assert facts.cluster_id
