@@ -27,7 +27,7 @@ from stream_rec.engine.warm import warm_up as warm_up_engine
 from stream_rec.feedback.measures import Measures
 from stream_rec.feedback.warm import warm_up as warm_up_measures
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.records import Impression, Interaction, Item, Record
+from stream_rec.schemas.records import Impression, Interaction, Item, Record, TopicName
 from stream_rec.schemas.topics import FOLLOWED, key_of
 from stream_rec.settings import EngineSettings, Settings
 from stream_rec.store.slates import Written
