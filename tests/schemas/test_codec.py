@@ -35,7 +35,7 @@ def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 def decode(*raw: bytes | None, stamp: int = NOW_MS, rules: IngestSettings = RULES) -> Any:
     batch = fetched("events", list(raw), first=10, stamp=stamp)
-    return decode_interactions(batch, batch.span("events"), rules)
+    return decode_interactions(batch, batch.span(), rules)
 
 
 def fetched(
@@ -149,7 +149,7 @@ def test_a_dead_letter_keeps_the_first_bytes_and_says_that_it_is_cut() -> None:
 
 def items(*messages: tuple[bytes | None, bytes | None]) -> Any:
     batch = fetched("items", [value for _, value in messages], [key for key, _ in messages])
-    return decode_items(batch, batch.span("items"), RULES)
+    return decode_items(batch, batch.span(), RULES)
 
 
 def test_items_keep_the_order_of_their_changes() -> None:
@@ -199,7 +199,7 @@ def test_a_bad_item_is_refused_alone(key: bytes | None, value: bytes | None, rea
 
 def impressions(*raw: bytes) -> Any:
     batch = fetched("impressions", list(raw))
-    return decode_impressions(batch, batch.span("impressions"), RULES)
+    return decode_impressions(batch, batch.span(), RULES)
 
 
 def test_impressions_become_ragged_columns() -> None:

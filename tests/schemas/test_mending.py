@@ -24,7 +24,7 @@ SHOWN = {"slate_id": "s", "user_id": "u", "ts": NOW, "items": ["a", "b"], "prope
 
 def read(topic: str, value: bytes, key: bytes | None = b"i", rules: IngestSettings = RULES) -> Decoded[Any]:
     log = Fetched(topic, 0, 1, 0, 1, [key], [value], [0], [NOW_MS])
-    return decode(topic, log, log.span(topic), rules)
+    return decode(topic, log, log.span(), rules)
 
 
 def event(*, rules: IngestSettings = RULES, **fields: Any) -> Decoded[EventBatch]:
@@ -125,7 +125,7 @@ def test_one_such_record_leaves_the_rest_of_a_large_batch_as_it_is() -> None:
     values: list[bytes | None] = [good] * 50 + [json.dumps({**EVENT, "user_id": 7}).encode()] + [good] * 50
     n = len(values)
     log = Fetched("events", 0, 1, 0, n, [None] * n, values, list(range(n)), [NOW_MS] * n)
-    batch = decode("events", log, log.span("events"), RULES).batch
+    batch = decode("events", log, log.span(), RULES).batch
     assert batch.users.to_list() == ["u"] * 50 + ["7"] + ["u"] * 50
 
 
