@@ -11,7 +11,7 @@ import typer
 from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_broker, read_settings
 
 if TYPE_CHECKING:
-    from stream_rec.history.snapshots.store import SnapshotInfo
+    from stream_rec.history.snapshots.store import SnapshotInfo, SnapshotStore
 
 snapshot = typer.Typer(
     name="snapshot",
@@ -105,7 +105,10 @@ def prune(
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Delete all but the newest snapshots, and what writers left that died. Workers do so after each snapshot."""
+    """Delete all but the newest snapshots of each log and kind, and what writers left that died.
+
+    Workers do so after each snapshot, with those of their own log.
+    """
     from stream_rec.clock import SystemClock
     from stream_rec.history.snapshots.store import SnapshotStore
 
@@ -113,13 +116,31 @@ def prune(
         typer.echo(f"deleted {file}")
 
 
-def _newest(store: Any) -> str:
+@snapshot.command()
+def delete(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="as `stream-rec snapshot list` shows them")
+    ],
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Delete snapshots by name: also those that cannot be read, which nothing else deletes."""
+    from stream_rec.history.snapshots.store import SnapshotStore
+
+    store = SnapshotStore(read_settings(config, set_).snapshot)
+    for name in names:
+        store.delete(name)
+        typer.echo(f"deleted {name}")
+
+
+def _newest(store: SnapshotStore) -> str:
     from stream_rec.errors import ConfigError
 
-    names = store.folder.names()
-    if not names:
+    infos = store.list()
+    if not infos:
         raise ConfigError("there are no snapshots", fix="look at snapshot.url, or let a worker write one")
-    return str(names[0])
+    # If none can be read, whoever reads it says why.
+    return next((info.name for info in infos if not info.problem), infos[0].name)
 
 
 def _plain(info: SnapshotInfo) -> dict[str, Any]:

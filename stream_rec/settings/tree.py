@@ -259,6 +259,9 @@ class SnapshotSettings(_Branch):
     write_timeout_seconds: float = Field(
         60.0, ge=0.1, le=86_400, description="a snapshot that is not on the local disk by then is given up"
     )
+    upload_timeout_seconds: float = Field(
+        600.0, ge=0.1, le=86_400, description="one that is not at a URL by then is given up"
+    )
     stop_seconds: float = Field(
         2.0, ge=0, le=3, description="a last snapshot at the stop may take this long; 0 = none at the stop"
     )

@@ -59,7 +59,7 @@ def test_they_are_listed_newest_first(folder: Folder) -> None:
 def test_a_damaged_one_is_found_by_verify(folder: Folder) -> None:
     newest = folder.infos[1].name
     assert folder.run("verify")[0] == 0
-    with (folder.path / f"{newest}.arrays").open("r+b") as file:
+    with (folder.path / folder.store.header(newest).data).open("r+b") as file:
         file.write(b"\xff")
     code, said = folder.run("verify", newest)
     assert code == 2

@@ -39,8 +39,20 @@ def opened(header: Header, path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a snapshot, mapped from its file, not to be written to; every byte was compared with its checksum.
 
     Raises:
-        UnusableSnapshot: torn (the file is shorter or longer), or corrupt.
+        UnusableSnapshot: torn (the file is shorter or longer), corrupt, or unreadable here.
     """
+    try:
+        return _opened(header, path)
+    except OSError as error:
+        raise UnusableSnapshot(
+            header.name,
+            "unreadable",
+            f"its data: {error.strerror or error}",
+            fix="look at the disk and its rights",
+        ) from error
+
+
+def _opened(header: Header, path: Path) -> dict[str, NDArray[Any]]:
     size = path.stat().st_size if path.exists() else 0
     if size != header.size:
         raise UnusableSnapshot(

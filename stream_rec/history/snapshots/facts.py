@@ -11,6 +11,7 @@ from stream_rec.bus.topics import cluster_id, log_id
 from stream_rec.engine.state.identity import Identity
 from stream_rec.errors import UnusableSnapshot
 from stream_rec.history.snapshots.header import Header, HeldLog, Position
+from stream_rec.history.snapshots.order import LogKey
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings
 
@@ -46,6 +47,11 @@ class Facts:
 
     cluster_id: str
     logs: Mapping[str, LogFacts]
+
+    @property
+    def log(self) -> LogKey:
+        """Which log it is, as `order.log_of` names that of a snapshot."""
+        return self.cluster_id, tuple(sorted((topic, log.log_id) for topic, log in self.logs.items()))
 
 
 def check_log(header: Header, facts: Facts) -> dict[tuple[str, int], int]:

@@ -101,8 +101,16 @@ def new_name(created: float, salt: bytes) -> str:
     return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03d}Z-{salt[:2].hex()}"
 
 
+def is_name(text: str) -> bool:
+    """Could a snapshot be called so."""
+    try:
+        return NAME.fullmatch(text) is not None and created_of(text) >= 0
+    except ValueError:  # the 99th of a month
+        return False
+
+
 def created_of(name: str) -> float:
-    """When a snapshot of this name was made, in seconds since the epoch."""
+    """When a snapshot of this name was made, in seconds since the epoch, by the clock of its writer."""
     at = datetime.strptime(name[:18], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
     return at.timestamp()
 
@@ -138,11 +146,16 @@ def decode(name: str, raw: bytes) -> Header:
                 fix="start with the version that wrote it, or without it",
             )
         header = msgspec.json.decode(raw, type=Header)
-    except msgspec.MsgspecError as error:
+        is_whole = header.name == name and header.checksum == _checksum(header)
+    except (
+        msgspec.MsgspecError,
+        ValueError,
+        RecursionError,
+    ) as error:  # text that is no UTF-8 is a ValueError
         raise UnusableSnapshot(
             name, "unreadable", f"its header is no header: {error}", fix=_DELETE
         ) from error
-    if header.name != name or header.checksum != _checksum(header):
+    if not is_whole:
         raise UnusableSnapshot(name, "corrupt", "its header was changed", fix=_DELETE)
     return header
 

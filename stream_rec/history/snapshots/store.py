@@ -1,10 +1,12 @@
-"""Snapshots of the engine: listed, loaded, checked, kept (docs/snapshots.md). `snapshots_writer` writes them."""
+"""Snapshots of the engine: listed, loaded, checked, kept (docs/snapshots.md). `writer` writes them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -14,19 +16,30 @@ from stream_rec import logs
 from stream_rec.clock import Clock
 from stream_rec.engine.state.identity import Identity
 from stream_rec.errors import ConfigError, UnusableSnapshot
+from stream_rec.history.snapshots import retention
 from stream_rec.history.snapshots.data import opened
 from stream_rec.history.snapshots.facts import Facts, check_identity, check_log, differences
-from stream_rec.history.snapshots.folder import HEADER, ORPHAN_SECONDS, SnapshotFolder
+from stream_rec.history.snapshots.folder import HEADER, SnapshotFolder
 from stream_rec.history.snapshots.header import (
-    NAME,
     Header,
     Position,
     created_of,
     decode,
     encode,
+    is_name,
     new_name,
 )
+from stream_rec.history.snapshots.order import (
+    PROMOTED_NOTE,
+    LogKey,
+    log_of,
+    newest_first,
+    promotions,
+)
 from stream_rec.settings import SnapshotSettings
+
+_TRIES = 3
+"""A folder is gone through so often, if what it holds is replaced meanwhile."""
 
 
 class Snapshotable(Protocol):
@@ -94,7 +107,7 @@ class Restored:
 
 
 class SnapshotStore:
-    """The snapshots of one tenant. Any number of processes may read and write at once.
+    """The snapshots of one tenant, perhaps beside those of others. Any number of processes may read and write at once.
 
     Args:
         settings: where they are, and how many are kept.
@@ -110,8 +123,13 @@ class SnapshotStore:
         self._log = logs.get("snapshot")
 
     def list(self) -> Sequence[SnapshotInfo]:
-        """All snapshots, newest first."""
-        return [self._info(name) for name in self.folder.names()]
+        """All snapshots, newest first (`order.newest_first`); those with a header that cannot be read come before."""
+        found, unreadable = self._headers()
+        broken = [
+            SnapshotInfo(error.name, created_of(error.name), problem=f"{error.reason}: {error.detail}")
+            for error in unreadable
+        ]
+        return [*broken, *map(SnapshotInfo.of, found)]
 
     def header(self, name: str) -> Header:
         """A snapshot's header.
@@ -120,7 +138,7 @@ class SnapshotStore:
             ConfigError: there is no such snapshot.
             UnusableSnapshot: the header cannot be read.
         """
-        if not NAME.fullmatch(name) or name + HEADER not in self.folder.files():
+        if not is_name(name) or name + HEADER not in self.folder.files():
             raise ConfigError(f"no snapshot {name!r}", fix="`stream-rec snapshot list` shows what is there")
         return self._header(name)
 
@@ -132,7 +150,7 @@ class SnapshotStore:
             UnusableSnapshot: torn or corrupt.
         """
         header = self.header(name)
-        with self.folder.local(header.data) as path:
+        with self._data(header) as path:
             opened(header, path)
         return SnapshotInfo.of(header)
 
@@ -153,25 +171,23 @@ class SnapshotStore:
         What is wrong with those that are passed over, and how many records were deleted before they could be learned,
         is logged. None: there is none to be used, the engine is as it was.
         """
-        refused: list[UnusableSnapshot] = []
-        for name in self.folder.names():
-            try:
-                header = self._header(name)
-                gone = check_log(header, facts)
-                self._load(header, engine)
-            except UnusableSnapshot as error:
-                self._log.warning(
-                    "snapshot passed over", snapshot=name, why=error.reason, detail=error.detail
-                )
-                refused.append(error)
-                continue
-            for (topic, partition), n in gone.items():
-                self._log.warning(
-                    "records were deleted before they were learned",
-                    records=n,
-                    partition=f"{topic}/{partition}",
-                )
-            return Restored(SnapshotInfo.of(header), gone, refused)
+        refused: dict[str, UnusableSnapshot] = {}
+        for _ in range(_TRIES):
+            found, unreadable = self._headers()
+            for error in unreadable:
+                self._pass_over(error, refused)
+            for header in found:
+                try:
+                    gone = check_log(header, facts)
+                    self._load(header, engine)
+                except UnusableSnapshot as error:
+                    self._pass_over(error, refused)
+                    continue
+                self._warn_of(gone)
+                return Restored(SnapshotInfo.of(header), gone, list(refused.values()))
+            if set(self.folder.names()) <= refused.keys():
+                return None
+            # Others were written, and those we had seen deleted, while we were at it.
         return None
 
     def promote(self, name: str, clock: Clock) -> SnapshotInfo:
@@ -182,54 +198,85 @@ class SnapshotStore:
             UnusableSnapshot: torn or corrupt.
         """
         self.verify(name)
-        created = clock.now()
+        old, created = self.header(name), clock.now()
         new = msgspec.structs.replace(
-            self.header(name), name=new_name(created, os.urandom(2)), created=created
+            old,
+            name=new_name(created, os.urandom(2)),
+            created=created,
+            notes={**old.notes, PROMOTED_NOTE: self.promotions(log_of(old)) + 1},
         )
-        self.folder.publish(new.name, encode(new), None)
+        self.folder.put_header(new.name, encode(new))
         return SnapshotInfo.of(new)
 
-    def prune(self, now: float, keep: int | None = None) -> Sequence[str]:
-        """Delete all but the newest readable snapshots, and files that dead writers left; what was deleted.
+    def promotions(self, log: LogKey) -> int:
+        """Promotions so far among the snapshots of a log."""
+        found, _ = self._headers()
+        return max((promotions(header) for header in found if log_of(header) == log), default=0)
+
+    def prune(self, now: float, keep: int | None = None, *, written: Header | None = None) -> Sequence[str]:
+        """Delete all but the newest of each kind, and files that dead writers left; what was deleted.
+
+        A kind is a log and what an engine must be to take a snapshot over (`Identity.form`): after a change of settings
+        the old ones stay as the way back. What cannot be read stays: it may be anybody's.
 
         Args:
             now: seconds since the epoch.
             keep: how many; None = `snapshot.keep`.
+            written: just now: only what is of its log is deleted, and it itself never; None = of all logs.
         """
-        self.folder.delete_parts(now - ORPHAN_SECONDS)
-        infos = self.list()
-        kept = [info.name for info in infos if not info.problem][: keep or self.settings.keep]
-        if not kept:
-            return []
-        needed = {self._header(name).data for name in kept} | {name + HEADER for name in kept}
-        deleted = []
-        # Headers go first: a snapshot without its header is none, one without its data would be torn.
-        for file in sorted(self.folder.files(), key=lambda file: not file.endswith(HEADER)):
-            name = file.partition(".")[0]
-            if not NAME.fullmatch(name) or file in needed:
-                continue
-            is_listed = any(info.name == name for info in infos)
-            if (is_listed and name < kept[-1]) or now - created_of(name) > ORPHAN_SECONDS:
-                self.folder.delete(file)
-                deleted.append(file)
-        return deleted
+        found, unreadable = self._headers()
+        return retention.prune(
+            self.folder, found, unreadable, now=now, keep=keep or self.settings.keep, written=written
+        )
 
-    def _info(self, name: str) -> SnapshotInfo:
-        try:
-            return SnapshotInfo.of(self._header(name))
-        except UnusableSnapshot as error:
-            return SnapshotInfo(name, created_of(name), problem=f"{error.reason}: {error.detail}")
+    def delete(self, name: str) -> None:
+        """Delete a snapshot, readable or not; its data stay as long as another one needs them.
+
+        Raises:
+            ConfigError: there is no such snapshot.
+        """
+        if not is_name(name) or name + HEADER not in self.folder.files():
+            raise ConfigError(f"no snapshot {name!r}", fix="`stream-rec snapshot list` shows what is there")
+        found, _ = self._headers()
+        retention.delete(self.folder, found, name)
+
+    def _headers(self) -> tuple[Sequence[Header], Sequence[UnusableSnapshot]]:
+        """All that can be read, newest first, and why others cannot."""
+        found, unreadable = [], []
+        for name in self.folder.names():
+            try:
+                found.append(self._header(name))
+            except UnusableSnapshot as error:
+                unreadable.append(error)
+        return newest_first(found), unreadable
 
     def _header(self, name: str) -> Header:
         try:
             raw = self.folder.read(name + HEADER)
         except FileNotFoundError as error:
             raise UnusableSnapshot(name, "unreadable", "it was deleted meanwhile") from error
+        except OSError as error:
+            raise UnusableSnapshot(
+                name,
+                "unreadable",
+                f"its header: {error.strerror or error}",
+                fix="look at its rights, or delete it",
+            ) from error
         return decode(name, raw)
+
+    @contextmanager
+    def _data(self, header: Header) -> Iterator[Path]:
+        try:
+            with self.folder.local(header.data) as path:
+                yield path
+        except PermissionError as error:
+            raise UnusableSnapshot(
+                header.name, "unreadable", f"its data: {error.strerror or error}", fix="look at its rights"
+            ) from error
 
     def _load(self, header: Header, engine: Snapshotable) -> None:
         check_identity(header, engine.identity)
-        with self.folder.local(header.data) as path:
+        with self._data(header) as path:
             arrays = opened(header, path)
             try:
                 engine.restore(arrays, header.position)
@@ -241,3 +288,16 @@ class SnapshotStore:
                 self._log.info(
                     "the snapshot was made otherwise", snapshot=header.name, what="; ".join(differing)
                 )
+
+    def _pass_over(self, error: UnusableSnapshot, refused: dict[str, UnusableSnapshot]) -> None:
+        if error.name not in refused:
+            self._log.warning(
+                "snapshot passed over", snapshot=error.name, why=error.reason, detail=error.detail
+            )
+        refused[error.name] = error
+
+    def _warn_of(self, gone: Mapping[tuple[str, int], int]) -> None:
+        for (topic, partition), n in gone.items():
+            self._log.warning(
+                "records were deleted before they were learned", records=n, partition=f"{topic}/{partition}"
+            )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import msgspec
 
 from stream_rec import logs
 from stream_rec.clock import Clock
-from stream_rec.errors import Unavailable, UnusableSnapshot
+from stream_rec.errors import StreamRecError, Unavailable
 from stream_rec.history.snapshots.data import buffers, sealed
 from stream_rec.history.snapshots.facts import Facts
 from stream_rec.history.snapshots.fork import WritingChild
 from stream_rec.history.snapshots.header import Header, encode, laid_out, new_name
+from stream_rec.history.snapshots.order import PROMOTED_NOTE, owner_of
 from stream_rec.history.snapshots.store import Snapshotable, SnapshotInfo, SnapshotStore
 
 
@@ -38,22 +40,29 @@ class Writing:
         """Wait for the child, take checksums, publish, and prune. Blocks; call once, in any thread.
 
         Args:
-            durable: see `SnapshotFolder.publish`; without, a local one is there seconds sooner.
+            durable: see `SnapshotFolder.put_data`; without, a local one is there seconds sooner.
 
         Raises:
-            Unavailable: not written in time, no space left, or the file system refused; nothing is left of it.
+            Unavailable: not written or uploaded in time, no space left, or the file system refused; it is not there.
         """
+        folder = self._store.folder
         try:
             self._child.wait(self._ends - self._clock.monotonic())
             header = self._sealed()
-            self._store.folder.publish(header.name, encode(header), self._part, durable=durable)
+            within(
+                self._store.settings.upload_timeout_seconds,
+                lambda: folder.put_data(header.data, self._part, durable=durable),
+            )
+            if self._gave_up.is_set():
+                raise OSError(0, "given up")
+            folder.put_header(header.name, encode(header), durable=durable)
         except OSError as error:
             raise Unavailable("snapshots", f"{self._part}: {error.strerror or error}") from error
         finally:
             self._part.unlink(missing_ok=True)
         try:
-            self._store.prune(self._clock.now())
-        except (Unavailable, UnusableSnapshot) as error:
+            self._store.prune(self._clock.now(), written=header)
+        except StreamRecError as error:
             logs.get("snapshot").warning("old snapshots were not deleted", why=str(error))
         return SnapshotInfo.of(header)
 
@@ -75,16 +84,23 @@ class Writing:
 class SnapshotWriter:
     """Writes snapshots of engines that learn from one log.
 
+    Make it when the engine begins: what is promoted later is no part of what it has learned, and stays newer.
+
     Args:
         store: where to.
         facts: the log, as the positions refer to it.
         clock: for names and deadlines.
+
+    Raises:
+        Unavailable: the file system refuses or does not answer.
     """
 
     def __init__(self, store: SnapshotStore, facts: Facts, clock: Clock) -> None:
         self._store = store
         self._facts = facts
         self._clock = clock
+        n = store.promotions(facts.log)
+        self._promoted = {PROMOTED_NOTE: n} if n else {}
 
     def begin(self, engine: Snapshotable, notes: Mapping[str, Any] | None = None) -> Writing:
         """Fork a child that writes the engine as it is now. In the engine's thread, which must live on.
@@ -101,18 +117,20 @@ class SnapshotWriter:
         held, size = laid_out(arrays)
         created = self._clock.now()
         header = Header(
-            name=(name := new_name(created, os.urandom(2))),
-            data=self._store.folder.data_of(name),
+            name=new_name(created, os.urandom(2)),
+            data="",
             created=created,
             cluster_id=self._facts.cluster_id,
             logs={topic: log.held(topic, engine.position) for topic, log in self._facts.logs.items()},
             n_events=engine.n_learned,
             identity=engine.identity,
-            notes=dict(notes or {}),
+            notes={**(notes or {}), **self._promoted},
             arrays=held,
             size=size,
         )
-        part, child = self._fork(name, buffers(arrays))
+        data = self._store.folder.data_of(header.name, owner_of(header))
+        header = msgspec.structs.replace(header, data=data)
+        part, child = self._fork(data, buffers(arrays))
         return Writing(self._store, self._clock, header, part, child)
 
     def write(self, engine: Snapshotable, notes: Mapping[str, Any] | None = None) -> SnapshotInfo:
@@ -124,9 +142,9 @@ class SnapshotWriter:
         """
         return self.begin(engine, notes).finish()
 
-    def _fork(self, name: str, memory: list[memoryview]) -> tuple[Path, WritingChild]:
+    def _fork(self, data: str, memory: list[memoryview]) -> tuple[Path, WritingChild]:
         try:
-            part = self._store.folder.part(name)
+            part = self._store.folder.part(data)
             fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Unavailable("snapshots", f"cannot make a file: {error}") from error
@@ -135,3 +153,26 @@ class SnapshotWriter:
         except OSError as error:
             part.unlink(missing_ok=True)
             raise Unavailable("snapshots", f"cannot fork: {error}") from error
+
+
+def within(seconds: float, work: Callable[[], None]) -> None:
+    """Do what may hang for longer than anybody should wait: then it goes on in its own thread, unheard.
+
+    Raises:
+        TimeoutError: it is not done.
+    """
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised by the waiting thread
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="upload", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(errno.ETIMEDOUT, f"not uploaded within {seconds:g} s")
+    if failure:
+        raise failure[0]

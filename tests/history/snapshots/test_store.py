@@ -7,6 +7,7 @@ import random
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -19,6 +20,7 @@ from stream_rec.history.snapshots.store import SnapshotInfo, SnapshotStore
 from stream_rec.history.snapshots.writer import SnapshotWriter
 from stream_rec.settings import SnapshotSettings
 from tests.engine.worlds import engine, learn, random_log
+from tests.history.snapshots.places import Place
 
 TOPICS = ("events", "items", "impressions")
 PARTITIONS = range(3)
@@ -32,9 +34,10 @@ def facts(cluster: str = "cluster", log: str = "log", begin: int = 0, end: int =
 class World:
     """A folder, an engine that learns, and a clock."""
 
-    def __init__(self, url: str, **settings: object) -> None:
-        self.url = url
-        self.store = SnapshotStore(SnapshotSettings.model_validate({"url": url} | settings))
+    def __init__(self, place: Place | str, **settings: object) -> None:
+        self.place = place = Place(place) if isinstance(place, str) else place
+        given = {"url": place.url, "options": place.options} | settings
+        self.store = SnapshotStore(SnapshotSettings.model_validate(given))
         self.engine = engine()
         self.log = random_log(7, 600, users=30, items=40)
         self.clock = ManualClock()
@@ -60,20 +63,32 @@ class World:
 
     def change(self, file: str, change: Callable[[bytes], bytes]) -> None:
         """Damage a file."""
-        with fsspec.open(f"{self.url}/{file}", "rb") as source:
+        with self.opened(file, "rb") as source:
             raw = source.read()
-        with fsspec.open(f"{self.url}/{file}", "wb") as target:
+        with self.opened(file, "wb") as target:
             target.write(change(raw))
 
+    def opened(self, file: str, mode: str) -> Any:
+        """A file of the folder."""
+        return fsspec.open(f"{self.place.url}/{file}", mode, **self.place.options)
 
-@pytest.fixture(params=["folder", "memory"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(tmp_path / "snapshots") if request.param == "folder" else f"memory://{uuid.uuid4().hex}"
+    def data(self, info: SnapshotInfo) -> str:
+        """The file with its arrays."""
+        return self.store.header(info.name).data
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "s3":
+        made: Place = request.getfixturevalue("bucket")
+        return made
+    folder = str(tmp_path / "snapshots")
+    return Place(folder if request.param == "folder" else f"memory://{uuid.uuid4().hex}")
 
 
 @pytest.fixture
-def world(url: str) -> World:
-    return World(url)
+def world(place: Place) -> World:
+    return World(place)
 
 
 def test_what_was_written_is_listed_and_comes_back_bit_for_bit(world: World) -> None:
@@ -109,9 +124,9 @@ def test_notes_are_kept(world: World) -> None:
 def test_a_torn_snapshot_is_refused_and_the_next_older_one_taken(world: World, missing: int | None) -> None:
     older, newest = world.write(), world.write()
     if missing is None:
-        world.store.folder.delete(f"{newest.name}.arrays")
+        world.store.folder.delete(world.data(newest))
     else:
-        world.change(f"{newest.name}.arrays", lambda raw: raw[:-missing])
+        world.change(world.data(newest), lambda raw: raw[:-missing])
     assert world.start()[:2] == (older.name, ["torn"])
     with pytest.raises(UnusableSnapshot, match="torn"):
         world.store.verify(newest.name)
@@ -127,11 +142,11 @@ def test_any_changed_byte_of_an_array_is_found(world: World) -> None:
         def flip(raw: bytes, at: int = at) -> bytes:
             return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
 
-        world.change(f"{newest.name}.arrays", flip)
+        world.change(world.data(newest), flip)
         with pytest.raises(UnusableSnapshot, match=f"corrupt: array {each.name} "):
             world.store.verify(newest.name)
         assert world.start()[:2] == (older.name, ["corrupt"])
-        world.change(f"{newest.name}.arrays", flip)
+        world.change(world.data(newest), flip)
     assert world.start()[:2] == (newest.name, [])
 
 
@@ -196,18 +211,20 @@ def test_other_bounds_are_refused_by_name_and_other_rates_are_not(world: World) 
     assert e.digest() == world.digests[info.name]
 
 
-def test_the_newest_are_kept_and_the_rest_deleted(url: str) -> None:
-    world = World(url, keep=2)
+def test_the_newest_are_kept_and_the_rest_deleted(place: Place) -> None:
+    world = World(place, keep=2)
     names = [world.write().name for _ in range(4)]
     assert [info.name for info in world.store.list()] == names[:1:-1]
     assert len(world.store.folder.files()) == 4
     assert world.store.prune(world.clock.now(), 1)
-    assert sorted(world.store.folder.files()) == [f"{names[-1]}.arrays", f"{names[-1]}.json"]
+    assert sorted(world.store.folder.files()) == sorted(
+        [world.store.header(names[-1]).data, f"{names[-1]}.json"]
+    )
     assert world.start()[0] == names[-1]
 
 
-def test_a_promoted_snapshot_is_the_newest_and_outlives_the_one_it_came_from(url: str) -> None:
-    world = World(url, keep=2)
+def test_a_promoted_snapshot_is_the_newest_and_outlives_the_one_it_came_from(place: Place) -> None:
+    world = World(place, keep=2)
     old = world.write()
     world.write()
     world.clock.advance(1)
@@ -220,13 +237,19 @@ def test_a_promoted_snapshot_is_the_newest_and_outlives_the_one_it_came_from(url
     assert world.start()[0] == promoted.name
 
 
-def test_files_of_dead_writers_are_deleted_but_not_those_of_living_ones(world: World) -> None:
+def test_files_of_dead_writers_are_deleted_but_not_those_of_living_ones_or_of_others(world: World) -> None:
     info = world.write()
-    for name in ("20200101T000000000Z-abcd.arrays", f"{info.name[:-4]}0000.arrays", "notes.txt"):
-        with fsspec.open(f"{world.url}/{name}", "wb") as file:
+    owner = world.data(info).split(".")[1]
+    dead, of_another = f"20200101T000000000Z-abcd.{owner}.arrays", "20200101T000000000Z-abcd.0a0a0a0a.arrays"
+    living = f"{info.name[:-4]}0000.{owner}.arrays"
+    for name in (dead, of_another, living, "notes.txt"):
+        with world.opened(name, "wb") as file:
             file.write(b"x")
-    assert list(world.store.prune(world.clock.now())) == ["20200101T000000000Z-abcd.arrays"]
-    assert {"notes.txt", f"{info.name[:-4]}0000.arrays"} < set(world.store.folder.files())
+    world.write()
+    left = set(world.store.folder.files())
+    assert {of_another, living, "notes.txt"} < left
+    assert dead not in left
+    assert list(world.store.prune(world.clock.now())) == [of_another], "by hand, all"
 
 
 def test_a_snapshot_that_is_given_up_leaves_nothing(world: World) -> None:
@@ -243,7 +266,7 @@ def test_a_snapshot_that_is_given_up_leaves_nothing(world: World) -> None:
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     world = World(str(tmp_path / "file" / "snapshots"))
-    with pytest.raises(Unavailable, match="cannot make a file"):
+    with pytest.raises(Unavailable, match="Not a directory"):
         world.write()
 
 
