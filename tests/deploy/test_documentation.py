@@ -43,7 +43,7 @@ def test_the_worked_example_follows_the_formula() -> None:
     assert [int(workers) for workers, _ in rows] == [1, 2, 3, 4]
     for workers, rate in rows:
         assert number(rate) == round(capacity(int(workers)))
-    (most,) = re.findall(r"takes \| ([\d,]+) \|", PAGE)
+    (most,) = re.findall(r"any number \| ([\d,]+) \|", PAGE)
     assert number(most) == round(1e6 / figures()["l"])
 
 
