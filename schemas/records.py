@@ -30,7 +30,7 @@ class Interaction(PublishedRecord, frozen=True, gc=False, omit_defaults=True):
         item_id: with what.
         event_type: what was done: `view`, `click`, `cart`, `purchase`, ... (free; weights in settings).
         ts: event time, seconds since the epoch, the client's clock.
-        event_id: the producer's id of this event; repeats of one id are one event.
+        event_id: the producer's id of this event; repeats of one id, item and event type are one event.
         session_id: the producer's session; without it a gap in event time splits sessions.
         value: rating, dwell seconds or price, by event type.
         context: small map of anything else (device, country, ...).

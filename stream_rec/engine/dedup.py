@@ -1,4 +1,8 @@
-"""Deduplication: events that a producer sent twice, by their event_id, in a bounded window of every partition."""
+"""Deduplication: events that a producer sent twice, in a bounded window of every partition.
+
+A repeat has the event_id, item and event type of an event before it. An id alone does not tell: the lines of an order
+often share one.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,74 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec import logs
 from stream_rec.errors import ConfigError
 from stream_rec.kernels import dedup as kernels
 from stream_rec.kernels.dedup import DedupWindow
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.columns import EventBatch, IdColumn
 
+_ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC4CEB9FE1A85EC53))
+_REMEMBERED = 1024
 _NONE: NDArray[np.int64] = np.zeros(0, np.int64)
+
+
+def event_keys(batch: EventBatch) -> NDArray[np.uint64]:
+    """What events are known by: a hash of event_id, item and event type; 0 = the event has no id. uint64 [n]."""
+    ids = hash_ids(batch.event_ids)
+    if not ids.any():
+        return ids
+    names = list(dict.fromkeys(batch.event_types))
+    of_type = dict(zip(names, hash_ids(IdColumn.of(names)).tolist(), strict=True))
+    types = np.array([of_type[name] for name in batch.event_types], np.uint64)
+    content = hash_ids(batch.items) + types * _ODD[0]
+    content = (content ^ content >> np.uint64(33)) * _ODD[1]
+    keys = ids ^ content ^ content >> np.uint64(29)
+    return np.where(ids == 0, np.uint64(0), np.maximum(keys, np.uint64(1)))
+
+
+class SharedIds:
+    """Watches whether events that differ share an event_id, and logs the first such event.
+
+    It remembers the last 1,024 ids or fewer; what it knows is no part of the state.
+    """
+
+    def __init__(self) -> None:
+        self._ids: NDArray[np.uint64] = np.zeros(_REMEMBERED, np.uint64)
+        self._keys: NDArray[np.uint64] = np.zeros(_REMEMBERED, np.uint64)
+        self._said = False
+
+    def look(self, batch: EventBatch, keys: NDArray[np.uint64], first: int) -> None:
+        """Look at the events of a batch from index `first` on."""
+        if self._said or not keys.any():
+            return
+        at = np.flatnonzero(keys[first:]) + first
+        ids, keys = hash_ids(batch.event_ids)[at], keys[at]
+        places = (ids % np.uint64(_REMEMBERED)).astype(np.int64)
+        differs = (self._ids[places] == ids) & (self._keys[places] != keys)
+        order = np.argsort(ids, kind="stable")
+        differs[order[1:]] |= (ids[order[1:]] == ids[order[:-1]]) & (keys[order[1:]] != keys[order[:-1]])
+        self._ids[places], self._keys[places] = ids, keys
+        if differs.any():
+            self._say(batch, int(at[np.argmax(differs)]))
+
+    def _say(self, batch: EventBatch, at: int) -> None:
+        self._said = True
+        one = batch.only(np.array([at]))
+        logs.get("learn").warning(
+            "events of different items or types share an event_id: all are learned, repeats of each once",
+            record=f"{batch.span.topic}/{batch.span.partition}/{int(one.offsets[0])}",
+            event_id=one.event_ids.to_list()[0],
+            item=one.items.to_list()[0],
+            fix="give each event an id of its own, say the order's number and the line's",
+        )
 
 
 class Deduplication:
     """Windows of the last event ids; one of the engine's states.
 
-    An id is known by its 64-bit hash: the chance that a new event is dropped because another id in the window has the
-    same hash is window / 2^64 per event.
+    An event is known by a 64-bit hash: the chance that a new one is dropped because another in the window has the same
+    is window / 2^64 per event.
 
     Args:
         window: distinct ids kept per partition; 0 = repeats are learned like any event.
@@ -34,21 +92,21 @@ class Deduplication:
         self._partitions = partitions
         self._windows: dict[int, DedupWindow] = {}
 
-    def mark(self, partition: int, ids: IdColumn, first: int) -> NDArray[np.int64]:
-        """Look up the ids of n events in log order, and take each in.
+    def mark(self, partition: int, keys: NDArray[np.uint64], first: int) -> NDArray[np.int64]:
+        """Look up n events in log order, and take each in.
 
         Args:
             partition: of the topic `events`.
-            ids: [n]; an empty one is never a repeat.
+            keys: uint64 [n], as `event_keys` makes them; 0 = no id: never a repeat.
             first: index of the first event that is not learned yet; those before it are left alone.
 
         Returns:
-            int64 [m], ascending: the events whose id was among the partition's last ones, or earlier in the batch.
+            int64 [m], ascending: the events that were among the partition's last ones, or earlier in the batch.
         """
-        if not self._window or not len(ids.data) or not partition < self._partitions:
+        if not self._window or not keys.any() or not partition < self._partitions:
             return _NONE
-        repeated = np.zeros(len(ids.ends), np.bool_)
-        n = kernels.mark(self._of(partition), hash_ids(ids), first, repeated)
+        repeated = np.zeros(len(keys), np.bool_)
+        n = kernels.mark(self._of(partition), keys, first, repeated)
         return np.flatnonzero(repeated) if n else _NONE
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine import catalogue, lists
-from stream_rec.engine.dedup import Deduplication
+from stream_rec.engine.dedup import Deduplication, SharedIds, event_keys
 from stream_rec.engine.event_columns import columns, leaving_out, without
 from stream_rec.engine.names import ItemNames, n_evicted, n_rows, rows_of, with_room
 from stream_rec.engine.outputs import empty_slates, empty_verdicts, judged, ranked
@@ -68,6 +68,7 @@ class Engine:
             measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
         )
         self.deduplication = Deduplication(settings.repeat_window, settings.repeat_partitions)
+        self._shared_ids = SharedIds()
         self.identity = identity(settings, measure)
         self._seed = np.uint64(settings.seed)
         self._rivers = Rivers(settings)
@@ -95,7 +96,8 @@ class Engine:
     ) -> Learned:
         """Learn a batch's events from the engine's position on, in order, each judged before it is learned.
 
-        An event whose event_id was learned before, inside the partition's window, is neither judged nor learned.
+        An event that repeats another's event_id, item and type, inside the partition's window, is neither judged nor
+        learned.
 
         Args:
             batch: one span of one partition.
@@ -114,7 +116,9 @@ class Engine:
         position = self._position_for(batch.span)
         first = int(np.searchsorted(batch.offsets, position))
         evicted = self._evicted()
-        repeated = self.deduplication.mark(batch.span.partition, batch.event_ids, first)
+        keys = event_keys(batch)
+        self._shared_ids.look(batch, keys, first)
+        repeated = self.deduplication.mark(batch.span.partition, keys, first)
         new, batch, judge_all, left_out = without(repeated, batch, judge_all, left_out)
         verdicts = self._learn_from(batch, first, judge_all, frozen, left_out)
         self._advance_to(batch.span)

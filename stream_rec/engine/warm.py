@@ -17,7 +17,7 @@ def warm_up() -> None:
         )
     )
     rows = [(f"u{i % 5}", f"i{i % 7}", float(i)) for i in range(50)]
-    engine.learn(EventBatch.of(rows, event_ids=[f"{i % 40}" for i in range(50)]))
+    engine.learn(EventBatch.of(rows, event_ids=[f"{i % 35}" for i in range(50)]))
     items = [
         ItemChange(0, 0, "i1", Item("i1", ts=1.0, tags=("a",))),
         ItemChange(1, 0, "i2", None),

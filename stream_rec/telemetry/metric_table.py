@@ -221,7 +221,10 @@ TIMES = (
 )
 COUNTS = (
     _count("events_learned", "events learned / records read"),
-    _count("events_repeated", "events dropped because their event_id was learned before / records read"),
+    _count(
+        "events_repeated",
+        "events dropped: their event_id, item and type were learned before / records read",
+    ),
     _count(
         "misrouted", "events on a partition their key does not hash to: a wrong partitioner / records read"
     ),

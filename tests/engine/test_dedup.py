@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from structlog.testing import capture_logs
 
-from stream_rec.engine.dedup import Deduplication
+from stream_rec.engine.dedup import Deduplication, event_keys
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.state.memory import accounted
 from stream_rec.errors import ConfigError
@@ -24,13 +27,21 @@ N = 120
 
 
 def batch(ids: list[str], start: int = 0, partition: int = 0) -> EventBatch:
-    """Event n of a partition is always the same but for its id: only that decides whether it is a repeat."""
+    """An id says which item it is: it alone decides whether an event is a repeat."""
     at = range(start, start + len(ids))
     return EventBatch.of(
-        [(f"u{n % 7}", f"i{n * n % 11}", 1e9 + 40.0 * n) for n in at],
+        [(f"u{n % 7}", item(name, n), 1e9 + 40.0 * n) for n, name in zip(at, ids, strict=True)],
         span=Span("events", partition, 0, start, start + len(ids)),
         event_ids=ids,
     )
+
+
+def item(name: str, n: int) -> str:
+    return f"i{sum(name.encode()) % 11 if name else n * n % 11}"
+
+
+def keys(ids: list[str]) -> NDArray[np.uint64]:
+    return event_keys(batch(ids))
 
 
 def random_ids(seed: int, n: int, names: int) -> list[str]:
@@ -53,7 +64,7 @@ def test_it_finds_what_a_deque_and_a_set_find(seed: int, window: int, names: int
     ids = random_ids(seed, N, names)
     fast, found = Deduplication(window, 1), []
     for a, b in itertools.pairwise([0, *sorted(cuts), N]):
-        found += (fast.mark(0, IdColumn.of(ids[a:b]), 0) + a).tolist()
+        found += (fast.mark(0, keys(ids[a:b]), 0) + a).tolist()
     assert found == slow_repeats(ids, window)
     assert fast.n_ids() <= window
 
@@ -121,6 +132,39 @@ def test_a_span_that_comes_again_is_no_repeat() -> None:
     assert (learned.n_learned, learned.repeated.tolist()) == (1, [4])
 
 
+def order(lines: list[tuple[str, str]], event_id: str = "o1", start: int = 0) -> EventBatch:
+    """(item, event type) under one id."""
+    span = Span("events", 0, 0, start, start + len(lines))
+    rows = EventBatch.of(
+        [("u", item, 1e9 + n) for n, (item, _) in enumerate(lines)],
+        span=span,
+        event_ids=[event_id] * len(lines),
+    )
+    return dataclasses.replace(rows, event_types=[kind for _, kind in lines])
+
+
+LINES = [("a", "purchase"), ("b", "purchase"), ("c", "purchase"), ("a", "view")]
+
+
+@pytest.mark.parametrize("cut", range(len(LINES)))
+def test_the_lines_of_an_order_may_share_an_id(cut: int) -> None:
+    """Each is learned once, in any split; what is sent again is a repeat, line by line. It is said once."""
+    e = engine()
+    with capture_logs() as logged:
+        for batch_ in (order(LINES[:cut]), order(LINES[cut:], start=cut), order(LINES, start=4)):
+            learned = e.learn(batch_)
+    assert (learned.n_learned, learned.repeated.tolist()) == (0, [0, 1, 2, 3])
+    assert e.stats()["events_learned"] == 4
+    (warning,) = [line for line in logged if "share an event_id" in line["event"]]
+    assert (warning["event_id"], warning["fix"] != "") == ("o1", True)
+
+
+def test_repeats_that_do_not_differ_are_not_spoken_of() -> None:
+    with capture_logs() as logged:
+        engine().learn(batch(["a", "b", "a", "", "", "b"]))
+    assert logged == []
+
+
 def test_each_partition_has_a_window_of_its_own() -> None:
     e = engine()
     assert e.learn(batch(["a", "b"], partition=0)).n_repeated == 0
@@ -171,9 +215,9 @@ def test_a_window_goes_on_where_its_arrays_were_taken(n: int) -> None:
     ids = random_ids(3, 200, 50)
     whole, first, second = Deduplication(16, 4), Deduplication(16, 4), Deduplication(16, 4)
     for each in (whole, first):
-        each.mark(1, IdColumn.of(ids[:n]), 0)
+        each.mark(1, keys(ids[:n]), 0)
     second.load({name: array.copy() for name, array in first.arrays().items()})
-    rest = IdColumn.of(ids[n:])
+    rest = keys(ids[n:])
     assert second.mark(1, rest, 0).tolist() == whole.mark(1, rest, 0).tolist()
     for name, array in whole.arrays().items():
         np.testing.assert_array_equal(second.arrays()[name], array)
@@ -182,7 +226,7 @@ def test_a_window_goes_on_where_its_arrays_were_taken(n: int) -> None:
 @pytest.mark.parametrize("other", [Deduplication(8, 4), Deduplication(16, 1)])
 def test_arrays_of_other_bounds_are_refused(other: Deduplication) -> None:
     full = Deduplication(16, 4)
-    full.mark(3, IdColumn.of([f"e{n}" for n in range(20)]), 0)
+    full.mark(3, keys([f"e{n}" for n in range(20)]), 0)
     with pytest.raises(ConfigError, match="repeat_window"):
         other.load(full.arrays())
     assert other.n_ids() == 0
