@@ -8,7 +8,7 @@ made to hold here (docs/transport.md):
   commit one batch per interval and keep every offset in memory, has nothing to do.
 - Batches in hand are counted by topic, and no more are fetched than `bus.stream_buffer_batches`.
 - At a rebalance, what is done is committed before Faust forgets it; what is not done within `bus.drain_seconds`
-  is dropped without an ack and comes again to the partition's next owner.
+  is dropped unacknowledged and redelivered to the partition's next owner.
 - A partition's batches come only after its owner has said that it is ready (`BatchConsumer.open`).
 """
 
@@ -77,7 +77,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """The batch is done: the next commit covers it. Call in log order within a partition.
 
         Returns:
-            False when it was taken back meanwhile, or the process is failing; it will come again, to us or to
+            False when it was revoked meanwhile, or the process is failing; it will be redelivered, to us or to
             another worker.
         """
         message = self._take_back(batch)
@@ -86,7 +86,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return bool(super().ack(message))
 
     def drop(self, batch: Fetched) -> None:
-        """Give the batch up without an ack: it comes again after the rebalance or the next start."""
+        """Drop the batch unacknowledged: it is redelivered after the rebalance or the next start."""
         message = self._take_back(batch)
         if message is not None:
             self._unacked_messages.discard(message)
@@ -137,7 +137,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             await self.wait(self.can_resume_flow)
         partitions = self._get_active_partitions() & self._ready
         for batch in await self._thread.fetch(frozenset(partitions), self._credits(), timeout):
-            # A rebalance since the fetch: the batch comes again from the committed offset.
+            # A rebalance since the fetch: the batch is redelivered from the committed offset.
             if self.flow_active and not self.should_stop and self.epochs.is_current(batch):
                 tp = self._on_faust(batch.tp)
                 message = self._to_message(tp, batch)
@@ -220,7 +220,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._n_dropped = 0
 
     async def _commit_now(self) -> None:
-        """Commit every ack that is in, also when a commit was under way; give up when the broker is silent."""
+        """Commit every ack that is in, also when a commit was under way; give up when the broker does not answer."""
         try:
             async with asyncio.timeout(self._bus.drain_seconds):
                 if not await self.commit():

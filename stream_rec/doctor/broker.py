@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
@@ -13,10 +14,12 @@ from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import partition_counts
 from stream_rec.doctor.finding import Finding
 from stream_rec.doctor.partitioner import examine_keys
+from stream_rec.doctor.store import reported_workers
 from stream_rec.embedded.tansu import TansuServer
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import TOPICS, full_name
-from stream_rec.settings import BusSettings, Settings
+from stream_rec.settings import BusSettings, Settings, StoreSettings
 
 _AGAIN_SECONDS = 0.05
 _RENEW = "`kafka-configs.sh --alter --topic {topic} --add-config {name}={wanted}`"
@@ -43,7 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         if counts:
             yield from _topic_configs(client, bus, counts)
         if len(counts) == len(TOPICS):
-            yield _group(client, bus)
+            yield _group(client, settings)
             yield from examine_keys(bus, "events")
     except KafkaException as error:
         raise translated(error, bus, bus.admin_timeout_seconds) from error
@@ -97,10 +100,22 @@ def _topic_configs(client: AdminClient, bus: BusSettings, counts: dict[TopicName
         yield Finding("ok", "topic settings are as they should be")
 
 
-def _group(client: AdminClient, bus: BusSettings) -> Finding:
-    members = _n_members(client, bus)
+def _group(client: AdminClient, settings: Settings) -> Finding:
+    bus = settings.bus
+    members, said = _n_members(client, bus), ""
+    if not members and (members := _n_reported(settings.store)):
+        said = (
+            " as Redis says (the broker names no members, and other tools for consumer groups will show none)"
+        )
     behind = sum(line.lag for line in lag(bus))
-    text = f"group {bus.group}: {members} worker{'s' * (members != 1)}, {behind:,} records behind"
+    text = f"group {bus.group}: {members} worker{'s' * (members != 1)}{said}, {behind:,} records behind"
     if not members:
         return Finding("warn", text, "start a worker: `stream-rec worker`")
     return Finding("ok", text)
+
+
+def _n_reported(store: StoreSettings) -> int:
+    """Number of workers that Redis knows of; what is wrong with Redis is said in its own area."""
+    with suppress(ConfigError, Unavailable):
+        return len(reported_workers(store)) if store.url else 0
+    return 0

@@ -86,11 +86,22 @@ def _scripts(client: redis.Redis) -> Finding:
     return Finding("ok", "scripts run")
 
 
-def _workers(store: StoreSettings) -> Iterator[Finding]:
+def reported_workers(store: StoreSettings) -> dict[str, float]:
+    """Workers that have sent their figures lately, and when: seconds since the epoch.
+
+    Raises:
+        ConfigError: the URL is wrong, or Redis refuses our user.
+        Unavailable: Redis does not answer.
+    """
     with connect_sync(store) as client, answering(store.url):
         reported = client.zrange(Keys(store.prefix).workers, 0, -1, withscores=True)
+    return {name.decode(errors="replace"): at for name, at in reported}
+
+
+def _workers(store: StoreSettings) -> Iterator[Finding]:
+    reported = reported_workers(store)
     if not reported:
         yield Finding("warn", "no worker has reported lately", "start one: `stream-rec worker`")
     now = SystemClock().now()
-    for name, at in reported:
-        yield Finding("ok", f"worker {name.decode()} reported {now - at:.0f} s ago")
+    for name, at in reported.items():
+        yield Finding("ok", f"worker {name} reported {now - at:.0f} s ago")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import redis
 from confluent_kafka import Producer
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.doctor import AREAS, Finding, examine
 from stream_rec.settings import BusSettings, Settings, StoreSettings
+from stream_rec.store.keys import Keys
 from tests.cli.running import addresses, run
 
 
@@ -43,6 +45,16 @@ def test_on_a_healthy_stack_only_the_worker_is_missing(settings: Settings) -> No
         "start a worker: `stream-rec worker`",
         "start one: `stream-rec worker`",
     }
+
+
+def test_where_the_broker_names_no_members_redis_knows_the_workers(tansu_settings: Settings) -> None:
+    """The embedded broker describes every group as empty."""
+    ensure_topics(tansu_settings.bus)
+    with redis.Redis.from_url(tansu_settings.store.url) as client:
+        client.zadd(Keys(tansu_settings.store.prefix).workers, {"a": 1e9, "b": 1e9})
+    (group,) = [f for f in findings(tansu_settings, "kafka") if f.what.startswith("group ")]
+    assert group.status == "ok"
+    assert ": 2 workers as Redis says" in group.what
 
 
 def test_keys_on_wrong_partitions_are_found(tansu_settings: Settings) -> None:

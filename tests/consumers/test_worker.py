@@ -82,6 +82,36 @@ def test_a_computation_longer_than_the_session_timeout_does_not_cost_the_partiti
 
 
 @pytest.mark.kafka
+def test_a_new_group_on_an_expired_log_is_ready_and_nobody_says_that_it_is_behind(
+    kafka: str, prefix: str, redis_url: str
+) -> None:
+    """Nothing will ever be read, so nothing moves the committed offset but the assignment: probe, gauge, lag agree."""
+    settings = Settings(
+        bus=BusSettings(
+            bootstrap=kafka, prefix=prefix, group=f"{prefix}g", partitions=1, ready_within_records=10
+        ),
+        store=StoreSettings(url=redis_url, prefix=prefix),
+        engine=SMALL,
+    )
+    ensure_topics(settings.bus)
+    publish_events(settings.bus, clicks(200, users=20))
+    at = TopicPartition(full_name(prefix, "events"), 0, 200)
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for future in admin.delete_records([at]).values():
+        future.result()
+    assert lag(settings.bus)[0] == ("events", 0, 200, 200, None, 0)
+    owned: dict[tuple[str, int], int] = {}
+
+    async def until_ready(worker: Worker) -> None:
+        await wait_until_async(lambda: worker.parts.health.ready() == "", 60, "ready")
+        owned.update({(name, partition): n for name, partition, n in worker.parts.progress.owned()})
+
+    assert serve(settings, None, until_ready) == 0
+    assert owned["events", 0] == 0
+    assert lag(settings.bus)[0] == ("events", 0, 200, 200, 200, 0)
+
+
+@pytest.mark.kafka
 def test_records_deleted_before_they_were_learned_are_passed_over_and_said(
     kafka: str, prefix: str, redis_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

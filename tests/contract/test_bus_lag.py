@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from stream_rec.bus.clients import client_config, producer_config
+from stream_rec.bus.clients import admin, client_config, producer_config
 from stream_rec.bus.lag import OffsetReader, ends, lag
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.embedded.tansu import TansuServer
@@ -74,6 +74,19 @@ def test_a_group_is_behind_by_what_it_has_not_committed(producer: Producer, bus:
     assert lag(bus)[0] == ("events", 0, 0, 70, 30, 40)
     commit(bus, 70)
     assert lag(bus)[0].lag == 0
+
+
+@pytest.mark.kafka
+def test_records_that_were_deleted_are_not_counted(kafka: str, prefix: str) -> None:
+    """A group that committed 10 of 100, of which 50 are gone, has 50 to read."""
+    bus = BusSettings(bootstrap=kafka, prefix=prefix, group=f"{prefix}g")
+    ensure_topics(bus)
+    write(Producer(producer_config(bus)), bus, 100)
+    commit(bus, 10)
+    client = admin(bus)
+    for future in client.delete_records([TopicPartition(f"{prefix}events", 0, 50)]).values():
+        future.result()
+    assert lag(bus)[0] == ("events", 0, 50, 100, 10, 50)
 
 
 def test_each_group_has_its_own_lag(producer: Producer, bus: BusSettings) -> None:

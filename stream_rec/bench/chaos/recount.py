@@ -1,4 +1,8 @@
-"""The log, counted by a plain consumer that has nothing to do with the workers."""
+"""The log, counted by a plain consumer that has nothing to do with the workers.
+
+On purpose not on `stream_rec.bus.reader`: it is the witness against what workers read through that, and would not see a
+fault that it shared.
+"""
 
 from __future__ import annotations
 
