@@ -82,9 +82,10 @@ def kafka(folder: Path, more: Sequence[str] = ()) -> Iterator[str]:
         sys.exit(77)
     wanted = [f"org.apache.kafka:kafka_2.13:{KAFKA}", *more]
     (folder / "pom.xml").write_text(POM % "".join(DEPENDENCY % tuple(name.split(":")) for name in wanted))
-    subprocess.run(
-        [maven, "-B", "-q", "-Dstyle.color=never", "-f", str(folder / "pom.xml"), COPY, f"-DoutputDirectory={folder / 'jars'}"], check=True
-    )
+    copy = [maven, "-B", "-q", "-f", str(folder / "pom.xml"), COPY, f"-DoutputDirectory={folder / 'jars'}"]
+    copied = subprocess.run(copy, capture_output=True, text=True)
+    if copied.returncode:
+        sys.exit(f"Maven cannot get Apache Kafka:\n{copied.stdout[-2000:]}")
     port, controller = free_port(), free_port()
     properties = {
         "process.roles": "broker,controller",
