@@ -74,10 +74,10 @@ class BusSettings(_Branch):
         1_048_576 * 6, ge=1024, le=1_000_000_000, description="largest message a topic takes"
     )
     session_timeout_seconds: float = Field(
-        6.0, ge=0.5, le=3600, description="a silent worker loses its partitions after this"
+        6.0, ge=0.5, le=3600, description="a worker without heartbeats loses its partitions after this"
     )
     commit_interval_seconds: float = Field(
-        1.0, ge=0.01, le=3600, description="how often done offsets are committed"
+        1.0, ge=0.01, le=3600, description="how often acknowledged offsets are committed"
     )
     batch_max_records: int = Field(
         500, ge=1, le=1_000_000, description="records in one batch of one partition, at most"
@@ -89,29 +89,27 @@ class BusSettings(_Branch):
         description="bytes in one batch, at most (one record may be larger)",
     )
     stream_buffer_batches: int = Field(
-        8, ge=2, le=10_000, description="batches of one topic that are fetched and not yet done, at most"
+        8, ge=2, le=10_000, description="batches of one topic in flight, at most"
     )
     fetch_wait_seconds: float = Field(
         0.03,
         ge=0.001,
         le=5,
-        description="the broker may hold an empty fetch this long; twice as long after a quiet second",
+        description="the broker may hold an empty fetch this long; twice as long after an idle second",
     )
     drain_seconds: float = Field(
         2.0,
         ge=0.01,
         le=30,
-        description="at a rebalance or a stop, batches in hand get this long, then come again",
+        description="at a rebalance or shutdown, batches in flight get this long, then are redelivered",
     )
     admin_timeout_seconds: float = Field(
-        10.0, ge=0.1, le=3600, description="one question about topics or offsets may take this"
+        10.0, ge=0.1, le=3600, description="timeout of one request about topics or offsets"
     )
     metadata_seconds: float = Field(
-        5.0, ge=0.05, le=300, description="how often is looked whether topics have more partitions"
+        5.0, ge=0.05, le=300, description="how often topics are checked for added partitions"
     )
-    backoff_max_seconds: float = Field(
-        1.0, ge=0.01, le=60, description="longest pause between tries while Kafka is down"
-    )
+    backoff_max_seconds: float = Field(1.0, ge=0.01, le=60, description="longest backoff while Kafka is down")
     follow_ahead_records: int = Field(
         4_000,
         ge=1,
@@ -149,7 +147,7 @@ class BusSettings(_Branch):
     publish_queue_bytes: int = Field(67_108_864, ge=1024, le=1 << 40, description="the same in bytes")
     security: dict[str, str] = Field(
         default_factory=dict,
-        description="TLS and SASL in librdkafka's words, e.g. security.protocol, sasl.username (secret)",
+        description="TLS and SASL in librdkafka's option names, e.g. security.protocol, sasl.username (secret)",
     )
 
 
@@ -159,8 +157,10 @@ class StoreSettings(_Branch):
     url: str = Field("", description="redis:// or rediss:// URL; empty = start the embedded server (secret)")
     username: str = Field("", description="ACL user; empty = the URL's, or Redis' default user")
     password: str = Field("", description="its password; empty = the URL's, or none (secret)")
-    ca_file: str = Field("", description="PEM file of authorities for rediss://; empty = the system's")
-    certificate_file: str = Field("", description="PEM file of our certificate, if Redis asks for one")
+    ca_file: str = Field(
+        "", description="PEM file of certificate authorities for rediss://; empty = the system's"
+    )
+    certificate_file: str = Field("", description="PEM file of the client certificate, if Redis requires one")
     key_file: str = Field("", description="PEM file of its key; empty = it is in certificate_file")
     key_password: str = Field("", description="the password of an encrypted key (secret)")
     prefix: str = Field("", max_length=200, description="put before every key: the tenant")
@@ -176,19 +176,17 @@ class StoreSettings(_Branch):
         le=10_000,
         description="slates written by one call of a script, at most; 1 for Redis Cluster",
     )
-    timeout_seconds: float = Field(5.0, ge=0.01, le=3600, description="one reply may take this long")
-    backoff_max_seconds: float = Field(
-        2.0, ge=0.01, le=60, description="longest pause between tries while Redis is down"
-    )
+    timeout_seconds: float = Field(5.0, ge=0.01, le=3600, description="timeout of one reply")
+    backoff_max_seconds: float = Field(2.0, ge=0.01, le=60, description="longest backoff while Redis is down")
     rewrite_per_second: int = Field(
-        2000, ge=1, le=10_000_000, description="slates written again after Redis lost them, at most"
+        2000, ge=1, le=10_000_000, description="slates rewritten after Redis lost them, at most"
     )
     max_connections: int = Field(16, ge=1, le=10_000, description="connections to Redis per process, at most")
     stop_grace_seconds: float = Field(
         1.0,
         ge=0.01,
         le=30,
-        description="what is under way at revocation or SIGTERM may take this long, then it is dropped",
+        description="what is in flight at revocation or SIGTERM may take this long, then it is dropped",
     )
     list_items: int = Field(
         100, ge=1, le=1000, description="items in popular, trending, new and similar:<item>, at most"
@@ -200,13 +198,13 @@ class StoreSettings(_Branch):
         100.0,
         ge=0,
         le=1_000_000,
-        description="similar:<item> lists written, at most; those of items that people touch",
+        description="similar:<item> lists written, at most; those of items with recent events",
     )
     max_removed: int = Field(
         100_000, ge=1, le=10_000_000, description="item ids in `removed`, the latest, at most"
     )
     metrics_ttl_seconds: int = Field(
-        300, ge=1, le=TEN_YEARS, description="last values of a worker that is silent expire"
+        300, ge=1, le=TEN_YEARS, description="last values of a worker that no longer reports expire"
     )
 
 
@@ -251,19 +249,19 @@ class SnapshotSettings(_Branch):
     )
     keep: int = Field(3, ge=1, le=1000, description="snapshots kept, the newest")
     every_events: int = Field(
-        2_000_000, ge=1, le=1 << 62, description="a snapshot is written when so many events were learned"
+        2_000_000, ge=1, le=1 << 62, description="a snapshot is written when this many events were learned"
     )
     min_seconds: float = Field(
         60.0, ge=0, le=TEN_YEARS, description="but not sooner than this after the one before"
     )
     write_timeout_seconds: float = Field(
-        60.0, ge=0.1, le=86_400, description="a snapshot that is not on the local disk by then is given up"
+        60.0, ge=0.1, le=86_400, description="a snapshot that is not on the local disk by then is abandoned"
     )
     upload_timeout_seconds: float = Field(
         600.0, ge=0.1, le=86_400, description="one that is not at a URL by then is given up"
     )
     stop_seconds: float = Field(
-        2.0, ge=0, le=3, description="a last snapshot at the stop may take this long; 0 = none at the stop"
+        2.0, ge=0, le=3, description="the last snapshot at shutdown may take this long; 0 = none at shutdown"
     )
     scratch: str = Field(
         "", description="folder for snapshots on their way from or to a URL; empty = the system's"
@@ -325,7 +323,7 @@ class EngineSettings(_Branch):
         256, ge=1, le=4096, description="partitions whose event_ids are kept: those with a lower number"
     )
     sources: tuple[SourceName, ...] = Field(
-        get_args(SourceName), description="sources that rank; one left out still learns, but is not heard"
+        get_args(SourceName), description="sources that rank; one left out still learns, but does not rank"
     )
     river_sources: tuple[str, ...] = Field(
         (), description="river.reco classes used as sources, e.g. 'BiasedMF'"
@@ -346,7 +344,7 @@ class JournalSettings(_Branch):
         268_435_456,
         ge=65_536,
         le=1 << 50,
-        description="all journals in the folder together, at most; the oldest part goes",
+        description="all journals in the folder together, at most; the oldest part is deleted",
     )
     flush_events: int = Field(
         10_000, ge=1, le=1 << 40, description="records learned and not yet written to the journal, at most"
@@ -390,7 +388,7 @@ class MeasureSettings(_Branch):
         5.0,
         ge=0,
         le=86_400,
-        description="a window that is not over is written as far as it is at most this often",
+        description="an open window is written, as far as it is, at most this often",
     )
     open_windows: int = Field(4, ge=2, le=64, description="windows of one partition kept in memory")
     served_cache_users: int = Field(
@@ -402,7 +400,7 @@ class MeasureSettings(_Branch):
         "127.0.0.1", description="address of /metrics, /live and /ready"
     )
     live_within_seconds: float = Field(
-        30.0, ge=0.1, le=86_400, description="/live fails when the worker has been stuck for so long"
+        30.0, ge=0.1, le=86_400, description="/live fails when the worker has made no progress for this long"
     )
 
 
