@@ -26,9 +26,6 @@ class LearnOrder:
         notes: notes of the snapshot that it was restored from; empty = it has learned nothing.
         topic_ids: incarnation of each topic of the log.
         clock: names segments.
-
-    Raises:
-        ConfigError: the folder cannot be written.
     """
 
     def __init__(

@@ -15,8 +15,12 @@ be read of the segment.
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -25,6 +29,8 @@ import xxhash
 SUFFIX = ".journal"
 _MAGIC = b"SRJ1"
 _FRAME = struct.Struct("<4sIQ")
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+"""What bytes that were changed may raise; text that is no UTF-8 is a ValueError."""
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -92,25 +98,75 @@ def block(entries: Sequence[Entry | Head]) -> bytes:
 
 def read_head(path: Path) -> Head | None:
     """The head of a segment; None = it cannot be read, and so nothing of the segment can."""
-    with path.open("rb") as file:
-        frame = file.read(_FRAME.size)
-        payloads, _ = _payloads(frame + file.read(_length(frame)))
     try:
+        with path.open("rb") as file:
+            frame = file.read(_FRAME.size)
+            payloads, _ = _payloads(frame + file.read(min(_length(frame), os.fstat(file.fileno()).st_size)))
         return _decode_head(payloads[0])[0] if payloads else None
-    except msgspec.DecodeError:
+    except (OSError, *_UNREADABLE):
         return None
 
 
 def read_entries(path: Path) -> tuple[list[Entry], bool]:
     """All that can be read of a segment behind its head, and whether that is everything to the end of the file."""
-    payloads, whole = _payloads(path.read_bytes())
     entries: list[Entry] = []
-    for payload in payloads[1:]:
-        try:
+    try:
+        payloads, whole = _payloads(path.read_bytes())
+        for payload in payloads[1:]:
             entries += _decode_entries(payload)
-        except msgspec.DecodeError:
-            return entries, False
+    except (OSError, *_UNREADABLE):
+        return entries, False
     return entries, whole
+
+
+class OpenSegment:
+    """A segment that is being written. A lock on it tells other workers so for as long as this process lives.
+
+    Args:
+        path: of a file that is not there yet.
+        head: its beginning.
+
+    Raises:
+        OSError (all methods): it cannot be written, or was deleted; what was appended last may be torn.
+    """
+
+    def __init__(self, path: Path, head: Head) -> None:
+        self.path = path
+        self.size = 0
+        self._file = path.open("xb", buffering=0)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.append([head])
+        except OSError:
+            self.close()
+            path.unlink(missing_ok=True)
+            raise
+
+    def append(self, entries: Sequence[Entry | Head]) -> None:
+        """Add a block, and hand it to the operating system."""
+        data = block(entries)
+        if os.fstat(self._file.fileno()).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "its file was deleted")
+        if self._file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.size += len(data)
+
+    def close(self) -> None:
+        """Give the lock back."""
+        self._file.close()
+
+
+def is_being_written(path: Path) -> bool:
+    """Does a living worker write this segment now."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _length(frame: bytes) -> int:

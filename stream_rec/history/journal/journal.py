@@ -15,15 +15,15 @@ from pathlib import Path
 
 from stream_rec import logs
 from stream_rec.clock import Clock
-from stream_rec.errors import ConfigError
 from stream_rec.history.journal.file import (
     SUFFIX,
     Drifted,
     Entry,
     Forgot,
     Head,
+    OpenSegment,
     Run,
-    block,
+    is_being_written,
     read_head,
     state_of,
 )
@@ -33,6 +33,8 @@ _SEGMENTS = 32
 """A segment is closed at this share of `journal.max_bytes`, so the oldest that makes room is no more than that."""
 _ENTRIES = 1024
 """Entries in memory, at most."""
+RETRY_SECONDS = 5.0
+"""A journal that could not be written is tried again so often."""
 
 STATE_NOTE = "journal"
 """Under this key a snapshot's notes name the state it holds, as the journal does."""
@@ -41,20 +43,20 @@ STATE_NOTE = "journal"
 class Journal:
     """Writes one session: one life of an engine.
 
-    A full disk or a folder that goes away does not stop the worker: the session ends there, and the log says so.
+    A full disk, or a folder that is not there or goes away, stops no worker, also not at its start: the journal pauses,
+    the log says so, and it goes on when it can be written again. What was learned meanwhile is missing in it, which
+    readers see.
 
     Args:
         settings: bounds.
-        folder: where segments go; made if missing. Other workers should write elsewhere: the oldest file makes room.
+        folder: where segments go; made if missing. Workers may share one: the bound is for all of them, and what each
+            is writing now is never deleted by others.
         worker: name that no other living worker has; letters, digits, `.` and `-`.
         topic_ids: id of each topic.
         clock: names segments.
         positions: of the engine as it is now.
         base: the state it is in: what `saved` gave when the snapshot was written that it was restored from, or else the
             name of that snapshot; empty = it has learned nothing.
-
-    Raises:
-        ConfigError: nothing can be written there.
     """
 
     def __init__(
@@ -79,17 +81,11 @@ class Journal:
         self._sequence = -1
         self._entries: list[Entry] = []
         self._unflushed = 0
-        self._size = 0
+        self._segment: OpenSegment | None = None
         self._mine: list[Path] = []
-        self._broken = False
+        self._retry_at = 0.0
         self._log = logs.get("journal")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._begin()
-        except OSError as error:
-            raise ConfigError(
-                f"cannot write a journal to {folder}: {error.strerror}", fix="set journal.folder"
-            ) from error
+        self._guarded(self._begin)
 
     def ran(self, topic: str, partition: int, first: int, next_: int, n: int) -> None:
         """Offsets first ... next_ - 1 were learned just now, n of them records."""
@@ -116,39 +112,54 @@ class Journal:
         """A snapshot is made of the state as of now: a segment begins here.
 
         Returns:
-            A name of the state, to be kept with the snapshot; empty = the journal has ended.
+            A name of the state, to be kept with the snapshot; empty = the journal cannot be written now.
         """
         self.flush()
         self._guarded(self._begin)
-        return "" if self._broken else f"{self._session}/{self._sequence}"
+        return f"{self._session}/{self._sequence}" if self._segment is not None else ""
 
     def keep(self, states: Collection[str]) -> None:
         """Drop what was written before the oldest of these states: nothing starts there any more."""
         for at, path in enumerate(self._mine):
-            head = read_head(path) if path.exists() else None
+            head = read_head(path)
             if head is not None and state_of(head) in states:
-                self._drop(self._mine[:at])
+                for old in self._mine[:at]:
+                    _unlink(old)
+                self._mine = self._mine[at:]
                 return
 
     def flush(self) -> None:
-        """Hand everything over to the operating system."""
-        if self._entries:
-            entries, self._entries, self._unflushed = self._entries, [], 0
-            self._guarded(lambda: self._append(block(entries)))
-        if self._size >= self._settings.max_bytes // _SEGMENTS:
+        """Hand everything over to the operating system; while it cannot be written, drop it, and try again at times."""
+        entries, self._entries, self._unflushed = self._entries, [], 0
+        if self._segment is None:
+            if self._clock.monotonic() >= self._retry_at:
+                self._guarded(self._begin)
+            return
+        if entries:
+            self._guarded(lambda: self._append(entries))
+        if self._segment is not None and self._segment.size >= self._settings.max_bytes // _SEGMENTS:
             self._guarded(self._begin)
 
     def _guarded(self, write: Callable[[], None]) -> None:
-        if self._broken:
-            return
         try:
             write()
         except OSError as error:
-            self._broken = True
-            self._log.error("the journal ends here: it cannot be written", why=str(error))
+            if not self._retry_at:
+                self._log.error(
+                    "the journal pauses: it cannot be written; learning goes on without",
+                    folder=str(self._folder),
+                    why=error.strerror or str(error),
+                    fix="make room there, or set journal.folder to a folder that can be written",
+                )
+            self._close()
+            # A number is left out: what is written later is never taken for what follows, though positions may fit.
+            self._sequence += 1
+            self._retry_at = self._clock.monotonic() + RETRY_SECONDS
 
     def _begin(self) -> None:
         """Open the next segment."""
+        self._close()
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._sequence += 1
         created_ms = int(self._clock.now() * 1000)
         path = self._folder / f"{created_ms:013d}-{self._session}-{self._sequence:06d}{SUFFIX}"
@@ -156,28 +167,46 @@ class Journal:
             (topic, partition, at) for (topic, partition), at in sorted(self._positions.items())
         )
         head = Head(self._session, self._sequence, self._started_ms, self._base, self._topic_ids, positions)
-        self._mine.append(path)
-        self._size = 0
-        self._append(block([head]))
+        self._segment = OpenSegment(path, head)
+        self._mine = [*(mine for mine in self._mine if mine.exists()), path]
+        if self._retry_at:
+            self._retry_at = 0.0
+            self._log.warning("the journal goes on: what was learned meanwhile is missing in it")
         self._make_room()
 
-    def _append(self, data: bytes) -> None:
-        with self._mine[-1].open("ab") as file:
-            file.write(data)
-        self._size += len(data)
+    def _append(self, entries: list[Entry]) -> None:
+        assert self._segment is not None
+        self._segment.append(entries)
+
+    def _close(self) -> None:
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
 
     def _make_room(self) -> None:
         """The oldest segments go until this one may grow to its end."""
         room = self._settings.max_bytes - self._settings.max_bytes // _SEGMENTS
-        sizes = {path: path.stat().st_size for path in sorted(self._folder.glob(f"*{SUFFIX}"))}
+        sizes = {path: _size(path) for path in sorted(self._folder.glob(f"*{SUFFIX}"))}
         total = sum(sizes.values())
         for path, size in sizes.items():
-            if total <= room or path == self._mine[-1]:
+            if total <= room:
                 return
-            self._drop([path])
-            total -= size
+            if path != self._mine[-1] and not is_being_written(path) and _unlink(path):
+                total -= size
 
-    def _drop(self, paths: Collection[Path]) -> None:
-        for path in paths:
-            path.unlink(missing_ok=True)
-        self._mine = [path for path in self._mine if path not in paths]
+
+def _size(path: Path) -> int:
+    """Bytes; 0 if another worker has just deleted it."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _unlink(path: Path) -> bool:
+    """Is it gone: deleted by us or by another worker; False = it is not ours to delete."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_rec.bench.chaos.disk import Disk
 from stream_rec.clock import ManualClock
-from stream_rec.errors import ConfigError
 from stream_rec.history.journal.file import Drifted, Entry, Forgot, Run
-from stream_rec.history.journal.journal import Journal
+from stream_rec.history.journal.journal import RETRY_SECONDS, Journal
 from stream_rec.history.journal.reader import Lineage, lineages
 from stream_rec.settings import JournalSettings
 
@@ -21,14 +22,20 @@ Positions = dict[tuple[str, int], int]
 
 
 def journal(
-    folder: Path, *, positions: Positions | None = None, base: str = "", at: float = 100.0, **bounds: int
+    folder: Path,
+    *,
+    positions: Positions | None = None,
+    base: str = "",
+    clock: ManualClock | None = None,
+    worker: str = "w",
+    **bounds: int,
 ) -> Journal:
     return Journal(
         JournalSettings.model_validate(bounds),
         folder,
-        worker="w",
+        worker=worker,
         topic_ids=IDS,
-        clock=ManualClock(at),
+        clock=clock or ManualClock(100.0),
         positions=positions,
         base=base,
     )
@@ -117,7 +124,7 @@ def test_workers_that_start_from_one_snapshot_have_a_lineage_each(tmp_path: Path
     state = first.saved()
     ran(first, "events", 1, 0, 2)
     first.flush()
-    second = journal(tmp_path, positions=at, base=state, at=200.0)
+    second = journal(tmp_path, positions=at, base=state, clock=ManualClock(200.0))
     ran(second, "events", 0, 5, 8)
     second.flush()
     a, b = lineages(tmp_path, state, at, IDS)
@@ -197,24 +204,154 @@ def test_what_is_older_than_the_oldest_kept_snapshot_goes_with_it(tmp_path: Path
     assert len(segments(tmp_path)) == 2
 
 
-def test_a_disk_that_fills_up_ends_the_journal_and_not_the_worker(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "journal"
-    j = journal(folder)
-    ran(j, "events", 0, 0, 5)
-    j.flush()
-    for path in segments(folder):
+def spoil(folder: Path) -> None:
+    """Nothing can be written there any more."""
+    for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
     folder.write_bytes(b"")
+
+
+def mend(folder: Path) -> None:
+    folder.unlink()
+    folder.mkdir()
+
+
+def test_when_it_cannot_be_written_it_pauses_says_so_once_and_goes_on_when_it_can(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, clock = tmp_path / "journal", ManualClock(100.0)
+    j = journal(folder, clock=clock)
+    ran(j, "events", 0, 0, 5)
+    j.flush()
+    spoil(folder)
+    for at in range(5, 50):
+        ran(j, "events", 0, at, at + 1)
+        clock.advance(1)
+        j.flush()
+    assert j.saved() == ""
+    mend(folder)
+    clock.advance(RETRY_SECONDS)
+    j.flush()
+    said = "".join(capfd.readouterr())
+    assert (said.count("the journal pauses"), said.count("the journal goes on")) == (1, 1)
+    ran(j, "events", 0, 50, 60)
+    j.flush()
+    at = {("events", 0): 60}
+    state = j.saved()
+    ran(j, "events", 0, 60, 70)
+    j.flush()
+    assert list(only(folder, state, at).entries()) == [run("events", 0, 60, 70)]
+
+
+def test_a_worker_starts_without_a_folder_that_can_be_written_and_resumes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It was exit code 2 at every restart."""
+    folder, clock = tmp_path / "journal", ManualClock(100.0)
+    folder.write_bytes(b"")
+    j = journal(folder, clock=clock)
+    ran(j, "events", 0, 0, 5)
+    assert "set journal.folder" in "".join(capfd.readouterr())
+    folder.unlink()
+    state = j.saved()
+    ran(j, "events", 0, 5, 6)
+    j.flush()
+    assert list(only(folder, state, {("events", 0): 5}).entries()) == [run("events", 0, 5, 6)]
+    assert lineages(folder, "", {}, IDS) == [], "what was learned before is missing"
+
+
+def test_what_was_lost_in_a_pause_is_seen_though_positions_fit(tmp_path: Path) -> None:
+    """A mark has no position."""
+    folder, clock = tmp_path / "journal", ManualClock(100.0)
+    j = journal(folder, clock=clock)
+    ran(j, "events", 0, 0, 5)
+    j.flush()
+    kept = {path: path.read_bytes() for path in segments(folder)}
+    spoil(folder)
+    j.drifted()
+    j.flush()
+    mend(folder)
+    for path, raw in kept.items():
+        path.write_bytes(raw)
+    clock.advance(RETRY_SECONDS)
+    j.flush()
     ran(j, "events", 0, 5, 9)
     j.flush()
-    assert j.saved() == ""
-    assert "".join(capfd.readouterr()).count("the journal ends here") == 1
+    assert len(segments(folder)) == 2
+    found = only(folder)
+    assert list(found.entries()) == [run("events", 0, 0, 5)]
+    assert found.is_torn
 
 
-def test_a_folder_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigError, match="cannot write a journal"):
-        journal(tmp_path / "file")
+def test_a_full_disk_at_the_start_and_while_it_works(tmp_path: Path) -> None:
+    with Disk(tmp_path / "disk") as disk:
+        if not disk.is_small:
+            pytest.skip("no small disk can be mounted here")
+        clock = ManualClock(100.0)
+        folder = disk.folder / "journal"
+        with disk.full():
+            j = journal(folder, clock=clock)
+            ran(j, "events", 0, 0, 5)
+            j.flush()
+            assert j.saved() == ""
+        clock.advance(RETRY_SECONDS)
+        state = j.saved()
+        ran(j, "events", 0, 5, 6)
+        j.flush()
+        with disk.full():
+            for partition in range(3_000):
+                ran(j, "events", partition, 0, 1)
+            j.flush()
+        clock.advance(RETRY_SECONDS)
+        j.flush()
+        assert next(only(folder, state, {("events", 0): 5}).entries()) == run("events", 0, 5, 6)
+        assert j.saved()
+
+
+def test_workers_in_one_folder_leave_each_other_what_they_are_writing(tmp_path: Path) -> None:
+    """At the bound, each deleted the other's file, and the other's journal ended."""
+    a = journal(tmp_path, max_bytes=65_536, flush_events=100)
+    b = journal(tmp_path, max_bytes=65_536, flush_events=100, worker="other")
+    at = {("events", partition): 0 for partition in range(2)}
+    ran(b, "events", 0, 0, 7)
+    b.flush()
+    for step in range(20_000):
+        where = ("events", step % 2)
+        ran(a, *where, at[where], at[where] + 10)
+        at[where] += 10
+        if step % 500 == 0:
+            assert sum(path.stat().st_size for path in segments(tmp_path)) <= 65_536 * 9 // 8
+    ran(b, "events", 1, 0, 3)
+    b.flush()
+    (found,) = [each for each in lineages(tmp_path, "", {}, IDS) if each.session.endswith("other")]
+    assert list(found.entries()) == [run("events", 0, 0, 7), run("events", 1, 0, 3)]
+
+
+def test_ten_thousand_bytes_changed_are_holes_and_never_raise(tmp_path: Path) -> None:
+    j, rng = journal(tmp_path), random.Random(27)
+    for partition in range(40):
+        ran(j, "events", partition, 0, 10)
+        if partition % 2:
+            j.flush()
+    path = segments(tmp_path)[0]
+    raw = path.read_bytes()
+    whole = list(only(tmp_path).entries())
+    for _ in range(10_000):
+        at = rng.randrange(len(raw))
+        path.write_bytes(raw[:at] + bytes([raw[at] ^ rng.randrange(1, 256)]) + raw[at + 1 :])
+        for found in lineages(tmp_path, "", {}, IDS):
+            read = list(found.entries())
+            assert read == whole[: len(read)]
+            assert len(read) < len(whole) and found.is_torn
+
+
+def test_what_is_no_segment_is_passed_over(tmp_path: Path) -> None:
+    j = journal(tmp_path)
+    ran(j, "events", 0, 0, 5)
+    j.flush()
+    (tmp_path / "0.journal").mkdir()
+    (tmp_path / "1.journal").symlink_to(tmp_path / "1.journal")
+    (tmp_path / "2.journal").write_bytes(b"SRJ1\xff\xff\xff\xff" + bytes(8))
+    assert list(only(tmp_path).entries()) == [run("events", 0, 0, 5)]
+    j.saved()
