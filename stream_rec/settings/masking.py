@@ -11,9 +11,9 @@ MASK = "********"
 SHORTEST = 4
 """A shorter secret would stand in half of all words, and is none."""
 
-_PASSWORD = re.compile(r"^(\w+://[^:@/?]*):.*@", re.DOTALL)
+_PASSWORD = re.compile(r"^([\w+]+://[^:@/?]*):.*@", re.DOTALL)
 """Up to the last `@`: a password that was not percent-encoded may hold `/`, `#`, `?` and `@`."""
-_USER = re.compile(r"^(\w+://).*@", re.DOTALL)
+_USER = re.compile(r"^([\w+]+://).*@", re.DOTALL)
 _secrets: list[str] = []
 
 

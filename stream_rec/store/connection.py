@@ -1,179 +1,397 @@
-"""Connecting to Redis, and what its errors mean to us."""
+"""The one way to Redis: commands in pipelines, over one server, a primary that sentinels name, or a cluster.
+
+Everything that redis-py raises becomes `Unavailable` (try again) or `ConfigError` (the operator must act). When the
+fault may be that we talk to the wrong server, or to one that is gone, all connections are thrown away: a pool that is
+kept would lead to an old primary for as long as it answers.
+"""
 
 from __future__ import annotations
 
-import re
-import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
-import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    ClusterDownError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-    TryAgainError,
-)
-from redis.retry import Retry
+from redis.exceptions import RedisError, ResponseError
 
-from stream_rec.errors import ConfigError, Unavailable
+from stream_rec import logs
+from stream_rec.clock import Clock, SystemClock
+from stream_rec.errors import ConfigError, StreamRecError, Unavailable
 from stream_rec.settings import StoreSettings
 from stream_rec.settings.masking import address
+from stream_rec.store.clients import Clients
+from stream_rec.store.portion import Portion
+from stream_rec.store.refusals import Elsewhere, TooSlow, understood
+from stream_rec.store.writes import Writes
 
-CLIENT_NAME = "stream-rec"
-_NOT_NOW = re.compile(
-    r"(?:^|-)(OOM|READONLY|MISCONF|NOREPLICAS|MASTERDOWN|LOADING|BUSY|TRYAGAIN|CLUSTERDOWN)\b"
-)
-"""Codes of refusals that an operator or time mends. At the start, or (Redis 6) after a dash inside a script's error."""
-_NOT_NOW_CLASSES = (OutOfMemoryError, ReadOnlyError, TryAgainError, ClusterDownError)
-_NOT_YOU = re.compile(r"(?:^|-)NOPERM\b|The user executing the script can't")
+T = TypeVar("T")
+
+Word = str | bytes | int | float
+Command = Sequence[Word]
+"""The words of a command: `("SET", key, json, "EX", 60)`."""
+
+TRIES_OF_READERS = 2
+"""A restart or a failover of Redis between two reads goes unseen."""
+_PATIENCE = 4
+"""So many times the longest pause between two tries: who is silent for longer has given up."""
+_HANG_UPS = 3
+"""A proxy may answer INFO by hanging up: so often in a row, before it ever was answered, and it is asked no more."""
 
 
-def connect(settings: StoreSettings, *, retries: int = 0) -> redis.asyncio.Redis:
+def connect(settings: StoreSettings, clock: Clock | None = None, *, tries: int = 1) -> Connection:
     """With asyncio. Connects at the first command.
 
     Args:
         settings: of the store.
-        retries: further attempts at a command. The worker has none of them here, but its own (see `waiting`).
+        clock: for what a worker asks of its connection; None = the machine's.
+        tries: of a command, on new connections each. A worker has none here, but its own (see `waiting`).
 
     Raises:
         ConfigError: the URL is missing or wrong.
     """
-    with _right_url(settings):
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            settings.url,
-            **_identity(settings),
-            max_connections=settings.max_connections,
-            timeout=settings.timeout_seconds,
-            socket_timeout=settings.timeout_seconds,
-            socket_connect_timeout=settings.timeout_seconds,
-            client_name=CLIENT_NAME,
-            retry=AsyncRetry(NoBackoff(), retries),
-        )
-        _check_files(pool.connection_kwargs)
-    return redis.asyncio.Redis.from_pool(pool)
+    return Connection(settings, clock or SystemClock(), tries)
 
 
-def connect_sync(settings: StoreSettings) -> redis.Redis:
-    """For readers; thread-safe. Tries a command twice: a restart of Redis between two reads goes unseen.
+def connect_sync(settings: StoreSettings) -> SyncConnection:
+    """For readers; thread-safe. Tries a command twice, but for one that was too slow.
 
     Raises:
         ConfigError: the URL is missing or wrong.
     """
-    with _right_url(settings):
-        pool = redis.BlockingConnectionPool.from_url(
-            settings.url,
-            **_identity(settings),
-            max_connections=settings.max_connections,
-            timeout=settings.timeout_seconds,
-            socket_timeout=settings.timeout_seconds,
-            socket_connect_timeout=settings.timeout_seconds,
-            client_name=CLIENT_NAME,
-            retry=Retry(NoBackoff(), 1),
-        )
-        _check_files(pool.connection_kwargs)
-    return redis.Redis.from_pool(pool)
+    return SyncConnection(settings)
 
 
-@contextmanager
-def answering(url: str) -> Iterator[None]:
-    """Turn redis-py's errors into ours: `Unavailable` = try again, `ConfigError` = the operator must act.
+class Connection:
+    """Connections with asyncio. For one event loop; commands may run at once.
 
-    Whatever else Redis answers (a wrong command, say) is a bug and passes.
+    Args:
+        settings: of the store.
+        clock: for `writes` and `portion`.
+        tries: of a command, on new connections each.
+
+    Attributes:
+        clock: as given.
+        writes: for how long writing has been in vain.
+        portion: how many keys fit into one pipeline.
+        keys_per_script: how many keys one call of a script may have here.
+
+    Raises:
+        ConfigError: the URL is missing or wrong.
     """
-    try:
-        yield
-    except (AuthenticationError, AuthorizationError) as error:
-        raise ConfigError(
-            f"redis at {address(url)} refuses our user or password: {error}",
-            fix="correct store.username and store.password, or those in store.url",
-        ) from error
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        if _is_certificate_error(error):
-            raise ConfigError(
-                f"redis at {address(url)} shows a certificate we do not trust: {error}",
-                fix="name its authority: store.ca_file = /path/ca.pem; and name the host as its certificate does",
-            ) from error
-        if _speaks_no_tls(error):
-            raise ConfigError(
-                f"redis at {address(url)} refuses TLS as we speak it: {error}",
-                fix="redis:// where Redis wants no TLS; store.certificate_file where it wants a certificate",
-            ) from error
-        raise Unavailable("redis", f"{address(url)}: {error}") from error
-    except ResponseError as error:
-        if isinstance(error, NoPermissionError) or _NOT_YOU.search(str(error)):
-            raise ConfigError(
-                f"redis at {address(url)} does not let our user do this: {error}",
-                fix="give the ACL user the rights listed in docs/redis.md",
-            ) from error
-        if isinstance(error, _NOT_NOW_CLASSES) or _NOT_NOW.search(str(error)):
-            raise Unavailable("redis", f"{address(url)}: {error}") from error
-        raise
 
+    def __init__(self, settings: StoreSettings, clock: Clock, tries: int = 1) -> None:
+        self._tries = tries
+        self._url = settings.url
+        self._clients = Clients(settings)
+        self._client: Any = None
+        self._in_turn = asyncio.Lock() if self._clients.is_cluster else None
+        self._info_hang_ups: int | None = 0
+        self._tells_info = True
+        self.clock = clock
+        self.writes = Writes(clock, _PATIENCE * (settings.timeout_seconds + settings.backoff_max_seconds))
+        self.portion = Portion(settings.pipeline_keys, clock)
+        self.keys_per_script = 1 if self.is_cluster else settings.keys_per_script
 
-def _is_certificate_error(error: BaseException) -> bool:
-    return isinstance(_cause(error), ssl.SSLCertVerificationError)
+    @property
+    def is_cluster(self) -> bool:
+        """Are keys spread over several servers."""
+        return self._clients.is_cluster
 
+    async def execute(self, *command: Word, writes: str = "") -> Any:
+        """One command, and its answer.
 
-def _speaks_no_tls(error: BaseException) -> bool:
-    """A handshake that broke off because of what was said, not because the connection did."""
-    cause = _cause(error)
-    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+        Args:
+            command: its words.
+            writes: what it writes, a word for `Connection.writes`; "" = it reads.
 
+        Raises:
+            Unavailable: Redis does not answer, or refuses for a time.
+            ConfigError: the operator must act.
+            ResponseError: Redis refuses for another reason (WRONGTYPE, NOSCRIPT): the caller judges.
+        """
+        (answer,) = await self.pipeline([command], writes=writes)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-def _cause(error: BaseException) -> BaseException | None:
-    return error.__cause__ or error.__context__
+    async def pipeline(self, commands: Sequence[Command], *, writes: str = "") -> list[Any]:
+        """Commands in one round trip to each server. No transaction; in a cluster no order between servers.
 
+        Returns:
+            Answers in the order of the commands; a ResponseError where Redis refused for a reason that the caller must
+            judge.
 
-def _identity(settings: StoreSettings) -> dict[str, Any]:
-    """Who we are and whom we trust, in redis-py's words. What the URL says beats it."""
-    files = {
-        "ssl_ca_certs": settings.ca_file,
-        "ssl_certfile": settings.certificate_file,
-        "ssl_keyfile": settings.key_file,
-        "ssl_password": settings.key_password,
-    }
-    user = {"username": settings.username, "password": settings.password}
-    given = {name: value for name, value in files.items() if value}
-    if given and not settings.url.startswith("rediss://"):
-        raise ConfigError(
-            "store.ca_file, certificate_file, key_file and key_password need TLS, and store.url is not rediss://",
-            fix="write rediss:// in store.url, or leave them out",
+        Raises:
+            Unavailable: Redis does not answer, or refuses one of them for a time; others may have run.
+            ConfigError: the operator must act.
+        """
+        if not commands:
+            return []
+        try:
+            answers: list[Any] = await self._with_client(lambda client: _send(client, commands))
+        except Unavailable:
+            if writes:
+                self.writes.failed(writes)
+            raise
+        if writes:
+            self.writes.succeeded(writes)
+        return answers
+
+    async def run_ids(self) -> frozenset[str]:
+        """Of the servers that hold our keys; they change with every start. Empty = nobody tells us.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        return frozenset(str(info["run_id"]) for info in await self.infos("server") if info.get("run_id"))
+
+    async def infos(self, section: str) -> Sequence[Mapping[str, Any]]:
+        """A section of INFO of each server that holds our keys; none if nobody tells us.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        if not self._tells_info:
+            return ()
+        try:
+            told = await self._with_client(lambda client: self._ask(client, section))
+        except ConfigError as error:
+            if not isinstance(error.__cause__, ResponseError):
+                raise
+            self._tells_info = False  # our user has no right to it, or a proxy does not know it
+            return ()
+        except ResponseError:
+            self._tells_info = False
+            return ()
+        except Elsewhere as error:
+            if self._info_hang_ups is None or isinstance(error, TooSlow):
+                raise
+            self._info_hang_ups += 1
+            self._tells_info = self._info_hang_ups < _HANG_UPS
+            raise
+        self._info_hang_ups = None
+        return told
+
+    async def load_script(self, source: str) -> None:
+        """SCRIPT LOAD on all servers that hold our keys.
+
+        Raises:
+            Unavailable, ConfigError, ResponseError: as `execute`.
+        """
+        await self._with_client(lambda client: client.execute_command("SCRIPT LOAD", source))
+
+    def one_key_per_script(self) -> None:
+        """There is a cluster behind a proxy: from now on every call of a script gets one key."""
+        self.keys_per_script = 1
+        logs.get("recommend").warning(
+            "redis is a cluster behind a proxy: one key per script", redis=address(self._url)
         )
-    return given | {name: value for name, value in user.items() if value}
+
+    async def drop(self) -> None:
+        """Throw all connections away; the next command makes new ones, to wherever the address leads then."""
+        client, self._client = self._client, None
+        await _close(client)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.drop()
+
+    async def _ask(self, client: Any, section: str) -> Sequence[Mapping[str, Any]]:
+        if not self.is_cluster:
+            return (await client.execute_command("INFO", section),)
+        told = await client.execute_command("INFO", section, target_nodes=client.PRIMARIES)
+        return tuple(told.values()) if all(isinstance(one, dict) for one in told.values()) else (told,)
+
+    async def _with_client(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        for _ in range(self._tries - 1):
+            try:
+                return await self._once(work)
+            except TooSlow:
+                raise
+            except Elsewhere:
+                continue
+        return await self._once(work)
+
+    async def _once(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        async with self._turn():
+            if self._client is None:
+                self._client = self._clients.asynchronous()
+            client = self._client
+            try:
+                answer = await work(client)
+                _raise_first(answer, self._meaning)
+                return answer
+            except Exception as error:
+                meaning = self._meaning(error)
+                if meaning is None or meaning is error:
+                    raise
+                if isinstance(meaning, Elsewhere) and client is self._client:
+                    self._client = None
+                raise meaning from error
+            finally:
+                if client is not self._client:
+                    await _close(client)
+
+    def _turn(self) -> AbstractAsyncContextManager[Any]:
+        """In a cluster one at a time: each node has one connection (see `clients`)."""
+        return self._in_turn or nullcontext()
+
+    def _meaning(self, error: BaseException) -> StreamRecError | None:
+        return understood(error, self._url, is_cluster=self.is_cluster)
 
 
-def _check_files(connection: Mapping[str, Any]) -> None:
-    """Read certificates and keys once: at the first command a wrong path would look like a server that is away."""
-    try:
-        context = ssl.create_default_context(cafile=connection.get("ssl_ca_certs"))
-        if certificate := connection.get("ssl_certfile"):
-            password = connection.get("ssl_password") or ""  # never asked for at a terminal
-            context.load_cert_chain(certificate, connection.get("ssl_keyfile"), lambda: password)
-    except OSError as error:
-        raise ConfigError(
-            f"store: certificates for Redis cannot be read: {error}",
-            fix="correct store.ca_file, store.certificate_file, store.key_file and store.key_password (PEM)",
-        ) from error
+def _raise_first(answer: object, meaning: Callable[[BaseException], object]) -> None:
+    """Raise the first error among a pipeline's answers that the caller cannot judge."""
+    for one in answer if isinstance(answer, list) else ():
+        if isinstance(one, Exception) and (not isinstance(one, ResponseError) or meaning(one)):
+            raise one
 
 
-@contextmanager
-def _right_url(settings: StoreSettings) -> Iterator[None]:
-    fix = (
-        "set store.url to redis://HOST:PORT/DB, or rediss:// for TLS; a password goes into store.password, "
-        "or percent-encoded into the URL"
-    )
-    if not settings.url:
-        raise ConfigError("store.url is empty", fix=fix)
-    try:
-        yield
-    except ValueError as error:  # its text is not repeated: it may hold a piece of the password
-        raise ConfigError("store.url is no Redis URL", fix=fix) from error
+async def _send(client: Any, commands: Sequence[Command]) -> list[Any]:
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    return list(await pipeline.execute(raise_on_error=False))
+
+
+async def _close(client: Any) -> None:
+    """Close a client's connections; those in use are closed by whoever uses them, afterwards."""
+    if client is None:
+        return
+    with suppress(RedisError, OSError):
+        if hasattr(client, "connection_pool"):
+            pool = client.connection_pool
+            await pool.disconnect(inuse_connections=False)
+            if hasattr(pool, "sentinel_manager"):
+                await pool.sentinel_manager.aclose()
+        else:
+            await client.aclose()
+
+
+class SyncConnection:
+    """A reader's connections. Thread-safe.
+
+    Args:
+        settings: of the store.
+
+    Raises:
+        ConfigError: the URL is missing or wrong.
+    """
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._url = settings.url
+        self._clients = Clients(settings)
+        self._client: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def is_cluster(self) -> bool:
+        """Are keys spread over several servers."""
+        return self._clients.is_cluster
+
+    def execute(self, *command: Word) -> Any:
+        """As `Connection.execute`."""
+        (answer,) = self.pipeline([command])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        """As `Connection.pipeline`."""
+        return self._with_client(lambda client: _send_sync(client, commands)) if commands else []
+
+    def load_script(self, source: str) -> str:
+        """As `Connection.load_script`; the digest."""
+        digest = self._with_client(lambda client: client.execute_command("SCRIPT LOAD", source))
+        return digest.decode() if isinstance(digest, bytes) else str(digest)
+
+    def infos(self) -> dict[str, Mapping[str, Any]]:
+        """What INFO says of each server that holds our keys, by its address.
+
+        Raises:
+            Unavailable: Redis does not answer.
+            ConfigError: our user may not ask.
+        """
+
+        def ask(client: Any) -> dict[str, Mapping[str, Any]]:
+            if not self.is_cluster:
+                return {address(self._url): client.info()}
+            told = client.info(target_nodes=client.PRIMARIES)
+            return {address(self._url): told} if "redis_version" in told else dict(told)
+
+        return self._with_client(ask)
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            client, self._client = self._client, None
+        _close_sync(client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _with_client(self, work: Callable[[Any], T]) -> T:
+        for _ in range(TRIES_OF_READERS - 1):
+            try:
+                return self._once(work)
+            except TooSlow:
+                raise
+            except Elsewhere:
+                continue
+        return self._once(work)
+
+    def _once(self, work: Callable[[Any], T]) -> T:
+        client = None
+        try:
+            client = self._opened()
+            answer = work(client)
+            _raise_first(answer, self._meaning)
+            return answer
+        except Exception as error:
+            meaning = self._meaning(error)
+            if meaning is None or meaning is error:
+                raise
+            with self._lock:
+                if isinstance(meaning, Elsewhere) and client is self._client:
+                    self._client = None
+            raise meaning from error
+        finally:
+            if client is not self._client:
+                _close_sync(client)
+
+    def _opened(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = self._clients.blocking()
+            return self._client
+
+    def _meaning(self, error: BaseException) -> StreamRecError | None:
+        return understood(error, self._url, is_cluster=self.is_cluster)
+
+
+def _send_sync(client: Any, commands: Sequence[Command]) -> list[Any]:
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    return list(pipeline.execute(raise_on_error=False))
+
+
+def _close_sync(client: Any) -> None:
+    if client is None:
+        return
+    with suppress(RedisError, OSError):
+        if hasattr(client, "connection_pool"):
+            pool = client.connection_pool
+            pool.disconnect(inuse_connections=False)
+            if hasattr(pool, "sentinel_manager"):
+                for sentinel in pool.sentinel_manager.sentinels:
+                    sentinel.close()
+        else:
+            client.close()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import uuid
 from collections.abc import Mapping
 
 import msgspec
-from redis.asyncio import Redis
 
 from stream_rec.clock import Clock
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import answering
+from stream_rec.store.connection import Command, Connection
 from stream_rec.store.keys import Keys
+from stream_rec.store.overwrite import write_over
 
 
 class LastValues(msgspec.Struct, frozen=True):
@@ -29,14 +32,14 @@ class LastValuesStore:
     """Writes `metrics:<worker>` and keeps `workers`. Bounded: a worker silent for `metrics_ttl_seconds` goes.
 
     Args:
-        redis: the connection.
+        connection: where to.
         settings: of the store.
         clock: processing time.
-        worker: a name no other worker has, e.g. host and pid.
+        worker: a name no other worker has: `worker_name()`.
     """
 
-    def __init__(self, redis: Redis, settings: StoreSettings, clock: Clock, *, worker: str) -> None:
-        self._redis = redis
+    def __init__(self, connection: Connection, settings: StoreSettings, clock: Clock, *, worker: str) -> None:
+        self._connection = connection
         self._settings = settings
         self._clock = clock
         self._worker = worker
@@ -49,12 +52,17 @@ class LastValuesStore:
             Unavailable: Redis does not answer; harmless to repeat.
         """
         now, ttl = self._clock.now(), self._settings.metrics_ttl_seconds
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.set(
-            self._keys.metrics(self._worker), msgspec.json.encode(LastValues(now, dict(values))), ex=ttl
-        )
-        pipeline.zadd(self._keys.workers, {self._worker: now})
-        pipeline.zremrangebyscore(self._keys.workers, "-inf", now - ttl)
-        pipeline.expire(self._keys.workers, ttl)
-        with answering(self._settings.url):
-            await pipeline.execute()
+        metrics, workers = self._keys.metrics(self._worker), self._keys.workers
+        json = msgspec.json.encode(LastValues(now, dict(values)))
+        commands: list[Command] = [
+            ("SET", metrics, json, "EX", ttl),
+            ("ZADD", workers, now, self._worker),
+            ("ZREMRANGEBYSCORE", workers, "-inf", now - ttl),
+            ("EXPIRE", workers, ttl),
+        ]
+        await write_over(self._connection, workers, commands, writes="report")
+
+
+def worker_name() -> str:
+    """Host, process and a random part: two containers may have one host name, and both are process 1."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from redis.asyncio import Redis
-
 from stream_rec.clock import Clock
 from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import answering
+from stream_rec.store.connection import Command, Connection
 from stream_rec.store.encoding import encode_list
 from stream_rec.store.keys import Keys, TopName
+from stream_rec.store.overwrite import write_over
 from stream_rec.store.scripts import run
 from stream_rec.store.slates import unless_older
 
@@ -37,8 +36,8 @@ class RankedItems(Protocol):
 class ListStore:
     """Writes lists. Longer ones are cut at `store.list_items`; an older list never replaces a newer one."""
 
-    def __init__(self, redis: Redis, settings: StoreSettings, clock: Clock) -> None:
-        self._redis = redis
+    def __init__(self, connection: Connection, settings: StoreSettings, clock: Clock) -> None:
+        self._connection = connection
         self._settings = settings
         self._clock = clock
         self._keys = Keys(settings.prefix)
@@ -73,18 +72,15 @@ class ListStore:
             Unavailable: Redis does not answer; harmless to repeat.
         """
         keep_seconds = self._settings.slate_ttl_seconds + _REMOVED_MARGIN_SECONDS
-        now = self._clock.now()
+        now, removed = self._clock.now(), self._keys.removed
         n_dropped = 0
         for ids in self._chunks(item_ids):
-            pipeline = self._redis.pipeline(transaction=False)
-            for item in ids:
-                pipeline.unlink(self._keys.similar(item))
-            pipeline.zadd(self._keys.removed, dict.fromkeys(ids, now), gt=True)
-            pipeline.zremrangebyscore(self._keys.removed, "-inf", now - keep_seconds)
-            pipeline.zremrangebyrank(self._keys.removed, 0, -self._settings.max_removed - 1)
-            pipeline.expire(self._keys.removed, keep_seconds)
-            with answering(self._settings.url):
-                n_dropped += (await pipeline.execute())[-2]
+            commands: list[Command] = [("UNLINK", self._keys.similar(item)) for item in ids]
+            commands.append(("ZADD", removed, "GT", *(word for item in ids for word in (now, item))))
+            commands.append(("ZREMRANGEBYSCORE", removed, "-inf", now - keep_seconds))
+            commands.append(("ZREMRANGEBYRANK", removed, 0, -self._settings.max_removed - 1))
+            commands.append(("EXPIRE", removed, keep_seconds))
+            n_dropped += (await write_over(self._connection, removed, commands, writes="removed"))[-2]
         return n_dropped
 
     async def restore_items(self, item_ids: Sequence[str]) -> None:
@@ -94,8 +90,8 @@ class ListStore:
             Unavailable: Redis does not answer; harmless to repeat.
         """
         for ids in self._chunks(item_ids):
-            with answering(self._settings.url):
-                await self._redis.zrem(self._keys.removed, *ids)
+            commands = [("ZREM", self._keys.removed, *ids)]
+            await write_over(self._connection, self._keys.removed, commands, writes="removed")
 
     async def _write(self, lists: Sequence[tuple[str, RankedItems]], as_of: AsOf, model: str) -> int:
         cut, now = self._settings.list_items, self._clock.now()
@@ -103,10 +99,8 @@ class ListStore:
             (key, encode_list(row.items[:cut], row.scores[:cut], as_of=as_of, model=model, created_ts=now))
             for key, row in lists
         ]
-        calls = unless_older(entries, self._settings)
-        with answering(self._settings.url):
-            return sum(await run(self._redis, calls, per_pipeline=self._settings.pipeline_keys))
+        return sum(await run(self._connection, unless_older(entries, self._settings), writes="lists"))
 
     def _chunks(self, item_ids: Sequence[str]) -> Iterable[Sequence[str]]:
-        step = self._settings.pipeline_keys
+        step = self._connection.portion.keys
         return (item_ids[start : start + step] for start in range(0, len(item_ids), step))

@@ -22,21 +22,26 @@ import uuid
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError
 
 from stream_rec import logs
 from stream_rec.settings import StoreSettings
 from stream_rec.settings.masking import address
-from stream_rec.store.connection import answering
+from stream_rec.store.connection import Connection
 from stream_rec.store.keys import Keys
+from stream_rec.store.refusals import code_of
 from stream_rec.store.scripts import Call, Script, run
 
+_BEGIN = Script.named("begin")
 _MARKER = Script.named("marker")
 _REWRITE = Script.named("rewrite")
+
+FIRST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 3600.0
+CALM_SECONDS = 2 * LONGEST_PAUSE_SECONDS
+"""After so long without a loss the next one is made up for at once."""
 
 
 class Upto(NamedTuple):
@@ -47,7 +52,7 @@ class Upto(NamedTuple):
 
 
 class Rewrite(NamedTuple):
-    """A rewrite under way: the marker that stands for it, and the server it began on."""
+    """A rewrite under way: the marker that stands for it, and the server that holds it."""
 
     partition: int
     marker: str
@@ -67,19 +72,46 @@ class _Owned:
     log: str
     offset: int
     rewrite: Rewrite | None = None
+    is_suspect: bool = False
+    """A server was restarted or replaced, and the marker cannot tell what it lost."""
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a marker moves: `complete` must not set an offset that a write in flight has passed."""
 
 
-class Markers:
-    """The markers of the partitions that this worker owns. For one event loop."""
+@dataclass(slots=True)
+class _Pace:
+    """When a partition may be written again once more.
 
-    def __init__(self, redis: Redis, settings: StoreSettings) -> None:
-        self._redis = redis
+    A Redis that evicts whatever it likes, or that somebody keeps flushing, would have it done without end.
+    """
+
+    n: int = 0
+    ended: float = 0.0
+    next_at: float = 0.0
+
+    def end(self, now: float) -> None:
+        """A rewrite has ended, well or not."""
+        self.n = self.n + 1 if self.n and now - self.ended < CALM_SECONDS else 1
+        self.ended = now
+        pause = min(FIRST_PAUSE_SECONDS * 2.0 ** (self.n - 2), LONGEST_PAUSE_SECONDS) if self.n > 1 else 0.0
+        self.next_at = now + pause
+
+
+class Markers:
+    """The markers of the partitions that this worker owns. For one event loop.
+
+    Losses of one partition that come again and again, though no server was restarted, are reported ever more rarely:
+    at once the first two times, then after 30 s, a minute, and so on up to an hour.
+    """
+
+    def __init__(self, connection: Connection, settings: StoreSettings) -> None:
+        self._connection = connection
         self._settings = settings
         self._keys = Keys(settings.prefix)
         self._owned: dict[int, _Owned] = {}
-        self._run_id = ""
+        self._paces: dict[int, _Pace] = {}
+        self._run_ids: frozenset[str] = frozenset()
+        self._said_why = False
 
     def own(self, partition: int, log: str, offset: int) -> None:
         """Watch a partition whose slates up to `offset` (-1 = none) should be in Redis."""
@@ -113,20 +145,23 @@ class Markers:
     async def detect(self) -> frozenset[int]:
         """Owned partitions whose slates Redis has lost, whole or in part, and that are not being rewritten.
 
-        A rewrite under way whose marker is gone, or that began on another server, is reported again.
+        A rewrite under way whose marker is gone, or that began on another server, is reported again. In a cluster a
+        marker speaks for one node only, so every partition is reported when any node was restarted or replaced.
 
         Raises:
             Unavailable: Redis does not answer.
         """
         asked = [(partition, owned, owned.offset) for partition, owned in self._owned.items()]
-        with answering(self._settings.url):
-            run_id = await self._read_run_id()
-            held = await self._read([partition for partition, _, _ in asked])
-        self._note_run_id(run_id)
+        held = await self._read([partition for partition, _, _ in asked])
+        self._note_run_ids(await self._connection.run_ids())
+        now = self._connection.clock.monotonic()
         return frozenset(
             partition
             for (partition, owned, offset), marker in zip(asked, held, strict=True)
-            if self._owned.get(partition) is owned and _is_lost(owned, offset, marker, run_id)
+            if self._owned.get(partition) is owned
+            and (
+                owned.is_suspect or (_is_lost(owned, offset, marker) and now >= self._pace(partition).next_at)
+            )
         )
 
     async def begin(self, partition: int) -> Rewrite:
@@ -138,10 +173,10 @@ class Markers:
         """
         owned = self._owned[partition]
         marker = msgspec.json.encode({"log": owned.log, "rewrite": uuid.uuid4().hex}).decode()
-        with answering(self._settings.url):
-            rewrite = Rewrite(partition, marker, await self._read_run_id())
-            await self._redis.set(self._keys.marker(partition), marker)
-        owned.rewrite = rewrite
+        call = Call(_BEGIN, (self._keys.marker(partition),), (marker,))
+        (run_id,) = await run(self._connection, [call], writes="marker")
+        rewrite = Rewrite(partition, marker, run_id.decode())
+        owned.rewrite, owned.is_suspect = rewrite, False
         return rewrite
 
     async def complete(self, rewrite: Rewrite) -> bool:
@@ -162,52 +197,75 @@ class Markers:
             call = Call(
                 _REWRITE, (self._keys.marker(rewrite.partition),), (rewrite.marker, rewrite.run_id, marker)
             )
-            with answering(self._settings.url):
-                (is_set,) = await run(self._redis, [call], per_pipeline=1)
+            (is_set,) = await run(self._connection, [call], writes="marker")
             owned.rewrite = None
-        return bool(is_set)
+        pace = self._pace(rewrite.partition)
+        pace.end(self._connection.clock.monotonic())
+        if pace.n > 1:
+            await self._say_why()
+        return bool(is_set) and not owned.is_suspect
 
     async def _read(self, partitions: Sequence[int]) -> list[_Marker | None]:
         markers: list[_Marker | None] = []
-        step = self._settings.pipeline_keys
+        step = self._connection.portion.keys
         for start in range(0, len(partitions), step):
-            pipeline = self._redis.pipeline(transaction=False)
-            for partition in partitions[start : start + step]:
-                pipeline.get(self._keys.marker(partition))
-            markers += [_decode(raw) for raw in await pipeline.execute()]
+            some = [("GET", self._keys.marker(partition)) for partition in partitions[start : start + step]]
+            markers += [_decode(answer) for answer in await self._connection.pipeline(some)]
         return markers
 
-    async def _read_run_id(self) -> str:
-        """Changes with every start of the server; "" = our user may not ask."""
-        try:
-            return str((await self._redis.info("server"))["run_id"])
-        except NoPermissionError:
-            return ""
+    def _note_run_ids(self, run_ids: frozenset[str]) -> None:
+        """Servers that we knew are gone: whatever was lost now was not evicted."""
+        gone = self._run_ids - run_ids if run_ids else frozenset()
+        self._run_ids = run_ids or self._run_ids
+        if not gone:
+            return
+        logs.get("recommend").warning(
+            "redis was restarted or replaced",
+            redis=address(self._settings.url),
+            run_id=", ".join(sorted(run_ids)),
+        )
+        self._paces.clear()
+        for owned in self._owned.values():
+            owned.is_suspect = self._connection.is_cluster or owned.rewrite is not None
 
-    def _note_run_id(self, run_id: str) -> None:
-        if self._run_id and run_id != self._run_id:
-            logs.get("recommend").warning(
-                "redis was restarted or replaced", redis=address(self._settings.url), run_id=run_id
-            )
-        self._run_id = run_id
+    def _pace(self, partition: int) -> _Pace:
+        return self._paces.setdefault(partition, _Pace())
+
+    async def _say_why(self) -> None:
+        """Once: what makes losses come again."""
+        if self._said_why:
+            return
+        self._said_why = True
+        policies = {str(info.get("maxmemory_policy")) for info in await self._connection.infos("memory")}
+        evicts = [policy for policy in policies if policy.startswith("allkeys")]
+        why = f"it evicts any key (maxmemory-policy {evicts[0]})" if evicts else "is it flushed?"
+        logs.get("recommend").warning(
+            "redis loses slates again and again: they are written again ever more rarely",
+            why=why,
+            redis=address(self._settings.url),
+            fix="maxmemory-policy volatile-ttl or noeviction, and memory for all slates (docs/redis.md)",
+        )
 
 
-def _decode(raw: bytes | None) -> _Marker | None:
+def _decode(answer: Any) -> _Marker | None:
     """None: there is no marker, or none that we wrote."""
-    if raw is None:
+    if answer is None:
+        return None
+    if isinstance(answer, Exception):
+        if code_of(answer) != "WRONGTYPE":
+            raise answer
         return None
     try:
-        return msgspec.json.decode(raw, type=_Marker)
-    except msgspec.DecodeError:
+        return msgspec.json.decode(answer, type=_Marker)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 
-def _is_lost(owned: _Owned, offset: int, held: _Marker | None, run_id: str) -> bool:
+def _is_lost(owned: _Owned, offset: int, held: _Marker | None) -> bool:
     """`offset` is what was known before Redis was asked; the rewrite is judged by what is known after."""
     if held is None or held.log != owned.log:
         return True
     if held.offset is not None:
         return held.offset < offset
     rewrite = owned.rewrite
-    ours = rewrite is not None and held == msgspec.json.decode(rewrite.marker, type=_Marker)
-    return not ours or rewrite is None or rewrite.run_id != run_id
+    return rewrite is None or held != msgspec.json.decode(rewrite.marker, type=_Marker)

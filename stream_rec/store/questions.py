@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
-
+from stream_rec.clock import SystemClock
 from stream_rec.schemas.records import Slate
+from stream_rec.store.decoding import Decoding
 from stream_rec.store.encoding import ItemList
 from stream_rec.store.keys import Keys, TopName
 from stream_rec.store.last_values import LastValues
-
-_decode_slate = msgspec.json.Decoder(Slate).decode
-_decode_list = msgspec.json.Decoder(ItemList).decode
-_decode_values = msgspec.json.Decoder(LastValues).decode
 
 T = TypeVar("T")
 
@@ -39,7 +35,7 @@ Question = Generator[RoundTrip | Pause, list[Any], T]
 
 
 class Questions:
-    """Everything that can be asked about one tenant's keys.
+    """Everything that can be asked about one tenant's keys. What cannot be read counts as absent (see `decoding`).
 
     Args:
         prefix: `store.prefix`.
@@ -47,6 +43,7 @@ class Questions:
 
     def __init__(self, prefix: str) -> None:
         self._keys = Keys(prefix)
+        self._decoding = Decoding(SystemClock())
 
     def slate(self, user_id: str, scenario: str) -> Question[Slate | None]:
         """The user's slate; None = there is none, or it expired.
@@ -55,32 +52,29 @@ class Questions:
             ConfigError: the scenario's name is impossible.
         """
         (raw,) = yield RoundTrip((("GET", self._keys.slate(scenario, user_id)),))
-        return None if raw is None else _decode_slate(raw)
+        return self._decoding.slate(raw, user_id)
 
     def top(self, name: TopName) -> Question[ItemList | None]:
         """`popular`, `trending` or `new`; None = there is none."""
         (raw,) = yield RoundTrip((("GET", self._keys.top(name)),))
-        return None if raw is None else _decode_list(raw)
+        return self._decoding.item_list(raw)
 
     def similar(self, item_ids: Sequence[str]) -> Question[list[ItemList | None]]:
         """Neighbours of each item; None = there are none."""
         found = yield RoundTrip(tuple([("GET", self._keys.similar(item)) for item in item_ids]))
-        return [None if raw is None else _decode_list(raw) for raw in found]
+        return [self._decoding.item_list(raw) for raw in found]
 
     def removed(self, item_ids: Sequence[str]) -> Question[set[str]]:
         """Those of the ids that were taken out of the catalogue."""
         if not item_ids:
             return set()
-        (when,) = yield RoundTrip((("ZMSCORE", self._keys.removed, *item_ids),))
-        return {item for item, removed_at in zip(item_ids, when, strict=True) if removed_at is not None}
+        (scores,) = yield RoundTrip((("ZMSCORE", self._keys.removed, *item_ids),))
+        return self._decoding.removed(scores, item_ids)
 
     def last_values(self) -> Question[dict[str, LastValues]]:
         """What each live worker last reported, by worker."""
         (names,) = yield RoundTrip((("ZRANGE", self._keys.workers, "0", "-1"),))
-        workers = [name.decode() for name in names]
-        values = yield RoundTrip(tuple([("GET", self._keys.metrics(worker)) for worker in workers]))
-        return {
-            worker: _decode_values(raw)
-            for worker, raw in zip(workers, values, strict=True)
-            if raw is not None
-        }
+        workers = self._decoding.workers(names)
+        found = yield RoundTrip(tuple([("GET", self._keys.metrics(worker)) for worker in workers]))
+        values = {worker: self._decoding.last_values(raw) for worker, raw in zip(workers, found, strict=True)}
+        return {worker: value for worker, value in values.items() if value is not None}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from stream_rec.schemas.records import Slate
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import answering, connect, connect_sync
+from stream_rec.store.connection import TRIES_OF_READERS, connect, connect_sync
 from stream_rec.store.encoding import ItemList
 from stream_rec.store.keys import TopName
 from stream_rec.store.last_values import LastValues
@@ -28,8 +28,7 @@ class Reader:
     """
 
     def __init__(self, settings: StoreSettings) -> None:
-        self._redis = connect_sync(settings)
-        self._url = settings.url
+        self._connection = connect_sync(settings)
         self._questions = Questions(settings.prefix)
 
     def answer(self, question: Question[T]) -> T:
@@ -64,17 +63,13 @@ class Reader:
 
     def close(self) -> None:
         """Close the connections."""
-        self._redis.close()
+        self._connection.close()
 
     def _do(self, step: RoundTrip | Pause) -> list[Any]:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return []
-        pipeline = self._redis.pipeline(transaction=False)
-        for command in step.commands:
-            pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
-        with answering(self._url):
-            return pipeline.execute()
+        return self._connection.pipeline(step.commands)
 
 
 class AsyncReader:
@@ -85,8 +80,7 @@ class AsyncReader:
     """
 
     def __init__(self, settings: StoreSettings) -> None:
-        self._redis = connect(settings, retries=1)
-        self._url = settings.url
+        self._connection = connect(settings, tries=TRIES_OF_READERS)
 
     async def answer(self, question: Question[T]) -> T:
         """Do what the question says, step by step."""
@@ -100,14 +94,10 @@ class AsyncReader:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._connection.aclose()
 
     async def _do(self, step: RoundTrip | Pause) -> list[Any]:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return []
-        pipeline = self._redis.pipeline(transaction=False)
-        for command in step.commands:
-            pipeline.execute_command(*command)
-        with answering(self._url):
-            return await pipeline.execute()
+        return await self._connection.pipeline(step.commands)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import ClusterCrossSlotError, NoScriptError, ResponseError
 
-from stream_rec.errors import Unavailable
+from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.store.connection import Command, Connection, Word
+from stream_rec.store.refusals import TooSlow
 
 _LOAD_TRIES = 4
 
@@ -31,53 +33,78 @@ class Script:
 
 
 class Call(NamedTuple):
-    """One run of a script, which answers for each key (in an array if it takes several). Harmless to repeat."""
+    """A script for some keys, which answers for each (in an array if it takes several). Harmless to repeat.
+
+    Attributes:
+        script: what is run.
+        keys: may be dealt to several runs.
+        shared: the first arguments of every run.
+        each: one argument for each key, behind those; () = there are none, and one key.
+    """
 
     script: Script
     keys: tuple[str, ...]
-    arguments: tuple[bytes | str | int, ...]
+    shared: tuple[Word, ...]
+    each: tuple[Word, ...] = ()
 
 
-async def run(redis: Redis, calls: Sequence[Call], *, per_pipeline: int) -> list[int]:
-    """Run the calls in order, at most `per_pipeline` keys in flight; the answers of all keys in the same order.
+async def run(connection: Connection, calls: Sequence[Call], *, writes: str) -> list[Any]:
+    """Run the calls in order, in pipelines and in runs as large as the connection takes; the answers of all keys.
 
-    Not a transaction: if it raises, the first calls may have run. A call that met NOSCRIPT (Redis was
-    restarted) runs again after the others of its pipeline.
+    Not a transaction: if it raises, the first calls may have run. In a cluster only the order of the answers is kept.
+
+    Args:
+        connection: where to.
+        calls: what.
+        writes: what they write, for `Connection.writes`.
 
     Raises:
-        redis.RedisError: the first of a pipeline.
-        Unavailable: scripts are gone each time they have been loaded.
+        Unavailable: Redis does not answer, refuses for a time, or forgets scripts as soon as they are loaded.
+        ConfigError: the operator must act.
+        redis.ResponseError: a bug of the script.
     """
-    answers: list[int] = []
-    for some in _portions(calls, per_pipeline):
-        answers += await _run_pipeline(redis, some)
+    answers: list[Any] = []
+    waiting = deque(calls)
+    at_once = connection.portion.keys
+    while waiting:
+        some = _take(waiting, at_once, connection.keys_per_script)
+        try:
+            answers += await _run_pipeline(connection, some, writes)
+        except TooSlow:
+            connection.portion.too_slow(at_once)
+            raise
+        except ClusterCrossSlotError:
+            if connection.keys_per_script == 1:
+                raise
+            connection.one_key_per_script()
+            waiting.extendleft(reversed(some))
+    connection.portion.went_through()
     return answers
 
 
-def _portions(calls: Sequence[Call], n_keys: int) -> Iterator[list[Call]]:
-    """In order, with at most n_keys keys in each, or a single call."""
-    portion: list[Call] = []
-    held = 0
-    for call in calls:
-        if portion and held + len(call.keys) > n_keys:
-            yield portion
-            portion, held = [], 0
-        portion.append(call)
-        held += len(call.keys)
-    if portion:
-        yield portion
+def _take(waiting: deque[Call], n_keys: int, per_run: int) -> list[Call]:
+    """The first calls, cut to at most so many keys in all and in each."""
+    taken: list[Call] = []
+    while waiting and n_keys:
+        call = waiting.popleft()
+        n = min(n_keys, per_run, len(call.keys))
+        if n < len(call.keys):
+            waiting.appendleft(call._replace(keys=call.keys[n:], each=call.each[n:]))
+            call = call._replace(keys=call.keys[:n], each=call.each[:n])
+        taken.append(call)
+        n_keys -= n
+    return taken
 
 
-async def _run_pipeline(redis: Redis, calls: Sequence[Call]) -> list[int]:
-    answers: list[list[int]] = [[]] * len(calls)
-    open_calls = list(range(len(calls)))
+async def _run_pipeline(connection: Connection, calls: Sequence[Call], writes: str) -> list[Any]:
+    """One pipeline, and again for calls that met NOSCRIPT: Redis was restarted, or a slot came to a new node."""
+    answers: list[list[Any]] = [[]] * len(calls)
+    unanswered = list(range(len(calls)))
+    word = "EVALSHA"
     for _ in range(_LOAD_TRIES):
-        pipeline = redis.pipeline(transaction=False)
-        for i in open_calls:
-            script, keys, arguments = calls[i]
-            pipeline.evalsha(script.digest, len(keys), *keys, *arguments)
+        commands = [_command(word, calls[i]) for i in unanswered]
         forgotten: list[int] = []
-        for i, reply in zip(open_calls, await pipeline.execute(raise_on_error=False), strict=True):
+        for i, reply in zip(unanswered, await connection.pipeline(commands, writes=writes), strict=True):
             if isinstance(reply, NoScriptError):
                 forgotten.append(i)
             elif isinstance(reply, Exception):
@@ -86,7 +113,24 @@ async def _run_pipeline(redis: Redis, calls: Sequence[Call]) -> list[int]:
                 answers[i] = reply if isinstance(reply, list) else [reply]
         if not forgotten:
             return [answer for of_call in answers for answer in of_call]
-        for script in {calls[i].script for i in forgotten}:
-            await redis.script_load(script.source)
-        open_calls = forgotten
+        if not await _load(connection, {calls[i].script for i in forgotten}):
+            word = "EVAL"
+        unanswered = forgotten
     raise Unavailable("redis", "it forgets scripts as soon as they are loaded")
+
+
+def _command(word: str, call: Call) -> Command:
+    script = call.script.digest if word == "EVALSHA" else call.script.source
+    return (word, script, len(call.keys), *call.keys, *call.shared, *call.each)
+
+
+async def _load(connection: Connection, scripts: set[Script]) -> bool:
+    """Load scripts on all servers; False = a proxy does not let us, and their text must be sent each time."""
+    try:
+        for script in scripts:
+            await connection.load_script(script.source)
+    except (ConfigError, ResponseError) as error:
+        if isinstance(error, ResponseError) or "unknown command" in str(error.__cause__).lower():
+            return False
+        raise
+    return True

@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 
-import msgspec
-from redis.asyncio import Redis
-
 from stream_rec.schemas.records import Slate
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import answering
+from stream_rec.store.connection import Connection
+from stream_rec.store.decoding import Decoding
 from stream_rec.store.encoding import EncodedSlate
 from stream_rec.store.keys import Keys
 from stream_rec.store.markers import Markers, Upto
 from stream_rec.store.scripts import Call, Script, run
 
 _SLATE = Script.named("slate")
-
-_decode = msgspec.json.Decoder(Slate).decode
 
 
 class Written(NamedTuple):
@@ -38,26 +34,22 @@ class Written(NamedTuple):
 
 
 def unless_older(entries: Sequence[tuple[str, bytes]], settings: StoreSettings) -> list[Call]:
-    """Write slates or lists (key, JSON); each call answers 1 = written, 0 = a newer one stays, for every key."""
-    step = min(settings.keys_per_script, settings.pipeline_keys)
-    return [
-        Call(
-            _SLATE,
-            tuple([key for key, _ in some]),
-            (settings.slate_ttl_seconds, *[json for _, json in some]),
-        )
-        for some in (entries[start : start + step] for start in range(0, len(entries), step))
-    ]
+    """Write slates or lists (key, JSON); the answers are 1 = written, 0 = a newer one stays, for every key."""
+    if not entries:
+        return []
+    keys, jsons = zip(*entries, strict=True)
+    return [Call(_SLATE, keys, (settings.slate_ttl_seconds,), jsons)]
 
 
 class SlateStore:
     """Writes and reads `rec:<scenario>:<user_id>`. For one event loop; partitions may be written at once."""
 
-    def __init__(self, redis: Redis, settings: StoreSettings, markers: Markers) -> None:
-        self._redis = redis
+    def __init__(self, connection: Connection, settings: StoreSettings, markers: Markers) -> None:
+        self._connection = connection
         self._settings = settings
         self._markers = markers
         self._keys = Keys(settings.prefix)
+        self._decoding = Decoding(connection.clock)
 
     async def write(self, slates: Sequence[EncodedSlate], upto: Upto | None = None) -> Written:
         """Write slates, then move the partition's marker on. Returns when Redis has answered all of it.
@@ -78,17 +70,22 @@ class SlateStore:
         )
         async with self._markers.writing(upto.partition) if upto else nullcontext():
             behind = self._markers.advance(upto) if upto else []
-            with answering(self._settings.url):
-                answers = await run(self._redis, calls + behind, per_pipeline=self._settings.pipeline_keys)
+            answers = await self._run_in_order(calls, behind)
             lost = bool(upto and behind and self._markers.confirm(upto, held=answers.pop() == 1))
         return Written(sum(answers), len(answers) - sum(answers), lost)
 
     async def read(self, user_id: str, scenario: str = "default") -> Slate | None:
-        """The user's slate; None = there is none, or it expired.
+        """The user's slate; None = there is none, it expired, or what is there is none.
 
         Raises:
             Unavailable: Redis does not answer.
         """
-        with answering(self._settings.url):
-            raw = await self._redis.get(self._keys.slate(scenario, user_id))
-        return None if raw is None else _decode(raw)
+        (raw,) = await self._connection.pipeline([("GET", self._keys.slate(scenario, user_id))])
+        return self._decoding.slate(raw, user_id)
+
+    async def _run_in_order(self, calls: Sequence[Call], behind: Sequence[Call]) -> list[int]:
+        if not self._connection.is_cluster:
+            return await run(self._connection, [*calls, *behind], writes="slates")
+        # The nodes of a cluster work side by side: a marker in the same pipeline might overtake slates.
+        written = await run(self._connection, calls, writes="slates")
+        return written + await run(self._connection, behind, writes="slates")

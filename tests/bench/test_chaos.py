@@ -119,10 +119,9 @@ def write(redis_url: str, watch: SlateWatch, offset: int, log: str = "L") -> Non
     """A slate of events/3, and wait until the reader has seen it."""
     any_other = watch.mark([3], 0.0)
     watch.sent(3, 0, 1.0)
-    with connect_sync(StoreSettings(url=redis_url)) as client:
-        client.set(
-            "rec:default:u", f'{{"as_of":{{"log":"{log}","partition":3,"offset":{offset},"broker_ts":1}}}}'
-        )
+    json = f'{{"as_of":{{"log":"{log}","partition":3,"offset":{offset},"broker_ts":1}}}}'
+    with connect_sync(StoreSettings(url=redis_url)) as connection:
+        connection.execute("SET", "rec:default:u", json)
     wait_until(lambda: not any_other.late, what="the reader to see it")
 
 

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from redis.asyncio import Redis
+import pytest
 
+from stream_rec import doctor
 from stream_rec.clock import ManualClock
+from stream_rec.doctor import Finding
 from stream_rec.schemas.records import AsOf
-from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import connect
+from stream_rec.settings import Settings, StoreSettings
+from stream_rec.store.connection import Connection, connect
 from stream_rec.store.encoding import EncodedSlate, encode_slates
 from stream_rec.store.lists import ListStore
 from stream_rec.store.markers import Markers
@@ -26,7 +28,7 @@ LOG = "fQx3+Pb1/9m-Zw=="
 class Stores:
     """One worker's stores over one connection pool."""
 
-    redis: Redis
+    redis: Connection
     settings: StoreSettings
     slates: SlateStore
     markers: Markers
@@ -49,7 +51,8 @@ def with_stores(settings: StoreSettings, story: Callable[[Stores], Awaitable[T]]
 
 def worker(settings: StoreSettings) -> Stores:
     """The stores of one more worker; close `redis`."""
-    redis, clock = connect(settings), ManualClock()
+    clock = ManualClock()
+    redis = connect(settings, clock)
     markers = Markers(redis, settings)
     return Stores(
         redis,
@@ -89,3 +92,10 @@ def slates(
 def slate(user: str, at: AsOf, items: Sequence[str] = ("a", "b")) -> EncodedSlate:
     """One slate."""
     return slates([user], at, items)[0]
+
+
+def findings(store: StoreSettings) -> list[Finding]:
+    """What the doctor says of this Redis."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor, "AREAS", {"redis": doctor.AREAS["redis"]})
+        return [finding for _, finding in doctor.examine(Settings(store=store))]

@@ -27,7 +27,21 @@ async def write(my: Stores) -> int:
     return (await my.slates.write([slate("ann", as_of(1))])).n_written
 
 
-@pytest.mark.parametrize("url", ["", "localhost:6379", "http://localhost", "redis://localhost:port/0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:6379",
+        "http://localhost",
+        "redis://localhost:port/0",
+        "redis://localhost/zero",
+        "redis://a,b/0",
+        "redis+sentinel://a,b",
+        "redis+cluster://a,",
+        "redis+cluster://a/1",
+        "redis+other://a",
+    ],
+)
 def test_a_url_that_is_none_is_said_at_once(url: str) -> None:
     for open_it in (connect, connect_sync):
         with pytest.raises(ConfigError, match=r"store\.url"):
@@ -101,6 +115,10 @@ def test_a_silent_server_is_unavailable_after_the_timeout(redis_url: str, admin:
 
 
 def test_a_bug_of_ours_passes_as_it_is(redis_url: str, admin: redis.Redis) -> None:
-    admin.hset("removed", "not", "a sorted set")
-    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
-        Reader(StoreSettings(url=redis_url)).removed(["a"])
+    admin.hset("key", "not", "text")
+
+    async def story(my: Stores) -> None:
+        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+            await my.redis.execute("GET", "key")
+
+    with_stores(StoreSettings(url=redis_url), story)

@@ -74,10 +74,12 @@ def test_the_first_write_after_redis_came_back_empty_says_so(redis_server: Redis
     async def story(my: Stores) -> None:
         await first_slates(my)
         restart_empty(redis_server)
-        await my.redis.connection_pool.disconnect()
+        await my.redis.drop()
         written = await my.slates.write([slate("bob", as_of(11))], Upto(0, 11))
         assert (written.n_written, written.lost) == (1, True)
-        assert await my.redis.get("marker:0") is None, "until the rewrite, a successor must see the loss too"
+        assert await my.redis.execute("GET", "marker:0") is None, (
+            "until the rewrite, a successor must see the loss too"
+        )
         assert await my.markers.detect() == {0}
 
     with_stores(StoreSettings(url=redis_server.url), story)
@@ -87,7 +89,7 @@ def test_an_idle_partition_is_found_lost_without_a_write(redis_server: RedisServ
     async def story(my: Stores) -> None:
         await first_slates(my)
         restart_empty(redis_server)
-        await my.redis.connection_pool.disconnect()
+        await my.redis.drop()
         assert await my.markers.detect() == {0}
 
     with_stores(StoreSettings(url=redis_server.url), story)
@@ -97,7 +99,7 @@ def test_a_restart_that_kept_the_data_is_no_loss(redis_server: RedisServer) -> N
     async def story(my: Stores) -> None:
         await first_slates(my)
         restart_with_data(redis_server)
-        await my.redis.connection_pool.disconnect()
+        await my.redis.drop()
         assert await my.markers.detect() == frozenset()
         assert not (await my.slates.write([slate("ann", as_of(11))], Upto(0, 11))).lost
 
@@ -195,7 +197,7 @@ def test_slates_come_back_after_redis_came_back_empty(redis_server: RedisServer)
         assert await my.markers.complete(await my.markers.begin(0))
         await my.slates.write(slates(users, as_of(10)), Upto(0, 10))
         restart_empty(redis_server)
-        await my.redis.connection_pool.disconnect()
+        await my.redis.drop()
         assert await my.markers.detect() == {0}
 
         began = my.clock.now()
@@ -232,7 +234,7 @@ def test_a_restart_in_the_middle_of_a_rewrite_makes_it_begin_anew(redis_server: 
         rewrite = await my.markers.begin(0)
         assert await my.markers.detect() == frozenset(), "it is being rewritten"
         restart(redis_server)
-        await my.redis.connection_pool.disconnect()
+        await my.redis.drop()
         assert await my.markers.detect() == {0}
         assert not await my.markers.complete(rewrite)
         assert await my.markers.detect() == {0}

@@ -129,7 +129,7 @@ def test_any_sequence_of_writes_ends_as_the_rule_says(
             held[user] = at
 
     async def story(my: Stores) -> None:
-        await my.redis.flushdb()
+        await my.redis.execute("FLUSHDB")
         written = await my.slates.write([slate(user, at) for user, at in writes])
         assert written == Written(len(writes) - n_stale, n_stale, False)
         for user, at in held.items():
@@ -163,7 +163,7 @@ def test_whatever_the_interleaving_the_newest_slate_stays(
     turns = data.draw(st.permutations([i for i, stream in enumerate(streams) for _ in stream]))
 
     async def story(my: Stores) -> None:
-        await my.redis.flushdb()
+        await my.redis.execute("FLUSHDB")
         left = [iter(stream) for stream in streams]
         best = -1
         for turn in turns:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from stream_rec.clock import Clock
 from stream_rec.errors import Unavailable
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import answering, connect_sync
+from stream_rec.store.connection import connect_sync
 from stream_rec.store.keys import Keys
 
 _POLL_SECONDS = 0.1
@@ -120,14 +120,12 @@ class SlateWatch(threading.Thread):
     def run(self) -> None:
         """The thread."""
         try:
-            with connect_sync(self._store) as client:
+            with connect_sync(self._store) as connection:
                 while not self._over.wait(_POLL_SECONDS):
                     try:
-                        with answering(self._store.url):
-                            pipeline = client.pipeline(transaction=False)
-                            for key in self._keys:
-                                pipeline.getrange(key, 0, _HEAD_BYTES - 1)
-                            heads = pipeline.execute()
+                        heads = connection.pipeline(
+                            [("GETRANGE", key, 0, _HEAD_BYTES - 1) for key in self._keys]
+                        )
                     except Unavailable:
                         continue
                     self._look(heads)

@@ -1,0 +1,39 @@
+"""Writing to a key of ours where somebody has put a value of another type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from stream_rec import logs
+from stream_rec.store.connection import Command, Connection
+from stream_rec.store.refusals import code_of
+
+
+async def write_over(
+    connection: Connection, key: str, commands: Sequence[Command], *, writes: str
+) -> list[Any]:
+    """Run a pipeline of commands that are harmless to repeat; a key of another type is removed first.
+
+    Args:
+        connection: where to.
+        key: the one that may be of another type.
+        commands: what to run.
+        writes: as `Connection.pipeline`.
+
+    Raises:
+        Unavailable: Redis does not answer.
+        ConfigError: the operator must act.
+        redis.ResponseError: a bug.
+    """
+    answers = await connection.pipeline(commands, writes=writes)
+    if any(code_of(one) == "WRONGTYPE" for one in answers if isinstance(one, Exception)):
+        logs.get("recommend").warning("not ours, and of another type: overwritten", key=key)
+        answers = await connection.pipeline([("UNLINK", key), *commands], writes=writes)
+        answers = answers[1:]
+    for one in answers:
+        if isinstance(one, ResponseError):
+            raise one
+    return answers

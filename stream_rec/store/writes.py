@@ -1,0 +1,47 @@
+"""For how long writing to Redis has been in vain: what readiness asks."""
+
+from __future__ import annotations
+
+from stream_rec.clock import Clock
+
+
+class Writes:
+    """Notes how writes end, by what was written. Read from any thread.
+
+    A worker reports to Redis every second, so that even without traffic something is tried; slates are judged by
+    themselves, because in a cluster they may be refused where the report is not.
+
+    Args:
+        clock: measures.
+        patience_seconds: what failed and was not tried again for so long is not wanted any more: its partition went to
+            another worker.
+    """
+
+    def __init__(self, clock: Clock, patience_seconds: float) -> None:
+        self._clock = clock
+        self._patience_seconds = patience_seconds
+        self._failing: dict[str, tuple[float, float]] = {}
+        self._began = self._last = clock.monotonic()
+
+    def succeeded(self, what: str) -> None:
+        """Redis took it."""
+        self._failing.pop(what, None)
+        self._last = self._clock.monotonic()
+
+    def failed(self, what: str) -> None:
+        """Redis did not."""
+        now = self._clock.monotonic()
+        since, _ = self._failing.get(what, (now, now))
+        self._failing[what] = (since, now)
+
+    def seconds_since_last(self) -> float:
+        """How long ago anything was written; since the start, if nothing was."""
+        return self._clock.monotonic() - self._last
+
+    def seconds_in_vain(self) -> float:
+        """For how long what is still being tried has failed; 0.0 = the last write of each kind went through."""
+        now = self._clock.monotonic()
+        waiting = [
+            since for since, last in self._failing.copy().values() if now - last <= self._patience_seconds
+        ]
+        return now - min(waiting, default=now)
