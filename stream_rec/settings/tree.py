@@ -154,7 +154,11 @@ class BusSettings(_Branch):
 class StoreSettings(_Branch):
     """Redis."""
 
-    url: str = Field("", description="redis:// or rediss:// URL; empty = start the embedded server (secret)")
+    url: str = Field(
+        "",
+        description="redis://, redis+sentinel:// or redis+cluster://, rediss for TLS; empty = start the embedded "
+        "server (secret)",
+    )
     username: str = Field("", description="ACL user; empty = the URL's, or Redis' default user")
     password: str = Field("", description="its password; empty = the URL's, or none (secret)")
     ca_file: str = Field(
@@ -174,10 +178,13 @@ class StoreSettings(_Branch):
         64,
         ge=1,
         le=10_000,
-        description="slates written by one call of a script, at most; 1 for Redis Cluster",
+        description="slates written by one call of a script, at most; always 1 in a cluster",
     )
     timeout_seconds: float = Field(5.0, ge=0.01, le=3600, description="timeout of one reply")
     backoff_max_seconds: float = Field(2.0, ge=0.01, le=60, description="longest backoff while Redis is down")
+    unready_seconds: float = Field(
+        30.0, ge=0.01, le=TEN_YEARS, description="`/ready` fails after writes have failed for so long"
+    )
     rewrite_per_second: int = Field(
         2000, ge=1, le=10_000_000, description="slates rewritten after Redis lost them, at most"
     )

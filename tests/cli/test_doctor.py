@@ -32,7 +32,8 @@ def test_without_addresses_it_tries_the_embedded_servers() -> None:
     found = json.loads(shown.stdout)
     assert {finding["area"] for finding in found} == set(AREAS)
     assert any("embedded broker starts" in finding["what"] for finding in found)
-    assert any("embedded Redis starts" in finding["what"] for finding in found)
+    (redis,) = [finding for finding in found if "embedded Redis" in finding["what"]]
+    assert (redis["status"], redis["fix"]) == ("warn", "set store.url")
 
 
 def test_on_a_healthy_stack_only_the_worker_is_missing(settings: Settings) -> None:

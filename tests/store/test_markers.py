@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from stream_rec.clock import ManualClock
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.settings import StoreSettings
-from stream_rec.store.markers import Upto
+from stream_rec.store.markers import CALM_SECONDS, Upto
 from stream_rec.store.rate import RateLimiter
 from tests.store.building import LOG, Stores, as_of, slate, slates, with_stores, worker
 
@@ -305,3 +306,65 @@ def test_the_limiter_spreads_what_is_reserved() -> None:
     assert [limiter.reserve(5), limiter.reserve(5), limiter.reserve(5)] == pytest.approx([0.0, 0.5, 1.0])
     clock.advance(60.0)
     assert [limiter.reserve(5), limiter.reserve(5)] == pytest.approx([0.0, 0.5]), "idle time is not saved up"
+
+
+# --- losses that come again and again: K8
+
+
+async def repaired(my: Stores, plain: redis.Redis, seconds: int, step: int = 2) -> int:
+    """How often the partition is written again by a worker that looks every `step` s, while its marker never stays."""
+    n = 0
+    for _ in range(0, seconds, step):
+        plain.delete("marker:0")
+        if await my.markers.detect():
+            await my.markers.complete(await my.markers.begin(0))
+            n += 1
+        my.clock.advance(step)
+    return n
+
+
+def test_a_redis_that_evicts_markers_is_not_written_again_without_end(
+    redis_url: str, plain: redis.Redis
+) -> None:
+    plain.config_set("maxmemory-policy", "allkeys-random")
+    try:
+
+        async def story(my: Stores) -> None:
+            my.markers.own(0, LOG, -1)
+            with capture_logs() as said:
+                assert await repaired(my, plain, 96) <= 4
+                my.markers.release(0)
+                my.markers.own(0, LOG, -1)
+                assert await repaired(my, plain, 24 * 3600, step=60) <= 32
+            assert len(said) == 1, "it is said once"
+            assert "allkeys-random" in said[0]["why"]
+            assert "volatile-ttl" in said[0]["fix"]
+
+        with_stores(StoreSettings(url=redis_url), story)
+    finally:
+        plain.config_set("maxmemory-policy", "noeviction")
+
+
+def test_a_restart_is_made_up_for_at_once_whatever_was_before(redis_server: RedisServer) -> None:
+    async def story(my: Stores) -> None:
+        my.markers.own(0, LOG, -1)
+        with redis.Redis.from_url(redis_server.url) as plain:
+            await repaired(my, plain, 600)
+        assert await my.markers.detect() == frozenset()
+        restart_empty(redis_server)
+        await my.redis.drop()
+        assert await my.markers.detect() == {0}
+
+    with_stores(StoreSettings(url=redis_server.url), story)
+
+
+def test_after_a_calm_time_a_loss_is_made_up_for_at_once(store: StoreSettings, plain: redis.Redis) -> None:
+    async def story(my: Stores) -> None:
+        my.markers.own(0, LOG, -1)
+        await repaired(my, plain, 600)
+        my.clock.advance(CALM_SECONDS)
+        await my.markers.complete(await my.markers.begin(0))
+        plain.delete("marker:0")
+        assert await my.markers.detect() == {0}
+
+    with_stores(store, story)
