@@ -7,14 +7,10 @@ how batches become results, who learns what, the Faust app, and what happens fro
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-from redis.asyncio import Redis
 
 from stream_rec.bus.batch_app import BatchApp
 from stream_rec.bus.topics import log_id
@@ -48,8 +44,9 @@ from stream_rec.feedback.measures import Measures
 from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import Settings
+from stream_rec.store.connection import Connection
 from stream_rec.store.connection import connect as connect_redis
-from stream_rec.store.last_values import LastValuesStore
+from stream_rec.store.last_values import LastValuesStore, worker_name
 from stream_rec.store.lists import ListStore
 from stream_rec.store.markers import Markers
 from stream_rec.store.slates import SlateStore
@@ -90,7 +87,7 @@ class Parts:
     engine: EngineThread[Engine]
     order: LearnOrder
     measures: Measures
-    redis: Redis
+    redis: Connection
     emitter: Emitter
     follower: Follower
     topics: TopicWatcher
@@ -121,7 +118,7 @@ class _Core:
 class _Stores:
     """What there is in Redis."""
 
-    redis: Redis
+    redis: Connection
     markers: Markers
     slates: SlateStore
     lists: ListStore
@@ -195,11 +192,6 @@ def build(
     )
 
 
-def worker_name() -> str:
-    """A name that no other worker has."""
-    return f"{socket.gethostname()}-{os.getpid()}"
-
-
 def _core(settings: Settings, counts: Mapping[TopicName, int], start: Start, clock: Clock) -> _Core:
     topic_ids = {name: log_id(settings.bus, name) for name in FOLLOWED}
     table = PartitionTable({name: counts[name] for name in FOLLOWED}, topic_ids)
@@ -212,7 +204,7 @@ def _core(settings: Settings, counts: Mapping[TopicName, int], start: Start, clo
 
 
 def _stores(settings: Settings, clock: Clock) -> _Stores:
-    redis = connect_redis(settings.store)
+    redis = connect_redis(settings.store, clock)
     markers = Markers(redis, settings.store)
     return _Stores(
         redis,

@@ -92,7 +92,7 @@ class Worker:
             parts.shutdown.fail(app.crash_reason or Unavailable("kafka", "the consumer stopped by itself"))
 
     async def _watch_health(self) -> None:
-        await self.parts.health.watch(self.parts.progress)
+        await self.parts.health.watch(self.parts.progress, self.parts.redis.writes)
 
     async def _flush_journal(self) -> None:
         await self.parts.engine.ask(self._flush)

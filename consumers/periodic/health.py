@@ -11,6 +11,7 @@ from stream_rec.clock import Clock
 from stream_rec.consumers.replication.progress import Distance
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
+from stream_rec.store.writes import Writes
 
 PULSE_SECONDS = 1.0
 
@@ -33,8 +34,9 @@ class Health:
 
     Alive: the main loop and the engine's thread have turned lately. A server that is away is no reason to be killed.
     Ready: the worker has been in the group, so it has learned what was served before and the whole catalogue; and no
-    partition, owned or followed, is farther than `within_records` from its end. A distance that is not known, as it is
-    for a moment after every rebalance, keeps a worker from becoming ready, but not from being it.
+    partition, owned or followed, is farther than `within_records` from its end; and writes to Redis have not failed for
+    `store.unready_seconds`. A distance that is not known, as it is for a moment after every rebalance, keeps a worker from
+    becoming ready, but not from being it.
 
     Args:
         within_records: the distance up to which a worker is ready.
@@ -63,16 +65,21 @@ class Health:
         """Why the worker is not ready."""
         return self._not_ready
 
-    async def watch(self, progress: Watched) -> None:
-        """Look after the worker until cancelled."""
+    async def watch(self, progress: Watched, writes: Writes) -> None:
+        """Look after the worker until cancelled.
+
+        Args:
+            progress: how far the worker is.
+            writes: whether Redis accepts writes.
+        """
         while True:
             await self._engine.ask(_nothing)
             self._turned = self._clock.monotonic()
-            self._look(progress)
+            self._look(progress, writes)
             await asyncio.sleep(PULSE_SECONDS)
 
-    def _look(self, progress: Watched) -> None:
-        before, self._not_ready = self._not_ready, self._why_not(progress)
+    def _look(self, progress: Watched, writes: Writes) -> None:
+        before, self._not_ready = self._not_ready, self._why_not(progress) or writes.why_not()
         if before and not self._not_ready:
             self._log.info("ready")
         elif self._not_ready and not before:

@@ -90,7 +90,8 @@ class Connection:
         self._info_hang_ups: int | None = 0
         self._tells_info = True
         self.clock = clock
-        self.writes = Writes(clock, _PATIENCE * (settings.timeout_seconds + settings.backoff_max_seconds))
+        patience = _PATIENCE * (settings.timeout_seconds + settings.backoff_max_seconds)
+        self.writes = Writes(clock, settings.unready_seconds, patience)
         self.portion = Portion(settings.pipeline_keys, clock)
         self.keys_per_script = 1 if self.is_cluster else settings.keys_per_script
 

@@ -16,7 +16,10 @@ from stream_rec.store.last_values import LastValues
 from stream_rec.store.refusals import code_of
 
 T = TypeVar("T")
+R = TypeVar("R", Slate, ItemList)
 
+_LARGEST = 2**53
+"""What slate.lua takes for a position."""
 SAY_EVERY_SECONDS = 60.0
 _slate = msgspec.json.Decoder(Slate).decode
 _item_list = msgspec.json.Decoder(ItemList).decode
@@ -48,7 +51,7 @@ class Decoding:
         if slate is not None and slate.user_id != user_id:
             self._say("slate", "it is another user's")
             return None
-        return slate
+        return self._possible(slate, "slate")
 
     def item_list(self, answer: Any) -> ItemList | None:
         """Of GET.
@@ -56,7 +59,7 @@ class Decoding:
         Raises:
             redis.ResponseError: as `slate`.
         """
-        return self._decode(answer, _item_list, "list")
+        return self._possible(self._decode(answer, _item_list, "list"), "list")
 
     def last_values(self, answer: Any) -> LastValues | None:
         """Of GET.
@@ -98,6 +101,12 @@ class Decoding:
         except _UNREADABLE as error:
             self._say(what, str(error) or type(error).__name__)
             return None
+
+    def _possible(self, record: R | None, what: str) -> R | None:
+        if record is not None and max(record.as_of.offset, record.as_of.broker_ts) > _LARGEST:
+            self._say(what, f"as_of is beyond {_LARGEST}")
+            return None
+        return record
 
     def _value(self, answer: Any, what: str) -> Any:
         if not isinstance(answer, Exception):

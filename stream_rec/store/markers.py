@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stream_rec import logs
+from stream_rec.errors import Unavailable
 from stream_rec.settings import StoreSettings
 from stream_rec.settings.masking import address
 from stream_rec.store.connection import Connection
@@ -235,8 +236,12 @@ class Markers:
         """Once: what makes losses come again."""
         if self._said_why:
             return
+        try:
+            infos = await self._connection.infos("memory")
+        except Unavailable:
+            return  # next time
         self._said_why = True
-        policies = {str(info.get("maxmemory_policy")) for info in await self._connection.infos("memory")}
+        policies = {str(info.get("maxmemory_policy")) for info in infos}
         evicts = [policy for policy in policies if policy.startswith("allkeys")]
         why = f"it evicts any key (maxmemory-policy {evicts[0]})" if evicts else "is it flushed?"
         logs.get("recommend").warning(

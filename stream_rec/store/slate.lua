@@ -7,14 +7,15 @@
 --
 -- Newer: in the same log and partition a higher offset; otherwise a higher broker_ts. Equal is written again, so that a
 -- repeated write is harmless and renews the time to live. Only the head is read, so the cost does not grow with the
--- slate. What has no such head is not ours and is overwritten.
--- Offsets and milliseconds are exact in Lua's numbers up to 2^53.
+-- slate. What has no such head is not ours and is overwritten; so is what is beyond 2^53, up to where offsets and
+-- milliseconds are exact in Lua's numbers: else nothing would ever be newer.
 
 local HEAD = '^{"as_of":{"log":"([^"]*)","partition":(-?%d+),"offset":(-?%d+),"broker_ts":(-?%d+),'
+local LARGEST = 2 ^ 53
 
 local function is_older(json, held)
   local log, partition, offset, ts = string.match(held, HEAD)
-  if not log then return false end
+  if not log or tonumber(offset) > LARGEST or tonumber(ts) > LARGEST then return false end
   local new_log, new_partition, new_offset, new_ts = string.match(json, HEAD)
   if new_log == log and new_partition == partition then return tonumber(new_offset) < tonumber(offset) end
   return tonumber(new_ts) < tonumber(ts)

@@ -13,12 +13,14 @@ class Writes:
 
     Args:
         clock: measures.
+        unready_seconds: `store.unready_seconds`.
         patience_seconds: what failed and was not tried again for so long is not wanted any more: its partition went to
             another worker.
     """
 
-    def __init__(self, clock: Clock, patience_seconds: float) -> None:
+    def __init__(self, clock: Clock, unready_seconds: float, patience_seconds: float) -> None:
         self._clock = clock
+        self._unready_seconds = unready_seconds
         self._patience_seconds = patience_seconds
         self._failing: dict[str, tuple[float, float]] = {}
         self._began = self._last = clock.monotonic()
@@ -33,6 +35,11 @@ class Writes:
         now = self._clock.monotonic()
         since, _ = self._failing.get(what, (now, now))
         self._failing[what] = (since, now)
+
+    def why_not(self) -> str:
+        """Why a worker is not ready; "" = writes go through, or have not failed for long."""
+        seconds = self.seconds_in_vain()
+        return f"writes to redis have failed for {seconds:.0f} s" if seconds >= self._unready_seconds else ""
 
     def seconds_since_last(self) -> float:
         """How long ago anything was written; since the start, if nothing was."""

@@ -194,7 +194,19 @@ def test_workers_that_write_at_once_leave_the_newest_slate(store: StoreSettings)
     with_stores(store, story)
 
 
-@pytest.mark.parametrize("foreign", ["not ours", '{"as_of":{}}', ""])
+HUGE = '{"as_of":{"log":"%s","partition":0,"offset":%s,"broker_ts":%s,'
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "not ours",
+        '{"as_of":{}}',
+        "",
+        HUGE % (LOG, "9" * 400, 1),
+        HUGE % ("another", 1, "9" * 17),
+    ],
+)
 def test_a_value_that_is_no_slate_is_overwritten(
     store: StoreSettings, plain: redis.Redis, foreign: str
 ) -> None:

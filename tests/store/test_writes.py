@@ -14,7 +14,7 @@ from tests.store.building import Stores, as_of, slate, with_stores
 
 def test_what_works_is_not_in_vain() -> None:
     clock = ManualClock()
-    writes = Writes(clock, 60)
+    writes = Writes(clock, 15, 60)
     clock.advance(5)
     assert (writes.seconds_in_vain(), writes.seconds_since_last()) == (0.0, 5.0)
     writes.succeeded("report")
@@ -23,21 +23,23 @@ def test_what_works_is_not_in_vain() -> None:
 
 def test_it_counts_from_the_first_failure_of_what_fails_longest() -> None:
     clock = ManualClock()
-    writes = Writes(clock, 60)
+    writes = Writes(clock, 15, 60)
     writes.failed("slates")
     clock.advance(10)
     writes.failed("report")
     clock.advance(10)
     writes.failed("slates")
     assert writes.seconds_in_vain() == 20.0
+    assert writes.why_not() == "writes to redis have failed for 20 s"
     writes.succeeded("slates")
     assert writes.seconds_in_vain() == 10.0
+    assert writes.why_not() == ""
 
 
 def test_what_nobody_tries_any_more_does_not_count() -> None:
     """A partition was taken away while its batch was waiting."""
     clock = ManualClock()
-    writes = Writes(clock, 60)
+    writes = Writes(clock, 15, 60)
     writes.failed("slates")
     clock.advance(61)
     assert writes.seconds_in_vain() == 0.0

@@ -12,6 +12,7 @@ from stream_rec.consumers.replication.progress import Distance
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.settings import EngineSettings
+from stream_rec.store.writes import Writes
 from tests.waiting import wait_until_async
 
 
@@ -35,10 +36,11 @@ class Scene:
         self.clock = ManualClock()
         self.engine = EngineThread(Engine(EngineSettings(max_users=16, max_items=16)))
         self.progress = Progress()
+        self.writes = Writes(self.clock, 20.0, 60.0)
         self.health = Health(100, 30.0, self.engine, self.clock)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        running = asyncio.create_task(self.health.watch(self.progress))
+        running = asyncio.create_task(self.health.watch(self.progress, self.writes))
         await wait_until_async(condition)
         running.cancel()
 
@@ -75,12 +77,28 @@ def test_an_end_that_is_unknown_for_a_moment_does_not_undo_it_but_distance_does(
     asyncio.run(scenario())
 
 
+def test_a_worker_that_redis_refuses_is_not_ready() -> None:
+    async def scenario() -> None:
+        scene = Scene()
+        scene.progress.joined, scene.progress.now = True, [("events", 0, 0)]
+        scene.writes.failed("slates")
+        await scene.until(lambda: scene.health.ready() == "")
+        scene.clock.advance(20)
+        await scene.until(lambda: scene.health.ready() == "writes to redis have failed for 20 s")
+        assert scene.health.live() == "", "it is no reason to be killed"
+        scene.writes.succeeded("slates")
+        await scene.until(lambda: scene.health.ready() == "")
+        scene.engine.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_worker_whose_engine_is_stuck_is_not_alive() -> None:
     async def scenario() -> None:
         scene = Scene()
         gate = threading.Event()
         scene.engine.submit(lambda _: gate.wait(30))
-        running = asyncio.create_task(scene.health.watch(scene.progress))
+        running = asyncio.create_task(scene.health.watch(scene.progress, scene.writes))
         scene.clock.advance(31)
         assert scene.health.live() == "stuck for 31 s"
         gate.set()
