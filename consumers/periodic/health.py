@@ -35,8 +35,8 @@ class Health:
     Alive: the main loop and the engine's thread have turned lately. A server that is away is no reason to be killed.
     Ready: the worker has been in the group, so it has learned what was served before and the whole catalogue; and no
     partition, owned or followed, is farther than `within_records` from its end; and writes to Redis have not failed for
-    `store.unready_seconds`. A distance that is not known, as it is for a moment after every rebalance, keeps a worker from
-    becoming ready, but not from being it.
+    `store.unready_seconds`. A distance that is not known, as it is for a moment after every rebalance, keeps a worker
+    from becoming ready, but not from being it.
 
     Args:
         within_records: the distance up to which a worker is ready.
