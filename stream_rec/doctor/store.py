@@ -145,7 +145,9 @@ def reported_workers(store: StoreSettings) -> dict[str, float]:
     with connect_sync(store) as connection:
         (reported,) = connection.pipeline([("ZRANGE", workers, 0, -1, "WITHSCORES")])
     if isinstance(reported, Exception):
-        raise ConfigError(f"{workers} cannot be read: {reported}", fix=f"redis-cli UNLINK {workers}") from reported
+        raise ConfigError(
+            f"{workers} cannot be read: {reported}", fix=f"redis-cli UNLINK {workers}"
+        ) from reported
     pairs = zip(reported[::2], reported[1::2], strict=True)
     return {name.decode(errors="backslashreplace"): float(at) for name, at in pairs}
 
