@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from stream_rec.errors import ContractError
-from stream_rec.schemas.mending import Flaw, text, yes_or_no
+from stream_rec.schemas.coercion import Flaw, text, yes_or_no
 from stream_rec.schemas.reading import Reader, is_empty
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.validation import check_id, check_item

@@ -1,4 +1,4 @@
-"""Raw messages to records, one at a time: what is good of each is taken, what is not is told with a reason."""
+"""Raw messages to records, one at a time: usable parts are kept, the rest is reported with a reason."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from stream_rec.errors import ContractError
+from stream_rec.schemas.coercion import Flaw, coerced, parsed
 from stream_rec.schemas.columns import LeftOut, Rejected
-from stream_rec.schemas.mending import Flaw, mended, parsed
 from stream_rec.schemas.records import PublishedRecord
 from stream_rec.schemas.validation import Unusable
 from stream_rec.settings import IngestSettings
@@ -67,7 +67,7 @@ class Rows(Generic[R]):
 
 
 class Reader(Generic[R]):
-    """Reads messages one at a time: what is good of a record is taken, the rest of it named.
+    """Decodes and validates messages one at a time; unusable optional parts are left out.
 
     Args:
         kind: of the records.
@@ -124,7 +124,7 @@ class Reader(Generic[R]):
             record = self.decode(raw)
         except UNREADABLE:
             given = {name: value for name, value in parsed(text).items() if value is not None}
-            record, flaws = mended(self._kind, {**known, **given})
+            record, flaws = coerced(self._kind, {**known, **given})
         return self._judged(record, flaws, broker_ts, rules), flaws
 
     def _judged(self, record: R, flaws: list[Flaw], broker_ts: int, rules: IngestSettings) -> R:

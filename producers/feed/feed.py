@@ -1,4 +1,4 @@
-"""Publish a row of events at a pace, with progress, until it ends or is told to stop."""
+"""Publish a sequence of events at a given pace, with progress, until it ends or is stopped."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class Feed:
     """One run over rows. Not to be used twice.
 
     Args:
-        publisher: where to.
-        pace: how fast.
+        publisher: destination.
+        pace: when each event is due.
         acknowledged: takes in each position that is done.
         stop: asked before every event.
         on_progress: called about ten times a second, and at the end, from the thread that runs.

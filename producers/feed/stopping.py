@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop, not as an exception in the middle of something."""
+"""Ctrl-C and SIGTERM as a request to stop, not as an exception in mid-operation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Inside, the first SIGINT or SIGTERM only makes the given function answer True; a second one acts as ever.
+    """Inside, the first SIGINT or SIGTERM only makes the given function answer True; a second one has its usual effect.
 
     Outside the main thread, signals are left alone and the function answers False.
     """

@@ -1,4 +1,4 @@
-"""What became of what was sent: Kafka's delivery reports, and its errors as ours."""
+"""Delivery reports of a producer, and Kafka's errors as ours."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from stream_rec.settings import BusSettings
 
 
 class Deliveries:
-    """Takes the reports of one producer, and keeps the first failure until somebody asks.
+    """Counts the delivery reports of one producer, and keeps the first failure until it is raised.
 
     Args:
-        bus: of the producer; named in errors.
+        bus: settings of the producer; named in errors.
     """
 
     def __init__(self, bus: BusSettings) -> None:
@@ -48,7 +48,7 @@ class Deliveries:
             on_ack(Ack(topic, message.partition(), message.offset()))
 
     def trouble(self, error: KafkaError) -> None:
-        """Kafka's client has lost a connection, say: the likely cause of what is given up next."""
+        """A client-level error, such as a lost connection: the likely cause of the next delivery failure."""
         self._last_trouble = error
 
     def raise_failure(self) -> None:
@@ -62,7 +62,7 @@ class Deliveries:
         raise failure
 
     def ours(self, error: KafkaError, n_bytes: int) -> StreamRecError:
-        """Kafka's error on a record of so many bytes as one of ours."""
+        """Kafka's error on a record of `n_bytes` as one of ours."""
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             detail = f"{n_bytes} bytes; the topic takes {self._bus.max_message_bytes} at most"
             return ContractError("message_too_large", detail)

@@ -22,7 +22,7 @@ from stream_rec.schemas.validation import check_id
 from stream_rec.settings import BusSettings, IngestSettings
 
 _GRACE_SECONDS = 2.0
-"""The client library gives a record up at its deadline; this much later we stop waiting for it to say so."""
+"""The client reports a timed-out record at its deadline; waiting ends this much later."""
 
 _POLL_SECONDS = 0.05
 
@@ -38,7 +38,7 @@ class Publisher:
             ack = publisher.publish(Interaction("u1", "i7", "view", ts))
 
     Args:
-        bus: where to.
+        bus: address and limits.
         ingest: the limits that the workers will apply; a record beyond them is refused here already. How far
             ts is from the broker's timestamp is judged only by the workers.
         clock: measures deadlines.
@@ -106,7 +106,7 @@ class Publisher:
         Raises:
             ContractError: this record breaks the contract (nothing was queued), or an earlier one was
                 refused.
-            Unavailable: an earlier record was given up, or the queue stayed full for
+            Unavailable: delivery of an earlier record timed out, or the queue stayed full for
                 `bus.publish_timeout_seconds`.
             ConfigError: the topic does not exist, or access to it is refused.
         """
@@ -157,7 +157,7 @@ class Publisher:
         self._producer.poll(0)
 
     def poll(self, seconds: float = 0.0) -> None:
-        """Let delivery reports in for about so long; callbacks run here."""
+        """Serve delivery reports for about `seconds`; callbacks run here."""
         # librdkafka waits for whole milliseconds: what is less would not wait at all, and callers would spin.
         self._producer.poll(math.ceil(seconds * 1000) / 1000)
 
@@ -173,7 +173,7 @@ class Publisher:
 
         Raises:
             ContractError: a record was refused by the bus.
-            Unavailable: some records were given up, or are still unacknowledged; says how many.
+            Unavailable: delivery timed out, or records are still unacknowledged; says how many.
         """
         self._wait(lambda: not len(self), "all records", timeout_seconds)
 

@@ -1,4 +1,4 @@
-"""Publish a log again: at full speed, at so many events a second, or as it happened; stopped and gone on with."""
+"""Replay a log: at full speed, at a fixed rate, or in event time; resumable."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def resume_file(source: Source, bus: BusSettings, path: Path | None = None) -> R
 
     Args:
         source: what is replayed.
-        bus: where to.
+        bus: destination.
         path: None = in the user's cache folder, a file per source and incarnation of the topic.
 
     Raises:
@@ -58,12 +58,12 @@ def replay(
 
     Stopped by `stop`, it waits for what is under way and writes down which rows the bus has: the next replay
     with the same resume file publishes exactly the others. Killed, it may repeat those of the last second
-    before. Where the bus went away, those it took without saying so. A finished replay removes the file.
+    before; if the bus became unavailable, also those it took without acknowledging. A finished replay removes the file.
 
     Args:
-        source: what.
-        publisher: where to; the caller closes it.
-        pace: how fast; None = full speed.
+        source: the log.
+        publisher: destination; the caller closes it.
+        pace: when each event is due; None = full speed.
         resume: None = start at the first row and keep no file.
         limit: rows to publish in this run, at most; None = all.
         stop: asked before every event; see `stream_rec.producers.feed.stopping`.

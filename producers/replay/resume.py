@@ -61,7 +61,7 @@ class ResumeFile:
     Args:
         path: the file; its folder is made when it is first written.
         source: identity of what is replayed.
-        log: identity of where to: the topic's incarnation. In a new one nothing is done yet.
+        log: identity of the destination: the topic's id. In a recreated topic nothing is done yet.
     """
 
     def __init__(self, path: Path, source: str, log: str) -> None:
@@ -85,7 +85,10 @@ class ResumeFile:
         if state.source != self._source:
             raise ConfigError(f"{self.path} belongs to another source, or the source has changed", fix=fix)
         if state.log != self._log:
-            raise ConfigError(f"{self.path} belongs to another topic, or the topic was made anew", fix=fix)
+            raise ConfigError(
+                f"{self.path} belongs to another topic, or the topic was deleted and recreated (topic id changed)",
+                fix=fix,
+            )
         return Acknowledged(state.low, (i for first, end in state.beyond for i in range(first, end)))
 
     def save(self, acknowledged: Acknowledged) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 LARGE_BYTES = 5_000_000
 MAX_LARGE = 2
-"""A large message takes 5 MB: of many messages only so many are large."""
+"""Most large messages (5 MB each) in one set."""
 
 _YEAR_9000 = 221_845_392_000.0
 _DEPTH = 20_000

@@ -190,8 +190,8 @@ def simulate(
     """Publish the catalogue, and then what the shoppers do.
 
     Args:
-        publisher: where to; the caller closes it.
-        plan: the shop. Its `start_ts` should be about now where the pace is event time, and so long before
+        publisher: destination; the caller closes it.
+        plan: the shop. Its `start_ts` should be about now where the pace is event time, and as long before
             now as the events take in event time where it is not (`ending_at`): workers refuse events from the
             future.
         n_events: how many; None = until `stop`.

@@ -1,4 +1,4 @@
-"""The topics of `stream_rec.schemas.topics` on a broker: made once, told apart by incarnation."""
+"""The topics of `stream_rec.schemas.topics` on a broker: created once, identified by topic id."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def log_id(bus: BusSettings, name: TopicName) -> str:
     """The id of this incarnation of the topic: offsets of two logs with different ids cannot be compared.
 
     It is Kafka's topic id (22 characters of base64): a topic that is deleted and made again has another, and
-    so has every topic after the embedded broker was started again.
+    so has every topic after a restart of the embedded broker.
 
     Raises:
         ConfigError: there is no such topic, or the broker is too old to give ids.

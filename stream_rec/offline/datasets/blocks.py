@@ -29,7 +29,7 @@ class Block(NamedTuple):
 
 
 def blocks(path: Path, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """Read a file, plain or gzip (told by its first bytes), as blocks of about `block_bytes`.
+    """Read a file, plain or gzip (detected by its first bytes), as blocks of about `block_bytes`.
 
     Args:
         path: the file. A byte order mark at its start is dropped.

@@ -18,7 +18,7 @@ from stream_rec.offline.datasets.blocks import blocks
 from stream_rec.offline.datasets.csv_rows import CsvRows
 from stream_rec.offline.datasets.faults import Faults
 from stream_rec.offline.datasets.mapping import ColumnMapping, Form, to_log
-from stream_rec.schemas.mending import parsed, text
+from stream_rec.schemas.coercion import parsed, text
 
 PARQUET_CHUNK_ROWS = 65_536
 _HEAD_BYTES = 1_048_576
@@ -80,7 +80,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """A file; its format is told by its name (`.csv`, `.tsv`, `.jsonl`, `.parquet`, the first two also `.gz`).
+    """A file; its format follows from its name (`.csv`, `.tsv`, `.jsonl`, `.parquet`, the first two also `.gz`).
 
     Attributes:
         path: the file.

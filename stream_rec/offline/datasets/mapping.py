@@ -41,7 +41,7 @@ class ColumnMapping:
         event_id: optional.
         split: optional; `train` or `test`, where a benchmark says so.
         context: further columns that go into the events' context.
-        ts_unit: of `ts`; `iso` = ISO 8601 text, UTC unless it says otherwise; `auto` = told by the first rows.
+        ts_unit: of `ts`; `iso` = ISO 8601 text, UTC unless it says otherwise; `auto` = inferred from the first rows.
         default_event_type: see event_type.
         separator: between the columns of a CSV file.
     """
@@ -92,7 +92,7 @@ class ColumnMapping:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the values of one source are written: told once, by its first rows, and held to for all of it.
+    """How the values of one source are written: inferred once, from its first rows, and kept for the whole source.
 
     Attributes:
         ts_unit: of its times; never `auto`.
@@ -104,7 +104,7 @@ class Form:
 
     @classmethod
     def of(cls, frame: pl.DataFrame, mapping: ColumnMapping, where: str) -> Form:
-        """Told by these rows.
+        """Inferred from these rows.
 
         Raises:
             ConfigError: a column is missing.
@@ -115,7 +115,7 @@ class Form:
         return cls(unit, frozenset(f for f in ids if values.has_whole_numbers(frame[column[f]])))
 
     def notes(self, mapping: ColumnMapping) -> Iterator[str]:
-        """What was told by the rows, for people."""
+        """What was inferred, for people."""
         if mapping.ts_unit == "auto" and self.ts_unit not in ("s", "iso"):
             unit = values.UNIT_NAMES[self.ts_unit]
             yield f"times are read as {unit} since the epoch, by their size (--ts-unit says otherwise)"
@@ -132,7 +132,7 @@ def to_log(
         frame: text columns, or typed ones.
         mapping: names of its columns.
         where: the source's name, for the error.
-        form: of the values; None = told by these rows.
+        form: of the values; None = inferred from these rows.
         first: position of the first row.
 
     Returns:

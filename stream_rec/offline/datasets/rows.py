@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from stream_rec.errors import ContractError
+from stream_rec.schemas.coercion import flat, parsed
 from stream_rec.schemas.columns import EventBatch, IdColumn, Span
-from stream_rec.schemas.mending import flat, parsed
 from stream_rec.schemas.records import Context, Interaction
 from stream_rec.schemas.validation import TS_END
 

@@ -24,7 +24,7 @@ class Plan:
 
     Attributes:
         log: n rows in the form of `stream_rec.offline.datasets.rows.LOG_SCHEMA`.
-        n_first: so many rows are learned before anything is asked.
+        n_first: rows that are learned before the first query.
         frozen: the rows after those are not learned.
         relevant: bool [n].
         asked: bool [n], never of the first ones.

@@ -14,7 +14,7 @@ from stream_rec.offline.evaluate.evaluation import BLENDED, Evaluation
 from stream_rec.offline.evaluate.ranks import means
 
 WINDOWS = 60
-"""The queries are cut into so many windows of equal size, or fewer where there are fewer queries."""
+"""Windows of equal size that the queries are cut into; fewer where there are fewer queries."""
 SIZE_INCHES, DPI = (10.0, 6.0), 120
 
 

@@ -71,7 +71,7 @@ class Rules:
         protocol: *frozen*: learn every row of split `train`, then ask in split `test` and learn nothing.
             *streaming*: the same, but each event is learned after it was asked for. *prequential*: every event is
             asked for, then learned.
-        min_context: asked only with so many relevant events before in the same session (or of the same user).
+        min_context: relevant events that must precede a query in its session (or of its user).
         relevant: only these are asked for; None = all.
         learn_from: the relevant events alone are in the log, or all.
         warmup: this share of the relevant events is not asked for, only learned.

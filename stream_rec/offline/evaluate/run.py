@@ -22,7 +22,7 @@ from stream_rec.schemas.columns import EventBatch, IdColumn
 
 BATCH = 4096
 SLATES_AT_MOST = 5_000
-"""Slates are made for one query in so many that there are at most this many."""
+"""Most queries for which slates are made; they are sampled evenly."""
 
 Progress = Callable[[int, int], None]
 """Takes events done and events in all."""
@@ -67,7 +67,7 @@ class Run:
         plan: what is learned and asked.
         engine: fresh.
         k: length of the slates.
-        progress: is told how far it is.
+        progress: called with events done and events in all.
     """
 
     def __init__(self, plan: Plan, engine: Engine, k: int, progress: Progress) -> None:

@@ -1,8 +1,8 @@
-"""What is good of a record that is not as it should be: every usable part is taken, every other one is named.
+"""Lenient decoding: a record that does not match its type is coerced field by field, and unusable parts are dropped.
 
 Producers differ: one writes ids as numbers, one writes null for what it does not know, one puts an object where a text
-belongs. None of that makes the click untrue. A record is refused only if a required part is unusable, or a yes-or-no
-is neither: nobody knows then what was meant.
+belongs. None of that makes the click untrue. A record is rejected only if a required field is unusable, or a boolean is
+neither true nor false: a default could then say the opposite of what was meant.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Partly(Exception):
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """A message as an object; NaN, infinities and halves of surrogate pairs are let in, for fields to be judged alone.
+    """A message as an object. NaN, infinities and lone surrogates are accepted here; each field is judged by itself.
 
     Raises:
         ContractError: it is no JSON object.
@@ -69,18 +69,18 @@ def parsed(text: str) -> dict[str, Any]:
     return value
 
 
-def mended(kind: type[R], given: Mapping[str, Any]) -> tuple[R, list[Flaw]]:
-    """The record that a parsed message stands for. Null is as good as not given.
+def coerced(kind: type[R], given: Mapping[str, Any]) -> tuple[R, list[Flaw]]:
+    """The record that a parsed message stands for. Null counts as not given.
 
     Args:
         kind: the record.
-        given: field by field; those that the record does not have are ignored.
+        given: values by field; unknown fields are ignored.
 
     Returns:
-        The record, to be judged by its `check`, and what was left out of it.
+        The record, still to be validated, and what was left out of it.
 
     Raises:
-        ContractError: `missing_field` or `wrong_type`, of a required field or a yes-or-no.
+        ContractError: `missing_field` or `wrong_type`, of a required field or a boolean.
     """
     flaws: list[Flaw] = []
     good: dict[str, Any] = {}
@@ -96,7 +96,7 @@ def mended(kind: type[R], given: Mapping[str, Any]) -> tuple[R, list[Flaw]]:
             good[field.name] = partly.good
             flaws.append(Flaw(field.name, "wrong_type"))
         except _Unusable:
-            if field.required or field.is_decisive:
+            if field.required or field.is_boolean:
                 shown = ascii(value)[:40]
                 raise ContractError("wrong_type", f"`{field.name}` cannot be {shown}") from None
             flaws.append(Flaw(field.name, "wrong_type"))
@@ -141,7 +141,7 @@ def flat(value: Mapping[str, Any]) -> tuple[Context, bool]:
 class _Field(NamedTuple):
     name: str
     required: bool
-    is_decisive: bool
+    is_boolean: bool
     read: Callable[[Any], Any]
 
 
