@@ -30,15 +30,15 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
-class _Wish:
+class _Target:
     """A partition to be followed.
 
     Attributes:
-        epoch: the partition's when it was wished for. When that passes, its slices are refused, and who made it pass
+        epoch: the partition's when it became a target. When that passes, its slices are refused, and who made it pass
             says what is to be followed instead.
         until: where to stop; None = never.
         learned: the offset after what is learned; None = not known yet.
-        reached: set when `until` is learned, or the log ends before it, or nobody wishes it any more.
+        reached: set when `until` is learned, or the log ends before it, or it is a target no more.
     """
 
     epoch: int
@@ -69,7 +69,7 @@ class Follower:
         self._reader = Reader(bus)
         self._thread = ThreadPoolExecutor(1, "follow")
         self._slice_size = SliceSize(bus.follow_slice_seconds, bus.batch_max_records)
-        self._wishes: dict[TopicPartition, _Wish] = {}
+        self._targets: dict[TopicPartition, _Target] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._left: list[TopicPartition] = []
         self._changed = asyncio.Event()
@@ -83,12 +83,12 @@ class Follower:
         To be called whenever the table's owned partitions have changed.
         """
         self._is_following = True
-        self._wish(self._others())
+        self._retarget(self._others())
 
     def follow_added(self) -> None:
         """Partitions were added: follow them until somebody owns them, if the others are followed already."""
         if self._is_following:
-            self._wish(self._wishes | self._others())
+            self._retarget(self._targets | self._others())
 
     async def behind(self, stops: Mapping[TopicPartition, int | None]) -> dict[TopicPartition, int]:
         """Those of these offsets that the engine has not reached yet; None and 0 are always reached."""
@@ -106,20 +106,20 @@ class Follower:
             stops: the first offset that is not to be learned, by partition.
             reached: called when a partition is there.
         """
-        wishes = {tp: _Wish(self._table.epochs.of(tp), until) for tp, until in stops.items()}
-        self._wish(self._wishes | wishes)
+        targets = {tp: _Target(self._table.epochs.of(tp), until) for tp, until in stops.items()}
+        self._retarget(self._targets | targets)
 
         async def wait(tp: TopicPartition) -> None:
-            await wishes[tp].reached.wait()
+            await targets[tp].reached.wait()
             reached(tp)
 
-        await asyncio.gather(*map(wait, wishes))
+        await asyncio.gather(*map(wait, targets))
 
     def lags(self) -> Iterator[tuple[TopicName, int, int | None]]:
         """(topic, partition, records from what is learned to the end) of all it follows; None = not known yet."""
-        for tp, wish in sorted(self._wishes.items()):
+        for tp, target in sorted(self._targets.items()):
             end = self._ends.get(tp)
-            lag = None if end is None or wish.learned is None else max(0, end - wish.learned)
+            lag = None if end is None or target.learned is None else max(0, end - target.learned)
             yield *tp, lag
 
     # The work.
@@ -134,7 +134,7 @@ class Follower:
         reads: list[Read] = []
         try:
             while True:
-                if self._changed.is_set() or not self._wishes:
+                if self._changed.is_set() or not self._targets:
                     await self._changed.wait()
                     await self._turn()
                     reads = []
@@ -148,16 +148,16 @@ class Follower:
             self._thread.shutdown(wait=False)
 
     async def _turn(self) -> None:
-        """Read what is wished for now, from where the engine stands. No slice of ours waits in its queue."""
+        """Read the present targets, from where the engine stands. No slice of ours waits in its queue."""
         self._changed.clear()
         self._left.clear()
-        wishes = dict(self._wishes)
-        positions = await self._positions(wishes)
+        targets = dict(self._targets)
+        positions = await self._positions(targets)
         starts = {}
-        for tp, wish in wishes.items():
-            wish.learned = positions[tp]
-            if not self._has_reached(tp, wish):
-                starts[tp] = Start(wish.learned, wish.epoch)
+        for tp, target in targets.items():
+            target.learned = positions[tp]
+            if not self._has_reached(tp, target):
+                starts[tp] = Start(target.learned, target.epoch)
         await self._in_thread(lambda: self._reader.begin(starts))
 
     def _read(self, left: list[TopicPartition]) -> list[Read]:
@@ -167,32 +167,32 @@ class Follower:
         return reads
 
     async def _learn(self, reads: list[Read]) -> None:
-        slices: list[tuple[_Wish, Read, list[Fetched]]] = []
+        slices: list[tuple[_Target, Read, list[Fetched]]] = []
         for read in reads:
             tp = read.batch.tp
-            wish = self._wishes.get(tp)
-            if wish is None:
+            target = self._targets.get(tp)
+            if target is None:
                 continue
             if read.is_gone:  # only behind what came before it
                 await self._learn_all(slices)
                 slices = []
                 await self._gate.pass_over(read.batch)
-                wish.learned = read.batch.next
-                self._has_reached(tp, wish)
+                target.learned = read.batch.next
+                self._has_reached(tp, target)
                 continue
-            batch = read.batch if wish.until is None else read.batch.before(wish.until)
-            slices.append((wish, read, list(batch.slices(self._slice_size.records(tp.topic)))))
+            batch = read.batch if target.until is None else read.batch.before(target.until)
+            slices.append((target, read, list(batch.slices(self._slice_size.records(tp.topic)))))
         await self._learn_all(slices)
 
-    async def _learn_all(self, reads: list[tuple[_Wish, Read, list[Fetched]]]) -> None:
+    async def _learn_all(self, reads: list[tuple[_Target, Read, list[Fetched]]]) -> None:
         """Queue everything, then wait for it: between two slices the engine takes owned batches."""
         queued = [[self._gate.relearn(part) for part in parts] for _, _, parts in reads]
-        for (wish, read, parts), futures in zip(reads, queued, strict=True):
+        for (target, read, parts), futures in zip(reads, queued, strict=True):
             answers = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
-            self._note(wish, read, parts, answers)
+            self._note(target, read, parts, answers)
 
     def _note(
-        self, wish: _Wish, read: Read, parts: list[Fetched], answers: list[float | BaseException]
+        self, target: _Target, read: Read, parts: list[Fetched], answers: list[float | BaseException]
     ) -> None:
         tp = read.batch.tp
         for part, answer in zip(parts, answers, strict=True):
@@ -204,37 +204,39 @@ class Follower:
             if isinstance(answer, BaseException):
                 raise answer
             self._slice_size.note(tp.topic, len(part), answer)
-        wish.learned = parts[-1].next
-        self._has_reached(tp, wish, at_end=read.at_end)
+        target.learned = parts[-1].next
+        self._has_reached(tp, target, at_end=read.at_end)
 
-    def _has_reached(self, tp: TopicPartition, wish: _Wish, *, at_end: bool = False) -> bool:
+    def _has_reached(self, tp: TopicPartition, target: _Target, *, at_end: bool = False) -> bool:
         """Is a partition where it was to stop? Then it is followed no more."""
-        if wish.until is None or not (at_end or (wish.learned is not None and wish.learned >= wish.until)):
+        if target.until is None or not (
+            at_end or (target.learned is not None and target.learned >= target.until)
+        ):
             return False
-        if self._wishes.get(tp) is wish:
-            del self._wishes[tp]
+        if self._targets.get(tp) is target:
+            del self._targets[tp]
             self._left.append(tp)
-        wish.reached.set()
+        target.reached.set()
         return True
 
-    def _wish(self, wishes: dict[TopicPartition, _Wish]) -> None:
-        before, self._wishes = self._wishes, wishes
-        for tp, wish in before.items():
-            if wishes.get(tp) is not wish:
-                wish.reached.set()
+    def _retarget(self, targets: dict[TopicPartition, _Target]) -> None:
+        before, self._targets = self._targets, targets
+        for tp, target in before.items():
+            if targets.get(tp) is not target:
+                target.reached.set()
         self._changed.set()
 
-    def _others(self) -> dict[TopicPartition, _Wish]:
+    def _others(self) -> dict[TopicPartition, _Target]:
         """What is followed beside the agents' partitions: as it is, or anew if its epoch has passed."""
         others = {
-            tp: _Wish(self._table.epochs.of(tp))
+            tp: _Target(self._table.epochs.of(tp))
             for tp in self._table.partitions()
             if not self._table.owns(*tp)
         }
         kept = {
-            tp: wish
-            for tp, wish in self._wishes.items()
-            if tp in others and wish.until is None and wish.epoch == others[tp].epoch
+            tp: target
+            for tp, target in self._targets.items()
+            if tp in others and target.until is None and target.epoch == others[tp].epoch
         }
         return others | kept
 
