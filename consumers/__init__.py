@@ -1,1 +1,1 @@
-"""Programs that consume: the Faust app and its agents. Thin: decode, call, emit."""
+"""The worker: Kafka -> engine -> Redis. Read topology.py first, then pipeline.py."""

@@ -123,7 +123,7 @@ class Emitter:
         return translated(error, self._bus, 0.0)
 
     def close(self, seconds: float) -> int:
-        """Wait for what is queued, for so long at most; how many records were left behind."""
+        """Wait for the queue to drain, this many seconds at most; the number of records left in it."""
         left: int = self._producer.flush(seconds)
         self._closed.set()
         self._thread.join(2 * _POLL_SECONDS)

@@ -44,7 +44,7 @@ class PartitionTable:
                 yield TopicPartition(name, partition)
 
     def grow(self, counts: Mapping[TopicName, int]) -> dict[TopicName, int]:
-        """Take in how many partitions topics have now.
+        """Take in the present number of partitions of some topics.
 
         Returns:
             The topics that have grown, and their new counts.

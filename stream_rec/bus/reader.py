@@ -108,12 +108,14 @@ class _Place:
         begin: of the next batch; None = not known yet.
         next: the offset to come; None = not known yet.
         at_end: whether the broker has said that there is nothing to read from `next` on.
+        old_end: the end that the client remembers from before it was told to read this.
     """
 
     tp: TopicPartition
     epoch: int
     begin: int | None
     next: int | None
+    old_end: int | None = None
     at_end: bool = False
     is_paused: bool = False
     columns: Columns = field(default_factory=Columns)
@@ -183,8 +185,12 @@ class Reader:
 
     def begin(self, starts: Mapping[TopicPartition, Start]) -> None:
         """Read these partitions from now on, and no others; none is paused."""
-        self._places = {tp: _Place(tp, at.epoch, at.offset, at.offset) for tp, at in starts.items()}
+        self._places = {
+            tp: _Place(tp, at.epoch, at.offset, at.offset, self._remembered_end(tp))
+            for tp, at in starts.items()
+        }
         self._by_name = {(self._on_bus(tp).topic, tp.partition): place for tp, place in self._places.items()}
+        self._fed_at = time.monotonic()
         self._assign()
 
     def leave(self, partitions: Collection[TopicPartition]) -> None:
@@ -237,20 +243,30 @@ class Reader:
         return reads + [place.cut() for place in news.values()]
 
     def ends(self) -> dict[TopicPartition, int]:
-        """The next offset to be written, as of the last fetch; partitions of which nothing has come are missing.
+        """The next offset to be written, as of the last fetch; partitions that were not fetched yet are missing.
 
         It is the high watermark, on every broker: records of open transactions stand before it.
         """
         ends = {}
-        for tp in self._places:
-            watermarks = self._consumer.get_watermark_offsets(self._on_bus(tp), cached=True)
-            if watermarks is not None and watermarks[1] >= 0:
-                ends[tp] = watermarks[1]
+        for tp, place in self._places.items():
+            end = self._remembered_end(tp)
+            # While somebody else read the partition, the log went on, and the client did not hear of it.
+            is_old = end == place.old_end and end is not None and place.next is not None and end < place.next
+            if end is not None and not is_old:
+                ends[tp] = end
         return ends
 
     def close(self) -> None:
         """Give everything back."""
         self._consumer.close()
+
+    def _remembered_end(self, tp: TopicPartition) -> int | None:
+        """The high watermark of the last fetch, from before `begin` if there was none since; None = no fetch yet."""
+        with suppress(KafkaException):
+            watermarks = self._consumer.get_watermark_offsets(self._on_bus(tp), cached=True)
+            if watermarks is not None and watermarks[1] >= 0:
+                return int(watermarks[1])
+        return None
 
     def _consume(self, n: int, seconds: float) -> list[Message]:
         if self._fetching.gathers or not seconds:

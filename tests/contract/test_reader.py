@@ -195,6 +195,21 @@ def test_a_log_that_ends_before_the_position_is_another_log(bus: BusSettings) ->
         wait_until(lambda: bool(reader.read()) and False, 30, "an error")
 
 
+def test_an_end_that_the_client_remembers_from_earlier_is_not_the_end(bus: BusSettings) -> None:
+    """While a partition was somebody else's, the log went on; the client hears of it with the next fetch only."""
+    with closing(Reader(bus, IMPATIENT)) as reader:
+        reader.begin({A: Start(0), B: Start(0)})
+        wait_until(lambda: reader.read() and reader.ends() == {A: N, B: N}, what="both ends")
+        reader.begin({})
+        write(bus, 100)
+        for _ in range(5):
+            reader.begin({A: Start(N + 100), B: Start(N + 100)})
+            assert all(end == N + 100 for end in reader.ends().values())
+            reader._fed_at -= 60  # it has waited for long
+            reader.read()
+        wait_until(lambda: reader.read() or reader.ends() == {A: N + 100, B: N + 100}, what="the new ends")
+
+
 @pytest.mark.kafka
 def test_a_log_that_is_recreated_while_it_is_read_is_another_log(kafka_bus: BusSettings) -> None:
     """Not so on the embedded broker: librdkafka ends the process there (docs/embedded.md)."""
