@@ -22,7 +22,8 @@ from stream_rec.settings.masking import hide
 from stream_rec.settings.table import list_settings, secrets
 from stream_rec.store.connection import connect
 from stream_rec.store.keys import Keys
-from stream_rec.telemetry.metrics_server import MetricsServer, registry
+from stream_rec.telemetry.metrics_server import MetricsServer
+from stream_rec.telemetry.prometheus import registry
 from tests.engine.worlds import click
 
 SECRET = "hunter2-s3cr3t"
