@@ -20,7 +20,7 @@ from stream_rec.consumers.runtime.warm_up import warm_up
 from stream_rec.consumers.topology import WHOLE_BEFORE_JOINING
 from stream_rec.consumers.wiring import Parts, build
 from stream_rec.engine.engine import Engine
-from stream_rec.errors import Unavailable
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import Settings
 
 REPORT_SECONDS = 1.0
@@ -63,7 +63,7 @@ class Worker:
         await self._stop()
         if parts.shutdown.failed:
             self._log.error("the worker ends", why=str(parts.shutdown.failure))
-            return 1
+            return 2 if isinstance(parts.shutdown.failure, ConfigError) else 1
         return 0
 
     def _schedule(self, scheduler: Scheduler) -> None:
@@ -168,7 +168,7 @@ def run(settings: Settings, *, clock: Clock | None = None, make_engine: MakeEngi
     """Work until SIGTERM or SIGINT; the exit code.
 
     0 after a signal, within five seconds, also while Redis or Kafka are down; 1 after a bug or when Kafka is gone for
-    good: start it again, nothing is lost.
+    good: start it again, nothing is lost; 2 when a server shows that the operator must fix something.
 
     Raises:
         ConfigError: the operator must fix something.
