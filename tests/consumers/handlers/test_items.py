@@ -35,7 +35,7 @@ class Scene:
         self.handler.measure(await self.handler.write(learned, asyncio.Event()))
 
     async def removed(self) -> set[bytes]:
-        return set(await self.stores.redis.zrange("removed", 0, -1))
+        return set(await self.stores.redis.execute("ZRANGE", "removed", 0, -1))
 
 
 def told(store: StoreSettings, story: Callable[[Scene], Awaitable[None]]) -> None:

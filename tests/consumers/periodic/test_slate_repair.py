@@ -85,7 +85,7 @@ def test_users_of_owned_partitions_get_their_slates_again_and_the_marker_says_so
         scene.repair.watch(0, "log", 6)
         assert await scene.look() == len(of(0))
         assert await scene.stored() == of(0)
-        assert json.loads(await scene.stores.redis.get("marker:0")) == {"log": "log", "offset": 5}
+        assert json.loads(await scene.stores.redis.execute("GET", "marker:0")) == {"log": "log", "offset": 5}
         assert await scene.look() == 0
         assert scene.measures.live()["slates_rewritten"] == len(of(0))
 
@@ -129,7 +129,7 @@ def test_it_writes_no_faster_than_it_may(store: StoreSettings) -> None:
     async def story(scene: Scene) -> None:
         scene.repair.watch(0, "log", 6)
         await scene.look()
-        await scene.stores.redis.flushall()
+        await scene.stores.redis.execute("FLUSHALL")
         await scene.look()
         assert scene.pauses == [0.0, pytest.approx(len(of(0)) / 2)]
 
@@ -140,7 +140,7 @@ def test_losing_them_again_is_found_at_the_next_look(store: StoreSettings) -> No
     async def story(scene: Scene) -> None:
         scene.repair.watch(0, "log", 6)
         assert await scene.look() == len(of(0))
-        await scene.stores.redis.flushall()
+        await scene.stores.redis.execute("FLUSHALL")
         assert await scene.look() == len(of(0))
         assert await scene.stored() == of(0)
 
