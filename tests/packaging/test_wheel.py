@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,8 +104,7 @@ def test_it_holds_every_file_of_the_package(wheel: Path, sources: Path) -> None:
 def test_a_wheel_made_from_the_sdist_is_the_same(
     wheel: Path, sources: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with tarfile.open(build("sdist", sources, tmp_path_factory.mktemp("sdist"))) as opened:
-        opened.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(build("sdist", sources, tmp_path_factory.mktemp("sdist")), tmp_path)
     (unpacked,) = tmp_path.iterdir()
     again = build("wheel", unpacked, tmp_path_factory.mktemp("again"))
     assert names(again) == names(wheel)
