@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -133,11 +134,8 @@ class Measures:
 
     def on_left_out(self, span: Span, parts: Sequence[LeftOut]) -> None:
         """Parts of a batch's records that were unusable; the first of each kind is logged."""
-        if not parts:
-            return
-        self.add(
-            span.topic, span.partition, "parts_left_out", len(parts), len({part.offset for part in parts})
-        )
+        for (_, broker_ts), n in Counter((part.offset, part.broker_ts) for part in parts).items():
+            self._ledger.add_left_out(span.topic, span.partition, n, broker_ts)
         for part in parts:
             kind = (span.topic, part.field, part.reason)
             if kind not in self._left_out_said:

@@ -58,6 +58,11 @@ class Ledger:
         row = self.series.reason(reason)
         sums[row] += 1.0
 
+    def add_left_out(self, topic: str, partition: int, n_parts: int, broker_ts: int) -> None:
+        """One record that lost so many of its parts."""
+        sums = self.windows.at(topic, partition, broker_ts).sums
+        sums[self.series.row("parts_left_out")] += (n_parts, 1)
+
     def add_freshness(self, topic: str, partition: int, broker_ts: NDArray[np.int64], now_ms: float) -> None:
         """Events published at broker_ts [n] (ms) are answered by a readable slate since now_ms."""
         row, within = self.series.row("freshness_ms"), self.series.within

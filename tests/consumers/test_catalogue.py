@@ -77,6 +77,23 @@ def test_a_removed_item_is_hidden_at_once_and_stays_away_after_a_restart(tansu_s
     assert serve(settings, None, second) == 0
 
 
+def test_a_removal_depends_on_nothing_else(tansu_settings: Settings) -> None:
+    """JSON null under a key removes; an item that is not available is hidden, whatever is wrong beside it."""
+    settings = small(tansu_settings)
+    ensure_topics(settings.bus)
+
+    async def scenario(_: Worker) -> None:
+        hidden = [b'{"title":null,"available":false}', b'{"item_id":2,"tags":"red","ts":-1,"available":0}']
+        values = [b"null", *hidden, b'{"item_id":"3","title":null,"tags":["a",null]}', b'{"available":"?"}']
+        publish(settings.bus, "items", [(str(n).encode(), value) for n, value in enumerate(values)])
+        await until_committed(settings)
+        assert removed(settings, [str(n) for n in range(5)]) == {"0", "1", "2"}
+
+    assert serve(settings, None, scenario) == 0
+    assert [letter.reason for letter in records(settings.bus, "dead-letters", DeadLetter)] == ["wrong_type"]
+    assert total(records(settings.bus, "metrics", MetricPoint), "parts_left_out") == (3, 2)
+
+
 def test_impressions_and_later_clicks_become_a_click_through_rate(tansu_settings: Settings) -> None:
     settings = small(tansu_settings)
     ensure_topics(settings.bus)
