@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stream_rec.offline.evaluate.run import Progress
     from stream_rec.settings import DataSettings
 
+TsUnit = Literal["auto", "s", "ms", "us", "ns", "iso"]
 OTHER_PREFIX = "learning_all_"
 """Of the figures of the second run, where --relevant and --learn-from both make two."""
 LINES = 10
@@ -55,6 +57,9 @@ def evaluate(
     exclude_seen: Annotated[
         bool, typer.Option("--exclude-seen", help="a user's earlier answers take no part in the ranking")
     ] = False,
+    ts_unit: Annotated[
+        TsUnit, typer.Option(help="of the time column; auto: inferred from its values")
+    ] = "auto",
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="draw HR and MRR over the stream")
     ] = None,
@@ -73,7 +78,7 @@ def evaluate(
     if sources is not None:
         settings = read_settings(config, [*(set_ or ()), *_only(sources, settings.engine.river_sources)])
     answers = None if relevant is None else Relevant.parse(relevant)
-    log = _read(data, settings.data, answers, events)
+    log = _read(data, settings.data, answers, events, ts_unit)
     typer.echo("warming up (a minute or two where kernels are not compiled yet)", err=True)
     warm_up()
     figures: dict[str, Any] = {"data": data, "protocol": protocol, "k": k, "seed": settings.engine.seed}
@@ -116,11 +121,14 @@ def _variants(
     return [("", "relevant"), (OTHER_PREFIX, "all")]
 
 
-def _read(name: str, data: DataSettings, relevant: Relevant | None, events: int | None) -> pl.DataFrame:
+def _read(
+    name: str, data: DataSettings, relevant: Relevant | None, events: int | None, ts_unit: TsUnit
+) -> pl.DataFrame:
     from stream_rec.offline.datasets.first_events import FirstEvents
+    from stream_rec.offline.datasets.mapping import ColumnMapping
     from stream_rec.offline.datasets.named import load_columns, open_source
 
-    mapping = relevant.mapping() if relevant else None
+    mapping = replace(relevant.mapping() if relevant else ColumnMapping(), ts_unit=ts_unit)
     if events is None:
         return load_columns(name, data, mapping)
     return FirstEvents.of(open_source(name, data, mapping), events).frame

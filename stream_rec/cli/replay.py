@@ -159,7 +159,7 @@ def summarize(progress: Progress, if_stopped: str) -> None:
         f"{progress.n_acknowledged:,} events published in {progress.seconds:.1f} s ({progress.events_per_s:,.0f}/s)"
     )
     if progress.n_bad:
-        typer.echo(f"{progress.n_bad:,} rows are no events and were left out", err=True)
+        typer.echo(f"rows that are no events and were left out: {progress.n_bad:,}", err=True)
     for line in progress.faults.lines():
         typer.echo(f"  {line}", err=True)
     if progress.stopped:

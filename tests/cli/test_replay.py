@@ -22,7 +22,7 @@ def test_columns_can_be_named_and_bad_rows_are_left_out(tansu_settings: Settings
     done = run("replay", str(log), *columns, *form, environment=addresses(tansu_settings), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 events published")
-    assert "1 rows are no events" in done.stderr
+    assert "rows that are no events and were left out: 1" in done.stderr
     assert "row 2" in done.stderr
     (event,) = events(tansu_settings)
     assert event == {

@@ -88,7 +88,8 @@ class Faults:
         """One for each cause, for people."""
         for what, cause in self.causes.items():
             hint = f"; {cause.hint}" if cause.hint else ""
-            yield f"{cause.n:,} rows: {what}, e.g. {cause.example}{hint}"
+            rows = "row" if cause.n == 1 else "rows"
+            yield f"{cause.n:,} {rows}: {what}, e.g. {cause.example}{hint}"
 
     def _rows(self, name: str, bad: pl.Series, given: pl.Series, first: int, what: str) -> None:
         if not bad.any():

@@ -177,7 +177,7 @@ def test_a_file_without_any_event_is_an_error_that_says_why(bus: BusSettings, tm
         replay(source, publisher, resume=resume)
 
     assert (
-        "1 rows: ts cannot be read as ISO 8601, e.g. row 1: '2019-10-01 00:00:00 CET'" in error.value.message
+        "1 row: ts cannot be read as ISO 8601, e.g. row 1: '2019-10-01 00:00:00 CET'" in error.value.message
     )
     assert not resume.path.exists()
 
