@@ -11,8 +11,8 @@ from stream_rec.bus.lag import OffsetReader, lag
 from stream_rec.bus.stretches import read_through
 from stream_rec.schemas.records import AsOf
 from stream_rec.settings import BusSettings, Settings
-from stream_rec.store.connection import connect_sync
 from stream_rec.store.keys import Keys
+from stream_rec.store.sync_connection import connect_sync
 
 _GETS = 500
 

@@ -13,8 +13,8 @@ from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import Settings, StoreSettings
 from stream_rec.settings.masking import address
-from stream_rec.store.connection import SyncConnection, connect_sync
 from stream_rec.store.keys import Keys
+from stream_rec.store.sync_connection import SyncConnection, connect_sync
 
 OLDEST = (6, 2)
 _GIB = 1 << 30

@@ -20,8 +20,8 @@ from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.records import AsOf, Interaction, PublishedRecord
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import BusSettings, IngestSettings, StoreSettings
-from stream_rec.store.connection import connect_sync
 from stream_rec.store.keys import Keys
+from stream_rec.store.sync_connection import connect_sync
 
 POLL_SECONDS = 0.001
 MAX_WATCHED = 32
@@ -123,7 +123,7 @@ class FreshnessProbe:
             [("GET", self._keys.slate(self._scenario, event.user_id)) for event in watched]
         )
         now = self.clock.monotonic()
-        done = {event for event, raw in zip(watched, answers, strict=True) if raw and _knows(raw, event)}
+        done = {event for event, raw in zip(watched, answers, strict=True) if _knows(raw, event)}
         late = {event for event in watched if now - event.sent_at > GIVE_UP_SECONDS} - done
         with self._lock:
             self._seconds.extend(now - event.sent_at for event in watched if event in done)
@@ -131,8 +131,14 @@ class FreshnessProbe:
             self.n_given_up += len(late)
 
 
-def _knows(raw: bytes, event: Watched) -> bool:
-    as_of = _decode(raw).as_of
+def _knows(raw: object, event: Watched) -> bool:
+    """Does this answer of GET hold a slate that knows the event."""
+    if not isinstance(raw, bytes):
+        return False
+    try:
+        as_of = _decode(raw).as_of
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
     return as_of.partition == event.partition and as_of.offset >= event.offset
 
 

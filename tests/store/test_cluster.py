@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis.crc import key_slot
@@ -167,6 +168,63 @@ def test_one_nodes_address_is_enough(store: StoreSettings, nodes: Cluster) -> No
         assert (await my.slates.write(slates(USERS, as_of(1)))).n_written == len(USERS)
 
     with_stores(one, story)
+
+
+def test_a_slot_that_moves_to_a_node_nobody_knew_is_waited_for(store: StoreSettings, nodes: Cluster) -> None:
+    """redis-py 8.1.0 with asyncio looks the node of an ASK up among those it knows, and does not find it."""
+    key = "shop:rec:default:new-user"
+    slot, source = key_slot(key.encode()), nodes.owner_of(key)
+
+    async def story(my: Stores) -> None:
+        await my.slates.write(slates(USERS, as_of(1)))
+        with nodes.one_more() as (port, node_id):
+            ask(port, "CLUSTER", "SETSLOT", slot, "IMPORTING", nodes.ids[source])
+            ask(nodes.ports[source], "CLUSTER", "SETSLOT", slot, "MIGRATING", node_id)
+            refused = 0
+            try:
+                await my.slates.write([slate("new-user", as_of(1))])
+            except Unavailable:
+                refused += 1
+            for at in (port, *nodes.ports):
+                ask(at, "CLUSTER", "SETSLOT", slot, "NODE", node_id)
+            await persistently(my, lambda: my.slates.write([slate("new-user", as_of(2))]))
+            found = await my.slates.read("new-user")
+            assert found is not None
+            assert refused == 1
+            ask(port, "FLUSHALL")
+            for at in (nodes.ports[source], port, *nodes.ports):
+                ask(at, "CLUSTER", "SETSLOT", slot, "NODE", nodes.ids[source])
+
+    with_stores(store, story)
+
+
+def test_the_rights_in_the_documentation_are_enough_in_a_cluster(
+    store: StoreSettings, nodes: Cluster
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+    (rule,) = [line for line in page.splitlines() if line.startswith("ACL SETUSER worker ")]
+    assert "In a cluster add `+cluster|slots` and `+command`" in page
+    words = [*rule.replace("PASSWORD", "pw").split(), "+cluster|slots", "+command"]
+    for port in nodes.ports:
+        ask(port, *words)
+    login = store.model_copy(update={"username": "worker", "password": "pw"})
+
+    async def story(my: Stores) -> None:
+        my.markers.own(0, LOG, -1)
+        assert await my.markers.complete(await my.markers.begin(0))
+        assert (await my.slates.write(slates(USERS, as_of(1)), Upto(0, 1))).n_written == len(USERS)
+        await my.lists.remove_items(["a"])
+        assert await my.markers.detect() == frozenset()
+
+    try:
+        with_stores(login, story)
+        reader = Reader(login)
+        assert reader.slate("u0", "default") is not None
+        assert reader.removed(["a"]) == {"a"}
+        reader.close()
+    finally:
+        for port in nodes.ports:
+            ask(port, "ACL", "DELUSER", "worker")
 
 
 # --- the wrong address

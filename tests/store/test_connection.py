@@ -11,8 +11,9 @@ import redis
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import StoreSettings
 from stream_rec.settings.masking import address
-from stream_rec.store.connection import connect, connect_sync
+from stream_rec.store.connection import connect
 from stream_rec.store.reader import Reader
+from stream_rec.store.sync_connection import connect_sync
 from tests.store.building import Stores, as_of, slate, with_stores
 
 

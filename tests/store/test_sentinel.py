@@ -18,7 +18,16 @@ from stream_rec.store.markers import Upto
 from stream_rec.store.reader import Reader
 from stream_rec.store.waiting import until_available
 from tests.store.building import LOG, Stores, as_of, findings, slate, slates, with_stores
-from tests.store.servers import Trio, ask, front, info, primary_and_replica, sentinel_trio
+from tests.store.servers import (
+    PRIMARY,
+    SentinelServer,
+    Trio,
+    ask,
+    front,
+    info,
+    primary_and_replica,
+    sentinel_trio,
+)
 from tests.waiting import wait_until, wait_until_async
 
 USERS = [f"u{n}" for n in range(100)]
@@ -103,6 +112,22 @@ def test_the_doctor_follows_the_sentinels(trio: Trio) -> None:
     found = findings(StoreSettings(url=trio.url))
     assert not [one for one in found if one.status == "fail"]
     assert any(trio.url in one.what for one in found)
+
+
+def test_sentinels_have_a_password_of_their_own(redis_server: RedisServer) -> None:
+    with SentinelServer.watching(redis_server.port, "s3ntinel-pw") as sentinel:
+        where = f"redis+sentinel://127.0.0.1:{sentinel.port}/{PRIMARY}/0"
+
+        async def write(my: Stores) -> int:
+            return (await my.slates.write([slate("ann", as_of(1))])).n_written
+
+        right = StoreSettings(url=f"{where}?sentinel_password=s3ntinel-pw")
+        assert with_stores(right, write) == 1
+        assert Reader(right).slate("ann", "default") is not None
+        for wrong in (where, f"{where}?sentinel_password=gu3ss-gu3ss"):
+            with pytest.raises(ConfigError, match="sentinel_password") as raised:
+                with_stores(StoreSettings(url=wrong), write)
+            assert "gu3ss" not in str(raised.value)
 
 
 # --- failover by host name

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from stream_rec.clock import Clock
 from stream_rec.errors import Unavailable
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import connect_sync
 from stream_rec.store.keys import Keys
+from stream_rec.store.sync_connection import connect_sync
 
 _POLL_SECONDS = 0.1
 _HEAD = re.compile(rb'\{"as_of":\{"log":"([^"]+)","partition":(\d+),"offset":(\d+),')
