@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold import catalogue
+from stream_rec.engine.fold.state import Rates, State
+from stream_rec.engine.held import Held
 from stream_rec.engine.vectors import VectorIndex
-from stream_rec.kernels import catalogue
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.kernels.state import Rates, State
 from stream_rec.schemas.columns import IdColumn, ItemBatch
 from stream_rec.schemas.records import Item
 from stream_rec.sources.factorization import N_TAGS, TAGS_PER_ITEM
@@ -23,10 +24,9 @@ def hashed_tags(tags: tuple[str, ...]) -> NDArray[np.int32]:
     return out
 
 
-def apply(
-    state: State, vectors: VectorIndex, rates: Rates, batch: ItemBatch, position: int, seed: np.uint64
-) -> None:
+def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, seed: np.uint64) -> None:
     """Learn the changes at or after `position`, in log order; the index knows each at once."""
+    state, rates = held.state, held.rates
     for change in batch.changes:
         if change.offset < position:
             continue

@@ -14,28 +14,29 @@ from numpy.typing import NDArray
 
 from stream_rec.engine import catalogue, lists
 from stream_rec.engine.dedup import Deduplication, SharedIds, event_keys
-from stream_rec.engine.event_columns import columns, leaving_out, without
-from stream_rec.engine.names import ItemNames, n_evicted, n_rows, rows_of, with_room
-from stream_rec.engine.outputs import empty_slates, empty_verdicts, judged, ranked
+from stream_rec.engine.event_columns import columns, without
+from stream_rec.engine.fold.catalogue import forget_user
+from stream_rec.engine.fold.judge import PrequentialRanks
+from stream_rec.engine.fold.slates import Rules
+from stream_rec.engine.fold.state import State
+from stream_rec.engine.held import Held
+from stream_rec.engine.learn_loop import LearnLoop, Plan
+from stream_rec.engine.names import ItemNames, n_evicted, n_rows, rows_of
+from stream_rec.engine.outputs import judged
+from stream_rec.engine.recommend import Recommender
 from stream_rec.engine.results import Learned, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
-from stream_rec.engine.state import create, parts
+from stream_rec.engine.state import parts
 from stream_rec.engine.state.digest import digest
 from stream_rec.engine.state.identity import identity
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.feedback.attribution import Attribution
-from stream_rec.kernels import candidates, slates
-from stream_rec.kernels.catalogue import forget_user
-from stream_rec.kernels.handle import hold
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.kernels.learn import Events, Verdicts, advance, gather, user_of
-from stream_rec.kernels.state import N_LEARNED, State
 from stream_rec.schemas.columns import Batch, EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
 from stream_rec.settings import EngineSettings, MeasureSettings
-from stream_rec.sources.ranker import hurry
-
-SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
+from stream_rec.sources import features
+from stream_rec.sources.ranker import boost_learning_rate
 
 
 class Engine:
@@ -56,33 +57,31 @@ class Engine:
             raise ConfigError(
                 f"engine.history_length is {settings.history_length}", fix="set a power of two: 32, 64 or 128"
             )
-        self.settings = settings
-        self._rates = create.rates(settings)
-        self._scratch = create.scratch(settings)
-        self.state = create.empty_state(settings)
-        self.position: dict[tuple[str, int], int] = {}
-        self._names = ItemNames(settings.max_items)
-        self._vectors = VectorIndex(settings)
         measure = measure or MeasureSettings()
+        self.settings = settings
+        self.identity = identity(settings, measure)
+        self.position: dict[tuple[str, int], int] = {}
+        self.held = Held(settings)
+        self.deduplication = Deduplication(settings.repeat_window, settings.repeat_partitions)
         self.attribution = Attribution(
             measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
         )
-        self.deduplication = Deduplication(settings.repeat_window, settings.repeat_partitions)
         self._shared_ids = SharedIds()
-        self.identity = identity(settings, measure)
-        self._seed = np.uint64(settings.seed)
+        self._names = ItemNames(settings.max_items)
+        self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
-        self.sources: tuple[str, ...] = (*candidates.SOURCES, *self._rivers.names)
+        self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
+        self._loop = LearnLoop(self.held, self._vectors, self._rivers, settings)
+        self._recommender = Recommender(self.held, self._vectors, self._rivers, self._names, self.sources)
 
     @property
     def state(self) -> State:
         """All that is learned."""
-        return self._state
+        return self.held.state
 
     @state.setter
     def state(self, state: State) -> None:
-        self._state = state
-        self._handle = hold(state, self._scratch, self._rates)
+        self.held.state = state
 
     # ---- learn ----
 
@@ -120,13 +119,13 @@ class Engine:
         self._shared_ids.look(batch, keys, first)
         repeated = self.deduplication.mark(batch.span.partition, keys, first)
         new, batch, judge_all, left_out = without(repeated, batch, judge_all, left_out)
-        verdicts = self._learn_from(batch, first, judge_all, frozen, left_out)
+        ranks = self._learn_new(batch, Plan(first, judge_all, frozen, left_out))
         self._advance_to(batch.span)
         users, items = (now - before for now, before in zip(self._evicted(), evicted, strict=True))
         return Learned(
             n_learned=len(batch) - first,
             repeated=repeated,
-            fresh=judged(verdicts, new),
+            fresh=judged(ranks, new),
             evicted_users=users,
             evicted_items=items,
         )
@@ -139,8 +138,8 @@ class Engine:
         """
         position = self._position_for(batch.span)
         n_bytes = sum(len(change.item_id.encode()) for change in batch.changes)
-        self._make_room(0, n_bytes)
-        catalogue.apply(self.state, self._vectors, self._rates, batch, position, self._seed)
+        self.held.make_room(0, n_bytes)
+        catalogue.apply(self.held, self._vectors, batch, position, np.uint64(self.settings.seed))
         self._advance_to(batch.span)
 
     def learn_impressions(self, batch: ImpressionBatch) -> None:
@@ -200,18 +199,11 @@ class Engine:
         key = (span.topic, span.partition)
         self.position[key] = max(self.position.get(key, span.start), span.next)
 
-    def _learn_from(
-        self,
-        batch: EventBatch,
-        first: int,
-        judge_all: bool | NDArray[np.bool_],
-        frozen: bool,
-        left_out: Sequence[IdColumn] | None,
-    ) -> Verdicts:
-        self._make_room(len(batch.users.data), len(batch.items.data))
-        events = columns(batch, self.settings)
-        n = len(batch)
-        if not frozen and first < n:
+    def _learn_new(self, batch: EventBatch, plan: Plan) -> PrequentialRanks:
+        """The batch without duplicates: into the join of impressions, then into the state."""
+        self.held.make_room(len(batch.users.data), len(batch.items.data))
+        events, first = columns(batch, self.settings), plan.first
+        if not plan.frozen and first < len(batch):
             self.attribution.interact(
                 events.user_hashes[first:],
                 events.item_hashes[first:],
@@ -219,123 +211,34 @@ class Engine:
                 batch.event_types[first:],
                 batch.values[first:],
             )
-        trained = (events.seeds ^ SAMPLE_SALT) < np.uint64(
-            min(self.settings.train_sample * 2.0**64, 2.0**64 - 2048)
-        )
-        asked = np.flatnonzero((trained | judge_all)[first:]) + first
-        verdicts = empty_verdicts(len(asked), len(self.sources))
-        stops = [*asked.tolist(), n]
-        nowhere = self._vectors.nowhere
-        at, next_stop = first, 0
-        if first < n and stops[0] == first:
-            has_vector = self._advance(
-                events, first, first, nowhere, (False, False, False, True, frozen, False), verdicts
-            )
-            next_stop = 1
-        judging = next_stop == 1
-        while at < n:
-            until = min(stops[next_stop], at + self._vectors.due_in(int(self.state.counters[N_LEARNED])))
-            until = self._rivers.stop(at, until)
-            found = self._vectors.search_one(self._scratch.vector) if judging and has_vector else nowhere
-            gathered = judging and self._gather_with_rivers(events, at, found, has_vector)
-            train = judging and bool(trained[at]) and not frozen
-            ask_next = until == stops[next_stop] and until < n
-            flags = (judging, judging and has_vector, train, ask_next, frozen, gathered)
-            out = left_out[at] if judging and left_out is not None else None
-            with leaving_out(self._scratch, self.state.items, out):
-                has_vector = self._advance(events, at, until, found, flags, verdicts)
-            if not frozen:
-                self._rivers.learn(self.state, events, batch.values, at, until)
-                self._vectors.after(self.state)
-            judging = ask_next
-            next_stop += ask_next
-            at = until
-        return verdicts
-
-    def _advance(
-        self,
-        events: Events,
-        first: int,
-        last: int,
-        found: NDArray[np.int32],
-        flags: tuple[bool, bool, bool, bool, bool, bool],
-        verdicts: Verdicts,
-    ) -> bool:
-        return bool(advance(self._handle, events, first, last, found, flags, verdicts, self._seed))
-
-    def _gather_with_rivers(
-        self, events: Events, at: int, found: NDArray[np.int32], has_vector: bool
-    ) -> bool:
-        """River's models score outside of the kernels, between the gathering and the judging; False without any."""
-        if not self._rivers.names:
-            return False
-        gather(self._handle, events, at, found, has_vector)
-        self._rivers.fill(self._scratch, int(user_of(self.state, events, at)))
-        return True
-
-    def _make_room(self, user_bytes: int, item_bytes: int) -> None:
-        """For the ids of new users and items."""
-        users, items = with_room(self.state.users, user_bytes), with_room(self.state.items, item_bytes)
-        if users is not self.state.users or items is not self.state.items:
-            self.state = self.state._replace(users=users, items=items)
+        return self._loop.learn(events, batch.values, plan)
 
     def _evicted(self) -> tuple[int, int]:
         return n_evicted(self.state.users), n_evicted(self.state.items)
 
     def on_drift(self) -> None:
         """Let the ranker move faster for a while. The log does not tell when; the journal does."""
-        hurry(self.state.ranker)
+        boost_learning_rate(self.state.ranker)
 
     # ---- recommend ----
 
     def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
-        """Slates for users as of the last learned event. Reads only; a stranger gets what is popular.
+        """Slates for users as of the last learned event. Reads only; an unknown user (cold start) gets what is popular.
 
         Args:
             users: user ids.
-            scenario: its settings say k and whether repeats are allowed.
+            scenario: its settings say k and whether items that the user has had are allowed.
             k: another length.
 
         Raises:
             ValueError: k is below 1.
         """
-        rules = self.settings.scenarios[scenario]
-        return self._rank(
-            rows_of(self.state.users, IdColumn.of(users)), rules.k if k is None else k, rules.repeats
-        )
-
-    def _rank(self, rows: NDArray[np.int32], k: int, repeats: bool) -> Ranked:
-        if k < 1:
-            raise ValueError(f"k is {k}")
-        n = len(rows)
-        vectors = np.empty((n, self.settings.n_factors), np.float32)
-        has_vector = np.empty(n, np.bool_)
-        slates.query_vectors(self._handle, rows, vectors, has_vector)
-        found = self._vectors.search(vectors)
-        found[~has_vector] = -1
-        out = empty_slates(n, k)
-        order = np.empty(k, np.int32)
-        for some in self._rivers.portions(n):
-            if self._rivers.names:
-                at = some.start
-                slates.gather(self._handle, rows[at], vectors[at], found[at], has_vector[at])
-                self._rivers.fill(self._scratch, int(rows[at]))
-            slates.recommend(
-                self._handle,
-                rows[some],
-                vectors[some],
-                has_vector[some],
-                found[some],
-                k,
-                repeats,
-                bool(self._rivers.names),
-                order,
-                slates.part(out, some),
-            )
-        return ranked(out, self._names, self.state.items, self.sources)
+        of_scenario = self.settings.scenarios[scenario]
+        rules = Rules(k=of_scenario.k if k is None else k, allow_seen=of_scenario.repeats)
+        return self._recommender.rank(rows_of(self.state.users, IdColumn.of(users)), rules)
 
     def similar(self, item_id: str, k: int) -> Neighbours:
-        """Items for a stranger whose session is this item alone; empty if the item is unknown.
+        """Items for an unknown user whose session is this item alone; empty if the item is unknown.
 
         Raises:
             ValueError: k is below 1.
@@ -343,7 +246,7 @@ class Engine:
         row = int(rows_of(self.state.items, IdColumn.of([item_id]))[0])
         if row < 0:
             return Neighbours([], [])
-        ranked = self._rank(np.array([-2 - row], np.int32), k, repeats=False)
+        ranked = self._recommender.rank(np.array([-2 - row], np.int32), Rules(k=k, allow_seen=False))
         return Neighbours(ranked.items[0], ranked.scores[0])
 
     def popular(self, k: int) -> Neighbours:
@@ -387,7 +290,7 @@ class Engine:
             ConfigError: the settings do not allow it; nothing is changed then.
             ValueError: this engine has learned already.
         """
-        if self.position or self.state.counters.any():
+        if self.position or self.n_learned or self.state.counters[0]["n_items_changed"]:
             raise ValueError("only an engine that has learned nothing can be restored")
         self._rivers.refuse_snapshots()
         self.state = parts.restored(self.state, *self._beside, arrays)
@@ -405,14 +308,14 @@ class Engine:
     @property
     def n_learned(self) -> int:
         """Events learned, ever."""
-        return int(self.state.counters[N_LEARNED])
+        return int(self.state.counters[0]["n_learned"])
 
     def stats(self) -> dict[str, float]:
         """Gauges: sizes, evictions, index."""
         return {
             "users": float(n_rows(self.state.users)),
             "items": float(n_rows(self.state.items)),
-            "events_learned": float(self.state.counters[N_LEARNED]),
+            "events_learned": float(self.n_learned),
             "evicted_users": float(n_evicted(self.state.users)),
             "evicted_items": float(n_evicted(self.state.items)),
             **self._vectors.stats(self.state),

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold.learn import Events
+from stream_rec.engine.fold.state import Query
 from stream_rec.engine.names import rows_of
 from stream_rec.kernels.ids import event_seeds, hash_ids
-from stream_rec.kernels.learn import Events
-from stream_rec.kernels.state import Scratch
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.schemas.columns import EventBatch, IdColumn
 from stream_rec.settings import EngineSettings
@@ -56,13 +56,13 @@ def without(
 
 
 @contextmanager
-def leaving_out(x: Scratch, items: VocabularyState, ids: IdColumn | None) -> Iterator[None]:
+def leaving_out(query: Query, items: VocabularyState, ids: IdColumn | None) -> Iterator[None]:
     """These items take no part in the ranking that is judged inside."""
     if ids is None:
         yield
         return
     rows = rows_of(items, ids)
     rows = rows[rows >= 0]
-    x.left_out[rows] = True
+    query.left_out[rows] = True
     yield
-    x.left_out[rows] = False
+    query.left_out[rows] = False

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.fold.judge import LEAST_SLOPE
 from stream_rec.engine.names import name_of, rows_of
-from stream_rec.kernels.candidates import N_CANDIDATES
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.learn import LEAST_SLOPE
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.records import Reason
 
@@ -28,7 +27,8 @@ class Explained:
         item_id: the item.
         place: in the slate that the engine makes now, from 1; None = it is not in it.
         score: the blend of all sources; None = no source brings the item up.
-        reason: the loudest source, and the user's item it started from, as in a slate; None like the score.
+        reason: the source that contributes most, and the user's item it started from, as in a slate; None like the
+            score.
         by_source: what each source adds to the score, and under `context` what the session's length adds; what adds
             nothing is left out. Their sum is the score.
     """
@@ -48,40 +48,40 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
     """
     ranked = engine.recommend([user_id], scenario=scenario).items[0]
     places = {item: place for place, item in enumerate(ranked, start=1)}
-    x, items = engine._scratch, engine.state.items  # as ranking the only user has left it
-    candidates = {code: c for c, code in enumerate(x.codes[: int(x.query[N_CANDIDATES])].tolist())}
+    query, items = engine.held.query, engine.state.items  # as ranking the only user has left it
+    candidates = {code: c for c, code in enumerate(query.codes[: int(query.n_candidates[0])].tolist())}
     answers = []
     for item, row in zip(item_ids, rows_of(items, IdColumn.of(item_ids)).tolist(), strict=True):
         c = candidates.get(int(code_of(row, engine.state.generation))) if row >= 0 else None
         if c is None:
             answers.append(Explained(item, places.get(item), None, None, {}))
             continue
-        score = float(x.scores[c])
+        score = float(query.scores[c])
         answers.append(Explained(item, places.get(item), score, _reason(engine, c), _parts(engine, c, score)))
     return answers
 
 
 def _parts(engine: Engine, c: int, score: float) -> dict[str, float]:
     """Where a candidate stands the ranker is linear: a hidden unit above 0 counts as it is, another not at all."""
-    x, ranker = engine._scratch, engine.state.ranker
-    slopes = ranker.linear + (ranker.out * (x.units[:, c] > 0)) @ ranker.hidden
-    said = _by_source(engine, slopes * x.features[:, c])
+    query, ranker = engine.held.query, engine.state.ranker
+    slopes = ranker.linear + (ranker.out * (query.units[:, c] > 0)) @ ranker.hidden
+    said = _by_source(engine, slopes * query.features[:, c])
     parts = {name: float(part) for name, part in zip(engine.sources, said, strict=True)}
     parts["context"] = score - sum(parts.values())
     return {name: part for name, part in parts.items() if abs(part) > _NOTHING}
 
 
 def _reason(engine: Engine, c: int) -> Reason:
-    """As kernels.slates chooses it."""
-    x = engine._scratch
-    loudness = _by_source(engine, np.maximum(x.slopes, LEAST_SLOPE) * x.features[:, c])
-    because = int(x.because[c])
-    from_item = because not in (NO_CODE, int(x.codes[c]))
+    """As engine.fold.slates chooses it."""
+    query = engine.held.query
+    contributions = _by_source(engine, np.maximum(query.slopes, LEAST_SLOPE) * query.features[:, c])
+    because = int(query.because[c])
+    from_item = because not in (NO_CODE, int(query.codes[c]))
     name = name_of(engine.state.items, because & ROW_MASK) if from_item else None
-    return Reason(engine.sources[int(np.argmax(loudness))], name)
+    return Reason(engine.sources[int(np.argmax(contributions))], name)
 
 
 def _by_source(engine: Engine, by_feature: NDArray[np.float32]) -> NDArray[np.float32]:
     sums = np.zeros(len(engine.sources), np.float32)
-    np.add.at(sums, engine._rates.source_of, by_feature)
+    np.add.at(sums, engine.held.rates.source_of, by_feature)
     return sums

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold.state import State
 from stream_rec.engine.names import n_rows
 from stream_rec.kernels.codes import ROW_MASK, is_current
-from stream_rec.kernels.state import State
-
-SHORT, MIDDLE = 0, 1
+from stream_rec.sources.popularity import MIDDLE, SHORT
 
 
 def _now(state: State, half_life: int) -> NDArray[np.float64]:

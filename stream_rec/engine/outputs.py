@@ -7,37 +7,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold.judge import PrequentialRanks
+from stream_rec.engine.fold.slates import Slates
 from stream_rec.engine.names import ItemNames
 from stream_rec.engine.results import Judged, Ranked
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
-from stream_rec.kernels.learn import Verdicts
-from stream_rec.kernels.slates import Slates
 from stream_rec.kernels.vocabulary import VocabularyState
 
 SCORE_DECIMALS = 4
 """More tell a reader nothing, and make slates longer."""
 
 
-def empty_verdicts(n: int, n_sources: int) -> Verdicts:
+def empty_ranks(n: int, n_sources: int) -> PrequentialRanks:
     """Room for n judged events."""
-    return Verdicts(
+    return PrequentialRanks(
         at=np.zeros(n, np.int32),
         rank=np.zeros(n, np.int32),
         by_source=np.zeros((n, n_sources), np.int32),
         popularity=np.zeros(n, np.int32),
         only_index=np.zeros(n, np.bool_),
-        n=np.zeros(1, np.int64),
+        n_judged=np.zeros(1, np.int64),
     )
 
 
-def judged(v: Verdicts, places: NDArray[np.int64]) -> Judged:
-    """Filled verdicts as the engine gives them out.
+def judged(ranks: PrequentialRanks, places: NDArray[np.int64]) -> Judged:
+    """Filled ranks as the engine gives them out.
 
     Args:
-        v: on the events without repeats.
+        ranks: of the batch's events without duplicates.
         places: int64 [n], where each of these events stands in the batch.
     """
-    return Judged(places[v.at].astype(np.int32), v.rank, v.by_source, v.popularity, v.only_index)
+    return Judged(
+        places[ranks.at].astype(np.int32), ranks.rank, ranks.by_source, ranks.popularity, ranks.only_index
+    )
 
 
 def empty_slates(n: int, k: int) -> Slates:

@@ -64,7 +64,7 @@ class Ranked:
     Attributes:
         items: item ids per user, best first; shorter than k only when the catalogue is.
         scores: per user, descending, aligned with `items`.
-        sources: per user, index into `Engine.sources` of the source that spoke loudest for the item.
+        sources: per user, index into `Engine.sources` of the source that contributes most to the item.
         because: per user, the user's item each item was found from; "" = none (e.g. popularity).
         rows: int32 [n, k], item rows, -1 = none.
         hashes: uint64 [n, k], of the item ids (`kernels.ids`), 0 = none.

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold.learn import Events
+from stream_rec.engine.fold.state import Query, State
 from stream_rec.engine.names import rows_of
 from stream_rec.errors import ConfigError
-from stream_rec.kernels.candidates import N_CANDIDATES, N_FEATURES
 from stream_rec.kernels.codes import ROW_MASK
-from stream_rec.kernels.learn import Events
-from stream_rec.kernels.state import Scratch, State
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.settings import EngineSettings
+from stream_rec.sources.features import N_FEATURES
 from stream_rec.sources.river_source import RiverSource
 
 
@@ -54,25 +54,25 @@ class Rivers:
         """
         return at + 1 if self._models else until
 
-    def fill(self, x: Scratch, user: int) -> None:
-        """The models' features of all candidates in x."""
-        n = int(x.query[N_CANDIDATES])
-        items = x.codes[:n] & ROW_MASK
+    def fill(self, query: Query) -> None:
+        """The models' features of all candidates of the query."""
+        n = int(query.n_candidates[0])
+        items = query.codes[:n] & ROW_MASK
         for i, model in enumerate(self._models):
-            x.features[N_FEATURES + i, :n] = model.score(user, items)
+            query.features[N_FEATURES + i, :n] = model.score(int(query.user[0]), items)
 
-    def learn(self, state: State, ev: Events, values: NDArray[np.float32], first: int, last: int) -> None:
+    def learn(self, state: State, events: Events, values: NDArray[np.float32], first: int, last: int) -> None:
         """Events first..last - 1, which the kernels have learned just now."""
         if not self._models:
             return
-        users = rows_of(state.users, _part(ev.user_data, ev.user_ends, first, last)).tolist()
-        items = rows_of(state.items, _part(ev.item_data, ev.item_ends, first, last)).tolist()
+        users = rows_of(state.users, _part(events.user_data, events.user_ends, first, last)).tolist()
+        items = rows_of(state.items, _part(events.item_data, events.item_ends, first, last)).tolist()
         held = min(int(state.factors.n_recent[0]), len(state.factors.recent))
         for i, user, item in zip(range(first, last), users, items, strict=True):
             if user < 0 or item < 0:
                 continue
             y = 1.0 if np.isnan(values[i]) else float(values[i])
-            other = int(state.factors.recent[int(ev.seeds[i]) % held]) & ROW_MASK
+            other = int(state.factors.recent[int(events.seeds[i]) % held]) & ROW_MASK
             for model in self._models:
                 model.learn(user, item, y)
                 if other != item:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold.state import State
 from stream_rec.engine.names import n_rows
 from stream_rec.index.item_index import ItemIndex
 from stream_rec.kernels.codes import ROW_MASK
-from stream_rec.kernels.state import N_LEARNED, State
 from stream_rec.settings import EngineSettings
 
 N_FOUND = 50
@@ -41,7 +41,7 @@ class VectorIndex:
 
         A rebuild that was begun at one refresh is joined a fixed number of refreshes later, however long it took.
         """
-        if int(state.counters[N_LEARNED]) % self._every == 0:
+        if int(state.counters[0]["n_learned"]) % self._every == 0:
             self._refresh(state)
             self._index.maintain(_typical_queries(state))
 

@@ -24,7 +24,7 @@ def warm_up() -> None:
     ]
     engine.upsert_items(ItemBatch(Span("items", 0, 0, 0, 2), items))
     engine.forget_user("u2")
-    engine.recommend(["u1", "stranger"])
+    engine.recommend(["u1", "unknown"])
     engine.similar("i1", 5)
     measure.warm_up()
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.kernels.records import record
 from stream_rec.kernels.shown import Cells, ItemCounts
 
 CONVERSION, DWELL, JOINED = 1, 2, 4
@@ -31,7 +32,7 @@ CLICKED, CONVERTED = 1, 2
 """Columns of a cell's sums."""
 N_SUMS = 12
 
-COUNTERS = np.dtype(
+COUNTERS = record(
     [
         ("next_exposure", np.int64),  # number of the next impression
         ("oldest_exposure", np.int64),  # number of the oldest one that is still open
@@ -42,7 +43,7 @@ COUNTERS = np.dtype(
 )
 """Where the rings stand. Numbers grow for ever."""
 
-EXPOSURE = np.dtype(
+EXPOSURE = record(
     [
         ("user", np.uint64),  # hash
         ("ts", np.float64),
@@ -56,7 +57,7 @@ EXPOSURE = np.dtype(
 )
 """An open impression; what a walk along a chain reads stands together, for the sake of the processor's cache."""
 
-INTERACTION = np.dtype(
+INTERACTION = record(
     [
         ("user", np.uint64),  # hash
         ("ts", np.float64),

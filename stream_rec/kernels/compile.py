@@ -1,7 +1,7 @@
 """One decorator for every kernel, and a cache on disk that no edit can make stale.
 
 numba keys its cache by the file of the decorated function alone; a kernel that calls one in another file would keep
-the old callee. So the cache folder is named by a hash of all kernel sources.
+the old callee. So the cache folder is named by a hash of the text of every room that holds kernels.
 """
 
 from __future__ import annotations
@@ -18,17 +18,27 @@ from stream_rec import logs
 from stream_rec.errors import ConfigError
 from stream_rec.settings import cache_folder, wanted_cache_folder
 
+ROOMS = ("kernels", "sources", "engine/fold")
+"""Folders of the package that hold kernels; no other does."""
+PACKAGE = Path(__file__).parents[1]
 
-def _sources_digest() -> str:
+
+def digest_of_kernels(package: Path) -> str:
+    """A hash of all kernels' text, and of numba's version."""
     digest = xxhash.xxh3_64(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for room in ROOMS:
+        for path in sorted((package / room).glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def _cache() -> Path | None:
     """The folder of these kernels; None = they cannot be kept. What is not as wanted is said."""
-    log, wanted, name = logs.get("kernels"), wanted_cache_folder(), Path("kernels", _sources_digest())
+    log, wanted, name = (
+        logs.get("kernels"),
+        wanted_cache_folder(),
+        Path("kernels", digest_of_kernels(PACKAGE)),
+    )
     try:
         folder = cache_folder()
     except ConfigError as error:
@@ -76,6 +86,9 @@ Called from Python it keeps the interpreter's lock: right below 0.1 ms, where to
 
 kernel_inlined = njit(forceinline=True, **_BORROWED)
 """For what takes the state and is called for every query or candidate: a call hands over 1,000 words, 1 us."""
+
+kernel_joined = njit(forceinline=True, **(_BORROWED | {"cache": False}))
+"""For kernels that are made of others at run time: compiled into the one that calls them, and cached with it."""
 
 kernel_sums = njit(fastmath={"reassoc", "contract", "nsz", "nnan"}, **_BORROWED)
 """For sums and maxima over numbers that are never NaN: they may be reordered into vector lanes, the same way on every

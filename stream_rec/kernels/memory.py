@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.extending import intrinsic
@@ -11,7 +12,7 @@ FLOATS_PER_LINE = 16
 
 
 @intrinsic
-def prefetch(typingctx, array, index):  # noqa: ARG001
+def _prefetch_line(typingctx, array, index):  # noqa: ARG001
     """Ask for the cache line of array.ravel()[index], of a C-ordered array; changes nothing.
 
     LLVM's `llvm.prefetch`. The address is not read, so one outside of the array does no harm.
@@ -31,3 +32,11 @@ def prefetch(typingctx, array, index):  # noqa: ARG001
         return context.get_dummy_value()
 
     return types.none(array, index), codegen
+
+
+def _no_prefetch(array, index):
+    pass
+
+
+# As plain Python (NUMBA_DISABLE_JIT=1, to debug a kernel) there is nothing to ask for.
+prefetch = _no_prefetch if numba.config.DISABLE_JIT else _prefetch_line

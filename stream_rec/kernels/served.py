@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
+from stream_rec.kernels.records import record
 
 WAYS = 8
 """A user may stand in any slot of the set the hash names; the one whose slate is oldest makes room."""
@@ -16,7 +17,7 @@ UNKNOWN = -1
 """The rank of an item when it is not known what the user was served."""
 
 
-COUNTERS = np.dtype(
+COUNTERS = record(
     [
         ("writes", np.int64),  # slates kept so far
         ("evicted", np.int64),  # users whose slate made room for another user's

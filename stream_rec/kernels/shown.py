@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
+from stream_rec.kernels.records import record
 
 WAYS = 8
 """Slots of a set: an entry may stand in any slot of the set its hash names; the longest untouched makes room."""
@@ -17,7 +18,7 @@ N_REGISTERS = 256
 """Registers of a cell's HyperLogLog: standard error 1.04 / sqrt(256) = 6.5 %."""
 _REGISTER_SHIFT = np.uint64(56)
 
-TOTALS = np.dtype(
+TOTALS = record(
     [
         ("interactions", np.int64),  # ever counted
         ("kept_uses", np.int64),  # sum of the uses of the items kept

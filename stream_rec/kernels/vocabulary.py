@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.records import record
 
 SWEEP = 32
 """Rows examined to find one to evict; the one silent for longest is evicted."""
 
-COUNTERS = np.dtype(
+COUNTERS = record(
     [
         ("n_rows", np.int64),  # rows ever taken
         ("hand", np.int64),  # row at which the next sweep begins

@@ -7,9 +7,11 @@ that is only found wrong by the first event would stop a worker that was thought
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from stream_rec.sources import features
 
 TEN_YEARS = 315_360_000
 _SCENARIO = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -288,7 +290,13 @@ class ScenarioSettings(_Branch):
     repeats: bool = Field(True, description="may the slate hold items the user has already interacted with")
 
 
-SourceName = Literal["popularity", "transitions", "neighbours", "item_neighbours", "factorization", "session"]
+def _known_source(name: str) -> str:
+    if name not in features.NAMES:
+        raise ValueError(f"no source is called {name!r}; there are {', '.join(features.NAMES)}")
+    return name
+
+
+SourceName = Annotated[str, AfterValidator(_known_source)]
 
 
 class EngineSettings(_Branch):
@@ -330,7 +338,7 @@ class EngineSettings(_Branch):
         256, ge=1, le=4096, description="partitions whose event_ids are kept: those with a lower number"
     )
     sources: tuple[SourceName, ...] = Field(
-        get_args(SourceName), description="sources that rank; one left out still learns, but does not rank"
+        features.NAMES, description="sources that rank; one left out still learns, but does not rank"
     )
     river_sources: tuple[str, ...] = Field(
         (), description="river.reco classes used as sources, e.g. 'BiasedMF'"

@@ -11,21 +11,117 @@ Bell, Koren, ICDM 2007.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from stream_rec.kernels.item_neighbours import ItemNeighbourState
+from stream_rec.kernels import rows
+from stream_rec.kernels.bounds import Bounds
+from stream_rec.kernels.candidates import candidate
+from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, is_current
+from stream_rec.kernels.compile import kernel, kernel_inlined
+from stream_rec.kernels.ownership import PerItem
+from stream_rec.sources.features import number_of
+
+COSINE = number_of("cosine")
 
 WIDTH = 64
 """Entries of a row."""
-SHRINK = 10.0
-HISTORY_ITEMS, ROW_ENTRIES = 32, 32
-"""What one query reads: items of the history, newest first, and entries of each one's row."""
 
 
-def empty(n_items: int) -> ItemNeighbourState:
+class ItemNeighbourRates(NamedTuple):
+    """What stays the same while learning.
+
+    Attributes:
+        history_items: items of the history that one query reads, newest first.
+        row_entries: entries of each one's row that it reads.
+        shrink: of the cosine.
+    """
+
+    history_items: int
+    row_entries: int
+    shrink: float
+
+
+RATES = ItemNeighbourRates(history_items=32, row_entries=32, shrink=10.0)
+
+
+class ItemNeighbourState(NamedTuple):
+    """State.
+
+    Attributes:
+        codes: int32 [items, width], items met in the same history.
+        counts: float32 [items, width], by how many users.
+        degree: float32 [items], users who have the item in their history.
+    """
+
+    codes: PerItem[np.int32]
+    counts: PerItem[np.float32]
+    degree: PerItem[np.float32]
+
+
+def empty(bounds: Bounds) -> ItemNeighbourState:
     """No counts yet."""
     return ItemNeighbourState(
-        codes=np.zeros((n_items, WIDTH), np.int32),
-        counts=np.zeros((n_items, WIDTH), np.float32),
-        degree=np.zeros(n_items, np.float32),
+        codes=np.zeros((bounds.items, WIDTH), np.int32),
+        counts=np.zeros((bounds.items, WIDTH), np.float32),
+        degree=np.zeros(bounds.items, np.float32),
     )
+
+
+@kernel
+def observe(own, past, n_past, code, generation):
+    """The user, whose distinct items so far are past[:n_past], takes `code`; nothing if it is among them.
+
+    Counts both directions, so that counts[i, j] == counts[j, i] as long as neither row has overflowed.
+    """
+    for i in range(n_past):
+        if past[i] == code:
+            return
+    row = code & ROW_MASK
+    own.degree[row] += np.float32(1.0)
+    for i in range(n_past):
+        other = past[i] & CODE_MASK
+        if is_current(other, generation):
+            rows.add(own.codes, own.counts, row, other, np.float32(1.0))
+            rows.add(own.codes, own.counts, other & ROW_MASK, code, np.float32(1.0))
+
+
+@kernel
+def clear(own, row):
+    """Forget an item's own row."""
+    rows.clear(own.codes, row)
+    own.degree[row] = np.float32(0.0)
+
+
+@kernel_inlined
+def learn(state, query, rates, event):
+    """The item enters the history of its user."""
+    observe(state.item_neighbours, query.past_codes, query.n_past[0], event.code, state.generation)
+
+
+@kernel
+def evict_item(state, row):
+    """Another item gets the row."""
+    clear(state.item_neighbours, row)
+
+
+@kernel_inlined
+def propose(state, query, rates):
+    """Shrunk cosine with the items of the long history, newest first."""
+    own = state.item_neighbours
+    for i in range(min(query.n_past[0], rates.item_neighbours.history_items)):
+        code = query.past_codes[i]
+        if not is_current(code, state.generation):
+            continue
+        row = code & ROW_MASK
+        for at in range(min(own.codes.shape[1], rates.item_neighbours.row_entries)):
+            other = own.codes[row, at]
+            if other == NO_CODE:
+                break
+            c = candidate(state, query, other, code, 1)
+            if c >= 0:
+                norm = np.sqrt(own.degree[row] * own.degree[other & ROW_MASK])
+                query.features[COSINE, c] += own.counts[row, at] / (
+                    norm + np.float32(rates.item_neighbours.shrink)
+                )

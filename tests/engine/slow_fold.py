@@ -6,13 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from stream_rec.engine.engine import SAMPLE_SALT, Engine
+from stream_rec.engine.engine import Engine
 from stream_rec.engine.event_columns import columns
-from stream_rec.engine.outputs import empty_verdicts, judged
+from stream_rec.engine.fold import judge, learn
+from stream_rec.engine.fold.handle import hold
+from stream_rec.engine.learn_loop import training_sample
+from stream_rec.engine.outputs import empty_ranks, judged
 from stream_rec.engine.results import Judged
 from stream_rec.engine.state import create
-from stream_rec.kernels import learn
-from stream_rec.kernels.handle import hold
 from stream_rec.schemas.columns import EventBatch
 
 Leak = Literal["none", "counts", "all"]
@@ -27,24 +28,25 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
         leak: a planted fault. "all": an event is learned before it is asked for; "counts": before it is judged, so
             only the features know it.
     """
-    e._make_room(len(batch.users.data), len(batch.items.data))
+    e.held.make_room(len(batch.users.data), len(batch.items.data))
     events, rates = columns(batch, e.settings), create.rates(e.settings)
-    trained = (events.seeds ^ SAMPLE_SALT) < np.uint64(min(e.settings.train_sample * 2.0**64, 2.0**64 - 2048))
-    out = empty_verdicts(len(batch), len(e.sources))
+    trained, seed = training_sample(events, e.settings.train_sample), np.uint64(e.settings.seed)
+    out = empty_ranks(len(batch), len(e.sources))
     for i in range(len(batch)):
-        x = create.scratch(e.settings)
+        query = create.query(e.settings)
 
         def learn_it(i: int = i) -> None:
-            learn.learn_event(e.state, create.scratch(e.settings), rates, events, i, e._seed, False)
+            learn.learn_event(e.state, create.query(e.settings), rates, events, i, seed, False)
 
         if leak == "all":
             learn_it()
-        has_vector = bool(learn.prepare(e.state, x, rates, events, i))
-        found = e._vectors.search_one(x.vector) if has_vector else e._vectors.nowhere
+        has_vector = bool(learn.prepare(e.state, query, rates, events, i))
+        found = e._vectors.search_one(query.vector) if has_vector else e._vectors.nowhere
         if leak == "counts":
             learn_it()
-        learn.gather(hold(e.state, x, rates), events, i, found, has_vector)
-        learn.judge(e.state, x, rates, events, i, bool(trained[i]), out)
+        learn.gather(hold(e.state, query, rates), found, has_vector)
+        item = learn.item_of(e.state, events, i)
+        judge.judge(e.state, query, rates, i, item, bool(trained[i]), out)
         if leak == "none":
             learn_it()
         e._vectors.after(e.state)

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.fold import learn
 from stream_rec.engine.names import n_rows, name_of, rows_of
 from stream_rec.engine.state import create
-from stream_rec.kernels import candidates, learn
-from stream_rec.kernels.candidates import COSINE, N_CANDIDATES
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.schemas.columns import EventBatch, IdColumn, Span
-from stream_rec.sources.item_neighbours import SHRINK
+from stream_rec.sources import item_neighbours
+from stream_rec.sources.item_neighbours import COSINE, RATES
 from tests.engine.worlds import engine
 from tests.oracles import recount
 from tests.oracles.recount import Event, Transitions
@@ -141,18 +141,18 @@ def test_shrunk_cosines(log: list[Event]) -> None:
     """What a visitor who has had one item is offered, by the counts alone."""
     e = streamed(log, [0.0] * len(log))
     pairs, single = recount.users_with(log)
-    x, names = create.scratch(e.settings), item_names(e)
+    query, names = create.query(e.settings), item_names(e)
     for row, item in enumerate(names):
-        learn.read_query(e.state, x, create.rates(e.settings), -2 - row, False)
-        candidates.from_item_neighbours(e.state, x, create.rates(e.settings))
-        n = int(x.query[N_CANDIDATES])
-        found = [names[int(c) & ROW_MASK] for c in x.codes[:n]]
+        learn.read_query(e.state, query, create.rates(e.settings), -2 - row, False)
+        item_neighbours.propose(e.state, query, create.rates(e.settings))
+        n = int(query.n_candidates[0])
+        found = [names[int(c) & ROW_MASK] for c in query.codes[:n]]
         expected = {
-            other: count / (math.sqrt(single[item] * single[other]) + SHRINK)
+            other: count / (math.sqrt(single[item] * single[other]) + RATES.shrink)
             for (one, other), count in pairs.items()
             if one == item
         }
-        got = dict(zip(found, x.features[COSINE, :n].tolist(), strict=True))
+        got = dict(zip(found, query.features[COSINE, :n].tolist(), strict=True))
         assert got == pytest.approx(expected, rel=1e-6)
 
 
@@ -198,7 +198,8 @@ def test_nor_with_decay_but_for_rounding(log: list[Event], seed: int) -> None:
     times = (1.7e9 + np.sort(rng.uniform(0, 70 * 86_400.0, len(log)))).tolist()
     order = interleaved(log, seed)
     a, b = streamed(log, times), streamed([log[at] for at in order], [times[at] for at in order])
-    unit = [math.exp(e.state.transitions.clock[0] * (1.7e9 - e.state.transitions.clock[1])) for e in (a, b)]
+    clocks = [e.state.transitions.clock[0] for e in (a, b)]
+    unit = [math.exp(clock["rate"] * (1.7e9 - clock["landmark"])) for clock in clocks]
     for mine, other in zip(transitions(a), transitions(b), strict=True):
         assert {pair: weight / unit[0] for pair, weight in mine.items()} == pytest.approx(
             {pair: weight / unit[1] for pair, weight in other.items()}, rel=1e-4
@@ -223,13 +224,13 @@ def test_a_newcomer_is_folded_in_by_the_formula(log: list[Event], clicks: list[s
     n = len(log)
     e.learn(EventBatch.of(rows, span=Span("events", 0, 0, n, n + len(rows))), frozen=True)
 
-    x, user = create.scratch(e.settings), int(rows_of(e.state.users, IdColumn.of(["newcomer"]))[0])
+    query, user = create.query(e.settings), int(rows_of(e.state.users, IdColumn.of(["newcomer"]))[0])
     rates = create.rates(e.settings).factors
-    assert learn.read_query(e.state, x, create.rates(e.settings), user, False)
+    assert learn.read_query(e.state, query, create.rates(e.settings), user, False)
     inputs = dict(zip(item_names(e), e.state.factors.inputs, strict=False))
     ago = {item: len(clicks) - 1 - at for at, item in enumerate(clicks)}  # of its last event
     newest = sorted(ago, key=lambda item: ago[item])[: rates.session_items]
     weights = np.array([rates.step_decay ** ago[item] for item in newest])
     expected = weights @ np.array([inputs[item] for item in newest], np.float64) / weights.sum()
-    np.testing.assert_allclose(x.vector, expected, atol=1e-6)
+    np.testing.assert_allclose(query.vector, expected, atol=1e-6)
     assert not e.state.factors.users[user].any()

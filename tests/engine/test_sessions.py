@@ -15,10 +15,10 @@ from tests.engine.worlds import click, engine
 
 def session(e: Engine, user: str) -> list[str]:
     """Items of the user's current session, newest first."""
-    x = create.scratch(e.settings)
+    query = create.query(e.settings)
     row = int(rows_of(e.state.users, IdColumn.of([user]))[0])
-    candidates.read_context(e.state, x, row, False)
-    codes = x.session_codes[: x.query[candidates.N_SESSION]]
+    candidates.read_context(e.state, query, row, False)
+    codes = query.session_codes[: query.n_session[0]]
     return [name_of(e.state.items, int(c) & ROW_MASK) for c in codes]
 
 

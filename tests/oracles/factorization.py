@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.factors import FactorRates
+from stream_rec.sources.factorization import FactorRates
 
 Matrix = NDArray[np.float64]
 EPSILON = 1e-6

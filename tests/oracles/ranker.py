@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.ranker import RankerRates
+from stream_rec.sources.ranker import RankerRates
 
 Matrix = NDArray[np.float64]
 EPSILON = 1e-6

@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from stream_rec.kernels import factors as kernels
-from stream_rec.kernels.factors import FactorRates, FactorState
+from stream_rec.kernels.bounds import Bounds
 from stream_rec.sources import factorization
+from stream_rec.sources.factorization import FactorRates, FactorState
+from tests.contract.sources import SourceContract
+from tests.oracles import candidates
 from tests.oracles import factorization as oracle
 from tests.oracles.ids import uniform
-from tests.sources.making import code
+from tests.sources.making import batch, clicks, code
 
 N_USERS, N_ITEMS, F = 5, 9, 6
 RATES = factorization.RATES
@@ -21,7 +23,7 @@ USERS, TABLES = ("users", "user_squares"), ("inputs", "input_squares", "items", 
 
 
 def random_state(rng: np.random.Generator) -> FactorState:
-    f = factorization.empty(N_USERS, N_ITEMS, F)
+    f = factorization.empty(Bounds(users=N_USERS, items=N_ITEMS, n_factors=F))
     for name in (*USERS, *TABLES):
         array = getattr(f, name)
         array[:] = rng.normal(0, 0.5, array.shape)
@@ -55,26 +57,25 @@ def test_a_query_is_the_user_and_the_session(seed: int, user: int, stale: set[in
     f, session = random_state(rng), a_session(rng)
     generation = np.array([2 if row in stale else 1 for row in range(N_ITEMS)], np.uint8)
     v, weights = np.zeros(F, np.float32), np.zeros(16, np.float32)
-    is_one = kernels.query_vector(f, RATES, user, *columns(session), generation, v, weights)
+    is_one = factorization.query_vector(f, RATES, user, *columns(session), generation, v, weights)
     shares = oracle.shares(session, stale, RATES)
     assert_allclose(v, oracle.query(slow_copy(f), user, shares), atol=1e-6)
     assert is_one == (bool(shares) or user >= 0)
 
 
 def test_who_has_neither_factors_nor_a_session_has_no_query() -> None:
-    f = factorization.empty(N_USERS, N_ITEMS, F)
+    f = factorization.empty(Bounds(users=N_USERS, items=N_ITEMS, n_factors=F))
     v = np.ones(F, np.float32)
     for user in (-1, 0):
         weights, generation = np.zeros(16, np.float32), np.ones(N_ITEMS, np.uint8)
-        assert not kernels.query_vector(f, RATES, user, *columns([]), generation, v, weights)
+        assert not factorization.query_vector(f, RATES, user, *columns([]), generation, v, weights)
         assert not v.any()
 
 
 def step(
     f: FactorState, rates: FactorRates, user: int, session: list[tuple[int, int]], row: int, seed: int
 ) -> None:
-    n = rates.n_negatives + 1
-    kernels.learn(
+    factorization.step(
         f,
         rates,
         user,
@@ -83,10 +84,7 @@ def step(
         np.uint64(seed),
         np.ones(N_ITEMS, np.uint8),
         np.zeros(F, np.float32),
-        np.zeros(16, np.float32),
-        np.zeros(F, np.float32),
-        np.zeros(n, np.int32),
-        np.zeros(n, np.float32),
+        factorization.scratch(Bounds(n_factors=F)),
     )
 
 
@@ -119,7 +117,7 @@ def test_steps_raise_the_item_above_what_others_do() -> None:
     rng = np.random.default_rng(3)
     f = random_state(rng)
     for row in range(N_ITEMS):
-        kernels.observe(f, RATES, code(row))
+        factorization.observe(f, RATES, code(row))
     for seed in range(300):
         step(f, RATES, 2, [], 4, seed)
     assert int(np.argmax(f.items @ f.users[2])) == 4
@@ -127,39 +125,42 @@ def test_steps_raise_the_item_above_what_others_do() -> None:
 
 
 def test_new_factors_are_a_function_of_the_seed_and_small() -> None:
-    f, g = factorization.empty(1, N_ITEMS, F), factorization.empty(1, N_ITEMS, F)
+    f, g = (
+        factorization.empty(Bounds(items=N_ITEMS, n_factors=F)),
+        factorization.empty(Bounds(items=N_ITEMS, n_factors=F)),
+    )
     for each in (f, g):
-        kernels.initialise_item(each, RATES, 3, np.uint64(5))
+        factorization.initialise_item(each, RATES, 3, np.uint64(5))
     assert (f.items == g.items).all()
     assert 0 < np.abs(f.items[3]).max() <= RATES.initial_scale
     assert f.dirty.tolist() == [row == 3 for row in range(N_ITEMS)]
-    kernels.initialise_item(g, RATES, 3, np.uint64(6))
+    factorization.initialise_item(g, RATES, 3, np.uint64(6))
     assert (f.items[3] != g.items[3]).any()
 
 
 def test_the_most_recent_events_are_remembered_in_a_ring() -> None:
-    f = factorization.empty(1, N_ITEMS, F)._replace(recent=np.zeros(4, np.int32))
+    f = factorization.empty(Bounds(items=N_ITEMS, n_factors=F))._replace(recent=np.zeros(4, np.int32))
     for n in range(11):
-        kernels.observe(f, RATES, code(n % N_ITEMS))
+        factorization.observe(f, RATES, code(n % N_ITEMS))
     assert sorted(f.recent.tolist()) == sorted(code(n % N_ITEMS) for n in (7, 8, 9, 10))
 
 
 def test_an_item_without_events_stands_where_its_tags_stand() -> None:
-    f = factorization.empty(1, N_ITEMS, F)
+    f = factorization.empty(Bounds(items=N_ITEMS, n_factors=F))
     rng = np.random.default_rng(4)
     f.items[:2] = rng.normal(size=(2, F))
     f.tags[0, 0], f.tags[1, 0] = 7, 9
     for _ in range(200):
-        kernels.observe(f, RATES, code(0))
-        kernels.observe(f, RATES, code(1))
+        factorization.observe(f, RATES, code(0))
+        factorization.observe(f, RATES, code(1))
     f.tags[5, :2] = [7, 9]
-    kernels.place_by_tags(f, 5)
+    factorization.place_by_tags(f, 5)
     assert_allclose(f.items[5], (f.items[0] + f.items[1]) / 2, atol=1e-3)
 
 
 def test_a_forgotten_user_has_no_factors() -> None:
     f = random_state(np.random.default_rng(0))
-    kernels.clear_user(f, 1)
+    factorization.clear_user(f, 1)
     assert not f.users[1].any()
     assert f.user_squares[1] == 0
     assert f.users[2].any()
@@ -170,3 +171,20 @@ def test_random_numbers_are_those_of_plain_python(draw: int) -> None:
     from stream_rec.kernels.ids import uniform as fast
 
     assert int(fast(np.uint64(0xFFFF_FFFF_0000_1234), draw)) == uniform(0xFFFF_FFFF_0000_1234, draw)
+
+
+class TestFactorization(SourceContract):
+    name = "factorization"
+
+    def assert_equals_twin(self, seed: int) -> None:
+        """The index's items are proposed, and every candidate's feature is its standardised product with the query."""
+        e = self.alone()
+        e.learn(batch(clicks(seed, 300, users=10, items=30)))
+        for row in range(int(e.stats()["users"])):
+            query = self.asked(e, row)
+            n = int(query.n_candidates[0])
+            assert sorted(query.codes[:n] & 0xFFFFFF) == sorted(row for row in query.indexed if row >= 0)
+            if query.has_vector[0]:
+                products = e.state.factors.items[query.codes[:n] & 0xFFFFFF].astype(float) @ query.vector
+                got = query.features[factorization.VECTOR, :n]
+                assert_allclose(got, candidates.standardised(products), atol=5e-3)

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.engine.state import create
-from stream_rec.kernels import candidates, item_neighbours
-from stream_rec.kernels.candidates import COSINE, N_CANDIDATES
+from stream_rec.kernels import candidates
+from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
-from stream_rec.sources import item_neighbours as model
+from stream_rec.sources import item_neighbours
+from stream_rec.sources.item_neighbours import COSINE, RATES
+from tests.contract.sources import SourceContract
 from tests.oracles.item_neighbours import recount, scores
 from tests.sources.making import batch, clicks, code, engine
 
@@ -25,7 +27,7 @@ streams = st.lists(st.tuples(st.integers(0, 5), st.integers(0, N_ITEMS - 1)), ma
 @settings(max_examples=60, deadline=None)
 @given(streams)
 def test_counts_equal_a_batch_recount_exactly(stream: list[tuple[int, int]]) -> None:
-    s = model.empty(N_ITEMS)
+    s = item_neighbours.empty(Bounds(items=N_ITEMS))
     generation = np.ones(N_ITEMS, np.uint8)
     histories: dict[int, list[int]] = defaultdict(list)
     for user, item in stream:
@@ -43,33 +45,34 @@ def test_counts_equal_a_batch_recount_exactly(stream: list[tuple[int, int]]) -> 
     assert s.degree.tolist() == [degree[item] for item in range(N_ITEMS)]
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 1 << 32))
-def test_scores_equal_those_of_a_batch_recount(seed: int) -> None:
-    """As long as no history has lost an event."""
-    stream = clicks(seed, 120, users=12, items=16)
-    e = engine(history_length=128)
-    e.learn(batch(stream))
-    x, rates = create.scratch(e.settings), create.rates(e.settings)
-    by_user: dict[int, list[int]] = defaultdict(list)
-    for c in stream:
-        by_user[c.user].append(c.item)
-    items = list(dict.fromkeys(c.item for c in stream))
-    pairs, degree = recount(list(by_user.values()))
-    for row, history in enumerate(by_user.values()):
-        candidates.read_context(e.state, x, row, False)
-        candidates.from_item_neighbours(e.state, x, rates)
-        n = int(x.query[N_CANDIDATES])
-        got = {
-            items[int(c) & ROW_MASK]: v
-            for c, v in zip(x.codes[:n], x.features[COSINE, :n].tolist(), strict=True)
-        }
-        assert got == pytest.approx(scores(pairs, degree, history, model.SHRINK), rel=1e-5)
-
-
 def test_a_stale_item_in_the_history_is_not_counted() -> None:
-    s = model.empty(3)
+    s = item_neighbours.empty(Bounds(items=3))
     generation = np.array([1, 2, 1], np.uint8)
     item_neighbours.observe(s, np.array([code(1), code(0)], np.int32), 2, code(2), generation)
     assert s.codes[2, :2].tolist() == [code(0), NO_CODE]
     assert s.codes[1, 0] == NO_CODE
+
+
+class TestItemNeighbours(SourceContract):
+    name = "item_neighbours"
+
+    def assert_equals_twin(self, seed: int) -> None:
+        """Scores are those of a batch recount, as long as no history has lost an event."""
+        stream = clicks(seed, 120, users=12, items=16)
+        e = engine(history_length=128)
+        e.learn(batch(stream))
+        query, rates = create.query(e.settings), create.rates(e.settings)
+        by_user: dict[int, list[int]] = defaultdict(list)
+        for c in stream:
+            by_user[c.user].append(c.item)
+        items = list(dict.fromkeys(c.item for c in stream))
+        pairs, degree = recount(list(by_user.values()))
+        for row, history in enumerate(by_user.values()):
+            candidates.read_context(e.state, query, row, False)
+            item_neighbours.propose(e.state, query, rates)
+            n = int(query.n_candidates[0])
+            got = {
+                items[int(c) & ROW_MASK]: v
+                for c, v in zip(query.codes[:n], query.features[COSINE, :n].tolist(), strict=True)
+            }
+            assert got == pytest.approx(scores(pairs, degree, history, RATES.shrink), rel=1e-5)

@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_rec.kernels import popularity as kernels
-from stream_rec.kernels.popularity import PopularityState
+from stream_rec.kernels import normalise
+from stream_rec.kernels.bounds import Bounds
+from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.sources import popularity
+from stream_rec.sources.popularity import PopularityState
+from tests.contract.sources import SourceContract
+from tests.oracles import candidates as oracle
 from tests.oracles.popularity import Event, decayed_count, heaviest, rank
+from tests.sources.making import batch, clicks
 
 N_ITEMS, N_TOP = 9, 4
 HOUR, DAY = 3600.0, 86_400.0
@@ -32,7 +37,9 @@ def operations(seed: int, n: int) -> list[Operation]:
 
 
 def empty() -> PopularityState:
-    return popularity.empty(N_ITEMS, 1)._replace(top=np.full((3, N_TOP), -1, np.int32))
+    return popularity.empty(Bounds(items=N_ITEMS, longest_slate=1))._replace(
+        top=np.full((3, N_TOP), -1, np.int32)
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -47,14 +54,14 @@ def test_it_equals_a_recount_at_every_moment(seed: int, n_steps: int, start: flo
             ts = max(0.0, ts + pause)
             now = max(now, ts)
             weight = 1.0 + n % 3
-            kernels.observe(s, row, ts, np.float32(weight))
+            popularity.observe(s, row, ts, np.float32(weight))
             events.append((row, ts, weight))
         elif what == "clear":
-            kernels.clear(s, row)
+            popularity.clear(s, row)
             events = [e for e in events if e[0] != row]
             eligible[row] = True
         else:
-            kernels.set_eligible(s, row, what == "restore")
+            popularity.set_eligible(s, row, what == "restore")
             eligible[row] = what == "restore"
         assert s.eligible.tolist() == eligible
         assert_lists_are_exact(s)
@@ -72,7 +79,7 @@ def assert_lists_are_exact(s: PopularityState) -> None:
         assert kept == heaviest(scores, eligible, N_TOP)
         for row in range(N_ITEMS):
             if scores[row] > 0 and scores.count(scores[row]) == 1:
-                assert kernels.rank_of_row(s, p, row, NONE) == rank(scores, eligible, N_TOP, row)
+                assert popularity.rank_of_row(s, p, row, NONE) == rank(scores, eligible, N_TOP, row)
 
 
 def assert_scores_are_those_of_a_recount(s: PopularityState, events: list[Event], now: float) -> None:
@@ -92,7 +99,7 @@ def test_order_of_events_does_not_matter_but_for_rounding() -> None:
     for order in (events, sorted(events, key=lambda e: e[1])):
         s = empty()
         for row, ts in order:
-            kernels.observe(s, row, ts, np.float32(1))
+            popularity.observe(s, row, ts, np.float32(1))
         sums.append(s.scores * np.exp(-s.rates * (4 * DAY - s.landmarks))[:, None])
     np.testing.assert_allclose(sums[0], sums[1], rtol=1e-9)
 
@@ -100,24 +107,45 @@ def test_order_of_events_does_not_matter_but_for_rounding() -> None:
 def test_ties_count_against_an_item() -> None:
     s = empty()
     for row in (0, 1, 2):
-        kernels.observe(s, row, 10.0, np.float32(1))
-    kernels.observe(s, 1, 10.0, np.float32(1))
-    assert [kernels.rank_of_row(s, 1, row, NONE) for row in range(4)] == [3, 1, 3, 0]
+        popularity.observe(s, row, 10.0, np.float32(1))
+    popularity.observe(s, 1, 10.0, np.float32(1))
+    assert [popularity.rank_of_row(s, 1, row, NONE) for row in range(4)] == [3, 1, 3, 0]
 
 
 def test_items_that_are_left_out_do_not_count() -> None:
     s = empty()
     for row in (0, 1, 2, 0, 1, 0):
-        kernels.observe(s, row, 10.0, np.float32(1))
+        popularity.observe(s, row, 10.0, np.float32(1))
     without_the_first = np.arange(N_ITEMS) == 0
-    assert [kernels.rank_of_row(s, 1, row, without_the_first) for row in (1, 2)] == [1, 2]
+    assert [popularity.rank_of_row(s, 1, row, without_the_first) for row in (1, 2)] == [1, 2]
 
 
 def test_a_jump_of_a_century_leaves_finite_numbers_and_the_latest_event_on_top() -> None:
     s = empty()
     for n in range(50):
-        kernels.observe(s, n % 3, float(n), np.float32(1))
-    kernels.observe(s, 8, 100 * 365 * DAY, np.float32(1))
+        popularity.observe(s, n % 3, float(n), np.float32(1))
+    popularity.observe(s, 8, 100 * 365 * DAY, np.float32(1))
     assert np.isfinite(s.scores).all()
-    assert [kernels.rank_of_row(s, p, 8, NONE) for p in range(3)] == [1, 1, 1]
+    assert [popularity.rank_of_row(s, p, 8, NONE) for p in range(3)] == [1, 1, 1]
     assert_lists_are_exact(s)
+
+
+class TestPopularity(SourceContract):
+    name = "popularity"
+
+    def assert_equals_twin(self, seed: int) -> None:
+        """The heaviest of a recount of all events are proposed, and stand by their logarithms."""
+        stream = clicks(seed, 300, users=10, items=30)
+        e = self.alone()
+        e.learn(batch(stream))
+        query = self.asked(e, -1)
+        n = int(query.n_candidates[0])
+        items = list(dict.fromkeys(c.item for c in stream))
+        assert sorted(items[int(c) & ROW_MASK] for c in query.codes[:n]) == sorted(items)
+        events = [(c.item, c.ts, 1.0) for c in stream]
+        for h, half_life in enumerate(popularity.HALF_LIVES):
+            rate = math.log(2) / half_life
+            rows = [items[int(c) & ROW_MASK] for c in query.codes[:n]]
+            logs = np.log([decayed_count(events, row, rate, e.event_time) for row in rows])
+            got = query.features[popularity.POPULAR_SHORT + h, :n]
+            np.testing.assert_allclose(got, oracle.popularity(logs, normalise.LOG_SPAN), atol=1e-3)

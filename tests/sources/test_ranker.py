@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from stream_rec.kernels import ranker as kernels
-from stream_rec.kernels.candidates import N_CONTEXTS, N_FEATURES
-from stream_rec.kernels.ranker import EXCESS, N_SEEN, SLOPES_RATE, RankerRates, RankerState
 from stream_rec.sources import ranker
+from stream_rec.sources.features import FEATURES, N_FEATURES
+from stream_rec.sources.ranker import CONTEXTS, LOSS, SLOPES_RATE, RankerRates, RankerState
 from tests.oracles import ranker as oracle
 
 RATES = ranker.RATES
@@ -18,14 +18,12 @@ WIDTH = 50
 
 
 def random_state(rng: np.random.Generator) -> RankerState:
-    return RankerState(
-        *(
-            (rng.uniform(0.1, 5, a.shape) if name.endswith("_squares") else rng.normal(size=a.shape)).astype(
-                a.dtype
-            )
-            for name, a in ranker.empty(N_FEATURES)._asdict().items()
-        )
-    )
+    r = ranker.empty(N_FEATURES)
+    for name, array in r._asdict().items():
+        if name != "loss":
+            squares = name.endswith("_squares")
+            array[:] = rng.uniform(0.1, 5, array.shape) if squares else rng.normal(size=array.shape)
+    return r
 
 
 class Scored:
@@ -35,14 +33,14 @@ class Scored:
         self.units = np.zeros((ranker.N_HIDDEN, features.shape[1]), np.float32)
         self.slopes = np.zeros(N_FEATURES, np.float32)
         self.scores = np.zeros(features.shape[1], np.float32)
-        kernels.score(r, context, features, n, self.units, self.slopes, self.scores)
+        ranker.score(r, context, features, n, self.units, self.slopes, self.scores)
 
 
 def learn(
     r: RankerState, context: int, features: np.ndarray, n: int, target: int, rates: RankerRates = RATES
 ) -> None:
     out = Scored(r, context, features, n)
-    kernels.learn(r, context, features, n, out.units, out.slopes, out.scores, target, rates)
+    ranker.learn(r, context, features, n, out.units, out.slopes, out.scores, target, rates)
 
 
 def exact_weights(r: RankerState, context: int, suffix: str = "") -> oracle.Weights:
@@ -53,7 +51,7 @@ def exact_weights(r: RankerState, context: int, suffix: str = "") -> oracle.Weig
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 1 << 32), st.integers(0, N_CONTEXTS - 1), st.integers(1, 40))
+@given(st.integers(0, 1 << 32), st.integers(0, len(CONTEXTS) - 1), st.integers(1, 40))
 def test_scores_and_one_step_equal_those_in_float64(seed: int, context: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     r = random_state(rng)
@@ -68,7 +66,7 @@ def test_scores_and_one_step_equal_those_in_float64(seed: int, context: int, n: 
     assert_allclose(out.scores[:n], oracle.scores(weights, exact), atol=1e-3)
     assert_allclose(out.slopes, oracle.slopes(weights, exact), atol=1e-3)
 
-    kernels.learn(r, context, features, n, out.units, out.slopes, out.scores, target, RATES)
+    ranker.learn(r, context, features, n, out.units, out.slopes, out.scores, target, RATES)
     slope = oracle.gradient(weights, exact, target)
     for got, got_squares, w, s, g in zip(
         exact_weights(r, context), exact_weights(r, context, "_squares"), weights, squares, slope, strict=True
@@ -81,7 +79,7 @@ def test_scores_and_one_step_equal_those_in_float64(seed: int, context: int, n: 
         before.slopes[context] + SLOPES_RATE * (out.slopes - before.slopes[context]),
         atol=1e-5,
     )
-    others = [c for c in range(N_CONTEXTS) if c != context]
+    others = [c for c in range(len(CONTEXTS)) if c != context]
     for part in ("bias", "bias_squares", "slopes"):
         assert (getattr(r, part)[others] == getattr(before, part)[others]).all()
 
@@ -185,8 +183,8 @@ def test_sums_of_squares_are_bounded_however_long_the_stream() -> None:
 
 
 def alarms(losses: np.ndarray) -> list[int]:
-    state = np.zeros(4, np.float64)
-    return [n for n, loss in enumerate(losses) if kernels.is_alarming(state, RATES, float(loss))]
+    state = np.zeros(1, LOSS)
+    return [n for n, loss in enumerate(losses) if ranker.is_alarming(state, RATES, float(loss))]
 
 
 def test_the_watch_on_the_loss_equals_the_sums_written_out() -> None:
@@ -221,13 +219,23 @@ def test_after_an_alarm_steps_begin_anew_and_weights_stay() -> None:
     for squares in (r.linear_squares, r.hidden_squares, r.bias_squares, r.out_squares):
         squares[:] = 50
     weights = r.linear.copy()
-    r.loss[:] = [200.0, 0.1, 0.01, RATES.threshold]
+    r.loss[0] = (200.0, 0.1, 0.01, RATES.threshold)
     features, target = example(rng, 3)
     r.linear[:] = weights
     r.out[:] = 0
     features[:, target] = -5.0 * np.sign(weights)
     learn(r, 2, features, 20, target)
-    assert r.loss[EXCESS] == 0
-    assert r.loss[N_SEEN] == 0
+    assert r.loss[0]["excess"] == 0
+    assert r.loss[0]["n_seen"] == 0
     assert (r.bias_squares[[0, 1, 3, 4]] == 1).all()
     assert np.abs(r.linear - weights).max() <= 1.001 * RATES.learning_rate
+
+
+@pytest.mark.parametrize(("n", "context"), [(0, 0), (1, 1), (2, 2), (3, 3), (5, 3), (6, 4), (16, 4)])
+def test_the_context_is_the_length_of_the_session(n: int, context: int) -> None:
+    assert ranker.context_of(n) == context
+
+
+def test_the_prior_is_that_of_the_table() -> None:
+    linear = ranker.empty(N_FEATURES + 1).linear
+    assert linear.tolist() == pytest.approx([*(feature.prior for feature in FEATURES), 0.0])

@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_rec.kernels.candidates import SOURCE_OF, SOURCES
-from stream_rec.settings import EngineSettings
+from stream_rec.sources.features import NAMES, SOURCE_OF
 from tests.sources.making import batch, clicks, engine
 
 LOG = clicks(7, 300, users=20, items=40, pause=8000.0)
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", NAMES)
 def test_it_brings_no_candidates_and_knows_no_item(source: str) -> None:
-    alone, without = engine(sources=(source,)), engine(sources=tuple(s for s in SOURCES if s != source))
-    at = SOURCES.index(source)
+    alone, without = engine(sources=(source,)), engine(sources=tuple(s for s in NAMES if s != source))
+    at = NAMES.index(source)
     heard = alone.learn(batch(LOG), judge_all=True).fresh
     rest = without.learn(batch(LOG), judge_all=True).fresh
     assert heard.rank_by_source[:, at].any()
@@ -23,11 +22,11 @@ def test_it_brings_no_candidates_and_knows_no_item(source: str) -> None:
     assert not rest.rank_by_source[:, at].any()
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", NAMES)
 def test_the_ranker_gives_its_features_no_weight_beyond_the_prior(source: str) -> None:
-    untouched, e = engine(), engine(sources=tuple(s for s in SOURCES if s != source), train_sample=1.0)
+    untouched, e = engine(), engine(sources=tuple(s for s in NAMES if s != source), train_sample=1.0)
     e.learn(batch(LOG))
-    own = SOURCES.index(source) == SOURCE_OF
+    own = NAMES.index(source) == SOURCE_OF
     for part in ("linear", "hidden"):
         moved = getattr(e.state.ranker, part) != getattr(untouched.state.ranker, part)
         assert not moved[..., own].any()
@@ -48,7 +47,3 @@ def test_slates_of_popularity_alone_are_the_same_for_all() -> None:
     e.learn(batch(LOG))
     slates = e.recommend(["u1", "u2", "stranger"], k=5).items
     assert slates[0] == slates[1] == slates[2]
-
-
-def test_by_default_all_are_on() -> None:
-    assert EngineSettings().sources == SOURCES

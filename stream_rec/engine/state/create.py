@@ -1,114 +1,126 @@
-"""Empty state, scratch and rates from the settings and the models."""
+"""Empty state, working memory and rates from the settings and the sources."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels import candidates, vocabulary
+from stream_rec.engine.fold.state import COUNTERS, Query, Rates, State
+from stream_rec.engine.vectors import N_FOUND
+from stream_rec.kernels import vocabulary
+from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.histories import HistoryState
-from stream_rec.kernels.state import Rates, Scratch, State
 from stream_rec.settings import EngineSettings
-from stream_rec.sources import factorization, item_neighbours, neighbours, popularity, ranker, transitions
+from stream_rec.sources import ranker, registry
+from stream_rec.sources.features import N_FEATURES, NAMES, SOURCE_OF
 
 N_NEWEST = 16
 MAX_CANDIDATES = 1024
 OFF_BY_A_LINE = 16
 """Columns a power of two apart would all fall into the same few lines of the cache."""
 MAX_SESSION = 16
-ITEM_AGE_SECONDS = 86_400.0
+SESSION_DECAY_STEPS = 1.5
 INITIAL_ARENA_BYTES = 1 << 16
+
+
+def bounds_of(settings: EngineSettings) -> Bounds:
+    """The settings that give arrays their form."""
+    return Bounds(
+        users=settings.max_users,
+        items=settings.max_items,
+        history_length=settings.history_length,
+        ring_length=settings.ring_length,
+        n_factors=settings.n_factors,
+        longest_slate=max(scenario.k for scenario in settings.scenarios.values()),
+    )
 
 
 def n_features(settings: EngineSettings) -> int:
     """Columns of the feature table: the kernels' own, and one for each river model."""
-    return candidates.N_FEATURES + len(settings.river_sources)
+    return N_FEATURES + len(settings.river_sources)
 
 
 def _source_of(settings: EngineSettings) -> NDArray[np.int64]:
-    own = len(candidates.SOURCES)
-    rivers = np.arange(own, own + len(settings.river_sources), dtype=np.int64)
-    return np.concatenate([candidates.SOURCE_OF, rivers])
+    rivers = np.arange(len(NAMES), len(NAMES) + len(settings.river_sources), dtype=np.int64)
+    return np.concatenate([SOURCE_OF, rivers])
 
 
 def empty_state(settings: EngineSettings) -> State:
     """The state before the first event. Arrays of zeros cost no memory until they are touched."""
-    users, items = settings.max_users, settings.max_items
-    longest = max(s.k for s in settings.scenarios.values())
-    return State(
-        users=vocabulary.empty(users, INITIAL_ARENA_BYTES),
-        items=vocabulary.empty(items, INITIAL_ARENA_BYTES),
-        generation=np.ones(items, np.uint8),
-        first_seen=np.zeros(items, np.float64),
-        newest=np.zeros(N_NEWEST, np.int32),
-        n_newest=np.zeros(1, np.int64),
-        counters=np.zeros(4, np.int64),
-        clock=np.zeros(1, np.float64),
-        histories=HistoryState(
-            items=np.zeros((users, settings.history_length), np.int32),
-            n_events=np.zeros(users, np.uint32),
-            session_start=np.zeros(users, np.uint32),
-            session=np.zeros(users, np.uint64),
-        ),
-        popularity=popularity.empty(items, longest),
-        transitions=transitions.empty(items),
-        neighbours=neighbours.empty(items, settings.ring_length),
-        item_neighbours=item_neighbours.empty(items),
-        factors=factorization.empty(users, items, settings.n_factors),
-        ranker=ranker.empty(n_features(settings)),
+    bounds = bounds_of(settings)
+    core: dict[str, Any] = {
+        "users": vocabulary.empty(bounds.users, INITIAL_ARENA_BYTES),
+        "items": vocabulary.empty(bounds.items, INITIAL_ARENA_BYTES),
+        "generation": np.ones(bounds.items, np.uint8),
+        "first_seen": np.zeros(bounds.items, np.float64),
+        "newest": np.zeros(N_NEWEST, np.int32),
+        "n_newest": np.zeros(1, np.int64),
+        "counters": np.zeros(1, COUNTERS),
+        "clock": np.zeros(1, np.float64),
+        "histories": _histories(bounds),
+        "ranker": ranker.empty(n_features(settings)),
+    }
+    return State(**core, **registry.parts("empty", bounds))
+
+
+def _histories(bounds: Bounds) -> HistoryState:
+    return HistoryState(
+        items=np.zeros((bounds.users, bounds.history_length), np.int32),
+        n_events=np.zeros(bounds.users, np.uint32),
+        session_start=np.zeros(bounds.users, np.uint32),
+        session=np.zeros(bounds.users, np.uint64),
     )
 
 
 def rates(settings: EngineSettings) -> Rates:
     """What the kernels need of the settings."""
-    return Rates(
-        session_gap=settings.session_gap_seconds,
-        neighbour_sample=settings.ring_length,
-        n_neighbours=neighbours.N_NEIGHBOURS,
-        match_window=neighbours.MATCH_WINDOW,
-        history_items=item_neighbours.HISTORY_ITEMS,
-        row_entries=item_neighbours.ROW_ENTRIES,
-        cosine_shrink=item_neighbours.SHRINK,
-        item_age_seconds=ITEM_AGE_SECONDS,
-        factors=factorization.RATES,
-        ranker=ranker.RATES,
-        sources=np.array([source in settings.sources for source in candidates.SOURCES]),
-        source_of=_source_of(settings),
-    )
+    core: dict[str, Any] = {
+        "session_gap": settings.session_gap_seconds,
+        "heard": np.array([name in settings.sources for name in NAMES]),
+        "source_of": _source_of(settings),
+        "ranker": ranker.RATES,
+    }
+    return Rates(**core, **registry.parts("RATES"))
 
 
-def scratch(settings: EngineSettings) -> Scratch:
+def query(settings: EngineSettings) -> Query:
     """Working memory of one thread."""
-    n_picks = factorization.RATES.n_negatives + 1
-    return Scratch(
-        table=np.zeros(4 * MAX_CANDIDATES, np.int64),
-        codes=np.zeros(MAX_CANDIDATES, np.int32),
-        features=np.zeros((n_features(settings), MAX_CANDIDATES + OFF_BY_A_LINE), np.float32),
-        because=np.zeros(MAX_CANDIDATES, np.int32),
-        found=np.zeros(MAX_CANDIDATES, np.uint8),
-        scores=np.zeros(MAX_CANDIDATES, np.float32),
-        loudness=np.zeros(len(candidates.SOURCES) + len(settings.river_sources), np.float32),
-        voices=np.zeros(MAX_CANDIDATES, np.float32),
-        competes=np.zeros(MAX_CANDIDATES, np.bool_),
-        units=np.zeros((ranker.N_HIDDEN, MAX_CANDIDATES + OFF_BY_A_LINE), np.float32),
-        slopes=np.zeros(n_features(settings), np.float32),
-        session_codes=np.zeros(MAX_SESSION, np.int32),
-        session_steps=np.zeros(MAX_SESSION, np.int32),
-        session_counts=np.zeros(MAX_SESSION, np.int32),
-        past_codes=np.zeros(settings.history_length, np.int32),
-        past_steps=np.zeros(settings.history_length, np.int32),
-        shares=np.zeros(MAX_SESSION, np.float32),
-        vector=np.zeros(settings.n_factors, np.float32),
-        gradient=np.zeros(settings.n_factors, np.float32),
-        picks=np.zeros(n_picks, np.int32),
-        errors=np.zeros(n_picks, np.float32),
-        session_decay=_decay(MAX_SESSION, neighbours.SESSION_DECAY_STEPS),
-        match_decay=_decay(neighbours.MATCH_WINDOW + 2, neighbours.MATCH_DECAY_STEPS),
-        query=np.zeros(4, np.int64),
-        neighbours=neighbours.scratch(),
-        left_out=np.zeros(settings.max_items, np.bool_),
-    )
+    bounds, n = bounds_of(settings), MAX_CANDIDATES
+    core: dict[str, Any] = {
+        "stamp": np.zeros(1, np.int64),
+        "user": np.zeros(1, np.int64),
+        "n_candidates": np.zeros(1, np.int64),
+        "table": np.zeros(4 * n, np.int64),
+        "codes": np.zeros(n, np.int32),
+        "features": np.zeros((n_features(settings), n + OFF_BY_A_LINE), np.float32),
+        "because": np.zeros(n, np.int32),
+        "found": np.zeros(n, np.uint8),
+        "scores": np.zeros(n, np.float32),
+        "units": np.zeros((ranker.N_HIDDEN, n + OFF_BY_A_LINE), np.float32),
+        "slopes": np.zeros(n_features(settings), np.float32),
+        "source_contributions": np.zeros(len(NAMES) + len(settings.river_sources), np.float32),
+        "source_scores": np.zeros(n, np.float32),
+        "competes": np.zeros(n, np.bool_),
+        "left_out": np.zeros(bounds.items, np.bool_),
+        **_context(bounds),
+        "has_vector": np.zeros(1, np.bool_),
+        "vector": np.zeros(bounds.n_factors, np.float32),
+        "indexed": np.full(N_FOUND, -1, np.int32),
+    }
+    return Query(**core, **registry.parts("scratch", bounds))
 
 
-def _decay(n: int, steps: float) -> NDArray[np.float32]:
-    return np.exp(-np.arange(n) / steps).astype(np.float32)
+def _context(bounds: Bounds) -> dict[str, Any]:
+    decay = np.exp(-np.arange(MAX_SESSION) / SESSION_DECAY_STEPS)
+    return {
+        "n_session": np.zeros(1, np.int64),
+        "session_codes": np.zeros(MAX_SESSION, np.int32),
+        "session_steps": np.zeros(MAX_SESSION, np.int32),
+        "session_counts": np.zeros(MAX_SESSION, np.int32),
+        "session_decay": decay.astype(np.float32),
+        "n_past": np.zeros(1, np.int64),
+        "past_codes": np.zeros(bounds.history_length, np.int32),
+        "past_steps": np.zeros(bounds.history_length, np.int32),
+    }

@@ -9,9 +9,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold.state import State
 from stream_rec.engine.names import n_rows, name_of
 from stream_rec.engine.state.layout import is_layout, learned
-from stream_rec.kernels.state import State
 from stream_rec.kernels.vocabulary import VocabularyState
 
 

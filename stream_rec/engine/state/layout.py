@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold.state import State, StateCore
 from stream_rec.engine.names import n_rows
 from stream_rec.errors import ConfigError
-from stream_rec.kernels.state import State
+from stream_rec.kernels.bounds import Bounds
+from stream_rec.kernels.histories import HistoryState
+from stream_rec.kernels.ownership import Owner, owners
 from stream_rec.kernels.vocabulary import COUNTERS, VocabularyState
+from stream_rec.sources import registry
 
 Arrays = dict[str, NDArray[Any]]
 
 LAYOUT = {"slots", "arena", "counters"}
 """Arrays of a vocabulary that do not have a row per id."""
 _VOCABULARIES = ("users", "items")
-_BY_USER = ("users.", "histories.", "factors.user")
-_BY_ITEM = (
-    "items.",
-    "generation",
-    "first_seen",
-    "transitions.next",
-    "transitions.later",
-    "transitions.back",
-    "neighbours.",
-    "item_neighbours.",
-    "factors.item",
-    "factors.input",
-    "factors.dirty",
-    "factors.tags",
-)
-"""Beginnings of the paths of arrays with a row per user or item."""
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
-    """Every array of a nested tuple with its path, in order; records as the integers that they are made of."""
+    """Every array of a nested tuple with its path, in order; records of named fields as plain numbers.
+
+    All of it is the memory itself.
+    """
     for name, value in zip(node._fields, node, strict=True):
         here = f"{path}.{name}" if path else name
         if isinstance(value, np.ndarray):
-            yield here, value.view(np.int64) if value.dtype.names else value
+            yield here, value.view(value.dtype[0]) if value.dtype.names else value
         elif isinstance(value, tuple):
             yield from leaves(value, here)
+
+
+@cache
+def _owners() -> dict[str, Owner]:
+    """Owner of every array by its path, as the parts of the state declare it."""
+    found = dict(owners(StateCore))
+    for name, part in (("users", VocabularyState), ("items", VocabularyState), ("histories", HistoryState)):
+        found |= {f"{name}.{array}": found[name] for array in part._fields}
+    for name, of_source in registry.parts("empty", Bounds()).items():
+        found |= {f"{name}.{array}": owner for array, owner in owners(type(of_source)).items()}
+    return found
 
 
 def is_layout(path: str) -> bool:
@@ -71,9 +74,12 @@ def owner_of(path: str) -> str:
     """Whom the array has a row for: `user`, `item`, or nobody (empty)."""
     if is_layout(path):
         return ""
-    if path.startswith(_BY_USER):
-        return "user"
-    return "item" if path.startswith(_BY_ITEM) else ""
+    return {Owner.USER_ROW: "user", Owner.ITEM_ROW: "item"}.get(grows_with(path), "")
+
+
+def grows_with(path: str) -> Owner:
+    """Whose bound gives the array its size."""
+    return _owners().get(path, Owner.NOBODY)
 
 
 def check(state: State, arrays: Mapping[str, NDArray[Any]]) -> None:

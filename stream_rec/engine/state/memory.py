@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.state.layout import leaves
+from stream_rec.engine.state.layout import grows_with, leaves
 from stream_rec.engine.state.parts import INDEX
+from stream_rec.kernels.ownership import Owner
 
-_OF_USERS = ("users.", "histories.", "factors.users", "factors.user_squares")
-_OF_EVERYBODY = ("ranker.", "factors.recent", "factors.tag_", "popularity.top")
+_OWNERS = {
+    Owner.USER_ROW: "users",
+    Owner.ITEM_ROW: "items",
+    Owner.ITEM_COLUMN: "items",
+    Owner.NOBODY: "other",
+}
 
 
 def accounted(engine: Engine) -> dict[str, int]:
@@ -15,11 +20,6 @@ def accounted(engine: Engine) -> dict[str, int]:
     joins = sum(array.nbytes for array in engine.attribution.arrays().values())
     sizes = {"users": 0, "items": 0, "other": joins + engine.deduplication.nbytes()}
     for path, array in leaves(engine.state):
-        if path.startswith(_OF_USERS):
-            sizes["users"] += array.nbytes
-        elif path.startswith(_OF_EVERYBODY):
-            sizes["other"] += array.nbytes
-        else:
-            sizes["items"] += array.nbytes
+        sizes[_OWNERS[grows_with(path)]] += array.nbytes
     sizes["items"] += sum(a.nbytes for name, a in engine.snapshot().items() if name.startswith(INDEX))
     return sizes

@@ -8,10 +8,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from stream_rec.engine.dedup import Deduplication
+from stream_rec.engine.fold.state import State
 from stream_rec.engine.state import layout, older
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.feedback.attribution import Attribution
-from stream_rec.kernels.state import State
 
 STATE, INDEX, ATTRIBUTION, DEDUPLICATION = "state.", "index.", "attribution.", "deduplication."
 """Beginnings of the arrays' names."""

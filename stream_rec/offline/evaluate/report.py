@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from stream_rec.offline.evaluate.evaluation import Evaluation
-from stream_rec.offline.evaluate.weights import CONTEXTS
+from stream_rec.sources.ranker import CONTEXTS
 
 METRICS = ("hr", "mrr", "ndcg", "recall", "precision", "map")
 

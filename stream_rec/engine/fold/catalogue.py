@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_rec.kernels import factors, learn, popularity, vocabulary
+from stream_rec.engine.fold import learn
+from stream_rec.kernels import vocabulary
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
-from stream_rec.kernels.state import N_ITEMS_CHANGED
+from stream_rec.sources import factorization, popularity
 
 
 @kernel
@@ -45,12 +46,12 @@ def upsert(state, rates, data, id_hash, tags, ts, available, seed):
         same &= state.factors.tags[row, t] == tags[t]
     if not same:
         if state.factors.item_squares[row] == 0.0 and state.factors.input_squares[row] == 0.0:
-            factors.initialise_item(state.factors, rates.factors, row, mix(id_hash ^ seed))
-            factors.set_tags(state.factors, row, tags)
-            factors.place_by_tags(state.factors, row)
-        factors.set_tags(state.factors, row, tags)
+            factorization.initialise_item(state.factors, rates.factors, row, mix(id_hash ^ seed))
+            factorization.set_tags(state.factors, row, tags)
+            factorization.place_by_tags(state.factors, row)
+        factorization.set_tags(state.factors, row, tags)
     popularity.set_eligible(state.popularity, row, available)
-    state.counters[N_ITEMS_CHANGED] += 1
+    state.counters[0].n_items_changed += 1
     return row
 
 
@@ -65,7 +66,7 @@ def remove(state, rates, data, id_hash, seed):
     if row < 0:
         row = learn.enter_item(state, rates, data, 0, data.shape[0], id_hash, state.clock[0], -np.inf, seed)
     popularity.set_eligible(state.popularity, row, False)
-    state.counters[N_ITEMS_CHANGED] += 1
+    state.counters[0].n_items_changed += 1
     return row
 
 

@@ -1,4 +1,4 @@
-"""A slate is the k best allowed candidates, then what is left of a small catalogue, each with its loudest source."""
+"""A slate is the k best allowed candidates, then what is left of a small catalogue, each with its main source."""
 
 from __future__ import annotations
 
@@ -8,46 +8,47 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.fold import judge, learn
+from stream_rec.engine.fold.state import Query
 from stream_rec.engine.names import rows_of
 from stream_rec.engine.state import create
-from stream_rec.kernels import candidates, learn, ranker
-from stream_rec.kernels.candidates import IN_PAST, IN_SESSION, N_CANDIDATES, SOURCE_OF
 from stream_rec.kernels.codes import ROW_MASK
-from stream_rec.kernels.state import Scratch
 from stream_rec.schemas.columns import IdColumn, ItemBatch, ItemChange, Span
 from stream_rec.schemas.records import Item
 from stream_rec.settings import ScenarioSettings
+from stream_rec.sources import registry
+from stream_rec.sources.features import SOURCE_OF
+from stream_rec.sources.session import IN_PAST, IN_SESSION
 from tests.oracles.candidates import best
 from tests.sources.making import batch, clicks, engine
 
 
-def scored(e: Engine, row: int) -> Scratch:
+def scored(e: Engine, row: int) -> Query:
     """The candidates of a user with their scores, as the ranker sees them."""
-    x, rates = create.scratch(e.settings), create.rates(e.settings)
-    has_vector = bool(learn.read_query(e.state, x, rates, row, False))
-    found = e._vectors.search_one(x.vector)
-    candidates.gather(e.state, x, rates, row, found if has_vector else e._vectors.nowhere, has_vector)
-    context = candidates.context_of(x)
-    ranker.score(e.state.ranker, context, x.features, x.query[N_CANDIDATES], x.units, x.slopes, x.scores)
-    return x
+    query, rates = create.query(e.settings), create.rates(e.settings)
+    has_vector = bool(learn.read_query(e.state, query, rates, row, False))
+    found = e._vectors.search_one(query.vector)
+    registry.gather(e.state, query, rates, found if has_vector else e._vectors.nowhere, has_vector)
+    judge.score(e.state, query, rates)
+    return query
 
 
-def expected_rows(e: Engine, row: int, k: int, *, repeats: bool) -> list[int]:
-    x = scored(e, row)
-    n = int(x.query[N_CANDIDATES])
-    rows, eligible = x.codes[:n] & ROW_MASK, e.state.popularity.eligible
+def expected_rows(e: Engine, row: int, k: int, *, allow_seen: bool) -> list[int]:
+    query = scored(e, row)
+    n = int(query.n_candidates[0])
+    rows, eligible = query.codes[:n] & ROW_MASK, e.state.popularity.eligible
     allowed = eligible[rows]
-    if not repeats:
-        allowed &= (x.features[IN_SESSION, :n] == 0) & (x.features[IN_PAST, :n] == 0)
-    chosen = rows[best(x.scores[:n].astype(float), allowed, k)].tolist()
+    if not allow_seen:
+        allowed &= (query.features[IN_SESSION, :n] == 0) & (query.features[IN_PAST, :n] == 0)
+    chosen = rows[best(query.scores[:n].astype(float), allowed, k)].tolist()
     rest = [r for r in range(int(e.stats()["items"])) if eligible[r] and r not in rows]
     return [*chosen, *rest[: k - len(chosen)]]
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1 << 32), st.sampled_from([1, 3, 10, 60]), st.booleans(), st.sets(st.integers(0, 39)))
-def test_it_holds_the_k_best_allowed(seed: int, k: int, repeats: bool, removed: set[int]) -> None:
-    e = engine(scenarios={"default": ScenarioSettings(repeats=repeats)})
+def test_it_holds_the_k_best_allowed(seed: int, k: int, allow_seen: bool, removed: set[int]) -> None:
+    e = engine(scenarios={"default": ScenarioSettings(repeats=allow_seen)})
     e.learn(batch(clicks(seed, 200, users=10, items=40)))
     for row in removed:
         e.state.popularity.eligible[row] = False
@@ -55,7 +56,7 @@ def test_it_holds_the_k_best_allowed(seed: int, k: int, repeats: bool, removed: 
     ranked = e.recommend(users, k=k)
     for n, row in enumerate(rows_of_users(e, users)):
         got = [r for r in ranked.rows[n].tolist() if r >= 0]
-        assert got == expected_rows(e, row, k, repeats=repeats)
+        assert got == expected_rows(e, row, k, allow_seen=allow_seen)
         assert ranked.scores[n] == sorted(ranked.scores[n], reverse=True)
         assert [len(column[n]) for column in (ranked.items, ranked.sources, ranked.because)] == [len(got)] * 3
 
@@ -72,7 +73,7 @@ def test_equals_stand_in_the_order_in_which_they_were_found() -> None:
     e.upsert_items(ItemBatch(Span("items", 0, 0, 0, 12), changes))
     ranked = e.recommend(["stranger"], k=9)
     assert len(set(ranked.scores[0][1:])) == 1
-    assert ranked.rows[0].tolist() == expected_rows(e, -1, 9, repeats=True)
+    assert ranked.rows[0].tolist() == expected_rows(e, -1, 9, allow_seen=True)
 
 
 @settings(max_examples=15, deadline=None)
@@ -82,13 +83,13 @@ def test_the_reason_is_the_source_that_adds_most_to_the_score(seed: int) -> None
     e.learn(batch(clicks(seed, 200, users=10, items=40)))
     ranked = e.recommend(["u1"], k=15)
     (row,) = rows_of_users(e, ["u1"])
-    x = scored(e, row)
-    at = {int(c) & ROW_MASK: i for i, c in enumerate(x.codes[: x.query[N_CANDIDATES]])}
-    slopes = np.maximum(x.slopes, learn.LEAST_SLOPE)
+    query = scored(e, row)
+    at = {int(c) & ROW_MASK: i for i, c in enumerate(query.codes[: query.n_candidates[0]])}
+    slopes = np.maximum(query.slopes, judge.LEAST_SLOPE)
     for item, source in zip(ranked.rows[0].tolist(), ranked.sources[0], strict=True):
         if item not in at:
             assert e.sources[source] == "popularity"
             continue
-        parts = slopes * x.features[:, at[item]]
+        parts = slopes * query.features[:, at[item]]
         by_source = np.array([parts[s == SOURCE_OF].sum() for s in range(len(e.sources))])
         assert by_source[source] == pytest.approx(by_source.max(), abs=1e-4)

@@ -1,0 +1,94 @@
+"""The whole state of the engine as one nested tuple of arrays, with the working memory and the rates beside it.
+
+State, Query and Rates have a field for every source of the table that has a part in them (`state.factors`,
+`query.neighbours`, `rates.popularity`): a new source is known to every kernel without a word here.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.kernels.bounds import Bounds
+from stream_rec.kernels.histories import HistoryState
+from stream_rec.kernels.ownership import Owner, PerItem
+from stream_rec.kernels.query import QueryCore
+from stream_rec.kernels.records import record
+from stream_rec.kernels.vocabulary import VocabularyState
+from stream_rec.sources import registry
+from stream_rec.sources.ranker import RankerRates, RankerState
+
+COUNTERS = record([(name, np.int64) for name in ("n_learned", "n_items_changed", "spare", "spare_too")])
+"""Events learned, catalogue records learned."""
+
+
+class StateCore(NamedTuple):
+    """What is learned whatever the sources.
+
+    Attributes:
+        users: vocabulary of users.
+        items: vocabulary of items.
+        generation: uint8 [items], see kernels.codes.
+        first_seen: float64 [items], event time of an item's first event, or its catalogue time.
+        newest: int32 [n], codes of the items that came last, a ring.
+        n_newest: int64 [1].
+        counters: COUNTERS [1].
+        clock: float64 [1], the latest event time.
+        histories: of the users.
+    """
+
+    users: Annotated[VocabularyState, Owner.USER_ROW]
+    items: Annotated[VocabularyState, Owner.ITEM_ROW]
+    generation: PerItem[np.uint8]
+    first_seen: PerItem[np.float64]
+    newest: NDArray[np.int32]
+    n_newest: NDArray[np.int64]
+    counters: NDArray[np.void]
+    clock: NDArray[np.float64]
+    histories: Annotated[HistoryState, Owner.USER_ROW]
+
+
+class RatesCore(NamedTuple):
+    """Settings that the kernels need, whatever the sources; they never change while an engine lives.
+
+    Attributes:
+        session_gap: seconds.
+        heard: bool [sources], switched on.
+        source_of: int64 [D], which source each feature belongs to, by its place in `Engine.sources`.
+        ranker: the ranker's own.
+    """
+
+    session_gap: float
+    heard: NDArray[np.bool_]
+    source_of: NDArray[np.int64]
+    ranker: RankerRates
+
+
+_SMALLEST = Bounds()
+
+if TYPE_CHECKING:
+
+    class State(StateCore):
+        """StateCore, the sources' parts, and the ranker's."""
+
+        ranker: RankerState
+
+        def __getattr__(self, source: str) -> Any: ...
+
+    class Query(QueryCore):
+        """QueryCore, and the sources' parts."""
+
+        def __getattr__(self, source: str) -> Any: ...
+
+    class Rates(RatesCore):
+        """RatesCore, and the sources' parts."""
+
+        def __getattr__(self, source: str) -> Any: ...
+
+else:
+    State = namedtuple("State", (*StateCore._fields, *registry.parts("empty", _SMALLEST), "ranker"))
+    Query = namedtuple("Query", (*QueryCore._fields, *registry.parts("scratch", _SMALLEST)))
+    Rates = namedtuple("Rates", (*RatesCore._fields, *registry.parts("RATES")))

@@ -1,0 +1,65 @@
+"""Slates for user rows, as of the last learned event."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.fold import slates
+from stream_rec.engine.fold.slates import Asked, Rules
+from stream_rec.engine.held import Held
+from stream_rec.engine.names import ItemNames
+from stream_rec.engine.outputs import empty_slates, ranked
+from stream_rec.engine.results import Ranked
+from stream_rec.engine.rivers import Rivers
+from stream_rec.engine.vectors import VectorIndex
+
+
+class Recommender:
+    """Ranks for users; changes nothing but the working memory.
+
+    Args:
+        held: the state, read only.
+        vectors: searched.
+        rivers: usually none.
+        names: of items.
+        sources: names, in the order of `Engine.sources`.
+    """
+
+    def __init__(
+        self, held: Held, vectors: VectorIndex, rivers: Rivers, names: ItemNames, sources: tuple[str, ...]
+    ) -> None:
+        self._held = held
+        self._vectors = vectors
+        self._rivers = rivers
+        self._names = names
+        self._sources = sources
+
+    def rank(self, rows: NDArray[np.int32], rules: Rules) -> Ranked:
+        """Slates for int32 [n] user rows; those below 0 as in `kernels.candidates.read_context`.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        if rules.k < 1:
+            raise ValueError(f"k is {rules.k}")
+        asked = self._ask(rows)
+        out = empty_slates(len(rows), rules.k)
+        order = np.empty(rules.k, np.int32)
+        for some in self._rivers.portions(len(rows)):
+            portion = Asked._make(array[some] for array in asked)
+            if self._rivers.names:
+                slates.gather(self._held.handle, portion, 0)
+                self._rivers.fill(self._held.query)
+            part = slates.Slates._make(array[some] for array in out)
+            slates.recommend(self._held.handle, portion, rules, bool(self._rivers.names), order, part)
+        return ranked(out, self._names, self._held.state.items, self._sources)
+
+    def _ask(self, rows: NDArray[np.int32]) -> Asked:
+        """The users' query vectors, and what the index finds near them."""
+        vectors = np.empty((len(rows), len(self._held.query.vector)), np.float32)
+        has_vector = np.empty(len(rows), np.bool_)
+        slates.query_vectors(self._held.handle, rows, vectors, has_vector)
+        indexed = self._vectors.search(vectors)
+        indexed[~has_vector] = -1
+        return Asked(rows, vectors, has_vector, indexed)
