@@ -38,7 +38,9 @@ class ItemsHandler:
     def learn(self, engine: Engine, decoded: DecodedBatch[ItemBatch]) -> LearnedBatch[ItemBatch]:
         """The engine knows the items, and no longer ranks those that are gone."""
         with decoded.times.stage("index"):
-            engine.upsert_items(decoded.batch)
+            evicted = engine.upsert_items(decoded.batch)
+        at = decoded.span
+        self._context.measures.add(at.topic, at.partition, "evicted_items", evicted, at.next - at.start)
         self._touched.touch(item.item_id for item in decoded.batch.upserts if item.available)
         return LearnedBatch(decoded)
 

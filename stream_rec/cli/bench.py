@@ -67,6 +67,20 @@ def engine(
 
 
 @bench.command()
+def drift(
+    hits: Annotated[int, typer.Option(min=1000, help="of each stationary stream")] = 1_000_000,
+    streams: Annotated[int, typer.Option(min=1, help="with a change, for each length of run")] = 20,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """How often the drift detector raises a false alarm, and how soon it finds .30 -> .25."""
+    from stream_rec.bench.drift import run
+
+    _bench(lambda s, say: run(s, say, hits=hits, streams=streams), json_file, config, set_)
+
+
+@bench.command()
 def memory(json_file: JsonFile = None, config: ConfigFile = None, set_: Overrides = None) -> None:
     """What a full engine weighs, with every bound reached."""
     from stream_rec.bench.memory import run

@@ -130,17 +130,22 @@ class Engine:
             evicted_items=items,
         )
 
-    def upsert_items(self, batch: ItemBatch) -> None:
+    def upsert_items(self, batch: ItemBatch) -> int:
         """Learn a batch of catalogue changes; the vector index knows each of them at once.
+
+        Returns:
+            How many items were evicted for new ones.
 
         Raises:
             GapError: as for learn.
         """
         position = self._position_for(batch.span)
+        _, evicted = self._evicted()
         n_bytes = sum(len(change.item_id.encode()) for change in batch.changes)
         self.held.make_room(0, n_bytes)
         catalogue.apply(self.held, self._vectors, batch, position, np.uint64(self.settings.seed))
         self._advance_to(batch.span)
+        return self._evicted()[1] - evicted
 
     def learn_impressions(self, batch: ImpressionBatch) -> None:
         """Remember what was shown, to be joined with what users do next.

@@ -29,9 +29,9 @@ from stream_rec.kernels.attribution_state import (
     Places,
     Ring,
 )
-from stream_rec.kernels.shown import N_REGISTERS, TOTALS, WAYS, Cells, ItemCounts
+from stream_rec.kernels.shown import N_REGISTERS, NO_LABEL, TOTALS, WAYS, Cells, ItemCounts
 from stream_rec.settings import MeasureSettings
-from stream_rec.telemetry.labels import LabelNames
+from stream_rec.telemetry.labels import LabelNames, NameKind, scenario_of, variant_of
 
 _GROUPS = ("exposures", "places", "interactions", "items", "cells")
 
@@ -42,7 +42,8 @@ class Attribution:
     Args:
         settings: bounds and the attribution window.
         max_items: items whose use is counted (for novelty); the longest unused make room.
-        scenarios: known scenarios; others get a label while there is room (`LabelNames`), then `other`.
+        scenarios: configured ones; others have a label while there is room and they are in use (`LabelNames`), else
+            `other`.
     """
 
     def __init__(self, settings: MeasureSettings, *, max_items: int, scenarios: Sequence[str]) -> None:
@@ -51,7 +52,9 @@ class Attribution:
         self._kinds = dict.fromkeys(settings.dwell_types, DWELL)
         for event_type in settings.conversion_types:
             self._kinds[event_type] = self._kinds.get(event_type, 0) | CONVERSION
-        self.names = LabelNames(scenarios)
+        # A name may lose its label once no outcome can be credited to what was shown under it.
+        age_windows = 2 + int(settings.attribution_window_seconds // settings.window_seconds)
+        self.names = LabelNames(scenarios, age_windows)
         self.state = _empty(settings, max_items)
 
     def expose(
@@ -80,9 +83,33 @@ class Attribution:
             variants: [n], arm of an experiment; empty or None = none.
             returning: [n], had the user been here before the present session.
         """
-        labels = self.names.codes(scenarios, variants, returning)
         windows = broker_ts // self._window_ms
-        kernels.expose(self.state, users, labels, items, ends, ts, windows, partition, self._window)
+        labels: NDArray[np.int32] = np.empty(len(users), np.int32)
+        learned = 0
+
+        def learn(until: int) -> None:
+            nonlocal learned
+            some = slice(learned, until)
+            first = ends[learned - 1] if learned else 0
+            kernels.expose(
+                self.state,
+                users[some],
+                labels[some],
+                items[first:],
+                ends[some] - first,
+                ts[some],
+                windows[some],
+                partition,
+                self._window,
+            )
+            learned = until
+
+        def retire(kind: NameKind, code: int, before: int) -> None:
+            learn(before)
+            self._retire(kind, code, before)
+
+        self.names.codes(scenarios, variants, returning, windows, retire, labels)
+        learn(len(users))
 
     def interact(
         self,
@@ -131,6 +158,7 @@ class Attribution:
         named: dict[str, NDArray[np.generic]] = {
             "counters": _counted(self.state.counters),
             "labels": self.names.table,
+            "labels_used": self.names.used,
         }
         for group in _GROUPS:
             for field, array in getattr(self.state, group)._asdict().items():
@@ -146,7 +174,13 @@ class Attribution:
         self.check(arrays)
         for name, array in self.arrays().items():
             array[...] = arrays[name]
-        self.names.reload()
+        self.names.reload(self._retire)
+
+    def _retire(self, kind: NameKind, code: int, before: int) -> None:  # noqa: ARG002
+        """Cells of a name that loses its code are not reported any more."""
+        label = self.state.cells.label
+        of_name = scenario_of(label) if kind is NameKind.SCENARIO else variant_of(label)
+        label[(label != NO_LABEL) & (of_name == code)] = NO_LABEL
 
     def check(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Could `load` take these?

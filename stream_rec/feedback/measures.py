@@ -19,7 +19,7 @@ from stream_rec.schemas.columns import LeftOut, Span
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import MetricPoint
 from stream_rec.settings import MeasureSettings
-from stream_rec.telemetry.accumulator import Ledger
+from stream_rec.telemetry.accumulator import MetricAccumulator
 from stream_rec.telemetry.points import field
 from stream_rec.telemetry.prometheus import Figures
 
@@ -50,7 +50,7 @@ class Measures:
     ) -> None:
         self.served = Served(settings.served_cache_users, settings.k)
         self._k = settings.k
-        self._ledger = Ledger(settings, sources)
+        self._accumulator = MetricAccumulator(settings, sources)
         self._attribution = attribution
         self._outcomes = Outcomes(settings)
         self._drift = DriftMonitor(settings.drift_delta, on_drift)
@@ -74,7 +74,7 @@ class Measures:
     ) -> None:
         """Measure n events of an owned partition, in log order.
 
-        Events counted before (a batch that came again) count once; those learned before they came do not count.
+        Events counted before (a redelivered batch) are counted once; those learned before they came are not counted.
 
         Args:
             span: where they stand.
@@ -122,7 +122,7 @@ class Measures:
             only_index_items: those that only the vector index had found.
         """
         where = (span.topic, span.partition)
-        self._ledger.add_freshness(*where, broker_ts, float(now_ms))
+        self._accumulator.add_freshness(*where, broker_ts, float(now_ms))
         self.add(*where, "slates_written", written, len(broker_ts))
         self.add(*where, "slates_stale", stale, written + stale)
         self.add(*where, "index_only_items", only_index_items, items)
@@ -130,7 +130,7 @@ class Measures:
     def on_dead_letters(self, span: Span, reasons: Sequence[str], broker_ts: Sequence[int]) -> None:
         """Messages of a batch that could not be read: the reason and the broker's timestamp (ms) of each."""
         for reason, ts in zip(reasons, broker_ts, strict=True):
-            self._ledger.add_dead_letter(span.topic, span.partition, reason, ts)
+            self._accumulator.add_dead_letter(span.topic, span.partition, reason, ts)
 
     def on_left_out(self, span: Span, parts: Sequence[LeftOut]) -> None:
         """Parts of a batch's records that were unusable; the first of each kind is logged."""
@@ -153,30 +153,30 @@ class Measures:
         Raises:
             KeyError: there is no such metric.
         """
-        self._ledger.add(topic, partition, metric, numerator, denominator)
+        self._accumulator.add(topic, partition, metric, numerator, denominator)
 
     def time_stage(self, span: Span, stage: str, seconds: float, events: int) -> None:
         """A batch of so many events took so long in a stage (one of `series.STAGES`, else KeyError)."""
-        self._ledger.time_stage(span.topic, span.partition, stage, seconds, events)
+        self._accumulator.time_stage(span.topic, span.partition, stage, seconds, events)
 
     def set_lag(self, topic: str, partition: int, lag: int) -> None:
         """Records of an owned partition that are not committed yet, as of now."""
-        self._ledger.gauges.set("partition_lag", lag, topic=topic, partition=str(partition))
+        self._accumulator.gauges.set("partition_lag", lag, topic=topic, partition=str(partition))
         self.add(topic, partition, "lag", lag, 1)
 
     def set_follower_lags(self, lags: Mapping[TopicPartition, int]) -> None:
         """Records of each partition that is followed (topic, partition), and not learned yet, as of now."""
         for topic, partition in self._followed - set(lags):
-            self._ledger.gauges.drop("follower_lag", topic=topic, partition=str(partition))
+            self._accumulator.gauges.drop("follower_lag", topic=topic, partition=str(partition))
         for (topic, partition), lag in lags.items():
-            self._ledger.gauges.set("follower_lag", lag, topic=topic, partition=str(partition))
+            self._accumulator.gauges.set("follower_lag", lag, topic=topic, partition=str(partition))
         self._followed = set(lags)
 
     def set_engine(self, stats: Mapping[str, float], *, catalogue_items: float) -> None:
         """Figures of the engine's state, as of now; `catalogue_items` is what coverage is a share of."""
         self._catalogue_items = catalogue_items
         for stat, value in stats.items():
-            self._ledger.gauges.set("engine", value, stat=stat)
+            self._accumulator.gauges.set("engine", value, stat=stat)
 
     def assign(self, topic: str, partition: int) -> None:
         """A partition is owned from now on."""
@@ -186,12 +186,12 @@ class Measures:
 
     def release(self, topic: str, partition: int) -> list[MetricPoint]:
         """A partition is not owned any more: its last points."""
-        points = self._ledger.windows.release(topic, partition)
+        points = self._accumulator.windows.release(topic, partition)
         if topic == TOPIC and self._attribution is not None:
             points.extend(self._outcomes.due(self._attribution, [partition], self._catalogue_items))
             self._owned_impressions.discard(partition)
         self._position.pop((topic, partition), None)
-        self._ledger.gauges.drop("partition_lag", topic=topic, partition=str(partition))
+        self._accumulator.gauges.drop("partition_lag", topic=topic, partition=str(partition))
         return points
 
     def due_points(self, now: float, *, everything: bool = False) -> list[MetricPoint]:
@@ -201,7 +201,7 @@ class Measures:
             now: seconds of a clock that does not go back.
             everything: do not wait: the worker stops.
         """
-        points = self._ledger.windows.due(now, everything=everything)
+        points = self._accumulator.windows.due(now, everything=everything)
         if self._attribution is not None and (everything or now >= self._next_outcomes):
             self._next_outcomes = now + self._live_seconds
             points.extend(
@@ -215,7 +215,7 @@ class Measures:
         What was never measured is not there. Also `freshness_ms_p50` and `freshness_ms_p99`.
         """
         self._refresh_gauges()
-        values = self._ledger.live()
+        values = self._accumulator.live()
         for metric, labels, above, below in self._recent_outcomes():
             values[field(metric, labels)] = above / below
         return values
@@ -223,7 +223,7 @@ class Measures:
     def figures(self) -> Figures:
         """Everything since the start, for Prometheus."""
         self._refresh_gauges()
-        figures = self._ledger.figures()
+        figures = self._accumulator.figures()
         if self._attribution is not None:
             for metric, labels, above, below in self._outcomes.totals(self._attribution):
                 figures.sums.setdefault(metric, []).append((labels, above, below))
@@ -246,9 +246,9 @@ class Measures:
         known = (served != UNKNOWN) & (popular != UNKNOWN)
         ranks = np.full((len(served), 2), UNKNOWN, np.int32)
         ranks[:, 0], ranks[:, 1] = np.where(known, served, UNKNOWN), np.where(known, popular, UNKNOWN)
-        row = self._ledger.series.row("served_known")
-        for window, a, b in self._ledger.windows.split(*where, broker_ts, first):
-            add_ranks(window.sums, self._ledger.series.served, ranks, k=self._k, first=a, last=b)
+        row = self._accumulator.series.row("served_known")
+        for window, a, b in self._accumulator.windows.split(*where, broker_ts, first):
+            add_ranks(window.sums, self._accumulator.series.served, ranks, k=self._k, first=a, last=b)
             window.sums[row, 0] += np.count_nonzero(known[a:b])
             window.sums[row, 1] += b - a
         judged = ranks[first:, 0]
@@ -257,9 +257,9 @@ class Measures:
 
     def _watch(self, where: tuple[str, int], hits: list[bool]) -> None:
         drops, rises = self._drift.update(hits)
-        sums = self._ledger.windows.sums(*where)
+        sums = self._accumulator.windows.sums(*where)
         for direction, alarms in (("drop", drops), ("rise", rises)):
-            row = self._ledger.series.drift[direction]
+            row = self._accumulator.series.drift[direction]
             sums[row, 0] += alarms
             sums[row, 1] += len(hits)
 
@@ -268,9 +268,9 @@ class Measures:
             np.column_stack((fresh.rank, fresh.popularity, fresh.rank_by_source)), np.int32
         )
         hits = (fresh.rank > 0) & (fresh.rank <= self._k)
-        row = self._ledger.series.row("index_only_hits")
-        for window, a, b in self._ledger.windows.split(*where, broker_ts[fresh.at]):
-            add_ranks(window.sums, self._ledger.series.fresh, ranks, k=self._k, first=a, last=b)
+        row = self._accumulator.series.row("index_only_hits")
+        for window, a, b in self._accumulator.windows.split(*where, broker_ts[fresh.at]):
+            add_ranks(window.sums, self._accumulator.series.fresh, ranks, k=self._k, first=a, last=b)
             window.sums[row, 0] += np.count_nonzero(hits[a:b] & fresh.only_index[a:b])
             window.sums[row, 1] += np.count_nonzero(hits[a:b])
 
@@ -282,7 +282,7 @@ class Measures:
             yield from (outcome for outcome in outcomes if outcome[3])
 
     def _refresh_gauges(self) -> None:
-        gauges = self._ledger.gauges
+        gauges = self._accumulator.gauges
         gauges.set("served_hit_rate_adwin", self._drift.mean)
         gauges.set("served_cache_evictions", self.served.evictions)
-        gauges.set("metric_points_dropped", self._ledger.windows.dropped)
+        gauges.set("metric_points_dropped", self._accumulator.windows.dropped)

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels import attribution_state as columns
-from stream_rec.kernels.shown import N_REGISTERS, Cells
+from stream_rec.kernels.shown import N_REGISTERS, NO_LABEL, Cells
 from stream_rec.schemas.records import MetricPoint
 from stream_rec.settings import MeasureSettings
-from stream_rec.telemetry.labels import MAX_NAMES
+from stream_rec.telemetry.labels import MAX_NAMES, NameKind, scenario_of
 
 RATES = (
     ("ctr", columns.CLICKED_IMPRESSIONS, columns.IMPRESSIONS),
@@ -20,6 +20,7 @@ RATES = (
     ("click_rank", columns.CLICK_RANKS, columns.CLICKED_PLACES),
     ("conversion_rate", columns.CONVERSIONS, columns.IMPRESSIONS),
     ("conversion_value", columns.CONVERSION_VALUE, columns.VALUED_CONVERSIONS),
+    ("refund_value", columns.REFUND_VALUE, columns.VALUED_CONVERSIONS),
     ("dwell_seconds", columns.DWELL_SECONDS, columns.DWELLS),
     ("novelty_bits", columns.NOVELTY_BITS, columns.PLACES),
     ("impressions_cut_short", columns.CUT_SHORT, columns.IMPRESSIONS),
@@ -51,9 +52,10 @@ class Outcomes:
         n = settings.max_outcome_cells
         self._seconds = settings.window_seconds
         self._recent_windows = 1 + int(settings.attribution_window_seconds // settings.window_seconds)
-        self._sent = _Mark(n)
-        self._counted = _Mark(n)
+        self._sent = _LastSeen(n)
+        self._counted = _LastSeen(n)
         self._totals: NDArray[np.float64] = np.zeros((2 * MAX_NAMES**2, columns.N_SUMS))
+        self._names: NDArray[np.uint8] | None = None
 
     def assign(self, attribution: Attribution, partition: int) -> None:
         """From here on the partition is owned: what it has by now was counted in another worker's totals."""
@@ -65,6 +67,7 @@ class Outcomes:
     ) -> list[MetricPoint]:
         """Points of all cells of these partitions that have changed since the last call."""
         cells = attribution.state.cells
+        self._forget_retired_names(attribution)
         slots, numbers = _alive(cells, partitions)
         changed = self._sent.differ(cells, slots, numbers).any(axis=1)
         slots, numbers = slots[changed], numbers[changed]
@@ -95,11 +98,21 @@ class Outcomes:
         sums: NDArray[np.float64] = np.zeros((len(labels), columns.N_SUMS))
         np.add.at(sums, at, cells.sums[slots])
         yield from _rates(attribution, labels, sums)
-        scenarios = cells.label[slots] // (2 * MAX_NAMES)
+        scenarios = scenario_of(cells.label[slots])
         for scenario in np.unique(scenarios).tolist():
             registers = cells.registers[slots[scenarios == scenario]].max(axis=0, keepdims=True)
             name = attribution.names.labels(scenario * 2 * MAX_NAMES)["scenario"]
             yield "coverage_recent", {"scenario": name}, float(distinct(registers)[0]), catalogue_items
+
+    def _forget_retired_names(self, attribution: Attribution) -> None:
+        """A code that went to another name counts from 0: it is another series."""
+        names = attribution.names.table
+        if self._names is not None:
+            changed = (names != self._names).any(axis=2)
+            totals = self._totals.reshape(MAX_NAMES, MAX_NAMES, 2, columns.N_SUMS)
+            totals[changed[NameKind.SCENARIO]] = 0.0
+            totals[:, changed[NameKind.VARIANT]] = 0.0
+        self._names = names.copy()
 
     def _points(
         self, attribution: Attribution, slot: int, items: float, catalogue_items: float
@@ -127,7 +140,7 @@ class Outcomes:
             )
 
 
-class _Mark:
+class _LastSeen:
     """The sums of every cell as they were when they were last looked at."""
 
     def __init__(self, cells: int) -> None:
@@ -152,7 +165,7 @@ def _alive(cells: Cells, partitions: Collection[int]) -> tuple[NDArray[np.int64]
     n, size = int(cells.next_number[0]), len(cells.window)
     numbers = np.arange(max(0, n - size), n)
     slots = numbers % size
-    owned = np.isin(cells.partition[slots], list(partitions))
+    owned = np.isin(cells.partition[slots], list(partitions)) & (cells.label[slots] != NO_LABEL)
     return slots[owned], numbers[owned]
 
 

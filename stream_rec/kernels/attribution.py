@@ -29,6 +29,7 @@ from stream_rec.kernels.attribution_state import (
     JOINED,
     NOVELTY_BITS,
     PLACES,
+    REFUND_VALUE,
     VALUED_CONVERSIONS,
 )
 from stream_rec.kernels.compile import kernel
@@ -99,7 +100,10 @@ def credit(state, exposure, place, kind, value):
         sums[CONVERSIONS] += 1
         if has_value:
             sums[VALUED_CONVERSIONS] += 1
-            sums[CONVERSION_VALUE] += value
+            if value >= 0:
+                sums[CONVERSION_VALUE] += value
+            else:
+                sums[REFUND_VALUE] -= value
     if kind & DWELL and has_value and value >= 0:
         sums[DWELLS] += 1
         sums[DWELL_SECONDS] += value

@@ -28,9 +28,10 @@ CLICKED, CONVERTED = 1, 2
     DWELL_SECONDS,
     NOVELTY_BITS,
     CUT_SHORT,
-) = range(12)
-"""Columns of a cell's sums."""
-N_SUMS = 12
+    REFUND_VALUE,
+) = range(13)
+"""Columns of a cell's sums. None of them ever falls: what is negative has a column of its own."""
+N_SUMS = 13
 
 COUNTERS = record(
     [

@@ -16,6 +16,8 @@ WAYS = 8
 """Slots of a set: an entry may stand in any slot of the set its hash names; the longest untouched makes room."""
 N_REGISTERS = 256
 """Registers of a cell's HyperLogLog: standard error 1.04 / sqrt(256) = 6.5 %."""
+NO_LABEL = -1
+"""The label code of a cell whose label went to another name: it is found and reported no more."""
 _REGISTER_SHIFT = np.uint64(56)
 
 TOTALS = record(
@@ -49,7 +51,7 @@ class Cells(NamedTuple):
     Attributes:
         partition: int32 [cells], of the topic `impressions`.
         window: int64 [cells], number of the broker-time window.
-        label: int32 [cells], label code.
+        label: int32 [cells], label code, or NO_LABEL.
         sums: float64 [cells, N_SUMS].
         registers: uint8 [cells, N_REGISTERS], HyperLogLog of the items shown.
         before: int64 [cells], chain.

@@ -409,7 +409,9 @@ class MeasureSettings(_Branch):
     served_cache_users: int = Field(
         65_536, ge=16, le=1 << 28, description="last written slates kept in memory for the served hit-rate"
     )
-    drift_delta: float = Field(0.002, gt=0, lt=1, description="ADWIN's confidence on the served hit-rate")
+    drift_delta: float = Field(
+        0.002, gt=0, lt=1, description="chance of a false drift alarm in 5,000 judged events, at most"
+    )
     prometheus_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0 = any free port")
     prometheus_host: Annotated[str, AfterValidator(_host)] = Field(
         "127.0.0.1", description="address of /metrics, /live and /ready"

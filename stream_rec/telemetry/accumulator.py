@@ -1,4 +1,4 @@
-"""The books of one worker: sums per window, stage times and gauges, and how they are read."""
+"""The metrics of one worker: sums per window, stage times and gauges, and how they are read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stream_rec.telemetry.series import FRESHNESS_LIMITS_MS, STAGES, Series
 from stream_rec.telemetry.windows import Windows
 
 
-class Ledger:
+class MetricAccumulator:
     """All figures but the outcomes of impressions.
 
     One thread writes; `live` and `figures` may be asked by another.

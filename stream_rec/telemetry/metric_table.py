@@ -103,7 +103,11 @@ SERVED = (
         "share",
         "events whose user's last slate was in memory; only these are judged above / events",
     ),
-    _count("drift_alarms", "changes of the served hit-rate found by ADWIN / events judged", "direction"),
+    _count(
+        "drift_alarms",
+        "lasting changes of the served hit-rate, by a test that knows about runs and seasons / events judged",
+        "direction",
+    ),
 )
 FRESH = (
     _ratio(
@@ -145,7 +149,17 @@ OUTCOMES = (
         *_OUTCOME,
     ),
     _ratio(
-        "conversion_value", "value", "sum of the values of conversions / conversions with a value", *_OUTCOME
+        "conversion_value",
+        "value",
+        "sum of the values of conversions, those below 0 (refunds) left out / conversions with a value",
+        *_OUTCOME,
+    ),
+    _ratio(
+        "refund_value",
+        "value",
+        "sum of what the values of conversions are below 0 / conversions with a value; take it from "
+        "`conversion_value` for the net value",
+        *_OUTCOME,
     ),
     _ratio(
         "dwell_seconds",
@@ -177,7 +191,7 @@ OUTCOMES = (
     _ratio(
         "impressions_cut_short",
         "share",
-        "impressions pushed out before their attribution window was over / shown slates; above 0: raise "
+        "impressions evicted before their attribution window was over / shown slates; above 0: raise "
         "`measure.max_open_impressions` or `measure.max_open_places`",
         *_OUTCOME,
     ),
@@ -230,8 +244,11 @@ COUNTS = (
     ),
     _count("parts_left_out", "unusable parts that were left out of records / records that lost some"),
     _count("dead_letters", "messages that could not be read / the same", "reason"),
-    _count("evicted_users", "users who made room in the engine's state / records read"),
-    _count("evicted_items", "items that made room in the engine's state / records read"),
+    _count("evicted_users", "users evicted from the engine's state / records read"),
+    _count(
+        "evicted_items",
+        "items evicted from the engine's state, by events or catalogue records / records read",
+    ),
     _count("slates_written", "slates written / events"),
     _count("slates_stale", "slates not written because Redis held a newer one / slates offered"),
     _count("slates_rewritten", "slates written again because Redis had lost them / the same"),
@@ -241,7 +258,7 @@ STATE = (
     _gauge(
         "served_cache_evictions",
         "users",
-        "users pushed out of the memory of last written slates, since the start",
+        "users evicted from the cache of last written slates, since the start",
     ),
     _gauge("metric_points_dropped", "points", "metric points that were not taken in time and made room"),
     _gauge(

@@ -15,7 +15,7 @@ from stream_rec.telemetry import histograms
 from stream_rec.telemetry.series import Series
 
 MAX_WAITING = 50_000
-"""Points of windows that made room before `due` was asked; the oldest are dropped and counted."""
+"""Points of windows evicted before `due` was called; the oldest are dropped and counted."""
 
 
 class Window:
@@ -40,7 +40,7 @@ class Window:
 class Windows:
     """The last few windows of every partition that is measured here.
 
-    A window that made room and is asked for again starts from nothing; its points are then smaller than those already
+    An evicted window that is asked for again starts from nothing; its points are then smaller than those already
     written, and readers keep the larger (`points.latest`). So a record whose timestamp is far off costs nothing else.
     One thread adds; `recent` and `totals` may be asked by another.
 
@@ -56,12 +56,12 @@ class Windows:
         self._per_partition = settings.open_windows
         self._live_seconds = settings.live_seconds
         self._open: dict[tuple[str, int], list[Window]] = {}
-        self._gone: NDArray[np.float64] = np.zeros((len(series), 2))
-        self._gone_freshness = histograms.empty()
+        self._retired: NDArray[np.float64] = np.zeros((len(series), 2))
+        self._retired_freshness = histograms.empty()
         self._waiting: deque[MetricPoint] = deque(maxlen=MAX_WAITING)
-        self._turned = False
+        self._has_finished = False
         self._next_live = float("-inf")
-        self._moving = threading.Lock()  # held while a window's sums move to those of the gone ones
+        self._retiring = threading.Lock()  # held while a window's sums move to those of the retired ones
         self.dropped = 0
 
     def at(self, topic: str, partition: int, broker_ts: int) -> Window:
@@ -77,7 +77,7 @@ class Windows:
         if len(windows) == self._per_partition:
             self._wait(self._changed(topic, partition, windows[0]))
             self._retire(windows, windows[0])
-        self._turned = self._turned or bool(windows)
+        self._has_finished = self._has_finished or bool(windows)
         windows.append(Window(start, len(self._series)))
         return windows[-1]
 
@@ -102,7 +102,7 @@ class Windows:
     def sums(self, topic: str, partition: int) -> NDArray[np.float64]:
         """Sums of the partition's present window; before its first record those that belong to none."""
         windows = self._open.get((topic, partition))
-        return windows[-1].sums if windows else self._gone
+        return windows[-1].sums if windows else self._retired
 
     def due(self, now: float, *, everything: bool = False) -> list[MetricPoint]:
         """What has changed and is to be written: finished windows at once, present ones every `live_seconds`.
@@ -112,14 +112,14 @@ class Windows:
             everything: do not wait: the worker stops.
         """
         live = everything or now >= self._next_live
-        if not (live or self._turned or self._waiting):
+        if not (live or self._has_finished or self._waiting):
             return []
         points = list(self._waiting)
         self._waiting.clear()
         for (topic, partition), windows in self._open.items():
             for window in windows if live else windows[:-1]:
                 points.extend(self._changed(topic, partition, window))
-        self._turned = False
+        self._has_finished = False
         if live:
             self._next_live = now + self._live_seconds
         return points
@@ -136,17 +136,17 @@ class Windows:
 
     def recent(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Sums and freshness histogram over all windows in memory."""
-        with self._moving:
+        with self._retiring:
             return self._in_memory()
 
     def totals(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """The same since the start; never less than at an earlier call."""
-        with self._moving:
+        with self._retiring:
             sums, freshness = self._in_memory()
-            return sums + self._gone, freshness + self._gone_freshness
+            return sums + self._retired, freshness + self._retired_freshness
 
     def _in_memory(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        sums, freshness = np.zeros_like(self._gone), histograms.empty()
+        sums, freshness = np.zeros_like(self._retired), histograms.empty()
         for windows in list(self._open.values()):
             for window in windows:
                 sums += window.sums
@@ -158,10 +158,10 @@ class Windows:
         self._waiting.extend(points)
 
     def _retire(self, windows: list[Window], window: Window) -> None:
-        with self._moving:
+        with self._retiring:
             windows.remove(window)
-            self._gone += window.sums
-            self._gone_freshness += window.freshness
+            self._retired += window.sums
+            self._retired_freshness += window.freshness
 
     def _changed(self, topic: str, partition: int, window: Window) -> list[MetricPoint]:
         rows = np.flatnonzero((window.sums != window.sent).any(axis=1)).tolist()

@@ -87,8 +87,9 @@ class SlowAttribution:
             impression.converted.add(place)
             _add(sums, "conversions", 1)
             if not math.isnan(interaction.value):
-                _add(sums, "conversion_value", interaction.value)
-        if interaction.dwells and not math.isnan(interaction.value):
+                _add(sums, "conversion_value", max(interaction.value, 0.0))
+                _add(sums, "refund_value", max(-interaction.value, 0.0))
+        if interaction.dwells and interaction.value >= 0:
             _add(sums, "dwell_seconds", interaction.value)
 
 

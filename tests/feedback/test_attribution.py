@@ -137,7 +137,7 @@ def test_full_rings_give_away_the_oldest_impression_first_and_say_so() -> None:
     for user in range(20):
         show(a, user, [10], ts=user)
     assert a.stats()["open_impressions"] == 16
-    assert do(a, 3, 10, ts=21) == 0, "pushed out"
+    assert do(a, 3, 10, ts=21) == 0, "evicted"
     assert do(a, 4, 10, ts=21) == 1, "still open"
     assert sums(a)[columns.CUT_SHORT] == 4
 

@@ -30,7 +30,7 @@ def records(seed: int, n: int, *, users: int, items: int, longest: int, span: fl
             shown = rng.permutation(items)[: rng.integers(1, longest + 1)].tolist()
             made.append(("show", user, shown, ts, int(rng.integers(3)), SCENARIOS[rng.integers(3)], 0.0))
         else:
-            value = float(rng.integers(1, 50)) if rng.random() < 0.5 else float("nan")
+            value = float(rng.integers(-20, 50)) if rng.random() < 0.5 else float("nan")
             made.append(("do", user, [int(rng.integers(items))], ts, 0, KINDS[rng.integers(4)], value))
     return made
 
@@ -104,8 +104,11 @@ def test_it_counts_what_a_slow_twin_counts(seed: int, n: int) -> None:
     for record in sequence:
         what, user, items, ts, partition, word, value = record
         if what == "show":
-            code = codes.codes([word], [("", "b")[user % 2]], [user % 3 == 0])
-            slow.expose(user, items, ts, (partition, int(ts * 1000) // 50_000, int(code[0])))
+            window, code = int(ts * 1000) // 50_000, np.zeros(1, np.int32)
+            codes.codes(
+                [word], [("", "b")[user % 2]], [user % 3 == 0], np.array([window]), lambda *_: None, code
+            )
+            slow.expose(user, items, ts, (partition, window, int(code[0])))
             learn(fast, [record])
         else:
             done = Done(user, items[0], ts, value, word == "purchase", word == "view")
@@ -129,6 +132,7 @@ def assert_equal(fast: Attribution, slow: SlowAttribution) -> None:
             "click_ranks": columns.CLICK_RANKS,
             "conversions": columns.CONVERSIONS,
             "conversion_value": columns.CONVERSION_VALUE,
+            "refund_value": columns.REFUND_VALUE,
             "dwell_seconds": columns.DWELL_SECONDS,
             "bits": columns.NOVELTY_BITS,
         }.items():
@@ -142,3 +146,24 @@ def test_state_never_grows() -> None:
         learn(a, records(seed, 300, users=1000, items=60, longest=60, span=10_000.0))
     assert sum(array.nbytes for array in a.arrays().values()) == size
     assert a.stats()["open_impressions"] <= 16
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), cuts=st.sets(st.integers(0, 150), max_size=20))
+def test_labels_that_change_hands_do_so_in_any_split(seed: int, cuts: set[int]) -> None:
+    """More scenarios than labels, over so long a time that unused ones make room within a batch."""
+    rng = np.random.default_rng(seed)
+    sequence: list[Record] = []
+    for ts in np.cumsum(rng.choice([1.0, 30.0], 150)).tolist():
+        sequence.append(("show", int(rng.integers(8)), [1, 2], ts, 0, f"s{rng.integers(40)}", 0.0))
+        sequence.append(("do", int(rng.integers(8)), [1], ts, 0, "click", float("nan")))
+    whole, split = small(), small()
+    learn(whole, [r for r in sequence if r[0] == "show"])
+    for a, b in itertools.pairwise([0, *sorted(cuts), 150]):
+        learn(split, [r for r in sequence if r[0] == "show"][a:b])
+    assert bits(whole) == bits(split)
+    for a, b in itertools.pairwise([0, *sorted(cuts), 300]):
+        learn(split, sequence[a:b])
+        for record in sequence[a:b]:
+            learn(whole, [record])
+    assert bits(whole) == bits(split)

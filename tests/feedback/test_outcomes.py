@@ -115,3 +115,64 @@ def test_distinct_items_are_estimated_within_a_fifth(n: int) -> None:
 
 def test_nothing_shown_is_no_items() -> None:
     assert distinct(np.zeros((1, N_REGISTERS), np.uint8)).tolist() == [0.0]
+
+
+def test_a_refund_lets_no_sum_fall() -> None:
+    """Prometheus takes a sum that falls for a restart."""
+    a, outcomes = attribution(), Outcomes(SETTINGS)
+    show(a, 1, [10, 11, 12], ts=0)
+    do(a, 1, 10, ts=1, kind="purchase", value=20.0)
+    outcomes.due(a, [0], catalogue_items=0)
+    before = {(metric, *labels.items()): above for metric, labels, above, _ in outcomes.totals(a)}
+    do(a, 1, 11, ts=2, kind="purchase", value=-15.0)
+    outcomes.due(a, [0], catalogue_items=0)
+    after = {(metric, *labels.items()): above for metric, labels, above, _ in outcomes.totals(a)}
+    assert all(after[key] >= before[key] for key in before)
+    assert counted(outcomes, a, "conversion_value") == (20.0, 2)
+    assert counted(outcomes, a, "refund_value") == (15.0, 2)
+
+
+HOUR = 60 * MINUTE
+
+
+def crowd(a: Attribution, broker_ts: int) -> None:
+    """More scenarios than there are labels, each shown once."""
+    for n in range(20):
+        show(a, 1, [10], ts=broker_ts / 1000, broker_ts=broker_ts, scenario=f"typo-{n}")
+
+
+def test_a_scenario_in_use_has_a_label_although_others_came_first() -> None:
+    a, outcomes = attribution(), Outcomes(SETTINGS)
+    crowd(a, 0)
+    show(a, 1, [10], ts=3600, broker_ts=HOUR, scenario="checkout")
+    points = outcomes.due(a, [0], catalogue_items=0)
+    assert total(points, "ctr", scenario="checkout") == (0, 1)
+
+
+def test_a_label_that_changed_hands_counts_from_zero() -> None:
+    """It is another series; what the old name had counted is not the new one's."""
+    a, outcomes = attribution(), Outcomes(SETTINGS)
+    crowd(a, 0)
+    do(a, 1, 10, ts=1)
+    outcomes.due(a, [0], catalogue_items=0)
+    for n in range(13):
+        show(a, 2, [10], ts=3600, broker_ts=HOUR, scenario=f"page-{n}")
+    outcomes.due(a, [0], catalogue_items=0)
+    rows = {
+        labels["scenario"]: (above, below)
+        for name, labels, above, below in outcomes.totals(a)
+        if name == "ctr"
+    }
+    assert {name for name in rows if name.startswith("page")} == {f"page-{n}" for n in range(13)}
+    assert all(rows[f"page-{n}"] == (0, 1) for n in range(13))
+    assert sum(name.startswith("typo") for name in rows) == 1
+
+
+def test_points_of_a_name_that_lost_its_label_are_not_written_under_the_new_one() -> None:
+    a = attribution()
+    crowd(a, 0)
+    for n in range(14):
+        show(a, 2, [10], ts=3600, broker_ts=HOUR, scenario=f"page-{n}")
+    points = Outcomes(SETTINGS).due(a, [0], catalogue_items=0)
+    assert {p.window_start for p in points if p.labels["scenario"].startswith("page")} == {HOUR}
+    assert {p.labels["scenario"] for p in points if p.window_start == 0} == {"other"}

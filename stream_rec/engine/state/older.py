@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.kernels.attribution_state import COUNTERS as ATTRIBUTION_COUNTERS
+from stream_rec.kernels.attribution_state import N_SUMS
 from stream_rec.kernels.shown import TOTALS
 from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
+from stream_rec.telemetry.labels import MAX_NAMES, NameKind, scenario_of, variant_of
 
 _RECORDS: Mapping[str, tuple[str, np.dtype[Any]]] = {
     "state.users.scalars": ("state.users.counters", VOCABULARY_COUNTERS),
@@ -28,6 +30,8 @@ _RENAMED = {"attribution.cells.marks": "attribution.cells.next_number"}
 def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The arrays of a snapshot by their present names; those of this release are left as they are."""
     named: dict[str, NDArray[Any]] = {}
+    if "attribution.labels" in given and "attribution.labels_used" not in given:
+        named["attribution.labels_used"] = _labels_used(given)
     for name, array in given.items():
         if name in _RECORDS:
             present, record = _RECORDS[name]
@@ -35,6 +39,18 @@ def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         elif name.startswith("repeats."):
             partition, _, field = name.removeprefix("repeats.").partition(".")
             named[f"deduplication.{partition}.{'n_taken' if field == 'marks' else field}"] = array
+        elif name == "attribution.cells.sums" and array.shape[-1] < N_SUMS:
+            named[name] = np.pad(array, ((0, 0), (0, N_SUMS - array.shape[-1])))
         else:
             named[_RENAMED.get(name, name)] = array
     return named
+
+
+def _labels_used(given: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+    """The latest window in which each name was used, from the cells that are left."""
+    used = np.zeros((len(NameKind), MAX_NAMES), np.int64)
+    label, window = given.get("attribution.cells.label"), given.get("attribution.cells.window")
+    if label is not None and window is not None and label.shape == window.shape:
+        np.maximum.at(used[NameKind.SCENARIO], scenario_of(label) % MAX_NAMES, window)
+        np.maximum.at(used[NameKind.VARIANT], variant_of(label), window)
+    return used

@@ -1,0 +1,124 @@
+"""What is normal for a stream of hits: its mean, and how far the means of longer and longer stretches stray from it.
+
+Hits of one user come in runs, and people act otherwise at night: neither is a change of the world. Of both one sees
+only what they do to the mean of a stretch, so that is what is learned, for stretches of 1, 2, 4 ... blocks: in a
+stationary stream the variance of these means times their length tends to a constant, the long-run variance, which runs
+multiply; a season adds to it at the scales where it lives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+SCALES = (1, 2, 4, 8, 16, 32, 64, 128)
+"""Lengths of the stretches, in blocks."""
+
+_FIRST_BLOCKS = 8
+"""Blocks before the mean is good enough to say how far a stretch strays from it."""
+_MEAN_BLOCKS = 2600
+"""The mean forgets at this rate."""
+_STRETCHES = 128
+"""The variances forget at this rate."""
+_FEWEST = 4
+"""Stretches of a scale before its variance says anything."""
+_CHAPTER_BLOCKS = 320
+_CHAPTERS = 64
+"""Lowest and highest means are remembered by chapters: 64 of 320 blocks, 1,024,000 hits in blocks of 50."""
+
+
+class _Scale:
+    """Stretches of one length."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.n = 0
+        self.variance = 0.0  # of a mean, times the width
+        self.lows: deque[float] = deque(maxlen=_CHAPTERS)
+        self.highs: deque[float] = deque(maxlen=_CHAPTERS)
+        self._total = 0.0
+        self._filled = 0
+
+    def learn(self, block: float, mean: float) -> None:
+        self._total += block
+        self._filled += 1
+        if self._filled < self.width:
+            return
+        level = self._total / self.width
+        self.cut()
+        self.n += 1
+        square = (level - mean) ** 2 * self.width
+        self.variance += max(1 / self.n, 1 / _STRETCHES) * (square - self.variance)
+        self.remember(level)
+
+    def remember(self, level: float) -> None:
+        self.lows[-1] = min(self.lows[-1], level)
+        self.highs[-1] = max(self.highs[-1], level)
+
+    def turn(self) -> None:
+        """A new chapter begins."""
+        self.lows.append(math.inf)
+        self.highs.append(-math.inf)
+
+    def cut(self) -> None:
+        """The present stretch ends here."""
+        self._total, self._filled = 0.0, 0
+
+    def sure_variance(self) -> float:
+        """One standard error below the estimate: the maximum over scales would be above the truth otherwise."""
+        return self.variance * max(0.0, 1 - math.sqrt(2 / min(self.n, _STRETCHES)))
+
+
+class NormalLevel:
+    """Learns block by block; see the module.
+
+    Attributes:
+        mean: of the blocks learned since the last `start_over`.
+        n: how many, at most `_MEAN_BLOCKS`.
+    """
+
+    def __init__(self) -> None:
+        self.mean = 0.0
+        self.n = 0
+        self._scales = [_Scale(width) for width in SCALES]
+        self._read = 0
+
+    def learn(self, block: float) -> None:
+        """The mean of one more block."""
+        if self.n >= _FIRST_BLOCKS:
+            if self._read % _CHAPTER_BLOCKS == 0:
+                for scale in self._scales:
+                    scale.turn()
+            self._read += 1
+            for scale in self._scales:
+                scale.learn(block, self.mean)
+        self.n = min(self.n + 1, _MEAN_BLOCKS)
+        self.mean += (block - self.mean) / self.n
+
+    def start_over(self, level: float) -> None:
+        """The level has changed to this one: the mean is learned again, variances and extremes are kept."""
+        self.mean, self.n = 0.0, 0
+        for scale in self._scales:
+            scale.cut()
+            scale.remember(level)
+
+    def variance(self, width: int) -> float:
+        """Of the mean of so many blocks, times their number; 0 = not known yet.
+
+        The greatest of the scales up to that width: a short scale does not see all of a run, a long one has seen few
+        stretches. A scale without enough of them takes over what the one below has, but only one octave up.
+        """
+        largest = 0.0
+        for scale, half in zip(self._scales, [self._scales[0], *self._scales], strict=False):
+            if scale.width > width:
+                break
+            if half.n < _FEWEST:
+                return 0.0
+            if scale.n >= _FEWEST:
+                largest = max(largest, scale.sure_variance())
+        return largest
+
+    def extremes(self, width: int) -> tuple[float, float]:
+        """The lowest and the highest mean of a stretch of about that width in the last million hits."""
+        scale = max((s for s in self._scales if s.width <= width), key=lambda s: s.width)
+        return min(scale.lows, default=math.inf), max(scale.highs, default=-math.inf)
