@@ -100,3 +100,12 @@ def test_changes_that_others_have_written_are_learned_and_not_written(store: Sto
         assert await scene.removed() == set()
 
     told(store, story)
+
+
+def test_items_that_the_catalogue_evicts_are_counted(store: StoreSettings) -> None:
+    async def story(scene: Scene) -> None:
+        await scene.serve(fetched("items", [Item(f"i{n}") for n in range(TINY.max_items + 6)]))
+        assert scene.engine.stats()["evicted_items"] == 6
+        assert scene.measures.live()["evicted_items"] == 6
+
+    told(store, story)
