@@ -29,8 +29,8 @@ _SILENT_BLOCKS = 2000
 """Blocks after an alarm before there can be another: the change may be the first day of a season."""
 _RISES_SHARE = 0.05
 """Of the false alarms that `delta` allows; a rise is good news."""
-_BEYOND_EXTREME = 2.5
-"""Standard deviations by which a window must lie beyond anything that was seen before: seasons come again."""
+_BEYOND_EXTREME = 3.0
+"""Standard deviations by which a window must lie beyond anything that was seen before: a season returns."""
 
 
 class DriftMonitor:

@@ -22,6 +22,8 @@ _STRETCHES = 128
 """The variances forget at this rate."""
 _FEWEST = 4
 """Stretches of a scale before its variance says anything."""
+_CAUTION = 2.0
+"""Standard errors that are added to a variance known from few blocks."""
 _CHAPTER_BLOCKS = 320
 _CHAPTERS = 64
 """Lowest and highest means are remembered by chapters: 64 of 320 blocks, 1,024,000 hits in blocks of 50."""
@@ -106,7 +108,8 @@ class NormalLevel:
         """Of the mean of so many blocks, times their number; 0 = not known yet.
 
         The greatest of the scales up to that width: a short scale does not see all of a run, a long one has seen few
-        stretches. A scale without enough of them takes over what the one below has, but only one octave up.
+        stretches. A scale without enough of them takes over what the one below has, but only one octave up. From few
+        blocks it is taken to be greater than they say.
         """
         largest = 0.0
         for scale, half in zip(self._scales, [self._scales[0], *self._scales], strict=False):
@@ -116,7 +119,7 @@ class NormalLevel:
                 return 0.0
             if scale.n >= _FEWEST:
                 largest = max(largest, scale.sure_variance())
-        return largest
+        return largest * (1 + _CAUTION * math.sqrt(2 / (self._read + 1)))
 
     def extremes(self, width: int) -> tuple[float, float]:
         """The lowest and the highest mean of a stretch of about that width in the last million hits."""
