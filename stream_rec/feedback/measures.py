@@ -135,7 +135,7 @@ class Measures:
     def on_left_out(self, span: Span, parts: Sequence[LeftOut]) -> None:
         """Parts of a batch's records that were unusable; the first of each kind is logged."""
         for (_, broker_ts), n in Counter((part.offset, part.broker_ts) for part in parts).items():
-            self._ledger.add_left_out(span.topic, span.partition, n, broker_ts)
+            self._accumulator.add_left_out(span.topic, span.partition, n, broker_ts)
         for part in parts:
             kind = (span.topic, part.field, part.reason)
             if kind not in self._left_out_said:
