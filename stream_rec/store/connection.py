@@ -57,7 +57,7 @@ class Connection:
 
     Args:
         settings: of the store.
-        clock: for `writes` and `portion`.
+        clock: for `writes`.
         tries: of a command, on new connections each.
 
     Attributes:
@@ -81,7 +81,7 @@ class Connection:
         self.clock = clock
         patience = _PATIENCE * (settings.timeout_seconds + settings.backoff_max_seconds)
         self.writes = Writes(clock, settings.unready_seconds, patience)
-        self.portion = Portion(settings.pipeline_keys, clock)
+        self.portion = Portion(settings.pipeline_keys, settings.timeout_seconds)
         self.keys_per_script = 1 if self.is_cluster else settings.keys_per_script
 
     @property

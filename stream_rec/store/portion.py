@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from stream_rec import logs
-from stream_rec.clock import Clock
 
-GROW_AFTER_SECONDS = 60.0
-"""So long after a portion was too large a larger one is not tried."""
+_QUICK = 0.25
+"""Of the timeout: twice as much as what took less will get through, too."""
 
 
 class Portion:
@@ -14,27 +13,24 @@ class Portion:
 
     Args:
         largest: `store.pipeline_keys`.
-        clock: when to try more again.
+        timeout_seconds: `store.timeout_seconds`.
 
     Attributes:
         keys: at most so many now; at least 1.
     """
 
-    def __init__(self, largest: int, clock: Clock) -> None:
+    def __init__(self, largest: int, timeout_seconds: float) -> None:
         self._largest = largest
-        self._clock = clock
-        self._grow_at = 0.0
+        self._quick_seconds = _QUICK * timeout_seconds
         self.keys = largest
 
     def too_slow(self, keys: int) -> None:
         """A pipeline of at most so many keys was not answered in time."""
-        self._grow_at = self._clock.monotonic() + GROW_AFTER_SECONDS
         if 1 < keys == self.keys:
             self.keys = keys // 2
-            logs.get("recommend").warning("redis is slow: sending less at once", keys=self.keys)
+            logs.get("recommend").warning("redis is slow: smaller pipelines", keys=self.keys)
 
-    def went_through(self) -> None:
-        """A whole batch did, in portions of `keys`."""
-        if self.keys < self._largest and self._clock.monotonic() >= self._grow_at:
+    def went_through(self, seconds: float) -> None:
+        """A whole batch did; its slowest pipeline took so long."""
+        if seconds < self._quick_seconds:
             self.keys = min(2 * self.keys, self._largest)
-            self._grow_at = self._clock.monotonic() + GROW_AFTER_SECONDS

@@ -65,8 +65,9 @@ async def run(connection: Connection, calls: Sequence[Call], *, writes: str) -> 
     """
     answers: list[Any] = []
     waiting = deque(calls)
-    at_once = connection.portion.keys
+    at_once, slowest = connection.portion.keys, 0.0
     while waiting:
+        began = connection.clock.monotonic()
         some = _take(waiting, at_once, connection.keys_per_script)
         try:
             answers += await _run_pipeline(connection, some, writes)
@@ -78,7 +79,8 @@ async def run(connection: Connection, calls: Sequence[Call], *, writes: str) -> 
                 raise
             connection.one_key_per_script()
             waiting.extendleft(reversed(some))
-    connection.portion.went_through()
+        slowest = max(slowest, connection.clock.monotonic() - began)
+    connection.portion.went_through(slowest)
     return answers
 
 
