@@ -19,7 +19,7 @@ from stream_rec.store.markers import Upto
 from stream_rec.store.reader import Reader
 from stream_rec.store.waiting import until_available
 from tests.store.building import LOG, Stores, as_of, findings, slate, slates, with_stores
-from tests.store.servers import N_SLOTS, Cluster, ask, cluster
+from tests.store.servers import CLUSTER_OPTIONS, N_SLOTS, Cluster, ask, cluster, info
 from tests.store.test_lists import Row
 from tests.waiting import wait_until
 
@@ -276,3 +276,45 @@ def test_the_doctor_looks_at_every_node(store: StoreSettings) -> None:
     found = findings(store)
     assert {one.status for one in found} == {"ok", "warn"}, "no worker has reported"
     assert sum("Redis 6" in one.what or "Redis 7" in one.what for one in found) == 3
+
+
+# --- failover
+
+
+def test_a_replica_that_takes_over_is_found(tmp_path: Path) -> None:
+    """By hand, which leaves the old primary up as a replica; then because the new one dies."""
+    with cluster() as made, RedisServer.start(tmp_path, options=CLUSTER_OPTIONS) as replica:
+        owner = made.owner_of("rec:default:u0")
+        ask(replica.port, "CLUSTER", "MEET", "127.0.0.1", made.ports[0])
+        wait_until(
+            lambda: made.ids[owner] in str(ask(replica.port, "CLUSTER", "NODES")), what="the nodes to meet"
+        )
+        ask(replica.port, "CLUSTER", "REPLICATE", made.ids[owner])
+        wait_until(
+            lambda: info(replica.port, "replication")["master_link_status"] == "up", what="the replica"
+        )
+        for port in made.ports:
+            wait_until(lambda port=port: " slave " in str(ask(port, "CLUSTER", "NODES")), what="its voters")  # type: ignore[misc]
+        reader = Reader(StoreSettings(url=made.url))
+
+        async def story(my: Stores) -> None:
+            await my.slates.write(slates(USERS, as_of(1)))
+            assert reader.slate("u0", "default") is not None
+            ask(replica.port, "CLUSTER", "FAILOVER")
+            await asyncio.to_thread(
+                wait_until,
+                lambda: info(made.ports[owner], "replication")["role"] == "slave",
+                30,
+                "the failover",
+            )
+            await persistently(my, lambda: my.slates.write(slates(USERS, as_of(2))))
+            assert reader.slate("u0", "default").as_of.offset == 2  # type: ignore[union-attr]
+            await asyncio.to_thread(
+                wait_until, lambda: info(made.ports[owner], "replication")["master_link_status"] == "up", 30
+            )
+            replica.down()
+            await persistently(my, lambda: my.slates.write(slates(USERS, as_of(3))))
+
+        with_stores(StoreSettings(url=made.url, backoff_max_seconds=0.2, timeout_seconds=1), story)
+        assert reader.slate("u0", "default").as_of.offset == 3  # type: ignore[union-attr]
+        reader.close()
