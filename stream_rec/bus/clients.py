@@ -46,7 +46,7 @@ _PASSING = {
 
 
 def client_config(bus: BusSettings) -> dict[str, Any]:
-    """What every librdkafka client needs: addresses and security. It is silent: what goes wrong is raised.
+    """What every librdkafka client needs: addresses and security. It logs nothing: what goes wrong is raised.
 
     Raises:
         ConfigError: `bus.security` is wrong.
@@ -90,12 +90,12 @@ def reader(bus: BusSettings, more: Mapping[str, Any]) -> Consumer:
 
 
 def passes(error: KafkaException) -> bool:
-    """Does it pass by itself in moments: partitions of a topic that is there, or groups, are given to a broker."""
+    """Is the error transient: a partition or a group is just being given a leader or a coordinator."""
     return error.args[0].code() in _PASSING
 
 
 def translated(error: KafkaException, bus: BusSettings, waited_seconds: float) -> ConfigError | Unavailable:
-    """Kafka's error as ours: what the operator must fix, or what may pass by itself."""
+    """Kafka's error as ours: what the operator must fix, or an outage."""
     reason: KafkaError = error.args[0]
     code, text = reason.code(), reason.str()
     if code in _SILENCE:
@@ -106,11 +106,11 @@ def translated(error: KafkaException, bus: BusSettings, waited_seconds: float) -
 
 
 def _complaint(bus: BusSettings) -> tuple[int, str] | None:
-    """Why nobody answers, asked once more: librdkafka tells it beside the answer, which is only late.
+    """The cause of a timeout: librdkafka reports it to a callback, and to the caller only that time is up.
 
     Returns:
-        Code and text of a refusal (password, certificate) if there is one, else of the broken connection; None =
-        nothing is wrong within `_COMPLAINT_SECONDS`.
+        Code and text of a refusal (password, certificate) if there is one, else of the failed connection; None =
+        no error within `_COMPLAINT_SECONDS`.
     """
     heard: list[tuple[int, str]] = []
     client = AdminClient({**client_config(bus), "error_cb": lambda error: heard.append(_sorted_out(error))})
@@ -120,16 +120,16 @@ def _complaint(bus: BusSettings) -> tuple[int, str] | None:
         if found := [one for one in heard if one[0] in _FIXES]:
             return found[0]
     broken = [one for one in heard if one[0] != KafkaError._ALL_BROKERS_DOWN]
-    if heard and not broken:  # a connection was taken and ended, without a word
+    if heard and not broken:  # a connection was accepted and closed
         return (
             KafkaError._TRANSPORT,
-            "it hangs up on us: is security.protocol in bus.security the listener's?",
+            "the broker closes the connection: does security.protocol in bus.security match the listener?",
         )
     return broken[0] if broken else None
 
 
 def _sorted_out(error: KafkaError) -> tuple[int, str]:
-    """The broker's refusal of our certificate comes as a broken connection."""
+    """A refused certificate is reported as a failed connection."""
     is_alert = error.code() == KafkaError._TRANSPORT and "SSL routines" in error.str()
     return KafkaError._SSL if is_alert else error.code(), error.str()
 

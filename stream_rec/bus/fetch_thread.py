@@ -19,13 +19,13 @@ from stream_rec.bus.batch import Fetched, cut
 from stream_rec.bus.naming import ours
 
 _QUIET_FACTOR = 2
-"""How much longer the broker may hold an empty fetch when nothing came for a whole timeout."""
+"""Factor on the wait of an empty fetch after a timeout without data."""
 _LONGEST_WAIT_SECONDS = 5.0
-"""The most that the embedded broker is given to find the place it was asked for."""
+"""Upper bound of the wait: the embedded broker may need long to find an offset."""
 
 
 class _DaemonThread(WorkerThread):  # type: ignore[misc]
-    """A thread that a broker which does not answer cannot use to keep the process alive."""
+    """A daemon: an unresponsive broker must not keep the process alive."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,7 +38,7 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
     Worker: ClassVar[type[WorkerThread]] = _DaemonThread
 
     shutdown_timeout = 1.0
-    """Leaving the group may take this many seconds; then the thread is left behind, and the broker finds out."""
+    """Bound on leaving the group, in seconds; after it the thread is abandoned, and the session times out."""
 
     def __post_init__(self) -> None:
         """Add what wakes a waiting fetch."""
@@ -66,7 +66,7 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         """The next batches, at most one per partition and `credits[topic]` per topic; waits for the first.
 
         Args:
-            partitions: that may be taken from now.
+            partitions: those that may be taken from now.
             credits: batches wanted, by topic.
             timeout: seconds to wait at most; `wake` ends the wait, too.
 
@@ -105,10 +105,10 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         return batches
 
     def _starved_ms(self, fetcher: Any, partitions: Collection[TP], credits: Mapping[str, int]) -> int | None:
-        """When the broker last said that a partition has more than we have of it, and yet gave nothing; else None.
+        """When the broker last reported more records of a partition than it returned (ms); None = it did not.
 
-        The embedded broker goes through all batches of a partition to find the place that it is asked for, and answers
-        with nothing when the wait is over before it is there.
+        The embedded broker scans all batches of a partition for the fetch offset, and returns nothing if the wait ends
+        first.
         """
         said: list[int] = []
         subscriptions = fetcher._subscriptions
@@ -126,7 +126,7 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         return max(said, default=None)
 
     def _give_more_time(self, starved_ms: int | None) -> None:
-        """Double the wait when for two of them the broker has gone on answering with nothing."""
+        """Double the wait when the broker has returned nothing for two of them."""
         if starved_ms is None or self._starved_since_ms is None:
             self._starved_since_ms = starved_ms
         elif starved_ms - self._starved_since_ms > 2 * self._wait_ms(quiet=True):
@@ -199,7 +199,7 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         return {TP(*tp): committed.offset for tp, committed in offsets.items() if committed.offset >= 0}
 
     async def commit_starts(self, offsets: Mapping[TP, int]) -> None:
-        """Commit where the group begins. If a rebalance is in the way, whoever gets the partitions then does it."""
+        """Commit where the group begins; after a rebalance meanwhile the next owner does it."""
         await self.call_thread(self._commit_starts, offsets)
 
     async def _commit_starts(self, offsets: Mapping[TP, int]) -> None:

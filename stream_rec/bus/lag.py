@@ -160,8 +160,8 @@ class OffsetReader:
             reader.begin({tp: Start(offset) for tp, offset in begin.items()})
             while len(ends) < len(begin):
                 reader.read()
-                # Tansu goes through all of a partition first: its answer may come without the records it was asked for,
-                # because the wait is over, but not without the watermark.
+                # Tansu scans the whole partition: when the wait ends first, its reply has no records, but always the
+                # watermark.
                 spoke = reader.ends()
                 ends |= spoke
                 # Tansu fills a fetch from the front of the list while it may wait: the rest would starve.

@@ -1,12 +1,12 @@
-"""The one consume loop: partitions with explicit offsets, outside of any group, in batches as the transport's.
+"""The one consume loop: partitions read from explicit offsets, outside of any group, in the transport's batches.
 
-Under it stand the follower, time travel, `lag`, `doctor`, the benches and everyone else who reads a log without owning
-it: they say where to begin, and take what comes. What is handled here and nowhere else:
+The follower, time travel, `lag`, `doctor`, the benches and whatever else reads a log without owning it stand on it.
+Handled here and nowhere else:
 
-- positions: every record once and in log order, from the offset that was asked for;
-- offsets without a record (compacted away, or a transaction's marker or aborted records): inside a batch;
-- the end of the log, records that were deleted, a log that ends before the position;
-- a broker that is away, moves a partition, or answers empty although it has more (see `_judge`).
+- positions: every record once and in log order, from the start offset;
+- offsets without a record (compacted, transaction markers, aborted records): inside a batch;
+- the end of the log, deleted records, a log that ends before the position;
+- a broker that is unreachable, moves a partition, or returns nothing although it has more (see `_judge`).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import BusSettings
 
 _CHUNK = 250
-"""Records asked of the client at once: between two such questions the bound in bytes is looked at."""
+"""Records taken from the client at once; the bound in bytes is checked in between."""
 _MAX_POLL_MS = 86_400_000
-"""The longest there is: a reader that has nothing to read may be silent for days."""
+"""The maximum: a reader without partitions does not poll for days."""
 _ASK_SECONDS = 2.0
-"""Where a log begins and ends, asked when nothing comes from the place we were to read."""
+"""Timeout of a watermark query, made when nothing comes from the position."""
 _LONGEST_WAIT_SECONDS = 5.0
-"""The most that the embedded broker is given to find the place it was asked for."""
+"""Upper bound of the wait: the embedded broker may need long to find an offset."""
 _PATIENCE = 4
-"""So many waits without news, though a partition has more than has come, are looked into."""
+"""Number of waits without records, although a partition has more, after which the cause is determined."""
 _ENDED, _OUT_OF_RANGE = KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET
 _PASSING = {
     KafkaError._TRANSPORT,
@@ -51,7 +51,7 @@ _PASSING = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
 }
-"""What a broker that is away, or starting, makes the client say."""
+"""Errors of a broker that is unreachable or starting."""
 
 
 class Start(NamedTuple):
@@ -67,7 +67,7 @@ class Start(NamedTuple):
 
 
 class Read(NamedTuple):
-    """News of one partition.
+    """What has come of one partition.
 
     Attributes:
         batch: may hold no record, when there is nothing but offsets without one.
@@ -141,11 +141,11 @@ class _Place:
 
 
 class Reader:
-    """Not thread-safe. While the broker is away, reads come back empty, and go on where they were when it is back.
+    """Reads partitions. Not thread-safe. While the broker is unreachable, reads are empty; they resume at the position.
 
     Args:
         bus: addresses and bounds.
-        fetching: None = as the follower reads: `bus.follow_ahead_*`, in batches as full as the wait makes them.
+        fetching: bounds and waits; None = the follower's: `bus.follow_ahead_*`, in batches filled during the wait.
 
     Raises:
         ConfigError: `bus.security` has a key or a value that librdkafka does not know.
@@ -180,7 +180,7 @@ class Reader:
 
     @property
     def patience_seconds(self) -> float:
-        """How long nothing may come, although there is something, before the broker is given more time."""
+        """Seconds without records, although there are some, after which the broker is given a longer wait."""
         return _PATIENCE * self.wait_seconds
 
     def begin(self, starts: Mapping[TopicPartition, Start]) -> None:
@@ -218,7 +218,7 @@ class Reader:
 
         Raises:
             ConfigError: the broker refuses us, or a log ends before the position.
-            Unavailable: the broker says something that we know no way around.
+            Unavailable: an error that is neither transient nor handled.
         """
         news: dict[TopicPartition, _Place] = {}
         reads: list[Read] = []
@@ -257,7 +257,7 @@ class Reader:
         return ends
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close the client."""
         self._consumer.close()
 
     def _remembered_end(self, tp: TopicPartition) -> int | None:
@@ -276,7 +276,7 @@ class Reader:
         return [] if first is None else [first, *self._consumer.consume(n - 1, 0.0)]
 
     def _handle(self, error: KafkaError, place: _Place | None) -> list[Read]:
-        """Go on behind records that are gone; wait for what passes by itself."""
+        """Skip deleted records; ignore transient errors."""
         if error.code() == _OUT_OF_RANGE and place is not None:
             return self._pass_over(place)
         if error.fatal() or not (error.retriable() or error.code() in _PASSING):
@@ -284,9 +284,9 @@ class Reader:
         return []
 
     def _pass_over(self, place: _Place) -> list[Read]:
-        """The log does not hold the next offset (any more)."""
+        """The next offset is out of range."""
         at = place.next
-        first, end = self._bounds(place) or (None, None)  # where nobody answers it is asked for again
+        first, end = self._bounds(place) or (None, None)  # no answer: the seek below repeats the error
         if at is not None and end is not None and at > end:
             raise _another_log(place, end)
         if at is None or first is None or first <= at:
@@ -298,7 +298,7 @@ class Reader:
         return [*reads, Read(Columns().fetched(place.tp, place.epoch, at, first), is_gone=True)]
 
     def _note(self, *, is_fed: bool) -> None:
-        """Has nothing come for a long time, although there is something?"""
+        """Find out why nothing has come for `patience_seconds`, although there is more."""
         now = time.monotonic()
         ends = {} if is_fed else self.ends()
         hungry = [
@@ -313,12 +313,11 @@ class Reader:
             self._fed_at = time.monotonic()
 
     def _judge(self, hungry: Iterable[tuple[_Place, int]]) -> None:
-        """Give the broker longer if it needs that.
+        """Give the broker a longer wait if it needs one.
 
-        The embedded broker goes through all batches of a partition to find the place that it is asked for, and answers
-        with nothing when the wait is over before it is there. That is not the same as an open transaction, behind whose
-        first record there is nothing for us yet: then the broker has told us the end at our position, and its answer
-        when asked, which goes by the last stable offset, is no more than that.
+        The embedded broker scans all batches of a partition for the fetch offset, and returns nothing if the wait ends
+        first. An open transaction looks the same, but has nothing to read past the last stable offset: then the broker
+        has reported the end at our position, and a watermark query, which goes by that offset, returns no more.
         """
         for place, end in hungry:
             assert place.next is not None
@@ -332,14 +331,14 @@ class Reader:
                 return
 
     def _bounds(self, place: _Place) -> tuple[int, int] | None:
-        """First offset, and the end as the broker says it when asked (see `bus.lag`); None = no answer."""
+        """First offset and end according to a query (see `bus.lag` for its flaw); None = no answer."""
         with suppress(KafkaException):
             first, end = self._consumer.get_watermark_offsets(self._on_bus(place.tp), timeout=_ASK_SECONDS)
             return first, end
         return None
 
     def _wait_longer(self) -> None:
-        """With a new client, which goes on where this one was: a client's wait cannot be changed."""
+        """Continue with a new client: the wait of one cannot be changed."""
         self.wait_seconds = min(2 * self.wait_seconds, _LONGEST_WAIT_SECONDS)
         self._consumer.close()
         self._consumer = self._connected()

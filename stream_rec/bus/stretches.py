@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from stream_rec.bus.batch import Columns, Fetched
@@ -18,8 +18,7 @@ from stream_rec.settings import BusSettings
 Bounds = Mapping[TopicPartition, tuple[int, int]]
 """By partition: where to begin, and the offset to stop before; both are within the log."""
 
-_MAX_BYTES = 16 << 20
-_AHEAD_RECORDS = 10_000
+FETCHING = Fetching(10_000, 16 << 20, client={"queued.min.messages": 10_000})
 _AHEAD_BATCHES = 8
 """Batches of one partition that are kept while others are asked for; then it pauses."""
 
@@ -33,7 +32,7 @@ class _Record(NamedTuple):
 
 @dataclass(slots=True)
 class _Stream:
-    """One partition: what has come and was not taken, and up to where everything has come."""
+    """One partition: records that were read and not taken, and the offset up to which everything was read."""
 
     position: int
     end: int
@@ -60,7 +59,7 @@ class Stretches:
         self._bus = bus
         self._streams = {tp: _Stream(begin, end, begin) for tp, (begin, end) in bounds.items()}
         self._most = bus.batch_max_records
-        self._reader = _begun(bus, bounds, self._most)
+        self._reader = _begun(bus, bounds, replace(FETCHING, max_records=self._most))
 
     def take(
         self, tp: TopicPartition, until: int, may: Callable[[int, int], bool] = lambda _ts, _offset: True
@@ -110,7 +109,7 @@ class Stretches:
         return stream.records[0].timestamp, stream.records[0].offset
 
     def close(self) -> None:
-        """Let the broker go."""
+        """Close the client."""
         self._reader.close()
 
     def _fill(self, tp: TopicPartition, until: int) -> None:
@@ -148,7 +147,7 @@ def read_through(bus: BusSettings, bounds: Bounds) -> Iterator[Fetched]:
         ConfigError: it refuses us, or the topic was deleted and recreated.
     """
     unread = {tp: end for tp, (begin, end) in bounds.items() if begin < end}
-    with closing(_begun(bus, bounds)) as reader:
+    with closing(_begun(bus, bounds, FETCHING)) as reader:
         news = _News(bus)
         while unread:
             reads = reader.read()
@@ -161,7 +160,7 @@ def read_through(bus: BusSettings, bounds: Bounds) -> Iterator[Fetched]:
 
 
 class _News:
-    """How long nothing has come. A broker that is being given more time may take it."""
+    """How long nothing has come. A reader whose wait has just grown starts afresh."""
 
     def __init__(self, bus: BusSettings) -> None:
         self._most = bus.admin_timeout_seconds
@@ -176,7 +175,7 @@ class _News:
             raise Unavailable("kafka", f"no records of {tp}", waited_seconds=now - self._last)
 
 
-def _begun(bus: BusSettings, bounds: Bounds, max_records: int = _AHEAD_RECORDS) -> Reader:
-    reader = Reader(bus, Fetching(max_records, _MAX_BYTES, client={"queued.min.messages": _AHEAD_RECORDS}))
+def _begun(bus: BusSettings, bounds: Bounds, fetching: Fetching) -> Reader:
+    reader = Reader(bus, fetching)
     reader.begin({tp: Start(begin) for tp, (begin, end) in bounds.items() if begin < end})
     return reader

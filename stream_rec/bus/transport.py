@@ -6,8 +6,8 @@ made to hold here (docs/transport.md):
 - Acks come from our own code, in log order within a partition (`BatchConsumer.ack`); the streams' own acks are off.
   Then the committed offset is simply the one after the last acked batch, and Faust's search for gaps, which would
   commit one batch per interval and keep every offset in memory, has nothing to do.
-- Batches in hand are counted by topic, and no more are fetched than `bus.stream_buffer_batches`.
-- At a rebalance, what is done is committed before Faust forgets it; what is not done within `bus.drain_seconds`
+- Batches in flight are counted by topic, and bounded by `bus.stream_buffer_batches`.
+- At a rebalance, what is acked is committed before Faust clears its acks; what is not done within `bus.drain_seconds`
   is dropped unacknowledged and redelivered to the partition's next owner.
 - A partition's batches come only after its owner has said that it is ready (`BatchConsumer.open`).
 """
@@ -37,7 +37,7 @@ _IDLE_SECONDS = 1.0
 
 
 class Owner(Protocol):
-    """Who does the work of the partitions that the group gives us."""
+    """Does the work of the assigned partitions."""
 
     async def assigned(
         self, starts: Mapping[TopicPartition, int | None], open_: Callable[[Iterable[TopicPartition]], None]
@@ -51,7 +51,7 @@ class Owner(Protocol):
         """
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
-        """They are no longer ours; batches in hand have been given up or acked."""
+        """They were revoked; batches in flight have been acked or dropped."""
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
@@ -207,7 +207,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 self._unacked_messages.discard(message)
 
     async def wait_empty(self) -> None:
-        """Let batches in hand end, for `bus.drain_seconds` at most, then commit what is done."""
+        """Let batches in flight finish within `bus.drain_seconds`, then commit what is acked."""
         self.interrupted.set()
         deadline = self.loop.time() + self._bus.drain_seconds
         while self._unacked_messages and self.loop.time() < deadline:
@@ -220,7 +220,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._n_dropped = 0
 
     async def _commit_now(self) -> None:
-        """Commit every ack that is in, also when a commit was under way; give up when the broker does not answer."""
+        """Commit every ack so far, also when a commit was under way; give up when the broker does not answer."""
         try:
             async with asyncio.timeout(self._bus.drain_seconds):
                 if not await self.commit():
@@ -231,7 +231,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     # Rebalances. They are eager: every partition is revoked, then some are assigned.
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Commit what is done, drop the rest, and only then let Faust forget."""
+        """Commit what is acked, drop the rest, and only then let Faust clear its acks."""
         self.epochs.advance(self._ours(revoked))
         if self._getting_ready is not None:
             self._getting_ready.cancel()
@@ -290,7 +290,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             self.app.shutdown.fail(error)
 
     async def on_stop(self) -> None:
-        """Stop getting ready, and leave nothing done uncommitted."""
+        """Cancel a pending take-over, and commit what is acked."""
         if self._getting_ready is not None:
             self._getting_ready.cancel()
         await super().on_stop()

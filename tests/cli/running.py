@@ -10,11 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
-
-from stream_rec.bus.lag import ends
 from stream_rec.settings import Settings
-from tests.waiting import wait_until
+from tests.reading import messages
 
 PROGRAM = [sys.executable, "-m", "stream_rec.cli"]
 
@@ -57,17 +54,4 @@ def run(
 
 def events(settings: Settings) -> list[dict[str, Any]]:
     """All of the topic, read by a plain consumer."""
-    at = ends(settings.bus, "events")
-    consumer = Consumer(
-        {"bootstrap.servers": settings.bus.bootstrap, "group.id": "test", "auto.offset.reset": "earliest"}
-    )
-    consumer.assign([TopicPartition(f"{settings.bus.prefix}events", partition, 0) for partition in at])
-    read: list[bytes] = []
-
-    def all_read() -> bool:
-        read.extend(message.value() for message in consumer.consume(10_000, 0.2))
-        return len(read) >= sum(at.values())
-
-    wait_until(all_read, what="every event")
-    consumer.close()
-    return [json.loads(value) for value in read]
+    return [json.loads(message.value()) for message in messages(settings.bus, "events")]

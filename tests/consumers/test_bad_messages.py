@@ -10,8 +10,8 @@ from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import DeadLetter
 from stream_rec.settings import Settings
 from tests.consumers.publishing import clicks, publish
-from tests.consumers.reading import messages, records
 from tests.consumers.running import behind, last_values, running, wait_until_done
+from tests.reading import messages, records
 from tests.waiting import wait_until
 
 N = 10_000

@@ -15,8 +15,8 @@ from stream_rec.settings import Settings
 from stream_rec.store.reader import Reader
 from stream_rec.telemetry.points import total
 from tests.consumers.publishing import clicks, publish, publish_events
-from tests.consumers.reading import records
 from tests.consumers.serving import SMALL, serve
+from tests.reading import records
 
 TS = 1_600_000_000.0
 

@@ -14,9 +14,9 @@ from stream_rec.schemas.records import MetricPoint
 from stream_rec.settings import Settings
 from stream_rec.telemetry.points import total
 from tests.consumers.publishing import clicks, publish_events
-from tests.consumers.reading import records
 from tests.consumers.running import behind
 from tests.consumers.serving import SMALL, serve
+from tests.reading import records
 
 
 def test_a_producer_that_sends_everything_twice_teaches_everything_once(tansu_settings: Settings) -> None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
-from stream_rec.bus.batch import Fetched
+from stream_rec.bus.batch import Columns
 from stream_rec.bus.lag import ends
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.engine.engine import Engine
 from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.schemas.codec import decode_interactions
-from stream_rec.schemas.topics import FOLLOWED, full_name
+from stream_rec.schemas.partition import TopicPartition
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings, SnapshotSettings
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import running, wait_until_done
-from tests.waiting import wait_until
+from tests.reading import messages
 
 STOP_SECONDS = 5.0
 """A promise to operators, so here time is part of the claim."""
@@ -72,27 +72,12 @@ def test_killed_and_started_again_from_a_snapshot_it_has_learned_every_event_onc
 
 def uninterrupted(settings: Settings, n: int) -> Engine:
     """An engine that has learned the log in one go."""
-    consumer = Consumer({"bootstrap.servers": settings.bus.bootstrap, "group.id": "test"})
-    consumer.assign([TopicPartition(full_name(settings.bus.prefix, "events"), 0, 0)])
-    read = []
-
-    def all_read() -> bool:
-        read.extend(consumer.consume(10_000, 0.2))
-        return len(read) >= n
-
-    wait_until(all_read, what="every event")
-    consumer.close()
-    log = Fetched(
-        "events",
-        0,
-        0,
-        0,
-        n,
-        [message.key() for message in read],
-        [message.value() for message in read],
-        [message.offset() for message in read],
-        [message.timestamp()[1] for message in read],
-    )
+    read = messages(settings.bus, "events")
+    assert len(read) == n
+    columns = Columns()
+    for message in read:
+        columns.add(message.key(), message.value(), message.offset(), message.timestamp()[1])
+    log = columns.fetched(TopicPartition("events", 0), 0, 0, n)
     batch = decode_interactions(log, log.span(), settings.ingest).batch
     engine = Engine(settings.engine, settings.measure)
     engine.learn(batch)

@@ -13,7 +13,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import n_rows
 from stream_rec.schemas.records import Interaction
 from stream_rec.settings import BusSettings
-from tests.consumers.reading import messages
+from tests.reading import messages
 
 History = tuple[int, list[str]]
 """How many events a user had, and the items of the last ones, oldest first."""

@@ -16,8 +16,8 @@ from stream_rec.schemas.records import DeadLetter
 from stream_rec.settings import Settings
 from tests.cli.running import addresses, clean_environment
 from tests.consumers.publishing import publish
-from tests.consumers.reading import records
 from tests.consumers.running import READY_SECONDS
+from tests.reading import records
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from stream_rec.bus.topics import ensure_topics
 from stream_rec.consumers.output.emitter import Emitter, Outgoing
 from stream_rec.errors import ContractError
 from stream_rec.settings import BusSettings, Settings
-from tests.consumers.reading import messages
+from tests.reading import messages
 
 NOBODY = "127.0.0.1:1"
 """An address where no broker listens."""

@@ -18,7 +18,7 @@ from stream_rec.schemas.records import Impression, Interaction, Item
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import BusSettings, IngestSettings, Settings
 from tests.oracles.murmur2 import partition
-from tests.producers.topic import messages
+from tests.reading import messages
 
 EVENT = Interaction("ann", "film-1", "view", 1_700_000_000.0)
 

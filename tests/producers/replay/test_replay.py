@@ -22,7 +22,7 @@ from stream_rec.producers.feed.stopping import stop_on_signals
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.producers.replay.replay import replay, resume_file
 from stream_rec.settings import BusSettings, Settings
-from tests.producers.topic import messages
+from tests.reading import messages
 
 N = 3000
 

@@ -18,7 +18,7 @@ from stream_rec.producers.simulate.simulator import Shoppers, ending_at, simulat
 from stream_rec.schemas.records import Interaction
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import Settings
-from tests.producers.topic import messages
+from tests.reading import messages
 
 PLAN = ShopPlan(n_users=2000, n_items=500, seed=7)
 

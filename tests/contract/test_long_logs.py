@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream_rec.bus import lag
+from stream_rec.bus import lag, stretches
 from stream_rec.bus.reader import Fetching, Reader, Start
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.embedded.tansu import TansuServer
@@ -60,6 +60,20 @@ def test_a_reader_gets_to_the_end_of_a_long_log(bus: BusSettings) -> None:
 
         wait_until(is_there, 60, "the end")
     assert offsets == list(range(NEAR_THE_END, N))
+
+
+def test_stretches_near_the_end_of_a_long_log_are_read(
+    bus: BusSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time travel waits as long as the broker needs."""
+    monkeypatch.setattr(stretches, "FETCHING", replace(stretches.FETCHING, wait_seconds=0.001))
+    at = TopicPartition("events", 0)
+    with stretches.opened(bus, {at: (NEAR_THE_END, N)}) as log:
+        assert log.head(at) is not None
+        n = 0
+        while (batch := log.take(at, N)) is not None:
+            n += len(batch)
+    assert n == N - NEAR_THE_END
 
 
 def test_a_worker_of_the_group_gets_to_the_end_of_a_long_log(bus: BusSettings, tmp_path: Path) -> None:

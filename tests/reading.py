@@ -1,4 +1,4 @@
-"""Reading a topic to its end with a plain consumer."""
+"""Reading a topic to its end with a plain consumer, which has nothing to do with `stream_rec.bus.reader`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from stream_rec.bus.lag import ends
 from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
+from tests.waiting import wait_until
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -22,12 +23,16 @@ def messages(bus: BusSettings, topic: TopicName) -> list[Message]:
     consumer = reader(bus, {"auto.offset.reset": "earliest"})
     consumer.assign([TopicPartition(full_name(bus.prefix, topic), partition, 0) for partition in left])
     found: list[Message] = []
-    while left:
-        for message in consumer.consume(1_000, 1.0):
+
+    def all_read() -> bool:
+        for message in consumer.consume(1_000, 0.2):
             assert message.error() is None, message.error()
             found.append(message)
             if message.offset() + 1 >= left.get(message.partition(), 0):
                 left.pop(message.partition(), None)
+        return not left
+
+    wait_until(all_read, 60, f"every message of {topic}")
     consumer.close()
     return sorted(found, key=lambda message: (message.partition(), message.offset()))
 
