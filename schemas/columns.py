@@ -9,7 +9,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.schemas.records import Item, PublishedRecord
+from stream_rec.schemas.partition import TopicPartition
+from stream_rec.schemas.records import Item, PublishedRecord, TopicName
 
 T = TypeVar("T", covariant=True)
 R = TypeVar("R", bound=PublishedRecord)
@@ -27,11 +28,16 @@ class Span:
         next: the fetch position after it; offsets missing in between (compaction, transactions) are inside.
     """
 
-    topic: str
+    topic: TopicName
     partition: int
     epoch: int
     start: int
     next: int
+
+    @property
+    def tp(self) -> TopicPartition:
+        """The partition."""
+        return TopicPartition(self.topic, self.partition)
 
 
 class Batch(Protocol):

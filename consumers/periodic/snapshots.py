@@ -23,6 +23,7 @@ from stream_rec.history.journal.journal import STATE_NOTE
 from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.history.snapshots.writer import SnapshotWriter, Writing
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings
 
 MakeEngine = Callable[[EngineSettings, MeasureSettings], Engine]
@@ -116,7 +117,7 @@ class Snapshots:
         self._finished.set()
         self._began = clock.monotonic()
         self._n_events = 0
-        self._position: dict[tuple[str, int], int] = {}
+        self._position: dict[TopicPartition, int] = {}
         self._log = logs.get("snapshot")
         engine.submit(self._note)
 

@@ -9,7 +9,8 @@ from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback.measures import Measures
-from stream_rec.schemas.records import MetricPoint, TopicName
+from stream_rec.schemas.partition import TopicPartition
+from stream_rec.schemas.records import MetricPoint
 
 
 class OwnedMetrics:
@@ -26,17 +27,17 @@ class OwnedMetrics:
         self._measures = measures
         self._output = output
 
-    def assign(self, partitions: Iterable[tuple[TopicName, int]]) -> None:
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
         """These are owned from here on: queued before all that is measured later."""
         self._engine.submit(partial(self._assign, sorted(partitions)))
 
-    async def release(self, partitions: Iterable[tuple[TopicName, int]]) -> None:
+    async def release(self, partitions: Iterable[TopicPartition]) -> None:
         """These are not owned any more: their last points go out."""
         await self._output.publish(await self._engine.ask(partial(self._release, sorted(partitions))))
 
-    def _assign(self, partitions: list[tuple[TopicName, int]], _: Engine) -> None:
+    def _assign(self, partitions: list[TopicPartition], _: Engine) -> None:
         for at in partitions:
             self._measures.assign(*at)
 
-    def _release(self, partitions: list[tuple[TopicName, int]], _: Engine) -> list[MetricPoint]:
+    def _release(self, partitions: list[TopicPartition], _: Engine) -> list[MetricPoint]:
         return [point for at in partitions for point in self._measures.release(*at)]

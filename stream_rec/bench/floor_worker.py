@@ -37,7 +37,7 @@ class NoEngine(Engine):
 
     def learn(self, batch: EventBatch, **_: Any) -> Learned:
         """Only the position moves."""
-        self.position[batch.span.topic, batch.span.partition] = batch.span.next
+        self.position[batch.span.tp] = batch.span.next
         return Learned(len(batch), np.zeros(0, np.int64), self._nothing_judged, 0, 0)
 
     def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:

@@ -26,6 +26,7 @@ from stream_rec.history.snapshots.facts import Facts, LogFacts
 from stream_rec.history.snapshots.store import SnapshotInfo, SnapshotStore
 from stream_rec.history.snapshots.writer import SnapshotWriter
 from stream_rec.schemas.columns import EventBatch, Span
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import Settings, SnapshotSettings
 
 MIB = 2**20
@@ -103,7 +104,7 @@ def _last(engine: Engine, writer: SnapshotWriter) -> float:
 
 
 def _more_events(engine: Engine, rng: np.random.Generator) -> EventBatch:
-    start = engine.position["events", 0]
+    start = engine.position[TopicPartition("events", 0)]
     users = rng.integers(0, engine.settings.max_users, _BATCH).tolist()
     items = rng.integers(0, engine.settings.max_items, _BATCH).tolist()
     rows = [

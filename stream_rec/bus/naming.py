@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from confluent_kafka import OFFSET_INVALID
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream_rec.schemas.partition import TopicPartition
-from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import full_name
 
 
@@ -24,4 +23,4 @@ def ours(prefix: str, partition: Any) -> TopicPartition:
         prefix: the tenant's.
         partition: confluent-kafka's, aiokafka's or Faust's, of a topic that was asked for by its full name.
     """
-    return TopicPartition(cast(TopicName, partition.topic.removeprefix(prefix)), partition.partition)
+    return TopicPartition(partition.topic.removeprefix(prefix), partition.partition)

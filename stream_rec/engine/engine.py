@@ -34,6 +34,7 @@ from stream_rec.errors import ConfigError, GapError
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import Batch, EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources import features
 from stream_rec.sources.ranker import boost_learning_rate
@@ -60,7 +61,7 @@ class Engine:
         measure = measure or MeasureSettings()
         self.settings = settings
         self.identity = identity(settings, measure)
-        self.position: dict[tuple[str, int], int] = {}
+        self.position: dict[TopicPartition, int] = {}
         self.held = Held(settings)
         self.deduplication = Deduplication(settings.repeat_window, settings.repeat_partitions)
         self.attribution = Attribution(
@@ -194,15 +195,13 @@ class Engine:
         return bool(forget_user(self.state, data, h))
 
     def _position_for(self, span: Span) -> int:
-        key = (span.topic, span.partition)
-        position = self.position.get(key, span.start)
+        position = self.position.get(span.tp, span.start)
         if span.start > position:
-            raise GapError(*key, position, span.start)
+            raise GapError(*span.tp, position, span.start)
         return position
 
     def _advance_to(self, span: Span) -> None:
-        key = (span.topic, span.partition)
-        self.position[key] = max(self.position.get(key, span.start), span.next)
+        self.position[span.tp] = max(self.position.get(span.tp, span.start), span.next)
 
     def _learn_new(self, batch: EventBatch, plan: Plan) -> PrequentialRanks:
         """The batch without duplicates: into the join of impressions, then into the state."""
@@ -284,7 +283,7 @@ class Engine:
         self._rivers.refuse_snapshots()
         return parts.arrays(self.state, *self._beside)
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], position: Mapping[tuple[str, int], int]) -> None:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], position: Mapping[TopicPartition, int]) -> None:
         """Become the engine that `snapshot` was called on: what is learned from now on gives the same bits.
 
         Args:

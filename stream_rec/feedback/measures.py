@@ -54,7 +54,7 @@ class Measures:
         self._attribution = attribution
         self._outcomes = Outcomes(settings)
         self._drift = DriftMonitor(settings.drift_delta, on_drift)
-        self._position: dict[tuple[str, int], int] = {}
+        self._position: dict[TopicPartition, int] = {}
         self._owned_impressions: set[int] = set()
         self._followed: set[TopicPartition] = set()
         self._left_out_said: set[tuple[str, str, str]] = set()
@@ -84,20 +84,20 @@ class Measures:
             popular: [n], `Served.popular_ranks` from then.
             learned: what the engine said; its sample is of events learned now, so it is never counted twice.
         """
-        where = (span.topic, span.partition)
-        position = self._position.get(where, 0)
-        self._position[where] = max(span.next, position)
+        tp = span.tp
+        position = self._position.get(tp, 0)
+        self._position[tp] = max(span.next, position)
         # What was learned before it was served (by the follower, at a hand-over) is no test: its slates knew it.
         known = len(offsets) - learned.n_learned - learned.n_repeated
         first = max(known, int(np.searchsorted(offsets, position)))
-        self._add_served(where, broker_ts, served, popular, first)
+        self._add_served(tp, broker_ts, served, popular, first)
         if len(learned.fresh.at):
-            self._add_fresh(where, broker_ts, learned.fresh)
+            self._add_fresh(tp, broker_ts, learned.fresh)
         read = span.next - span.start
-        self.add(*where, "events_learned", learned.n_learned, read)
-        self.add(*where, "events_repeated", learned.n_repeated, read)
-        self.add(*where, "evicted_users", learned.evicted_users, read)
-        self.add(*where, "evicted_items", learned.evicted_items, read)
+        self.add(*tp, "events_learned", learned.n_learned, read)
+        self.add(*tp, "events_repeated", learned.n_repeated, read)
+        self.add(*tp, "evicted_users", learned.evicted_users, read)
+        self.add(*tp, "evicted_items", learned.evicted_items, read)
 
     def on_written(
         self,
@@ -121,11 +121,11 @@ class Measures:
             items: items in the slates.
             only_index_items: those that only the vector index had found.
         """
-        where = (span.topic, span.partition)
-        self._accumulator.add_freshness(*where, broker_ts, float(now_ms))
-        self.add(*where, "slates_written", written, len(broker_ts))
-        self.add(*where, "slates_stale", stale, written + stale)
-        self.add(*where, "index_only_items", only_index_items, items)
+        tp = span.tp
+        self._accumulator.add_freshness(*tp, broker_ts, float(now_ms))
+        self.add(*tp, "slates_written", written, len(broker_ts))
+        self.add(*tp, "slates_stale", stale, written + stale)
+        self.add(*tp, "index_only_items", only_index_items, items)
 
     def on_dead_letters(self, span: Span, reasons: Sequence[str], broker_ts: Sequence[int]) -> None:
         """Messages of a batch that could not be read: the reason and the broker's timestamp (ms) of each."""
@@ -190,7 +190,7 @@ class Measures:
         if topic == TOPIC and self._attribution is not None:
             points.extend(self._outcomes.due(self._attribution, [partition], self._catalogue_items))
             self._owned_impressions.discard(partition)
-        self._position.pop((topic, partition), None)
+        self._position.pop(TopicPartition(topic, partition), None)
         self._accumulator.gauges.drop("partition_lag", topic=topic, partition=str(partition))
         return points
 
@@ -236,7 +236,7 @@ class Measures:
 
     def _add_served(
         self,
-        where: tuple[str, int],
+        tp: TopicPartition,
         broker_ts: NDArray[np.int64],
         served: NDArray[np.int32],
         popular: NDArray[np.int32],
@@ -247,29 +247,29 @@ class Measures:
         ranks = np.full((len(served), 2), UNKNOWN, np.int32)
         ranks[:, 0], ranks[:, 1] = np.where(known, served, UNKNOWN), np.where(known, popular, UNKNOWN)
         row = self._accumulator.series.row("served_known")
-        for window, a, b in self._accumulator.windows.split(*where, broker_ts, first):
+        for window, a, b in self._accumulator.windows.split(*tp, broker_ts, first):
             add_ranks(window.sums, self._accumulator.series.served, ranks, k=self._k, first=a, last=b)
             window.sums[row, 0] += np.count_nonzero(known[a:b])
             window.sums[row, 1] += b - a
         judged = ranks[first:, 0]
         judged = judged[judged != UNKNOWN]
-        self._watch(where, ((judged > 0) & (judged <= self._k)).tolist())
+        self._watch(tp, ((judged > 0) & (judged <= self._k)).tolist())
 
-    def _watch(self, where: tuple[str, int], hits: list[bool]) -> None:
+    def _watch(self, tp: TopicPartition, hits: list[bool]) -> None:
         drops, rises = self._drift.update(hits)
-        sums = self._accumulator.windows.sums(*where)
+        sums = self._accumulator.windows.sums(*tp)
         for direction, alarms in (("drop", drops), ("rise", rises)):
             row = self._accumulator.series.drift[direction]
             sums[row, 0] += alarms
             sums[row, 1] += len(hits)
 
-    def _add_fresh(self, where: tuple[str, int], broker_ts: NDArray[np.int64], fresh: JudgedLike) -> None:
+    def _add_fresh(self, tp: TopicPartition, broker_ts: NDArray[np.int64], fresh: JudgedLike) -> None:
         ranks = np.ascontiguousarray(
             np.column_stack((fresh.rank, fresh.popularity, fresh.rank_by_source)), np.int32
         )
         hits = (fresh.rank > 0) & (fresh.rank <= self._k)
         row = self._accumulator.series.row("index_only_hits")
-        for window, a, b in self._accumulator.windows.split(*where, broker_ts[fresh.at]):
+        for window, a, b in self._accumulator.windows.split(*tp, broker_ts[fresh.at]):
             add_ranks(window.sums, self._accumulator.series.fresh, ranks, k=self._k, first=a, last=b)
             window.sums[row, 0] += np.count_nonzero(hits[a:b] & fresh.only_index[a:b])
             window.sums[row, 1] += np.count_nonzero(hits[a:b])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
@@ -20,8 +20,10 @@ from stream_rec.bench.chaos.scene import RECOVERY_SECONDS, SETTLE_SECONDS, Scene
 from stream_rec.bench.chaos.traffic import Traffic
 from stream_rec.bench.chaos.verdict import compare
 from stream_rec.bus.clients import admin, producer_config
+from stream_rec.bus.naming import on_bus
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.history.snapshots.store import SnapshotInfo
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.topics import full_name
 from stream_rec.settings import Settings
 
@@ -179,7 +181,9 @@ def _goes_on(scene: Scene) -> list[SnapshotInfo]:
         info
         for info in scene.snapshots.list()
         if not info.problem
-        and all(info.positions.get(("events", p), 0) >= start for p, start in scene.trimmed.items())
+        and all(
+            info.positions.get(TopicPartition("events", p), 0) >= start for p, start in scene.trimmed.items()
+        )
     ]
     return sorted(good, key=lambda info: info.n_events)
 
@@ -204,12 +208,12 @@ def _newest_positions(scene: Scene) -> dict[int, int]:
 def _trim(scene: Scene, before: Mapping[int, int]) -> None:
     """Delete the records of `events` before these offsets."""
     bus = scene.stack.settings.bus
-    topic = full_name(bus.prefix, "events")
-    asked = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
+    asked = [on_bus(bus.prefix, TopicPartition("events", p), offset) for p, offset in before.items()]
     if not asked:
         return
     scene.trimmed.update(before)
-    for future in admin(bus).delete_records(asked, request_timeout=_ADMIN_SECONDS).values():
+    client = admin(bus)  # kept: the answers never come to a client that was collected
+    for future in client.delete_records(asked, request_timeout=_ADMIN_SECONDS).values():
         future.result()
 
 

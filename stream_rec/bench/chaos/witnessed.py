@@ -16,6 +16,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import n_rows
 from stream_rec.engine.results import Learned
 from stream_rec.schemas.columns import EventBatch, Span
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings
 
 NO_MUTATION = "none"
@@ -56,7 +57,7 @@ class WitnessedEngine(Engine):
         raw = msgspec.json.encode(self._tally.shown())
         return super().snapshot() | {_ARRAY: np.frombuffer(raw, np.uint8)}
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], position: Mapping[tuple[str, int], int]) -> None:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], position: Mapping[TopicPartition, int]) -> None:
         """With the tally."""
         super().restore(arrays, position)
         self._tally = Tally.of(msgspec.json.decode(arrays[_ARRAY].tobytes(), type=Testimony))

@@ -13,6 +13,7 @@ from stream_rec.engine.fold.state import State
 from stream_rec.engine.names import n_rows, name_of
 from stream_rec.engine.state.layout import is_layout, learned
 from stream_rec.kernels.vocabulary import VocabularyState
+from stream_rec.schemas.partition import TopicPartition
 
 
 def _names(v: VocabularyState) -> bytes:
@@ -25,7 +26,7 @@ def _add(h: xxhash.xxh3_128, name: str, array: NDArray[Any]) -> None:
 
 
 def digest(
-    state: State, others: Mapping[str, NDArray[Any]], position: Mapping[tuple[str, int], int] | None = None
+    state: State, others: Mapping[str, NDArray[Any]], position: Mapping[TopicPartition, int] | None = None
 ) -> str:
     """128 bits over all that is known; equal if and only if (but for collisions) two engines know the same.
 

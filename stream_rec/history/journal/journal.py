@@ -27,6 +27,7 @@ from stream_rec.history.journal.file import (
     read_head,
     state_of,
 )
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import JournalSettings
 
 _SEGMENTS = 32
@@ -67,7 +68,7 @@ class Journal:
         worker: str,
         topic_ids: Mapping[str, str],
         clock: Clock,
-        positions: Mapping[tuple[str, int], int] | None = None,
+        positions: Mapping[TopicPartition, int] | None = None,
         base: str = "",
     ) -> None:
         self._settings = settings
@@ -95,7 +96,7 @@ class Journal:
             self._entries[-1] = Run(topic, partition, last.first, next_, last.n + n)
         else:
             self._entries.append(Run(topic, partition, first, next_, n))
-        self._positions[topic, partition] = next_
+        self._positions[TopicPartition(topic, partition)] = next_
         self._unflushed += next_ - first
         if self._unflushed >= self._settings.flush_events or len(self._entries) >= _ENTRIES:
             self.flush()

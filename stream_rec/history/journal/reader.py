@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_rec.history.journal.file import SUFFIX, Entry, Head, Run, read_entries, read_head, state_of
+from stream_rec.schemas.partition import TopicPartition
 
-Positions = Mapping[tuple[str, int], int]
+Positions = Mapping[TopicPartition, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Lineage:
             entries, whole = read_entries(segment.path)
             for entry in entries:
                 if isinstance(entry, Run):
-                    where = (entry.topic, entry.partition)
+                    where = TopicPartition(entry.topic, entry.partition)
                     if positions.get(where, entry.first) != entry.first:
                         return
                     positions[where] = entry.next
@@ -99,5 +100,5 @@ def _segments(folder: Path) -> Iterator[Segment]:
             yield Segment(path, head)
 
 
-def _positions(head: Head) -> dict[tuple[str, int], int]:
-    return {(topic, partition): at for topic, partition, at in head.positions}
+def _positions(head: Head) -> dict[TopicPartition, int]:
+    return {TopicPartition(topic, partition): at for topic, partition, at in head.positions}

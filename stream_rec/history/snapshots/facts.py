@@ -12,6 +12,7 @@ from stream_rec.engine.state.identity import Identity
 from stream_rec.errors import UnusableSnapshot
 from stream_rec.history.snapshots.header import Header, HeldLog, Position
 from stream_rec.history.snapshots.order import LogKey
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings
 
@@ -54,7 +55,7 @@ class Facts:
         return self.cluster_id, tuple(sorted((topic, log.log_id) for topic, log in self.logs.items()))
 
 
-def check_log(header: Header, facts: Facts) -> dict[tuple[str, int], int]:
+def check_log(header: Header, facts: Facts) -> dict[TopicPartition, int]:
     """Is the log the one that the snapshot was learned from, and does it reach as far?
 
     Returns:
@@ -73,18 +74,19 @@ def check_log(header: Header, facts: Facts) -> dict[tuple[str, int], int]:
                 header.name, f"learned from another topic {topic}: it was deleted or made anew since"
             )
     gone = {}
-    for (topic, partition), position in header.position.items():
+    for tp, position in header.position.items():
+        topic, partition = tp
         begin = facts.logs[topic].begins.get(partition)
         end = facts.logs[topic].ends.get(partition, 0)
         if begin is None or position > end:
             raise UnusableSnapshot(
                 header.name,
                 "beyond",
-                f"it has learned {topic}/{partition} up to {position}, and the log ends at {end}",
+                f"it has learned {tp} up to {position}, and the log ends at {end}",
                 fix="the log has lost records (an unclean election?): an older snapshot, or none, must do",
             )
         if position < begin:
-            gone[topic, partition] = begin - position
+            gone[tp] = begin - position
     return gone
 
 

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.state.identity import Identity
 from stream_rec.errors import UnusableSnapshot
+from stream_rec.schemas.partition import TopicPartition
 
 FORMAT = 1
 ALIGNMENT = 64
 NAME = re.compile(r"\d{8}T\d{9}Z-[0-9a-f]{4}")
-Position = Mapping[tuple[str, int], int]
+Position = Mapping[TopicPartition, int]
 """Next offset to learn, by topic (without the tenant's prefix) and partition."""
 
 
@@ -86,10 +87,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str = ""
 
     @property
-    def position(self) -> dict[tuple[str, int], int]:
+    def position(self) -> dict[TopicPartition, int]:
         """Next offset to learn, by topic and partition."""
         return {
-            (topic, partition): offset
+            TopicPartition(topic, partition): offset
             for topic, log in self.logs.items()
             for partition, offset in log.positions.items()
         }

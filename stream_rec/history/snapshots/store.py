@@ -36,6 +36,7 @@ from stream_rec.history.snapshots.order import (
     newest_first,
     promotions,
 )
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import SnapshotSettings
 
 _TRIES = 3
@@ -46,7 +47,7 @@ class Snapshotable(Protocol):
     """What can be kept in a snapshot: the engine (see `Engine.snapshot` and `Engine.restore`)."""
 
     identity: Identity
-    position: dict[tuple[str, int], int]
+    position: dict[TopicPartition, int]
 
     @property
     def n_learned(self) -> int: ...
@@ -72,7 +73,7 @@ class SnapshotInfo:
 
     name: str
     created: float
-    positions: dict[tuple[str, int], int] = field(default_factory=dict)
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
     n_events: int = 0
     size: int = 0
     problem: str = ""
@@ -102,7 +103,7 @@ class Restored:
     """
 
     info: SnapshotInfo
-    gone: dict[tuple[str, int], int]
+    gone: dict[TopicPartition, int]
     refused: list[UnusableSnapshot]
 
 
@@ -296,7 +297,7 @@ class SnapshotStore:
             )
         refused[error.name] = error
 
-    def _warn_of(self, gone: Mapping[tuple[str, int], int]) -> None:
+    def _warn_of(self, gone: Mapping[TopicPartition, int]) -> None:
         for (topic, partition), n in gone.items():
             self._log.warning(
                 "records were deleted before they were learned", records=n, partition=f"{topic}/{partition}"

@@ -35,7 +35,7 @@ class Goal(Protocol):
     def allows(self, tp: TopicPartition, timestamp: int, offset: int) -> bool:
         """May this record be learned?"""
 
-    def is_reached(self, positions: Mapping[tuple[str, int], int]) -> bool:
+    def is_reached(self, positions: Mapping[TopicPartition, int]) -> bool:
         """Is everything learned that should be?"""
 
 
@@ -49,7 +49,7 @@ class UntilTime:
         """Not later than that."""
         return timestamp <= self.ms
 
-    def is_reached(self, _positions: Mapping[tuple[str, int], int]) -> bool:
+    def is_reached(self, _positions: Mapping[TopicPartition, int]) -> bool:
         """Only a record that came later tells."""
         return False
 
@@ -66,9 +66,9 @@ class UntilEvent:
         """Nothing behind it in its partition; of others, whatever was learned before it."""
         return tp != ("events", self.partition) or offset <= self.offset
 
-    def is_reached(self, positions: Mapping[tuple[str, int], int]) -> bool:
+    def is_reached(self, positions: Mapping[TopicPartition, int]) -> bool:
         """It is learned."""
-        return positions.get(("events", self.partition), 0) > self.offset
+        return positions.get(TopicPartition("events", self.partition), 0) > self.offset
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ class Rebuilding:
             self._learn(batch)
 
     def _run(self, run: Run) -> bool:
-        tp = next(known for known in self.bounds if known == (run.topic, run.partition))
+        tp = TopicPartition(run.topic, run.partition)
         if self.bounds[tp][1] < run.next:
             raise ConfigError(
                 f"the journal knows {run.topic}/{run.partition} up to {run.next}, "

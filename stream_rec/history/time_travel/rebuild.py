@@ -37,7 +37,7 @@ class _Beginning(NamedTuple):
 
     header: Header | None
     state: str
-    positions: Mapping[tuple[str, int], int]
+    positions: Mapping[TopicPartition, int]
 
 
 @dataclass(frozen=True, slots=True)
