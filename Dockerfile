@@ -25,7 +25,7 @@ ENV PATH=/opt/stream-rec/bin:$PATH \
     STREAM_REC__MEASURE__PROMETHEUS_PORT=9464
 # Kernels are kept per type of CPU: on another one than that of the build, the first start compiles them again.
 # Any user may read them, and one who may not write there works with a copy in /tmp.
-RUN python -m stream_rec.consumers.runtime.warm_up && chmod -R a+rX /opt/stream-rec/cache
+RUN python -m stream_rec.consumers.warm_up && chmod -R a+rX /opt/stream-rec/cache
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/metrics', timeout=4)"]

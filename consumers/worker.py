@@ -16,8 +16,8 @@ from stream_rec.consumers.periodic.snapshots import MakeEngine, restored_at_star
 from stream_rec.consumers.replication.catch_up import catch_up
 from stream_rec.consumers.runtime import library_logs
 from stream_rec.consumers.runtime.background import in_background_until
-from stream_rec.consumers.runtime.warm_up import warm_up
 from stream_rec.consumers.topology import WHOLE_BEFORE_JOINING
+from stream_rec.consumers.warm_up import warm_up
 from stream_rec.consumers.wiring import Parts, build
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import ConfigError, Unavailable

@@ -67,7 +67,7 @@ say "installing into $venv"
     fail "pip could not install the dependencies" "read pip's message above; is the package index reachable?"
 
 say "compiling the kernels (a minute or two; only when they have changed)"
-"$venv/bin/python" -m stream_rec.consumers.runtime.warm_up
+"$venv/bin/python" -m stream_rec.consumers.warm_up
 
 case "$(uname -s)-$(uname -m)" in
 Linux-x86_64) ;;

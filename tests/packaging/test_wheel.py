@@ -39,7 +39,7 @@ with Publisher(settings.bus) as publisher, Client(settings.store) as client:
 """
 
 WORKER = """\
-import stream_rec.consumers.runtime.warm_up as warming
+import stream_rec.consumers.warm_up as warming
 
 warming.warm_up = lambda: None  # nothing below needs compiled kernels: they would take minutes at a new path
 from stream_rec.bench.floor_worker import main

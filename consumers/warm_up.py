@@ -1,6 +1,6 @@
 """Compile every kernel a worker runs, so that its first batches do not wait.
 
-Run as `python -m stream_rec.consumers.runtime.warm_up`.
+Run as `python -m stream_rec.consumers.warm_up`.
 
 A few records go the way of real ones, from bytes to slates, through the same handlers: numba compiles per type and
 layout of the arguments, and only the real way has them all. Neither Kafka nor Redis is touched.
