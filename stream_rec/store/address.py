@@ -66,14 +66,11 @@ def _read(url: str) -> Address:
     if scheme is None:
         raise ValueError("scheme")
     kind: Kind = scheme[2] or "single"  # type: ignore[assignment]  # of the pattern's two words
-    login, _, rest = url[scheme.end() :].rpartition("@")
-    authority, slash, tail = rest.partition("/")
-    if not slash:
-        authority, mark, query = rest.partition("?")
-        tail = mark + query
-    path, _, query = tail.partition("?")
+    rest, _, query = url[scheme.end() :].partition("?")
+    authority, _, path = rest.partition("/")
+    login, _, listed = authority.rpartition("@")
     hosts = tuple(
-        _host(one, _SENTINELS_PORT if kind == "sentinel" else _REDIS_PORT) for one in authority.split(",")
+        _host(one, _SENTINELS_PORT if kind == "sentinel" else _REDIS_PORT) for one in listed.split(",")
     )
     if kind == "single" and len(hosts) > 1:
         raise ValueError("hosts")
@@ -98,7 +95,11 @@ def _host(text: str, port: int) -> tuple[str, int]:
     found = re.fullmatch(r"(\[[0-9a-fA-F:.%\w]+\]|[^:\[\]/\s]+)(?::(\d{1,5}))?", text)
     if found is None:
         raise ValueError("host")
-    return found[1].strip("[]"), int(found[2] or port)
+    host, number = found[1].strip("[]"), int(found[2] or port)
+    if not 0 < number < 65_536:
+        raise ValueError("port")
+    host.encode("idna")  # as a look-up of the name would: a label may be empty or too long
+    return host, number
 
 
 def _primary(path: str) -> tuple[str, str]:

@@ -43,6 +43,7 @@ class Clients:
         self._settings = settings
         self._identity = {**_identity(settings, self.address), **self.address.options}
         self._names = True
+        self._check_options()
         _check_files(self._identity)
 
     @property
@@ -113,6 +114,18 @@ class Clients:
         return {
             name: value for name, value in options.items() if name in kept or name.startswith("ssl_")
         } | self.address.sentinel_options
+
+    def _check_options(self) -> None:
+        """Make a connection without connecting: at the first command an unknown option would look like a bug."""
+        options = self._of_one_server(self._options(Retry(NoBackoff(), 0)))
+        options.pop("max_connections")
+        try:
+            self._connection_class(redis.connection)(**options)
+        except (TypeError, ValueError, RedisError) as error:
+            raise ConfigError(
+                f"store.url has an option that is not redis-py's, or not with this address: {error}",
+                fix="correct what stands behind the ? (ssl_ options need rediss://)",
+            ) from None
 
     def _of_one_server(self, options: dict[str, Any]) -> dict[str, Any]:
         where = dict(zip(("host", "port"), self.address.hosts[0], strict=True)) if self.address.hosts else {}

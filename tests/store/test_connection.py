@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import given
+from hypothesis import settings as given_settings
+from hypothesis import strategies as st
 
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import StoreSettings
-from stream_rec.settings.masking import address
+from stream_rec.settings.masking import address, shown_url
+from stream_rec.store.address import Address
 from stream_rec.store.connection import connect
 from stream_rec.store.reader import Reader
 from stream_rec.store.sync_connection import connect_sync
@@ -41,12 +46,61 @@ async def write(my: Stores) -> int:
         "redis+cluster://a,",
         "redis+cluster://a/1",
         "redis+other://a",
+        "redis://localhost:99999/0",
+        "redis://localhost:0/0",
+        "redis://" + "a" * 70,
+        "redis://a..b/0",
+        "redis://localhost/0?colour=red",
+        "redis://localhost/0?socket_timeout=soon",
+        "redis://localhost/0?ssl_ca_certs=/ca.pem",
     ],
 )
 def test_a_url_that_is_none_is_said_at_once(url: str) -> None:
     for open_it in (connect, connect_sync):
         with pytest.raises(ConfigError, match=r"store\.url"):
             open_it(StoreSettings(url=url))
+
+
+@given_settings(deadline=None)
+@given(url=st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=60))
+def test_no_text_is_a_traceback(url: str) -> None:
+    for scheme in ("", "redis://", "redis+sentinel://", "redis+cluster://"):
+        with suppress(ConfigError):
+            connect(StoreSettings(url=scheme + url))
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "options"),
+    [
+        ("redis://h", [("h", 6379)], {}),
+        ("redis://ann:p%40w@h:1/2", [("h", 1)], {"username": "ann", "password": "p@w", "db": 2}),
+        ("redis://h/0?password=a%40b", [("h", 6379)], {"password": "a@b", "db": 0}),
+        ("rediss://[::1]:7/0", [("::1", 7)], {"db": 0}),
+        ("redis+sentinel://a,b:9/shop/3", [("a", 26379), ("b", 9)], {"db": 3}),
+        (
+            "redis+sentinel://u:p@a/shop?sentinel_password=s@t",
+            [("a", 26379)],
+            {"username": "u", "password": "p"},
+        ),
+        ("rediss+cluster://a:1,b:2,c:3", [("a", 1), ("b", 2), ("c", 3)], {}),
+        ("unix:///run/redis.sock", [], {"path": "/run/redis.sock"}),
+    ],
+)
+def test_what_an_address_says(url: str, hosts: list[tuple[str, int]], options: dict[str, object]) -> None:
+    found = Address.of(StoreSettings(url=url))
+    assert (list(found.hosts), found.options) == (hosts, options)
+    assert found.tls == url.startswith("rediss")
+    assert "p%40w" not in repr(found)
+    if "sentinel" in url:
+        assert found.primary == "shop"
+    assert found.sentinel_options == ({"password": "s@t"} if "s@t" in url else {})
+
+
+@pytest.mark.parametrize("scheme", ["redis+sentinel", "rediss+cluster", "valkey"])
+def test_no_password_of_any_scheme_is_shown(scheme: str) -> None:
+    url = f"{scheme}://ann:s3cret@a,b/shop?sentinel_password=s3cret"
+    assert "s3cret" not in address(url) + shown_url(url)
+    assert address(url) == f"{scheme}://a,b/shop"
 
 
 def test_no_password_in_logs_and_errors() -> None:
