@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_rec.bench.chaos.deck import plan
 from stream_rec.bench.chaos.process_faults import Times
-from stream_rec.bench.chaos.scene import Found, Scene, open_scene
+from stream_rec.bench.chaos.scene import Course, Found, Scene, open_scene
 from stream_rec.bench.chaos.witnessed import NO_MUTATION
 from stream_rec.bench.harness import Figures, Say
 from stream_rec.clock import SystemClock
@@ -94,9 +94,7 @@ def play(settings: Settings, say: Say, chaos: Chaos, mutation: str = NO_MUTATION
         settings,
         broker=chaos.broker,
         workers=chaos.workers,
-        rate=chaos.rate,
-        seed=chaos.seed,
-        mutation=mutation,
+        course=Course(chaos.seed, chaos.rate, mutation),
         say=say,
     ) as scene:
         times, done = Times(), 0

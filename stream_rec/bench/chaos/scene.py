@@ -70,55 +70,69 @@ class Found:
         return not self.violations and not self.exits
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where it happens.
+
+    Attributes:
+        stack: the servers.
+        redis: behind the stack's address.
+        disk: takes snapshots and journals.
+        folder: takes sockets and logs.
+    """
+
+    stack: Stack
+    redis: RedisPair
+    disk: Disk
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How it goes.
+
+    Attributes:
+        seed: of everything that is random.
+        rate: events per second.
+        mutation: of the workers' engines, or `none`.
+    """
+
+    seed: int
+    rate: float
+    mutation: str
+
+
 class Scene:
     """Servers, workers, traffic and witnesses.
 
     Args:
-        stack: the servers.
-        folder: takes sockets and logs.
-        disk: takes snapshots and journals.
-        redis: behind the stack's address.
-        seed: of everything that is random.
-        rate: events per second.
-        mutation: of the workers' engines, or `none`.
+        stage: servers and folders.
+        course: seed, rate and mutation.
         say: takes progress.
 
     Attributes:
         trimmed: first offsets of `events` that were not deleted, by partition; empty = nothing was.
     """
 
-    def __init__(
-        self,
-        stack: Stack,
-        folder: Path,
-        disk: Disk,
-        redis: RedisPair,
-        *,
-        seed: int,
-        rate: float,
-        mutation: str,
-        say: Say,
-    ) -> None:
-        self.stack = stack
-        self.folder = folder
-        self.disk = disk
-        self.redis = redis
+    def __init__(self, stage: Stage, course: Course, say: Say) -> None:
+        self.stack, self.redis = stage.stack, stage.redis
+        self.disk, self.folder = stage.disk, stage.folder
         self.trimmed: dict[int, int] = {}
-        self.rng = random.Random(seed)
+        self.rng = random.Random(course.seed)
         self.clock: Clock = SystemClock()
         self.say = say
         self.found = Found()
         self.members: list[Member] = []
-        self._engine = stack.settings.engine
-        self._mutation = mutation
+        self._engine = self.stack.settings.engine
+        self._mutation = course.mutation
         self._n_started = 0
-        bus = stack.settings.bus
+        bus = self.stack.settings.bus
         counts = ensure_topics(bus)
         self._all = {f"{name}/{p}" for name in FOLLOWED for p in range(counts[name])}
         self._n_partitions = counts["events"]
-        self.traffic = Traffic(bus, rate, seed, self.clock)
+        self.traffic = Traffic(bus, course.rate, course.seed, self.clock)
         self.recount = Recount(bus, counts["events"])
-        self.watch = SlateWatch(stack.settings.store, USERS, self.clock)
+        self.watch = SlateWatch(self.stack.settings.store, USERS, self.clock)
         self.traffic.on_ack = self.watch.sent
         self._n_shown = 0
 
@@ -276,9 +290,7 @@ def open_scene(
     *,
     broker: Broker,
     workers: int,
-    rate: float,
-    seed: int,
-    mutation: str,
+    course: Course,
     say: Say,
 ) -> Iterator[Scene]:
     """Servers of its own, so many workers that serve, and traffic. The logs stay if anything was found."""
@@ -294,7 +306,7 @@ def open_scene(
             store = stack.settings.store.model_copy(update={"url": redis.url})
             stack = replace(stack, settings=stack.settings.model_copy(update={"store": store}))
             disk = ending.enter_context(Disk(folder / "disk"))
-            scene = Scene(stack, folder, disk, redis, seed=seed, rate=rate, mutation=mutation, say=say)
+            scene = Scene(Stage(stack, redis, disk, folder), course, say)
             for _ in range(workers):
                 scene.start_worker()
             ending.callback(scene.kill_all)
@@ -305,7 +317,7 @@ def open_scene(
             scene.recover(READY_SECONDS)
             yield scene
     finally:
-        if mutation != NO_MUTATION or (scene is not None and scene.found.is_nothing):
+        if course.mutation != NO_MUTATION or (scene is not None and scene.found.is_nothing):
             shutil.rmtree(folder, ignore_errors=True)
         else:
             say(f"logs are kept in {folder}")
