@@ -300,7 +300,7 @@ def test_a_replica_that_takes_over_is_found(tmp_path: Path) -> None:
         async def story(my: Stores) -> None:
             await my.slates.write(slates(USERS, as_of(1)))
             assert reader.slate("u0", "default") is not None
-            ask(replica.port, "CLUSTER", "FAILOVER")
+            ask(replica.port, "CLUSTER", "FAILOVER", "TAKEOVER")
             await asyncio.to_thread(
                 wait_until,
                 lambda: info(made.ports[owner], "replication")["role"] == "slave",
