@@ -6,6 +6,7 @@ The engine's thread is held for the fork only; a thread of its own waits for the
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.background import in_background, in_background_until
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
-from stream_rec.errors import Unavailable
+from stream_rec.errors import StreamRecError, Unavailable
 from stream_rec.history.journal.journal import STATE_NOTE
 from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
@@ -26,6 +27,8 @@ from stream_rec.history.snapshots.writer import SnapshotWriter, Writing
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings
 
+WARN_SECONDS = 60.0
+"""It is said so often that snapshots cannot be written."""
 MakeEngine = Callable[[EngineSettings, MeasureSettings], Engine]
 """Makes the empty engine of a worker: `Engine`, or what takes its place in a bench."""
 
@@ -43,7 +46,8 @@ async def restored_at_start(
     """An engine filled from the newest usable snapshot; an empty one if there is none, or a stop comes first.
 
     Raises:
-        ConfigError: the engine cannot be kept in snapshots, or their folder cannot be opened.
+        ConfigError: the engine cannot be kept in snapshots, their folder cannot be opened, or a start would lose what
+            only an incompatible snapshot knows.
         Unavailable: the snapshots' file system or the broker does not answer.
     """
 
@@ -116,6 +120,7 @@ class Snapshots:
         self._finished = asyncio.Event()
         self._finished.set()
         self._began = clock.monotonic()
+        self._warned = -math.inf
         self._n_events = 0
         self._position: dict[TopicPartition, int] = {}
         self._log = logs.get("snapshot")
@@ -125,7 +130,7 @@ class Snapshots:
         """Begin a snapshot if one is due. To be called every second or so, once the worker serves.
 
         Raises:
-            Unavailable: the broker does not answer.
+            Unavailable: the broker or the snapshots' file system does not answer.
         """
         if not self._settings.url:
             return
@@ -138,7 +143,7 @@ class Snapshots:
         """Wait for the snapshot that is under way, or write a last one of what is new. Cancelled = given up.
 
         Raises:
-            Unavailable: the broker does not answer.
+            Unavailable: the broker or the snapshots' file system does not answer.
         """
         if not self._settings.url or not self._settings.stop_seconds:
             return
@@ -156,8 +161,16 @@ class Snapshots:
         def make() -> SnapshotWriter:
             return SnapshotWriter(SnapshotStore(self._settings), ask_facts(self._bus), self._clock)
 
-        if self._writer is None:
+        if self._writer is not None:
+            return
+        try:
             self._writer = await in_background(make)
+        except StreamRecError as error:
+            # Asked every second; an operator wants to know, once a minute, and a worker that serves does not end by it.
+            if self._clock.monotonic() - self._warned >= WARN_SECONDS:
+                self._warned = self._clock.monotonic()
+                self._log.warning("no snapshot can be written", why=str(error))
+            raise Unavailable("snapshots", str(error)) from error
 
     async def _begin(self, every_events: int, *, durable: bool = True) -> None:
         try:

@@ -80,7 +80,7 @@ class ResumeFile:
             state = msgspec.json.decode(self.path.read_bytes(), type=_State)
         except FileNotFoundError:
             return Acknowledged()
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError, msgspec.DecodeError) as error:  # text that is no UTF-8 is a ValueError
             raise ConfigError(f"cannot read the resume file {self.path}: {error}", fix=fix) from error
         if state.source != self._source:
             raise ConfigError(f"{self.path} belongs to another source, or the source has changed", fix=fix)

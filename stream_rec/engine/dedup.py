@@ -88,8 +88,8 @@ class Deduplication:
     """
 
     def __init__(self, window: int, partitions: int) -> None:
-        self._window = window
-        self._partitions = partitions
+        self.window = window
+        self.partitions = partitions
         self._windows: dict[int, DedupWindow] = {}
 
     def mark(self, partition: int, keys: NDArray[np.uint64], first: int) -> NDArray[np.int64]:
@@ -103,7 +103,7 @@ class Deduplication:
         Returns:
             int64 [m], ascending: the events that were among the partition's last ones, or earlier in the batch.
         """
-        if not self._window or not keys.any() or not partition < self._partitions:
+        if not self.window or not keys.any() or not partition < self.partitions:
             return _NONE
         repeated = np.zeros(len(keys), np.bool_)
         n = kernels.mark(self._of(partition), keys, first, repeated)
@@ -139,16 +139,16 @@ class Deduplication:
         """
         for partition in _partitions(arrays):
             n, n_taken = len(arrays[f"{partition}.hashes"]), int(arrays[f"{partition}.n_taken"][0])
-            if partition >= self._partitions or n != min(n_taken, self._window):
+            if partition >= self.partitions or n != min(n_taken, self.window):
                 raise ConfigError(
-                    f"the event ids of partition {partition} do not fit into engine.repeat_window = {self._window} "
-                    f"and engine.repeat_partitions = {self._partitions}",
+                    f"the event ids of partition {partition} do not fit into engine.repeat_window = {self.window} "
+                    f"and engine.repeat_partitions = {self.partitions}",
                     fix="start with the values that the snapshot was made with",
                 )
 
     def n_ids(self) -> int:
         """Ids known now."""
-        return sum(min(int(window.n_taken[0]), self._window) for window in self._windows.values())
+        return sum(min(int(window.n_taken[0]), self.window) for window in self._windows.values())
 
     def nbytes(self) -> int:
         """Memory of all windows."""
@@ -156,7 +156,7 @@ class Deduplication:
 
     def _of(self, partition: int) -> DedupWindow:
         if partition not in self._windows:
-            self._windows[partition] = _empty(self._window)
+            self._windows[partition] = _empty(self.window)
         return self._windows[partition]
 
 

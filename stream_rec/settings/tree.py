@@ -266,6 +266,10 @@ class SnapshotSettings(_Branch):
     write_timeout_seconds: float = Field(
         60.0, ge=0.1, le=86_400, description="a snapshot that is not on the local disk by then is abandoned"
     )
+    allow_loss: bool = Field(
+        False,
+        description="start although an incompatible snapshot knows records that the log no longer has; for one start",
+    )
     upload_timeout_seconds: float = Field(
         600.0, ge=0.1, le=86_400, description="one that is not at a URL by then is given up"
     )

@@ -222,3 +222,26 @@ def describe(state, query, rates):
         age = max(now - state.first_seen[row], 0.0)
         half = rates.popularity.item_age_seconds
         query.features[YOUTH, c] = np.float32(half / (half + age))
+
+
+def heaviest(
+    scores: NDArray[np.float64], eligible: NDArray[np.bool_], n: int
+) -> dict[str, NDArray[np.float64] | NDArray[np.int32] | NDArray[np.bool_]]:
+    """The lists of the heaviest, made anew from the scores; of equal ones the lower row.
+
+    Args:
+        scores: [P, items].
+        eligible: [items].
+        n: items in a list, at most.
+
+    Returns:
+        `top`, `listed` and `floor` of `PopularityState`.
+    """
+    top = np.full((len(scores), n), -1, np.int32)
+    listed = np.zeros(scores.shape, np.bool_)
+    for p, row in enumerate(scores):
+        found = np.argsort(-np.where(eligible, row, 0.0), kind="stable")[:n]
+        found = found[eligible[found] & (row[found] > 0.0)]
+        top[p, : len(found)] = found
+        listed[p, found] = True
+    return {"top": top, "listed": listed, "floor": np.zeros(len(scores), np.float64)}

@@ -40,6 +40,9 @@ _MEASURE_FORM = (
     "max_outcome_cells",
 )
 _MEASURE_LEARNING = ("attribution_window_seconds", "conversion_types", "dwell_types")
+_TOP = "items in lists of the heaviest"
+FITTED = frozenset({"engine.max_users", "engine.max_items", "engine.repeat_window", _TOP})
+"""Of the form: what may differ if what was learned has room in the new bounds (`refit`)."""
 _LIBRARIES = ("stream-rec", "numpy", "numba", "faiss-cpu")
 
 
@@ -47,7 +50,8 @@ class Identity(msgspec.Struct, frozen=True):
     """What an engine is, beside what it has learned.
 
     Attributes:
-        form: settings that give the state its form and meaning: engines with others cannot take it over.
+        form: settings that give the state its form and meaning: engines with others cannot take it over, but for those
+            of `FITTED`; with other ones of `measure` they take over all but the join of impressions.
         learning: other settings that it is learned with: engines with others go on from it in their own way.
         made_on: CPU and versions of libraries: on others the same events may give other last bits.
     """
@@ -65,7 +69,7 @@ def identity(engine: EngineSettings, measure: MeasureSettings) -> Identity:
     learning |= {f"measure.{name}": _plain(getattr(measure, name)) for name in _MEASURE_LEARNING}
     longest = max(scenario.k for scenario in engine.scenarios.values())
     return Identity(
-        form=form | {"state version": STATE_VERSION, "items in lists of the heaviest": n_top(longest)},
+        form=form | {"state version": STATE_VERSION, _TOP: n_top(longest)},
         learning=learning,
         made_on={
             "cpu": f"{platform.machine()} {binding.get_host_cpu_name()}",

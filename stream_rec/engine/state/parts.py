@@ -7,10 +7,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from stream_rec import logs
 from stream_rec.engine.dedup import Deduplication
 from stream_rec.engine.fold.state import State
-from stream_rec.engine.state import layout, older
+from stream_rec.engine.state import layout, older, refit
 from stream_rec.engine.vectors import VectorIndex
+from stream_rec.errors import ConfigError
 from stream_rec.feedback.attribution import Attribution
 
 STATE, INDEX, ATTRIBUTION, DEDUPLICATION = "state.", "index.", "attribution.", "deduplication."
@@ -41,19 +43,36 @@ def restored(
 ) -> State:
     """Put what `arrays` gave, in this release or an older one, into empty parts, in place; the state that holds it.
 
+    It may come from other bounds, if what was learned has room in these (`refit`). A join of impressions that does not
+    fit is left out: it is short-lived, and nothing is recommended by it.
+
     Raises:
         ConfigError: it does not fit; nothing is changed then.
     """
     given = older.renamed(given)
-    of_state, of_index = _part(given, STATE), _part(given, INDEX)
-    of_attribution, of_deduplication = _part(given, ATTRIBUTION), _part(given, DEDUPLICATION)
+    of_state, of_index = refit.state(state, _part(given, STATE)), _part(given, INDEX)
+    of_attribution = _part(given, ATTRIBUTION)
+    of_deduplication = refit.event_ids(
+        _part(given, DEDUPLICATION), deduplication.window, deduplication.partitions
+    )
     layout.check(state, of_state)
-    attribution.check(of_attribution)
     deduplication.check(of_deduplication)
     vectors.restore(of_index)
-    attribution.load(of_attribution)
+    if _fits(attribution, of_attribution):
+        attribution.load(of_attribution)
     deduplication.load(of_deduplication)
     return layout.fill(state, of_state)
+
+
+def _fits(attribution: Attribution, arrays: layout.Arrays) -> bool:
+    try:
+        attribution.check(arrays)
+    except ConfigError as error:
+        logs.get("learn").warning(
+            "impressions that wait for their outcomes are left out of what is restored", why=error.message
+        )
+        return False
+    return True
 
 
 def _part(given: Mapping[str, NDArray[Any]], part: str) -> layout.Arrays:

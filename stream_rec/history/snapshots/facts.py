@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.topics import cluster_id, log_id
-from stream_rec.engine.state.identity import Identity
+from stream_rec.engine.state.identity import FITTED, Identity
 from stream_rec.errors import UnusableSnapshot
 from stream_rec.history.snapshots.header import Header, HeldLog, Position
 from stream_rec.history.snapshots.order import LogKey
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings
+
+MEASURE = "measure."
+"""Beginning of the settings that give the join of impressions its form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +112,53 @@ def ask_facts(bus: BusSettings) -> Facts:
     return Facts(cluster_id(bus), found)
 
 
-def check_identity(header: Header, identity: Identity) -> None:
-    """Can an engine of this identity take the state over?
+def check_identity(header: Header, identity: Identity) -> Sequence[str]:
+    """Can an engine of this identity take the state over, if it has room for it?
+
+    Returns:
+        Settings of the form that differ and may.
 
     Raises:
         UnusableSnapshot: incompatible: names the settings and their values then and now.
     """
-    if differing := differences(header.identity.form, identity.form):
+    differing = differing_keys(header.identity.form, identity.form)
+    if unfit := [key for key in differing if key not in FITTED and not key.startswith(MEASURE)]:
+        then, now = ({key: form.get(key) for key in unfit} for form in (header.identity.form, identity.form))
         raise UnusableSnapshot(
             header.name,
             "incompatible",
-            "; ".join(differing),
+            "; ".join(differences(then, now)),
             fix="start with the settings it was made with, or without it: the log is learned again",
         )
+    return differing
+
+
+def lost_without(known: Position | None, start: Position, facts: Facts) -> int:
+    """Records that would never be learned: the log does not have them any more, and a snapshot had learned them.
+
+    Impressions are not counted: nothing is recommended by them.
+
+    Args:
+        known: positions of that snapshot; None = it cannot be told.
+        start: positions to go on from.
+        facts: the log.
+    """
+    n = 0
+    for topic in ("events", "items"):
+        for partition, begin in facts.logs[topic].begins.items() if topic in facts.logs else ():
+            learned = begin if known is None else known.get(TopicPartition(topic, partition), 0)
+            n += max(0, min(begin, learned) - start.get(TopicPartition(topic, partition), 0))
+    return n
+
+
+def differing_keys(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Keys whose values are not the same."""
+    return [key for key in dict.fromkeys([*then, *now]) if then.get(key) != now.get(key)]
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is not the same, one line each."""
-    return [
-        f"{key} was {then.get(key)!r}, and is {now.get(key)!r}"
-        for key in dict.fromkeys([*then, *now])
-        if then.get(key) != now.get(key)
-    ]
+    return [f"{key} was {then.get(key)!r}, and is {now.get(key)!r}" for key in differing_keys(then, now)]
 
 
 def _foreign(name: str, detail: str) -> UnusableSnapshot:

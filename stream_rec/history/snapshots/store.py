@@ -15,10 +15,18 @@ from numpy.typing import NDArray
 from stream_rec import logs
 from stream_rec.clock import Clock
 from stream_rec.engine.state.identity import Identity
+from stream_rec.engine.state.parts import ATTRIBUTION
 from stream_rec.errors import ConfigError, UnusableSnapshot
 from stream_rec.history.snapshots import retention
 from stream_rec.history.snapshots.data import opened
-from stream_rec.history.snapshots.facts import Facts, check_identity, check_log, differences
+from stream_rec.history.snapshots.facts import (
+    MEASURE,
+    Facts,
+    check_identity,
+    check_log,
+    differences,
+    lost_without,
+)
 from stream_rec.history.snapshots.folder import HEADER, SnapshotFolder
 from stream_rec.history.snapshots.header import (
     Header,
@@ -171,24 +179,34 @@ class SnapshotStore:
 
         What is wrong with those that are passed over, and how many records were deleted before they could be learned,
         is logged. None: there is none to be used, the engine is as it was.
+
+        Raises:
+            ConfigError: a newer one is incompatible and knows records that the log no longer has and the engine would
+                miss, and `snapshot.allow_loss` is not set.
         """
         refused: dict[str, UnusableSnapshot] = {}
+        missed: list[tuple[UnusableSnapshot, Position | None]] = []
         for _ in range(_TRIES):
             found, unreadable = self._headers()
             for error in unreadable:
                 self._pass_over(error, refused)
+                missed.append((error, None))
             for header in found:
                 try:
                     gone = check_log(header, facts)
+                    check_identity(header, engine.identity)
+                    self._refuse_loss(missed, header.position, facts)
                     self._load(header, engine)
                 except UnusableSnapshot as error:
                     self._pass_over(error, refused)
+                    missed.append((error, header.position))
                     continue
                 self._warn_of(gone)
                 return Restored(SnapshotInfo.of(header), gone, list(refused.values()))
             if set(self.folder.names()) <= refused.keys():
-                return None
+                break
             # Others were written, and those we had seen deleted, while we were at it.
+        self._refuse_loss(missed, {}, facts)
         return None
 
     def promote(self, name: str, clock: Clock) -> SnapshotInfo:
@@ -276,18 +294,38 @@ class SnapshotStore:
             ) from error
 
     def _load(self, header: Header, engine: Snapshotable) -> None:
-        check_identity(header, engine.identity)
+        differing = check_identity(header, engine.identity)
+        is_measured_otherwise = any(key.startswith(MEASURE) for key in differing)
         with self._data(header) as path:
             arrays = opened(header, path)
+            if is_measured_otherwise:
+                arrays = {name: array for name, array in arrays.items() if not name.startswith(ATTRIBUTION)}
             try:
                 engine.restore(arrays, header.position)
             except ConfigError as error:
                 raise UnusableSnapshot(header.name, "incompatible", error.message, fix=error.fix) from error
-        for topic in ("learning", "made_on"):
+        for topic in ("form", "learning", "made_on"):
             then, now = getattr(header.identity, topic), getattr(engine.identity, topic)
             if differing := differences(then, now):
                 self._log.info(
                     "the snapshot was made otherwise", snapshot=header.name, what="; ".join(differing)
+                )
+
+    def _refuse_loss(
+        self, missed: Sequence[tuple[UnusableSnapshot, Position | None]], start: Position, facts: Facts
+    ) -> None:
+        """A start that would lose what only an incompatible snapshot knows is a mistake of settings, unless told."""
+        for error, known in missed:
+            n = lost_without(known, start, facts) if error.reason == "incompatible" else 0
+            if n and not self.settings.allow_loss:
+                raise ConfigError(
+                    f"a start would lose {n:,} records that the log no longer has and snapshot {error.name} has "
+                    f"learned; it is incompatible: {error.detail}",
+                    fix="start with the settings it was made with, or set snapshot.allow_loss = true for this start",
+                )
+            if n:
+                self._log.warning(
+                    "what the log no longer has is lost, as told", records=n, snapshot=error.name
                 )
 
     def _pass_over(self, error: UnusableSnapshot, refused: dict[str, UnusableSnapshot]) -> None:

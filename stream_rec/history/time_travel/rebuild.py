@@ -142,7 +142,9 @@ def _doubts(work: Rebuilding, beginning: _Beginning, lineage: Lineage | None, re
         yield f"{n:,} records of {topic}/{partition} are no longer in the log"
     if beginning.header is not None:
         then, now = beginning.header.identity, work.engine.identity
-        for differing in differences({**then.learning, **then.made_on}, {**now.learning, **now.made_on}):
+        for differing in differences(
+            {**then.form, **then.learning, **then.made_on}, {**now.form, **now.learning, **now.made_on}
+        ):
             yield f"not as it was learned then: {differing}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from stream_rec.consumers.replication.learn_order import LearnOrder
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
+from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.partition import TopicPartition
@@ -138,5 +141,51 @@ def test_without_a_folder_a_worker_starts_empty_and_writes_nothing(settings: Set
         await scene.look()
         await scene.snapshots.last()
         scene.engine.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_folder_that_cannot_be_used_is_said_once_a_minute_and_stops_nothing(
+    settings: Settings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    url = str(tmp_path / "file" / "snapshots")
+    broken = settings.model_copy(update={"snapshot": SnapshotSettings(url=url, every_events=1)})
+
+    async def scenario() -> None:
+        scene = Scene(broken)
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await scene.look()
+            scene.clock.advance(25)
+        (tmp_path / "file").unlink()
+        scene.clock.advance(60)
+        await scene.learn(EVERY)
+        await scene.look()
+        scene.engine.close()
+
+    asyncio.run(scenario())
+    assert "".join(capfd.readouterr()).count("no snapshot can be written") == 1
+    assert written(broken) == [EVERY]
+
+
+def test_a_start_that_would_lose_what_the_log_no_longer_has_ends_with_the_fix(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        scene = Scene(settings)
+        await scene.learn(EVERY)
+        await scene.snapshots.last()
+        scene.engine.close()
+        facts = ask_facts(settings.bus)
+        events = replace(facts.logs["events"], begins={0: 50})
+        expired = replace(facts, logs={**facts.logs, "events": events})
+        monkeypatch.setattr("stream_rec.consumers.periodic.snapshots.ask_facts", lambda _: expired)
+        changed = settings.engine.model_copy(update={"n_factors": 2 * settings.engine.n_factors})
+        with pytest.raises(ConfigError, match="would lose 50 records"):
+            await restored_at_start(settings.model_copy(update={"engine": changed}), asyncio.Event())
+        grown = settings.engine.model_copy(update={"max_users": 2 * settings.engine.max_users})
+        engine, _ = await restored_at_start(settings.model_copy(update={"engine": grown}), asyncio.Event())
+        assert engine.n_learned == EVERY
 
     asyncio.run(scenario())

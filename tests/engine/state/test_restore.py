@@ -100,12 +100,9 @@ def learn_more(e: Engine) -> None:
 @pytest.mark.parametrize(
     "bound",
     [
-        {"max_users": 128},
-        {"max_items": 128},
         {"n_factors": 16},
         {"history_length": 32},
         {"ring_length": 16},
-        {"scenarios": {"default": {"k": 50}}},
     ],
     ids=lambda bound: next(iter(bound)),
 )
@@ -124,7 +121,7 @@ def test_a_missing_array_is_refused_and_nothing_is_changed() -> None:
     a = engine()
     learn(a, a_log(2))
     whole = kept(a)
-    for part in ("state.", "index.", "attribution."):
+    for part in ("state.", "index."):
         name = next(each for each in whole if each.startswith(part))
         b = engine()
         with pytest.raises(ConfigError):

@@ -1,0 +1,94 @@
+"""What was learned within other bounds, made to fit into these: larger tables, or smaller ones that it does not fill.
+
+Rows keep their numbers, so what refers to a row is left as it is. What is made anew here is what a bound gives its size
+and is a function of the rest: hash tables, lists of the heaviest items, rings of event ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.fold.state import State
+from stream_rec.engine.state import layout
+from stream_rec.kernels.ownership import Owner
+from stream_rec.sources import popularity
+
+_TOP, _SCORES, _ELIGIBLE = "popularity.top", "popularity.scores", "popularity.eligible"
+
+
+def state(empty: State, given: Mapping[str, NDArray[Any]]) -> layout.Arrays:
+    """Arrays of a state, by path, in the forms that this empty state has; those that cannot be fitted as they are.
+
+    `layout.check` says afterwards whether they fit: rows that were taken may be more than there are now.
+    """
+    mine = dict(layout.leaves(empty))
+    fitted = dict(given)
+    for path in mine.keys() & given.keys():
+        if layout.grows_with(path) is Owner.ITEM_COLUMN and _differ(given[path], mine[path]):
+            fitted[path] = _overlaid(given[path], mine[path])
+    for vocabulary in ("users", "items"):
+        slots = f"{vocabulary}.slots"
+        if slots in given and _differ(given[slots], mine[slots]):
+            lengths, hashes = (given.get(f"{vocabulary}.{name}") for name in ("lengths", "hashes"))
+            if lengths is not None and hashes is not None and len(lengths) < len(mine[slots]):
+                fitted[slots] = _slots(hashes, lengths, len(mine[slots]))
+    if _TOP in given and _differ(given[_TOP], mine[_TOP]) and {_SCORES, _ELIGIBLE} <= fitted.keys():
+        lists = popularity.heaviest(fitted[_SCORES], fitted[_ELIGIBLE], mine[_TOP].shape[1])
+        fitted |= {f"popularity.{name}": array for name, array in lists.items()}
+    return fitted
+
+
+def _differ(given: NDArray[Any], mine: NDArray[Any]) -> bool:
+    return given.shape != mine.shape and given.ndim == mine.ndim and given.dtype == mine.dtype
+
+
+def _overlaid(given: NDArray[Any], mine: NDArray[Any]) -> NDArray[Any]:
+    """An empty array with what was learned in its place; what there is no place for belongs to rows never taken."""
+    common = tuple(slice(min(a, b)) for a, b in zip(given.shape, mine.shape, strict=True))
+    fitted = mine.copy()
+    fitted[common] = given[common]
+    return fitted
+
+
+def _slots(hashes: NDArray[np.uint64], lengths: NDArray[np.int32], n: int) -> NDArray[np.int32]:
+    """A table of n slots with linear probing (see kernels.vocabulary): all ids look for a place at once.
+
+    Whoever finds his slot taken goes to the next one, so no slot between an id's own and its place is ever empty.
+    """
+    slots = np.zeros(n, np.int32)
+    rows = np.flatnonzero(lengths >= 0).astype(np.int32)
+    at = (hashes[rows] & np.uint64(n - 1)).astype(np.int64)
+    while len(rows):
+        free = slots[at] == 0
+        _, first = np.unique(at[free], return_index=True)
+        placed = np.flatnonzero(free)[first]
+        slots[at[placed]] = rows[placed] + 1
+        left = np.ones(len(rows), np.bool_)
+        left[placed] = False
+        rows, at = rows[left], (at[left] + 1) & (n - 1)
+    return slots
+
+
+def event_ids(given: Mapping[str, NDArray[Any]], window: int, partitions: int) -> layout.Arrays:
+    """Windows of event ids, by `PARTITION.FIELD`, within these bounds: the latest ids that there is room for."""
+    fitted: dict[str, NDArray[Any]] = {}
+    for name, array in given.items():
+        partition, _, field = name.partition(".")
+        n_taken = given.get(f"{partition}.n_taken")
+        if field != "hashes" or n_taken is None or int(partition) >= partitions or not window:
+            continue
+        kept = _oldest_first(array, int(n_taken[0]), window)
+        fitted[name] = kept
+        fitted[f"{partition}.n_taken"] = n_taken if kept is array else np.array([len(kept)], np.int64)
+    return fitted
+
+
+def _oldest_first(ring: NDArray[np.uint64], n_taken: int, window: int) -> NDArray[np.uint64]:
+    if len(ring) == min(n_taken, window):
+        return ring
+    ordered = np.roll(ring, -(n_taken % len(ring))) if len(ring) and n_taken > len(ring) else ring
+    return ordered[-window:]
