@@ -9,6 +9,7 @@ layout of the arguments, and only the real way has them all. Neither Kafka nor R
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 from stream_rec.bus.batch import Fetched
@@ -20,6 +21,7 @@ from stream_rec.consumers.handlers.events import EventsHandler, WrittenEvents
 from stream_rec.consumers.handlers.impressions import ImpressionsHandler
 from stream_rec.consumers.handlers.items import ItemsHandler
 from stream_rec.consumers.handlers.touched_items import TouchedItems
+from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.engine.engine import Engine
@@ -37,6 +39,8 @@ N_EVENTS = 512
 _TS = 1_700_000_000
 _NO_SERVER = cast(Any, None)
 """What writes is not called."""
+_NOTHING_SENT = cast(Any, SimpleNamespace(lost={}))
+"""Stands for the receipt of what was published."""
 
 
 def warm_up() -> None:
@@ -56,7 +60,8 @@ def warm_up() -> None:
     engine = Engine(settings.engine, settings.measure)
     measures = Measures(settings.measure, engine.sources, attribution=engine.attribution)
     table = PartitionTable(dict.fromkeys(FOLLOWED, 1), dict.fromkeys(FOLLOWED, "log"))
-    context = HandlerContext(settings.ingest, _NO_SERVER, measures, _NO_SERVER, SystemClock())
+    letters = DeadLetters(settings.ingest, SystemClock())
+    context = HandlerContext(settings.ingest, _NO_SERVER, measures, _NO_SERVER, SystemClock(), letters)
     touched = TouchedItems(table)
     scenarios = tuple(settings.engine.scenarios)
     slates = SlateOutput(SlateEncoder(scenarios, SystemClock()), _NO_SERVER, asyncio.Event())
@@ -72,7 +77,7 @@ def warm_up() -> None:
     for start in range(0, N_EVENTS, 64):
         learned = events.learn(engine, events.decode(_batch("events", _events(start), start)))
         written = Written(len(learned.users), 0, False)
-        events.measure(WrittenEvents(learned, written, float(_TS * 1000), _NO_SERVER))
+        events.measure(WrittenEvents(learned, written, float(_TS * 1000), _NOTHING_SENT))
     for listed in (engine.popular, engine.trending, engine.new):
         listed(5)
     engine.similar("item-1", 5)

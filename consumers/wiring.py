@@ -19,6 +19,7 @@ from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.handlers.base import HandlerContext
 from stream_rec.consumers.handlers.event_metrics import EventMetrics
 from stream_rec.consumers.handlers.touched_items import TouchedItems
+from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.emitter import Emitter
 from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
@@ -41,6 +42,7 @@ from stream_rec.consumers.runtime.shutdown import Shutdown
 from stream_rec.consumers.topology import Collaborators, connect, make_handlers
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback.measures import Measures
+from stream_rec.logs import Occasional
 from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import Settings
@@ -53,6 +55,9 @@ from stream_rec.store.slates import SlateStore
 from stream_rec.store.waiting import until_available
 from stream_rec.telemetry.metrics_server import MetricsServer
 from stream_rec.telemetry.prometheus import registry
+
+WAITING_LINE_SECONDS = 15.0
+"""Between two lines about a Redis that is away, whoever waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Parts:
         measures: figures of what was served.
         redis: the connection, to be closed at the end.
         emitter: publishes.
+        dead_letters: tells of messages that cannot be read.
         follower: learns what others serve.
         topics: watches Kafka.
         health: answers probes.
@@ -89,6 +95,7 @@ class Parts:
     measures: Measures
     redis: Connection
     emitter: Emitter
+    dead_letters: DeadLetters
     follower: Follower
     topics: TopicWatcher
     health: Health
@@ -152,10 +159,12 @@ def build(
     )
     metrics = _metrics_server(settings, core.measures, health)
     stores = _stores(settings, clock)
-    emitter = Emitter(settings.bus)
+    emitter = Emitter(settings.bus, clock)
     output = MetricOutput(emitter, stores.last_values)
-    until = partial(until_available, settings=settings.store, clock=clock)
-    context = HandlerContext(settings.ingest, emitter, core.measures, until, clock)
+    lines = Occasional(clock, WAITING_LINE_SECONDS)
+    until = partial(until_available, settings=settings.store, clock=clock, lines=lines)
+    letters = DeadLetters(settings.ingest, clock)
+    context = HandlerContext(settings.ingest, emitter, core.measures, until, clock, letters)
     makes = _collaborators(settings, core, stores, context, start)
     handlers = make_handlers(makes)
     gate = LearnGate(core.table, handlers, core.engine, core.order.learned)
@@ -176,6 +185,7 @@ def build(
         measures=core.measures,
         redis=stores.redis,
         emitter=emitter,
+        dead_letters=letters,
         follower=follower,
         topics=topics,
         health=health,

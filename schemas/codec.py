@@ -91,7 +91,7 @@ def decode_items(messages: Messages, span: Span, rules: IngestSettings) -> Decod
         try:
             item_id, item, flaws = item_change(key, value, stamp, rules)
         except ContractError as error:
-            rejected.append(Rejected(offset, stamp, error.reason, error.detail, value or b""))
+            rejected.append(Rejected(offset, stamp, error.reason, error.detail, value or b"", key))
             continue
         changes.append(ItemChange(offset, stamp, item_id, item))
         left_out.extend(LeftOut(offset, stamp, *flaw) for flaw in flaws)
@@ -154,7 +154,8 @@ def dead_letter(span: Span, rejected: Rejected, limit: int) -> DeadLetter:
         detail=rejected.detail[:_DETAIL_CHARACTERS],
         raw=rejected.raw[:limit],
         raw_bytes=len(rejected.raw),
-        truncated=len(rejected.raw) > limit,
+        truncated=len(rejected.raw) > limit or len(rejected.key or b"") > limit,
+        key=None if rejected.key is None else rejected.key[:limit],
     )
 
 

@@ -277,6 +277,7 @@ class Rejected:
     reason: str
     detail: str
     raw: bytes
+    key: bytes | None = None
 
 
 class LeftOut(NamedTuple):

@@ -85,11 +85,12 @@ class Reader(Generic[R]):
     def read_all(self, messages: Messages, rules: IngestSettings) -> Rows[R]:
         """All messages of a batch, in order."""
         rows: Rows[R] = Rows()
-        for value, offset, stamp in zip(messages.values, messages.offsets, messages.timestamps, strict=True):
+        columns = (messages.keys, messages.values, messages.offsets, messages.timestamps)
+        for key, value, offset, stamp in zip(*columns, strict=True):
             try:
                 record, flaws = self.read(value, stamp, rules)
             except ContractError as error:
-                rows.rejected.append(Rejected(offset, stamp, error.reason, error.detail, value or b""))
+                rows.rejected.append(Rejected(offset, stamp, error.reason, error.detail, value or b"", key))
                 continue
             rows.records.append(record)
             rows.offsets.append(offset)

@@ -193,7 +193,9 @@ class DeadLetter(Record, frozen=True):
         detail: for a person.
         raw: the message, base64; cut at `ingest.dead_letter_raw_bytes`.
         raw_bytes: its full length.
-        truncated: was it cut.
+        truncated: was it, or its key, cut.
+        key: of the message, base64; cut at the same length. Null = it had none, or the letter is from before there
+            was this field.
     """
 
     topic: str
@@ -205,6 +207,7 @@ class DeadLetter(Record, frozen=True):
     raw: bytes
     raw_bytes: int
     truncated: bool
+    key: bytes | None = None
 
 
 TopicName = str

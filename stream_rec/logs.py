@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+from collections import Counter
+from collections.abc import Hashable
 from typing import Any
 
 import structlog
 
+from stream_rec.clock import Clock
 from stream_rec.settings.masking import hidden
 
 
@@ -37,3 +41,48 @@ def configure(level: str = "info", *, as_json: bool = False) -> None:
 def get(stage: str) -> Any:
     """A logger bound to one stage: ingest, learn, index, recommend, measure (or the program's name)."""
     return structlog.get_logger(stage=stage)
+
+
+class Occasional:
+    """Bounds lines that would otherwise be logged for every record or attempt. Thread-safe.
+
+    The first of each kind is told at once, what follows once in a while with its number. Kinds beyond the bound are
+    told together.
+
+    Args:
+        clock: processing time.
+        every_seconds: between two lines of one kind, at least.
+        max_kinds: told apart.
+    """
+
+    def __init__(self, clock: Clock, every_seconds: float = 60.0, max_kinds: int = 64) -> None:
+        self._clock = clock
+        self._every_seconds = every_seconds
+        self._max_kinds = max_kinds
+        self._told_at: dict[Hashable, float] = {}
+        self._untold: Counter[Hashable] = Counter()
+        self._lock = threading.Lock()
+
+    def note(self, kind: Hashable, n: int = 1) -> int:
+        """Take in n more of a kind; how many to tell of now, 0 = none yet."""
+        now = self._clock.monotonic()
+        with self._lock:
+            if kind not in self._told_at and len(self._told_at) >= self._max_kinds:
+                kind = None
+            self._untold[kind] += n
+            return self._take(kind) if self._may_tell(kind, now) else 0
+
+    def overdue(self) -> dict[Hashable, int]:
+        """What was held back and may be told now, by kind; None = of all kinds beyond the bound."""
+        now = self._clock.monotonic()
+        with self._lock:
+            return {kind: self._take(kind) for kind in list(self._untold) if self._may_tell(kind, now)}
+
+    def _may_tell(self, kind: Hashable, now: float) -> bool:
+        if now - self._told_at.get(kind, float("-inf")) < self._every_seconds:
+            return False
+        self._told_at[kind] = now
+        return True
+
+    def _take(self, kind: Hashable) -> int:
+        return self._untold.pop(kind, 0)

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.clock import Clock
-from stream_rec.consumers.output.dead_letters import count_unusable, dead_letters
+from stream_rec.consumers.output.dead_letters import DeadLetters, count_unusable
 from stream_rec.consumers.output.emitter import Emitter, Outgoing, Receipt
 from stream_rec.consumers.runtime.stage_times import StageTimes
 from stream_rec.engine.engine import Engine
@@ -124,6 +124,7 @@ class HandlerContext:
         measures: figures of what was served; touched in the engine's thread only.
         until: waits for a server that is away.
         clock: processing time.
+        dead_letters: what becomes of messages that cannot be read.
     """
 
     rules: IngestSettings
@@ -131,6 +132,7 @@ class HandlerContext:
     measures: Measures
     until: Until
     clock: Clock
+    dead_letters: DeadLetters
 
     def decode(self, codec: Codec[Batch], fetched: Fetched) -> DecodedBatch[Batch]:
         """What the topic's codec reads from a batch, timed as the stage `ingest`."""
@@ -141,10 +143,14 @@ class HandlerContext:
 
     async def publish(self, decoded: DecodedBatch[Any], records: Sequence[Outgoing] = ()) -> Receipt:
         """Publish these records, and a dead letter for everything that was rejected."""
-        letters = dead_letters(decoded.span, decoded.decoded.rejected, self.rules)
-        return await self.emitter.send([*records, *letters])
+        span = decoded.span
+        letters = self.dead_letters.records(span, decoded.decoded.rejected)
+        place = f"{span.topic}/{span.partition}/{span.start}-{span.next - 1}"
+        return await self.emitter.send([*records, *letters], place)
 
-    def measure(self, decoded: DecodedBatch[Any]) -> None:
-        """Count what was rejected, and report the time that each stage took. Engine's thread."""
+    def measure(self, decoded: DecodedBatch[Any], receipt: Receipt) -> None:
+        """Count what was rejected and what Kafka refused, and report the time of each stage. Engine's thread."""
         count_unusable(self.measures, decoded.span, decoded.decoded)
+        self.measures.on_read(decoded.span, decoded.n_records)
+        self.measures.on_refused(decoded.span, receipt.lost)
         decoded.times.report(self.measures, decoded.span, decoded.n_records)

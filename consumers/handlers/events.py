@@ -139,7 +139,7 @@ class EventsHandler:
             if len(batch):
                 self._metrics.learned(batch, learned.served, learned.popular, learned.learned)
                 self._metrics.written(batch, learned.ranked, written.written, written.written_ms)
-        self._context.measure(learned.decoded)
+        self._context.measure(learned.decoded, written.receipt)
 
     def relearn(self, engine: Engine, fetched: Fetched) -> None:
         """Learn from events whose slates others have written."""

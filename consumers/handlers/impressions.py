@@ -42,7 +42,7 @@ class ImpressionsHandler:
 
     def measure(self, written: WrittenBatch[ImpressionBatch]) -> None:
         """What was rejected, and how long it took."""
-        self._context.measure(written.decoded)
+        self._context.measure(written.decoded, written.receipt)
 
     def relearn(self, engine: Engine, fetched: Fetched) -> None:
         """Learn impressions that others have measured."""

@@ -56,7 +56,7 @@ class ItemsHandler:
 
     def measure(self, written: WrittenBatch[ItemBatch]) -> None:
         """What was rejected, and how long it took."""
-        self._context.measure(written.decoded)
+        self._context.measure(written.decoded, written.receipt)
 
     def relearn(self, engine: Engine, fetched: Fetched) -> None:
         """Learn changes that are in Redis already."""

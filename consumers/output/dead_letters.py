@@ -1,22 +1,74 @@
-"""Dead letters: what could not be read, with the reason, the raw bytes, and where it came from."""
+"""Dead letters: what could not be read, with the reason, the raw bytes, and where it came from. They are told of."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from stream_rec import logs
+from stream_rec.clock import Clock
 from stream_rec.consumers.output.emitter import Outgoing
 from stream_rec.feedback.measures import Measures
 from stream_rec.schemas.codec import dead_letter, encode
 from stream_rec.schemas.columns import Decoded, Rejected, Span
+from stream_rec.schemas.hints import hint, sample
+from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import key_of
+from stream_rec.schemas.validation import REASONS
 from stream_rec.settings import IngestSettings
 
+_Kind = tuple[TopicName, str]
+"""Topic and reason."""
 
-def dead_letters(span: Span, rejected: Sequence[Rejected], rules: IngestSettings) -> list[Outgoing]:
-    """The records for `dead-letters`, in log order."""
-    letters = (dead_letter(span, one, rules.dead_letter_raw_bytes) for one in rejected)
-    return [Outgoing("dead-letters", key_of(letter), encode(letter)) for letter in letters]
+
+class DeadLetters:
+    """Makes them, and logs the first of each topic and reason, then at most one line a minute with their number.
+
+    Args:
+        rules: how much of a message is kept.
+        clock: processing time.
+    """
+
+    def __init__(self, rules: IngestSettings, clock: Clock) -> None:
+        self._limit = rules.dead_letter_raw_bytes
+        self._lines = logs.Occasional(clock)
+        self._examples: dict[_Kind, tuple[Span, Rejected]] = {}
+        self._log = logs.get("ingest")
+
+    def records(self, span: Span, rejected: Sequence[Rejected]) -> list[Outgoing]:
+        """The records for `dead-letters`, in log order."""
+        self._note(span, rejected)
+        letters = (dead_letter(span, one, self._limit) for one in rejected)
+        return [Outgoing("dead-letters", key_of(letter), encode(letter)) for letter in letters]
+
+    async def tell_overdue(self) -> None:
+        """Log what was held back; call from time to time."""
+        for kind, n in self._lines.overdue().items():
+            if isinstance(kind, tuple):
+                self._tell(kind, n)
+
+    def _note(self, span: Span, rejected: Sequence[Rejected]) -> None:
+        for reason, n in Counter(one.reason for one in rejected).items():
+            kind = (span.topic, reason)
+            self._examples[kind] = (span, next(one for one in rejected if one.reason == reason))
+            if told := self._lines.note(kind, n):
+                self._tell(kind, told)
+
+    def _tell(self, kind: _Kind, n: int) -> None:
+        topic, reason = kind
+        span, one = self._examples[kind]
+        self._log.warning(
+            "messages cannot be read and go to dead-letters; `stream-rec dead-letters` shows them",
+            topic=topic,
+            reason=reason,
+            messages=n,
+            # Other details repeat what stands in the message.
+            why=one.detail if reason == "missing_field" else REASONS.get(reason, reason),
+            example=f"{topic}/{span.partition}/{one.offset}",
+            sample=sample(one.raw),
+            hint=hint(topic, reason, one.detail, one.raw, one.key),
+        )
 
 
 def count_unusable(measures: Measures, span: Span, decoded: Decoded[Any]) -> None:

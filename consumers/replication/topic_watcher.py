@@ -16,7 +16,7 @@ from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings
 
 _FIRST_PAUSE_SECONDS = 0.1
-_SAY_EVERY_SECONDS = 5.0
+_SAY_EVERY_SECONDS = 15.0
 
 
 class TopicWatcher:

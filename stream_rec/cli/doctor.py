@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, read_settings, shown_text
+from stream_rec.cli.options import (
+    ConfigFile,
+    JsonFlag,
+    Overrides,
+    WrappingConsole,
+    read_settings,
+    shown_text,
+)
+
+if TYPE_CHECKING:
+    from stream_rec.doctor import Finding
 
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_INDENT = 16
+_OURS = "stream-rec "
 
 
 def doctor(as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides = None) -> None:
@@ -16,25 +32,48 @@ def doctor(as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides
     from stream_rec.doctor import examine
     from stream_rec.settings.masking import hidden
 
-    findings = []
-    for area, finding in examine(read_settings(config, set_)):
-        finding = finding._replace(what=hidden(finding.what), fix=hidden(finding.fix))
-        findings.append({"area": area, **finding._asdict()})
+    settings = read_settings(config, set_)
+    console, found, counts = WrappingConsole(), [], Counter[str]()
+    for area, finding in examine(settings):
+        shown = finding._replace(
+            what=hidden(finding.what),
+            fix=hidden(finding.fix),
+            command=hidden(_complete(finding.command, config, set_ or [])),
+        )
+        counts[shown.status] += 1
+        found.append({"area": area, **shown._asdict()})
         if not as_json:
-            _print(area, *finding)
+            _print(console, area, shown)
     if as_json:
-        print(json.dumps(findings, indent=2))
-    if any(finding["status"] == "fail" for finding in findings):
+        print(json.dumps(found, indent=2))
+    else:
+        console.line(_verdict(counts))
+    if counts["fail"]:
         raise typer.Exit(1)
 
 
-def _print(area: str, status: str, what: str, fix: str) -> None:
-    from rich.console import Console
-    from rich.text import Text
+def _complete(command: str, config: Path | None, overrides: list[str]) -> str:
+    """A command of ours with the options that led this one to its settings."""
+    if not command.startswith(_OURS):
+        return command
+    options = ["--config", str(config)] if config else []
+    for override in overrides:
+        options += ["--set", override]
+    return " ".join([command, *map(shlex.quote, options)])
 
-    console = Console()
-    console.print(
-        Text(f"{status:<5}", style=STYLES[status]), Text(f"{area:<9}"), shown_text(what), soft_wrap=True
-    )
-    if fix:
-        console.print(f"{'':15}fix: {fix}", markup=False, highlight=False, soft_wrap=True)
+
+def _print(console: WrappingConsole, area: str, finding: Finding) -> None:
+    what = shown_text(finding.what).plain
+    console.line(f"{finding.status:<5} {area:<9} {what}", hang=_INDENT, style=STYLES[finding.status])
+    if finding.fix:
+        console.line(f"fix: {finding.fix}{':' * bool(finding.command)}", indent=_INDENT)
+    if finding.command:
+        console.command(finding.command, indent=4)
+
+
+def _verdict(counts: Counter[str]) -> str:
+    if counts["fail"]:
+        return f"{counts['fail']} fail, {counts['warn']} warn: a worker cannot run, or runs wrongly"
+    if counts["warn"]:
+        return f"{counts['warn']} warn: it works, but not as it should"
+    return "all is as it should be"

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from stream_rec.cli.bench import bench
+from stream_rec.cli.dead_letters import dead_letters
 from stream_rec.cli.demo import demo
 from stream_rec.cli.doctor import doctor
 from stream_rec.cli.evaluate import evaluate
@@ -64,6 +65,7 @@ def common(
 
 for command in (demo, up, worker, replay, simulate, recommend, similar, why, lag, evaluate, doctor, settings):
     app.command()(command)
+app.command()(dead_letters)
 app.command()(replay_state)
 app.add_typer(bench)
 app.add_typer(snapshot)

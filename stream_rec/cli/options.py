@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from stream_rec.settings import Settings
+
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 ConfigFile = Annotated[
     Path | None,
@@ -114,6 +117,60 @@ def shown_text(text: str) -> Text:
     from rich.text import Text
 
     return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
+class WrappingConsole:
+    """Lines for people, broken between words to the terminal's width (80 columns in a pipe), with an indent that stays.
+
+    No word is broken, nor what stands in backquotes.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console()
+
+    def line(self, text: str, *, indent: int = 0, hang: int | None = None, style: str = "") -> None:
+        """One paragraph.
+
+        Args:
+            text: what to show, as it is: no markup.
+            indent: columns before the first line.
+            hang: columns before the others; None = as the first.
+            style: of rich.
+        """
+        import textwrap
+
+        from rich.text import Text
+
+        whole = re.sub(r"`[^`]*`", lambda quoted: quoted[0].replace(" ", _NO_BREAK), text)
+        lines = textwrap.wrap(
+            whole,
+            max(20, self._console.width),
+            initial_indent=" " * indent,
+            subsequent_indent=" " * (indent if hang is None else hang),
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        for one in lines or [""]:
+            self._console.print(
+                Text(one.replace(_NO_BREAK, " "), style=style), soft_wrap=True, highlight=False
+            )
+
+    def command(self, text: str, *, indent: int) -> None:
+        """A shell command that can be pasted as it stands: broken between words, behind a backslash."""
+        import shlex
+
+        from rich.text import Text
+
+        width, lines, line = max(20, self._console.width - 2), [], " " * indent
+        for word in map(shlex.quote, shlex.split(text)):
+            if line.strip() and len(line) + 1 + len(word) > width:
+                lines.append(f"{line} \\")
+                line = " " * (indent + 2)
+            line += f" {word}" if line.strip() else word
+        for one in [*lines, line]:
+            self._console.print(Text(one), soft_wrap=True, highlight=False)
 
 
 _HOW_TO_ADDRESS = (

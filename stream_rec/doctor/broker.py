@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient
 
 from stream_rec.bus.clients import admin, passes, translated
+from stream_rec.bus.dead_letters import TOPIC as DEAD_LETTERS
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import partition_counts
-from stream_rec.doctor.finding import Finding
+from stream_rec.doctor.dead_letters import examine_letters
+from stream_rec.doctor.finding import Finding, attempted
 from stream_rec.doctor.partitioner import examine_keys
 from stream_rec.doctor.store import reported_workers
+from stream_rec.doctor.topic_settings import examine_topics
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.schemas.records import TopicName
@@ -22,7 +27,6 @@ from stream_rec.schemas.topics import TOPICS, full_name
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 
 _AGAIN_SECONDS = 0.05
-_RENEW = "`kafka-configs.sh --alter --topic {topic} --add-config {name}={wanted}`"
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -35,21 +39,31 @@ def examine(settings: Settings) -> Iterator[Finding]:
     bus = settings.bus
     if not bus.bootstrap:
         with TansuServer.start():
-            yield Finding("ok", "bus.bootstrap is empty; the embedded broker starts")
+            yield Finding(
+                "warn",
+                "bus.bootstrap is empty: nothing of yours was looked at. The embedded broker starts",
+                "set bus.bootstrap, or start servers to try it with",
+                "stream-rec up --write",
+            )
         return
     client = admin(bus)
     try:
         nodes = client.list_topics(timeout=bus.admin_timeout_seconds).brokers
         yield Finding("ok", f"{bus.bootstrap} answers, {len(nodes)} broker{'s' * (len(nodes) > 1)}")
         counts = partition_counts(bus, client=client)
-        yield from _topics(bus, counts)
-        if counts:
-            yield from _topic_configs(client, bus, counts)
-        if len(counts) == len(TOPICS):
-            yield _group(client, settings)
-            yield from examine_keys(bus, "events")
     except KafkaException as error:
         raise translated(error, bus, bus.admin_timeout_seconds) from error
+    yield from _topics(bus, counts)
+    looks: list[Callable[[], Iterator[Finding]]] = []
+    if counts:
+        looks.append(partial(examine_topics, client, settings, counts))
+    if len(counts) == len(TOPICS):
+        looks.append(partial(_group, client, settings))
+        looks.append(partial(examine_keys, bus, "events"))
+    if DEAD_LETTERS in counts:
+        looks.append(partial(examine_letters, bus))
+    for look in looks:
+        yield from attempted("kafka", look)
 
 
 def _n_members(client: AdminClient, bus: BusSettings) -> int:
@@ -70,37 +84,29 @@ def _n_members(client: AdminClient, bus: BusSettings) -> int:
 def _topics(bus: BusSettings, counts: dict[TopicName, int]) -> Iterator[Finding]:
     if missing := [full_name(bus.prefix, name) for name in TOPICS if name not in counts]:
         yield Finding(
-            "warn", f"no topic {', '.join(missing)}", "start a worker or `stream-rec up`: both create them"
+            "warn",
+            f"no topic {', '.join(missing)}: nobody can publish or learn",
+            "start a worker: it creates them",
+            "stream-rec worker",
         )
     by_user = {name: n for name, n in counts.items() if TOPICS[name].is_keyed_by_user}
     if len(set(by_user.values())) > 1:
         listed = ", ".join(f"{name}: {n}" for name, n in by_user.items())
-        fix = "delete the wrong ones, or give them the same number of partitions"
-        yield Finding("fail", f"topics keyed by user differ in partitions ({listed})", fix)
+        what = f"topics keyed by user differ in partitions ({listed}): no worker starts, as two would share users"
+        most = max(by_user.values())
+        fewer = next(name for name, n in by_user.items() if n < most)
+        words = ["kafka-topics.sh", "--bootstrap-server", bus.bootstrap]
+        words += ["--command-config", "client.properties"] if bus.security else []
+        words += ["--alter", "--topic", full_name(bus.prefix, fewer), "--partitions", str(most)]
+        fix = "give all of them the same number, best while they are empty"
+        yield Finding("fail", what, fix, shlex.join(words))
     elif by_user:
         yield Finding(
             "ok", f"{len(counts)} topics, {next(iter(by_user.values()))} partitions where keyed by user"
         )
 
 
-def _topic_configs(client: AdminClient, bus: BusSettings, counts: dict[TopicName, int]) -> Iterator[Finding]:
-    """What a wrong topic setting would break silently."""
-    asked = {name: ConfigResource(ResourceType.TOPIC, full_name(bus.prefix, name)) for name in counts}
-    answers = client.describe_configs(list(asked.values()), request_timeout=bus.admin_timeout_seconds)
-    wrong = 0
-    for name, resource in asked.items():
-        found = {key: entry.value for key, entry in answers[resource].result().items()}
-        for key, wanted in TOPICS[name].config().items():
-            # A broker that does not say (the embedded one) has nothing to set either.
-            if key in found and found[key] != wanted:
-                wrong += 1
-                fix = _RENEW.format(topic=resource.name, name=key, wanted=wanted)
-                yield Finding("warn", f"topic {resource.name} has {key}={found[key]}, not {wanted}", fix)
-    if not wrong:
-        yield Finding("ok", "topic settings are as they should be")
-
-
-def _group(client: AdminClient, settings: Settings) -> Finding:
+def _group(client: AdminClient, settings: Settings) -> Iterator[Finding]:
     bus = settings.bus
     members, said = _n_members(client, bus), ""
     if not members and (members := _n_reported(settings.store)):
@@ -110,8 +116,9 @@ def _group(client: AdminClient, settings: Settings) -> Finding:
     behind = sum(line.lag for line in lag(bus))
     text = f"group {bus.group}: {members} worker{'s' * (members != 1)}{said}, {behind:,} records behind"
     if not members:
-        return Finding("warn", text, "start a worker: `stream-rec worker`")
-    return Finding("ok", text)
+        yield Finding("warn", f"{text}: slates age", "start a worker", "stream-rec worker")
+    else:
+        yield Finding("ok", text)
 
 
 def _n_reported(store: StoreSettings) -> int:

@@ -32,7 +32,11 @@ def examine_keys(bus: BusSettings, name: TopicName) -> Iterator[Finding]:
         return
     wrong = sum(_misrouted(partition, keys, len(sampled)) for partition, keys in sampled.items())
     if wrong:
-        yield Finding("fail", f"{wrong} of the last {n} records of {name} are on a wrong partition", _FIX)
+        what = (
+            f"{wrong} of the last {n} records of {name} are on a wrong partition: their users' events are learned in "
+            "no fixed order, and two workers write their slates"
+        )
+        yield Finding("fail", what, _FIX)
     else:
         yield Finding("ok", f"the last {n} records of {name} are on the partition of their key")
 

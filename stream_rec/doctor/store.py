@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from stream_rec.clock import SystemClock
-from stream_rec.doctor.finding import Finding
+from stream_rec.doctor.finding import Finding, attempted
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import Settings, StoreSettings
@@ -28,12 +29,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
         Unavailable: Redis does not answer.
     """
     if settings.store.url:
-        yield from _look(settings.store)
-        yield from _workers(settings.store)
+        yield from attempted("redis", partial(_look, settings.store))
+        yield from attempted("redis", partial(_workers, settings.store))
         return
     with RedisServer.start() as server:
         yield Finding(
-            "warn", "store.url is empty: only the embedded Redis was looked at; it starts", "set store.url"
+            "warn",
+            "store.url is empty: nothing of yours was looked at. The embedded Redis starts",
+            "set store.url, or start servers to try it with",
+            "stream-rec up --write",
         )
         yield from _look(settings.store.model_copy(update={"url": server.url}))
 
@@ -109,7 +113,8 @@ def _memory(info: Mapping[str, Any]) -> Finding:
         f"{used / _GIB:.2f} GiB used of {f'{limit / _GIB:.2f} GiB' if limit else 'no limit'}, policy {policy}"
     )
     if limit and used > 0.9 * limit:
-        return Finding("warn", text, "give Redis more memory, or shorten store.slate_ttl_seconds")
+        what = f"{text}: soon slates are evicted or refused"
+        return Finding("warn", what, "give Redis more memory, or shorten store.slate_ttl_seconds")
     if limit and policy.startswith("allkeys"):
         fix = "use volatile-ttl or volatile-lru: all our keys that may go have a time to live"
         return Finding("warn", f"{text}: slates and markers go at random, and are written again", fix)
@@ -155,7 +160,7 @@ def reported_workers(store: StoreSettings) -> dict[str, float]:
 def _workers(store: StoreSettings) -> Iterator[Finding]:
     reported = reported_workers(store)
     if not reported:
-        yield Finding("warn", "no worker has reported lately", "start one: `stream-rec worker`")
+        yield Finding("warn", "no worker has reported lately: slates age", "start one", "stream-rec worker")
     now = SystemClock().now()
     for name, at in reported.items():
         yield Finding("ok", f"worker {name} reported {now - at:.0f} s ago")

@@ -17,7 +17,7 @@ from stream_rec.feedback.prequential import add_ranks
 from stream_rec.feedback.served import UNKNOWN, Served
 from stream_rec.schemas.columns import LeftOut, Span
 from stream_rec.schemas.partition import TopicPartition
-from stream_rec.schemas.records import MetricPoint
+from stream_rec.schemas.records import MetricPoint, TopicName
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.accumulator import MetricAccumulator
 from stream_rec.telemetry.points import field
@@ -131,6 +131,15 @@ class Measures:
         """Messages of a batch that could not be read: the reason and the broker's timestamp (ms) of each."""
         for reason, ts in zip(reasons, broker_ts, strict=True):
             self._accumulator.add_dead_letter(span.topic, span.partition, reason, ts)
+
+    def on_read(self, span: Span, n_records: int) -> None:
+        """A batch of so many records, good or bad."""
+        self.add(span.topic, span.partition, "records_read", n_records, n_records)
+
+    def on_refused(self, span: Span, lost: Mapping[TopicName, int]) -> None:
+        """Records made of a batch that Kafka refused for good, by the topic they were for."""
+        for topic, n in lost.items():
+            self._ledger.add_refused(span.topic, span.partition, topic, n)
 
     def on_left_out(self, span: Span, parts: Sequence[LeftOut]) -> None:
         """Parts of a batch's records that were unusable; the first of each kind is logged."""

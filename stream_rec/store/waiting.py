@@ -50,6 +50,7 @@ async def until_available(
     stops: Sequence[Stop],
     settings: StoreSettings,
     clock: Clock,
+    lines: logs.Occasional | None = None,
 ) -> T:
     """Call `attempt` until it does not raise `Unavailable`; pauses double up to `backoff_max_seconds`.
 
@@ -63,6 +64,7 @@ async def until_available(
         stops: any of them ends the waiting.
         settings: backoff and grace.
         clock: for how long has been waited.
+        lines: bounds what all who share it log of a server that is away; None = nobody else waits.
 
     Raises:
         WaitEnded: a stop came.
@@ -70,7 +72,8 @@ async def until_available(
     """
     began = clock.monotonic()
     pause = FIRST_PAUSE_SECONDS
-    logged: float | None = None
+    lines = lines or logs.Occasional(clock, LOG_EVERY_SECONDS)
+    has_said = False
     while True:
         try:
             answer = await _attempt(attempt, stops, settings.stop_grace_seconds)
@@ -78,11 +81,11 @@ async def until_available(
             raise WaitEnded(what, clock.monotonic() - began) from None
         except Unavailable as error:
             waited = clock.monotonic() - began
-            if logged is None or waited - logged >= LOG_EVERY_SECONDS:
-                logged = waited
+            if lines.note(error.service):
+                has_said = True
                 _say(f"waiting for {error.service}", what, waited, error=error.detail)
         else:
-            if logged is not None:
+            if has_said:
                 _say("the wait is over", what, clock.monotonic() - began)
             return answer
         if await _stopped_within(min(pause, settings.backoff_max_seconds), stops):

@@ -58,6 +58,10 @@ class MetricAccumulator:
         row = self.series.reason(reason)
         sums[row] += 1.0
 
+    def add_refused(self, topic: str, partition: int, to: str, n: int) -> None:
+        """So many records for the topic `to` were refused for good."""
+        self.windows.sums(topic, partition)[self.series.refused(to)] += n
+
     def add_left_out(self, topic: str, partition: int, n_parts: int, broker_ts: int) -> None:
         """One record that lost so many of its parts."""
         sums = self.windows.at(topic, partition, broker_ts).sums

@@ -242,6 +242,12 @@ COUNTS = (
     _count(
         "misrouted", "events on a partition their key does not hash to: a wrong partitioner / records read"
     ),
+    _count("records_read", "records read, good or bad / the same"),
+    _count(
+        "records_refused",
+        "records that Kafka refused for good and that are lost, by the topic they were for / the same",
+        "to",
+    ),
     _count("parts_left_out", "unusable parts that were left out of records / records that lost some"),
     _count("dead_letters", "messages that could not be read / the same", "reason"),
     _count("evicted_users", "users evicted from the engine's state / records read"),

@@ -17,6 +17,8 @@ FRESHNESS_LIMITS_MS = np.array([10.0, 25.0, 60.0, 100.0, 250.0, 1000.0, 5000.0])
 MAX_REASONS = 24
 """Reasons of dead letters that get a label of their own; the rest are counted as OTHER_REASON."""
 OTHER_REASON = "other"
+REFUSED_BY = ("slates", "dead-letters", "other")
+"""Topics that records are published to for a batch; the last stands for all others."""
 
 PLAIN = (
     "served_known",
@@ -30,6 +32,7 @@ PLAIN = (
     "evicted_users",
     "evicted_items",
     "misrouted",
+    "records_read",
     "parts_left_out",
     "slates_written",
     "slates_stale",
@@ -58,6 +61,7 @@ class Series:
         self.drift = {
             direction: self._add("drift_alarms", direction=direction) for direction in ("drop", "rise")
         }
+        self._refused = {to: self._add("records_refused", to=to) for to in REFUSED_BY}
         self._reasons = {OTHER_REASON: self._add("dead_letters", reason=OTHER_REASON)}
         self._free_reasons = len(self.names)
         self.names.extend([None] * (MAX_REASONS - 1))
@@ -85,6 +89,10 @@ class Series:
         self.names[row] = ("dead_letters", {"reason": reason})
         self._reasons[reason] = row
         return row
+
+    def refused(self, to: str) -> int:
+        """Row of the records that a topic refused."""
+        return self._refused.get(to, self._refused[REFUSED_BY[-1]])
 
     def _add(self, metric: str, **labels: str) -> int:
         self.names.append((metric, labels))

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
+import shlex
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.doctor import AREAS, Finding, examine
+from stream_rec.schemas.codec import encode
+from stream_rec.schemas.records import DeadLetter
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from stream_rec.store.keys import Keys
 from tests.cli.running import addresses, run
+from tests.waiting import wait_until
 
 
 def findings(settings: Settings, area: str) -> list[Finding]:
@@ -32,8 +45,11 @@ def test_without_addresses_it_tries_the_embedded_servers() -> None:
     found = json.loads(shown.stdout)
     assert {finding["area"] for finding in found} == set(AREAS)
     assert any("embedded broker starts" in finding["what"] for finding in found)
-    (redis,) = [finding for finding in found if "embedded Redis" in finding["what"]]
-    assert (redis["status"], redis["fix"]) == ("warn", "set store.url")
+    for area, key in (("kafka", "bus.bootstrap"), ("redis", "store.url")):
+        empty = [finding for finding in found if f"{key} is empty" in finding["what"]]
+        assert [(one["area"], one["status"], one["command"]) for one in empty] == [
+            (area, "warn", "stream-rec up --write")
+        ]
 
 
 def test_on_a_healthy_stack_only_the_worker_is_missing(settings: Settings) -> None:
@@ -42,10 +58,8 @@ def test_on_a_healthy_stack_only_the_worker_is_missing(settings: Settings) -> No
     shown = run("doctor", "--json", environment=addresses(settings))
     assert shown.returncode == 0, shown.stdout
     wrong = [finding for finding in json.loads(shown.stdout) if finding["status"] != "ok"]
-    assert {finding["fix"] for finding in wrong} == {
-        "start a worker: `stream-rec worker`",
-        "start one: `stream-rec worker`",
-    }
+    assert {finding["command"] for finding in wrong} == {"stream-rec worker"}
+    assert all("slates age" in finding["what"] for finding in wrong)
 
 
 def test_where_the_broker_names_no_members_redis_knows_the_workers(tansu_settings: Settings) -> None:
@@ -82,3 +96,168 @@ def test_a_server_that_is_away_is_a_finding_and_the_rest_is_still_looked_at(area
     assert finding.status == "fail"
     assert f"{service} is unavailable" in finding.what
     assert finding.fix
+
+
+@contextmanager
+def listening(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server that is none of ours, on a port: what it does with each connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    threading.Thread(target=answered, args=(connection,), daemon=True).start()
+
+        def answered(connection: socket.socket) -> None:
+            with suppress(OSError), connection:
+                answer(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def http(connection: socket.socket) -> None:
+    connection.recv(1000)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def silence(connection: socket.socket) -> None:
+    while connection.recv(1000):
+        pass
+
+
+def hang_up(connection: socket.socket) -> None:
+    connection.recv(1)
+
+
+def noise(connection: socket.socket) -> None:
+    while connection.recv(1000):
+        connection.sendall(b"\xff" * 100 + b"\r\n")
+
+
+def wrong_words(connection: socket.socket) -> None:
+    while connection.recv(1000):
+        connection.sendall(b":1\r\n" * 20)
+
+
+@pytest.mark.parametrize("other", [http, silence, hang_up, noise, wrong_words])
+def test_a_server_of_another_kind_is_a_finding_with_a_fix(other: Callable[[socket.socket], None]) -> None:
+    with listening(other) as port:
+        settings = Settings(
+            bus=BusSettings(bootstrap=f"127.0.0.1:{port}", admin_timeout_seconds=1),
+            store=StoreSettings(url=f"redis://127.0.0.1:{port}/0", timeout_seconds=0.5),
+        )
+        found = list(examine(settings))
+    for wanted in ("kafka", "redis"):
+        failed = [finding for area, finding in found if area == wanted and finding.status == "fail"]
+        assert failed, wanted
+        assert all(finding.fix for finding in failed)
+        assert not any("bug of stream-rec" in finding.fix for finding in failed), failed
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"[bus\n", b"bus = 3\n", b"[bus]\nbootstrap = [1]\n", None]
+)
+def test_a_settings_file_that_cannot_be_read_is_told_without_a_traceback(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "my settings.toml"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    shown = run("doctor", "-c", str(file))
+    assert shown.returncode == 2
+    assert "fix:" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.kafka
+def test_topic_settings_that_differ_say_what_it_costs_and_the_command_that_sets_them(
+    kafka: str, prefix: str, redis_url: str
+) -> None:
+    settings = Settings(
+        bus=BusSettings(bootstrap=kafka, prefix=prefix), store=StoreSettings(url=redis_url, prefix=prefix)
+    )
+    ensure_topics(settings.bus)
+    alter(settings.bus, "dead-letters", "max.message.bytes", "20000")
+    alter(settings.bus, "slates", "max.message.bytes", "20000")
+    alter(settings.bus, "events", "message.timestamp.type", "CreateTime")
+    alter(settings.bus, "events", "retention.ms", "1000")
+    alter(settings.bus, "items", "cleanup.policy", "delete")
+    wrong = {one.what: one for one in findings(settings, "kafka") if one.what.startswith("topic ")}
+    costs = {
+        "dead-letters has max.message.bytes=20000": "dead letters of more than 20,000 bytes are refused, and lost",
+        "slates has max.message.bytes=20000": "a record of more than 20,000 bytes is refused, and lost",
+        "events has message.timestamp.type=CreateTime": "leads `trending`",
+        "events has retention.ms=1000": "know only what is kept",
+        "items has cleanup.policy=delete": "is forgotten",
+    }
+    assert len(wrong) == len(costs)
+    for start, cost in costs.items():
+        (what,) = [what for what in wrong if start in what]
+        assert cost in what
+        words = shlex.split(wrong[what].command)
+        assert words[:3] == ["kafka-configs.sh", "--bootstrap-server", kafka]
+        assert words[words.index("--entity-name") + 1] in what
+        assert "--add-config" in words
+
+
+def alter(bus: BusSettings, topic: str, name: str, value: str) -> None:
+    """Set a topic's setting, and wait until its broker says so."""
+    admin = AdminClient({"bootstrap.servers": bus.bootstrap})
+    full = f"{bus.prefix}{topic}"
+    change = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, full, incremental_configs=[change])
+    admin.incremental_alter_configs([resource])[resource].result(30)
+    asked = ConfigResource(ResourceType.TOPIC, full)
+    wait_until(lambda: admin.describe_configs([asked])[asked].result(30)[name].value == value)
+
+
+def test_dead_letters_of_the_last_hour_are_told_with_a_hint(tansu_settings: Settings) -> None:
+    ensure_topics(tansu_settings.bus)
+    raw = b'{"userId": "ann", "item_id": "lamp", "event_type": "click", "ts": 1700000000}'
+    letter = DeadLetter("events", 0, 7, 0, "missing_field", "`user_id` is not given", raw, len(raw), False)
+    producer = Producer({"bootstrap.servers": tansu_settings.bus.bootstrap})
+    for age_ms in (0, 60_000, 86_400_000):
+        stamped = msgspec.structs.replace(letter, broker_ts=int(time.time() * 1000) - age_ms)  # noqa: TID251
+        producer.produce(f"{tansu_settings.bus.prefix}dead-letters", encode(stamped), b"events/0/7")
+    assert producer.flush(30) == 0
+    (told,) = [one for one in findings(tansu_settings, "kafka") if "dead letters" in one.what]
+    assert (told.status, told.command) == ("warn", "stream-rec dead-letters")
+    assert "2 dead letters within the last hour" in told.what
+    assert "userId" in told.what
+
+
+def test_its_output_fits_80_columns_and_its_commands_can_be_pasted(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "it's my file.toml"
+    file.write_text("")
+    shown = run(
+        "doctor",
+        "-c",
+        str(file),
+        "--set",
+        f"bus.bootstrap={tansu_settings.bus.bootstrap}",
+        "--set",
+        f"store.url={tansu_settings.store.url}",
+        "--set",
+        f"bus.prefix={tansu_settings.bus.prefix}",
+        environment={"COLUMNS": "80"},
+    )
+    lines = shown.stdout.splitlines()
+    assert [line for line in lines if len(line) > 80 and str(tmp_path) not in line] == []
+    start = next(place for place, line in enumerate(lines) if line.strip().startswith("stream-rec worker"))
+    end = next(place for place in range(start, len(lines)) if not lines[place].endswith("\\"))
+    pasted = "\n".join(lines[start : end + 1])
+    words = subprocess.run(
+        ["bash", "-c", f"stream-rec() {{ printf '%s\\n' \"$@\"; }}; {pasted}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert words[:3] == ["worker", "--config", str(file)]
+    assert f"bus.prefix={tansu_settings.bus.prefix}" in words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,8 +25,20 @@ class KafkaProcess:
 
     def restart(self) -> None:
         """Ask it to end, wait, and start it again on the same port."""
+        self.down()
+        self.start_again()
+
+    def down(self) -> None:
+        """Ask it to end, and wait."""
         self._server.down()
+
+    def start_again(self) -> None:
+        """Start it on its port with what it holds."""
         self._server.start_again()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, such as SIGSTOP."""
+        os.kill(self.pid, number)
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from functools import partial
 from stream_rec.bus.batch import Fetched
 from stream_rec.clock import Clock, ManualClock, SystemClock
 from stream_rec.consumers.handlers.base import HandlerContext
+from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.emitter import Outgoing, Receipt
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.engine.engine import Engine
@@ -65,9 +66,9 @@ class Outbox:
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
 
-    async def send(self, records: Iterable[Outgoing]) -> Receipt:
+    async def send(self, records: Iterable[Outgoing], place: str = "") -> Receipt:
         self.sent += records
-        return Receipt(0, asyncio.get_running_loop())
+        return Receipt(0, asyncio.get_running_loop(), place)
 
     def topics(self) -> list[str]:
         """Of all that was sent, in order."""
@@ -77,4 +78,6 @@ class Outbox:
 def make_context(measures: Measures, outbox: Outbox, clock: Clock | None = None) -> HandlerContext:
     """What handlers work with."""
     until = partial(until_available, settings=StoreSettings(), clock=SystemClock())
-    return HandlerContext(IngestSettings(), outbox, measures, until, clock or ManualClock(STAMP_MS / 1000))
+    clock = clock or ManualClock(STAMP_MS / 1000)
+    letters = DeadLetters(IngestSettings(), clock)
+    return HandlerContext(IngestSettings(), outbox, measures, until, clock, letters)

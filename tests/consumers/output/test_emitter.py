@@ -8,7 +8,6 @@ import pytest
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.consumers.output.emitter import Emitter, Outgoing
-from stream_rec.errors import ContractError
 from stream_rec.settings import BusSettings, Settings
 from tests.reading import messages
 
@@ -59,15 +58,5 @@ def test_the_queue_is_bounded_and_a_sender_waits_for_room() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(emitter.send(outgoing(11)), 0.2)
         assert await asyncio.to_thread(emitter.close, 0) == 10
-
-    asyncio.run(scenario())
-
-
-def test_a_record_larger_than_topics_take_is_an_error_of_the_settings(tansu_settings: Settings) -> None:
-    async def scenario() -> None:
-        emitter = Emitter(tansu_settings.bus.model_copy(update={"max_message_bytes": 2_000}))
-        with pytest.raises(ContractError, match="max_message_bytes"):
-            await emitter.send([Outgoing("slates", b"u", b"x" * 5_000)])
-        emitter.close(0)
 
     asyncio.run(scenario())
