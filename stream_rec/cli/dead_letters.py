@@ -203,7 +203,7 @@ def _print_reason(console: WrappingConsole, letter: DeadLetter) -> None:
 
     console.line(REASONS.get(letter.reason, letter.reason), indent=2)
     if said := _hint(letter):
-        console.line(f"hint: {said}", indent=2, style="yellow")
+        console.line(f"hint: {shown_text(said).plain}", indent=2, style="yellow")
 
 
 def _print_letter(letter: DeadLetter) -> None:
@@ -213,12 +213,12 @@ def _print_letter(letter: DeadLetter) -> None:
     cut = f", cut: {letter.raw_bytes:,} bytes" if letter.truncated else ""
     console.line(f"{letter.topic}/{letter.partition}/{letter.offset} {letter.reason}{cut}", style="bold")
     if letter.detail:
-        console.line(letter.detail, indent=2)
+        console.line(shown_text(letter.detail).plain, indent=2, is_foreign=True)
     if said := _hint(letter):
-        console.line(f"hint: {said}", indent=2, style="yellow")
+        console.line(f"hint: {shown_text(said).plain}", indent=2, style="yellow")
     text = letter.raw.decode(errors="backslashreplace")
     more = "..." if len(text) > _RAW_CHARACTERS else ""
-    console.line(hidden(shown_text(text[:_RAW_CHARACTERS]).plain) + more, indent=2)
+    console.line(hidden(shown_text(text[:_RAW_CHARACTERS]).plain) + more, indent=2, is_foreign=True)
 
 
 def _print_replay(console: WrappingConsole, done: Replayed) -> None:

@@ -122,7 +122,7 @@ def shown_text(text: str) -> Text:
 class WrappingConsole:
     """Lines for people, broken between words to the terminal's width (80 columns in a pipe), with an indent that stays.
 
-    No word is broken, nor what stands in backquotes.
+    What stands in backquotes stays whole, and so does every word.
     """
 
     def __init__(self) -> None:
@@ -130,7 +130,15 @@ class WrappingConsole:
 
         self._console = Console()
 
-    def line(self, text: str, *, indent: int = 0, hang: int | None = None, style: str = "") -> None:
+    def line(
+        self,
+        text: str,
+        *,
+        indent: int = 0,
+        hang: int | None = None,
+        style: str = "",
+        is_foreign: bool = False,
+    ) -> None:
         """One paragraph.
 
         Args:
@@ -138,6 +146,7 @@ class WrappingConsole:
             indent: columns before the first line.
             hang: columns before the others; None = as the first.
             style: of rich.
+            is_foreign: whether it comes from outside, and its words are broken too.
         """
         import textwrap
 
@@ -150,7 +159,7 @@ class WrappingConsole:
             initial_indent=" " * indent,
             subsequent_indent=" " * (indent if hang is None else hang),
             break_on_hyphens=False,
-            break_long_words=False,
+            break_long_words=is_foreign,
         )
         for one in lines or [""]:
             self._console.print(

@@ -29,8 +29,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         Unavailable: Redis does not answer.
     """
     if settings.store.url:
-        yield from attempted("redis", partial(_look, settings.store))
-        yield from attempted("redis", partial(_workers, settings.store))
+        found = list(attempted("redis", partial(_look, settings.store)))
+        yield from found
+        if found[0].status != "fail":  # else it would be said twice
+            yield from attempted("redis", partial(_workers, settings.store))
         return
     with RedisServer.start() as server:
         yield Finding(

@@ -139,7 +139,7 @@ class Measures:
     def on_refused(self, span: Span, lost: Mapping[TopicName, int]) -> None:
         """Records made of a batch that Kafka refused for good, by the topic they were for."""
         for topic, n in lost.items():
-            self._ledger.add_refused(span.topic, span.partition, topic, n)
+            self._accumulator.add_refused(span.topic, span.partition, topic, n)
 
     def on_left_out(self, span: Span, parts: Sequence[LeftOut]) -> None:
         """Parts of a batch's records that were unusable; the first of each kind is logged."""

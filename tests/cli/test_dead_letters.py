@@ -19,7 +19,7 @@ from stream_rec.settings import BusSettings, IngestSettings, Settings
 from tests.cli.running import PROGRAM, addresses, clean_environment, run
 from tests.consumers.parts import fetched
 from tests.consumers.publishing import publish
-from tests.consumers.reading import messages
+from tests.reading import messages
 from tests.waiting import wait_until
 
 NOW = 1_700_000_000

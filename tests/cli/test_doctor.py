@@ -187,7 +187,7 @@ def test_topic_settings_that_differ_say_what_it_costs_and_the_command_that_sets_
     alter(settings.bus, "events", "message.timestamp.type", "CreateTime")
     alter(settings.bus, "events", "retention.ms", "1000")
     alter(settings.bus, "items", "cleanup.policy", "delete")
-    wrong = {one.what: one for one in findings(settings, "kafka") if one.what.startswith("topic ")}
+    wrong = {one.what: one for one in findings(settings, "kafka") if one.what.startswith(f"topic {prefix}")}
     costs = {
         "dead-letters has max.message.bytes=20000": "dead letters of more than 20,000 bytes are refused, and lost",
         "slates has max.message.bytes=20000": "a record of more than 20,000 bytes is refused, and lost",
@@ -195,7 +195,7 @@ def test_topic_settings_that_differ_say_what_it_costs_and_the_command_that_sets_
         "events has retention.ms=1000": "know only what is kept",
         "items has cleanup.policy=delete": "is forgotten",
     }
-    assert len(wrong) == len(costs)
+    assert len(wrong) == len(costs), list(wrong)
     for start, cost in costs.items():
         (what,) = [what for what in wrong if start in what]
         assert cost in what

@@ -22,8 +22,8 @@ from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.consumers.group import served
 from tests.consumers.publishing import clicks, publish, publish_events
-from tests.consumers.reading import messages
 from tests.consumers.serving import SMALL, serve
+from tests.reading import messages
 from tests.waiting import wait_until
 
 LIMIT = 2_000
