@@ -1,7 +1,8 @@
 """One decorator for every kernel, and a cache on disk that no edit can make stale.
 
 numba keys its cache by the file of the decorated function alone; a kernel that calls one in another file would keep
-the old callee. So the cache folder is named by a hash of the text of every room that holds kernels.
+the old callee. So the cache folder is named by a hash of the text of every room that holds kernels. What is in it is
+verified first (`cache_sums`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numba import njit
 
 from stream_rec import logs
 from stream_rec.errors import ConfigError
+from stream_rec.kernels.cache_sums import drop_damaged, record_what_is_compiled
 from stream_rec.settings import cache_folder, wanted_cache_folder
 
 ROOMS = ("kernels", "sources", "engine/fold")
@@ -43,7 +45,9 @@ def _cache() -> Path | None:
         folder = cache_folder()
     except ConfigError as error:
         log.warning(
-            "compiled kernels cannot be kept: every start compiles anew", why=error.message, fix=error.fix
+            "compiled kernels cannot be cached: they are recompiled at every start",
+            why=error.message,
+            fix=error.fix,
         )
         return None
     if folder != wanted:
@@ -55,7 +59,31 @@ def _cache() -> Path | None:
         )
         if wanted is not None:
             _copy(wanted / name, folder / name)
-    return folder / name
+    return _verified(folder / name)
+
+
+def _verified(folder: Path) -> Path | None:
+    """The folder without what is not as it was compiled; None if a damaged file in it cannot be deleted."""
+    log = logs.get("kernels")
+    try:
+        n_damaged = drop_damaged(folder)
+    except OSError as error:
+        log.warning(
+            "compiled kernels cannot be verified: they are recompiled at every start",
+            folder=str(folder),
+            why=str(error),
+            fix="delete this folder",
+        )
+        return None
+    if n_damaged:
+        log.warning(
+            "damaged files in the cache of compiled kernels were deleted: these kernels are recompiled",
+            folder=str(folder),
+            n_files=n_damaged,
+            fix="nothing to do; if it comes up again, check the disk",
+        )
+    record_what_is_compiled(folder)
+    return folder
 
 
 def _copy(compiled: Path, to: Path) -> None:
