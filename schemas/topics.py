@@ -24,6 +24,9 @@ from stream_rec.settings import IngestSettings
 
 _DAY_MS = 86_400_000
 
+REMOVALS_KEPT_DAYS = 30
+"""How long Kafka keeps a removal on a compacted topic; a worker that starts from an older snapshot misses it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -79,11 +82,14 @@ class Topic:
         The broker stamps every record: event time is judged against that stamp, and a producer's own would
         let it judge itself.
         """
-        return {
+        config = {
             "cleanup.policy": "compact" if self.compacted else "delete",
             "retention.ms": str(-1 if self.retention_ms is None else self.retention_ms),
             "message.timestamp.type": "LogAppendTime",
         }
+        if self.compacted:
+            config["delete.retention.ms"] = str(REMOVALS_KEPT_DAYS * _DAY_MS)
+        return config
 
 
 def _metric_point_key(point: MetricPoint) -> str:

@@ -89,7 +89,7 @@ class EventMetrics:
             self._misrouted_said = True
             logs.get("ingest").warning(
                 "events on a partition that their user_id does not hash to: a producer uses another partitioner; "
-                "set partitioner=murmur2_random (librdkafka) or Java's default",
+                "give it Java's partitioner (librdkafka: partitioner=murmur2_random; others: docs/cookbook.md)",
                 partition=partition,
                 events=misrouted,
             )

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from stream_rec.bus.clients import translated
-from stream_rec.errors import ContractError, StreamRecError, Unavailable
+from stream_rec.errors import ConfigError, ContractError, StreamRecError, Unavailable
 from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import BusSettings
+
+_RECORD_OVERHEAD = 1024
+"""Bytes, at most, of a key and of what Kafka adds to a record that is alone in its batch."""
 
 
 class Deliveries:
@@ -64,11 +67,27 @@ class Deliveries:
     def ours(self, error: KafkaError, n_bytes: int) -> StreamRecError:
         """Kafka's error on a record of `n_bytes` as one of ours."""
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            detail = f"{n_bytes} bytes; the topic takes {self._bus.max_message_bytes} at most"
-            return ContractError("message_too_large", detail)
+            return self._too_large(n_bytes)
         if error.code() == KafkaError._MSG_TIMED_OUT:
             return self.gave_up("a record was not acknowledged in time")
         return translated(KafkaException(error), self._bus, 0.0)
+
+    def _too_large(self, n_bytes: int) -> StreamRecError:
+        """The record is too large; or a batch is, of records that are not.
+
+        Kafka refuses a batch whole, and librdkafka 2.16.1 makes batches of up to `message.max.bytes` and does not split
+        one that was refused.
+        """
+        limit = self._bus.max_message_bytes
+        if n_bytes > limit - _RECORD_OVERHEAD:
+            return ContractError("message_too_large", f"{n_bytes} bytes; the topic takes {limit} at most")
+        return ConfigError(
+            f"Kafka at {self._bus.bootstrap} refused a batch with a record of {n_bytes} bytes as too large: a topic's "
+            f"max.message.bytes is below bus.max_message_bytes ({limit}), up to which records are sent together; "
+            "nothing of the batch was written",
+            fix=f"kafka-configs.sh --alter --topic TOPIC --add-config max.message.bytes={limit}, or set "
+            "bus.max_message_bytes to what the topic takes",
+        )
 
     def gave_up(self, what: str) -> StreamRecError:
         """The error for records that were not acknowledged in time, with the likely cause."""

@@ -65,7 +65,8 @@ class Publisher:
                 written.
             Unavailable: not acknowledged within `bus.publish_timeout_seconds`. Whether it was written is
                 unknown.
-            ConfigError: the topic does not exist, or access to it is refused.
+            ConfigError: the topic does not exist, access to it is refused, or it takes less than
+                `bus.max_message_bytes` and refused a whole batch, of which nothing was written.
         """
         return self.publish_all([record])[0]
 
@@ -108,7 +109,7 @@ class Publisher:
                 refused.
             Unavailable: delivery of an earlier record timed out, or the queue stayed full for
                 `bus.publish_timeout_seconds`.
-            ConfigError: the topic does not exist, or access to it is refused.
+            ConfigError: as `publish`.
         """
         key, value = self.checked(record)
         self.send_raw(topic_of(record), key, value, on_ack)
@@ -173,6 +174,7 @@ class Publisher:
 
         Raises:
             ContractError: a record was refused by the bus.
+            ConfigError: as `publish`.
             Unavailable: delivery timed out, or records are still unacknowledged; says how many.
         """
         self._wait(lambda: not len(self), "all records", timeout_seconds)

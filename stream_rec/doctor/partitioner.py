@@ -13,7 +13,8 @@ from stream_rec.settings import BusSettings
 
 SAMPLE_PER_PARTITION = 200
 _FIX = (
-    "set partitioner=murmur2_random in librdkafka producers (Java's default already is that), and send a key"
+    "give producers Java's partitioner, and send a key: librdkafka partitioner=murmur2_random, kafka-go "
+    "Murmur2Balancer, sarama a hasher of your own (docs/cookbook.md has the lines)"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shutil
 import subprocess
@@ -31,6 +32,7 @@ from tests.deploy.manifests import (
     every_file,
     of_kind,
 )
+from tests.deploy.sense import nonsense
 
 VERSIONS = ("1.30", "1.33")
 """The oldest and the newest that we say it is for; kubernetes-validate holds the schemas of both."""
@@ -61,6 +63,46 @@ def test_the_schemas_are_strict() -> None:
     wrong = of_kind("Deployment") | {"specs": {}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(KUBERNETES.rglob("*.yaml")), ids=lambda path: str(path.relative_to(KUBERNETES))
+)
+def test_quantities_counts_and_selectors_make_sense(path: Path) -> None:
+    assert [fault for document in documents(path) for fault in nonsense(document)] == []
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "fault"),
+    [
+        ("resources/requests/memory", "1GB", "requests: memory: 1GB"),
+        ("resources/limits/memory", "3gb", "limits: memory: 3gb"),
+        ("resources/limits/memory", "3", "limits: memory: 3"),
+        ("resources/limits/memory", "300m", "limits: memory: 300m"),
+        ("resources/requests/cpu", "lots", "requests: cpu: lots"),
+        ("resources/requests/cpu", "-1", "requests: cpu: -1"),
+        ("resources/requests/memory", "4Gi", "more memory is requested than the limit allows"),
+        ("replicas", -1, "replicas: -1"),
+        ("replicas", "2", "replicas: 2"),
+    ],
+)
+def test_nonsense_that_the_schemas_let_pass_is_found(at: str, value: object, fault: str) -> None:
+    wrong = copy.deepcopy(of_kind("Deployment"))
+    (worker,) = wrong["spec"]["template"]["spec"]["containers"]
+    *way, last = at.split("/")
+    node = worker if way else wrong["spec"]
+    for key in way:
+        node = node[key]
+    node[last] = value
+    assert nonsense(wrong) == [fault]
+
+
+def test_a_selector_beside_its_template_is_found() -> None:
+    wrong = copy.deepcopy(of_kind("Deployment"))
+    wrong["spec"]["selector"]["matchLabels"] = {"app.kubernetes.io/name": "other"}
+    kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+    (fault,) = nonsense(wrong)
+    assert "does not match the template's labels" in fault
 
 
 def test_kustomizations_name_every_file_beside_them() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 from collections.abc import Iterator
 
@@ -114,6 +115,26 @@ def test_a_message_over_the_topics_limit_is_an_error(bus: BusSettings) -> None:
         publisher.send_raw("events", b"ann", b"x" * (bus.max_message_bytes + 1))
 
     assert refused.value.reason == "message_too_large"
+
+
+@pytest.mark.kafka
+def test_small_records_refused_for_the_size_of_their_batch_name_the_topics_limit(
+    kafka: str, prefix: str
+) -> None:
+    """Kafka refuses the batch whole, and librdkafka does not split it. The embedded broker has no limit."""
+    bus = BusSettings(bootstrap=kafka, prefix=prefix, partitions=1, publish_linger_ms=200)
+    ensure_topics(bus.model_copy(update={"max_message_bytes": 20_000}))
+    noise = random.Random(0)  # that does not compress
+    with Publisher(bus) as publisher:
+        publisher.send_raw("events", b"ann", noise.randbytes(10_000))
+        publisher.flush()
+        with pytest.raises(ConfigError, match=r"below bus\.max_message_bytes") as refused:
+            for _ in range(8):
+                publisher.send_raw("events", b"ann", noise.randbytes(10_000))
+            publisher.flush()
+
+    assert "max.message.bytes=" in refused.value.fix
+    assert len(messages(bus, "events")) == 1
 
 
 def test_a_5_mb_message_passes_the_bus(bus: BusSettings) -> None:
