@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stream_rec.bus.lag import OffsetReader, PartitionLag
 
 COLUMNS = ("topic", "partition", "end", "committed", "lag", "in_per_s", "done_per_s")
+_HEADERS = {"partition": "part", "in_per_s": "in/s", "done_per_s": "done/s"}
+"""So short that offsets beyond a billion fit into 80 columns."""
 Lines = list[dict[str, Any]]
 
 
@@ -89,29 +91,33 @@ def _show(readings: Iterator[Lines], watch: bool, as_json: bool) -> None:
     console = Console()
     if not (watch and sys.stdout.isatty()):
         for lines in readings:
-            console.print(_table(lines))
+            console.print(table(lines))
         return
     with Live(console=console, auto_refresh=False) as view:
         for lines in readings:
-            view.update(_table(lines), refresh=True)
+            view.update(table(lines), refresh=True)
 
 
-def _table(lines: Lines) -> Table:
+def table(lines: Lines) -> Table:
+    """A line for each partition, and the totals."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_footer=True)
     for name in COLUMNS:
         total = (
             f"{sum(line[name] or 0 for line in lines):,}" if name in ("lag", "in_per_s", "done_per_s") else ""
         )
         footer = "total" if name == "topic" else total
-        table.add_column(
-            name.replace("_per_s", "/s"), justify="left" if name == "topic" else "right", footer=footer
+        shown.add_column(
+            _HEADERS.get(name, name),
+            justify="left" if name == "topic" else "right",
+            footer=footer,
+            no_wrap=True,
         )
     for line in lines:
         style = "yellow" if line["lag"] else ""
-        table.add_row(*("-" if value is None else _text(value) for value in line.values()), style=style)
-    return table
+        shown.add_row(*("-" if value is None else _text(value) for value in line.values()), style=style)
+    return shown
 
 
 def _text(value: float | str) -> str:

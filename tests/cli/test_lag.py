@@ -8,10 +8,11 @@ import subprocess
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from rich.console import Console
 
 from stream_rec.bus.lag import PartitionLag
 from stream_rec.bus.topics import ensure_topics
-from stream_rec.cli.lag import with_rates
+from stream_rec.cli.lag import table, with_rates
 from stream_rec.settings import Settings
 from tests.cli.running import PROGRAM, addresses, clean_environment, run
 
@@ -100,3 +101,14 @@ def test_a_broker_that_is_away_is_another_exit_code() -> None:
     assert refused.returncode == 3
     assert "kafka is unavailable" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_the_table_fits_80_columns_with_offsets_in_the_billions() -> None:
+    line = PartitionLag("impressions", 1_023, 0, 12_345_678_901, 12_345_000_000, 678_901)
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(table([*with_rates([line], [line], 1.0)]))
+    lines = [one.rstrip() for one in shown.get().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["topic", "part", "end", "committed", "lag", "in/s", "done/s"]
+    assert "12,345,678,901 12,345,000,000 678,901" in lines[1]

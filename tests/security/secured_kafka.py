@@ -9,12 +9,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -108,6 +110,26 @@ class SecuredKafka(KafkaServer):
         client = self.admin()
         for done in client.create_acls(bindings).values():
             done.result(30)
+
+    @contextmanager
+    def denied(self, user: str, topic: str) -> Iterator[None]:
+        """Inside, a user may not write to a topic, whatever else he may."""
+        rule = (
+            ResourceType.TOPIC,
+            topic,
+            ResourcePatternType.LITERAL,
+            f"User:{user}",
+            "*",
+            AclOperation.WRITE,
+        )
+        client = self.admin()
+        for made in client.create_acls([AclBinding(*rule, AclPermissionType.DENY)]).values():
+            made.result(30)
+        try:
+            yield
+        finally:
+            for gone in client.delete_acls([AclBindingFilter(*rule, AclPermissionType.DENY)]).values():
+                gone.result(30)
 
 
 def _tls(mine: Certificate, ca: Path, folder: Path) -> dict[str, str]:
