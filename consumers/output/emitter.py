@@ -217,6 +217,8 @@ def _made(bus: BusSettings, more: dict[str, Any] | None = None) -> Producer:
     config = {
         **producer_config(bus),
         "message.timeout.ms": 0,
+        # A topic that is gone: by itself the client waits a minute before it says so.
+        "topic.metadata.propagation.max.ms": int(min(30.0, bus.publish_timeout_seconds) * 1000),
         "linger.ms": bus.publish_linger_ms,
         "queue.buffering.max.messages": bus.publish_queue_records,
         "queue.buffering.max.kbytes": max(1, bus.publish_queue_bytes // 1024),

@@ -158,3 +158,49 @@ def test_refusals_are_told_once_a_minute(capfd: pytest.CaptureFixture[str]) -> N
     said = "".join(capfd.readouterr())
     assert said.count("refuses a record for good") == 2
     assert "records=100" in said
+
+
+@pytest.mark.kafka
+def test_records_for_a_topic_that_is_gone_arrive_when_it_is_back(bus: BusSettings) -> None:
+    admin = AdminClient({"bootstrap.servers": bus.bootstrap})
+    name = full_name(bus.prefix, "dead-letters")
+
+    async def scenario() -> None:
+        emitter = Emitter(bus)
+        before = await emitter.send(letters([10]))
+        await asyncio.wait_for(before.delivered(), 60)
+        for deleted in admin.delete_topics([name]).values():
+            await asyncio.to_thread(deleted.result, 30)
+        receipt = await emitter.send(letters([10] * 5))
+        other = await emitter.send([Outgoing("slates", b"ann", b"x")])
+        await asyncio.wait_for(other.delivered(), 60)
+        await asyncio.to_thread(wait_until, lambda: name not in admin.list_topics(timeout=10).topics)
+        await asyncio.to_thread(ensure_topics, bus)
+        await asyncio.wait_for(receipt.delivered(), 60)
+        assert not receipt.lost
+        await asyncio.to_thread(emitter.close, 5)
+
+    asyncio.run(scenario())
+    assert len(messages(bus, "dead-letters")) >= 5
+
+
+@pytest.mark.kafka
+def test_records_for_a_topic_that_stays_away_are_lost(bus: BusSettings) -> None:
+    bus = bus.model_copy(update={"publish_timeout_seconds": 1.0})
+    admin = AdminClient({"bootstrap.servers": bus.bootstrap})
+
+    async def scenario() -> Receipt:
+        emitter = Emitter(bus)
+        await asyncio.wait_for((await emitter.send(letters([10]))).delivered(), 60)
+        for deleted in admin.delete_topics([full_name(bus.prefix, "dead-letters")]).values():
+            await asyncio.to_thread(deleted.result, 30)
+        receipt = await emitter.send(letters([10] * 5))
+        await asyncio.wait_for(receipt.delivered(), 120)
+        for _ in range(3):  # from now on nobody waits
+            again = await emitter.send(letters([10]))
+            await asyncio.wait_for(again.delivered(), 5)
+            assert again.lost["dead-letters"] == 1
+        await asyncio.to_thread(emitter.close, 5)
+        return receipt
+
+    assert asyncio.run(scenario()).lost["dead-letters"] == 5
