@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Self
 
 from stream_rec.bus.lag import lag
 from stream_rec.settings import Settings
@@ -24,6 +25,15 @@ class Replay(threading.Thread):
         self.n = 0
         self.last: dict[str, tuple[int, int]] = {}
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever has happened: a publisher that nobody ends would fill the broker of all tests."""
+        self.killed.set()
+        self.join()
+
     def run(self) -> None:
         while not self.killed.is_set():
             self._publish()
@@ -37,13 +47,9 @@ class Replay(threading.Thread):
 
 def test_a_worker_killed_in_mid_replay_loses_nothing(settings: Settings, tmp_path: Path) -> None:
     """Each user's slate knows the user's last event, and the next worker has learned every event once."""
-    replay = Replay(settings)
-    with running(settings, tmp_path, "first") as first:
-        replay.start()
-        wait_until(lambda: committed(settings) > 0, 30, "a commit in mid-replay")
+    with running(settings, tmp_path, "first") as first, Replay(settings) as replay:
+        wait_until(lambda: committed(settings) > 0, 120, "a commit in mid-replay")
         first.kill()
-        replay.killed.set()
-        replay.join()
     assert 0 < committed(settings) < replay.n
 
     with running(settings, tmp_path, "second") as second:
@@ -55,15 +61,12 @@ def test_a_worker_killed_in_mid_replay_loses_nothing(settings: Settings, tmp_pat
 def test_when_one_of_two_workers_is_killed_the_other_has_learned_everything_once_and_serves_all(
     settings: Settings, tmp_path: Path
 ) -> None:
-    replay = Replay(settings)
     with running(settings, tmp_path, "first") as first, running(settings, tmp_path, "second") as second:
-        wait_until(lambda: len(first.owned()) == len(second.owned()) == 6, 60, "the partitions to be split")
-        replay.start()
-        wait_until(lambda: committed(settings) > 0, 30, "a commit in mid-replay")
-        second.kill()
-        wait_until(lambda: len(first.owned()) == 12, 60, "the first worker to have everything")
-        replay.killed.set()
-        replay.join()
+        wait_until(lambda: len(first.owned()) == len(second.owned()) == 6, 120, "the partitions to be split")
+        with Replay(settings) as replay:
+            wait_until(lambda: committed(settings) > 0, 120, "a commit in mid-replay")
+            second.kill()
+            wait_until(lambda: len(first.owned()) == 12, 120, "the first worker to have everything")
         wait_until_done(settings, replay.n, first)
         wait_until(lambda: replay.n in learned(settings), 10, "the figures")
         assert behind(settings, replay.last) == {}
