@@ -1,1 +1,1 @@
-"""Servers as child processes of ours: the embedded broker, Apache Kafka, Redis, a worker."""
+"""Servers as child processes: the embedded broker, Apache Kafka, Redis, a worker."""

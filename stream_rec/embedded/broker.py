@@ -25,16 +25,16 @@ class BrokerServer(Server):
         """Wait until it answers.
 
         Raises:
-            Unavailable: it does not; it was ended.
+            Unavailable: it does not; it was stopped.
         """
         super().__init__(child, folder)
         self.bootstrap = f"127.0.0.1:{port}"
         child.wait_ready(lambda: child.listens_on(port) and answers(self.bootstrap), READY_SECONDS)
 
     def stop(self) -> None:
-        """End it by SIGKILL; everything it held is gone.
+        """Stop it by SIGKILL; its data are lost.
 
-        Asked politely, Tansu waits for its clients, and Kafka takes seconds to save what is not kept.
+        On SIGTERM, Tansu waits for its clients, and Kafka takes seconds to flush data that are not kept.
         """
         failed = self._child.failed
         self._child.kill()
@@ -48,14 +48,14 @@ class BrokerServer(Server):
             log_dir: keeps the log in any case; None = a temporary file, kept and named only on failure.
 
         Raises:
-            ConfigError: what it needs is not on this machine.
+            ConfigError: something that it needs is not on this machine.
             Unavailable: it did not start.
         """
         raise NotImplementedError
 
 
 def answers(bootstrap: str) -> bool:
-    """Does a broker answer a metadata request there."""
+    """Whether a broker answers a metadata request there."""
     try:
         AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(timeout=_ANSWER_SECONDS)
     except KafkaException:

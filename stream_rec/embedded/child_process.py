@@ -1,4 +1,4 @@
-"""Servers as child processes: ready-checks with a deadline, logs kept on failure, and no orphans.
+"""Servers as child processes: readiness checks with a deadline, logs kept on failure, and no orphans.
 
 A child dies with this process however that ends, SIGKILL included (Linux: PR_SET_PDEATHSIG, see `launch.py`).
 """
@@ -28,10 +28,10 @@ _POLL_SECONDS = 0.005
 
 
 class ChildExited(Unavailable):
-    """A server ended by itself. The message holds the end of its log and says where the whole log is.
+    """A server exited by itself. The message holds the end of its log and the log's path.
 
     Attributes:
-        lost_port: it ended because another program listens on its port.
+        lost_port: whether it exited because another program listens on its port.
     """
 
     def __init__(self, child: Child, waited_seconds: float) -> None:
@@ -44,7 +44,7 @@ class ChildExited(Unavailable):
 
 
 class Child:
-    """One server process. Not thread-safe; it may be started from any thread and outlives that thread."""
+    """One server process. Not thread-safe; it may be started from any thread, and outlives that thread."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log_path: Path) -> None:
         self.name = name
@@ -65,7 +65,7 @@ class Child:
         """Start a program in a session of its own (Ctrl-C at the terminal does not reach it).
 
         Args:
-            name: what errors call it.
+            name: name in error messages.
             argv: `argv[0]` is the program's full path.
             log_path: takes its stdout and stderr, appended.
             environment: the whole environment of the program; None = ours.
@@ -92,16 +92,16 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended (negative: the signal); None while it runs."""
+        """Its exit code (negative: the signal); None while it runs."""
         return self._process.poll()
 
     @property
     def failed(self) -> bool:
-        """Did it end other than by a `stop` that it obeyed in time."""
+        """Whether it exited other than by a `stop` that it obeyed in time."""
         return self._was_killed or self.exit_code not in (None, 0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
     def listens_on(self, port: int) -> bool:
-        """Does this very process listen there (and not another that took the port)."""
+        """Whether this very process listens there (and not another that took the port)."""
         try:
             connections = psutil.Process(self.pid).net_connections("tcp")
         except psutil.Error:
@@ -109,10 +109,10 @@ class Child:
         return any(c.laddr.port == port for c in connections if c.status == psutil.CONN_LISTEN)
 
     def wait_ready(self, probe: Callable[[], bool], deadline_seconds: float) -> None:
-        """Ask `probe` until it says yes. A child that is not ready when this ends is killed.
+        """Poll `probe` until it succeeds. A child that is not ready by then is killed.
 
         Raises:
-            ChildExited: it ended before it was ready.
+            ChildExited: it exited before it was ready.
             Unavailable: the deadline passed.
         """
         began = time.monotonic()
@@ -131,7 +131,7 @@ class Child:
             raise
 
     def stop(self, deadline_seconds: float = 5.0) -> None:
-        """SIGTERM; after the deadline SIGKILL to its whole process group. Nothing if it has ended."""
+        """SIGTERM; after the deadline SIGKILL to its whole process group. No effect if it has exited."""
         if self.exit_code is None:
             self._process.terminate()
             try:
@@ -147,7 +147,7 @@ class Child:
         self._process.wait()
 
     def log_excerpt(self) -> str:
-        """Where the log is, and its last lines, for an error's text."""
+        """The log's path and its last lines, for an error message."""
         return f"log {self.log_path} ends:\n{self.log_end() or '(empty)'}"
 
     def log_end(self) -> str:

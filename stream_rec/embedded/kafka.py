@@ -30,7 +30,7 @@ _FORMAT_SECONDS = 120.0
 _STOP_SECONDS = 20.0
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _JVM = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""Small, and no optimising compiler: it costs more in the minutes such a broker lives than it brings."""
+"""A small heap, and no optimizing compiler, which does not pay off in the minutes such a broker lives."""
 _POM = files("stream_rec.embedded") / "kafka.pom.xml"
 _LOG4J = files("stream_rec.embedded") / "kafka.log4j2.xml"
 
@@ -69,14 +69,14 @@ class KafkaServer(BrokerServer):
         return server
 
     def down(self, *, politely: bool = True) -> None:
-        """Stop it, or kill it, but keep its port and what it holds."""
+        """Stop it, or kill it, but keep its port and its data."""
         if politely:
             self._child.stop(_STOP_SECONDS)
         else:
             self._child.kill()
 
     def start_again(self) -> None:
-        """Start it on its port after `down` (or after it was killed), with what it held.
+        """Start it on its port after `down` (or after it was killed), with its data.
 
         Raises:
             Unavailable: it did not start.
@@ -129,7 +129,8 @@ def jars() -> Path:
     maven = shutil.which("mvn")
     if maven is None:
         raise ConfigError(
-            "Apache Kafka's jars come by Maven, and there is no mvn", fix="apt-get install maven"
+            "Apache Kafka's jars are fetched by Maven, and there is no mvn on PATH",
+            fix="apt-get install maven",
         )
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as new:
@@ -141,7 +142,7 @@ def jars() -> Path:
         if ran.returncode != 0:
             raise ConfigError(
                 f"Maven cannot get Apache Kafka {VERSION}:\n{ran.stdout[-2000:]}",
-                fix="correct Maven's settings or the network, and try again",
+                fix="correct Maven's settings or the network, and retry",
             )
         keep_first(got, kept)
     return kept
@@ -165,7 +166,8 @@ def java() -> str:
     on_path = shutil.which("java")
     if on_path is None:
         raise ConfigError(
-            "Apache Kafka needs Java, and there is none", fix="apt-get install openjdk-17-jre-headless"
+            "Apache Kafka needs Java, and there is none on PATH",
+            fix="apt-get install openjdk-17-jre-headless",
         )
     said = _run([on_path, "-XshowSettings:properties", "-version"], 60.0).stdout
     home = re.search(r"java\.home = (.+)", said)

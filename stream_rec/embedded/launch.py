@@ -1,4 +1,4 @@
-"""Becomes a server that dies with the process that wanted it.
+"""Turns into a server that dies with the process that started it.
 
 `python launch.py PARENT_PID ENVIRONMENT_JSON PROGRAM ARGUMENT...`: a program of its own, because code between
 fork and exec of a process with threads may deadlock. Standard library only: it starts in milliseconds.

@@ -39,7 +39,7 @@ class RedisServer(Server):
         Args:
             log_dir: keeps the log in any case; None = a temporary file, kept and named only on failure.
             program: another server of its kind, such as a valkey-server; None = `redis-server`.
-            options: of its command line, behind ours.
+            options: further command-line options.
 
         Raises:
             ConfigError: there is no redis-server.
@@ -49,7 +49,7 @@ class RedisServer(Server):
         return start_on_free_port("redis", log_dir, lambda port, folder: cls(port, found, folder, options))
 
     def down(self, *, keep_data: bool = False) -> None:
-        """Stop it but keep its port; with `keep_data` it will come back with what it holds now."""
+        """Stop it but keep its port; with `keep_data` it comes back with its present data."""
         if self._child.exit_code is None:
             with contextlib.suppress(redis.ConnectionError), redis.Redis.from_url(self.url) as client:
                 client.execute_command("SHUTDOWN", "SAVE" if keep_data else "NOSAVE")

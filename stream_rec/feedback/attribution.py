@@ -1,4 +1,4 @@
-"""What became of the slates that were shown: impressions joined with later interactions, inside a window of event time.
+"""Outcomes of shown slates: impressions joined with later interactions, inside a window of event time.
 
 Part of the engine's state: bounded arrays, no clock, and a fold over single records, so learning `a + b` leaves the
 same bits as learning `a`, then `b`. Impressions and interactions may be learned in any order of the two topics.
@@ -41,7 +41,7 @@ class Attribution:
 
     Args:
         settings: bounds and the attribution window.
-        max_items: items whose use is counted (for novelty); the longest unused make room.
+        max_items: items whose use is counted (for novelty); the least recently used are evicted.
         scenarios: configured ones; others have a label while there is room and they are in use (`LabelNames`), else
             `other`.
     """
@@ -139,13 +139,13 @@ class Attribution:
         return ranks
 
     def forget_user(self, user: np.uint64) -> None:
-        """Nothing that was shown to or done by the user (a hash) can be told from here any more; sums stay."""
+        """Delete everything that was shown to or done by the user (a hash); sums are kept."""
         for ring in (self.state.exposures, self.state.interactions):
             owners = ring.entries["user"]
             owners[owners == user] = 0  # the hash of no id: the chains stay whole
 
     def stats(self) -> dict[str, float]:
-        """Open impressions, items counted, and outcomes that came after their cell was gone."""
+        """Open impressions, items counted, and outcomes that came after their cell was evicted."""
         counters = self.state.counters[0]
         return {
             "open_impressions": float(counters["next_exposure"] - counters["oldest_exposure"]),
@@ -177,13 +177,13 @@ class Attribution:
         self.names.reload(self._retire)
 
     def _retire(self, kind: NameKind, code: int, before: int) -> None:  # noqa: ARG002
-        """Cells of a name that loses its code are not reported any more."""
+        """Cells of a name that loses its code are no longer reported."""
         label = self.state.cells.label
         of_name = scenario_of(label) if kind is NameKind.SCENARIO else variant_of(label)
         label[(label != NO_LABEL) & (of_name == code)] = NO_LABEL
 
     def check(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        """Could `load` take these?
+        """Check that `load` can take these.
 
         Raises:
             ConfigError: they were made with other bounds, or one is missing.

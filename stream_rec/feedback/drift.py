@@ -1,4 +1,4 @@
-"""Has the world changed? A sequential test on the served hit-rate that knows about runs and seasons.
+"""Concept drift: a sequential test on the served hit-rate that allows for runs and seasons.
 
 ADWIN (Bifet & Gavalda, SDM 2007) on single hits takes them to be independent. One user's are not: they come in runs,
 and on a stationary stream of runs of 20 it raised 508 alarms in 100,000 values (river 0.26.1). So hits are averaged in
@@ -93,7 +93,7 @@ class DriftMonitor:
         return drops, rises
 
     def _add_block(self) -> int:
-        """A block is full. -1 = the level has fallen, 1 = risen, 0 = neither."""
+        """A block is full. Returns -1 = the level has fallen, 1 = risen, 0 = neither."""
         self._sums.append(self._sums[-1] + self._hits)
         self._in_block = self._hits = 0
         self._n_blocks += 1
@@ -117,7 +117,7 @@ class DriftMonitor:
         return 0
 
     def _has_moved(self, level: float, width: int, drop_limit: float, rise_limit: float) -> bool:
-        """Is the mean of the newest blocks too far from the normal level for chance, and beyond all that was before?"""
+        """Whether the newest blocks' mean is too far from the normal level for chance, and beyond all earlier ones."""
         normal = self._normal
         variance = normal.variance(width)
         if variance == 0.0:

@@ -1,4 +1,4 @@
-"""What the engine's answers must look like to be measured (the engine stands above this package)."""
+"""The engine's results as protocols, for what is measured (the engine is above this package)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LearnedLike(Protocol):
 
     @property
     def n_repeated(self) -> int:
-        """Events dropped as repeats."""
+        """Events dropped by deduplication."""
         ...
 
     @property
@@ -57,10 +57,10 @@ class LearnedLike(Protocol):
 
     @property
     def evicted_users(self) -> int:
-        """Users that made room."""
+        """Users evicted."""
         ...
 
     @property
     def evicted_items(self) -> int:
-        """Items that made room."""
+        """Items evicted."""
         ...

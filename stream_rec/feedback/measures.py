@@ -1,4 +1,4 @@
-"""All that a worker measures, behind one door: batches in; points, last values and Prometheus figures out."""
+"""All that a worker measures: batches in; metric points, last values and Prometheus figures out."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ class Measures:
     ) -> None:
         """Measure n events of an owned partition, in log order.
 
-        Events counted before (a redelivered batch) are counted once; those learned before they came are not counted.
+        Redelivered events are counted once; those learned before they were served are not counted.
 
         Args:
-            span: where they stand.
+            span: their positions.
             offsets: [n], ascending.
             broker_ts: [n], ms.
             served: [n], `Served.ranks` from before the batch's own slates were put.
@@ -110,7 +110,7 @@ class Measures:
         items: int = 0,
         only_index_items: int = 0,
     ) -> None:
-        """The slates of a batch are readable.
+        """Record that the slates of a batch are readable.
 
         Args:
             span: of the batch.
@@ -150,7 +150,7 @@ class Measures:
             if kind not in self._left_out_said:
                 self._left_out_said.add(kind)
                 logs.get("ingest").warning(
-                    "a part of a record is unusable and was left out; more of the kind are only counted",
+                    "an unusable part of a record was omitted; more of the kind are only counted",
                     record=f"{span.topic}/{span.partition}/{part.offset}",
                     part=part.field or "all but that it hides the item",
                     reason=part.reason,
@@ -194,7 +194,7 @@ class Measures:
             self._outcomes.assign(self._attribution, partition)
 
     def release(self, topic: str, partition: int) -> list[MetricPoint]:
-        """A partition is not owned any more: its last points."""
+        """A partition is no longer owned: its last points."""
         points = self._accumulator.windows.release(topic, partition)
         if topic == TOPIC and self._attribution is not None:
             points.extend(self._outcomes.due(self._attribution, [partition], self._catalogue_items))
@@ -208,7 +208,7 @@ class Measures:
 
         Args:
             now: seconds of a clock that does not go back.
-            everything: do not wait: the worker stops.
+            everything: whether to return unfinished windows too, as the worker stops.
         """
         points = self._accumulator.windows.due(now, everything=everything)
         if self._attribution is not None and (everything or now >= self._next_outcomes):

@@ -1,4 +1,4 @@
-"""What is normal for a stream of hits: its mean, and how far the means of longer and longer stretches stray from it.
+"""The normal level of a stream of hits: its mean, and how far the means of longer and longer stretches deviate from it.
 
 Hits of one user come in runs, and people act otherwise at night: neither is a change of the world. Of both one sees
 only what they do to the mean of a stretch, so that is what is learned, for stretches of 1, 2, 4 ... blocks: in a
@@ -86,7 +86,7 @@ class NormalLevel:
         self._read = 0
 
     def learn(self, block: float) -> None:
-        """The mean of one more block."""
+        """Learn the mean of one more block."""
         if self.n >= _FIRST_BLOCKS:
             if self._read % _CHAPTER_BLOCKS == 0:
                 for scale in self._scales:

@@ -39,7 +39,7 @@ def distinct(registers: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 class Outcomes:
-    """What has changed in the cells of the partitions owned here, as points and as running totals.
+    """Changes in the cells of the partitions owned here, as points and as running totals.
 
     The cells are engine state and the same in every replica, so after a crash or a handover the next owner writes the
     same points again, complete.

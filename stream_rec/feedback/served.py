@@ -36,7 +36,7 @@ class Served:
         self._k = k
 
     def put(self, users: NDArray[np.uint64], items: NDArray[np.uint64]) -> None:
-        """Slates that were written: items [n, any], best first, padded with 0. A later row of one user stands."""
+        """Slates that were written: items [n, any], best first, padded with 0. The last row of a user counts."""
         kernels.put(self._state, users, items, True)
 
     def fill(self, users: NDArray[np.uint64], items: NDArray[np.uint64]) -> None:
@@ -48,13 +48,13 @@ class Served:
         self._popular = np.ascontiguousarray(items[: self._k], np.uint64)
 
     def ranks(self, users: NDArray[np.uint64], items: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """int32 [n]: where item i stood in what user i was last served; 0 = miss, UNKNOWN = not in memory."""
+        """int32 [n]: place of item i in the slate that user i was last served; 0 = miss, UNKNOWN = not in memory."""
         out = np.empty(len(users), np.int32)
         kernels.ranks(self._state, self._popular, users, items, out)
         return out
 
     def popular_ranks(self, items: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """int32 [n]: where item i stands in the popular list; 0 = miss. UNKNOWN before there is such a list."""
+        """int32 [n]: place of item i in the popular list; 0 = miss. UNKNOWN before there is such a list."""
         if not len(self._popular):
             return np.full(len(items), UNKNOWN, np.int32)
         out = np.empty(len(items), np.int32)

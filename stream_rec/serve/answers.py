@@ -1,4 +1,4 @@
-"""What a client answers, and from which reads: shared by the clients with and without asyncio."""
+"""A client's answers, and the reads behind them: shared by the clients with and without asyncio."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Origin = Literal["personal", "session", "popular", "none"]
 
 
 class Position(Protocol):
-    """Where an event stands in the topic `events`; the publisher's Ack is one."""
+    """Position of an event in the topic `events`; the publisher's Ack is one."""
 
     @property
     def partition(self) -> int:
@@ -40,7 +40,7 @@ class Recommendations:
         items: best first, removed items left out.
         origin: `personal` = the user's slate; `session` = from the session's items; `popular`; `none` = Redis
             holds nothing for this tenant yet, and `items` is empty.
-        stale: the event given as `after` is not in it: it was not learned in time.
+        stale: whether it lacks the event given as `after`: that was not learned in time.
         slate: as written, removed items included; for impressions (`slate_id`). None = not personal.
     """
 
@@ -52,7 +52,7 @@ class Recommendations:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked of `recommendations`.
+    """Arguments of `recommendations`.
 
     Attributes:
         user_id: the user.

@@ -64,7 +64,7 @@ class Client:
             scenario: which of the user's slates.
             k: items, at most.
             after: an event that the slate should know; waits for such a slate.
-            timeout_seconds: of that wait; then comes what there is, marked stale.
+            timeout_seconds: of that wait; afterwards the present slate is returned, marked stale.
             session: items of the running session, latest last, for users without a slate.
         """
         wish = Wish(user_id, scenario, k, after, timeout_seconds, session)
@@ -75,11 +75,11 @@ class Client:
         return self._reader.answer(self._answers.similar(item_id, k))
 
     def popular(self, *, k: int = 20) -> tuple[SlateItem, ...]:
-        """What is popular; empty = nothing has been learned yet."""
+        """The popular items; empty = nothing has been learned yet."""
         return self._reader.answer(self._answers.top("popular", k))
 
     def trending(self, *, k: int = 20) -> tuple[SlateItem, ...]:
-        """What is gaining interactions; empty = nothing is."""
+        """Items that are gaining interactions; empty = there are none."""
         return self._reader.answer(self._answers.top("trending", k))
 
     def new(self, *, k: int = 20) -> tuple[SlateItem, ...]:

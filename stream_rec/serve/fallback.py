@@ -8,7 +8,7 @@ from stream_rec.schemas.records import Reason, SlateItem
 from stream_rec.store.encoding import ItemList
 
 MAX_SESSION_ITEMS = 10
-"""Of a longer session the latest count."""
+"""Only the latest items of a longer session count."""
 RANK_OFFSET = 60.0
 """The constant of reciprocal rank fusion (Cormack, Clarke & Buettcher, SIGIR 2009)."""
 
@@ -26,7 +26,7 @@ def session_slate(session: Sequence[str], neighbours: Sequence[ItemList | None])
     """Fuse the neighbours of the session's items by reciprocal rank, the latest item weighing most.
 
     score(i) = sum over the session's items s of 1 / age(s) * 1 / (60 + rank of i among s' neighbours), with
-    age 1 for the latest item. The session's own items are left out. The reason names the item that added
+    age 1 for the latest item. The session's own items are left out. The reason names the item that contributed
     most.
 
     Args:

@@ -1,4 +1,4 @@
-"""Freshness as a user has it: from publishing an event to a slate in Redis that knows it.
+"""Freshness as users see it: from publishing an event to a slate in Redis that reflects it.
 
 Sampled events are watched from outside the worker. The clock starts just before the event is handed to the
 producer. The producer's acknowledgement tells its partition and offset; then the user's slate is read from
@@ -73,7 +73,7 @@ class FreshnessProbe:
 
     @property
     def has_room(self) -> bool:
-        """May another event be watched now."""
+        """Whether another event may be watched now."""
         return len(self._watched) < MAX_WATCHED
 
     def watch(self, event: Watched) -> None:
@@ -94,7 +94,7 @@ class FreshnessProbe:
             return list(self._seconds)
 
     def drain(self, deadline_seconds: float) -> None:
-        """Wait until nothing is watched any more, but not longer."""
+        """Wait until nothing is watched any more, up to a deadline."""
         end = self.clock.monotonic() + deadline_seconds
         while self._watched and self._failure is None and self.clock.monotonic() < end:
             self._stop.wait(POLL_SECONDS)
@@ -132,7 +132,7 @@ class FreshnessProbe:
 
 
 def _knows(raw: object, event: Watched) -> bool:
-    """Does this answer of GET hold a slate that knows the event."""
+    """Whether this reply of GET holds a slate that reflects the event."""
     if not isinstance(raw, bytes):
         return False
     try:

@@ -1,4 +1,4 @@
-"""What `store.url` says: one Redis, a primary that sentinels name, or a cluster."""
+"""What `store.url` points at: one Redis, a primary behind Sentinel, or a cluster."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Address:
     """Where Redis is.
 
     Attributes:
-        kind: how its servers are found.
-        hosts: of the server, the sentinels, or some nodes of the cluster: (host, port).
-        primary: the name that the sentinels have for it.
-        tls: all connections are encrypted.
+        kind: way its servers are found.
+        hosts: (host, port) of the server, of the sentinels, or of some cluster nodes.
+        primary: name under which the sentinels monitor it.
+        tls: whether all connections are encrypted.
         options: redis-py's, from the URL: database, user, password, `ssl_*` and other options of a connection.
         sentinel_options: user and password of the sentinels themselves.
     """
@@ -81,9 +81,7 @@ def _read(url: str) -> Address:
     if path and not path.isdigit():
         raise ValueError("database")
     if kind == "cluster" and options.pop("db", 0):
-        raise ConfigError(
-            "a Redis cluster has only the database 0", fix="leave the database out of store.url"
-        )
+        raise ConfigError("a Redis cluster has only the database 0", fix="remove the database from store.url")
     own = {name: options.pop(f"sentinel_{name}", None) for name in ("username", "password")}
     return Address(
         kind, hosts, primary, scheme[1] in ("rediss", "valkeys"), options, {k: v for k, v in own.items() if v}

@@ -1,6 +1,6 @@
 """redis-py's clients for each kind of address: one server, sentinels, a cluster; with asyncio and without.
 
-None of them tries anything again by itself: `connection` does, after it has thrown away all connections.
+None of them retries by itself: `connection` does, after dropping all connections.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Clients:
 
     @property
     def is_cluster(self) -> bool:
-        """Does each key have a node of its own."""
+        """Whether keys are spread over several nodes."""
         return self.address.kind == "cluster"
 
     def asynchronous(self) -> Any:
@@ -100,7 +100,7 @@ class Clients:
         seconds = self._settings.timeout_seconds
         ours = {
             "protocol": _RESP,
-            "driver_info": None,  # CLIENT SETINFO: another word that proxies do not know
+            "driver_info": None,  # CLIENT SETINFO: another command that proxies do not know
             "max_connections": self._settings.max_connections,
             "socket_timeout": seconds,
             "socket_connect_timeout": seconds,
@@ -124,7 +124,7 @@ class Clients:
         except (TypeError, ValueError, RedisError) as error:
             raise ConfigError(
                 f"store.url has an option that is not redis-py's, or not with this address: {error}",
-                fix="correct what stands behind the ? (ssl_ options need rediss://)",
+                fix="correct the query string after the ? (ssl_ options need rediss://)",
             ) from None
 
     def _of_one_server(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class Clients:
         return module.SSLConnection if self.address.tls else module.Connection
 
     async def _greet_async(self, connection: Any) -> None:
-        """Log in, and say who we are if that is allowed: it is a nicety, which proxies refuse or hang up at."""
+        """Authenticate, and set the client's name where that is allowed: some proxies reject it, or disconnect."""
         await connection.on_connect()
         if not self._names:
             return
@@ -163,7 +163,7 @@ class Clients:
 
 
 def _identity(settings: StoreSettings, address: Address) -> dict[str, Any]:
-    """Who we are and whom we trust, in redis-py's words. What the URL says beats it."""
+    """Credentials and trusted certificates as redis-py's arguments. The URL takes precedence."""
     files = {
         "ssl_ca_certs": settings.ca_file,
         "ssl_certfile": settings.certificate_file,
@@ -175,18 +175,18 @@ def _identity(settings: StoreSettings, address: Address) -> dict[str, Any]:
     if given and not address.tls:
         raise ConfigError(
             "store.ca_file, certificate_file, key_file and key_password need TLS, and store.url is not rediss://",
-            fix="write rediss:// in store.url, or leave them out",
+            fix="use rediss:// in store.url, or remove them",
         )
     if given.get("ssl_password") and address.kind == "cluster":
         raise ConfigError(
             "redis-py's client for a cluster takes no encrypted key",
-            fix="decrypt it: openssl rsa -in key.pem -out plain.pem; and leave store.key_password out",
+            fix="decrypt it: openssl rsa -in key.pem -out plain.pem; and remove store.key_password",
         )
     return given | {name: value for name, value in user.items() if value}
 
 
 def _check_files(connection: Mapping[str, Any]) -> None:
-    """Read certificates and keys once: at the first command a wrong path would look like a server that is away."""
+    """Read certificates and keys once: at the first command a wrong path would look like an unreachable server."""
     try:
         context = ssl.create_default_context(cafile=connection.get("ssl_ca_certs"))
         if certificate := connection.get("ssl_certfile"):

@@ -1,6 +1,6 @@
 """The one way to Redis: commands in pipelines, over one server, a primary that sentinels name, or a cluster.
 
-Everything that redis-py raises becomes `Unavailable` (try again) or `ConfigError` (the operator must act). When the
+Everything that redis-py raises becomes `Unavailable` (retry) or `ConfigError` (the operator must act). When the
 fault may be that we talk to the wrong server, or to one that is gone, all connections are thrown away: a pool that is
 kept would lead to an old primary for as long as it answers.
 """
@@ -33,18 +33,18 @@ Command = Sequence[Word]
 TRIES_OF_READERS = 2
 """A restart or a failover of Redis between two reads goes unseen."""
 _PATIENCE = 4
-"""So many times the longest pause between two tries: who is silent for longer has given up."""
+"""Multiple of the longest pause between retries: a writer that is silent for longer has given up."""
 _HANG_UPS = 3
 """A proxy may answer INFO by hanging up: so often in a row, before it ever was answered, and it is asked no more."""
 
 
 def connect(settings: StoreSettings, clock: Clock | None = None, *, tries: int = 1) -> Connection:
-    """With asyncio. Connects at the first command.
+    """The asyncio connection. Connects at the first command.
 
     Args:
         settings: of the store.
         clock: for what a worker asks of its connection; None = the machine's.
-        tries: of a command, on new connections each. A worker has none here, but its own (see `waiting`).
+        tries: attempts per command, each on new connections. A worker has its own retries (see `waiting`).
 
     Raises:
         ConfigError: the URL is missing or wrong.
@@ -58,13 +58,13 @@ class Connection:
     Args:
         settings: of the store.
         clock: for `writes`.
-        tries: of a command, on new connections each.
+        tries: attempts per command, each on new connections.
 
     Attributes:
         clock: as given.
-        writes: for how long writing has been in vain.
-        portion: how many keys fit into one pipeline.
-        keys_per_script: how many keys one call of a script may have here.
+        writes: how long writes have been failing.
+        portion: bound on the keys of one pipeline.
+        keys_per_script: bound on the keys of one script call.
 
     Raises:
         ConfigError: the URL is missing or wrong.
@@ -86,15 +86,15 @@ class Connection:
 
     @property
     def is_cluster(self) -> bool:
-        """Are keys spread over several servers."""
+        """Whether keys are spread over several servers."""
         return self._clients.is_cluster
 
     async def execute(self, *command: Word, writes: str = "") -> Any:
-        """One command, and its answer.
+        """Run one command and return its reply.
 
         Args:
             command: its words.
-            writes: what it writes, a word for `Connection.writes`; "" = it reads.
+            writes: kind of write, for `Connection.writes`; "" = a read.
 
         Raises:
             Unavailable: Redis does not answer, or refuses for a time.
@@ -130,7 +130,7 @@ class Connection:
         return answers
 
     async def run_ids(self) -> frozenset[str]:
-        """Of the servers that hold our keys; they change with every start. Empty = nobody tells us.
+        """Run ids of the servers that hold our keys; each restart changes them. Empty = not available.
 
         Raises:
             Unavailable: Redis does not answer.
@@ -138,7 +138,7 @@ class Connection:
         return frozenset(str(info["run_id"]) for info in await self.infos("server") if info.get("run_id"))
 
     async def infos(self, section: str) -> Sequence[Mapping[str, Any]]:
-        """A section of INFO of each server that holds our keys; none if nobody tells us.
+        """A section of INFO of each server that holds our keys; none if not available.
 
         Raises:
             Unavailable: Redis does not answer.
@@ -150,7 +150,7 @@ class Connection:
         except ConfigError as error:
             if not isinstance(error.__cause__, ResponseError):
                 raise
-            self._tells_info = False  # our user has no right to it, or a proxy does not know it
+            self._tells_info = False  # our user may not run it, or a proxy does not support it
             return ()
         except ResponseError:
             self._tells_info = False
@@ -180,7 +180,7 @@ class Connection:
         )
 
     async def drop(self) -> None:
-        """Throw all connections away; the next command makes new ones, to wherever the address leads then."""
+        """Drop all connections; the next command resolves the address again and reconnects."""
         client, self._client = self._client, None
         await _close(client)
 

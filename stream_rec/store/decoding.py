@@ -1,4 +1,4 @@
-"""What is read back from Redis: anything may stand there, and what cannot be read counts as absent."""
+"""Decoding of what Redis holds: the values may be anything, and an unreadable one counts as absent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class Decoding:
-    """Answers of Redis as records; None = absent, or not readable: of the wrong type, torn, or somebody else's.
+    """Answers of Redis as records; None = absent, or not readable: of the wrong type, truncated, or another user's.
 
     A line is logged at the first unreadable value, then at most one a minute. Thread-safe.
 
@@ -123,5 +123,5 @@ class Decoding:
             return
         self._said_at, unsaid, self._unsaid = now, self._unsaid, 0
         logs.get("recommend").warning(
-            "unreadable in redis, taken as absent", what=what, why=why, others=unsaid
+            "unreadable value in redis, treated as absent", what=what, why=why, others=unsaid
         )

@@ -68,10 +68,10 @@ def encode_slates(
         users: user ids [n].
         items: per user, item ids, best first.
         scores: per user, aligned with `items`; finite.
-        sources: per user, index into `source_names` of the loudest source of each item.
+        sources: per user, index into `source_names` of the source that contributes most to each item.
         because: per user, the user's item each item was found from; "" = none.
         source_names: names of the sources.
-        as_of: up to which event these slates know.
+        as_of: last event learned before these slates were made.
         scenario: their scenario.
         model: version of the model.
         created_ts: now.

@@ -1,6 +1,6 @@
 """Every Redis key, in one place. docs/redis.md says what each holds and how long it lives.
 
-An id is always the last part and stands verbatim, so colons in it are not ambiguous. We put no braces into keys: Redis
+An id is always the last part, verbatim, so colons in it are not ambiguous. Keys have no braces of ours: Redis
 Cluster would read `{...}` as a hash tag.
 """
 

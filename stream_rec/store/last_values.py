@@ -1,4 +1,4 @@
-"""The last values of each worker's metrics, for those who have no Prometheus."""
+"""The last values of each worker's metrics, for deployments without Prometheus."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LastValues(msgspec.Struct, frozen=True):
 
 
 class LastValuesStore:
-    """Writes `metrics:<worker>` and keeps `workers`. Bounded: a worker silent for `metrics_ttl_seconds` goes.
+    """Writes `metrics:<worker>` and keeps `workers`. Bounded: they expire after `metrics_ttl_seconds`.
 
     Args:
         connection: where to.

@@ -66,7 +66,7 @@ class ListStore:
         Ids stay for the time to live of slates and a day. At most `store.max_removed` stay, the latest.
 
         Returns:
-            Ids that had to go before their time because there are more; stored slates may show them again.
+            Ids that were evicted early because the set is full; stored slates may show them again.
 
         Raises:
             Unavailable: Redis does not answer; harmless to repeat.

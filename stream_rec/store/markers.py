@@ -42,7 +42,7 @@ _REWRITE = Script.named("rewrite")
 FIRST_PAUSE_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 3600.0
 CALM_SECONDS = 2 * LONGEST_PAUSE_SECONDS
-"""After so long without a loss the next one is made up for at once."""
+"""After so long without a loss the next one is repaired at once."""
 
 
 class Upto(NamedTuple):
@@ -81,9 +81,9 @@ class _Owned:
 
 @dataclass(slots=True)
 class _Pace:
-    """When a partition may be written again once more.
+    """When a partition may be rewritten again.
 
-    A Redis that evicts whatever it likes, or that somebody keeps flushing, would have it done without end.
+    A Redis that evicts any key, or that is flushed repeatedly, would cause endless rewrites.
     """
 
     n: int = 0
@@ -101,7 +101,7 @@ class _Pace:
 class Markers:
     """The markers of the partitions that this worker owns. For one event loop.
 
-    Losses of one partition that come again and again, though no server was restarted, are reported ever more rarely:
+    Repeated losses of one partition, though no server was restarted, are reported with backoff:
     at once the first two times, then after 30 s, a minute, and so on up to an hour.
     """
 
@@ -128,7 +128,7 @@ class Markers:
         return owned.writing if owned else nullcontext()
 
     def advance(self, upto: Upto) -> list[Call]:
-        """The command that goes behind the slates; none if the partition is not owned (any more)."""
+        """The command that follows the slates; none if the partition is not owned (any more)."""
         owned = self._owned.get(upto.partition)
         if owned is None:
             return []
@@ -136,7 +136,7 @@ class Markers:
         return [Call(_MARKER, (key,), (owned.log, owned.offset, upto.offset))]
 
     def confirm(self, upto: Upto, *, held: bool) -> bool:
-        """Take in the answer to `advance`. True: Redis has lost slates, and nobody is writing them again."""
+        """Handle the reply to `advance`. True: Redis has lost slates, and no rewrite is under way."""
         owned = self._owned.get(upto.partition)
         if owned is None:
             return False
@@ -181,11 +181,11 @@ class Markers:
         return rewrite
 
     async def complete(self, rewrite: Rewrite) -> bool:
-        """All slates are written again: set the marker to what has been written by now.
+        """All slates are rewritten: set the marker to what has been written by now.
 
         Returns:
-            False: Redis may have lost slates since `begin`, or the partition is not ours any more. `detect`
-            says whether to begin anew.
+            False: Redis may have lost slates since `begin`, or the partition is no longer owned. `detect`
+            says whether to begin again.
 
         Raises:
             Unavailable: Redis does not answer; may be called again.
@@ -233,7 +233,7 @@ class Markers:
         return self._paces.setdefault(partition, _Pace())
 
     async def _say_why(self) -> None:
-        """Once: what makes losses come again."""
+        """Once: the likely cause of repeated losses."""
         if self._said_why:
             return
         try:
@@ -245,15 +245,15 @@ class Markers:
         evicts = [policy for policy in policies if policy.startswith("allkeys")]
         why = f"it evicts any key (maxmemory-policy {evicts[0]})" if evicts else "is it flushed?"
         logs.get("recommend").warning(
-            "redis loses slates again and again: they are written again ever more rarely",
+            "redis loses slates repeatedly: they are rewritten with backoff",
             why=why,
             redis=address(self._settings.url),
-            fix="maxmemory-policy volatile-ttl or noeviction, and memory for all slates (docs/redis.md)",
+            fix="set maxmemory-policy to volatile-ttl or noeviction, with memory for all slates (docs/redis.md)",
         )
 
 
 def _decode(answer: Any) -> _Marker | None:
-    """None: there is no marker, or none that we wrote."""
+    """None: there is no marker, or not one of ours."""
     if answer is None:
         return None
     if isinstance(answer, Exception):

@@ -1,4 +1,4 @@
-"""Writing to a key of ours where somebody has put a value of another type."""
+"""Writing to one of our keys where another program has stored a value of another type."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def write_over(
     """
     answers = await _at_once(connection, commands, writes)
     if any(code_of(one) == "WRONGTYPE" for one in answers if isinstance(one, Exception)):
-        logs.get("recommend").warning("not ours, and of another type: overwritten", key=key)
+        logs.get("recommend").warning("a key of ours held another type: overwritten", key=key)
         answers = (await _at_once(connection, [("UNLINK", key), *commands], writes))[1:]
     for one in answers:
         if isinstance(one, ResponseError):

@@ -1,11 +1,11 @@
-"""How much is sent to Redis at once: less when it does not get through in time."""
+"""How much is sent to Redis at once: less after a timeout."""
 
 from __future__ import annotations
 
 from stream_rec import logs
 
 _QUICK = 0.25
-"""Of the timeout: twice as much as what took less will get through, too."""
+"""Share of the timeout: a pipeline that took less may be doubled."""
 
 
 class Portion:
@@ -16,7 +16,7 @@ class Portion:
         timeout_seconds: `store.timeout_seconds`.
 
     Attributes:
-        keys: at most so many now; at least 1.
+        keys: present bound; at least 1.
     """
 
     def __init__(self, largest: int, timeout_seconds: float) -> None:
@@ -25,12 +25,12 @@ class Portion:
         self.keys = largest
 
     def too_slow(self, keys: int) -> None:
-        """A pipeline of at most so many keys was not answered in time."""
+        """A pipeline of at most so many keys timed out."""
         if 1 < keys == self.keys:
             self.keys = keys // 2
             logs.get("recommend").warning("redis is slow: smaller pipelines", keys=self.keys)
 
     def went_through(self, seconds: float) -> None:
-        """A whole batch did; its slowest pipeline took so long."""
+        """A whole batch got through; its slowest pipeline took so long."""
         if seconds < self._quick_seconds:
             self.keys = min(2 * self.keys, self._largest)

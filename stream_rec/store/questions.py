@@ -1,4 +1,4 @@
-"""What readers ask of Redis, said once for those with asyncio and those without.
+"""What readers ask of Redis, shared by the readers with and without asyncio.
 
 A question is a generator. It yields steps, is sent what each gave, and returns the answer; a `Reader` or an
 `AsyncReader` does the steps. So questions are joined by `yield from`, and hold no connection.

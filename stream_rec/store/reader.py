@@ -1,4 +1,4 @@
-"""Reading what workers wrote, with asyncio and without: what the clients stand on."""
+"""Reading what workers wrote, with asyncio and without: the base of the clients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reader:
         self._questions = Questions(settings.prefix)
 
     def answer(self, question: Question[T]) -> T:
-        """Do what the question says, step by step."""
+        """Run the question's steps."""
         given: list[Any] | None = None
         while True:
             try:
@@ -84,7 +84,7 @@ class AsyncReader:
         self._connection = connect(settings, tries=TRIES_OF_READERS)
 
     async def answer(self, question: Question[T]) -> T:
-        """Do what the question says, step by step."""
+        """Run the question's steps."""
         given: list[Any] | None = None
         while True:
             try:

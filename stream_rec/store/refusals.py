@@ -1,7 +1,7 @@
-"""What redis-py's errors mean to us: try again, the operator must act, or the caller is to judge.
+"""What redis-py's errors mean to us: retry, the operator must act, or the caller is to judge.
 
-Redis says why by a code: at the start of its answer, after a dash inside the error of a script (Redis 6), or behind the
-words that redis-py puts before an answer of a pipeline. redis-py takes some codes off the text and keeps them in the
+Redis gives a code: at the start of its reply, after a dash inside the error of a script (Redis 6), or behind the
+text that redis-py puts before a reply of a pipeline. redis-py strips some codes off the text and keeps them in the
 class of the error.
 """
 
@@ -49,15 +49,15 @@ _CLASSES: dict[type[BaseException], str] = {
     AskError: "ASK",
 }
 _HERE_LATER = frozenset({"OOM", "MISCONF", "NOREPLICAS", "BUSY", "TRYAGAIN"})
-"""Refusals for a time: an operator or time mends them, on this server."""
+"""Temporary refusals: the operator or time resolves them, on this server."""
 _ELSEWHERE = frozenset({"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"})
-"""Refusals of a server that is not the right one now: another may have taken its place under the same name."""
+"""Refusals of a server that no longer is the primary: another may have taken its place under the same name."""
 _LOGIN = frozenset({"NOAUTH", "WRONGPASS"})
 _MOVED = frozenset({"MOVED", "ASK"})
 
 
 class Elsewhere(Unavailable):
-    """The connections lead to a server that is gone, hangs, or is not the primary: make new ones, then try again."""
+    """The connections lead to a server that is gone, hangs, or is not the primary: reconnect, then retry."""
 
 
 class TooSlow(Elsewhere):
@@ -94,7 +94,7 @@ def understood(error: BaseException, url: str, *, is_cluster: bool = False) -> S
         return _broken(error, where)
     if is_cluster and isinstance(error, AttributeError):
         # redis-py 8.1.0 looks a node up that ASK names, and takes one that it does not know for there.
-        return Elsewhere("redis", f"{where}: a slot is being moved to a node that is new: {error}")
+        return Elsewhere("redis", f"{where}: a slot is being migrated to a new node: {error}")
     return None
 
 
@@ -107,17 +107,18 @@ def _refusal(error: Exception, where: str, is_cluster: bool) -> StreamRecError |
         )
     if code == "NOPERM" or "The user executing the script can't" in text:
         return ConfigError(
-            f"redis at {where} does not let our user do this: {text}",
+            f"redis at {where} denies our user this command: {text}",
             fix="give the ACL user the rights listed in docs/redis.md",
         )
     if code in _MOVED and not is_cluster:
         return ConfigError(
             f"redis at {where} is a node of a cluster: {code} {text}",
-            fix="write redis+cluster:// in store.url (rediss+cluster:// for TLS)",
+            fix="use redis+cluster:// in store.url (rediss+cluster:// for TLS)",
         )
     if code == "DENIED":
         return ConfigError(
-            f"redis at {where} lets nobody in: {text}", fix="set a password, or protected-mode no"
+            f"redis at {where} is in protected mode: {text}",
+            fix="set a password there, or protected-mode no",
         )
     if code in _HERE_LATER:
         return Unavailable("redis", f"{where}: {text}")
@@ -129,7 +130,7 @@ def _refusal(error: Exception, where: str, is_cluster: bool) -> StreamRecError |
 _OPERATORS = (
     (
         re.compile(r"unknown command", re.IGNORECASE),
-        "use Redis 6.2 or newer, or a proxy that lets EVALSHA through",
+        "use Redis 6.2 or newer, or a proxy that supports EVALSHA",
     ),
     (
         re.compile(r"DB index|invalid DB|SELECT is not allowed", re.IGNORECASE),
@@ -149,14 +150,14 @@ def _broken(error: Exception, where: str) -> StreamRecError:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return ConfigError(
-            f"redis at {where} shows a certificate we do not trust: {error}",
-            fix="name its authority: store.ca_file = /path/ca.pem; and name the host as its certificate does",
+            f"redis at {where} presents an untrusted certificate: {error}",
+            fix="set store.ca_file = /path/ca.pem to its CA, and use the host name of its certificate",
         )
     # A handshake that broke off because of what was said, not because the connection did.
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return ConfigError(
-            f"redis at {where} refuses TLS as we speak it: {error}",
-            fix="redis:// where Redis wants no TLS; store.certificate_file where it wants a certificate",
+            f"redis at {where} and we cannot agree on TLS: {error}",
+            fix="use redis:// if Redis has no TLS; set store.certificate_file if it requires a client certificate",
         )
     if "AuthenticationError" in str(error):  # redis-py lists what each sentinel said
         return ConfigError(
@@ -170,7 +171,7 @@ def _broken(error: Exception, where: str) -> StreamRecError:
 def _of_cluster(error: RedisClusterException, where: str) -> StreamRecError:
     text = str(error)
     if "luster mode is not enabled" in text or "cluster support disabled" in text:
-        return ConfigError(f"redis at {where} is no cluster: {text}", fix="write redis:// in store.url")
+        return ConfigError(f"redis at {where} is not a cluster: {text}", fix="use redis:// in store.url")
     for cause in (error.__cause__, error.__context__):
         if isinstance(cause, redis.RedisError) and isinstance(found := understood(cause, where), ConfigError):
             return found

@@ -1,4 +1,4 @@
-"""Lua scripts by their digest: EVALSHA, pipelined, loaded again when Redis has forgotten them."""
+"""Lua scripts by their digest: EVALSHA, pipelined, reloaded on NOSCRIPT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""redis-py's sentinels, which tell a name that nobody watches from a primary that is away."""
+"""redis-py's sentinels, which tell an unmonitored name from a primary that is down."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AsyncSentinel(redis.asyncio.sentinel.Sentinel):
         """Address of the primary.
 
         Raises:
-            MasterNotFoundError: it is away, or no sentinel answers.
+            MasterNotFoundError: it is down, or no sentinel answers.
             ConfigError: sentinels answer, and none knows the name.
         """
         try:
@@ -58,5 +58,5 @@ def _check(name: str, watched: Sequence[set[str]]) -> None:
     if watched and name not in known:
         raise ConfigError(
             f"the sentinels know no primary called {name!r}",
-            fix=f"store.url ends in /PRIMARY/DB; they watch: {', '.join(sorted(known)) or 'nothing'}",
+            fix=f"store.url ends in /PRIMARY/DB; they monitor: {', '.join(sorted(known)) or 'nothing'}",
         )

@@ -1,4 +1,4 @@
-"""Waiting for a server that is down, until it answers or there is no reason to wait any longer."""
+"""Retrying while a server is down, until it answers or there is a reason to stop."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ T = TypeVar("T")
 
 
 class Stop(Protocol):
-    """A reason to wait no longer: revocation, SIGTERM. asyncio.Event is one."""
+    """A reason to stop waiting: revocation, SIGTERM. asyncio.Event is one."""
 
     def is_set(self) -> bool:
         """Has it come."""
         ...
 
     async def wait(self) -> object:
-        """Return when it has come."""
+        """Return when it is set."""
         ...
 
 
 class WaitEnded(StreamRecError):
-    """A reason to stop came before the server answered. Drop the batch unacknowledged; it comes again.
+    """A reason to stop came before the server answered. Drop the batch unacknowledged; it will be redelivered.
 
     Args:
         what: what was not done.
-        waited_seconds: how long was waited for the server.
+        waited_seconds: time spent waiting for the server.
     """
 
     def __init__(self, what: str, waited_seconds: float) -> None:
-        super().__init__(f"gave up after {waited_seconds:.1f} s, told to stop: {what}")
+        super().__init__(f"gave up after {waited_seconds:.1f} s, stopped: {what}")
         self.what = what
         self.waited_seconds = waited_seconds
 
@@ -61,9 +61,9 @@ async def until_available(
     Args:
         attempt: starts the operation; harmless to repeat.
         what: the operation, for the log: "write 212 slates of events/3".
-        stops: any of them ends the waiting.
+        stops: events, any of which ends the waiting.
         settings: backoff and grace.
-        clock: for how long has been waited.
+        clock: measures the wait.
         lines: bounds what all who share it log of a server that is away; None = nobody else waits.
 
     Raises:
@@ -86,7 +86,7 @@ async def until_available(
                 _say(f"waiting for {error.service}", what, waited, error=error.detail)
         else:
             if has_said:
-                _say("the wait is over", what, clock.monotonic() - began)
+                _say("server answered again", what, clock.monotonic() - began)
             return answer
         if await _stopped_within(min(pause, settings.backoff_max_seconds), stops):
             raise WaitEnded(what, clock.monotonic() - began)
@@ -105,7 +105,7 @@ async def _attempt(attempt: Callable[[], Awaitable[T]], stops: Sequence[Stop], g
         await asyncio.wait([work], timeout=grace_seconds)
         if work.done():
             return work.result()
-        work.cancel()  # and let it close what it opened
+        work.cancel()  # and give it time to clean up
         await asyncio.wait([work], timeout=grace_seconds)
         raise _Dropped
     finally:

@@ -1,4 +1,4 @@
-"""For how long writing to Redis has been in vain: what readiness asks."""
+"""How long writes to Redis have been failing, for the readiness probe."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Writes:
         self._began = self._last = clock.monotonic()
 
     def succeeded(self, what: str) -> None:
-        """Redis took it."""
+        """A write succeeded."""
         self._failing.pop(what, None)
         self._last = self._clock.monotonic()
 
     def failed(self, what: str) -> None:
-        """Redis did not."""
+        """A write failed."""
         now = self._clock.monotonic()
         since, _ = self._failing.get(what, (now, now))
         self._failing[what] = (since, now)
 
     def why_not(self) -> str:
-        """Why a worker is not ready; "" = writes go through, or have not failed for long."""
+        """Why a worker is not ready; "" = writes succeed, or have not failed for long."""
         seconds = self.seconds_in_vain()
         return f"writes to redis have failed for {seconds:.0f} s" if seconds >= self._unready_seconds else ""
 

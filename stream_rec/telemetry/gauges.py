@@ -15,7 +15,7 @@ class Gauges:
         self._values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
 
     def set(self, metric: str, value: float, **labels: str) -> None:
-        """Keep a value; a new label set beyond the bound is left out."""
+        """Keep a value; a new label set beyond the bound is dropped."""
         of_metric = self._values.setdefault(metric, {})
         key = tuple(labels.items())
         if key in of_metric or len(of_metric) < MAX_LABEL_SETS:

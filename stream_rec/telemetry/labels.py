@@ -1,4 +1,4 @@
-"""A few names out of many: scenarios and variants come from outside, but labels must stay bounded."""
+"""Bounded labels: scenarios and variants come from outside, and only so many get a label of their own."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def variant_of(codes: NDArray[np.integer]) -> NDArray[np.integer]:
 class LabelNames:
     """Codes for (scenario, variant, segment).
 
-    Configured names have a code always. Another name takes one when it comes first, and keeps it while it is used: when
-    none is free, the name that has not been used for longest makes room, if that is `age_windows` or more. The names
+    Configured names always have a code. Another name takes one when it first occurs, and keeps it while it is used:
+    when none is free, the least recently used name is evicted, if its last use is `age_windows` or more ago. The names
     live in arrays, so they are part of the state, and a function of the log.
 
     Args:

@@ -1,7 +1,7 @@
-"""Every metric there is, once: its name, unit and meaning, and where it is found.
+"""Every metric, once: its name, unit and meaning, and where it is exported.
 
 `docs/metrics.md` holds the table that this module prints (`python -m stream_rec.telemetry.metric_table docs/metrics.md`
-writes it anew); the help texts of Prometheus are the same words.
+regenerates it); Prometheus' help texts are the same.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Metric:
         meaning: numerator and denominator in words.
         labels: their names.
         prometheus: name on /metrics without prefix and suffix; "" = not there.
-        topic: is it in the topic `metrics`.
-        redis: is it among the last values.
+        topic: whether it is in the topic `metrics`.
+        redis: whether it is among the last values.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Metric:
     redis: bool = True
 
     def on_prometheus(self) -> str:
-        """What to look for on /metrics."""
+        """Its name on /metrics."""
         base = f"{PREFIX}{self.prometheus}"
         return {
             Kind.RATIO: f"`{base}_sum` / `{base}_count`",
@@ -87,8 +87,8 @@ SERVED = (
     _ratio(
         "served_hit_rate",
         "share",
-        "events whose item stood within the first k places of what its user was last served (source `slate`), or of "
-        "the list that is popular now (source `popular_list`) / events",
+        "events whose item was within the first k places of the slate that its user was last served (source `slate`), "
+        "or of the current popular list (source `popular_list`) / events",
         *_JUDGE,
     ),
     _ratio("served_mrr", "share", "as `served_hit_rate`: sum of 1 / place, 0 beyond k / events", *_JUDGE),
@@ -105,7 +105,7 @@ SERVED = (
     ),
     _count(
         "drift_alarms",
-        "lasting changes of the served hit-rate, by a test that knows about runs and seasons / events judged",
+        "lasting changes of the served hit-rate, by a test that allows for runs and seasons / events judged",
         "direction",
     ),
 )
@@ -113,21 +113,23 @@ FRESH = (
     _ratio(
         "fresh_hit_rate",
         "share",
-        "events whose item stood within the first k places of a ranking made just before the event was learned: all "
-        "sources together (`blended`), one source alone, or plain popularity (`baseline`) / events asked (a sample)",
+        "events whose item was within the first k places of a ranking made just before the event was learned: all "
+        "sources together (`blended`), one source alone, or plain popularity (`baseline`) / events sampled",
         *_JUDGE,
     ),
-    _ratio("fresh_mrr", "share", "as `fresh_hit_rate`: sum of 1 / place, 0 beyond k / events asked", *_JUDGE),
+    _ratio(
+        "fresh_mrr", "share", "as `fresh_hit_rate`: sum of 1 / place, 0 beyond k / events sampled", *_JUDGE
+    ),
     _ratio(
         "fresh_ndcg",
         "share",
-        "as `fresh_hit_rate`: sum of 1 / log2(place + 1), 0 beyond k / events asked",
+        "as `fresh_hit_rate`: sum of 1 / log2(place + 1), 0 beyond k / events sampled",
         *_JUDGE,
     ),
     _ratio(
         "index_only_hits",
         "share",
-        "fresh blended hits whose item only the vector index had found / such hits",
+        "fresh blended hits whose item only the vector index had found / fresh blended hits",
     ),
     _ratio(
         "index_only_items", "share", "items of written slates that only the vector index had found / items"
@@ -157,7 +159,7 @@ OUTCOMES = (
     _ratio(
         "refund_value",
         "value",
-        "sum of what the values of conversions are below 0 / conversions with a value; take it from "
+        "sum of the values of conversions below 0, as a positive number / conversions with a value; subtract it from "
         "`conversion_value` for the net value",
         *_OUTCOME,
     ),
@@ -177,7 +179,7 @@ OUTCOMES = (
         "coverage",
         Kind.RATIO,
         "share",
-        "different items shown in the window and partition (HyperLogLog, 6.5 % error) / items of the catalogue; summed "
+        "distinct items shown in the window and partition (HyperLogLog, 6.5 % error) / items of the catalogue; summed "
         "over partitions and windows this is their mean",
         _OUTCOME,
         redis=False,
@@ -185,7 +187,7 @@ OUTCOMES = (
     _gauge(
         "coverage_recent",
         "share",
-        "different items shown in the recent windows over all owned partitions / items of the catalogue",
+        "distinct items shown in the recent windows over all owned partitions / items of the catalogue",
         "scenario",
     ),
     _ratio(
@@ -237,7 +239,7 @@ COUNTS = (
     _count("events_learned", "events learned / records read"),
     _count(
         "events_repeated",
-        "events dropped: their event_id, item and type were learned before / records read",
+        "events dropped by deduplication: their event_id, item and type were learned before / records read",
     ),
     _count(
         "misrouted", "events on a partition their key does not hash to: a wrong partitioner / records read"
@@ -248,8 +250,8 @@ COUNTS = (
         "records that Kafka refused for good and that are lost, by the topic they were for / the same",
         "to",
     ),
-    _count("parts_left_out", "unusable parts that were left out of records / records that lost some"),
-    _count("dead_letters", "messages that could not be read / the same", "reason"),
+    _count("parts_left_out", "unusable parts omitted from records / records with such parts"),
+    _count("dead_letters", "records that could not be decoded or validated / the same", "reason"),
     _count("evicted_users", "users evicted from the engine's state / records read"),
     _count(
         "evicted_items",
@@ -257,7 +259,7 @@ COUNTS = (
     ),
     _count("slates_written", "slates written / events"),
     _count("slates_stale", "slates not written because Redis held a newer one / slates offered"),
-    _count("slates_rewritten", "slates written again because Redis had lost them / the same"),
+    _count("slates_rewritten", "slates rewritten because Redis had lost them / the same"),
 )
 STATE = (
     _gauge("served_hit_rate_adwin", "share", "ADWIN's estimate of the served hit-rate in its present window"),
@@ -266,7 +268,7 @@ STATE = (
         "users",
         "users evicted from the cache of last written slates, since the start",
     ),
-    _gauge("metric_points_dropped", "points", "metric points that were not taken in time and made room"),
+    _gauge("metric_points_dropped", "points", "metric points dropped because they were not sent in time"),
     _gauge(
         "engine",
         "by stat",

@@ -28,7 +28,7 @@ _SEAT_SECONDS = 1.0
 """A new connection waits at most this long for the thread of the one that was cut off in its favour."""
 
 Probe = Callable[[], str]
-"""Asked in a thread of the server; an empty answer is a yes, any other says why not."""
+"""Called in a thread of the server; an empty answer = healthy, any other is the reason why not."""
 
 _NO_PROBES: Mapping[str, Probe] = MappingProxyType({})
 
@@ -38,14 +38,14 @@ log = logs.get("measure")
 class MetricsServer:
     """`/metrics` and probes over HTTP, in threads; any other path is 404.
 
-    A client that is slow to ask or to read is cut off after REQUEST_SECONDS, and earlier if MAX_CONNECTIONS are open
-    and another one comes: an honest request takes milliseconds, so the oldest connection is a slow client's.
+    A slow client is cut off after REQUEST_SECONDS, and earlier if MAX_CONNECTIONS are open
+    and another one comes: a normal request takes milliseconds, so the oldest connection is a slow client's.
 
     Args:
         registry: metrics to show.
         host: address to bind to.
         port: port to bind to; 0 = any free one.
-        probes: probe by path: 200 if it says yes, else 503 and why not.
+        probes: probe by path: 200 if healthy, else 503 and the reason.
 
     Raises:
         ConfigError: the address cannot be bound.
@@ -122,7 +122,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__((str(address[0]), int(address[1])), handler)
 
     def server_bind(self) -> None:
-        """As the base class, but nobody's full name is asked of the DNS."""
+        """As the base class, but without a DNS look-up of the host name."""
         TCPServer.server_bind(self)
         self.server_port = self.socket.getsockname()[1]
 
@@ -149,9 +149,9 @@ class _Server(ThreadingHTTPServer):
         self._cut_off(oldest=False)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """A client that went away, or was cut off, is no error of ours; anything else is."""
+        """A client that disconnected, or was cut off, is not our error; anything else is."""
         if not isinstance(sys.exception(), OSError):
-            log.exception("a request on the metrics port was not answered", client=client_address[0])
+            log.exception("a request on the metrics port failed", client=client_address[0])
 
     def _cut_off(self, *, oldest: bool) -> None:
         """End the connections that are open for too long, or the oldest one."""

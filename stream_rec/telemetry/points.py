@@ -1,4 +1,4 @@
-"""Metric points as readers must see them: a point has a key, writing a key again overwrites, and sums are added."""
+"""Metric points as readers see them: a point has a key, a later write of a key overwrites, and sums are added."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def point_key(point: MetricPoint) -> str:
 def latest(points: Iterable[MetricPoint]) -> dict[str, MetricPoint]:
     """One point per key, whatever the order and however often each was written.
 
-    Sums of a window only grow, so the larger one (denominator first) is the later one. A worker that was killed counts
-    on from its committed offset: its points for the window it died in are smaller, and the earlier ones stand.
+    Sums of a window only grow, so the larger one (denominator first) is the later one. A worker that was killed
+    resumes from its committed offset: its points for the window it died in are smaller, and the earlier ones count.
     """
     kept: dict[str, MetricPoint] = {}
     for point in points:

@@ -25,7 +25,7 @@ Labels = dict[str, str]
 
 @dataclass(slots=True)
 class Figures:
-    """All figures at one moment, by metric of the catalogue.
+    """All figures at one moment, by metric.
 
     Attributes:
         sums: (labels, numerator, denominator) since the start.

@@ -79,7 +79,7 @@ class Series:
         return self._plain[metric]
 
     def reason(self, reason: str) -> int:
-        """Row of the dead letters with a reason; new reasons take a row while there are any."""
+        """Row of the dead letters with a reason; a new reason takes a row while there are free ones."""
         row = self._reasons.get(reason)
         if row is not None:
             return row

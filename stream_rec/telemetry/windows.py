@@ -105,11 +105,11 @@ class Windows:
         return windows[-1].sums if windows else self._retired
 
     def due(self, now: float, *, everything: bool = False) -> list[MetricPoint]:
-        """What has changed and is to be written: finished windows at once, present ones every `live_seconds`.
+        """Changes to be written: finished windows at once, present ones every `live_seconds`.
 
         Args:
             now: seconds of any clock that does not go back.
-            everything: do not wait: the worker stops.
+            everything: whether to return unfinished windows too, as the worker stops.
         """
         live = everything or now >= self._next_live
         if not (live or self._has_finished or self._waiting):
@@ -125,7 +125,7 @@ class Windows:
         return points
 
     def release(self, topic: str, partition: int) -> list[MetricPoint]:
-        """Stop measuring a partition: its last points."""
+        """Stop measuring a partition; its last points."""
         points: list[MetricPoint] = []
         windows = self._open.get((topic, partition), [])
         for window in list(windows):

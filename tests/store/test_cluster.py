@@ -264,11 +264,11 @@ def test_a_single_redis_under_a_clusters_address_is_for_the_operator(redis_url: 
     store = StoreSettings(url=redis_url.replace("redis://", "redis+cluster://"))
 
     async def story(my: Stores) -> None:
-        with pytest.raises(ConfigError, match="no cluster"):
+        with pytest.raises(ConfigError, match="is not a cluster"):
             await my.slates.write([slate("ann", as_of(1))])
 
     with_stores(store, story)
-    with pytest.raises(ConfigError, match="no cluster"):
+    with pytest.raises(ConfigError, match="is not a cluster"):
         Reader(store).slate("ann", "default")
 
 

@@ -146,7 +146,7 @@ def histories(draw: st.DrawFn) -> list[list[AsOf]]:
     crash. The broker's clock never goes back, so all positions have one true order: that of time.
     """
     streams = []
-    for log, begin in (("log-a", 0), ("log-b", 20)):  # the topic was made anew at 20
+    for log, begin in (("log-a", 0), ("log-b", 20)):  # the topic was recreated at 20
         for _ in range(draw(st.integers(1, 2))):
             offsets = sorted(draw(st.lists(st.integers(0, 19), min_size=1, max_size=6)))
             again = draw(st.integers(0, len(offsets)))

@@ -85,7 +85,7 @@ def test_it_says_what_it_waits_for_every_few_seconds_and_when_it_is_over() -> No
         ("waiting for redis", 1.0),
         ("waiting for redis", 6.0),
         ("waiting for redis", 11.0),
-        ("the wait is over", 12.0),
+        ("server answered again", 12.0),
     ]
     assert {line["to"] for line in said} == {"write 1 slate"}
     assert said[0]["error"] == "redis://here: gone"

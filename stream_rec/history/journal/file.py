@@ -30,17 +30,17 @@ SUFFIX = ".journal"
 _MAGIC = b"SRJ1"
 _FRAME = struct.Struct("<4sIQ")
 _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
-"""What bytes that were changed may raise; text that is no UTF-8 is a ValueError."""
+"""What decoding corrupt bytes may raise; invalid UTF-8 is a ValueError."""
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """Where a segment begins.
 
     Attributes:
-        session: of the worker: one life of an engine, from empty or from a snapshot on.
-        sequence: of the segment in its session, from 0.
-        started_ms: when the session began, the worker's clock.
-        base: the state that the session began with: of another session's segment (`state_of`), or the name of a
+        session: id of one lifetime of an engine, from empty or from a snapshot on.
+        sequence: number of the segment in its session, from 0.
+        started_ms: start of the session, by the worker's clock.
+        base: state that the session began with: that of another session's segment (`state_of`), or the name of a
             snapshot that knows none; empty = the engine was empty.
         logs: id of each topic.
         positions: topic, partition, next offset to learn, of everything learned so far; sorted.
@@ -60,7 +60,7 @@ def state_of(head: Head) -> str:
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """Offsets first ... next - 1 of a partition were learned, nothing else between them; n of them were records."""
+    """Offsets first ... next - 1 of a partition were learned without a break; n of them were records."""
 
     topic: str
     partition: int
@@ -74,7 +74,7 @@ class Drifted(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
 
 class Forgot(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """`Engine.forget_user` was called. The id itself is not kept: that would be no forgetting.
+    """`Engine.forget_user` was called. The id itself is not kept, so that it is forgotten here too.
 
     Attributes:
         user_hash: `kernels.ids` of the user's id.
@@ -97,7 +97,7 @@ def block(entries: Sequence[Entry | Head]) -> bytes:
 
 
 def read_head(path: Path) -> Head | None:
-    """The head of a segment; None = it cannot be read, and so nothing of the segment can."""
+    """The head of a segment; None = it cannot be read, so the segment cannot either."""
     try:
         with path.open("rb") as file:
             frame = file.read(_FRAME.size)
@@ -123,11 +123,11 @@ class OpenSegment:
     """A segment that is being written. A lock on it tells other workers so for as long as this process lives.
 
     Args:
-        path: of a file that is not there yet.
+        path: file to create.
         head: its beginning.
 
     Raises:
-        OSError (all methods): it cannot be written, or was deleted; what was appended last may be torn.
+        OSError (all methods): it cannot be written, or was deleted; the last append may be torn.
     """
 
     def __init__(self, path: Path, head: Head) -> None:
@@ -144,7 +144,7 @@ class OpenSegment:
             raise
 
     def append(self, entries: Sequence[Entry | Head]) -> None:
-        """Add a block, and hand it to the operating system."""
+        """Append a block, and flush it to the operating system."""
         data = block(entries)
         if os.fstat(self._file.fileno()).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "its file was deleted")
@@ -153,12 +153,12 @@ class OpenSegment:
         self.size += len(data)
 
     def close(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._file.close()
 
 
 def is_being_written(path: Path) -> bool:
-    """Does a living worker write this segment now."""
+    """Whether a live worker is writing this segment."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

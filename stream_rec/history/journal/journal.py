@@ -1,11 +1,11 @@
-"""The journal: in which order a worker learned. Snapshot + journal + log give its engine's state again, bit for bit.
+"""The journal: the order in which a worker learned. Snapshot + journal + log restore its engine's state, bit for bit.
 
 The engine is a fold over single records, so what it knows is a function of the records *and their order*. Within a
 partition the log has the order; between partitions only the worker knows it. It is kept here as runs (topic, partition,
-first, next), with marks for what changes the state and is in no log. One thread writes.
+first, next), with marks for changes of the state that are in no log. One thread writes.
 
 Written without waiting for the disk: a killed process loses what was not flushed, a machine without power what the
-system had not written. Then the end is torn, and what is whole before it counts.
+system had not written. Then the end is torn, and everything before it still counts.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _SEGMENTS = 32
 _ENTRIES = 1024
 """Entries in memory, at most."""
 RETRY_SECONDS = 5.0
-"""A journal that could not be written is tried again so often."""
+"""Seconds between attempts to write a journal again."""
 
 STATE_NOTE = "journal"
 """Under this key a snapshot's notes name the state it holds, as the journal does."""
 
 
 class Journal:
-    """Writes one session: one life of an engine.
+    """Writes one session: one lifetime of an engine.
 
-    A full disk, or a folder that is not there or goes away, stops no worker, also not at its start: the journal pauses,
-    the log says so, and it goes on when it can be written again. What was learned meanwhile is missing in it, which
-    readers see.
+    A full disk, or a missing folder, does not stop a worker, at its start or later: the journal pauses,
+    logs it, and resumes once it can be written again. What was learned meanwhile is missing, which
+    readers detect.
 
     Args:
         settings: bounds.
@@ -120,7 +120,7 @@ class Journal:
         return f"{self._session}/{self._sequence}" if self._segment is not None else ""
 
     def keep(self, states: Collection[str]) -> None:
-        """Drop what was written before the oldest of these states: nothing starts there any more."""
+        """Delete what was written before the oldest of these states: nothing starts there any more."""
         for at, path in enumerate(self._mine):
             head = read_head(path)
             if head is not None and state_of(head) in states:
@@ -130,7 +130,7 @@ class Journal:
                 return
 
     def flush(self) -> None:
-        """Hand everything over to the operating system; while it cannot be written, drop it, and try again at times."""
+        """Flush everything to the operating system; while that fails, drop it, and retry every so often."""
         entries, self._entries, self._unflushed = self._entries, [], 0
         if self._segment is None:
             if self._clock.monotonic() >= self._retry_at:
@@ -147,13 +147,13 @@ class Journal:
         except OSError as error:
             if not self._retry_at:
                 self._log.error(
-                    "the journal pauses: it cannot be written; learning goes on without",
+                    "the journal pauses: it cannot be written; learning continues without it",
                     folder=str(self._folder),
                     why=error.strerror or str(error),
-                    fix="make room there, or set journal.folder to a folder that can be written",
+                    fix="free disk space there, or set journal.folder to a writable folder",
                 )
             self._close()
-            # A number is left out: what is written later is never taken for what follows, though positions may fit.
+            # A number is skipped: what is written later is never taken for the continuation, though positions may fit.
             self._sequence += 1
             self._retry_at = self._clock.monotonic() + RETRY_SECONDS
 
@@ -172,7 +172,7 @@ class Journal:
         self._mine = [*(mine for mine in self._mine if mine.exists()), path]
         if self._retry_at:
             self._retry_at = 0.0
-            self._log.warning("the journal goes on: what was learned meanwhile is missing in it")
+            self._log.warning("the journal resumes: what was learned meanwhile is missing in it")
         self._make_room()
 
     def _append(self, entries: list[Entry]) -> None:
@@ -185,7 +185,7 @@ class Journal:
             self._segment = None
 
     def _make_room(self) -> None:
-        """The oldest segments go until this one may grow to its end."""
+        """Delete the oldest segments until this one may grow to its full size."""
         room = self._settings.max_bytes - self._settings.max_bytes // _SEGMENTS
         sizes = {path: _size(path) for path in sorted(self._folder.glob(f"*{SUFFIX}"))}
         total = sum(sizes.values())
@@ -205,7 +205,7 @@ def _size(path: Path) -> int:
 
 
 def _unlink(path: Path) -> bool:
-    """Is it gone: deleted by us or by another worker; False = it is not ours to delete."""
+    """Whether it is gone, deleted by us or by another worker; False = it is not ours to delete."""
     try:
         path.unlink(missing_ok=True)
     except OSError:

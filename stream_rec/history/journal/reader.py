@@ -1,4 +1,4 @@
-"""Reading the journal: from a known state on, in the order in which it was learned."""
+"""Reading the journal: from a known state on, in the order of learning."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Segment:
 
 
 class Lineage:
-    """What an engine learned after a state that we have, as far as it can be read without a hole.
+    """What an engine learned after a known state, as far as it can be read without a gap.
 
     Args:
         segments: of one session, from the one that begins at that state on, in order.
@@ -29,7 +29,7 @@ class Lineage:
     Attributes:
         session: of the worker.
         started_ms: when it began.
-        is_torn: what could be read last ended before the session did; known once `entries` was read to its end.
+        is_torn: whether the readable part ends before the session did; known once `entries` is exhausted.
     """
 
     def __init__(self, segments: list[Segment]) -> None:
@@ -39,7 +39,7 @@ class Lineage:
         self.is_torn = False
 
     def entries(self) -> Iterator[Entry]:
-        """Runs and marks; up to a hole, a torn block or a contradiction."""
+        """Runs and marks; up to a gap, a torn block or a contradiction."""
         self.is_torn = True
         positions = _positions(self._segments[0].head)
         sequence = self._segments[0].head.sequence
@@ -70,13 +70,13 @@ class Lineage:
 
 
 def lineages(folder: Path, state: str, positions: Positions, topic_ids: Mapping[str, str]) -> list[Lineage]:
-    """All that went on from a state, by when their sessions began.
+    """All continuations of a state, by the start of their sessions.
 
     Args:
         folder: of the journal; may be missing.
         state: what `Journal.saved` named it, or the name of a snapshot without such a name; empty = the empty engine.
         positions: of that state.
-        topic_ids: of the log as it is now; a session that learned from another one has nothing to tell.
+        topic_ids: of the present log; a session that learned from another one does not count.
     """
     sessions: dict[str, list[Segment]] = {}
     for segment in _segments(folder):

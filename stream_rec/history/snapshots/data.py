@@ -48,7 +48,7 @@ def opened(header: Header, path: Path) -> dict[str, NDArray[Any]]:
             header.name,
             "unreadable",
             f"its data: {error.strerror or error}",
-            fix="look at the disk and its rights",
+            fix="check the disk and the file's permissions",
         ) from error
 
 
@@ -56,7 +56,7 @@ def _opened(header: Header, path: Path) -> dict[str, NDArray[Any]]:
     size = path.stat().st_size if path.exists() else 0
     if size != header.size:
         raise UnusableSnapshot(
-            header.name, "torn", f"its data have {size:,} bytes of {header.size:,}", fix="delete it"
+            header.name, "torn", f"its data file has {size:,} of {header.size:,} bytes", fix="delete it"
         )
     raw = _mapped(path)
     arrays = {}
@@ -66,8 +66,8 @@ def _opened(header: Header, path: Path) -> dict[str, NDArray[Any]]:
             raise UnusableSnapshot(
                 header.name,
                 "corrupt",
-                f"array {held.name} is not what was written",
-                fix="delete it, and look at the disk",
+                f"array {held.name} does not match its checksum",
+                fix="delete it, and check the disk",
             )
         arrays[held.name] = part.view(held.dtype).reshape(held.shape)
     return arrays

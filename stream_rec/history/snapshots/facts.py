@@ -1,4 +1,4 @@
-"""May this snapshot be started from here: by the engine's settings, and by what the log says."""
+"""Whether a snapshot may be started from: by the engine's settings, and by the state of the log."""
 
 from __future__ import annotations
 
@@ -66,15 +66,17 @@ def check_log(header: Header, facts: Facts) -> dict[TopicPartition, int]:
         left out.
 
     Raises:
-        UnusableSnapshot: foreign (another cluster, or a topic made anew), or positions beyond the end of the log.
+        UnusableSnapshot: foreign (another cluster, or a recreated topic), or positions beyond the end of the log.
     """
     if header.cluster_id != facts.cluster_id:
-        raise _foreign(header.name, f"of cluster {header.cluster_id!r}, and this is {facts.cluster_id!r}")
+        raise _foreign(
+            header.name, f"of cluster {header.cluster_id!r}, and this is cluster {facts.cluster_id!r}"
+        )
     for topic, held in header.logs.items():
         log = facts.logs.get(topic)
         if log is None or held.log_id != log.log_id:
             raise _foreign(
-                header.name, f"learned from another topic {topic}: it was deleted or made anew since"
+                header.name, f"learned from another topic {topic}: it was deleted or recreated since"
             )
     gone = {}
     for tp, position in header.position.items():
@@ -86,7 +88,7 @@ def check_log(header: Header, facts: Facts) -> dict[TopicPartition, int]:
                 header.name,
                 "beyond",
                 f"it has learned {tp} up to {position}, and the log ends at {end}",
-                fix="the log has lost records (an unclean election?): an older snapshot, or none, must do",
+                fix="the log has lost records (an unclean leader election?): use an older snapshot, or none",
             )
         if position < begin:
             gone[tp] = begin - position
@@ -113,10 +115,10 @@ def ask_facts(bus: BusSettings) -> Facts:
 
 
 def check_identity(header: Header, identity: Identity) -> Sequence[str]:
-    """Can an engine of this identity take the state over, if it has room for it?
+    """Whether an engine of this identity can take over the state, if it has room for it.
 
     Returns:
-        Settings of the form that differ and may.
+        Settings of the form that differ, and are allowed to.
 
     Raises:
         UnusableSnapshot: incompatible: names the settings and their values then and now.
@@ -128,7 +130,7 @@ def check_identity(header: Header, identity: Identity) -> Sequence[str]:
             header.name,
             "incompatible",
             "; ".join(differences(then, now)),
-            fix="start with the settings it was made with, or without it: the log is learned again",
+            fix="start with the settings it was made with, or without it: the log is then learned again",
         )
     return differing
 
@@ -158,7 +160,7 @@ def differing_keys(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is not the same, one line each."""
-    return [f"{key} was {then.get(key)!r}, and is {now.get(key)!r}" for key in differing_keys(then, now)]
+    return [f"{key} was {then.get(key)!r}, and is now {now.get(key)!r}" for key in differing_keys(then, now)]
 
 
 def _foreign(name: str, detail: str) -> UnusableSnapshot:

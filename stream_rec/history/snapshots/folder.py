@@ -1,4 +1,4 @@
-"""Where snapshots lie: a folder, or any file system that fsspec knows. Headers come last, and make a snapshot one."""
+"""Where snapshots are kept: a folder, or any file system of fsspec. A snapshot exists once its header does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADER, DATA, PART = ".json", ".arrays", ".part"
 ORPHAN_SECONDS = 86_400.0
 """Files without a header that are older belong to a writer that died: longer than any upload, and clocks differ."""
 _LOOKS = 3
-"""A folder is listed so often, if files go while that is done."""
+"""Attempts to list a folder while files are being deleted."""
 
 
 class SnapshotFolder:
@@ -74,7 +74,7 @@ class SnapshotFolder:
                     continue
                 return {each["name"].rsplit("/", 1)[-1]: each["size"] or 0 for each in listed}
             else:
-                raise OSError(f"{self._root} changes all the time")
+                raise OSError(f"{self._root} keeps changing while it is listed")
             self._need_bucket()
         return {}
 
@@ -83,7 +83,7 @@ class SnapshotFolder:
 
         Raises:
             FileNotFoundError: it is not there.
-            OSError: this file cannot be read by us, whatever the others.
+            OSError: this file cannot be read; others may be readable.
         """
         with _translated(OSError if self.is_local else PermissionError | IsADirectoryError):
             return bytes(self._fs.cat_file(self._path(file)))
@@ -119,9 +119,10 @@ class SnapshotFolder:
         """Put arrays into their place, the first half of a publication.
 
         Args:
-            data: name of the file.
-            part: the arrays' file, which goes.
-            durable: return when it would survive a loss of power; else it may be torn by one, and is refused then.
+            data: name of the data file.
+            part: the arrays' file, which is moved.
+            durable: whether to return only once it would survive a power loss; otherwise one may tear it, and it is
+                then refused.
         """
         with _translated():
             if self.is_local:
@@ -165,7 +166,7 @@ class SnapshotFolder:
         bucket = self._root.partition("/")[0]
         is_of_objects = not {"s3", "gs", "az"}.isdisjoint(_protocols(self._fs))
         if is_of_objects and not self._fs.exists(bucket):
-            raise ConfigError(f"there is no bucket {bucket!r}", fix="create it, or correct snapshot.url")
+            raise ConfigError(f"bucket {bucket!r} does not exist", fix="create it, or correct snapshot.url")
 
     def _path(self, file: str) -> str:
         return f"{self._root}/{file}"
@@ -176,7 +177,7 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def _sync(path: Path, durable: bool) -> None:
-    """Wait until the file, or the folder's list of names, is on the disk; or let the kernel do it in its own time."""
+    """Sync the file, or the folder; or let the kernel write it back in its own time."""
     if not durable:
         return
     fd = os.open(path, os.O_RDONLY)

@@ -58,7 +58,7 @@ class WritingChild:
         self._is_over = False
 
     def wait(self, timeout_seconds: float) -> None:
-        """Wait for its end; kill it when the time is over. Call once.
+        """Wait for it to exit; kill it at the timeout. Call once.
 
         Raises:
             TimeoutError: it was not done in time.
@@ -85,9 +85,9 @@ class WritingChild:
             raise OSError(code, f"the writing process: {why}")
 
     def kill(self) -> None:
-        """End it at once; `wait` is still to be called, or under way. From any thread."""
+        """Kill it; `wait` is still to be called, or under way. From any thread."""
         with self._lock:
-            # Once it was waited for, its number may be another process's.
+            # Once it was waited for, its pid may be another process's.
             if not self._is_over:
                 os.kill(self.pid, signal.SIGKILL)
 

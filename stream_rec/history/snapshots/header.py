@@ -1,4 +1,4 @@
-"""What a snapshot says of itself: one JSON object per snapshot, the last thing that is written of it.
+"""The header of a snapshot: one JSON object, written last.
 
 A snapshot is two files: `NAME.json`, this header, and the file that it names in `data`, which holds the arrays one
 after another, each from a multiple of `ALIGNMENT` bytes on, little-endian, C order. `checksum` is XXH3 (128 bits) of
@@ -65,7 +65,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         created: seconds since the epoch.
         cluster_id: Kafka's.
         logs: by topic, without the tenant's prefix.
-        n_events: learned ever.
+        n_events: events learned ever.
         identity: of the engine.
         notes: what the writer adds, for its own use.
         arrays: in the order of the data file.
@@ -103,7 +103,7 @@ def new_name(created: float, salt: bytes) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Could a snapshot be called so."""
+    """Whether this may be the name of a snapshot."""
     try:
         return NAME.fullmatch(text) is not None and created_of(text) >= 0
     except ValueError:  # the 99th of a month
@@ -135,7 +135,7 @@ def decode(name: str, raw: bytes) -> Header:
     """Read a header's file.
 
     Raises:
-        UnusableSnapshot: it is none, or not this snapshot's, or was changed, or has a format that is not known here.
+        UnusableSnapshot: it is not a header, or not this snapshot's, or corrupt, or of an unknown format.
     """
     try:
         known = msgspec.json.decode(raw, type=_AnyFormat)
@@ -143,7 +143,7 @@ def decode(name: str, raw: bytes) -> Header:
             raise UnusableSnapshot(
                 name,
                 "incompatible",
-                f"it has format {known.format}, and this version reads format {FORMAT}",
+                f"its format is {known.format}, and this version reads format {FORMAT}",
                 fix="start with the version that wrote it, or without it",
             )
         header = msgspec.json.decode(raw, type=Header)
@@ -152,12 +152,12 @@ def decode(name: str, raw: bytes) -> Header:
         msgspec.MsgspecError,
         ValueError,
         RecursionError,
-    ) as error:  # text that is no UTF-8 is a ValueError
+    ) as error:  # invalid UTF-8 is a ValueError
         raise UnusableSnapshot(
-            name, "unreadable", f"its header is no header: {error}", fix=_DELETE
+            name, "unreadable", f"its header cannot be decoded: {error}", fix=_DELETE
         ) from error
     if not is_whole:
-        raise UnusableSnapshot(name, "corrupt", "its header was changed", fix=_DELETE)
+        raise UnusableSnapshot(name, "corrupt", "its header does not match its checksum", fix=_DELETE)
     return header
 
 

@@ -21,12 +21,12 @@ def log_of(header: Header) -> LogKey:
 
 
 def owner_of(header: Header) -> str:
-    """A short name of its log, in the names of data files: whose a file is must be known without its header."""
+    """A short name of its log, in the names of data files: a file's owner must be known without its header."""
     return str(xxhash.xxh3_64_hexdigest(msgspec.json.encode(log_of(header))))[:8]
 
 
 def promotions(header: Header) -> int:
-    """Promotions before it."""
+    """Number of promotions before it."""
     n = header.notes.get(PROMOTED_NOTE, 0)
     return n if isinstance(n, int) else 0
 
@@ -45,7 +45,7 @@ def newest_first(headers: Iterable[Header]) -> list[Header]:
 
 
 def by_kind(headers: Iterable[Header]) -> list[Sequence[Header]]:
-    """Newest first, apart by log and by what an engine must be to take them over: each kind is kept for itself."""
+    """Newest first, grouped by log and by the identity that an engine needs to take them over."""
     kinds: dict[tuple[LogKey, bytes], list[Header]] = {}
     for header in newest_first(headers):
         form = msgspec.json.encode(header.identity.form, order="deterministic")

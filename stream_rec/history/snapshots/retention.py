@@ -1,4 +1,4 @@
-"""What is deleted: more snapshots of a kind than are kept, and files that nobody will ever name."""
+"""Retention: deletes snapshots beyond those kept of each kind, and files that no header refers to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prune(
     Args:
         folder: of the snapshots.
         found: headers that can be read.
-        unreadable: why others cannot.
+        unreadable: reasons why others cannot.
         now: seconds since the epoch.
         keep: of each kind.
         written: just now: only what is of its log is deleted, and it itself never; None = of all logs.
@@ -68,7 +68,7 @@ def delete(folder: SnapshotFolder, found: Sequence[Header], name: str) -> None:
 def _unnamed(
     folder: SnapshotFolder, needed: set[str], unreadable: Sequence[UnusableSnapshot]
 ) -> Iterator[str]:
-    """Data files that no header names that can be read; not those whose header may name them and cannot."""
+    """Data files that no readable header refers to, but for those that an unreadable header may refer to."""
     spared = {error.name for error in unreadable}
     for file in folder.files():
         name = _name(file)

@@ -48,7 +48,7 @@ from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import SnapshotSettings
 
 _TRIES = 3
-"""A folder is gone through so often, if what it holds is replaced meanwhile."""
+"""Passes over a folder whose snapshots are being replaced meanwhile."""
 
 
 class Snapshotable(Protocol):
@@ -75,7 +75,7 @@ class SnapshotInfo:
         positions: next offset to learn, by topic (without the tenant's prefix) and partition.
         n_events: learned ever.
         size: bytes of its arrays.
-        problem: why it cannot be used, as far as the header tells; empty = it may well be.
+        problem: reason why it cannot be used, as far as the header tells; empty = none known.
         notes: what the writer added.
     """
 
@@ -210,7 +210,7 @@ class SnapshotStore:
         return None
 
     def promote(self, name: str, clock: Clock) -> SnapshotInfo:
-        """Make a snapshot the newest one, under a new name: workers that start now start from it.
+        """Make a snapshot the newest one, under a new name: workers that start from now on use it.
 
         Raises:
             ConfigError: there is no such snapshot.
@@ -236,7 +236,7 @@ class SnapshotStore:
         """Delete all but the newest of each kind, and files that dead writers left; what was deleted.
 
         A kind is a log and what an engine must be to take a snapshot over (`Identity.form`): after a change of settings
-        the old ones stay as the way back. What cannot be read stays: it may be anybody's.
+        the old ones stay as the way back. What cannot be read is kept: its owner is unknown.
 
         Args:
             now: seconds since the epoch.
@@ -273,13 +273,13 @@ class SnapshotStore:
         try:
             raw = self.folder.read(name + HEADER)
         except FileNotFoundError as error:
-            raise UnusableSnapshot(name, "unreadable", "it was deleted meanwhile") from error
+            raise UnusableSnapshot(name, "unreadable", "it has been deleted meanwhile") from error
         except OSError as error:
             raise UnusableSnapshot(
                 name,
                 "unreadable",
                 f"its header: {error.strerror or error}",
-                fix="look at its rights, or delete it",
+                fix="check its permissions, or delete it",
             ) from error
         return decode(name, raw)
 
@@ -290,7 +290,7 @@ class SnapshotStore:
                 yield path
         except PermissionError as error:
             raise UnusableSnapshot(
-                header.name, "unreadable", f"its data: {error.strerror or error}", fix="look at its rights"
+                header.name, "unreadable", f"its data: {error.strerror or error}", fix="check its permissions"
             ) from error
 
     def _load(self, header: Header, engine: Snapshotable) -> None:
@@ -308,13 +308,15 @@ class SnapshotStore:
             then, now = getattr(header.identity, topic), getattr(engine.identity, topic)
             if differing := differences(then, now):
                 self._log.info(
-                    "the snapshot was made otherwise", snapshot=header.name, what="; ".join(differing)
+                    "the snapshot was made with other settings",
+                    snapshot=header.name,
+                    what="; ".join(differing),
                 )
 
     def _refuse_loss(
         self, missed: Sequence[tuple[UnusableSnapshot, Position | None]], start: Position, facts: Facts
     ) -> None:
-        """A start that would lose what only an incompatible snapshot knows is a mistake of settings, unless told."""
+        """A start that would lose what only an incompatible snapshot knows is a configuration error, unless allowed."""
         for error, known in missed:
             n = lost_without(known, start, facts) if error.reason == "incompatible" else 0
             if n and not self.settings.allow_loss:
@@ -325,7 +327,9 @@ class SnapshotStore:
                 )
             if n:
                 self._log.warning(
-                    "what the log no longer has is lost, as told", records=n, snapshot=error.name
+                    "records that the log no longer has are lost (snapshot.allow_loss)",
+                    records=n,
+                    snapshot=error.name,
                 )
 
     def _pass_over(self, error: UnusableSnapshot, refused: dict[str, UnusableSnapshot]) -> None:
@@ -338,5 +342,7 @@ class SnapshotStore:
     def _warn_of(self, gone: Mapping[TopicPartition, int]) -> None:
         for (topic, partition), n in gone.items():
             self._log.warning(
-                "records were deleted before they were learned", records=n, partition=f"{topic}/{partition}"
+                "records were deleted before they were learned",
+                records=n,
+                partition=f"{topic}/{partition}",
             )

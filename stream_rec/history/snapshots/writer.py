@@ -1,4 +1,4 @@
-"""Writing snapshots: a moment of the engine's thread, and all the rest beside it."""
+"""Writing snapshots: a short pause of the engine's thread, and the rest in the background."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stream_rec.history.snapshots.store import Snapshotable, SnapshotInfo, Snaps
 
 
 class Writing:
-    """A snapshot on its way: a child is writing its arrays to a local file."""
+    """A snapshot in progress: a child process is writing its arrays to a local file."""
 
     def __init__(
         self, store: SnapshotStore, clock: Clock, header: Header, part: Path, child: WritingChild
@@ -67,14 +67,14 @@ class Writing:
         return SnapshotInfo.of(header)
 
     def give_up(self) -> None:
-        """Do not publish it, and let the child end: `finish` raises soon. From any thread."""
+        """Cancel it and kill the child: `finish` raises soon. From any thread."""
         self._gave_up.set()
         self._child.kill()
 
     def _sealed(self) -> Header:
         size = self._part.stat().st_size
         if size != self._header.size:
-            raise OSError(0, f"{size:,} bytes were written of {self._header.size:,}")
+            raise OSError(0, f"{size:,} of {self._header.size:,} bytes were written")
         header = msgspec.structs.replace(self._header, arrays=sealed(self._header.arrays, self._part))
         if self._gave_up.is_set():
             raise OSError(0, "given up")
@@ -156,10 +156,10 @@ class SnapshotWriter:
 
 
 def within(seconds: float, work: Callable[[], None]) -> None:
-    """Do what may hang for longer than anybody should wait: then it goes on in its own thread, unheard.
+    """Run what may hang, with a timeout; after it, the call continues in its own thread and its result is dropped.
 
     Raises:
-        TimeoutError: it is not done.
+        TimeoutError: it is not done in time.
     """
     failure: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""The engine as it was: snapshot, journal and log give the state at a moment of the past again, bit for bit.
+"""Time travel: snapshot, journal and log restore the state at a moment of the past, bit for bit.
 
 The journal has the order in which a worker learned. Without one, or behind its end, records are merged by the broker's
 timestamps: every event is learned once, each partition's in its order, but not in that worker's order between them; the
@@ -26,17 +26,17 @@ from stream_rec.settings import IngestSettings
 
 
 class Goal(Protocol):
-    """Up to where to learn."""
+    """Where to stop learning."""
 
     @property
     def ms(self) -> int:
         """Nothing that the broker took later is needed; ms since the epoch."""
 
     def allows(self, tp: TopicPartition, timestamp: int, offset: int) -> bool:
-        """May this record be learned?"""
+        """Whether this record may be learned."""
 
     def is_reached(self, positions: Mapping[TopicPartition, int]) -> bool:
-        """Is everything learned that should be?"""
+        """Whether everything is learned that should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +77,14 @@ class Rebuilding:
 
     Attributes:
         engine: as it began; learns.
-        rules: what is let in; those of the time, or other records are dead letters.
+        rules: validation as it was then; otherwise other records become dead letters.
         log: from the engine's positions on.
         bounds: of the log.
         goal: where to stop.
         learned: records by topic.
         gone: records by partition that the log no longer holds: deleted or compacted away.
         merged: records that were put into order by their timestamps.
-        drifted: marks of the served hit-rate's fall.
+        drifted: number of drift marks (the served hit-rate fell).
         last_ms: the latest timestamp learned.
     """
 
@@ -161,9 +161,9 @@ class Rebuilding:
         tp = TopicPartition(run.topic, run.partition)
         if self.bounds[tp][1] < run.next:
             raise ConfigError(
-                f"the journal knows {run.topic}/{run.partition} up to {run.next}, "
+                f"the journal covers {run.topic}/{run.partition} up to {run.next}, "
                 f"and the log ends at {self.bounds[tp][1]}",
-                fix="is it another broker's journal? Give --journal, or '' for none",
+                fix="is it another broker's journal? Set --journal, or '' for none",
             )
         self._pass_over(tp, min(self.bounds[tp][0], run.next), run.first)
         n, reached = 0, False
@@ -186,7 +186,7 @@ class Rebuilding:
         return stop is not None or self.goal.is_reached(self.engine.position)
 
     def _pass_over(self, tp: TopicPartition, begin: int, first: int | None = None) -> int:
-        """What stood before `begin` is no longer there; how many offsets."""
+        """What was before `begin` is no longer there; how many offsets."""
         position = self.engine.position.get(tp, first)
         if position is None or position >= begin:
             return 0

@@ -46,13 +46,13 @@ class Rebuilt:
 
     Attributes:
         engine: as it was.
-        snapshot: that it began with; empty = none.
-        session: of the journal that was followed; empty = none.
+        snapshot: name of the one it began with; empty = none.
+        session: journal session that was followed; empty = none.
         learned: records since then, by topic.
-        merged: how many of these were put into order by their timestamps.
+        merged: number of these that were ordered by their timestamps.
         drifted: falls of the served hit-rate, as the journal has them.
         last_ms: the broker's timestamp of the latest record learned since; 0 = none.
-        doubts: why it may not be that worker's state bit for bit; empty = it is.
+        doubts: reasons why it may differ from that worker's state; empty = it is the same, bit for bit.
     """
 
     engine: Engine
@@ -73,7 +73,7 @@ def rebuild(settings: Settings, goal: Goal, at_ms: int) -> Rebuilt:
     Args:
         settings: of the time: the bus, the rules, the engine, where snapshots and the journal are.
         goal: where to stop.
-        at_ms: when the worker was there, its own clock: of two lives of a worker this tells which is meant.
+        at_ms: when the worker was there, by its own clock: tells one run of a worker from another.
 
     Raises:
         ConfigError: a topic is missing, or the journal is of another log.
@@ -137,7 +137,7 @@ def _doubts(work: Rebuilding, beginning: _Beginning, lineage: Lineage | None, re
     elif work.merged:
         yield f"the journal ends before: the last {work.merged:,} records were merged by the broker's timestamps"
     elif not reached and lineage.is_torn:
-        yield "the journal's end is torn: a mark may be missing"
+        yield "the journal's end is torn: a drift mark may be missing"
     for (topic, partition), n in sorted(work.gone.items()):
         yield f"{n:,} records of {topic}/{partition} are no longer in the log"
     if beginning.header is not None:

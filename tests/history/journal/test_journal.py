@@ -234,7 +234,7 @@ def test_when_it_cannot_be_written_it_pauses_says_so_once_and_goes_on_when_it_ca
     clock.advance(RETRY_SECONDS)
     j.flush()
     said = "".join(capfd.readouterr())
-    assert (said.count("the journal pauses"), said.count("the journal goes on")) == (1, 1)
+    assert (said.count("the journal pauses"), said.count("the journal resumes")) == (1, 1)
     ran(j, "events", 0, 50, 60)
     j.flush()
     at = {("events", 0): 60}

@@ -69,7 +69,7 @@ def test_what_only_an_incompatible_snapshot_knows_is_not_lost_unless_told(world:
     expired = facts(begin=3)
     with pytest.raises(ConfigError, match="a start would lose") as refused:
         started(world, engine(history_length=32), expired)
-    assert "engine.history_length was 16, and is 32" in refused.value.message
+    assert "engine.history_length was 16, and is now 32" in refused.value.message
     assert "snapshot.allow_loss" in refused.value.fix
     assert started(world, engine(history_length=32), expired, allow_loss=True) is None
     assert started(world, engine(history_length=32), facts()) is None, "the log has everything"

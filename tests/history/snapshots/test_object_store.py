@@ -146,7 +146,7 @@ def test_a_store_that_refuses_to_list_is_not_taken_for_an_empty_one(
 def test_a_bucket_that_is_not_there_is_a_setting_to_correct(bucket: Place) -> None:
     """It would look like a folder without snapshots, and days of log would be learned again."""
     world = World(Place("s3://no-such-bucket-of-ours/shop", bucket.options))
-    with pytest.raises(ConfigError, match="no bucket 'no-such-bucket-of-ours'") as refused:
+    with pytest.raises(ConfigError, match="bucket 'no-such-bucket-of-ours' does not exist") as refused:
         world.start()
     assert "snapshot.url" in refused.value.fix
 

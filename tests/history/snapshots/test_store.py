@@ -203,7 +203,9 @@ def test_records_that_were_deleted_before_they_were_learned_are_counted(world: W
 
 def test_other_bounds_are_refused_by_name_and_other_rates_are_not(world: World) -> None:
     info = world.write()
-    with pytest.raises(UnusableSnapshot, match=r"incompatible: engine.n_factors was 8, and is 16") as refused:
+    with pytest.raises(
+        UnusableSnapshot, match=r"incompatible: engine.n_factors was 8, and is now 16"
+    ) as refused:
         world.store.load(info.name, engine(n_factors=16))
     assert "learned again" in refused.value.fix
     e = engine(train_sample=0.9, seed=7)
