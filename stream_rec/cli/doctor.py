@@ -53,12 +53,14 @@ def doctor(as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides
 
 
 def _complete(command: str, config: Path | None, overrides: list[str]) -> str:
-    """A command of ours with the options that led this one to its settings."""
+    """A command of ours with the options that led this one to its settings, but for secrets."""
+    from stream_rec.settings.masking import hidden
+
     if not command.startswith(_OURS):
         return command
     options = ["--config", str(config)] if config else []
     for override in overrides:
-        options += ["--set", override]
+        options += ["--set", hidden(override)]  # before a quote in it is quoted
     return " ".join([command, *map(shlex.quote, options)])
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "replay-state",
     "why",
     "lag",
+    "dead-letters",
     "demo",
     "bench",
     "evaluate",
