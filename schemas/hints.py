@@ -29,7 +29,6 @@ _ALIASES = {
 }
 """How others call a field, in lower case and without separators."""
 _FORMATS: tuple[tuple[bytes, str], ...] = (
-    (b"\xef\xbb\xbf", "the value begins with a byte order mark: write UTF-8 without one"),
     (b"\xff\xfe", "UTF-16? write UTF-8"),
     (b"\xfe\xff", "UTF-16? write UTF-8"),
     (b"\x1f\x8b", "gzip? let the producer compress (compression.type), not the application"),

@@ -20,6 +20,8 @@ R = TypeVar("R", bound=PublishedRecord)
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What a decoder raises for bytes that are no record as it should be."""
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some tools write it before UTF-8; RFC 8259 lets a reader ignore it."""
 _NOTHING: Mapping[str, str] = {}
 _PARTS = 16
 """Parts of one record that may break a rule; with more it is refused."""
@@ -116,6 +118,7 @@ class Reader(Generic[R]):
             raise ContractError("empty_value", "the message has no value")
         if len(raw) > rules.max_record_bytes:
             raise ContractError("record_too_large", f"{len(raw)} bytes, {rules.max_record_bytes} are allowed")
+        raw = raw.removeprefix(_BYTE_ORDER_MARK)
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:

@@ -17,6 +17,7 @@ TEN_YEARS = 315_360_000
 _SCENARIO = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,200}")
 _HOST = re.compile(r"(?!.*[^.]{64})[A-Za-z0-9_:%-]*(\.[A-Za-z0-9_:%-]+)*\.?")
+_BROKER = re.compile(r"(?:\[[0-9A-Za-z:.%]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?")
 _DEAD_LETTER_BYTES = 4096
 """Of a dead letter beside the raw bytes, which are in base64."""
 
@@ -31,6 +32,17 @@ def _topic_prefix(prefix: str) -> str:
     if not _PREFIX.fullmatch(prefix):
         raise ValueError("topics take letters, digits, '.', '_' and '-', and a prefix of 200 at most")
     return prefix
+
+
+def _brokers(addresses: str) -> str:
+    """Librdkafka takes any text, and a port modulo 65536; what is wrong would be waited for as if Kafka were away."""
+    for address in addresses.split(",") if addresses else ():
+        found = _BROKER.fullmatch(address.strip())
+        if found is None or not 1 <= int(found[1] or 9092) <= 65_535:
+            raise ValueError(
+                "write HOST:PORT, several with commas between them, ports up to 65535 and no URLs"
+            )
+    return addresses
 
 
 def _host(name: str) -> str:
@@ -63,7 +75,9 @@ class _Branch(BaseModel):
 class BusSettings(_Branch):
     """Kafka."""
 
-    bootstrap: str = Field("", description="Kafka bootstrap servers; empty = start the embedded broker")
+    bootstrap: Annotated[str, AfterValidator(_brokers)] = Field(
+        "", description="Kafka bootstrap servers; empty = start the embedded broker"
+    )
     prefix: Annotated[str, AfterValidator(_topic_prefix)] = Field(
         "", description="put before every topic's name: the tenant"
     )

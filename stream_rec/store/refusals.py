@@ -50,6 +50,8 @@ _CLASSES: dict[type[BaseException], str] = {
 }
 _HERE_LATER = frozenset({"OOM", "MISCONF", "NOREPLICAS", "BUSY", "TRYAGAIN"})
 """Temporary refusals: the operator or time resolves them, on this server."""
+_KILLED = "Script killed by user"
+"""Somebody ended a script that took long: it was in the way of others, and may run again."""
 _ELSEWHERE = frozenset({"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"})
 """Refusals of a server that no longer is the primary: another may have taken its place under the same name."""
 _LOGIN = frozenset({"NOAUTH", "WRONGPASS"})
@@ -120,7 +122,7 @@ def _refusal(error: Exception, where: str, is_cluster: bool) -> StreamRecError |
             f"redis at {where} is in protected mode: {text}",
             fix="set a password there, or protected-mode no",
         )
-    if code in _HERE_LATER:
+    if code in _HERE_LATER or _KILLED in text:
         return Unavailable("redis", f"{where}: {text}")
     if code in _ELSEWHERE | _MOVED:
         return Elsewhere("redis", f"{where}: {text}")

@@ -219,6 +219,13 @@ def test_an_item_is_hidden_by_a_record_in_another_encoding_or_without_a_key() ->
     assert [(one.item_id, one.available) for one in keyless.upserts] == [("i", False)]
 
 
+def test_a_byte_order_mark_costs_nothing() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert len(read("events", mark + json.dumps(EVENT).encode()).batch) == 1
+    assert [one.available for one in read("items", mark + b'{"available":false}').batch.upserts] == [False]
+    assert len(read("impressions", mark + json.dumps(SHOWN).encode()).batch) == 1
+
+
 def test_what_cannot_be_told_hides_nothing() -> None:
     assert [one.reason for one in item(b"j", item_id="i", available=False).rejected] == ["key_mismatch"]
     assert [one.reason for one in item(item_id="i", available="gone").rejected] == ["wrong_type"]

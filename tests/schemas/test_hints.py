@@ -62,7 +62,6 @@ def hint_of(topic: str, value: Any, key: bytes | None = b"lamp") -> str:
         (b"\x00\x00\x00\x00\x07" + json.dumps(GOOD).encode(), "JSON Schema in Confluent's wire format"),
         (b"\x1f\x8b\x08\x00", "gzip?"),
         (b"\xff\xfe{\x00", "UTF-16?"),
-        (b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), "byte order mark"),
         (b"Obj\x01\x04", "an Avro file?"),
         (b"\xac\xed\x00\x05sr", "Java serialization?"),
         (str(GOOD).encode(), "json.dumps"),

@@ -172,6 +172,11 @@ def test_every_number_has_both_bounds_and_can_be_worked_with_at_each(key: str) -
         ("engine.seed=18446744073709551616", "less than"),
         ("engine.session_gap_seconds=inf", "finite"),
         ("bus.prefix=shop/", "topics take letters"),
+        ("bus.bootstrap=kafka:99999", "ports up to 65535"),
+        ("bus.bootstrap=kafka:0", "ports up to 65535"),
+        ("bus.bootstrap=http://kafka:9092", "no URLs"),
+        (f"bus.bootstrap=ann:{SECRET}@kafka:9092", "write HOST:PORT"),
+        ("bus.bootstrap=a:9092,,b:9092", "write HOST:PORT"),
         ("measure.prometheus_host=a b", "a host's name"),
         ('journal.folder="a\\u0000"', "control character"),
         ("bus.group=", "at least 1 character"),
@@ -207,3 +212,10 @@ def test_numbers_are_text_where_text_is_wanted() -> None:
     assert settings.snapshot.options == {"key": "123456"}
     assert settings.bus.group == "7"
     assert settings.engine.scenarios["a"].k == 3
+
+
+@pytest.mark.parametrize(
+    "given", ["", "kafka", "b-1.x_y.example:9092, b-2:9092", "[::1]:9092,[fe80::1%eth0]"]
+)
+def test_brokers_may_be_several_names_or_numbers(given: str) -> None:
+    assert load(environment={"STREAM_REC__BUS__BOOTSTRAP": given})[0].bus.bootstrap == given

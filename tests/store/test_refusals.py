@@ -64,6 +64,10 @@ def test_what_another_server_may_do_is_waited_for_on_new_connections(code: str) 
     ("error", "kind"),
     [
         (ReadOnlyError("You can't write against a read only replica."), Elsewhere),
+        (
+            ResponseError("ERR Error running script: @user_script:1: Script killed by user with SCRIPT KILL"),
+            Unavailable,
+        ),
         (redis.ConnectionError("Connection reset by peer"), Elsewhere),
         (redis.TimeoutError("Timeout reading"), TooSlow),
         (redis.exceptions.ClusterError("TTL exhausted."), Elsewhere),

@@ -98,8 +98,8 @@ class Faults:
         for rows, said in ((bad & empty, f"{name} is empty"), (bad & ~empty, what)):
             if n := int(rows.sum()):
                 at = int(rows.arg_max() or 0)
-                text = given.cast(pl.String, strict=False)[at]
-                self.add(said, f"row {first + at + 1}: {(text or '')[:60]!r}", HINTS[name], n)
+                text = "" if given[at] is None else str(given[at])
+                self.add(said, f"row {first + at + 1}: {text[:60]!r}", HINTS[name], n)
 
 
 def _is_empty(column: pl.Series) -> pl.Series:

@@ -97,10 +97,12 @@ class Form:
     Attributes:
         ts_unit: of its times; never `auto`.
         whole: fields of ids whose text is a whole number with `.0` in every row.
+        is_early: times were taken for seconds and lie in the first years of the epoch.
     """
 
     ts_unit: TsUnit = "s"
     whole: frozenset[str] = frozenset()
+    is_early: bool = False
 
     @classmethod
     def of(cls, frame: pl.DataFrame, mapping: ColumnMapping, where: str) -> Form:
@@ -112,13 +114,20 @@ class Form:
         column = mapping.resolve(frame.columns, where)
         unit = values.unit_of(frame[column["ts"]]) if mapping.ts_unit == "auto" else mapping.ts_unit
         ids = [field for field in _ID_FIELDS if field in column]
-        return cls(unit, frozenset(f for f in ids if values.has_whole_numbers(frame[column[f]])))
+        whole = frozenset(field for field in ids if values.has_whole_numbers(frame[column[field]]))
+        is_guess = mapping.ts_unit == "auto" and unit == "s"
+        return cls(unit, whole, is_guess and values.are_early(frame[column["ts"]]))
 
     def notes(self, mapping: ColumnMapping) -> Iterator[str]:
         """What was inferred, for people."""
         if mapping.ts_unit == "auto" and self.ts_unit not in ("s", "iso"):
             unit = values.UNIT_NAMES[self.ts_unit]
             yield f"times are read as {unit} since the epoch, by their size (--ts-unit says otherwise)"
+        if self.is_early:
+            yield (
+                "times are read as seconds since the epoch and lie before 1973: if they are dates like 20191001, or "
+                "days, write them in ISO 8601; if they only count, order alone is right (--ts-unit s silences this)"
+            )
         if self.whole:
             yield f"whole numbers in {', '.join(sorted(self.whole))} are read without their `.0`"
 

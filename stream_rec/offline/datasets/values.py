@@ -20,6 +20,7 @@ UNIT_NAMES: dict[TsUnit, str] = {
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _LIMITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17))
 """Times since the epoch below these are in this unit: 1e11 s is the year 5138, 1e11 ms is March 1973."""
+_EARLY_SECONDS = 1e8
 _EXACT = 2.0**63
 _WHOLE = r"^(-?\d+)\.0+$"
 _ZONE = re.compile(
@@ -40,6 +41,8 @@ def ids(column: pl.Series, *, whole: bool = False) -> pl.Series:
         whole: text like `17.0` is `17`, too; see `has_whole_numbers`.
     """
     name = column.name
+    if not _is_scalar(column):
+        return _nothing(column)
     if column.dtype.is_float():
         value = pl.col(name)
         is_whole = (value == value.floor()) & (value.abs() < _EXACT)
@@ -47,6 +50,7 @@ def ids(column: pl.Series, *, whole: bool = False) -> pl.Series:
         column = column.to_frame().select(
             pl.when(value.is_finite()).then(text.otherwise(value.cast(pl.String))).alias(name)
         )[name]
+    whole = whole or column.dtype.is_decimal()
     column = column.cast(pl.String)
     if whole:
         column = column.str.replace(_WHOLE, "${1}")
@@ -61,6 +65,8 @@ def has_whole_numbers(column: pl.Series) -> bool:
 
 def numbers(column: pl.Series) -> pl.Series:
     """Numbers as float64, blanks around them ignored."""
+    if not _is_scalar(column):
+        return _nothing(column).cast(pl.Float64)
     if column.dtype == pl.String:
         column = column.str.strip_chars()
     return column.cast(pl.Float64, strict=False)
@@ -70,8 +76,9 @@ def unit_of(column: pl.Series) -> TsUnit:
     """The unit of a column of times: by its type, else text or the range of its numbers (their median)."""
     if isinstance(column.dtype, pl.Datetime | pl.Date):
         return "iso"
-    given = numbers(column).drop_nulls().drop_nans()
-    if len(given) * 2 < column.len() - column.null_count():
+    found = numbers(column)
+    given = found.filter(found.is_finite())
+    if len(given) < found.null_count() - column.null_count():
         return "iso"
     median = given.abs().median()
     if not isinstance(median, float):
@@ -80,6 +87,13 @@ def unit_of(column: pl.Series) -> TsUnit:
         if median < limit:
             return unit  # type: ignore[return-value]
     return "ns"
+
+
+def are_early(column: pl.Series) -> bool:
+    """Do most of the times, read as seconds, lie before March 1973: a date like 20191001, days, or a counter?"""
+    found = numbers(column)
+    median = found.filter(found.is_finite()).abs().median()
+    return isinstance(median, float) and median < _EARLY_SECONDS
 
 
 def seconds(column: pl.Series, unit: TsUnit) -> pl.Series:
@@ -91,6 +105,8 @@ def seconds(column: pl.Series, unit: TsUnit) -> pl.Series:
     """
     if isinstance(column.dtype, pl.Datetime | pl.Date):
         return column.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
+    if not _is_scalar(column):
+        return _nothing(column).cast(pl.Float64)
     if unit == "iso":
         return pl.Series([_iso(text) for text in column.cast(pl.String).to_list()], dtype=pl.Float64)
     found = numbers(column)
@@ -116,3 +132,12 @@ def _iso(text: str | None) -> float | None:
 
 def _is_utc(zone: str) -> bool:
     return zone.strip(" []").upper() in {"UTC", "GMT", "Z", "ETC/UTC"}
+
+
+def _is_scalar(column: pl.Series) -> bool:
+    """Neither lists or objects, nor bytes: nothing of ours can be read of these."""
+    return not column.dtype.is_nested() and column.dtype not in (pl.Binary, pl.Object)
+
+
+def _nothing(column: pl.Series) -> pl.Series:
+    return pl.Series(column.name, [None] * len(column), dtype=pl.String)

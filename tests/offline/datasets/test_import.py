@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from stream_rec.offline.datasets import files
 from stream_rec.offline.datasets.faults import MAX_CAUSES, Faults
 from stream_rec.offline.datasets.files import FileSource
-from stream_rec.offline.datasets.mapping import ColumnMapping
+from stream_rec.offline.datasets.mapping import ColumnMapping, Form
 from stream_rec.offline.datasets.rows import good_rows, to_interactions
 from stream_rec.offline.datasets.values import TsUnit
 
@@ -88,6 +89,39 @@ def test_one_unit_holds_for_a_whole_file(tmp_path: Path, monkeypatch: pytest.Mon
     table.write_parquet(tmp_path / "log.parquet")
     log, _ = rows(tmp_path / "log.parquet")
     assert log["ts"].to_list() == [1.7e9, 1.7e9, 5.0, 1.7e9]
+
+
+def test_times_that_are_no_numbers_do_not_decide_the_unit(tmp_path: Path) -> None:
+    log, faults = rows(
+        csv(tmp_path, f"user_id,item_id,ts\na,x,nan\nb,x,inf\nc,x,-inf\nd,x,inf\ne,x,{OCTOBER}\n")
+    )
+    assert log["ts"].to_list()[-1] == OCTOBER
+    assert causes(faults) == [("ts cannot be read as seconds", 4)]
+
+
+@pytest.mark.parametrize(("time", "n_notes"), [("20191001", 1), ("43739.0", 1), ("17", 1), ("1569888000", 0)])
+def test_seconds_in_the_first_years_are_spoken_of(time: str, n_notes: int) -> None:
+    frame, mapping = pl.DataFrame({"user_id": ["a"], "item_id": ["x"], "ts": [time]}), ColumnMapping()
+    notes = list(Form.of(frame, mapping, "log").notes(mapping))
+    assert len(notes) == n_notes
+    told = ColumnMapping(ts_unit="s")
+    assert not list(Form.of(frame, told, "log").notes(told))
+
+
+def test_columns_of_lists_objects_and_bytes_are_bad_rows_and_no_traceback(tmp_path: Path) -> None:
+    for odd in (pl.Series([["a"]]), pl.Series([{"id": 1}]), pl.Series([b"\xff"])):
+        for field in ("user_id", "item_id", "ts", "value"):
+            table = {"user_id": ["a"], "item_id": ["x"], "ts": [OCTOBER], "value": [1.0]} | {field: odd}
+            pl.DataFrame(table).write_parquet(tmp_path / "log.parquet")
+            _, faults = rows(tmp_path / "log.parquet")
+            assert sum(n for _, n in causes(faults)) == 1, (field, odd)
+
+
+def test_ids_of_decimals_have_no_point_where_they_are_whole(tmp_path: Path) -> None:
+    table = {"user_id": [Decimal("17.00")], "item_id": [Decimal("1.50")], "ts": [OCTOBER]}
+    pl.DataFrame(table).write_parquet(tmp_path / "log.parquet")
+    log, _ = rows(tmp_path / "log.parquet")
+    assert log.select("user_id", "item_id").row(0) == ("17", "1.50")
 
 
 @pytest.mark.parametrize(
