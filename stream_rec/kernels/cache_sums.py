@@ -17,10 +17,14 @@ from pathlib import Path
 import xxhash
 from numba.core import event
 
+from stream_rec.clock import SystemClock
+
 CACHE_SUFFIXES = (".nbi", ".nbc")
 """numba's index of a function's signatures, and the machine code of one. Files under other names are being written."""
 SUM_SUFFIX = ".xxh3"
 COMPILER_LOCK = "numba:compiler_lock"
+SAVING_SECONDS = 10.0
+"""A file that is younger than this and newer than its checksum is being saved by another process, and left to it."""
 
 
 def drop_damaged(folder: Path) -> int:
@@ -33,7 +37,7 @@ def drop_damaged(folder: Path) -> int:
     """
     n_damaged = 0
     for path in _cache_files(folder):
-        if _read(path + SUM_SUFFIX) != _sum_of(path):
+        if _read(path + SUM_SUFFIX) != _sum_of(path) and not _is_being_saved(path):
             Path(path).unlink(missing_ok=True)
             n_damaged += 1
     return n_damaged
@@ -108,6 +112,11 @@ def _read(path: str) -> bytes:
             return file.read()
     except FileNotFoundError:
         return b""
+
+
+def _is_being_saved(path: str) -> bool:
+    written = _written_ns(path)
+    return written > _written_ns(path + SUM_SUFFIX) and SystemClock().now() - written / 1e9 < SAVING_SECONDS
 
 
 def _written_ns(path: str) -> int:
