@@ -22,7 +22,7 @@ STOPPED = 130
 """Exit code after Ctrl-C or SIGTERM, as shells have it."""
 LINE_SECONDS = 5.0
 
-_COLUMN = "column; by default the usual names"
+_COLUMN = "column name; by default inferred"
 Column = str | None
 
 
@@ -30,15 +30,11 @@ def replay(
     source: Annotated[
         str, typer.Argument(help="file (CSV, JSON Lines, also .gz; Parquet) or data set's name")
     ],
-    rate: Annotated[
-        float | None, typer.Option(help="events per second; by default as fast as it goes")
-    ] = None,
-    speed_up: Annotated[
-        float | None, typer.Option(help="as the events happened, so many times as fast")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="events of this run, at most")] = None,
+    rate: Annotated[float | None, typer.Option(help="events per second; by default unthrottled")] = None,
+    speed_up: Annotated[float | None, typer.Option(help="by event time, this many times as fast")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="maximum number of events of this run")] = None,
     items: Annotated[bool, typer.Option(help="publish the data set's catalogue first, if it has one")] = True,
-    resume: Annotated[bool, typer.Option(help="go on where an earlier run was stopped")] = True,
+    resume: Annotated[bool, typer.Option(help="resume where an earlier run was stopped")] = True,
     resume_file: Annotated[
         Path | None, typer.Option(help="where that is kept; by default in the cache folder")
     ] = None,
@@ -52,14 +48,14 @@ def replay(
     context: Annotated[list[str] | None, typer.Option(help="column for the context; repeatable")] = None,
     ts_unit: Annotated[
         Literal["auto", "s", "ms", "us", "ns", "iso"],
-        typer.Option(help="of the time column; auto: told by its values"),
+        typer.Option(help="of the time column; auto: inferred from its values"),
     ] = "auto",
     default_event_type: Annotated[str, typer.Option(help="where there is no such column")] = "view",
     separator: Annotated[str, typer.Option(help="between columns of a CSV file")] = ",",
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Publish a log's events in its order. Stopped by Ctrl-C, the same command goes on exactly there."""
+    """Publish a log's events in its order. After Ctrl-C, the same command resumes exactly there."""
     from stream_rec.offline.datasets.mapping import ColumnMapping
     from stream_rec.offline.datasets.named import load_items, open_source
     from stream_rec.producers.feed.stopping import stop_on_signals
@@ -98,7 +94,7 @@ def replay(
                 stop=stop,
                 on_progress=shown,
             )
-    summarize(done, "the same command goes on from here" if resume else "")
+    summarize(done, "the same command resumes from here" if resume else "")
 
 
 def _pace(rate: float | None, speed_up: float | None) -> Pace:
@@ -149,17 +145,17 @@ def _lines(name: str) -> Callable[[Progress], None]:
 
 
 def summarize(progress: Progress, if_stopped: str) -> None:
-    """Print what a run did; leave with `STOPPED` if it was told to stop.
+    """Print what a run did; exit with `STOPPED` if it was stopped.
 
     Args:
         progress: at its end.
-        if_stopped: said besides when it was told to stop; empty = nothing.
+        if_stopped: note printed if it was stopped; empty = none.
     """
     typer.echo(
         f"{progress.n_acknowledged:,} events published in {progress.seconds:.1f} s ({progress.events_per_s:,.0f}/s)"
     )
     if progress.n_bad:
-        typer.echo(f"rows that are no events and were left out: {progress.n_bad:,}", err=True)
+        typer.echo(f"rows that are not valid events, skipped: {progress.n_bad:,}", err=True)
     for line in progress.faults.lines():
         typer.echo(f"  {line}", err=True)
     if progress.stopped:

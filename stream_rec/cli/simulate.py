@@ -26,10 +26,10 @@ def simulate(
     events: Annotated[int | None, typer.Option(min=1, help="how many; without it until Ctrl-C")] = None,
     rate: Annotated[
         float | None,
-        typer.Option(help=f"per second, in real time; by default {RATE:g}, or at once with --events"),
+        typer.Option(help=f"events per second, in real time; default {RATE:g}, or unthrottled with --events"),
     ] = None,
     users: Annotated[
-        int | None, typer.Option(min=1, help=f"shoppers; by default {USERS}, or as the rate asks")
+        int | None, typer.Option(min=1, help=f"shoppers; by default {USERS}, or as many as the rate requires")
     ] = None,
     items: Annotated[int, typer.Option(min=1, help="of the catalogue, which is published first")] = 2000,
     seed: Annotated[int, typer.Option(help="the same seed gives the same shop and the same tastes")] = 42,
@@ -40,7 +40,7 @@ def simulate(
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Let shoppers with hidden tastes browse, in sessions. --events alone makes a past that ends now, at once."""
+    """Let shoppers with hidden tastes browse, in sessions. --events alone publishes a past up to now, unthrottled."""
     from stream_rec.producers.feed.stopping import stop_on_signals
     from stream_rec.producers.publisher.publisher import Publisher
     from stream_rec.producers.simulate.simulator import simulate as run

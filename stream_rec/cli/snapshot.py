@@ -100,7 +100,7 @@ def restore(
 @snapshot.command()
 def prune(
     keep: Annotated[
-        int | None, typer.Option(min=1, help="so many; by default snapshot.keep", show_default=False)
+        int | None, typer.Option(min=1, help="number to keep; by default snapshot.keep", show_default=False)
     ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,

@@ -48,7 +48,7 @@ def up(
 
 @contextmanager
 def _written(path: Path, settings: Settings) -> Iterator[None]:
-    """The addresses in a file of settings, which goes at the end unless somebody has changed it.
+    """The addresses in a settings file, which is deleted at the end unless it was edited.
 
     Raises:
         ConfigError: there is such a file already, or it cannot be written.

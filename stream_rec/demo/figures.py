@@ -15,16 +15,16 @@ class Figures:
         n_published: events that the broker has acknowledged.
         n_bad: bad messages sent on purpose.
         n_done: records of `events` that the worker has committed (good and bad).
-        events_per_s: records of `events` that the worker commits, per second, lately.
+        events_per_s: records of `events` that the worker commits, per second, recently.
         lag: records of `events` that it has not committed yet.
         freshness_ms_p50: publish to readable slate, of the sampled events of the last seconds.
         freshness_ms_p99: the same.
         n_watched: events that freshness was measured on, since the replay began.
-        hit_rate: served hit-rate at k, lately.
+        hit_rate: served hit-rate at k, recently.
         hit_rate_popular: of the popular list on the same events.
         k: the cut-off of both.
         n_slates: slates written.
-        n_dead_letters: messages set aside.
+        n_dead_letters: dead letters of the worker.
     """
 
     seconds: float

@@ -1,4 +1,4 @@
-"""What the demo says at its end: one user's recommendations by title, the totals, and what to try next."""
+"""The demo's final report: one user's recommendations by title, the totals, and what to try next."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the demo went.
+    """The outcome of the demo.
 
     Attributes:
         data: name of the log.
@@ -66,7 +66,7 @@ def print_user(
         console: where to.
         events: the user's, in order; at least one.
         answer: what Redis holds for the user.
-        titles: of items; an item without one goes by its id.
+        titles: of items; an item without one is shown by its id.
     """
     console.print(Text(f"\nUser {events[-1].user_id}: last of {len(events)} events", style="bold"))
     for event in events[-SHOWN_EVENTS:]:

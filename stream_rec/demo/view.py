@@ -58,7 +58,7 @@ class Lines:
 
 
 class LivePanel:
-    """A panel that is drawn anew with every figure.
+    """A panel that is redrawn with every update.
 
     Attributes:
         live: where it is drawn; None = nowhere yet.
@@ -80,7 +80,7 @@ class LivePanel:
             self.live.update(self.panel(figures), refresh=True)
 
     def panel(self, figures: Figures) -> Panel:
-        """The whole picture."""
+        """The whole panel."""
         table = Table.grid(padding=(0, 2))
         table.add_column(style="bold")
         table.add_column(justify="right")

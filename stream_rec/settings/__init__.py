@@ -2,8 +2,8 @@
 
 from stream_rec.settings.cache import cache_folder, wanted_cache_folder
 from stream_rec.settings.load import DATA_VARIABLE, DEFAULT_FILE, load
+from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.settings.tree import (
-    BusSettings,
     DataSettings,
     EngineSettings,
     IngestSettings,
@@ -12,7 +12,6 @@ from stream_rec.settings.tree import (
     ScenarioSettings,
     Settings,
     SnapshotSettings,
-    StoreSettings,
 )
 
 __all__ = [

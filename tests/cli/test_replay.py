@@ -22,7 +22,7 @@ def test_columns_can_be_named_and_bad_rows_are_left_out(tansu_settings: Settings
     done = run("replay", str(log), *columns, *form, environment=addresses(tansu_settings), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 events published")
-    assert "rows that are no events and were left out: 1" in done.stderr
+    assert "rows that are not valid events, skipped: 1" in done.stderr
     assert "row 2" in done.stderr
     (event,) = events(tansu_settings)
     assert event == {
@@ -52,7 +52,7 @@ def test_stopped_by_ctrl_c_it_goes_on_without_repeating_or_skipping(
     first.send_signal(signal.SIGINT)
     _, errors = first.communicate(timeout=30)
     assert first.returncode == 130, errors
-    assert "the same command goes on from here" in errors
+    assert "the same command resumes from here" in errors
     second = run(*command, environment=addresses(tansu_settings))
     assert second.returncode == 0, second.stderr
     assert sorted(event["ts"] for event in events(tansu_settings)) == list(range(2_000))
