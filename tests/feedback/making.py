@@ -49,7 +49,7 @@ def show(
         hashes([user]),
         hashes(items),
         np.array([len(items)], np.int64),
-        np.array([ts]),
+        np.array([ts], np.float64),
         np.array([broker_ts], np.int64),
         partition=partition,
         scenarios=[scenario],
@@ -60,7 +60,9 @@ def show(
 
 def do(to: Attribution, user: int, item: int, ts: float, kind: str = "click", value: float = np.nan) -> int:
     """One interaction; the place it was credited to, 0 = none."""
-    ranks = to.interact(hashes([user]), hashes([item]), np.array([ts]), [kind], np.array([value], np.float32))
+    ranks = to.interact(
+        hashes([user]), hashes([item]), np.array([ts], np.float64), [kind], np.array([value], np.float32)
+    )
     return int(ranks[0])
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from stream_rec.clock import ManualClock
 from stream_rec.consumers.replication.learn_order import LearnOrder
 from stream_rec.engine.engine import Engine
-from stream_rec.errors import ConfigError
 from stream_rec.history.journal.file import Drifted, Run
 from stream_rec.history.journal.reader import lineages
 from stream_rec.schemas.columns import Span
@@ -60,9 +57,3 @@ def test_drift_reaches_the_engine_also_without_a_journal() -> None:
     order.flush()
     assert engine.alarms == 1
     assert order.notes() == {}
-
-
-def test_a_folder_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError):
-        learn_order(tmp_path / "file")
