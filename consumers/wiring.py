@@ -26,6 +26,7 @@ from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.consumers.periodic.health import Health
 from stream_rec.consumers.periodic.item_lists import SimilarLists, TopLists
 from stream_rec.consumers.periodic.metric_reports import MetricReports
+from stream_rec.consumers.periodic.scenario_names import ScenarioNames
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
 from stream_rec.consumers.periodic.snapshots import SnapshotNotes, Snapshots, Start
 from stream_rec.consumers.pipeline import BatchPipeline, PipelineContext
@@ -82,6 +83,7 @@ class Parts:
         pipelines: batches on their way.
         top_lists: `popular`, `trending`, `new`, from time to time.
         similar_lists: `similar:*`, from time to time.
+        scenario_names: `scenarios`, from time to time.
         reports: metric points and last values, every second.
         repair: slates that Redis has lost.
         lost: wakes the repair.
@@ -105,6 +107,7 @@ class Parts:
     pipelines: tuple[BatchPipeline[Any, Any, Any], ...]
     top_lists: TopLists
     similar_lists: SimilarLists
+    scenario_names: ScenarioNames
     reports: MetricReports
     repair: SlateRepair
     lost: asyncio.Event
@@ -195,6 +198,7 @@ def build(
         pipelines=pipelines,
         top_lists=top_lists,
         similar_lists=similar_lists,
+        scenario_names=ScenarioNames(tuple(settings.engine.scenarios), stores.lists),
         reports=MetricReports(core.engine, core.measures, progress, output, clock),
         repair=repair,
         lost=makes.slates.lost,

@@ -125,5 +125,4 @@ class SimilarLists:
         self._touched.touch(items)
 
     def _similar(self, items: list[str], engine: Engine) -> dict[str, Neighbours]:
-        found = {item: engine.similar(item, self._length) for item in items}
-        return {item: neighbours for item, neighbours in found.items() if neighbours.items}
+        return {item: engine.similar(item, self._length) for item in items}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from stream_rec.cli.options import ConfigFile, JsonFile, Overrides, need_writable, read_settings, write_json
+from stream_rec.cli.text import Column, say, table, width
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -197,13 +199,12 @@ def _bench(
     config: Path | None,
     overrides: list[str] | None,
 ) -> Figures:
-    from stream_rec.bench.harness import say_on_stderr, shown
+    from stream_rec.bench.harness import shown
 
     need_writable(json_file)
-    figures = run(read_settings(config, overrides), say_on_stderr)
-    width = max(map(len, figures))
-    for name, value in figures.items():
-        typer.echo(f"{name:<{width}}  {shown(value)}")
+    figures = run(read_settings(config, overrides), partial(say, indent="    ", err=True))
+    columns = (Column(""), Column("", is_prose=True))
+    print(*table(columns, [(name, shown(value)) for name, value in figures.items()], width()), sep="\n")
     if json_file is not None:
         write_json(json_file, figures)
     return figures

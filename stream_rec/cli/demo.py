@@ -10,6 +10,7 @@ import typer
 
 from stream_rec.cli.options import ConfigFile, JsonFile, Overrides, need_writable, read_settings, write_json
 from stream_rec.cli.replay import STOPPED
+from stream_rec.cli.text import width
 
 if TYPE_CHECKING:
     from stream_rec.demo.run import Options
@@ -39,7 +40,7 @@ def demo(
 
     settings = read_settings(config, set_)
     need_writable(json_file)
-    console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+    console = Console() if sys.stdout.isatty() else Console(width=min(width(), PIPE_WIDTH))
     try:
         outcome = run_demo(_options(data, rate, limit, _flags(config, set_)), settings, console)
     except Interrupted:

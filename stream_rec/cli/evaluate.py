@@ -32,8 +32,9 @@ def evaluate(
     protocol: Annotated[
         Literal["frozen", "streaming", "prequential"],
         typer.Option(
+            metavar="PROTOCOL",
             help="frozen: learn split `train`, ask in split `test`; streaming: the same, and learn what was asked; "
-            "prequential: ask for every event, then learn it"
+            "prequential: ask for every event, then learn it",
         ),
     ] = "prequential",
     k: Annotated[int, typer.Option(min=1, max=200, help="length of a slate")] = 20,

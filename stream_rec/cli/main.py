@@ -23,6 +23,7 @@ from stream_rec.cli.replay import replay
 from stream_rec.cli.settings import settings
 from stream_rec.cli.simulate import simulate
 from stream_rec.cli.snapshot import snapshot
+from stream_rec.cli.text import say
 from stream_rec.cli.time_travel import replay_state, why
 from stream_rec.cli.up import up
 from stream_rec.cli.worker import worker
@@ -77,12 +78,11 @@ def main() -> None:
     try:
         app()
     except StreamRecError as error:
-        print(hidden(f"stream-rec: {error}"), file=sys.stderr)
+        say(hidden(f"stream-rec: {error}"), indent="    ", err=True)
         sys.exit(3 if isinstance(error, Unavailable) else 2)
     except MemoryError as error:
-        print(
-            f"stream-rec: not enough memory: {error or 'no more to be had'}\n  fix: {_LOWER}", file=sys.stderr
-        )
+        what = f"not enough memory: {error or 'no more to be had'}"
+        say(f"stream-rec: {what}\n  fix: {_LOWER}", indent="    ", err=True)
         sys.exit(2)
     except Exception as error:  # noqa: BLE001 - shown as Python does, but for secrets
         _show_bug(error)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_store, read_settings, shown_text
+from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_store, read_settings
+from stream_rec.cli.text import Column, plain, reason_text, say, table, width
 
 if TYPE_CHECKING:
     from stream_rec.schemas.records import SlateItem
     from stream_rec.serve.answers import Recommendations
 
+_COLUMNS = (Column("", is_number=True), Column("item"), Column("score", is_number=True), Column("why"))
 Length = Annotated[int, typer.Option("--k", "-k", min=1, max=200, help="items, at most")]
 
 
@@ -60,7 +62,9 @@ def similar(
     if as_json:
         print(json.dumps(msgspec.to_builtins({"item_id": item, "items": items}), indent=2))
         return
-    _print_items(items, f"like {item}" if items else f"{item}: unknown, removed, or without neighbours yet")
+    _print_items(
+        items, f"like {item}" if items else f"{item}: unknown, removed, or not connected with others yet"
+    )
 
 
 def _headline(user: str, answer: Recommendations) -> str:
@@ -73,17 +77,11 @@ def _headline(user: str, answer: Recommendations) -> str:
 
 
 def _print_items(items: Sequence[SlateItem], headline: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    console.print(shown_text(headline))
+    say(plain(headline))
     if not items:
         return
-    table = Table("", "item", "score", "why", box=None, pad_edge=False, header_style="bold")
-    for place, item in enumerate(items, start=1):
-        why = (
-            f"{item.reason.source}, from {item.reason.item_id}" if item.reason.item_id else item.reason.source
-        )
-        table.add_row(str(place), shown_text(item.item_id), f"{item.score:.3f}", shown_text(why))
-    console.print(table)
+    rows = [
+        (str(place), plain(item.item_id), f"{item.score:.3f}", plain(reason_text(item.reason)))
+        for place, item in enumerate(items, start=1)
+    ]
+    print(*table(_COLUMNS, rows, width()), sep="\n")

@@ -32,7 +32,9 @@ def replay(
     ],
     rate: Annotated[float | None, typer.Option(help="events per second; by default unthrottled")] = None,
     speed_up: Annotated[float | None, typer.Option(help="by event time, this many times as fast")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="maximum number of events of this run")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="maximum number of events of this run")
+    ] = None,
     items: Annotated[bool, typer.Option(help="publish the data set's catalogue first, if it has one")] = True,
     resume: Annotated[bool, typer.Option(help="resume where an earlier run was stopped")] = True,
     resume_file: Annotated[
@@ -48,7 +50,9 @@ def replay(
     context: Annotated[list[str] | None, typer.Option(help="column for the context; repeatable")] = None,
     ts_unit: Annotated[
         Literal["auto", "s", "ms", "us", "ns", "iso"],
-        typer.Option(help="of the time column; auto: inferred from its values"),
+        typer.Option(
+            metavar="UNIT", help="of the time column: auto (inferred from its values), s, ms, us, ns or iso"
+        ),
     ] = "auto",
     default_event_type: Annotated[str, typer.Option(help="where there is no such column")] = "view",
     separator: Annotated[str, typer.Option(help="between columns of a CSV file")] = ",",

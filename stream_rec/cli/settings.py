@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides
+from stream_rec.cli.text import Column, table, width
+
+_COLUMNS = (Column("setting"), Column("value"), Column("from"), Column("meaning", is_prose=True))
+_LONGEST = 24
 
 
 def settings(
@@ -33,15 +36,8 @@ def settings(
     if not rows:
         typer.echo("every setting is at its default", err=True)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("setting", "value", "from", "meaning", box=None, pad_edge=False)
-    for row in rows:
-        style = "" if row.origin == "default" else "bold"
-        table.add_row(row.key, _shown(row.value), row.origin, row.meaning, style=style)
-    # A pipe gets whole lines: a value cut at 80 columns is of no use to grep.
-    (Console() if sys.stdout.isatty() else Console(width=300)).print(table)
+    cells = [(row.key, _shown(row.value), row.origin, row.meaning) for row in rows]
+    print(*table(_COLUMNS, cells, width(), longest=_LONGEST), sep="\n")
 
 
 def _shown(value: Any) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_broker, read_settings
+from stream_rec.cli.text import Column, say, table, width
 
 if TYPE_CHECKING:
     from stream_rec.history.snapshots.store import SnapshotInfo, SnapshotStore
@@ -17,6 +19,13 @@ snapshot = typer.Typer(
     name="snapshot",
     help="Snapshots of what the workers have learned, in the folder or at the URL that snapshot.url names.",
     no_args_is_help=True,
+)
+_COLUMNS = (
+    Column("name"),
+    Column("written (UTC)"),
+    Column("events", is_number=True),
+    Column("MiB", is_number=True),
+    Column("problem", is_prose=True),
 )
 Name = Annotated[str, typer.Argument(help="as `stream-rec snapshot list` shows it; by default the newest")]
 
@@ -30,10 +39,10 @@ def list_(as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides 
     if as_json:
         print(json.dumps([_plain(info) for info in infos], indent=2))
         return
-    for info in infos:
-        typer.echo(_line(info))
     if not infos:
         typer.echo("no snapshots", err=True)
+        return
+    print(*_table(infos), sep="\n")
 
 
 @snapshot.command()
@@ -52,13 +61,13 @@ def verify(
     settings = read_settings(config, set_)
     store = SnapshotStore(settings.snapshot)
     info = store.verify(name or _newest(store))
-    typer.echo(_line(info))
+    print(*_table([info]), sep="\n")
     if log:
         from stream_rec.history.snapshots.facts import ask_facts, check_log
 
         need_broker(settings)
         for (topic, partition), n in check_log(store.header(info.name), ask_facts(settings.bus)).items():
-            typer.echo(f"{topic}/{partition}: {n:,} records were deleted before they could be learned")
+            say(f"{topic}/{partition}: {n:,} records were deleted before they could be learned")
 
 
 @snapshot.command()
@@ -92,9 +101,8 @@ def restore(
     if as_json:
         print(json.dumps(shown, indent=2))
         return
-    width = max(map(len, shown))
-    for key, value in shown.items():
-        typer.echo(f"{key:<{width}}  {value if isinstance(value, str | dict) else f'{value:,}'}")
+    columns = (Column("", is_number=False), Column("", is_prose=True))
+    print(*table(columns, [(key, _shown(value)) for key, value in shown.items()], width()), sep="\n")
 
 
 @snapshot.command()
@@ -156,7 +164,21 @@ def _plain(info: SnapshotInfo) -> dict[str, Any]:
     }
 
 
-def _line(info: SnapshotInfo) -> str:
-    at = datetime.fromtimestamp(info.created, UTC).isoformat(" ", timespec="seconds").removesuffix("+00:00")
-    what = info.problem or f"{info.n_events:>14,} events  {info.size / 2**20:>9,.1f} MiB"
-    return f"{info.name}  {at}  {what}"
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {n:,}" for name, n in value.items())
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def _table(infos: Sequence[SnapshotInfo]) -> list[str]:
+    rows = [
+        (
+            info.name,
+            datetime.fromtimestamp(info.created, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            "" if info.problem else f"{info.n_events:,}",
+            "" if info.problem else f"{info.size / 2**20:,.1f}",
+            info.problem,
+        )
+        for info in infos
+    ]
+    return table(_COLUMNS, rows, width())

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_broker, read_settings, shown_text
+from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_broker, read_settings
+from stream_rec.cli.text import Column, plain, reason_text, say, table, width
 from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
     from stream_rec.engine.explain import Explained
     from stream_rec.history.time_travel.rebuild import Rebuilt
-    from stream_rec.schemas.records import Reason, Slate
+    from stream_rec.schemas.records import Slate
     from stream_rec.settings import Settings
 
 Journal = Annotated[
@@ -26,6 +27,17 @@ Journal = Annotated[
 ]
 _MS_FROM = 1e11
 """Numbers from here on are milliseconds: as seconds they would be in the year 5138."""
+_COLUMNS = (
+    Column("", is_number=True),
+    Column("item"),
+    Column("score", is_number=True),
+    Column("why"),
+    Column("rebuilt", is_number=True),
+    Column("rebuilt why"),
+    Column("place", is_number=True),
+    Column("in its place"),
+    Column("of which", is_prose=True),
+)
 _LATEST_MS = 253_402_300_799_999
 """The end of the year 9999, the last that can be shown."""
 
@@ -63,12 +75,12 @@ def replay_state(
     if as_json:
         print(json.dumps(figures, indent=2))
         return
-    print(f"state until {_shown(ms)}: {verdict(found)}")
+    _print(f"state until {_shown(ms)}: {verdict(found)}")
     for doubt in found.doubts:
-        print(f"  {doubt}")
-    print(f"begun with: {_begun_with(found)}")
+        _print(f"  {doubt}")
+    _print(f"begun with: {_begun_with(found)}")
     print(f"digest: {figures['digest']}")
-    print(", ".join(f"{name}: {n:,}" for name, n in counts.items()))
+    _print(", ".join(f"{name}: {n:,}" for name, n in counts.items()))
     for where, at in positions.items():
         print(f"{where}: {at}")
 
@@ -175,38 +187,33 @@ def _shown(ms: int) -> str:
 
 
 def _print_why(slate: Slate, found: Rebuilt, explained: Sequence[Explained], now: Sequence[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console, as_of = Console(), slate.as_of
+    as_of = slate.as_of
     made = _shown(int(slate.created_ts * 1000))
-    console.print(shown_text(f"{slate.user_id}: slate {slate.slate_id}, made {made}"))
-    console.print(f"as of events/{as_of.partition} offset {as_of.offset}; engine rebuilt: {verdict(found)}")
+    _print(f"{slate.user_id}: slate {slate.slate_id}, made {made}")
+    _print(f"as of events/{as_of.partition} offset {as_of.offset}; engine rebuilt: {verdict(found)}")
     for doubt in found.doubts:
-        console.print(shown_text(f"  {doubt}"))
-    columns = ("", "item", "score", "why", "rebuilt", "rebuilt why", "of which", "place", "in its place")
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for place, (item, told) in enumerate(zip(slate.items, explained, strict=True), start=1):
-        table.add_row(
+        _print(f"  {doubt}")
+    rows = [
+        (
             str(place),
-            shown_text(item.item_id),
+            plain(item.item_id),
             f"{item.score:.4f}",
-            shown_text(_reason(item.reason)),
+            plain(reason_text(item.reason)),
             "" if told.score is None else f"{told.score:.4f}",
-            shown_text(_reason(told.reason)),
-            _parts(told),
+            plain(reason_text(told.reason)),
             "-" if told.place is None else str(told.place),
-            shown_text(now[place - 1]) if place <= len(now) else "",
+            plain(now[place - 1]) if place <= len(now) else "",
+            _parts(told),
         )
-    console.print(table)
+        for place, (item, told) in enumerate(zip(slate.items, explained, strict=True), start=1)
+    ]
+    print(*table(_COLUMNS, rows, width()), sep="\n")
 
 
-def _reason(reason: Reason | None) -> str:
-    if reason is None:
-        return ""
-    return f"{reason.source}, from {reason.item_id}" if reason.item_id else reason.source
+def _print(text: str) -> None:
+    say(plain(text), indent="  ")
 
 
 def _parts(told: Explained) -> str:
     loudest = sorted(told.by_source.items(), key=lambda part: -abs(part[1]))
-    return ", ".join(f"{name} {part:+.3f}" for name, part in loudest)
+    return "of which " + ", ".join(f"{name} {part:+.3f}" for name, part in loudest) if loudest else ""

@@ -72,7 +72,9 @@ def print_user(
     for event in events[-SHOWN_EVENTS:]:
         value = "" if event.value is None else f" {event.value:g}"
         console.print(Text(f"  {event.event_type}{value}  {titles.get(event.item_id, event.item_id)}"))
-    table = Table("", "recommended now", "score", "why", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "recommended now", "score", "why"):
+        table.add_column(name, overflow="fold")  # a long id is never cut
     for place, item in enumerate(answer.items[:SHOWN_ITEMS], start=1):
         title = Text(titles.get(item.item_id, item.item_id))
         table.add_row(str(place), title, f"{item.score:.3f}", Text(because(item.reason, titles), style="dim"))

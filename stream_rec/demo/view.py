@@ -18,7 +18,7 @@ from rich.text import Text
 from stream_rec.demo.figures import Figures
 
 LINE_SECONDS = 5.0
-HISTORY = 48
+HISTORY = 36
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -43,7 +43,7 @@ def view_on(console: Console, title: str) -> Iterator[View]:
 
 
 class Lines:
-    """One plain line every `LINE_SECONDS`, and one for the last figures shown."""
+    """One plain line every `LINE_SECONDS`, two where it is narrow, and one for the last figures shown."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -54,7 +54,10 @@ class Lines:
         if figures.seconds < self._next:
             return
         self._next = figures.seconds + LINE_SECONDS
-        self._console.print(line(figures), markup=False, highlight=False, soft_wrap=True)
+        first, second = line(figures)
+        fits = len(first) + len(second) + 2 <= self._console.width
+        text = f"{first}  {second}" if fits else f"{first}\n{'':9}{second}"
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class LivePanel:
@@ -106,14 +109,15 @@ class LivePanel:
         ]
 
 
-def line(figures: Figures) -> str:
-    """All figures in one line."""
+def line(figures: Figures) -> tuple[str, str]:
+    """All figures in one line, or in two."""
     f = figures
     return (
         f"{f.seconds:5.0f} s  {f.n_published:>7,}/{f.n_events:,} events  {f.events_per_s:6,.0f}/s  lag {f.lag:,}"
-        f"  fresh p50 {_ms(f.freshness_ms_p50)} p99 {_ms(f.freshness_ms_p99)}"
+        f"  slates {f.n_slates:,}",
+        f"fresh p50 {_ms(f.freshness_ms_p50)} p99 {_ms(f.freshness_ms_p99)}"
         f"  hit@{f.k} {_share(f.hit_rate)} (popular {_share(f.hit_rate_popular)})"
-        f"  slates {f.n_slates:,}  dead letters {f.n_dead_letters} of {f.n_bad}"
+        f"  dead letters {f.n_dead_letters}/{f.n_bad}",
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from stream_rec.clock import Clock
+from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import Reason, Slate, SlateItem
-from stream_rec.serve.fallback import recent_items, session_slate
+from stream_rec.serve.fallback import not_leading, recent_items, session_slate
 from stream_rec.store.keys import TopName
 from stream_rec.store.questions import Pause, Question, Questions
 
@@ -86,13 +87,21 @@ class Answers:
         self._log = log
 
     def recommendations(self, wish: Wish) -> Question[Recommendations]:
-        """The user's slate; without one, what fits the session; without that, what is popular."""
+        """The user's slate; without one, what fits the session; without that, what is popular.
+
+        The session's latest item does not lead, whoever answers.
+
+        Raises:
+            ConfigError: workers write slates, but none of this scenario.
+        """
         slate, stale = yield from self._wait(wish)
-        if slate and (items := (yield from self._available(slate.items, wish.k))):
+        if slate is None:
+            yield from self._check_scenario(wish.scenario)
+        if slate and (items := (yield from self._for_session(wish, slate.items))):
             return Recommendations(items, "personal", stale, slate)
-        if wish.session and (items := (yield from self._from_session(wish.session, wish.k))):
+        if wish.session and (items := (yield from self._from_session(wish))):
             return Recommendations(items, "session", stale, None)
-        items = yield from self.top("popular", wish.k)
+        items = yield from self._for_session(wish, (yield from self._top("popular")))
         return Recommendations(items, "popular" if items else "none", stale, None)
 
     def similar(self, item_id: str, k: int) -> Question[tuple[SlateItem, ...]]:
@@ -105,11 +114,22 @@ class Answers:
 
     def top(self, name: TopName, k: int) -> Question[tuple[SlateItem, ...]]:
         """One of the lists that are the same for everybody."""
+        return (yield from self._available((yield from self._top(name)), k))
+
+    def _top(self, name: TopName) -> Question[list[SlateItem]]:
         found = yield from self._questions.top(name)
-        if found is None:
-            return ()
         reason = Reason(name)
-        return (yield from self._available([SlateItem(i.item_id, i.score, reason) for i in found.items], k))
+        return [SlateItem(i.item_id, i.score, reason) for i in found.items] if found else []
+
+    def _check_scenario(self, scenario: str) -> Question[None]:
+        """An unknown scenario is no unknown user.
+
+        Raises:
+            ConfigError: workers write slates, but none of this scenario.
+        """
+        known = yield from self._questions.scenarios()
+        if known and scenario not in known:
+            raise ConfigError(f"no scenario {scenario!r}", fix=f"one of {', '.join(known)}")
 
     def _wait(self, wish: Wish) -> Question[tuple[Slate | None, bool]]:
         """The slate, and whether it is stale."""
@@ -130,9 +150,14 @@ class Answers:
         same = as_of.partition == event.partition and self._log in (None, as_of.log)
         return same and as_of.offset >= event.offset
 
-    def _from_session(self, session: Sequence[str], k: int) -> Question[tuple[SlateItem, ...]]:
-        neighbours = yield from self._questions.similar(recent_items(session))
-        return (yield from self._available(session_slate(session, neighbours), k))
+    def _from_session(self, wish: Wish) -> Question[tuple[SlateItem, ...]]:
+        neighbours = yield from self._questions.similar(recent_items(wish.session))
+        return (yield from self._available(session_slate(wish.session, neighbours), wish.k))
+
+    def _for_session(self, wish: Wish, items: Sequence[SlateItem]) -> Question[tuple[SlateItem, ...]]:
+        """Those of the items that may be shown, k at most; the session's latest does not lead."""
+        left = yield from self._available(items, len(items))
+        return tuple(not_leading(left, wish.session[-1] if wish.session else None)[: wish.k])
 
     def _available(self, items: Sequence[SlateItem], k: int) -> Question[tuple[SlateItem, ...]]:
         removed = yield from self._questions.removed([place.item_id for place in items])

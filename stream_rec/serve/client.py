@@ -65,13 +65,17 @@ class Client:
             k: items, at most.
             after: an event that the slate should know; waits for such a slate.
             timeout_seconds: of that wait; afterwards the present slate is returned, marked stale.
-            session: items of the running session, latest last, for users without a slate.
+            session: items of the running session, latest last: for users without a slate, and so that the item just
+                clicked does not lead.
+
+        Raises:
+            ConfigError: workers write slates, but none of this scenario; the message names those there are.
         """
         wish = Wish(user_id, scenario, k, after, timeout_seconds, session)
         return self._reader.answer(self._answers.recommendations(wish))
 
     def similar(self, item_id: str, *, k: int = 20) -> tuple[SlateItem, ...]:
-        """Items like this one, best first; empty = the item is unknown, removed, or has no neighbours yet."""
+        """Items like this one, best first; empty = it is unknown or removed, or nothing connects it with others yet."""
         return self._reader.answer(self._answers.similar(item_id, k))
 
     def popular(self, *, k: int = 20) -> tuple[SlateItem, ...]:

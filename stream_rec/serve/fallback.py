@@ -49,3 +49,14 @@ def session_slate(session: Sequence[str], neighbours: Sequence[ItemList | None])
             loudest[place.item_id] = max(loudest.get(place.item_id, (0.0, "")), (share, item))
     ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
     return [SlateItem(item, score, Reason("similar", loudest[item][1])) for item, score in ranked]
+
+
+def not_leading(items: Sequence[SlateItem], clicked: str | None) -> Sequence[SlateItem]:
+    """The items, the one just clicked behind the next one if it led: people are there already.
+
+    It keeps no higher score than the item that leads now. An only item stays.
+    """
+    if len(items) < 2 or items[0].item_id != clicked:
+        return items
+    last, first, *rest = items
+    return [first, SlateItem(last.item_id, min(last.score, first.score), last.reason), *rest]

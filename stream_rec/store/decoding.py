@@ -78,18 +78,22 @@ class Decoding:
         scores = self._value(answer, "removed")
         return {item for item, score in zip(item_ids, scores or (), strict=False) if score is not None}
 
-    def workers(self, answer: Any) -> list[str]:
+    def names(self, answer: Any, what: str) -> list[str]:
         """Of ZRANGE: the names; none if it is no sorted set.
+
+        Args:
+            answer: of Redis.
+            what: names of what, for the log.
 
         Raises:
             redis.ResponseError: as `slate`.
         """
         names: list[str] = []
-        for name in self._value(answer, "workers") or ():
+        for name in self._value(answer, what) or ():
             try:
                 names.append(name.decode())
             except UnicodeDecodeError:
-                self._say("workers", f"{name!r} is no name")
+                self._say(what, f"{name!r} is no name")
         return names
 
     def _decode(self, answer: Any, decode: Callable[[bytes], T], what: str) -> T | None:

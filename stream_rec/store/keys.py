@@ -27,6 +27,7 @@ class Keys:
         self._prefix = prefix
         self.removed = f"{prefix}removed"
         self.workers = f"{prefix}workers"
+        self.scenarios = f"{prefix}scenarios"
 
     def slate(self, scenario: str, user_id: str) -> str:
         """`rec:<scenario>:<user_id>`.

@@ -1,4 +1,4 @@
-"""Lists that belong to no user: `popular`, `trending`, `new`, `similar:<item_id>`; and the set `removed`."""
+"""Keys that belong to no user: `popular`, `trending`, `new`, `similar:<item_id>`; the sets `removed`, `scenarios`."""
 
 from __future__ import annotations
 
@@ -53,12 +53,35 @@ class ListStore:
     async def write_similar(self, lists: Mapping[str, RankedItems], *, as_of: AsOf, model: str) -> int:
         """Write `similar:<item_id>` of items and their neighbours; how many were written.
 
+        An item without neighbours has no list: one that is there is deleted.
+
         Raises:
             Unavailable: Redis does not answer; harmless to repeat.
         """
-        return await self._write(
-            [(self._keys.similar(item), row) for item, row in lists.items()], as_of, model
-        )
+        gone: list[Command] = [
+            ("UNLINK", self._keys.similar(item)) for item in lists if not lists[item].items
+        ]
+        if gone:
+            await self._connection.pipeline(gone, writes="lists")
+        full = [(self._keys.similar(item), row) for item, row in lists.items() if row.items]
+        return await self._write(full, as_of, model)
+
+    async def write_scenarios(self, names: Sequence[str]) -> None:
+        """Say which scenarios slates are written for, so that readers tell an unknown one from an unknown user.
+
+        A name stays for as long as its slates may.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        keep_seconds = self._settings.slate_ttl_seconds
+        now, scenarios = self._clock.now(), self._keys.scenarios
+        commands: list[Command] = [
+            ("ZADD", scenarios, "GT", *(word for name in names for word in (now, name))),
+            ("ZREMRANGEBYSCORE", scenarios, "-inf", now - keep_seconds),
+            ("EXPIRE", scenarios, keep_seconds),
+        ]
+        await write_over(self._connection, scenarios, commands, writes="lists")
 
     async def remove_items(self, item_ids: Sequence[str]) -> int:
         """Add ids to `removed` and delete their `similar` lists.

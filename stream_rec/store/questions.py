@@ -71,10 +71,15 @@ class Questions:
         (scores,) = yield RoundTrip((("ZMSCORE", self._keys.removed, *item_ids),))
         return self._decoding.removed(scores, item_ids)
 
+    def scenarios(self) -> Question[list[str]]:
+        """Names of the scenarios that workers write slates for; none = no worker has said."""
+        (names,) = yield RoundTrip((("ZRANGE", self._keys.scenarios, "0", "-1"),))
+        return sorted(self._decoding.names(names, "scenarios"))
+
     def last_values(self) -> Question[dict[str, LastValues]]:
         """What each live worker last reported, by worker."""
         (names,) = yield RoundTrip((("ZRANGE", self._keys.workers, "0", "-1"),))
-        workers = self._decoding.workers(names)
+        workers = self._decoding.names(names, "workers")
         found = yield RoundTrip(tuple([("GET", self._keys.metrics(worker)) for worker in workers]))
         values = {worker: self._decoding.last_values(raw) for worker, raw in zip(workers, found, strict=True)}
         return {worker: value for worker, value in values.items() if value is not None}

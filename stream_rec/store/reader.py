@@ -58,6 +58,10 @@ class Reader:
         """As `Questions.removed`."""
         return self.answer(self._questions.removed(item_ids))
 
+    def scenarios(self) -> list[str]:
+        """As `Questions.scenarios`."""
+        return self.answer(self._questions.scenarios())
+
     def last_values(self) -> dict[str, LastValues]:
         """As `Questions.last_values`."""
         return self.answer(self._questions.last_values())

@@ -168,6 +168,63 @@ def test_a_slate_of_nothing_but_removed_items_falls_back(client: Client, store: 
     assert (ids(answer.items), answer.origin) == (["p", "q", "r"], "popular")
 
 
+# --- scenarios
+
+
+def write_scenarios(store: StoreSettings, *names: str) -> None:
+    async def story(my: Stores) -> None:
+        await my.lists.write_scenarios(names)
+
+    with_stores(store, story)
+
+
+@pytest.mark.usefixtures("shop")
+def test_an_unknown_scenario_is_an_error_that_names_those_there_are(
+    client: Client, store: StoreSettings
+) -> None:
+    write_scenarios(store, "home", "default")
+    for user in ("ann", "a stranger"):
+        with pytest.raises(ConfigError, match="no scenario 'hmoe'") as refused:
+            client.recommendations(user, "hmoe", session=["a"])
+        assert refused.value.fix == "one of default, home"
+    assert client.recommendations("a stranger", "home").origin == "popular"
+
+
+@pytest.mark.usefixtures("shop")
+def test_while_no_worker_has_said_which_there_are_nobody_is_refused(client: Client) -> None:
+    assert client.recommendations("a stranger", "home").origin == "popular"
+
+
+def test_workers_with_other_scenarios_do_not_hide_each_others(client: Client, store: StoreSettings) -> None:
+    write_scenarios(store, "default")
+    write_scenarios(store, "default", "cart")
+    write_scenarios(store, "default")
+    assert client.recommendations("a stranger", "cart").origin == "none"
+
+
+# --- the item just clicked
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(
+    ("user", "session", "shown"),
+    [
+        ("ann", ["b", "a"], ["b", "a", "c"]),
+        ("ann", ["a", "b"], ["a", "b", "c"]),
+        ("bob", ["nobody knows it", "p"], ["q", "p", "r"]),
+        ("bob", ["b", "a"], ["p", "s"]),
+    ],
+)
+def test_the_item_just_clicked_does_not_lead_whoever_answers(
+    client: Client, user: str, session: list[str], shown: list[str]
+) -> None:
+    answer = client.recommendations(user, session=session)
+    assert ids(answer.items) == shown
+    scores = [place.score for place in answer.items]
+    assert scores == sorted(scores, reverse=True)
+    assert ids(client.recommendations(user, session=session, k=1).items) == shown[:1]
+
+
 # --- reading your own write
 
 

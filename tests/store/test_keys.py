@@ -23,6 +23,7 @@ MADE = {
     KEYS.removed,
     KEYS.marker(7).replace("7", "<partition>"),
     KEYS.workers,
+    KEYS.scenarios,
     KEYS.metrics("<worker>"),
 }
 

@@ -149,3 +149,28 @@ def test_last_values_of_live_workers_are_readable_and_silent_workers_go(
     }
     assert 0 < plain.ttl("metrics:host-2") <= 60
     reader.close()
+
+
+def test_an_item_that_lost_its_neighbours_has_no_list(store: StoreSettings, reader: Reader) -> None:
+    async def story(my: Stores) -> list[int]:
+        return [
+            await my.lists.write_similar({"a": Row(items), "b": Row(["c"])}, as_of=as_of(offset), model="m")
+            for offset, items in ((1, ["b"]), (2, []))
+        ]
+
+    assert with_stores(store, story) == [2, 1]
+    gone, left = reader.similar(["a", "b"])
+    assert gone is None
+    assert left is not None
+
+
+def test_the_names_of_scenarios_stay_as_long_as_their_slates(
+    store: StoreSettings, plain: redis.Redis, reader: Reader
+) -> None:
+    async def story(my: Stores) -> None:
+        await my.lists.write_scenarios(["home", "default"])
+
+    plain.zadd("scenarios", {"of old": 1.0})
+    with_stores(store, story)
+    assert reader.scenarios() == ["default", "home"]
+    assert 990 < plain.ttl("scenarios") <= 1000

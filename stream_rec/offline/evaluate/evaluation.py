@@ -13,6 +13,7 @@ from stream_rec.offline.evaluate.plan import Plan
 from stream_rec.offline.evaluate.ranks import CUT_OFFS, figures, means
 from stream_rec.offline.evaluate.rules import Rules
 from stream_rec.offline.evaluate.run import Findings, Progress, Run
+from stream_rec.offline.evaluate.verdict import Gap, gap, sentence
 from stream_rec.offline.evaluate.weights import ranker_weights
 from stream_rec.settings import EngineSettings, ScenarioSettings
 
@@ -52,8 +53,20 @@ class Evaluation:
         rows = means(self.findings.ranks, self.k)
         return {name: (float(row[0]), float(row[1])) for name, row in zip(self.judges, rows, strict=True)}
 
+    def gaps(self) -> tuple[Gap, Gap]:
+        """To what is popular, and to the best single source."""
+        ranks, k = self.findings.ranks, self.k
+        rates = means(ranks, k)[:, 0]
+        best = 2 + int(np.argmax(rates[2:]))
+        return gap(ranks, 1, POPULARITY, k), gap(ranks, best, self.judges[best], k)
+
+    def verdict(self) -> str:
+        """In one sentence: is the blend better than what is popular, and than its best source?"""
+        ranks = self.findings.ranks
+        return sentence(*self.gaps(), float(means(ranks, self.k)[0, 0]), len(ranks), self.k)
+
     def flat(self) -> dict[str, Any]:
-        """Every figure, fractions and plain numbers; only `weights` is a tree."""
+        """Every figure (see `meanings`): fractions, plain numbers, two texts; only `weights` is a tree."""
         found, k = self.findings, self.k
         blended = found.ranks[:, 0]
         hits = (blended > 0) & (blended <= k)
@@ -61,7 +74,14 @@ class Evaluation:
         for name, (hr, mrr) in self.judge_figures().items():
             if name != BLENDED:
                 out |= {f"{name}_hr@{k}": hr, f"{name}_mrr@{k}": mrr}
+        popular, source = self.gaps()
         out |= {
+            "best_source": source.judge,
+            "over_popularity": popular.difference,
+            "over_popularity_margin": popular.margin,
+            "over_best_source": source.difference,
+            "over_best_source_margin": source.margin,
+            "verdict": self.verdict(),
             **found.slates,
             "candidate_share": float((blended > 0).mean()),
             f"index_only_hits@{k}": float((hits & found.only_index).sum() / max(1, hits.sum())),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from stream_rec.offline.evaluate import meanings
 from stream_rec.offline.evaluate.evaluation import Evaluation
 from stream_rec.sources.ranker import CONTEXTS
 
-METRICS = ("hr", "mrr", "ndcg", "recall", "precision", "map")
+METRICS = tuple(meanings.RANKING)
 
 
 def report(name: str, evaluation: Evaluation) -> RenderableType:
@@ -18,14 +19,18 @@ def report(name: str, evaluation: Evaluation) -> RenderableType:
         _headline(name, evaluation),
         "\nRanking of the full catalogue, %",
         _ranking(evaluation),
+        *(f"  {name}: {meaning}" for name, meaning in meanings.RANKING.items()),
         "\nEach source alone, %",
         _judges(evaluation),
+        meanings.JUDGES.format(k=k),
         f"\nSlates of {k}, one query in {found.slate_every}: {found.n_slates:,} slates",
         _slates(evaluation),
         _blind(evaluation),
         "\nRanker's weights by items in the session",
         _weights(evaluation),
-        _costs(evaluation),
+        meanings.WEIGHTS,
+        f"\n{_costs(evaluation)}",
+        f"\nVerdict: {evaluation.verdict()}",
     )
 
 
@@ -58,7 +63,7 @@ def _ranking(evaluation: Evaluation) -> Table:
 
 def _judges(evaluation: Evaluation) -> Table:
     k = evaluation.k
-    table = _table("source", f"hr@{k}", f"mrr@{k}", "knows the answer")
+    table = _table("source", f"hr@{k}", f"mrr@{k}", "known")
     known = (evaluation.findings.ranks > 0).mean(axis=0)
     for (name, (hr, mrr)), share in zip(evaluation.judge_figures().items(), known, strict=True):
         table.add_row(name, f"{100 * hr:.2f}", f"{100 * mrr:.2f}", f"{100 * share:.1f}")
@@ -67,8 +72,10 @@ def _judges(evaluation: Evaluation) -> Table:
 
 def _slates(evaluation: Evaluation) -> Table:
     table = _table("figure", "value")
+    table.add_column("meaning")
     for name, value in evaluation.findings.slates.items():
-        table.add_row(name, f"{value:.2f} bit" if name.startswith("novelty") else f"{100 * value:.2f} %")
+        shown = f"{value:.2f} bit" if name.startswith("novelty") else f"{100 * value:.2f} %"
+        table.add_row(name, shown, meanings.meaning_of(name))
     return table
 
 

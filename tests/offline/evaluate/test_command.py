@@ -97,3 +97,15 @@ def test_what_cannot_be_done_is_said_with_a_fix(shop: Path, arguments: list[str]
     assert refused.returncode == 2, refused.stderr
     assert says in refused.stderr
     assert "fix:" in refused.stderr
+
+
+def test_its_output_fits_eighty_columns_and_ends_with_a_verdict(shop: Path) -> None:
+    done = run(
+        *("evaluate", "--data", str(shop), "--events", "400", *SMALL),
+        environment={"COLUMNS": "80"},
+        deadline_seconds=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
+    assert "…" not in done.stdout
+    assert done.stdout.split("\n\n")[-1].startswith("Verdict: the blend hits")
