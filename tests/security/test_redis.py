@@ -96,7 +96,7 @@ def test_a_certificate_for_another_host_is_refused(
 ) -> None:
     with (
         tls_front(acl_redis[0], authority.issue("elsewhere", address="192.0.2.1")) as port,
-        pytest.raises(ConfigError, match="name the host"),
+        pytest.raises(ConfigError, match="use the host name of its certificate"),
     ):
         with_stores(store(port, authority.ca, **login), write)
 
