@@ -1,6 +1,8 @@
-"""Catalogue batches into the state and the vector index."""
+"""Catalogue batches into the state and the vector index; and whether only what the catalogue has is recommended."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,28 @@ def hashed_tags(tags: tuple[str, ...]) -> NDArray[np.int32]:
     if kept:
         out[: len(kept)] = 1 + hash_ids(IdColumn.of(kept)) % np.uint64(N_TAGS - 1)
     return out
+
+
+COVERED = 0.8
+"""The share of the latest events that a catalogue must cover before it decides what is shown."""
+
+
+def decides(state: State, rule: Literal["auto", "required", "off"]) -> bool:
+    """Is only what the catalogue has recommended now? `engine.catalogue` says when.
+
+    auto: as soon as it has the items of COVERED of the latest events (those on items that were removed or are not
+    available do not count). So a catalogue that is half loaded hides nothing, and there is always something to show.
+    """
+    if rule != "auto" or not state.counters[0]["n_items_changed"]:
+        return rule == "required"
+    n_covered, n = catalogue.covered(
+        state.factors.recent,
+        state.factors.n_recent,
+        state.generation,
+        state.popularity.eligible,
+        state.in_catalogue,
+    )
+    return bool(n_covered > 0 and n_covered >= COVERED * n)
 
 
 def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, seed: np.uint64) -> None:

@@ -229,6 +229,8 @@ class Engine:
     def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
         """Slates for users as of the last learned event. Reads only; an unknown user (cold start) gets what is popular.
 
+        The item of a user's last event does not lead, unless there is nothing else.
+
         Args:
             users: user ids.
             scenario: its settings say k and whether items that the user has had are allowed.
@@ -238,11 +240,17 @@ class Engine:
             ValueError: k is below 1.
         """
         of_scenario = self.settings.scenarios[scenario]
-        rules = Rules(k=of_scenario.k if k is None else k, allow_seen=of_scenario.repeats)
+        rules = Rules(
+            k=of_scenario.k if k is None else k,
+            allow_seen=of_scenario.repeats,
+            only_catalogue=self.catalogue_decides,
+        )
         return self._recommender.rank(rows_of(self.state.users, IdColumn.of(users)), rules)
 
     def similar(self, item_id: str, k: int) -> Neighbours:
-        """Items for an unknown user whose session is this item alone; empty if the item is unknown.
+        """What events or tags connect with an item, for an unknown user whose session is this item alone.
+
+        Empty if the item is unknown, or nothing connects it with others.
 
         Raises:
             ValueError: k is below 1.
@@ -250,24 +258,30 @@ class Engine:
         row = int(rows_of(self.state.items, IdColumn.of([item_id]))[0])
         if row < 0:
             return Neighbours([], [])
-        ranked = self._recommender.rank(np.array([-2 - row], np.int32), Rules(k=k, allow_seen=False))
+        rules = Rules(k=k, allow_seen=False, only_catalogue=self.catalogue_decides, only_connected=True)
+        ranked = self._recommender.rank(np.array([-2 - row], np.int32), rules)
         return Neighbours(ranked.items[0], ranked.scores[0])
 
     def popular(self, k: int) -> Neighbours:
         """The heaviest items at the middle half-life."""
-        return self._listed(lists.popular(self.state, k))
+        return self._listed(lists.popular(self.state, k, self.catalogue_decides))
 
     def trending(self, k: int) -> Neighbours:
         """Items with more events of late than their longer past foretells."""
-        return self._listed(lists.trending(self.state, k))
+        return self._listed(lists.trending(self.state, k, self.catalogue_decides))
 
     def new(self, k: int) -> Neighbours:
         """The items that came last, newest first."""
-        return self._listed(lists.newest(self.state, k))
+        return self._listed(lists.newest(self.state, k, self.catalogue_decides))
 
     def _listed(self, found: tuple[list[int], list[float]]) -> Neighbours:
         codes, scores = found
         return Neighbours(self._names.of(self.state.items, np.array(codes, np.int32)).tolist(), scores)
+
+    @property
+    def catalogue_decides(self) -> bool:
+        """Is only what the catalogue has recommended now?"""
+        return catalogue.decides(self.state, self.settings.catalogue)
 
     @property
     def event_time(self) -> float:

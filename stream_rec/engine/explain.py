@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.fold.judge import LEAST_SLOPE
 from stream_rec.engine.names import name_of, rows_of
+from stream_rec.engine.outputs import SCORE_DECIMALS
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.records import Reason
 
 _NOTHING = 1e-6
 """Less is rounding."""
+_ROUNDED = 10.0**-SCORE_DECIMALS
+_BEHIND_THE_FIRST = 2
+"""The place of the item of the user's last event, if its score is the greatest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,12 @@ class Explained:
     Attributes:
         item_id: the item.
         place: in the slate that the engine makes now, from 1; None = it is not in it.
-        score: the blend of all sources; None = no source brings the item up.
+        score: as in the slate, the blend of all sources; None = no source brings the item up.
         reason: the source that contributes most, and the user's item it started from, as in a slate; None like the
             score.
-        by_source: what each source adds to the score, and under `context` what the session's length adds; what adds
-            nothing is left out. Their sum is the score.
+        by_source: what each source adds to the score, under `context` what the session's length adds, and under
+            `clicked_last` what the item of the user's last event loses in order not to lead; what adds nothing is left
+            out. Their sum is the score.
     """
 
     item_id: str
@@ -46,8 +51,8 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
     Raises:
         KeyError: there is no such scenario.
     """
-    ranked = engine.recommend([user_id], scenario=scenario).items[0]
-    places = {item: place for place, item in enumerate(ranked, start=1)}
+    ranked = engine.recommend([user_id], scenario=scenario)
+    places = {item: place for place, item in enumerate(ranked.items[0], start=1)}
     query, items = engine.held.query, engine.state.items  # as ranking the only user has left it
     candidates = {code: c for c, code in enumerate(query.codes[: int(query.n_candidates[0])].tolist())}
     answers = []
@@ -56,19 +61,25 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         if c is None:
             answers.append(Explained(item, places.get(item), None, None, {}))
             continue
-        score = float(query.scores[c])
-        answers.append(Explained(item, places.get(item), score, _reason(engine, c), _parts(engine, c, score)))
+        parts, place = _parts(engine, c), places.get(item)
+        if place == _BEHIND_THE_FIRST and query.scores[c] > ranked.scores[0][0] + _ROUNDED:
+            parts["clicked_last"] = ranked.scores[0][0] - float(query.scores[c])
+        parts = {name: part for name, part in parts.items() if abs(part) > _NOTHING}
+        answers.append(Explained(item, place, sum(parts.values()), _reason(engine, c), parts))
     return answers
 
 
-def _parts(engine: Engine, c: int, score: float) -> dict[str, float]:
-    """Where a candidate stands the ranker is linear: a hidden unit above 0 counts as it is, another not at all."""
+def _parts(engine: Engine, c: int) -> dict[str, float]:
+    """What makes a candidate's score.
+
+    Where it stands the ranker is linear: a hidden unit above 0 counts as it is, another not at all.
+    """
     query, ranker = engine.held.query, engine.state.ranker
     slopes = ranker.linear + (ranker.out * (query.units[:, c] > 0)) @ ranker.hidden
     said = _by_source(engine, slopes * query.features[:, c])
     parts = {name: float(part) for name, part in zip(engine.sources, said, strict=True)}
-    parts["context"] = score - sum(parts.values())
-    return {name: part for name, part in parts.items() if abs(part) > _NOTHING}
+    parts["context"] = float(query.scores[c]) - sum(parts.values())
+    return parts
 
 
 def _reason(engine: Engine, c: int) -> Reason:

@@ -19,11 +19,19 @@ def _now(state: State, half_life: int) -> NDArray[np.float64]:
     return scores
 
 
-def _heaviest(state: State, scores: NDArray[np.float64], k: int) -> tuple[list[int], list[float]]:
-    eligible = (
-        state.popularity.eligible[: len(scores)] & (state.items.lengths[: len(scores)] >= 0) & (scores > 0)
+def _may_be_shown(state: State, only_catalogue: bool) -> NDArray[np.bool_]:
+    """Bool [items]; as engine.fold.slates has it."""
+    eligible: NDArray[np.bool_] = state.popularity.eligible
+    return eligible & state.in_catalogue if only_catalogue else eligible
+
+
+def _heaviest(
+    state: State, scores: NDArray[np.float64], k: int, only_catalogue: bool
+) -> tuple[list[int], list[float]]:
+    n = len(scores)
+    rows = np.flatnonzero(
+        _may_be_shown(state, only_catalogue)[:n] & (state.items.lengths[:n] >= 0) & (scores > 0)
     )
-    rows = np.flatnonzero(eligible)
     if len(rows) > k:
         # Sorting a whole catalogue every second would keep events waiting; all that tie with the last stay in.
         rows = rows[scores[rows] >= np.partition(scores[rows], -k)[-k]]
@@ -32,32 +40,29 @@ def _heaviest(state: State, scores: NDArray[np.float64], k: int) -> tuple[list[i
     return codes.tolist(), scores[best].tolist()
 
 
-def popular(state: State, k: int) -> tuple[list[int], list[float]]:
+def popular(state: State, k: int, only_catalogue: bool) -> tuple[list[int], list[float]]:
     """Codes and decayed counts of the k heaviest items at the middle half-life; ties by row."""
-    return _heaviest(state, _now(state, MIDDLE), k)
+    return _heaviest(state, _now(state, MIDDLE), k, only_catalogue)
 
 
-def trending(state: State, k: int) -> tuple[list[int], list[float]]:
+def trending(state: State, k: int, only_catalogue: bool) -> tuple[list[int], list[float]]:
     """The k items whose short-term count exceeds most what the longer past foretells, in standard deviations.
 
     An item with a steady rate has decayed counts in the ratio of the half-lives; counts are taken as Poisson.
     """
     p = state.popularity
     expected = _now(state, MIDDLE) * (p.rates[MIDDLE] / p.rates[SHORT])
-    return _heaviest(state, (_now(state, SHORT) - expected) / np.sqrt(expected + 1.0), k)
+    return _heaviest(state, (_now(state, SHORT) - expected) / np.sqrt(expected + 1.0), k, only_catalogue)
 
 
-def newest(state: State, k: int) -> tuple[list[int], list[float]]:
+def newest(state: State, k: int, only_catalogue: bool) -> tuple[list[int], list[float]]:
     """Codes and times of the k items that came last."""
     last, length = int(state.n_newest[0]), len(state.newest)
+    may_be_shown = _may_be_shown(state, only_catalogue)
     codes, times = [], []
     for i in range(last - 1, max(-1, last - 1 - length), -1):
         code = int(state.newest[i % length])
-        if (
-            code not in codes
-            and is_current(code, state.generation)
-            and state.popularity.eligible[code & ROW_MASK]
-        ):
+        if code not in codes and is_current(code, state.generation) and may_be_shown[code & ROW_MASK]:
             codes.append(code)
             times.append(float(state.first_seen[code & ROW_MASK]))
     return codes[:k], times[:k]

@@ -13,6 +13,7 @@ from stream_rec.engine.outputs import empty_slates, ranked
 from stream_rec.engine.results import Ranked
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.vectors import VectorIndex
+from stream_rec.sources.factorization import learned_inputs
 
 
 class Recommender:
@@ -60,6 +61,7 @@ class Recommender:
         vectors = np.empty((len(rows), len(self._held.query.vector)), np.float32)
         has_vector = np.empty(len(rows), np.bool_)
         slates.query_vectors(self._held.handle, rows, vectors, has_vector)
+        has_vector[rows < -1] &= learned_inputs(self._held.state.factors, -2 - rows[rows < -1])
         indexed = self._vectors.search(vectors)
         indexed[~has_vector] = -1
         return Asked(rows, vectors, has_vector, indexed)

@@ -7,7 +7,7 @@ whose fault only shows at the first event would stop a worker that was thought t
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -171,6 +171,11 @@ class EngineSettings(Branch):
     )
     river_sources: tuple[str, ...] = Field(
         (), description="river.reco classes used as sources, e.g. 'BiasedMF'"
+    )
+    catalogue: Literal["auto", "required", "off"] = Field(
+        "auto",
+        description="recommend only items of the topic `items`: auto = once it has the items of 80 % of the latest "
+        "4,096 events, required = always, off = never",
     )
     scenarios: dict[ScenarioName, ScenarioSettings] = Field(
         default_factory=lambda: {"default": ScenarioSettings()},

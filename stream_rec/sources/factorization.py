@@ -167,6 +167,14 @@ def place_by_tags(own, row):
     own.dirty[row] = True
 
 
+def learned_inputs(own: FactorState, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Bool [n]: have events taught the input factors of these items, or of one of their tags; else they are random."""
+    tags = own.tags[rows]
+    taught = (tags > 0) & own.tag_inputs[tags].any(axis=2)
+    learned: NDArray[np.bool_] = (own.input_squares[rows] > 0) | taught.any(axis=1)
+    return learned
+
+
 @kernel
 def clear_user(own, user):
     """Forget a user."""

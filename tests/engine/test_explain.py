@@ -6,7 +6,7 @@ import pytest
 
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.explain import explain
-from tests.engine.worlds import engine, learn, random_log
+from tests.engine.worlds import click, engine, learn, random_log
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +60,22 @@ def test_explaining_changes_nothing(learned: Engine) -> None:
     before = learned.digest()
     explain(learned, "u1", ["i1", "i2"], "default")
     assert learned.digest() == before
+
+
+def test_the_item_clicked_last_says_what_it_lost_in_order_not_to_lead() -> None:
+    e = engine()
+    click(
+        e,
+        *[("me", "mine", 1e3 + n) for n in range(30)],
+        *[(f"u{n}", f"i{n % 9}", 2e3 + n) for n in range(30)],
+    )
+    click(e, *[("me", "mine", 3e3 + n) for n in range(30)])
+    ranked = e.recommend(["me"])
+    assert ranked.items[0][1] == "mine"
+    told = explain(e, "me", ranked.items[0][:2], "default")[1]
+    assert told.by_source["clicked_last"] < 0
+    assert (
+        told.score
+        == pytest.approx(sum(told.by_source.values()))
+        == pytest.approx(ranked.scores[0][1], abs=1e-4)
+    )

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from stream_rec.engine.engine import Engine
 from stream_rec.schemas.records import Item
 from stream_rec.settings import EngineSettings, ScenarioSettings
+from stream_rec.sources import features
 from tests.engine.worlds import answers, change, click, engine, known_items
 
 SCENARIOS = {"default": ScenarioSettings(), "discover": ScenarioSettings(k=5, repeats=False)}
@@ -160,10 +161,52 @@ def test_similar_items_are_those_that_are_met_together_without_the_item_itself()
     assert e.similar("unknown", 5).items == []
 
 
-def test_similar_works_for_an_item_without_events() -> None:
-    e = learned()
+def test_similar_works_for_an_item_without_events_whose_tags_are_known() -> None:
+    e = engine(scenarios=SCENARIOS)
+    change(e, *[Item(f"i{n}", tags=("t",)) for n in range(9)])
+    click(e, *[(USERS[n % 12], f"i{n % 9}", 200.0 * n) for n in range(300)])
     change(e, Item("fresh", tags=("t",)))
     assert len(e.similar("fresh", 5).items) == 5
+
+
+def test_an_item_that_nothing_connects_is_like_none() -> None:
+    e = learned()
+    click(e, ("hermit", "pebble", 1e6), ("hermit", "pebble", 1e6 + 1))
+    change(e, Item("fresh", tags=("of its own",)))
+    for item in ("pebble", "fresh"):
+        assert e.similar(item, 20).items == []
+    click(e, ("hermit", "i1", 1e6 + 2))
+    assert "i1" in e.similar("pebble", 20).items
+
+
+def test_similar_is_never_filled_up_with_what_is_popular() -> None:
+    e = engine(sources=("transitions", "neighbours", "item_neighbours", "popularity"))
+    click(e, *[(f"u{n}", f"hit{n % 20}", 100.0 * n) for n in range(60)])
+    click(e, ("me", "bread", 1e5), ("me", "butter", 1e5 + 1))
+    assert e.similar("bread", 20).items == ["butter"]
+
+
+@pytest.mark.parametrize(
+    "sources", [features.NAMES, ("popularity", "session"), ("session",), ("popularity",)]
+)
+def test_the_item_just_clicked_does_not_lead(sources: tuple[str, ...]) -> None:
+    e = learned(sources=sources)
+    for n, user in enumerate(USERS):
+        for item in ("i0", "i1", "i7"):
+            click(e, (user, item, 1e6 + n), (user, item, 1e6 + n))
+            for k in (1, 2, 9, 60):
+                (slate,), (scores,) = (ranked := e.recommend([user], k=k)).items, ranked.scores
+                assert slate[0] != item
+                assert len(slate) == min(k, len(known_items(e)) - (k > 40 and item not in slate))
+                assert scores == sorted(scores, reverse=True)
+
+
+def test_it_is_in_the_slate_where_repeats_are_allowed_and_is_all_there_is_in_a_shop_of_one_item() -> None:
+    e = engine()
+    click(e, ("me", "only", 1.0), ("me", "only", 2.0))
+    assert e.recommend(["me"]).items == [["only"]]
+    click(e, ("you", "other", 3.0), ("me", "only", 4.0))
+    assert e.recommend(["me"]).items == [["other", "only"]]
 
 
 def test_events_of_a_heavier_type_count_more() -> None:

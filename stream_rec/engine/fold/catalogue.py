@@ -6,9 +6,13 @@ import numpy as np
 
 from stream_rec.engine.fold import learn
 from stream_rec.kernels import vocabulary
+from stream_rec.kernels.codes import ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
 from stream_rec.sources import factorization, popularity
+
+LATEST_EVENTS = 4096
+"""Those that the catalogue is held against."""
 
 
 @kernel
@@ -51,6 +55,7 @@ def upsert(state, rates, data, id_hash, tags, ts, available, seed):
             factorization.place_by_tags(state.factors, row)
         factorization.set_tags(state.factors, row, tags)
     popularity.set_eligible(state.popularity, row, available)
+    state.in_catalogue[row] = True
     state.counters[0].n_items_changed += 1
     return row
 
@@ -66,6 +71,7 @@ def remove(state, rates, data, id_hash, seed):
     if row < 0:
         row = learn.enter_item(state, rates, data, 0, data.shape[0], id_hash, state.clock[0], -np.inf, seed)
     popularity.set_eligible(state.popularity, row, False)
+    state.in_catalogue[row] = False
     state.counters[0].n_items_changed += 1
     return row
 
@@ -79,3 +85,27 @@ def forget_user(state, data, id_hash):
     learn.forget_user_row(state, row)
     vocabulary.unlink(state.users, row)
     return True
+
+
+@kernel
+def covered(recent, n_recent, generation, eligible, in_catalogue):
+    """How many of the latest events were on items that may be shown and are in the catalogue, and on items that may.
+
+    Only what is held now counts, not in which order records and events came.
+
+    Args:
+        recent: int32 [n], a ring of the codes of the last events' items.
+        n_recent: int64 [1], events so far.
+        generation: uint8 [items].
+        eligible: bool [items], neither removed nor unavailable.
+        in_catalogue: bool [items].
+    """
+    n_covered, n = 0, 0
+    for number in range(max(0, n_recent[0] - min(LATEST_EVENTS, recent.shape[0])), n_recent[0]):
+        code = recent[number % recent.shape[0]]
+        row = code & ROW_MASK
+        if is_current(code, generation) and eligible[row]:
+            n += 1
+            if in_catalogue[row]:
+                n_covered += 1
+    return n_covered, n

@@ -94,6 +94,7 @@ def enter_item(state, rates, data, start, end, id_hash, first_seen, seen, seed):
     vocabulary.insert(state.items, data, start, end, id_hash, row)
     state.items.seen[row] = seen
     state.first_seen[row] = first_seen
+    state.in_catalogue[row] = False
     registry.enter_item(state, rates, row, mix(id_hash ^ seed))
     return row
 

@@ -13,6 +13,7 @@ from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
 from stream_rec.sources import registry
 from stream_rec.sources.features import number_of, number_of_source
+from stream_rec.sources.popularity import MIDDLE
 
 IN_SESSION, IN_PAST = number_of("in_session"), number_of("in_past")
 POPULARITY = number_of_source("popularity")
@@ -24,10 +25,14 @@ class Rules(NamedTuple):
     Attributes:
         k: places.
         allow_seen: may it hold items that the user has had.
+        only_catalogue: may it hold only items that the catalogue has.
+        only_connected: may it hold only what a source found from an item of the user's.
     """
 
     k: int
     allow_seen: bool
+    only_catalogue: bool = False
+    only_connected: bool = False
 
 
 class Asked(NamedTuple):
@@ -88,8 +93,15 @@ def _main_source(query, source_of, c):
 
 
 @kernel_inlined
+def _may_be_shown(state, row, rules):
+    return state.popularity.eligible[row] and (state.in_catalogue[row] or not rules.only_catalogue)
+
+
+@kernel_inlined
 def _is_allowed(state, query, c, rules):
-    if not state.popularity.eligible[query.codes[c] & ROW_MASK]:
+    if not _may_be_shown(state, query.codes[c] & ROW_MASK, rules):
+        return False
+    if rules.only_connected and query.because[c] == NO_CODE:
         return False
     if rules.allow_seen:
         return True
@@ -98,10 +110,15 @@ def _is_allowed(state, query, c, rules):
 
 
 @kernel_inlined
-def _best(state, query, rules, order):
-    """The k best allowed candidates, best first, ties by the order in which they were found; how many."""
+def _best(state, query, rules, clicked, order):
+    """The k best allowed candidates but the one clicked last, best first; how many.
+
+    Ties stand in the order in which they were found.
+    """
     filled = 0
     for c in range(query.n_candidates[0]):
+        if query.codes[c] == clicked:
+            continue
         if filled == rules.k and query.scores[c] <= query.scores[order[rules.k - 1]]:
             continue
         if not _is_allowed(state, query, c, rules):
@@ -116,22 +133,76 @@ def _best(state, query, rules, order):
     return filled
 
 
+@kernel_inlined
+def _write(query, source_of, c, i, at, out):
+    """Candidate c into a place."""
+    out.codes[i, at] = query.codes[c]
+    out.scores[i, at] = query.scores[c]
+    out.sources[i, at] = _main_source(query, source_of, c)
+    out.because[i, at] = query.because[c] if query.because[c] != query.codes[c] else NO_CODE
+    out.only_index[i, at] = query.found[c] == 0
+
+
 @kernel
-def _fill(state, query, i, k, filled, out):
-    """A small catalogue, or a user who has seen nearly all of it: add what is left, in the order of rows."""
-    score = out.scores[i, filled - 1] if filled > 0 else np.float32(0.0)
+def _shift(i, at, filled, out):
+    """Move places at .. filled - 2 down by one."""
+    for to in range(filled - 1, at, -1):
+        out.codes[i, to] = out.codes[i, to - 1]
+        out.scores[i, to] = out.scores[i, to - 1]
+        out.sources[i, to] = out.sources[i, to - 1]
+        out.because[i, to] = out.because[i, to - 1]
+        out.only_index[i, to] = out.only_index[i, to - 1]
+
+
+@kernel
+def _insert_clicked(state, query, source_of, i, rules, clicked, filled, out):
+    """The item of the user's last event, where its score puts it, but not first: people are there already.
+
+    It keeps no higher score than the item before it. If there is nothing else, it is the slate.
+    """
+    c = candidates.index_of(query, clicked) if clicked != NO_CODE else -1
+    if c < 0 or query.codes[c] != clicked or not _is_allowed(state, query, c, rules):
+        return filled
+    at = filled
+    while at > 1 and out.scores[i, at - 1] < query.scores[c]:
+        at -= 1
+    if at == rules.k:
+        return filled
+    filled = min(filled + 1, rules.k)
+    _shift(i, at, filled, out)
+    _write(query, source_of, c, i, at, out)
+    if at > 0:
+        out.scores[i, at] = min(out.scores[i, at], out.scores[i, at - 1])
+    return filled
+
+
+@kernel
+def _fill(state, query, i, rules, clicked, filled, out):
+    """A small catalogue, or a user who has seen nearly all of it: add what is left, the most popular first.
+
+    Ties stand in the order of rows.
+    """
+    weights = state.popularity.scores[MIDDLE]
+    first, k = filled, rules.k
     for row in range(state.items.counters[0].n_rows):
-        if filled == k:
-            break
+        if filled == k and weights[row] <= weights[out.codes[i, k - 1] & ROW_MASK]:
+            continue
         code = code_of(row, state.generation)
-        is_shown = state.items.lengths[row] >= 0 and state.popularity.eligible[row]
-        if is_shown and candidates.index_of(query, code) < 0:
-            out.codes[i, filled] = code
-            out.scores[i, filled] = score
-            out.sources[i, filled] = POPULARITY
-            out.because[i, filled] = NO_CODE
-            out.only_index[i, filled] = False
+        is_shown = state.items.lengths[row] >= 0 and _may_be_shown(state, row, rules)
+        if not is_shown or code == clicked or candidates.index_of(query, code) >= 0:
+            continue
+        if filled < k:
             filled += 1
+        at = filled - 1
+        while at > first and weights[out.codes[i, at - 1] & ROW_MASK] < weights[row]:
+            out.codes[i, at] = out.codes[i, at - 1]
+            at -= 1
+        out.codes[i, at] = code
+    for at in range(first, filled):
+        out.scores[i, at] = out.scores[i, first - 1] if first > 0 else np.float32(0.0)
+        out.sources[i, at] = POPULARITY
+        out.because[i, at] = NO_CODE
+        out.only_index[i, at] = False
     return filled
 
 
@@ -175,15 +246,16 @@ def _recommend(state, query, rates, asked, rules, gathered, order, out):
         if not gathered:
             _gather(state, query, rates, asked, i)
         judge.score(state, query, rates)
-        filled = _best(state, query, rules, order)
+        clicked = query.past_codes[0] if query.n_past[0] > 0 else np.int32(NO_CODE)
+        filled = _best(state, query, rules, clicked, order)
         for at in range(filled):
-            c = order[at]
-            out.codes[i, at] = query.codes[c]
-            out.scores[i, at] = query.scores[c]
-            out.sources[i, at] = _main_source(query, rates.source_of, c)
-            out.because[i, at] = query.because[c] if query.because[c] != query.codes[c] else NO_CODE
-            out.only_index[i, at] = query.found[c] == 0
-        if filled < rules.k:
-            filled = _fill(state, query, i, rules.k, filled, out)
+            _write(query, rates.source_of, order[at], i, at, out)
+        has_others = filled > 0
+        if has_others:
+            filled = _insert_clicked(state, query, rates.source_of, i, rules, clicked, filled, out)
+        if filled < rules.k and not rules.only_connected:
+            filled = _fill(state, query, i, rules, clicked, filled, out)
+        if not has_others:
+            filled = _insert_clicked(state, query, rates.source_of, i, rules, clicked, filled, out)
         out.lengths[i] = filled
         out.codes[i, filled:] = NO_CODE

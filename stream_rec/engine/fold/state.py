@@ -33,6 +33,7 @@ class StateCore(NamedTuple):
         items: vocabulary of items.
         generation: uint8 [items], see kernels.codes.
         first_seen: float64 [items], event time of an item's first event, or its catalogue time.
+        in_catalogue: bool [items], the catalogue has a record of it, available or not.
         newest: int32 [n], codes of the items that came last, a ring.
         n_newest: int64 [1].
         counters: COUNTERS [1].
@@ -44,6 +45,7 @@ class StateCore(NamedTuple):
     items: Annotated[VocabularyState, Owner.ITEM_ROW]
     generation: PerItem[np.uint8]
     first_seen: PerItem[np.float64]
+    in_catalogue: PerItem[np.bool_]
     newest: NDArray[np.int32]
     n_newest: NDArray[np.int64]
     counters: NDArray[np.void]

@@ -55,6 +55,7 @@ def empty_state(settings: EngineSettings) -> State:
         "items": vocabulary.empty(bounds.items, INITIAL_ARENA_BYTES),
         "generation": np.ones(bounds.items, np.uint8),
         "first_seen": np.zeros(bounds.items, np.float64),
+        "in_catalogue": np.zeros(bounds.items, np.bool_),
         "newest": np.zeros(N_NEWEST, np.int32),
         "n_newest": np.zeros(1, np.int64),
         "counters": np.zeros(1, COUNTERS),

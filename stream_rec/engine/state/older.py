@@ -32,6 +32,10 @@ def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     named: dict[str, NDArray[Any]] = {}
     if "attribution.labels" in given and "attribution.labels_used" not in given:
         named["attribution.labels_used"] = _labels_used(given)
+    if "state.factors.tags" in given and "state.in_catalogue" not in given:
+        named["state.in_catalogue"] = np.any(
+            given["state.factors.tags"], axis=1
+        )  # only the catalogue gives tags
     for name, array in given.items():
         if name in _RECORDS:
             present, record = _RECORDS[name]

@@ -18,6 +18,7 @@ from stream_rec.schemas.records import Item
 from stream_rec.settings import ScenarioSettings
 from stream_rec.sources import registry
 from stream_rec.sources.features import SOURCE_OF
+from stream_rec.sources.popularity import MIDDLE
 from stream_rec.sources.session import IN_PAST, IN_SESSION
 from tests.oracles.candidates import best
 from tests.sources.making import batch, clicks, engine
@@ -40,9 +41,20 @@ def expected_rows(e: Engine, row: int, k: int, *, allow_seen: bool) -> list[int]
     allowed = eligible[rows]
     if not allow_seen:
         allowed &= (query.features[IN_SESSION, :n] == 0) & (query.features[IN_PAST, :n] == 0)
-    chosen = rows[best(query.scores[:n].astype(float), allowed, k)].tolist()
+    scores = query.scores[:n].astype(float)
+    clicked = query.codes[:n] == (query.past_codes[0] if query.n_past[0] else -1)
+    chosen = best(scores, allowed & ~clicked, k)
+    (last,) = np.flatnonzero(allowed & clicked).tolist() or [None]
+    if last is not None and chosen:
+        at = max(1, sum(scores[c] >= scores[last] for c in chosen))
+        chosen = [*chosen[:at], last, *chosen[at:]][:k]
+    weights = e.state.popularity.scores[MIDDLE]
     rest = [r for r in range(int(e.stats()["items"])) if eligible[r] and r not in rows]
-    return [*chosen, *rest[: k - len(chosen)]]
+    rest.sort(key=lambda r: (-weights[r], r))
+    filled = [*rows[chosen].tolist(), *rest[: k - len(chosen)]]
+    if last is not None and not chosen:
+        filled = [*filled[:1], int(rows[last])][:k] + filled[1 : k - 1]
+    return filled
 
 
 @settings(max_examples=25, deadline=None)
