@@ -130,7 +130,7 @@ class SlateItem(msgspec.Struct, frozen=True):
     reason: Reason
 
 
-class Slate(Record, frozen=True):
+class Slate(Record, frozen=True, omit_defaults=True):
     """A ranked list for one user. Redis `rec:<scenario>:<user_id>`; topic `slates`, key `user_id`.
 
     `as_of` is the first field: the store compares it at the head of the JSON without parsing the rest.
@@ -143,6 +143,8 @@ class Slate(Record, frozen=True):
         model: version of the engine and its settings.
         created_ts: when it was made, seconds since the epoch, the worker's clock.
         items: best first.
+        relaxed: the rule that gave way, since it left nothing to show: `repeats` = the user has had all of it.
+            None = all rules hold.
     """
 
     as_of: AsOf
@@ -152,6 +154,7 @@ class Slate(Record, frozen=True):
     model: str
     created_ts: float
     items: tuple[SlateItem, ...]
+    relaxed: str | None = None
 
 
 class MetricPoint(Record, frozen=True):

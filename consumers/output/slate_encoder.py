@@ -57,6 +57,7 @@ class SlateEncoder:
                 scenario=scenario,
                 model=Engine.version,
                 created_ts=self._clock.now(),
+                relaxed=rows.relaxed,
             )
         ]
 

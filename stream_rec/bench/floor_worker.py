@@ -53,6 +53,7 @@ class NoEngine(Engine):
             rows=np.zeros((n, length), np.int32),
             hashes=np.zeros((n, length), np.uint64),
             only_index=np.zeros((n, length), np.bool_),
+            relaxed=[False] * n,
         )
 
 

@@ -57,10 +57,11 @@ def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, see
         data = np.frombuffer(change.item_id.encode(), np.uint8)
         h = hash_ids(IdColumn(data, np.array([len(data)], np.int64)))[0]
         if change.item is None:
-            row = int(catalogue.remove(state, rates, data, h, seed))
+            row = int(catalogue.remove(state, data, h))
         else:
             row = _upsert(state, rates, change.item, data, h, seed)
-        vectors.update_one(state, row)
+        if row >= 0:
+            vectors.update_one(state, row)
 
 
 def _upsert(

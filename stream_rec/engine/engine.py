@@ -29,6 +29,7 @@ from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.state import parts
 from stream_rec.engine.state.digest import digest
 from stream_rec.engine.state.identity import identity
+from stream_rec.engine.user_shares import UserShares
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.feedback.attribution import Attribution
@@ -68,6 +69,7 @@ class Engine:
             measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
         )
         self._shared_ids = SharedIds()
+        self._user_shares = UserShares()
         self._names = ItemNames(settings.max_items)
         self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
@@ -118,6 +120,7 @@ class Engine:
         evicted = self._evicted()
         keys = event_keys(batch)
         self._shared_ids.look(batch, keys, first)
+        self._user_shares.look(batch, first)
         repeated = self.deduplication.mark(batch.span.partition, keys, first)
         new, batch, judge_all, left_out = without(repeated, batch, judge_all, left_out)
         ranks = self._learn_new(batch, Plan(first, judge_all, frozen, left_out))
@@ -143,7 +146,7 @@ class Engine:
         position = self._position_for(batch.span)
         _, evicted = self._evicted()
         n_bytes = sum(len(change.item_id.encode()) for change in batch.changes)
-        self.held.make_room(0, n_bytes)
+        self.held.make_room(0, n_bytes, n_bytes)
         catalogue.apply(self.held, self._vectors, batch, position, np.uint64(self.settings.seed))
         self._advance_to(batch.span)
         return self._evicted()[1] - evicted
@@ -193,6 +196,11 @@ class Engine:
         h = hash_ids(IdColumn.of([user_id]))[0]
         self.attribution.forget_user(h)
         return bool(forget_user(self.state, data, h))
+
+    def hidden(self, item_ids: Sequence[str]) -> list[str]:
+        """Those of these items that must not be shown: removed or not available."""
+        rows = rows_of(self.state.hidden, IdColumn.of(item_ids))
+        return [item for item, row in zip(item_ids, rows.tolist(), strict=True) if row >= 0]
 
     def _position_for(self, span: Span) -> int:
         position = self.position.get(span.tp, span.start)
@@ -244,6 +252,7 @@ class Engine:
             k=of_scenario.k if k is None else k,
             allow_seen=of_scenario.repeats,
             only_catalogue=self.catalogue_decides,
+            or_seen=True,
         )
         return self._recommender.rank(rows_of(self.state.users, IdColumn.of(users)), rules)
 
@@ -336,6 +345,9 @@ class Engine:
             "events_learned": float(self.n_learned),
             "evicted_users": float(n_evicted(self.state.users)),
             "evicted_items": float(n_evicted(self.state.items)),
+            "hidden_items": float(n_rows(self.state.hidden)),
+            "evicted_hidden": float(n_evicted(self.state.hidden)),
+            "loudest_user_share": self._user_shares.largest,
             **self._vectors.stats(self.state),
             **self.attribution.stats(),
             "event_ids": float(self.deduplication.n_ids()),

@@ -33,8 +33,10 @@ class Held:
         self._state = state
         self.handle: Handle = hold(state, self.query, self.rates)
 
-    def make_room(self, user_bytes: int, item_bytes: int) -> None:
-        """For the ids of new users and items."""
-        users, items = with_room(self.state.users, user_bytes), with_room(self.state.items, item_bytes)
-        if users is not self.state.users or items is not self.state.items:
-            self.state = self.state._replace(users=users, items=items)
+    def make_room(self, user_bytes: int, item_bytes: int, hidden_bytes: int = 0) -> None:
+        """For the ids of new users, items and hidden items."""
+        state = self.state
+        users, items = with_room(state.users, user_bytes), with_room(state.items, item_bytes)
+        hidden = with_room(state.hidden, hidden_bytes)
+        if users is not state.users or items is not state.items or hidden is not state.hidden:
+            self.state = state._replace(users=users, items=items, hidden=hidden)

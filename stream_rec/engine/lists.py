@@ -12,10 +12,10 @@ from stream_rec.sources.popularity import MIDDLE, SHORT
 
 
 def _now(state: State, half_life: int) -> NDArray[np.float64]:
-    """Decayed counts of all items as they are at the latest event time."""
+    """Decayed counts of all items as they are at the latest event time, repeats of one user damped."""
     p = state.popularity
     exponent = np.clip(p.rates[half_life] * (state.clock[0] - p.landmarks[half_life]), -700.0, 700.0)
-    scores: NDArray[np.float64] = p.scores[half_life, : n_rows(state.items)] * np.exp(-exponent)
+    scores: NDArray[np.float64] = p.reach[half_life, : n_rows(state.items)] * np.exp(-exponent)
     return scores
 
 
@@ -41,7 +41,10 @@ def _heaviest(
 
 
 def popular(state: State, k: int, only_catalogue: bool) -> tuple[list[int], list[float]]:
-    """Codes and decayed counts of the k heaviest items at the middle half-life; ties by row."""
+    """Codes and decayed counts of the k heaviest items at the middle half-life; ties by row.
+
+    What one user does again and again with an item of the own history counts less and less.
+    """
     return _heaviest(state, _now(state, MIDDLE), k, only_catalogue)
 
 

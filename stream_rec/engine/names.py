@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stream_rec.kernels import vocabulary
 from stream_rec.kernels.codes import LAST_GENERATION, NO_CODE, ROW_MASK
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.kernels.vocabulary import SWEEP, VocabularyState
+from stream_rec.kernels.vocabulary import LONG_SWEEP, VocabularyState
 from stream_rec.schemas.columns import IdColumn
 
 
@@ -45,7 +45,7 @@ class ItemNames:
     def __init__(self, n_rows: int) -> None:
         self._codes = np.zeros(n_rows, np.int32)
         self._names = np.full(n_rows, "", object)
-        self._lifetime = (LAST_GENERATION - 1) * max(1, n_rows // SWEEP)
+        self._lifetime = (LAST_GENERATION - 1) * max(1, n_rows // LONG_SWEEP)
         self._since = 0
 
     def of(self, v: VocabularyState, codes: NDArray[np.int32]) -> NDArray[np.object_]:

@@ -51,6 +51,7 @@ def empty_slates(n: int, k: int) -> Slates:
         because=np.zeros((n, k), np.int32),
         only_index=np.zeros((n, k), np.bool_),
         lengths=np.zeros(n, np.int32),
+        relaxed=np.zeros(n, np.bool_),
     )
 
 
@@ -70,5 +71,6 @@ def ranked(out: Slates, names: ItemNames, items: VocabularyState, sources: tuple
         rows=np.where(filled, rows, np.int32(-1)),
         hashes=np.where(filled, items.hashes[rows], np.uint64(0)),
         only_index=out.only_index,
+        relaxed=out.relaxed.tolist(),
         source_names=sources,
     )

@@ -62,13 +62,14 @@ class Ranked:
     """Slates for n users, before they become records.
 
     Attributes:
-        items: item ids per user, best first; shorter than k only when the catalogue is.
+        items: item ids per user, best first; shorter than k only when what may be shown is.
         scores: per user, descending, aligned with `items`.
         sources: per user, index into `Engine.sources` of the source that contributes most to the item.
         because: per user, the user's item each item was found from; "" = none (e.g. popularity).
         rows: int32 [n, k], item rows, -1 = none.
         hashes: uint64 [n, k], of the item ids (`kernels.ids`), 0 = none.
         only_index: bool [n, k], only the vector index had found the item.
+        relaxed: per user, all that may be shown is in the user's history: the slate holds it all the same.
         source_names: what `sources` points into: `Engine.sources`.
     """
 
@@ -79,6 +80,7 @@ class Ranked:
     rows: NDArray[np.int32]
     hashes: NDArray[np.uint64]
     only_index: NDArray[np.bool_]
+    relaxed: list[bool]
     source_names: tuple[str, ...]
 
 

@@ -33,12 +33,17 @@ class HistoryState(NamedTuple):
 
 @kernel
 def starts_session(histories, user, seen, ts, session, gap):
-    """Would an event at `ts` begin a new session? By the producer's id where there is one, else by the gap."""
+    """Would an event at `ts` begin a new session?
+
+    By the producer's ids where the event and the session have one each. Otherwise by the gap: an event without an id
+    (a purchase that a server reports) joins the user's open session, and a session without one takes the first id
+    that comes.
+    """
     if histories.n_events[user] == 0:
         return True
-    if session != np.uint64(0) or histories.session[user] != np.uint64(0):
-        return session != histories.session[user]
-    return ts - seen > gap
+    if session == np.uint64(0) or histories.session[user] == np.uint64(0):
+        return ts - seen > gap
+    return session != histories.session[user]
 
 
 @kernel
@@ -50,6 +55,8 @@ def append(histories, user, code, new_session, session):
         histories.session_start[user] = at
         histories.session[user] = session
         mark = SESSION_START
+    elif histories.session[user] == np.uint64(0):
+        histories.session[user] = session
     histories.items[user, at & (histories.items.shape[1] - 1)] = code | mark
     histories.n_events[user] = at + 1
 
@@ -96,6 +103,16 @@ def session_items(histories, user, codes, steps, counts):
         steps[n] = newest - number
         counts[n] = 1
         n += 1
+    return n
+
+
+@kernel
+def times_had(histories, user, code):
+    """How often an item stands in the whole ring of a user."""
+    length = histories.items.shape[1]
+    n = 0
+    for i in range(min(np.int64(histories.n_events[user]), length)):
+        n += (histories.items[user, i] & CODE_MASK) == code
     return n
 
 

@@ -27,6 +27,7 @@ class QueryCore(NamedTuple):
         source_scores: float32 [C], what one source says of each.
         competes: bool [C], may a candidate stand above the target.
         left_out: bool [items], takes no part in the ranking that is judged next.
+        seen: bool [items], the user of this query has had it; all false between queries.
         n_session: int64 [1], items in the session.
         session_codes, session_steps, session_counts: int32 [S], the session, newest first.
         session_decay: float32 [S], how much an item of the session counts, by its place.
@@ -52,6 +53,7 @@ class QueryCore(NamedTuple):
     source_scores: NDArray[np.float32]
     competes: NDArray[np.bool_]
     left_out: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
     n_session: NDArray[np.int64]
     session_codes: NDArray[np.int32]
     session_steps: NDArray[np.int32]

@@ -17,6 +17,12 @@ from stream_rec.kernels.records import record
 SWEEP = 32
 """Rows examined to find one to evict; the one silent for longest is evicted."""
 
+LONG_SWEEP = 4096
+"""Rows examined for one that was never used, at most."""
+UNUSED = -1e15
+"""Added to `seen` of what was never used: it is older than all that was, and among its like by its own time."""
+UNUSED_BELOW = UNUSED / 2
+
 COUNTERS = record(
     [
         ("n_rows", np.int64),  # rows ever taken
@@ -36,7 +42,7 @@ class VocabularyState(NamedTuple):
         hashes: uint64 [rows].
         starts: int64 [rows], where the id's bytes begin in the arena.
         lengths: int32 [rows], bytes of the id; -1 = the row is free.
-        seen: float64 [rows], event time of the last event of this row.
+        seen: float64 [rows], event time of the last event of this row; below UNUSED_BELOW = there was none.
         arena: uint8 [bytes], grows outside of the kernels.
         counters: COUNTERS [1].
     """
@@ -120,6 +126,25 @@ def oldest_of_sweep(vocabulary):
         if vocabulary.seen[row] < vocabulary.seen[oldest]:
             oldest = row
     counters.hand = (hand + SWEEP) % n_rows
+    return oldest
+
+
+@kernel
+def unused_of_sweep(vocabulary):
+    """As oldest_of_sweep, but the sweep goes on, up to LONG_SWEEP rows, until it meets one that no event was about.
+
+    So what is only in the catalogue goes before what people use.
+    """
+    counters = vocabulary.counters[0]
+    n_rows, hand = counters.n_rows, counters.hand
+    oldest = hand % n_rows
+    n = 0
+    while n < min(LONG_SWEEP, n_rows) and (n < SWEEP or vocabulary.seen[oldest] >= UNUSED_BELOW):
+        row = (hand + n) % n_rows
+        if vocabulary.seen[row] < vocabulary.seen[oldest]:
+            oldest = row
+        n += 1
+    counters.hand = (hand + n) % n_rows
     return oldest
 
 

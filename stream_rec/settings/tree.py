@@ -137,8 +137,17 @@ class EngineSettings(Branch):
     max_items: int = Field(
         100_000, ge=16, le=1 << 24, description="items in state; the longest silent are evicted"
     )
+    max_hidden: int = Field(
+        100_000,
+        ge=16,
+        le=1 << 24,
+        description="ids of removed or unavailable items that are remembered; those hidden longest ago are forgotten",
+    )
     history_length: Annotated[int, AfterValidator(_power_of_two)] = Field(
-        64, ge=8, le=128, description="events kept per user (a power of two)"
+        64,
+        ge=8,
+        le=128,
+        description="events kept per user (a power of two); what a slate without repeats leaves out",
     )
     session_gap_seconds: float = Field(
         1800.0, gt=0, le=TEN_YEARS, description="a pause this long starts a new session"

@@ -2,7 +2,7 @@
 
 *Trending* (an hour), *popular* (a day) and *all the time* (30 days). Candidates are the heaviest of each; every
 candidate, whoever found it, gets log(count / heaviest candidate's count) as a feature: the ranker's weight is an
-exponent of popularity.
+exponent of popularity. The lists for everybody go by counts in which repeats of one user count less.
 
 Update: score += weight * exp(rate * (ts - landmark)), forward decay: Cormode, Shkapenyuk, Srivastava, Xu,
 "Forward Decay: A Practical Time Decay Model for Streaming Systems", ICDE 2009, section 3.
@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.kernels import histories
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
@@ -34,6 +35,8 @@ HALF_LIVES = (3600.0, 86_400.0, 30 * 86_400.0)
 N_TOP = 40
 SHORT, MIDDLE = 0, 1
 """Half-lives by their place."""
+N_LISTED = 2
+"""Half-lives that lists for everybody are made at: the first ones."""
 
 
 class PopularityRates(NamedTuple):
@@ -54,6 +57,8 @@ class PopularityState(NamedTuple):
 
     Attributes:
         scores: float64 [P, items].
+        reach: float64 [N_LISTED, items], like the first scores, but that what one user does with an item again and
+            again counts half as much each time (`_repeats`): what the lists for everybody go by.
         logs: float32 [items, P], natural logarithms of the scores; -inf for none. By item, since rankers read all P.
         rates: float64 [P], ln 2 / half-life; 0 = never decays.
         landmarks: float64 [P], seconds.
@@ -64,6 +69,7 @@ class PopularityState(NamedTuple):
     """
 
     scores: AcrossItems[np.float64]
+    reach: AcrossItems[np.float64]
     logs: AcrossItems[np.float32]
     rates: NDArray[np.float64]
     landmarks: NDArray[np.float64]
@@ -83,6 +89,7 @@ def empty(bounds: Bounds) -> PopularityState:
     n, n_items = len(HALF_LIVES), bounds.items
     return PopularityState(
         scores=np.zeros((n, n_items), np.float64),
+        reach=np.zeros((N_LISTED, n_items), np.float64),
         logs=np.full((n_items, n), -np.inf, np.float32),
         rates=np.array([math.log(2) / h for h in HALF_LIVES]),
         landmarks=np.zeros(n, np.float64),
@@ -94,17 +101,23 @@ def empty(bounds: Bounds) -> PopularityState:
 
 
 @kernel
-def observe(own, row, ts, weight):
-    """An event of weight `weight` on an item."""
+def observe(own, row, ts, weight, repeats):
+    """An event of weight `weight` on an item, which its user has repeated so many times (`_repeats`)."""
+    reach = weight * 0.5**repeats
     for h in range(own.rates.shape[0]):
         if own.rates[h] * (ts - own.landmarks[h]) > EXPONENT_MAX:
             factor = np.exp(-own.rates[h] * (ts - own.landmarks[h]))
             for i in range(own.scores.shape[1]):
                 own.scores[h, i] *= factor
                 own.logs[i, h] -= np.float32(own.rates[h] * (ts - own.landmarks[h]))
+                if h < N_LISTED:
+                    own.reach[h, i] *= factor
             own.floor[h] *= factor
             own.landmarks[h] = ts
-        own.scores[h, row] += weight * growth(own.rates[h], own.landmarks[h], ts)
+        grown = growth(own.rates[h], own.landmarks[h], ts)
+        own.scores[h, row] += weight * grown
+        if h < N_LISTED:
+            own.reach[h, row] += reach * grown
         own.logs[row, h] = np.log(own.scores[h, row])
         if own.eligible[row] and not own.listed[h, row] and own.scores[h, row] > own.floor[h]:
             _enter(own, h, row)
@@ -165,6 +178,8 @@ def clear(own, row):
     set_eligible(own, row, False)
     for h in range(own.rates.shape[0]):
         own.scores[h, row] = 0.0
+        if h < N_LISTED:
+            own.reach[h, row] = 0.0
         own.logs[row, h] = -np.inf
     own.eligible[row] = True
 
@@ -186,10 +201,22 @@ def rank_of_row(own, h, row, left_out):
     return rank
 
 
+@kernel
+def _repeats(state, event, gap):
+    """How often the event's user has had the item already, as far as the history knows.
+
+    The longer the pause before the event, the less it counts, half for every `gap` seconds: who comes back another day
+    counts like anybody else.
+    """
+    pause = max(event.ts - state.users.seen[event.user], 0.0)
+    return histories.times_had(state.histories, event.user, event.code) * 0.5 ** (pause / gap)
+
+
 @kernel_inlined
 def learn(state, query, rates, event):
     """One more event on the item."""
-    observe(state.popularity, event.item, event.ts, event.weight)
+    repeats = _repeats(state, event, rates.session_gap)
+    observe(state.popularity, event.item, event.ts, event.weight, repeats)
 
 
 @kernel

@@ -61,6 +61,7 @@ def encode_slates(
     scenario: str,
     model: str,
     created_ts: float,
+    relaxed: Sequence[bool] = (),
 ) -> list[EncodedSlate]:
     """Slates of n users, all made at one state of the engine.
 
@@ -75,6 +76,7 @@ def encode_slates(
         scenario: their scenario.
         model: version of the model.
         created_ts: now.
+        relaxed: per user, the slate holds what the user has had, for want of anything else; empty = none does.
 
     Returns:
         In the order of `users`. `slate_id` is a function of as_of, scenario, created_ts, users[0] and the
@@ -97,7 +99,8 @@ def encode_slates(
             for source, item in zip(row_sources, row_because, strict=True)
         ]
         row = tuple([SlateItem(*cells) for cells in zip(row_items, row_scores, reasons, strict=True)])
-        json = _encode(Slate(as_of, user, scenario, f"{made}-{place}", model, created_ts, row))
+        gave_way = "repeats" if relaxed and relaxed[place] else None
+        json = _encode(Slate(as_of, user, scenario, f"{made}-{place}", model, created_ts, row, gave_way))
         _check_finite(json)
         encoded.append(EncodedSlate(user, scenario, as_of, json))
     return encoded

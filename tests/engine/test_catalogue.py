@@ -90,15 +90,42 @@ def test_hidden_items_do_not_push_others_from_the_list_of_the_new() -> None:
     assert e.new(3).items[:2] == ["hidden7", "fresh"]
 
 
-def test_an_item_that_was_never_seen_is_silent_since_it_came_whatever_its_date() -> None:
-    """A date far in the future must not make a row immortal, nor one in the past the first to go."""
+def test_what_is_only_in_the_catalogue_goes_before_what_is_used_the_oldest_first_whatever_its_date() -> None:
+    """A date far in the future must not make a row immortal."""
     e = engine(max_items=16)
-    click(e, *[("u", f"i{n}", 1000.0 + n) for n in range(14)])
-    change(e, Item("future", ts=1e12), Item("past", ts=1.0))
-    click(e, *[("u", f"j{n}", 2000.0 + n) for n in range(14)])
-    assert {"future", "past"} <= set(known_items(e))
-    click(e, *[("u", f"k{n}", 3000.0 + n) for n in range(3)])
-    assert not {"future", "past"} & set(known_items(e))
+    click(e, *[("u", f"i{n}", 1000.0 + n) for n in range(13)])
+    change(e, Item("future", ts=1e12))
+    click(e, ("u", "i13", 1100.0))
+    change(e, Item("past", ts=1.0))
+    click(e, ("u", "j0", 2000.0))
+    assert "future" not in known_items(e) and "past" in known_items(e)
+    click(e, ("u", "j1", 2001.0))
+    assert "past" not in known_items(e)
+    assert e.stats()["evicted_items"] == 2
+
+
+def test_an_import_is_no_use() -> None:
+    """Sixty records that nobody has clicked leave ten hot items where they are, however often they come again."""
+    e = engine(max_items=16)
+    hot = [f"hot{n}" for n in range(10)]
+    click(e, *[(f"u{n % 7}", item, 10.0 * n) for n, item in enumerate(hot * 3)])
+    for _ in range(2):
+        change(e, *[Item(f"c{n}") for n in range(60)], Item("hot3"))
+    assert set(hot) <= set(known_items(e))
+    change(e, *[Item(item) for item in hot])
+    click(e, *[("u1", f"new{n}", 1000.0 + n) for n in range(7)])
+    assert "hot0" not in known_items(e), "a catalogue record made an item young"
+    assert {f"new{n}" for n in range(7)} <= set(known_items(e))
+
+
+def test_of_many_rows_in_use_the_one_that_is_not_is_found() -> None:
+    e = engine(max_items=256, train_sample=0.0)
+    change(e, Item("unused"))
+    click(e, *[(f"u{n % 9}", f"i{n}", 1.0 * n) for n in range(255)])
+    e.state.items.counters["hand"] = 40  # far from it
+    click(e, ("u", "one more", 300.0))
+    assert "unused" not in known_items(e)
+    assert {f"i{n}" for n in range(255)} <= set(known_items(e))
 
 
 def test_a_small_catalogue_fills_the_slate_of_anybody() -> None:

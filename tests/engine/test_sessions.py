@@ -1,4 +1,4 @@
-"""A session ends by the producer's id where there is one, else by a gap in event time."""
+"""A session ends by the producer's ids where event and session have one, else by a gap in event time."""
 
 from __future__ import annotations
 
@@ -50,10 +50,51 @@ def test_the_producers_id_decides_where_there_is_one() -> None:
     assert session(e, "u") == ["b", "a"]
     click(e, ("u", "c", 9001.0), session="s2")
     assert session(e, "u") == ["c"]
-    click(e, ("u", "d", 9002.0))
-    assert session(e, "u") == ["d"], "an event without an id is not in a session that has one"
-    click(e, ("u", "e", 9003.0))
-    assert session(e, "u") == ["e", "d"]
+
+
+def test_an_event_without_an_id_joins_the_open_session() -> None:
+    """A purchase that a server reports does not know the browser's session."""
+    e = engine(session_gap_seconds=100.0)
+    click(e, ("u", "a", 1000.0), session="s1")
+    click(e, ("u", "b", 1010.0), event_type="purchase")
+    click(e, ("u", "c", 1020.0), session="s1")
+    assert session(e, "u") == ["c", "b", "a"]
+    click(e, ("u", "d", 1030.0), session="s2")
+    assert session(e, "u") == ["d"]
+
+
+def test_an_event_without_an_id_joins_no_session_that_the_gap_has_ended() -> None:
+    e = engine(session_gap_seconds=100.0)
+    click(e, ("u", "a", 1000.0), session="s1")
+    click(e, ("u", "b", 1101.0))
+    assert session(e, "u") == ["b"]
+
+
+def test_a_session_without_an_id_takes_the_first_that_comes() -> None:
+    e = engine(session_gap_seconds=100.0)
+    click(e, ("u", "a", 1000.0))
+    click(e, ("u", "b", 1010.0), session="s1")
+    assert session(e, "u") == ["b", "a"]
+    click(e, ("u", "c", 5000.0), session="s1")
+    assert session(e, "u") == ["c", "b", "a"], "within one id a pause ends nothing"
+    click(e, ("u", "d", 5010.0), session="s2")
+    assert session(e, "u") == ["d"]
+    click(e, ("v", "a", 1000.0))
+    click(e, ("v", "b", 1200.0), session="s1")
+    assert session(e, "v") == ["b"]
+
+
+def test_what_belonged_together_is_learned_together() -> None:
+    """A purchase between two clicks, with and without the session's id: the same is learned but for the id."""
+    with_id, without = engine(train_sample=0.0), engine(train_sample=0.0)
+    for n in range(20):
+        at, user = 1000.0 * n, f"u{n}"
+        for e, of_purchase in ((with_id, f"s{n}"), (without, "")):
+            click(e, (user, "phone", at), session=f"s{n}")
+            click(e, (user, "case", at + 5.0), session=of_purchase, event_type="purchase")
+            click(e, (user, "cable", at + 9.0), session=f"s{n}")
+    assert with_id.similar("phone", 5) == without.similar("phone", 5)
+    assert with_id.digest() == without.digest()
 
 
 def test_the_same_id_of_two_users_is_two_sessions() -> None:

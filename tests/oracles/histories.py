@@ -31,12 +31,14 @@ class SlowHistories:
         self.steps: dict[int, list[Step]] = defaultdict(list)
 
     def would_begin(self, user: int, ts: float, session: str = "") -> bool:
-        """By the producer's id where either event has one, else by a gap since the user's latest event time."""
+        """By the ids of event and session where both have one, else by a gap since the user's latest event."""
         steps = self.steps[user]
         if not steps:
             return True
-        if session or steps[-1].session:
-            return session != steps[-1].session
+        begin = max(n for n, step in enumerate(steps) if step.begins)
+        of_session = next((step.session for step in steps[begin:] if step.session), "")
+        if session and of_session:
+            return session != of_session
         return ts - max(step.ts for step in steps) > self.gap
 
     def append(self, user: int, item: int, ts: float, session: str = "") -> None:

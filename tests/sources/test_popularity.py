@@ -47,6 +47,7 @@ def empty() -> PopularityState:
 def test_it_equals_a_recount_at_every_moment(seed: int, n_steps: int, start: float) -> None:
     s = empty()
     events: list[Event] = []
+    damped: list[Event] = []
     eligible = [True] * N_ITEMS
     now = ts = start
     for n, (what, row, pause) in enumerate(operations(seed, n_steps)):
@@ -54,18 +55,21 @@ def test_it_equals_a_recount_at_every_moment(seed: int, n_steps: int, start: flo
             ts = max(0.0, ts + pause)
             now = max(now, ts)
             weight = 1.0 + n % 3
-            popularity.observe(s, row, ts, np.float32(weight))
+            repeats = float(n % 5)
+            popularity.observe(s, row, ts, np.float32(weight), repeats)
             events.append((row, ts, weight))
+            damped.append((row, ts, weight / 2**repeats))
         elif what == "clear":
             popularity.clear(s, row)
-            events = [e for e in events if e[0] != row]
+            events, damped = ([e for e in kept if e[0] != row] for kept in (events, damped))
             eligible[row] = True
         else:
             popularity.set_eligible(s, row, what == "restore")
             eligible[row] = what == "restore"
         assert s.eligible.tolist() == eligible
         assert_lists_are_exact(s)
-    assert_scores_are_those_of_a_recount(s, events, now)
+    assert_are_those_of_a_recount(s.scores, s, events, now)
+    assert_are_those_of_a_recount(s.reach, s, damped, now)
 
 
 def assert_lists_are_exact(s: PopularityState) -> None:
@@ -82,13 +86,15 @@ def assert_lists_are_exact(s: PopularityState) -> None:
                 assert popularity.rank_of_row(s, p, row, NONE) == rank(scores, eligible, N_TOP, row)
 
 
-def assert_scores_are_those_of_a_recount(s: PopularityState, events: list[Event], now: float) -> None:
-    for p in range(3):
+def assert_are_those_of_a_recount(
+    scores: np.ndarray, s: PopularityState, events: list[Event], now: float
+) -> None:
+    for p in range(len(scores)):
         rate, landmark = float(s.rates[p]), float(s.landmarks[p])
         for row in range(N_ITEMS):
             expected = decayed_count(events, row, rate, now)
             if expected > 1e-200:
-                got = s.scores[p, row] * math.exp(-rate * (now - landmark))
+                got = scores[p, row] * math.exp(-rate * (now - landmark))
                 assert got == pytest.approx(expected, rel=1e-6), (p, row)
 
 
@@ -99,7 +105,7 @@ def test_order_of_events_does_not_matter_but_for_rounding() -> None:
     for order in (events, sorted(events, key=lambda e: e[1])):
         s = empty()
         for row, ts in order:
-            popularity.observe(s, row, ts, np.float32(1))
+            popularity.observe(s, row, ts, np.float32(1), 0.0)
         sums.append(s.scores * np.exp(-s.rates * (4 * DAY - s.landmarks))[:, None])
     np.testing.assert_allclose(sums[0], sums[1], rtol=1e-9)
 
@@ -107,15 +113,15 @@ def test_order_of_events_does_not_matter_but_for_rounding() -> None:
 def test_ties_count_against_an_item() -> None:
     s = empty()
     for row in (0, 1, 2):
-        popularity.observe(s, row, 10.0, np.float32(1))
-    popularity.observe(s, 1, 10.0, np.float32(1))
+        popularity.observe(s, row, 10.0, np.float32(1), 0.0)
+    popularity.observe(s, 1, 10.0, np.float32(1), 0.0)
     assert [popularity.rank_of_row(s, 1, row, NONE) for row in range(4)] == [3, 1, 3, 0]
 
 
 def test_items_that_are_left_out_do_not_count() -> None:
     s = empty()
     for row in (0, 1, 2, 0, 1, 0):
-        popularity.observe(s, row, 10.0, np.float32(1))
+        popularity.observe(s, row, 10.0, np.float32(1), 0.0)
     without_the_first = np.arange(N_ITEMS) == 0
     assert [popularity.rank_of_row(s, 1, row, without_the_first) for row in (1, 2)] == [1, 2]
 
@@ -123,8 +129,8 @@ def test_items_that_are_left_out_do_not_count() -> None:
 def test_a_jump_of_a_century_leaves_finite_numbers_and_the_latest_event_on_top() -> None:
     s = empty()
     for n in range(50):
-        popularity.observe(s, n % 3, float(n), np.float32(1))
-    popularity.observe(s, 8, 100 * 365 * DAY, np.float32(1))
+        popularity.observe(s, n % 3, float(n), np.float32(1), 0.0)
+    popularity.observe(s, 8, 100 * 365 * DAY, np.float32(1), 0.0)
     assert np.isfinite(s.scores).all()
     assert [popularity.rank_of_row(s, p, 8, NONE) for p in range(3)] == [1, 1, 1]
     assert_lists_are_exact(s)

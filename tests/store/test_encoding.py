@@ -60,6 +60,25 @@ def test_what_is_encoded_is_the_record_and_nothing_else(
         assert (one.user_id, one.scenario, one.as_of) == (user, scenario, at)
 
 
+def test_a_rule_that_gave_way_is_said_behind_the_items_and_nothing_is_said_else() -> None:
+    encoded = encode_slates(
+        ["had all", "not"],
+        [["a"], ["b"]],
+        [[1.0], [1.0]],
+        [[0], [0]],
+        [[""], [""]],
+        source_names=SOURCES,
+        as_of=AsOf("log", 0, 1, 2, 3.0),
+        scenario="s",
+        model="m",
+        created_ts=1.5,
+        relaxed=[True, False],
+    )
+    assert encoded[0].json.endswith(b'],"relaxed":"repeats"}')
+    assert b"relaxed" not in encoded[1].json
+    assert msgspec.json.decode(encoded[0].json, type=Slate).relaxed == "repeats"
+
+
 @given(at=positions)
 def test_the_comparable_part_stands_in_the_first_256_bytes(at: AsOf) -> None:
     for json in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.engine.fold import learn
-from stream_rec.kernels import vocabulary
+from stream_rec.kernels import hidden, vocabulary
 from stream_rec.kernels.codes import ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
@@ -33,10 +33,16 @@ def upsert(state, rates, data, id_hash, tags, ts, available, seed):
         available: whether it may be recommended.
         seed: uint64, of new items' factors.
     """
-    row = vocabulary.find(state.items, data, 0, data.shape[0], id_hash)
+    n = data.shape[0]
+    if available:
+        hidden.show(state.hidden, data, 0, n, id_hash)
+    else:
+        hidden.hide(state.hidden, data, 0, n, id_hash, state.clock[0])
+    row = vocabulary.find(state.items, data, 0, n, id_hash)
     since = ts if ts > 0.0 else state.clock[0]
+    unused = vocabulary.UNUSED + state.clock[0]
     if row < 0:
-        row = learn.enter_item(state, rates, data, 0, data.shape[0], id_hash, since, state.clock[0], seed)
+        row = learn.enter_item(state, rates, data, 0, n, id_hash, since, unused, seed)
         is_new = True
     else:
         is_new = not state.popularity.eligible[row] and state.popularity.logs[row, 0] == -np.inf
@@ -44,7 +50,8 @@ def upsert(state, rates, data, id_hash, tags, ts, available, seed):
         state.first_seen[row] = since
         if available:
             learn.announce_item(state, row)
-    state.items.seen[row] = max(state.items.seen[row], state.clock[0])
+    if state.items.seen[row] < vocabulary.UNUSED_BELOW:
+        state.items.seen[row] = max(state.items.seen[row], unused)
     same = True
     for t in range(tags.shape[0]):
         same &= state.factors.tags[row, t] == tags[t]
@@ -61,17 +68,16 @@ def upsert(state, rates, data, id_hash, tags, ts, available, seed):
 
 
 @kernel
-def remove(state, rates, data, id_hash, seed):
-    """The item has left the catalogue: it is never recommended until it is upserted. Returns its row.
+def remove(state, data, id_hash):
+    """The item has left the catalogue: it is never recommended until it is upserted. Returns its row, -1 = it has none.
 
-    An unknown item is entered too, so that late events do not bring it back; its row is the first to be evicted, so a
-    flood of removals evicts few others.
+    Its id is remembered apart from its row, so neither an eviction nor late events bring it back.
     """
+    hidden.hide(state.hidden, data, 0, data.shape[0], id_hash, state.clock[0])
     row = vocabulary.find(state.items, data, 0, data.shape[0], id_hash)
-    if row < 0:
-        row = learn.enter_item(state, rates, data, 0, data.shape[0], id_hash, state.clock[0], -np.inf, seed)
-    popularity.set_eligible(state.popularity, row, False)
-    state.in_catalogue[row] = False
+    if row >= 0:
+        popularity.set_eligible(state.popularity, row, False)
+        state.in_catalogue[row] = False
     state.counters[0].n_items_changed += 1
     return row
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.fold import judge
-from stream_rec.kernels import candidates, histories, vocabulary
+from stream_rec.kernels import candidates, hidden, histories, vocabulary
 from stream_rec.kernels.codes import LAST_GENERATION, code_of
 from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.query import Event
-from stream_rec.sources import factorization, registry
+from stream_rec.sources import factorization, popularity, registry
 from stream_rec.sources.features import number_of_source
 
 FACTORIZATION = number_of_source("factorization")
@@ -82,13 +82,13 @@ def forget_user_row(state, row):
 
 @kernel
 def enter_item(state, rates, data, start, end, id_hash, first_seen, seen, seed):
-    """Give a new item a row, evicting the longest silent of a sweep when all are taken.
+    """Give a new item a row, evicting one that nobody has used, or else the longest silent, when all are taken.
 
-    first_seen is what its age is counted from, seen what its silence is.
+    first_seen is what its age is counted from, seen what its silence is. It is not eligible if its id is hidden.
     """
     row = state.items.counters[0].n_rows
     if row == state.generation.shape[0]:
-        row = vocabulary.oldest_of_sweep(state.items)
+        row = vocabulary.unused_of_sweep(state.items)
         state.generation[row] = state.generation[row] % LAST_GENERATION + 1
         registry.evict_item(state, row)
     vocabulary.insert(state.items, data, start, end, id_hash, row)
@@ -96,6 +96,8 @@ def enter_item(state, rates, data, start, end, id_hash, first_seen, seen, seed):
     state.first_seen[row] = first_seen
     state.in_catalogue[row] = False
     registry.enter_item(state, rates, row, mix(id_hash ^ seed))
+    if hidden.holds(state.hidden, data, start, end, id_hash):
+        popularity.set_eligible(state.popularity, row, False)
     return row
 
 

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold import judge, learn
 from stream_rec.kernels import candidates
-from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of, is_current
 from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
 from stream_rec.sources import registry
-from stream_rec.sources.features import number_of, number_of_source
+from stream_rec.sources.features import number_of_source
 from stream_rec.sources.popularity import MIDDLE
 
-IN_SESSION, IN_PAST = number_of("in_session"), number_of("in_past")
 POPULARITY = number_of_source("popularity")
 
 
@@ -24,15 +23,18 @@ class Rules(NamedTuple):
 
     Attributes:
         k: places.
-        allow_seen: may it hold items that the user has had.
+        allow_seen: may it hold items that the user has had: those in the user's ring of the last events.
         only_catalogue: may it hold only items that the catalogue has.
         only_connected: may it hold only what a source found from an item of the user's.
+        or_seen: where that leaves nothing, are items that the user has had allowed after all. The slate is marked
+            `relaxed` then.
     """
 
     k: int
     allow_seen: bool
     only_catalogue: bool = False
     only_connected: bool = False
+    or_seen: bool = False
 
 
 class Asked(NamedTuple):
@@ -61,6 +63,7 @@ class Slates(NamedTuple):
         because: int32 [n, k], NO_CODE = nothing of the user's.
         only_index: bool [n, k].
         lengths: int32 [n].
+        relaxed: bool [n], it holds items that the user has had, for want of others (Rules.or_seen).
     """
 
     codes: NDArray[np.int32]
@@ -69,6 +72,7 @@ class Slates(NamedTuple):
     because: NDArray[np.int32]
     only_index: NDArray[np.bool_]
     lengths: NDArray[np.int32]
+    relaxed: NDArray[np.bool_]
 
 
 @kernel
@@ -93,20 +97,25 @@ def _main_source(query, source_of, c):
 
 
 @kernel_inlined
-def _may_be_shown(state, row, rules):
-    return state.popularity.eligible[row] and (state.in_catalogue[row] or not rules.only_catalogue)
+def _mark_seen(state, query, seen):
+    """query.seen of the rows in the user's history, which is read from itself: no source needs to be heard for it."""
+    for i in range(query.n_past[0]):
+        if is_current(query.past_codes[i], state.generation):
+            query.seen[query.past_codes[i] & ROW_MASK] = seen
+
+
+@kernel_inlined
+def _may_be_shown(state, query, row, rules):
+    if not state.popularity.eligible[row] or (rules.only_catalogue and not state.in_catalogue[row]):
+        return False
+    return rules.allow_seen or not query.seen[row]
 
 
 @kernel_inlined
 def _is_allowed(state, query, c, rules):
-    if not _may_be_shown(state, query.codes[c] & ROW_MASK, rules):
-        return False
     if rules.only_connected and query.because[c] == NO_CODE:
         return False
-    if rules.allow_seen:
-        return True
-    in_session, in_past = query.features[IN_SESSION, c], query.features[IN_PAST, c]
-    return in_session == np.float32(0.0) and in_past == np.float32(0.0)
+    return _may_be_shown(state, query, query.codes[c] & ROW_MASK, rules)
 
 
 @kernel_inlined
@@ -182,13 +191,13 @@ def _fill(state, query, i, rules, clicked, filled, out):
 
     Ties stand in the order of rows.
     """
-    weights = state.popularity.scores[MIDDLE]
+    weights = state.popularity.reach[MIDDLE]
     first, k = filled, rules.k
     for row in range(state.items.counters[0].n_rows):
         if filled == k and weights[row] <= weights[out.codes[i, k - 1] & ROW_MASK]:
             continue
         code = code_of(row, state.generation)
-        is_shown = state.items.lengths[row] >= 0 and _may_be_shown(state, row, rules)
+        is_shown = state.items.lengths[row] >= 0 and _may_be_shown(state, query, row, rules)
         if not is_shown or code == clicked or candidates.index_of(query, code) >= 0:
             continue
         if filled < k:
@@ -241,21 +250,37 @@ def recommend(handle, asked, rules, gathered, order, out):
 
 
 @kernel
+def _slate(state, query, rates, rules, order, i, out):
+    """Slate i from the scored candidates, and from the rest of the catalogue; its length."""
+    clicked = query.past_codes[0] if query.n_past[0] > 0 else np.int32(NO_CODE)
+    filled = _best(state, query, rules, clicked, order)
+    for at in range(filled):
+        _write(query, rates.source_of, order[at], i, at, out)
+    has_others = filled > 0
+    if has_others:
+        filled = _insert_clicked(state, query, rates.source_of, i, rules, clicked, filled, out)
+    if filled < rules.k and not rules.only_connected:
+        filled = _fill(state, query, i, rules, clicked, filled, out)
+    if not has_others:
+        filled = _insert_clicked(state, query, rates.source_of, i, rules, clicked, filled, out)
+    if filled == 0 and not rules.only_connected:  # no source has proposed the only item there is
+        filled = _fill(state, query, i, rules, np.int32(NO_CODE), filled, out)
+    return filled
+
+
+@kernel
 def _recommend(state, query, rates, asked, rules, gathered, order, out):
     for i in range(asked.users.shape[0]):
         if not gathered:
             _gather(state, query, rates, asked, i)
         judge.score(state, query, rates)
-        clicked = query.past_codes[0] if query.n_past[0] > 0 else np.int32(NO_CODE)
-        filled = _best(state, query, rules, clicked, order)
-        for at in range(filled):
-            _write(query, rates.source_of, order[at], i, at, out)
-        has_others = filled > 0
-        if has_others:
-            filled = _insert_clicked(state, query, rates.source_of, i, rules, clicked, filled, out)
-        if filled < rules.k and not rules.only_connected:
-            filled = _fill(state, query, i, rules, clicked, filled, out)
-        if not has_others:
-            filled = _insert_clicked(state, query, rates.source_of, i, rules, clicked, filled, out)
+        _mark_seen(state, query, True)
+        filled = _slate(state, query, rates, rules, order, i, out)
+        out.relaxed[i] = False
+        if filled == 0 and rules.or_seen and not rules.allow_seen:
+            freed = Rules(rules.k, True, rules.only_catalogue, rules.only_connected, True)
+            filled = _slate(state, query, rates, freed, order, i, out)
+            out.relaxed[i] = filled > 0
+        _mark_seen(state, query, False)
         out.lengths[i] = filled
         out.codes[i, filled:] = NO_CODE

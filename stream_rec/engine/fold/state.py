@@ -31,6 +31,7 @@ class StateCore(NamedTuple):
     Attributes:
         users: vocabulary of users.
         items: vocabulary of items.
+        hidden: vocabulary of the items that must not be shown, whether they have a row or not; see kernels.hidden.
         generation: uint8 [items], see kernels.codes.
         first_seen: float64 [items], event time of an item's first event, or its catalogue time.
         in_catalogue: bool [items], the catalogue has a record of it, available or not.
@@ -43,6 +44,7 @@ class StateCore(NamedTuple):
 
     users: Annotated[VocabularyState, Owner.USER_ROW]
     items: Annotated[VocabularyState, Owner.ITEM_ROW]
+    hidden: Annotated[VocabularyState, Owner.HIDDEN_ROW]
     generation: PerItem[np.uint8]
     first_seen: PerItem[np.float64]
     in_catalogue: PerItem[np.bool_]

@@ -30,6 +30,7 @@ def bounds_of(settings: EngineSettings) -> Bounds:
     return Bounds(
         users=settings.max_users,
         items=settings.max_items,
+        hidden=settings.max_hidden,
         history_length=settings.history_length,
         ring_length=settings.ring_length,
         n_factors=settings.n_factors,
@@ -53,6 +54,7 @@ def empty_state(settings: EngineSettings) -> State:
     core: dict[str, Any] = {
         "users": vocabulary.empty(bounds.users, INITIAL_ARENA_BYTES),
         "items": vocabulary.empty(bounds.items, INITIAL_ARENA_BYTES),
+        "hidden": vocabulary.empty(bounds.hidden, INITIAL_ARENA_BYTES),
         "generation": np.ones(bounds.items, np.uint8),
         "first_seen": np.zeros(bounds.items, np.float64),
         "in_catalogue": np.zeros(bounds.items, np.bool_),
@@ -105,6 +107,7 @@ def query(settings: EngineSettings) -> Query:
         "source_scores": np.zeros(n, np.float32),
         "competes": np.zeros(n, np.bool_),
         "left_out": np.zeros(bounds.items, np.bool_),
+        "seen": np.zeros(bounds.items, np.bool_),
         **_context(bounds),
         "has_vector": np.zeros(1, np.bool_),
         "vector": np.zeros(bounds.n_factors, np.float32),

@@ -39,11 +39,11 @@ def digest(
         position: next offset to learn, by topic and partition.
     """
     h = xxhash.xxh3_128()
-    for vocabulary in (state.users, state.items):
+    for vocabulary in (state.users, state.items, state.hidden):
         h.update(_names(vocabulary))
         h.update(vocabulary.counters["hand"].tobytes())
     for path, array in learned(state).items():
-        if not is_layout(path) and not path.endswith(("users.starts", "items.starts")):
+        if not is_layout(path) and not path.endswith(("users.starts", "items.starts", "hidden.starts")):
             _add(h, path, array)
     for name, array in others.items():
         _add(h, name, array)

@@ -25,6 +25,7 @@ _FORM = (
 )
 _LEARNING = (
     "seed",
+    "max_hidden",
     "session_gap_seconds",
     "train_sample",
     "event_weights",

@@ -22,7 +22,8 @@ Arrays = dict[str, NDArray[Any]]
 
 LAYOUT = {"slots", "arena", "counters"}
 """Arrays of a vocabulary that do not have a row per id."""
-_VOCABULARIES = ("users", "items")
+_VOCABULARIES = {"users": "user", "items": "item", "hidden": "hidden"}
+"""By what owns their rows."""
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
@@ -42,8 +43,9 @@ def leaves(node: Any, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
 def _owners() -> dict[str, Owner]:
     """Owner of every array by its path, as the parts of the state declare it."""
     found = dict(owners(StateCore))
-    for name, part in (("users", VocabularyState), ("items", VocabularyState), ("histories", HistoryState)):
-        found |= {f"{name}.{array}": found[name] for array in part._fields}
+    for name in _VOCABULARIES:
+        found |= {f"{name}.{array}": found[name] for array in VocabularyState._fields}
+    found |= {f"histories.{array}": found["histories"] for array in HistoryState._fields}
     for name, of_source in registry.parts("empty", Bounds()).items():
         found |= {f"{name}.{array}": owner for array, owner in owners(type(of_source)).items()}
     return found
@@ -60,7 +62,7 @@ def learned(state: State) -> Arrays:
 
     What is cut off is as `create.empty_state` made it, so the cost goes with what is known, not with the bounds.
     """
-    taken = {"user": n_rows(state.users), "item": n_rows(state.items)}
+    taken = {owner: n_rows(getattr(state, name)) for name, owner in _VOCABULARIES.items()}
     ends = {f"{name}.arena": int(getattr(state, name).counters["arena_end"][0]) for name in _VOCABULARIES}
     arrays = {}
     for path, array in leaves(state):
@@ -71,10 +73,12 @@ def learned(state: State) -> Arrays:
 
 
 def owner_of(path: str) -> str:
-    """Whom the array has a row for: `user`, `item`, or nobody (empty)."""
+    """Whom the array has a row for: `user`, `item`, `hidden`, or nobody (empty)."""
     if is_layout(path):
         return ""
-    return {Owner.USER_ROW: "user", Owner.ITEM_ROW: "item"}.get(grows_with(path), "")
+    return {Owner.USER_ROW: "user", Owner.ITEM_ROW: "item", Owner.HIDDEN_ROW: "hidden"}.get(
+        grows_with(path), ""
+    )
 
 
 def grows_with(path: str) -> Owner:
@@ -102,8 +106,10 @@ def fill(state: State, arrays: Mapping[str, NDArray[Any]]) -> State:
     for path, mine in leaves(state):
         if not path.endswith(".arena"):
             mine[: len(arrays[path])] = arrays[path]
-    users, items = (_with_arena(getattr(state, name), arrays[f"{name}.arena"]) for name in _VOCABULARIES)
-    return state._replace(users=users, items=items)
+    users, items, hidden = (
+        _with_arena(getattr(state, name), arrays[f"{name}.arena"]) for name in ("users", "items", "hidden")
+    )
+    return state._replace(users=users, items=items, hidden=hidden)
 
 
 def _with_arena(v: VocabularyState, ids: NDArray[np.uint8]) -> VocabularyState:
@@ -116,7 +122,8 @@ def _length(path: str, arrays: Mapping[str, NDArray[Any]], mine: NDArray[Any]) -
     owner = owner_of(path)
     name, _, field = path.partition(".")
     if owner:
-        return _counted(arrays, f"{owner}s", "n_rows")
+        vocabulary = next(name for name, of_rows in _VOCABULARIES.items() if of_rows == owner)
+        return _counted(arrays, vocabulary, "n_rows")
     if name in _VOCABULARIES and field == "arena":
         return _counted(arrays, name, "arena_end")
     return len(mine)

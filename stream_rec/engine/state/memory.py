@@ -11,6 +11,7 @@ _OWNERS = {
     Owner.USER_ROW: "users",
     Owner.ITEM_ROW: "items",
     Owner.ITEM_COLUMN: "items",
+    Owner.HIDDEN_ROW: "other",
     Owner.NOBODY: "other",
 }
 

@@ -11,10 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold.state import State
+from stream_rec.kernels import hidden
 from stream_rec.kernels.attribution_state import COUNTERS as ATTRIBUTION_COUNTERS
 from stream_rec.kernels.attribution_state import N_SUMS
 from stream_rec.kernels.shown import TOTALS
 from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
+from stream_rec.kernels.vocabulary import VocabularyState
+from stream_rec.kernels.vocabulary import empty as empty_vocabulary
+from stream_rec.sources.popularity import N_LISTED
 from stream_rec.telemetry.labels import MAX_NAMES, NameKind, scenario_of, variant_of
 
 _RECORDS: Mapping[str, tuple[str, np.dtype[Any]]] = {
@@ -24,6 +29,7 @@ _RECORDS: Mapping[str, tuple[str, np.dtype[Any]]] = {
     "attribution.items.marks": ("attribution.items.totals", TOTALS),
 }
 """Integers by place that have names now, in the same order; spare ones stood behind them."""
+_OF_ROWS = ("arena", "lengths", "starts", "hashes")
 _RENAMED = {"attribution.cells.marks": "attribution.cells.next_number"}
 
 
@@ -58,3 +64,51 @@ def _labels_used(given: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
         np.maximum.at(used[NameKind.SCENARIO], scenario_of(label) % MAX_NAMES, window)
         np.maximum.at(used[NameKind.VARIANT], variant_of(label), window)
     return used
+
+
+def completed(state: State, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The state's arrays of a snapshot, with those that it was written without.
+
+    Args:
+        state: empty, of the present bounds.
+        given: by their present names, without the part's.
+    """
+    arrays = dict(given)
+    if "popularity.reach" not in arrays and "popularity.scores" in arrays:
+        arrays["popularity.reach"] = arrays["popularity.scores"][:N_LISTED].copy()
+    if "hidden.counters" not in arrays and _has_rows(arrays, "items", "popularity.eligible", "clock"):
+        were_hidden = ~arrays["popularity.eligible"][: len(arrays["items.lengths"])]
+        arrays |= _hidden_anew(state.hidden, arrays, "items", were_hidden, arrays["clock"][0])
+    elif _has_rows(arrays, "hidden", "hidden.slots", "hidden.seen"):
+        slots, n = len(arrays["hidden.slots"]), len(arrays["hidden.hashes"])
+        if slots != len(state.hidden.slots) or n > len(state.hidden.hashes):
+            arrays |= _hidden_anew(state.hidden, arrays, "hidden", True, arrays["hidden.seen"])
+    return arrays
+
+
+def _has_rows(arrays: Mapping[str, NDArray[Any]], vocabulary: str, *others: str) -> bool:
+    """What is missing is said by `layout.check`."""
+    return {*others, *(f"{vocabulary}.{name}" for name in _OF_ROWS)} <= arrays.keys()
+
+
+def _hidden_anew(
+    empty: VocabularyState,
+    given: Mapping[str, NDArray[Any]],
+    vocabulary: str,
+    which: NDArray[np.bool_] | bool,
+    since: NDArray[np.float64] | np.float64,
+) -> dict[str, NDArray[Any]]:
+    """A table of hidden ids of this size, from rows of a vocabulary; what exceeds it is forgotten, the oldest first."""
+    ids, lengths, starts, hashes = (given[f"{vocabulary}.{name}"] for name in _OF_ROWS)
+    since = np.broadcast_to(since, len(lengths))
+    rows = np.flatnonzero((lengths > 0) & which)
+    rows = rows[np.argsort(since[rows], kind="stable")][-len(empty.hashes) :]
+    made = empty_vocabulary(len(empty.hashes), int(lengths[rows].sum()))
+    for row in rows.tolist():
+        data = ids[starts[row] : starts[row] + lengths[row]]
+        hidden.hide(made, data, 0, len(data), hashes[row], since[row])
+    n = int(made.counters["n_rows"][0])
+    named = made._asdict()
+    named |= {name: named[name][:n] for name in ("hashes", "starts", "lengths", "seen")}
+    named["counters"] = made.counters.view(np.int64)
+    return {f"hidden.{name}": array for name, array in named.items()}

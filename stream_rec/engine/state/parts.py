@@ -50,8 +50,8 @@ def restored(
         ConfigError: it does not fit; nothing is changed then.
     """
     given = older.renamed(given)
-    of_state, of_index = refit.state(state, _part(given, STATE)), _part(given, INDEX)
-    of_attribution = _part(given, ATTRIBUTION)
+    of_state = refit.state(state, older.completed(state, _part(given, STATE)))
+    of_index, of_attribution = _part(given, INDEX), _part(given, ATTRIBUTION)
     of_deduplication = refit.event_ids(
         _part(given, DEDUPLICATION), deduplication.window, deduplication.partitions
     )

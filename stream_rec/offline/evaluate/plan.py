@@ -143,12 +143,12 @@ def _asked(rules: Rules) -> Any:
 
 
 def _continues(gap_seconds: float) -> Any:
-    """By the producer's session where there is one, else by the pause, as kernels.histories.starts_session."""
+    """By the producer's sessions where there are two, else by the pause, as kernels.histories.starts_session."""
     session, ts = pl.col("session_id"), pl.col("ts")
     first = pl.int_range(pl.len()).over("user_id") == 0
-    before = session.shift(1).over("user_id")
+    before = session.shift(1).forward_fill().over("user_id")
     pause = ts - ts.cum_max().shift(1).over("user_id")
-    by_pause = session.is_null() & before.is_null() & (pause <= gap_seconds)
+    by_pause = (session.is_null() | before.is_null()) & (pause <= gap_seconds)
     return ~first & (by_pause | (session == before).fill_null(False))
 
 

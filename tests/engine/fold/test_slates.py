@@ -48,7 +48,7 @@ def expected_rows(e: Engine, row: int, k: int, *, allow_seen: bool) -> list[int]
     if last is not None and chosen:
         at = max(1, sum(scores[c] >= scores[last] for c in chosen))
         chosen = [*chosen[:at], last, *chosen[at:]][:k]
-    weights = e.state.popularity.scores[MIDDLE]
+    weights = e.state.popularity.reach[MIDDLE]
     rest = [r for r in range(int(e.stats()["items"])) if eligible[r] and r not in rows]
     rest.sort(key=lambda r: (-weights[r], r))
     filled = [*rows[chosen].tolist(), *rest[: k - len(chosen)]]

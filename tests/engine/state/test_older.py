@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.names import name_of
 from stream_rec.engine.state.older import renamed
 from tests.engine.worlds import engine, learn, random_log
 
@@ -28,7 +29,8 @@ def restored() -> tuple[Engine, dict[str, NDArray[np.generic]]]:
 def test_its_arrays_are_those_that_were_written() -> None:
     e, arrays = restored()
     now = {name: array.copy() for name, array in e.snapshot().items()}
-    assert now.keys() == renamed(arrays).keys()
+    was_not_there = {name for name in now if name.startswith("state.hidden.")} | {"state.popularity.reach"}
+    assert now.keys() - was_not_there == renamed(arrays).keys()
     for name, array in renamed(arrays).items():
         assert now[name].dtype == array.dtype, name
         assert now[name].tobytes() == array.tobytes(), name
@@ -41,6 +43,17 @@ def test_what_was_counted_by_place_is_counted_by_name() -> None:
     assert e.stats()["counted_items"] == arrays["attribution.items.marks"][2] > 0
     ids = [arrays[f"repeats.{partition}.marks"][0] for partition in range(3)]
     assert e.stats()["event_ids"] == sum(ids) > 0
+
+
+def test_what_was_hidden_in_its_row_is_hidden_and_lists_begin_with_what_was_counted() -> None:
+    e, arrays = restored()
+    taken = np.flatnonzero(arrays["state.items.lengths"] > 0)
+    hidden = [row for row in taken.tolist() if not arrays["state.popularity.eligible"][row]]
+    assert e.stats()["hidden_items"] == len(hidden) > 0
+    assert e.hidden([name_of(e.state.items, row) for row in taken.tolist()]) == [
+        name_of(e.state.items, row) for row in hidden
+    ]
+    assert (e.state.popularity.reach == e.state.popularity.scores[:2]).all()
 
 
 def test_the_engine_learns_on() -> None:
