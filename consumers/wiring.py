@@ -26,6 +26,7 @@ from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.consumers.periodic.health import Health
 from stream_rec.consumers.periodic.item_lists import SimilarLists, TopLists
 from stream_rec.consumers.periodic.metric_reports import MetricReports
+from stream_rec.consumers.periodic.removed_repair import RemovedRepair
 from stream_rec.consumers.periodic.scenario_names import ScenarioNames
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
 from stream_rec.consumers.periodic.snapshots import SnapshotNotes, Snapshots, Start
@@ -86,6 +87,7 @@ class Parts:
         scenario_names: `scenarios`, from time to time.
         reports: metric points and last values, every second.
         repair: slates that Redis has lost.
+        removed: hidden items that Redis has lost.
         lost: wakes the repair.
         snapshots: of the engine.
     """
@@ -110,6 +112,7 @@ class Parts:
     scenario_names: ScenarioNames
     reports: MetricReports
     repair: SlateRepair
+    removed: RemovedRepair
     lost: asyncio.Event
     snapshots: Snapshots
 
@@ -201,6 +204,7 @@ def build(
         scenario_names=ScenarioNames(tuple(settings.engine.scenarios), stores.lists),
         reports=MetricReports(core.engine, core.measures, progress, output, clock),
         repair=repair,
+        removed=RemovedRepair(core.engine, stores.lists, core.table, settings.store.max_removed),
         lost=makes.slates.lost,
         snapshots=Snapshots(settings, core.engine, SnapshotNotes(makes.as_of, core.order), core.table, clock),
     )

@@ -74,6 +74,7 @@ class Worker:
         scheduler.every(REPORT_SECONDS, parts.reports.send)
         scheduler.every(REPORT_SECONDS, parts.dead_letters.tell_overdue)
         scheduler.every(LOOK_SECONDS, parts.repair.look, parts.lost)
+        scheduler.every(LOOK_SECONDS, parts.removed.look)
         scheduler.every(SNAPSHOT_LOOK_SECONDS, parts.snapshots.look)
         scheduler.every(self._settings.journal.flush_seconds, self._flush_journal)
 

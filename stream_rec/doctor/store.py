@@ -11,11 +11,14 @@ from redis.exceptions import RedisError
 from stream_rec.clock import SystemClock
 from stream_rec.doctor.finding import Finding, attempted
 from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.engine.user_shares import ABSURD
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import Settings, StoreSettings
 from stream_rec.settings.masking import address
 from stream_rec.store.keys import Keys
+from stream_rec.store.reader import Reader
 from stream_rec.store.sync_connection import SyncConnection, connect_sync
+from stream_rec.telemetry.points import field
 
 OLDEST = (6, 2)
 _GIB = 1 << 30
@@ -33,6 +36,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from found
         if found[0].status != "fail":  # else it would be said twice
             yield from attempted("redis", partial(_workers, settings.store))
+            yield from attempted("redis", partial(_traffic, settings.store))
         return
     with RedisServer.start() as server:
         yield Finding(
@@ -166,3 +170,26 @@ def _workers(store: StoreSettings) -> Iterator[Finding]:
     now = SystemClock().now()
     for name, at in reported.items():
         yield Finding("ok", f"worker {name} reported {now - at:.0f} s ago")
+
+
+def _traffic(store: StoreSettings) -> Iterator[Finding]:
+    """What the worker that reported last has seen; all of them learn the same events."""
+    reader = Reader(store)
+    try:
+        reported = reader.last_values().values()
+    finally:
+        reader.close()
+    values = max(reported, key=lambda each: each.created_ts).values if reported else {}
+    share = values.get(field("engine", {"stat": "loudest_user_share"}), 0.0)
+    if share >= ABSURD:
+        yield Finding(
+            "warn",
+            f"one user_id has {share:.0%} of the last events: all who share it are one user to the engine",
+            "see the worker's log for the id; give every visitor an id of its own",
+        )
+    if forgotten := int(values.get(field("engine", {"stat": "evicted_hidden"}), 0)):
+        yield Finding(
+            "warn",
+            f"{forgotten:,} hidden items were forgotten: if they are clicked again, they may be shown",
+            "raise engine.max_hidden",
+        )

@@ -12,6 +12,7 @@ from stream_rec.store.connection import Command, Connection
 from stream_rec.store.encoding import encode_list
 from stream_rec.store.keys import Keys, TopName
 from stream_rec.store.overwrite import write_over
+from stream_rec.store.refusals import code_of
 from stream_rec.store.scripts import run
 from stream_rec.store.slates import unless_older
 
@@ -115,6 +116,22 @@ class ListStore:
         for ids in self._chunks(item_ids):
             commands = [("ZREM", self._keys.removed, *ids)]
             await write_over(self._connection, self._keys.removed, commands, writes="removed")
+
+    async def not_removed(self, item_ids: Sequence[str]) -> list[str]:
+        """Those of these ids that `removed` does not hold; all of them if the key is of another type.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        missing: list[str] = []
+        for ids in self._chunks(item_ids):
+            (scores,) = await self._connection.pipeline([("ZMSCORE", self._keys.removed, *ids)])
+            if isinstance(scores, Exception):
+                if code_of(scores) != "WRONGTYPE":
+                    raise scores
+                scores = [None] * len(ids)
+            missing += [item for item, score in zip(ids, scores, strict=True) if score is None]
+        return missing
 
     async def _write(self, lists: Sequence[tuple[str, RankedItems]], as_of: AsOf, model: str) -> int:
         cut, now = self._settings.list_items, self._clock.now()

@@ -24,6 +24,8 @@ from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import DeadLetter
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from stream_rec.store.keys import Keys
+from stream_rec.store.last_values import LastValues
+from stream_rec.telemetry.points import field
 from tests.cli.running import addresses, run
 from tests.waiting import wait_until
 
@@ -70,6 +72,18 @@ def test_where_the_broker_names_no_members_redis_knows_the_workers(tansu_setting
     (group,) = [f for f in findings(tansu_settings, "kafka") if f.what.startswith("group ")]
     assert group.status == "ok"
     assert ": 2 workers as Redis says" in group.what
+
+
+def test_an_absurd_user_and_forgotten_removals_are_found(tansu_settings: Settings) -> None:
+    keys = Keys(tansu_settings.store.prefix)
+    stats = {"loudest_user_share": 0.62, "evicted_hidden": 1200.0}
+    report = LastValues(1e9, {field("engine", {"stat": stat}): value for stat, value in stats.items()})
+    with redis.Redis.from_url(tansu_settings.store.url) as client:
+        client.zadd(keys.workers, {"a": 1e9})
+        client.set(keys.metrics("a"), msgspec.json.encode(report))
+    said = [f.what for f in findings(tansu_settings, "redis") if f.status == "warn"]
+    assert any("62%" in what for what in said)
+    assert any("1,200 hidden items" in what for what in said)
 
 
 def test_keys_on_wrong_partitions_are_found(tansu_settings: Settings) -> None:
