@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
-import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from stream_rec import logs
 from stream_rec.bus.topics import ensure_topics
@@ -15,7 +14,9 @@ from stream_rec.consumers.periodic.scheduler import Scheduler
 from stream_rec.consumers.periodic.snapshots import MakeEngine, restored_at_start
 from stream_rec.consumers.replication.catch_up import catch_up
 from stream_rec.consumers.runtime import library_logs
-from stream_rec.consumers.runtime.background import in_background_until
+from stream_rec.consumers.runtime.background import in_background
+from stream_rec.consumers.runtime.shutdown import Shutdown
+from stream_rec.consumers.runtime.stop_signal import STOP, leave
 from stream_rec.consumers.topology import WHOLE_BEFORE_JOINING
 from stream_rec.consumers.warm_up import warm_up
 from stream_rec.consumers.wiring import Parts, build
@@ -56,15 +57,16 @@ class Worker:
         services = (self._join, parts.follower.run, parts.topics.run, self._watch_health)
         tasks = [asyncio.create_task(self._tend(service)) for service in services]
         await parts.shutdown.stopping.wait()
+        STOP.leave_at_the_latest(_exit_code(parts.shutdown))
+        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
         self._log.info("stopping")
         for task in tasks:
             task.cancel()
         await scheduler.end(_CLOSE_SECONDS)
-        await self._stop()
+        await self._stop(deadline)
         if parts.shutdown.failed:
             self._log.error("the worker ends", why=str(parts.shutdown.failure))
-            return 2 if isinstance(parts.shutdown.failure, ConfigError) else 1
-        return 0
+        return _exit_code(parts.shutdown)
 
     def _schedule(self, scheduler: Scheduler) -> None:
         store, parts = self._settings.store, self.parts
@@ -103,10 +105,9 @@ class Worker:
     def _flush(self, _: Engine) -> None:
         self.parts.order.flush()
 
-    async def _stop(self) -> None:
-        """Finish or drop what is in hand, commit, leave the group, and close everything."""
+    async def _stop(self, deadline: float) -> None:
+        """Finish or drop what is in hand, commit, leave the group, and close everything, by the loop's time."""
         parts, loop = self.parts, asyncio.get_running_loop()
-        deadline = loop.time() + STOP_SECONDS
 
         async def step(name: str, work: Awaitable[object], most: float = _CLOSE_SECONDS) -> None:
             await _at_most(name, work, min(most, max(0.1, deadline - loop.time())))
@@ -116,12 +117,12 @@ class Worker:
         await step("leave the group", parts.app.stop(), self._settings.bus.drain_seconds + _CLOSE_SECONDS)
         await step("finish batches", asyncio.gather(*(pipeline.idle() for pipeline in parts.pipelines)))
         await step("send the last figures", parts.reports.send_last())
-        await step("publish", asyncio.to_thread(parts.emitter.close, _CLOSE_SECONDS))
+        await step("publish", in_background(partial(parts.emitter.close, _CLOSE_SECONDS)))
         if leads:
             await step("write a last snapshot", snapshots.last(), self._settings.snapshot.stop_seconds)
-        await step("close /metrics", asyncio.to_thread(parts.metrics.close))
+        await step("close /metrics", in_background(parts.metrics.close))
         await step("close redis", parts.redis.aclose())
-        await step("end the engine", asyncio.to_thread(self._end_engine))
+        await step("end the engine", in_background(self._end_engine))
 
     def _end_engine(self) -> None:
         self.parts.engine.close()
@@ -146,21 +147,34 @@ async def _at_most(name: str, work: Awaitable[object], seconds: float) -> None:
         )
 
 
-async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, make_engine: MakeEngine) -> int:
-    loop = asyncio.get_running_loop()
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-    counts = await asyncio.to_thread(ensure_topics, settings.bus)
-    # Before the group counts on us.
-    await in_background_until(stopping, warm_up)
-    start = await restored_at_start(settings, stopping, make_engine)
-    if stopping.is_set():
+def _exit_code(shutdown: Shutdown) -> int:
+    if not shutdown.failed:
         return 0
+    return 2 if isinstance(shutdown.failure, ConfigError) else 1
+
+
+async def _run(settings: Settings, clock: Clock, make_engine: MakeEngine) -> int:
+    log, stopping, loop = logs.get("worker"), asyncio.Event(), asyncio.get_running_loop()
+
+    def leave_early() -> None:
+        """Nothing is written and nobody counts on us yet: there is nothing to finish."""
+        log.info("stopped before it served")
+        leave()
+
+    STOP.on_stop(leave_early)
+    log.debug("starting", step="topics")
+    counts = await in_background(partial(ensure_topics, settings.bus))
+    # Before the group counts on us.
+    log.debug("starting", step="kernels")
+    await in_background(warm_up)
+    log.debug("starting", step="restore")
+    start = await restored_at_start(settings, make_engine)
     worker = Worker(settings, build(settings, counts, start, stopping, clock))
     # What is there now stays: going through it for garbage would stop the world for a tenth of a second and more.
     gc.collect()
     gc.freeze()
+    STOP.on_stop(lambda: loop.call_soon_threadsafe(stopping.set))
+    log.debug("starting", step="join")
     try:
         return await worker.serve()
     finally:
@@ -168,7 +182,7 @@ async def _run(settings: Settings, clock: Clock, stopping: asyncio.Event, make_e
 
 
 def run(settings: Settings, *, clock: Clock | None = None, make_engine: MakeEngine = Engine) -> int:
-    """Work until SIGTERM or SIGINT; the exit code.
+    """Work until SIGTERM or SIGINT; the exit code. A signal that comes before it serves ends the process here.
 
     0 after a signal, within five seconds, also while Redis or Kafka are down; 1 after a bug or when Kafka is gone for
     good: start it again, nothing is lost; 2 when a server shows that the operator must fix something.
@@ -177,9 +191,6 @@ def run(settings: Settings, *, clock: Clock | None = None, make_engine: MakeEngi
         ConfigError: the operator must fix something.
         Unavailable: Kafka does not answer at the start.
     """
+    STOP.install()
     library_logs.forward()
-
-    async def main() -> int:
-        return await _run(settings, clock or SystemClock(), asyncio.Event(), make_engine)
-
-    return asyncio.run(main())
+    return asyncio.run(_run(settings, clock or SystemClock(), make_engine))

@@ -16,7 +16,7 @@ from stream_rec.clock import Clock
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.replication.learn_order import LearnOrder
 from stream_rec.consumers.replication.partition_table import PartitionTable
-from stream_rec.consumers.runtime.background import in_background, in_background_until
+from stream_rec.consumers.runtime.background import in_background
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import StreamRecError, Unavailable
@@ -40,10 +40,8 @@ class Start(NamedTuple):
     notes: Mapping[str, Any]
 
 
-async def restored_at_start(
-    settings: Settings, stopping: asyncio.Event, make_engine: MakeEngine = Engine
-) -> Start:
-    """An engine filled from the newest usable snapshot; an empty one if there is none, or a stop comes first.
+async def restored_at_start(settings: Settings, make_engine: MakeEngine = Engine) -> Start:
+    """An engine filled from the newest usable snapshot; an empty one if there is none.
 
     Raises:
         ConfigError: the engine cannot be kept in snapshots, their folder cannot be opened, or a start would lose what
@@ -64,9 +62,7 @@ async def restored_at_start(
         log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
         return Start(engine, {STATE_NOTE: restored.info.name, **restored.info.notes})
 
-    return await in_background_until(stopping, start) or Start(
-        make_engine(settings.engine, settings.measure), {}
-    )
+    return await in_background(start)
 
 
 class SnapshotNotes:

@@ -35,14 +35,3 @@ async def in_background(call: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name=getattr(call, "__name__", "background"), daemon=True).start()
     return await answer
-
-
-async def in_background_until(stopping: asyncio.Event, call: Callable[[], T]) -> T | None:
-    """The same; None when `stopping` is set first, and what the call does ends with the process."""
-    answer, stopped = asyncio.ensure_future(in_background(call)), asyncio.ensure_future(stopping.wait())
-    try:
-        await asyncio.wait([answer, stopped], return_when=asyncio.FIRST_COMPLETED)
-        return answer.result() if answer.done() else None
-    finally:
-        stopped.cancel()
-        answer.cancel()

@@ -171,6 +171,22 @@ def chaos(
 
 
 @bench.command()
+def stop(
+    stops: Annotated[int, typer.Option(min=1, help="how many workers are stopped")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="of moments, order and traffic")] = 1,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """SIGTERM at random moments of a worker's life: does it always leave with 0 within 5 s?"""
+    from stream_rec.bench.stop import run
+
+    figures = _bench(lambda s, say: run(s, say, stops=stops, seed=seed), json_file, config, set_)
+    if figures["failures"]:
+        raise typer.Exit(1)
+
+
+@bench.command()
 def soak(
     minutes: Annotated[float, typer.Option(min=1, help="how long it is watched, the warm-up in it")] = 60.0,
     rate: Annotated[float, typer.Option(min=1, help="events per second")] = 300.0,

@@ -1,96 +1,31 @@
-"""`stream-rec`: the command line. Only names commands and turns our errors into a message and an exit code.
-
-Exit codes: 0 done; 1 a check failed; 2 wrong settings or usage; 3 a server is away; 130 stopped by a signal.
-"""
+"""The console command: what must be there before anything heavy is imported, then the command line itself."""
 
 from __future__ import annotations
 
 import sys
-import threading
-import traceback
-from typing import Annotated
+from collections.abc import Sequence
 
-import typer
-
-from stream_rec.cli.bench import bench
-from stream_rec.cli.dead_letters import dead_letters
-from stream_rec.cli.demo import demo
-from stream_rec.cli.doctor import doctor
-from stream_rec.cli.evaluate import evaluate
-from stream_rec.cli.lag import lag
-from stream_rec.cli.read import recommend, similar
-from stream_rec.cli.replay import replay
-from stream_rec.cli.settings import settings
-from stream_rec.cli.simulate import simulate
-from stream_rec.cli.snapshot import snapshot
-from stream_rec.cli.text import say
-from stream_rec.cli.time_travel import replay_state, why
-from stream_rec.cli.up import up
-from stream_rec.cli.worker import worker
-from stream_rec.errors import StreamRecError, Unavailable
-from stream_rec.settings.masking import hidden
-
-app = typer.Typer(
-    name="stream-rec",
-    help="Streaming recommendations over Kafka and Redis.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"stream-rec {version('stream-rec')}")
-        raise typer.Exit
-
-
-@app.callback()
-def common(
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
-    log_json: Annotated[bool, typer.Option("--log-json", help="one JSON object per log line")] = False,
-    version: Annotated[  # noqa: ARG001 - its callback has answered and ended
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="show the version, and end"),
-    ] = False,
-) -> None:
-    """Streaming recommendations over Kafka and Redis."""
-    if log_level not in ("debug", "info", "warning", "error"):
-        raise typer.BadParameter("debug, info, warning or error", param_hint="--log-level")
-    from stream_rec.logs import configure
-
-    configure(log_level, as_json=log_json)
-
-
-for command in (demo, up, worker, replay, simulate, recommend, similar, why, lag, evaluate, doctor, settings):
-    app.command()(command)
-app.command()(dead_letters)
-app.command()(replay_state)
-app.add_typer(bench)
-app.add_typer(snapshot)
+_WITH_A_VALUE = ("--log-level",)
+"""Options before the command that take the next word."""
 
 
 def main() -> None:
-    """Run a command; our own errors end it with their message and fix, and no traceback; a bug's has no secrets."""
-    threading.excepthook = lambda bug: _show_bug(bug.exc_value)
-    try:
-        app()
-    except StreamRecError as error:
-        say(hidden(f"stream-rec: {error}"), indent="    ", err=True)
-        sys.exit(3 if isinstance(error, Unavailable) else 2)
-    except MemoryError as error:
-        what = f"not enough memory: {error or 'no more to be had'}"
-        say(f"stream-rec: {what}\n  fix: {_LOWER}", indent="    ", err=True)
-        sys.exit(2)
-    except Exception as error:  # noqa: BLE001 - shown as Python does, but for secrets
-        _show_bug(error)
-        sys.exit(1)
+    """Run `stream-rec`. A worker can be told to stop from here on: importing its parts takes seconds."""
+    if command(sys.argv[1:]) == "worker":
+        from stream_rec.consumers.runtime.stop_signal import STOP
+
+        STOP.install()
+    from stream_rec.cli.app import run
+
+    run()
 
 
-_LOWER = "lower engine.max_users or engine.max_items (`stream-rec bench memory` says what they take), or another bound"
-
-
-def _show_bug(error: BaseException | None) -> None:
-    print(hidden("".join(traceback.format_exception(error))), file=sys.stderr, end="")
+def command(words: Sequence[str]) -> str:
+    """Which command it is; empty if none is named."""
+    rest = iter(words)
+    for word in rest:
+        if word in _WITH_A_VALUE:
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word
+    return ""

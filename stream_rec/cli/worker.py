@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from stream_rec.cli.options import ConfigFile, Overrides, need_broker, need_store, read_settings
 
 
@@ -12,6 +10,7 @@ def worker(config: ConfigFile = None, set_: Overrides = None) -> None:
     settings = read_settings(config, set_)
     need_broker(settings)
     need_store(settings)
+    from stream_rec.consumers.runtime.stop_signal import leave
     from stream_rec.consumers.worker import run
 
-    raise typer.Exit(run(settings))
+    leave(run(settings))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,11 +29,15 @@ READY_SECONDS = 200.0
 class Worker:
     """`stream-rec worker` with these settings; its log is a file."""
 
-    def __init__(self, settings: Settings, log: Path) -> None:
+    def __init__(self, settings: Settings, log: Path, common: Sequence[str] = ()) -> None:
         self._log = log
-        argv = [sys.executable, "-m", "stream_rec.cli", "worker", *_flags(settings)]
+        argv = [sys.executable, "-m", "stream_rec.cli", *common, "worker", *_flags(settings)]
         with log.open("ab") as out:
             self._process = subprocess.Popen(argv, stdout=out, stderr=out)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def log(self) -> str:
         return self._log.read_text()

@@ -7,12 +7,13 @@ import re
 import signal
 from pathlib import Path
 
+from stream_rec.bench.stop import answers_signals
 from stream_rec.bus.lag import lag
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.settings import Settings
 from tests.consumers.publishing import clicks, publish_events
-from tests.consumers.running import behind, down, running, wait_until_done
+from tests.consumers.running import READY_SECONDS, Worker, behind, down, running, wait_until_done
 from tests.waiting import wait_until
 
 STOP_SECONDS = 5.0
@@ -60,6 +61,34 @@ def test_a_worker_stops_in_time_while_kafka_is_silent(tansu_settings: Settings, 
             wait_until(lambda: "waiting for kafka" in first.log(), 60, "the worker to say what it waits for")
             code, seconds = first.stop()
             assert (code, seconds < STOP_SECONDS) == (0, True), seconds
+
+
+def test_a_worker_is_told_to_stop_while_it_imports(tansu_settings: Settings, tmp_path: Path) -> None:
+    worker = Worker(tansu_settings, tmp_path / "log")
+    wait_until(lambda: answers_signals(worker.pid), 60, "the worker's first line")
+    code, seconds = worker.stop()
+    assert (code, seconds < STOP_SECONDS) == (0, True), seconds
+
+
+def test_a_worker_is_told_to_stop_while_it_looks_for_topics_on_a_kafka_that_hangs(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    with TansuServer.start(tmp_path) as broker:
+        bus = tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap})
+        os.kill(broker.pid, signal.SIGSTOP)
+        worker = Worker(
+            tansu_settings.model_copy(update={"bus": bus}), tmp_path / "log", ["--log-level", "debug"]
+        )
+        wait_until(lambda: "step=topics" in worker.log(), 60, "the look-up")
+        code, seconds = worker.stop()
+        assert (code, seconds < STOP_SECONDS) == (0, True), worker.log()
+
+
+def test_a_worker_is_told_to_stop_while_it_joins(tansu_settings: Settings, tmp_path: Path) -> None:
+    worker = Worker(tansu_settings, tmp_path / "log", ["--log-level", "debug"])
+    wait_until(lambda: "step=join" in worker.log(), READY_SECONDS, "the worker to join")
+    code, seconds = worker.stop()
+    assert (code, seconds < STOP_SECONDS) == (0, True), worker.log()
 
 
 def done(settings: Settings) -> int:

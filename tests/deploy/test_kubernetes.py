@@ -17,7 +17,7 @@ import yaml
 from typer.main import get_command
 
 from stream_rec.bus.security import checked
-from stream_rec.cli.main import app
+from stream_rec.cli.app import app
 from stream_rec.consumers.worker import STOP_SECONDS
 from stream_rec.settings import Settings, load
 from stream_rec.settings.table import secrets

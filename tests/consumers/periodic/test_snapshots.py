@@ -120,7 +120,7 @@ def test_the_last_one_holds_whatever_is_new_and_the_next_worker_starts_from_it(s
         await scene.snapshots.last()
         scene.engine.close()
         assert written(settings) == [3]
-        engine, notes = await restored_at_start(settings, asyncio.Event())
+        engine, notes = await restored_at_start(settings)
         assert engine.digest() == scene.core.digest()
         as_of = AsOfTable("log", notes).newest()
         assert as_of is not None
@@ -133,7 +133,7 @@ def test_without_a_folder_a_worker_starts_empty_and_writes_nothing(settings: Set
     without = settings.model_copy(update={"snapshot": SnapshotSettings()})
 
     async def scenario() -> None:
-        engine, notes = await restored_at_start(without, asyncio.Event())
+        engine, notes = await restored_at_start(without)
         assert (engine.n_learned, dict(notes)) == (0, {})
         scene = Scene(without)
         scene.clock.advance(10_000)
