@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.event_clock import JUMP_SECONDS
 from stream_rec.engine.fold import catalogue
 from stream_rec.engine.fold.state import Rates, State
 from stream_rec.engine.held import Held
@@ -67,5 +68,6 @@ def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, see
 def _upsert(
     state: State, rates: Rates, item: Item, data: NDArray[np.uint8], h: np.uint64, seed: np.uint64
 ) -> int:
-    tags = hashed_tags(item.tags)
-    return int(catalogue.upsert(state, rates, data, h, tags, item.ts, item.available, seed))
+    tags, clock = hashed_tags(item.tags), float(state.clock[0])
+    ts = min(item.ts, clock + JUMP_SECONDS) if clock else item.ts
+    return int(catalogue.upsert(state, rates, data, h, tags, ts, item.available, seed))

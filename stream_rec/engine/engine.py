@@ -7,6 +7,7 @@ the index's own rebuild, which is joined at a fixed event count.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from stream_rec.engine import catalogue, lists
 from stream_rec.engine.dedup import Deduplication, SharedIds, event_keys
+from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.event_columns import columns, without
 from stream_rec.engine.fold.catalogue import forget_user
 from stream_rec.engine.fold.judge import PrequentialRanks
@@ -68,6 +70,7 @@ class Engine:
         self.attribution = Attribution(
             measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
         )
+        self._event_clock = EventClock()
         self._shared_ids = SharedIds()
         self._user_shares = UserShares()
         self._names = ItemNames(settings.max_items)
@@ -123,7 +126,8 @@ class Engine:
         self._user_shares.look(batch, first)
         repeated = self.deduplication.mark(batch.span.partition, keys, first)
         new, batch, judge_all, left_out = without(repeated, batch, judge_all, left_out)
-        ranks = self._learn_new(batch, Plan(first, judge_all, frozen, left_out))
+        batch, back = self._judge_stamps(batch, first)
+        ranks = self._learn_new(batch, Plan(first, judge_all, frozen, left_out, back))
         self._advance_to(batch.span)
         users, items = (now - before for now, before in zip(self._evicted(), evicted, strict=True))
         return Learned(
@@ -210,6 +214,14 @@ class Engine:
 
     def _advance_to(self, span: Span) -> None:
         self.position[span.tp] = max(self.position.get(span.tp, span.start), span.next)
+
+    def _judge_stamps(self, batch: EventBatch, first: int) -> tuple[EventBatch, tuple[int, ...]]:
+        """The batch with the times that its events count as, and the events before which time goes back."""
+        judged, back = self._event_clock.judge(batch.ts, hash_ids(batch.users), first)
+        if judged is batch.ts:
+            return batch, back
+        self._event_clock.blame(batch, judged)
+        return replace(batch, ts=judged), back
 
     def _learn_new(self, batch: EventBatch, plan: Plan) -> PrequentialRanks:
         """The batch without duplicates: into the join of impressions, then into the state."""
@@ -328,9 +340,9 @@ class Engine:
         return digest(self.state, parts.beside(*self._beside), self.position)
 
     @property
-    def _beside(self) -> tuple[VectorIndex, Attribution, Deduplication]:
+    def _beside(self) -> tuple[VectorIndex, Attribution, Deduplication, EventClock]:
         """What is learned, but is not in `state`."""
-        return self._vectors, self.attribution, self.deduplication
+        return self._vectors, self.attribution, self.deduplication, self._event_clock
 
     @property
     def n_learned(self) -> int:
@@ -351,4 +363,5 @@ class Engine:
             **self._vectors.stats(self.state),
             **self.attribution.stats(),
             "event_ids": float(self.deduplication.n_ids()),
+            "stamps_not_believed": float(self._event_clock.n_held_back),
         }

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.event_clock import move_back
 from stream_rec.engine.event_columns import leaving_out
 from stream_rec.engine.fold.judge import PrequentialRanks
 from stream_rec.engine.fold.learn import Events, Step, advance, gather
@@ -29,12 +30,14 @@ class Plan(NamedTuple):
         judge: all, or besides the training sample those marked in a bool [n].
         frozen: only histories move.
         left_out: for every event, the items that take no part in the ranking it is judged by.
+        back: events before which time goes back (`event_clock.move_back`), ascending.
     """
 
     first: int
     judge: bool | NDArray[np.bool_]
     frozen: bool
     left_out: Sequence[IdColumn] | None
+    back: tuple[int, ...]
 
 
 def training_sample(events: Events, share: float) -> NDArray[np.bool_]:
@@ -79,7 +82,9 @@ class LearnLoop:
             has_vector = self._ask(events, at, plan.frozen, ranks)
             stop = next(stops)
         while at < n:
-            until = self._until(at, stop)
+            if at in plan.back:
+                move_back(self._held.state, float(events.ts[at]))
+            until = min([self._until(at, stop), *(place for place in plan.back if place > at)])
             found = self._search(judging and has_vector)
             step = Step(
                 judge=judging,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.event_clock import SETTLED_EVENTS
 from stream_rec.engine.fold.state import State
 from stream_rec.kernels import hidden
 from stream_rec.kernels.attribution_state import COUNTERS as ATTRIBUTION_COUNTERS
@@ -53,7 +54,16 @@ def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
             named[name] = np.pad(array, ((0, 0), (0, N_SUMS - array.shape[-1])))
         else:
             named[_RENAMED.get(name, name)] = array
+    if "clock.times" not in named and "state.clock" in named:
+        named |= _clock(float(named["state.clock"][0]))
     return named
+
+
+def _clock(latest: float) -> dict[str, NDArray[Any]]:
+    """A clock that goes on from the latest event time; before the first event it is empty."""
+    times, counts = np.array([latest, 0.0]), np.zeros(4, np.int64)
+    counts[2] = SETTLED_EVENTS if latest else 0
+    return {"clock.times": times, "clock.counts": counts}
 
 
 def _labels_used(given: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:

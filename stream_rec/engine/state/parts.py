@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stream_rec import logs
 from stream_rec.engine.dedup import Deduplication
+from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.state import layout, older, refit
 from stream_rec.engine.vectors import VectorIndex
@@ -16,22 +17,30 @@ from stream_rec.errors import ConfigError
 from stream_rec.feedback.attribution import Attribution
 
 STATE, INDEX, ATTRIBUTION, DEDUPLICATION = "state.", "index.", "attribution.", "deduplication."
+CLOCK = "clock."
 """Beginnings of the arrays' names."""
 
 
 def arrays(
-    state: State, vectors: VectorIndex, attribution: Attribution, deduplication: Deduplication
+    state: State,
+    vectors: VectorIndex,
+    attribution: Attribution,
+    deduplication: Deduplication,
+    clock: EventClock,
 ) -> layout.Arrays:
     """Everything that was learned."""
     named = {STATE + name: array for name, array in layout.learned(state).items()}
-    return named | beside(vectors, attribution, deduplication)
+    return named | beside(vectors, attribution, deduplication, clock)
 
 
-def beside(vectors: VectorIndex, attribution: Attribution, deduplication: Deduplication) -> layout.Arrays:
+def beside(
+    vectors: VectorIndex, attribution: Attribution, deduplication: Deduplication, clock: EventClock
+) -> layout.Arrays:
     """Everything but the state."""
     named = {INDEX + name: array for name, array in vectors.arrays().items()}
     named |= {ATTRIBUTION + name: array for name, array in attribution.arrays().items()}
-    return named | {DEDUPLICATION + name: array for name, array in deduplication.arrays().items()}
+    named |= {DEDUPLICATION + name: array for name, array in deduplication.arrays().items()}
+    return named | {CLOCK + name: array for name, array in clock.arrays().items()}
 
 
 def restored(
@@ -39,6 +48,7 @@ def restored(
     vectors: VectorIndex,
     attribution: Attribution,
     deduplication: Deduplication,
+    clock: EventClock,
     given: Mapping[str, NDArray[Any]],
 ) -> State:
     """Put what `arrays` gave, in this release or an older one, into empty parts, in place; the state that holds it.
@@ -55,12 +65,15 @@ def restored(
     of_deduplication = refit.event_ids(
         _part(given, DEDUPLICATION), deduplication.window, deduplication.partitions
     )
+    of_clock = _part(given, CLOCK)
     layout.check(state, of_state)
     deduplication.check(of_deduplication)
+    clock.check(of_clock)
     vectors.restore(of_index)
     if _fits(attribution, of_attribution):
         attribution.load(of_attribution)
     deduplication.load(of_deduplication)
+    clock.load(of_clock)
     return layout.fill(state, of_state)
 
 
