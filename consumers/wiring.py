@@ -158,6 +158,7 @@ def build(
         ConfigError: the operator must fix something.
         Unavailable: Kafka does not answer.
     """
+    settings = settings.model_copy(update={"ingest": start.rules(settings.ingest)})
     shutdown = Shutdown(stopping)
     core = _core(settings, counts, start, clock)
     health = Health(
@@ -183,6 +184,7 @@ def build(
     pipelines = connect(app, handlers, PipelineContext(core.engine, gate, until, shutdown.fail))
     progress = Progress(core.table, follower, app.consumer)
     top_lists, similar_lists = _lists(settings, core, stores, makes)
+    notes = SnapshotNotes(makes.as_of, core.order, settings.ingest.skip)
     return Parts(
         shutdown=shutdown,
         table=core.table,
@@ -206,7 +208,7 @@ def build(
         repair=repair,
         removed=RemovedRepair(core.engine, stores.lists, core.table, settings.store.max_removed),
         lost=makes.slates.lost,
-        snapshots=Snapshots(settings, core.engine, SnapshotNotes(makes.as_of, core.order), core.table, clock),
+        snapshots=Snapshots(settings, core.engine, notes, core.table, clock),
     )
 
 

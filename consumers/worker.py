@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from stream_rec import logs
+from stream_rec.bus.skips import noted
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.consumers.periodic.scheduler import Scheduler
@@ -169,6 +170,8 @@ async def _run(settings: Settings, clock: Clock, make_engine: MakeEngine) -> int
     await in_background(warm_up)
     log.debug("starting", step="restore")
     start = await restored_at_start(settings, make_engine)
+    if skip := noted(start.notes):
+        log.warning("records are left out: nothing of them is learned", skip=", ".join(skip))
     worker = Worker(settings, build(settings, counts, start, stopping, clock))
     # What is there now stays: going through it for garbage would stop the world for a tenth of a second and more.
     gc.collect()

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from stream_rec.bus.batch import Fetched
+from stream_rec.bus.skips import leave_out
 from stream_rec.clock import Clock
 from stream_rec.consumers.output.dead_letters import DeadLetters, count_unusable
 from stream_rec.consumers.output.emitter import Emitter, Outgoing, Receipt
 from stream_rec.consumers.runtime.stage_times import StageTimes
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback.measures import Measures
-from stream_rec.schemas.columns import Decoded, Span
+from stream_rec.schemas.columns import Decoded, LeftOut, Span
 from stream_rec.schemas.reading import Messages
 from stream_rec.schemas.records import TopicName
 from stream_rec.settings import IngestSettings
@@ -135,11 +136,13 @@ class HandlerContext:
     dead_letters: DeadLetters
 
     def decode(self, codec: Codec[Batch], fetched: Fetched) -> DecodedBatch[Batch]:
-        """What the topic's codec reads from a batch, timed as the stage `ingest`."""
-        times, span = StageTimes(), fetched.span()
+        """What the topic's codec reads from a batch but what is skipped, timed as the stage `ingest`."""
+        times, span, n_records = StageTimes(), fetched.span(), len(fetched)
         with times.stage("ingest"):
+            fetched, skipped = leave_out(fetched, self.rules.skip)
             decoded = codec(fetched, span, self.rules)
-        return DecodedBatch(len(fetched), decoded, span, times)
+        decoded.left_out.extend(LeftOut(*at, "all of it", "skipped") for at in skipped)
+        return DecodedBatch(n_records, decoded, span, times)
 
     async def publish(self, decoded: DecodedBatch[Any], records: Sequence[Outgoing] = ()) -> Receipt:
         """Publish these records, and a dead letter for everything that was rejected."""

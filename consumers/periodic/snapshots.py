@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from stream_rec import logs
+from stream_rec.bus.skips import NOTE, merged, noted
 from stream_rec.clock import Clock
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.replication.learn_order import LearnOrder
@@ -25,7 +26,7 @@ from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.history.snapshots.writer import SnapshotWriter, Writing
 from stream_rec.schemas.partition import TopicPartition
-from stream_rec.settings import EngineSettings, MeasureSettings, Settings
+from stream_rec.settings import EngineSettings, IngestSettings, MeasureSettings, Settings
 
 WARN_SECONDS = 60.0
 """It is said so often that snapshots cannot be written."""
@@ -34,10 +35,17 @@ MakeEngine = Callable[[EngineSettings, MeasureSettings], Engine]
 
 
 class Start(NamedTuple):
-    """What a worker begins with: an engine, and the notes of the snapshot that it was filled from, if any."""
+    """What a worker begins with: an engine, and the notes of the snapshot that it was filled from, if any.
+
+    Its notes of what is skipped are the settings' and the snapshot's: what was left out once stays left out.
+    """
 
     engine: Engine
     notes: Mapping[str, Any]
+
+    def rules(self, rules: IngestSettings) -> IngestSettings:
+        """The rules with all that is skipped."""
+        return rules.model_copy(update={"skip": noted(self.notes)})
 
 
 async def restored_at_start(settings: Settings, make_engine: MakeEngine = Engine) -> Start:
@@ -50,17 +58,19 @@ async def restored_at_start(settings: Settings, make_engine: MakeEngine = Engine
     """
 
     def start() -> Start:
+        skip = settings.ingest.skip
         engine = make_engine(settings.engine, settings.measure)
         if not settings.snapshot.url:
-            return Start(engine, {})
+            return Start(engine, {NOTE: skip})
         engine.snapshot()  # raises now what it would at the first snapshot
         log = logs.get("snapshot")
-        restored = SnapshotStore(settings.snapshot).newest_usable(engine, ask_facts(settings.bus))
+        restored = SnapshotStore(settings.snapshot).newest_usable(engine, ask_facts(settings.bus), skip)
         if restored is None:
             log.info("no snapshot to start from: learning the log from its beginning")
-            return Start(engine, {})
+            return Start(engine, {NOTE: skip})
         log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
-        return Start(engine, {STATE_NOTE: restored.info.name, **restored.info.notes})
+        notes = {STATE_NOTE: restored.info.name, **restored.info.notes}
+        return Start(engine, {**notes, NOTE: merged(skip, noted(notes))})
 
     return await in_background(start)
 
@@ -71,15 +81,17 @@ class SnapshotNotes:
     Args:
         as_of: the last event learned from each partition.
         order: the journal.
+        skip: records that are left out.
     """
 
-    def __init__(self, as_of: AsOfTable, order: LearnOrder) -> None:
+    def __init__(self, as_of: AsOfTable, order: LearnOrder, skip: tuple[str, ...]) -> None:
         self._as_of = as_of
         self._order = order
+        self._skip = {NOTE: skip} if skip else {}
 
     def take(self) -> dict[str, Any]:
         """The notes as of now."""
-        return {**self._as_of.notes(), **self._order.notes()}
+        return {**self._as_of.notes(), **self._order.notes(), **self._skip}
 
     def keep(self, states: Collection[str]) -> None:
         """These states are in the snapshots that are there now; what goes before them is not needed any more."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from stream_rec.bus.skips import noted
 from stream_rec.clock import Clock
 from stream_rec.engine.engine import Engine
 from stream_rec.history.journal.journal import STATE_NOTE, Journal
@@ -23,7 +24,7 @@ class LearnOrder:
     Args:
         settings: folder and bounds of the journal.
         engine: the engine as it starts.
-        notes: notes of the snapshot that it was restored from; empty = it has learned nothing.
+        notes: of the start: the state that the journal goes on from, and what is skipped.
         topic_ids: incarnation of each topic of the log.
         clock: names segments.
     """
@@ -48,6 +49,8 @@ class LearnOrder:
                 positions=engine.position,
                 base=str(notes.get(STATE_NOTE, "")),
             )
+            if skip := noted(notes):
+                self._journal.skips(skip)
 
     def learned(self, span: Span, first: int, n: int) -> None:
         """A span was learned from `first` on: n records."""

@@ -69,6 +69,7 @@ def replay_state(
         "session": found.session,
         "last_ms": found.last_ms,
         "drifts": found.drifted,
+        "skipped": list(found.skipped),
         **counts,
         "positions": positions,
     }
@@ -79,6 +80,8 @@ def replay_state(
     for doubt in found.doubts:
         _print(f"  {doubt}")
     _print(f"begun with: {_begun_with(found)}")
+    if found.skipped:
+        _print(f"left out: {', '.join(found.skipped)}")
     print(f"digest: {figures['digest']}")
     _print(", ".join(f"{name}: {n:,}" for name, n in counts.items()))
     for where, at in positions.items():
@@ -130,6 +133,7 @@ def why(
             "slate": slate,
             "is_identical": not found.doubts,
             "doubts": found.doubts,
+            "skipped": list(found.skipped),
             "items": explained,
             "rebuilt": [{"item_id": item, "score": score} for item, score in ranks],
         }
@@ -193,6 +197,8 @@ def _print_why(slate: Slate, found: Rebuilt, explained: Sequence[Explained], now
     _print(f"as of events/{as_of.partition} offset {as_of.offset}; engine rebuilt: {verdict(found)}")
     for doubt in found.doubts:
         _print(f"  {doubt}")
+    if found.skipped:
+        _print(f"  left out: {', '.join(found.skipped)}")
     rows = [
         (
             str(place),

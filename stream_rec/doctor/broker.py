@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 from stream_rec.bus.clients import admin, passes, translated
 from stream_rec.bus.dead_letters import TOPIC as DEAD_LETTERS
 from stream_rec.bus.lag import lag
+from stream_rec.bus.skips import noted
 from stream_rec.bus.topics import partition_counts
 from stream_rec.doctor.dead_letters import examine_letters
 from stream_rec.doctor.finding import Finding, attempted
@@ -22,6 +23,7 @@ from stream_rec.doctor.store import reported_workers
 from stream_rec.doctor.topic_settings import examine_topics
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import TOPICS, full_name
 from stream_rec.settings import BusSettings, Settings, StoreSettings
@@ -54,7 +56,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     except KafkaException as error:
         raise translated(error, bus, bus.admin_timeout_seconds) from error
     yield from _topics(bus, counts)
-    looks: list[Callable[[], Iterator[Finding]]] = []
+    looks: list[Callable[[], Iterator[Finding]]] = [partial(_skipped, settings)]
     if counts:
         looks.append(partial(examine_topics, client, settings, counts))
     if len(counts) == len(TOPICS):
@@ -104,6 +106,22 @@ def _topics(bus: BusSettings, counts: dict[TopicName, int]) -> Iterator[Finding]
         yield Finding(
             "ok", f"{len(counts)} topics, {next(iter(by_user.values()))} partitions where keyed by user"
         )
+
+
+def _skipped(settings: Settings) -> Iterator[Finding]:
+    """Records that are left out; what only snapshots know would be learned by who starts without them."""
+    here = set(settings.ingest.skip)
+    if here:
+        yield Finding("ok", f"records that are left out: {', '.join(sorted(here))}")
+    if settings.snapshot.url:
+        infos = SnapshotStore(settings.snapshot).list()
+        if more := {text for info in infos for text in noted(info.notes)} - here:
+            listed = ", ".join(sorted(more))
+            yield Finding(
+                "warn",
+                f"records that snapshots leave out and these settings do not: {listed}",
+                "name them in ingest.skip, in the settings that all workers share",
+            )
 
 
 def _group(client: AdminClient, settings: Settings) -> Iterator[Finding]:

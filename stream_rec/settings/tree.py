@@ -16,6 +16,9 @@ from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.sources import features
 
 _SCENARIO = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SKIPPED = re.compile(
+    r"(events|items|impressions)/[0-9]{1,4}:(?P<first>[0-9]{1,18})(-(?P<last>[0-9]{1,18}))?", re.ASCII
+)
 _HOST = re.compile(r"(?!.*[^.]{64})[A-Za-z0-9_:%-]*(\.[A-Za-z0-9_:%-]+)*\.?")
 _DEAD_LETTER_BYTES = 4096
 """Of a dead letter beside the raw bytes, which are in base64."""
@@ -25,6 +28,15 @@ def _scenario(name: str) -> str:
     if not _SCENARIO.fullmatch(name):
         raise ValueError("the name of a scenario has 1 to 64 letters, digits, '.', '_' and '-'")
     return name
+
+
+def _skipped(text: str) -> str:
+    found = _SKIPPED.fullmatch(text)
+    if not found or int(found["last"] or found["first"]) < int(found["first"]):
+        raise ValueError(
+            "name bad records by topic, partition and offsets: events/3:1000-2000, or items/0:17"
+        )
+    return text
 
 
 def _host(name: str) -> str:
@@ -68,6 +80,11 @@ class IngestSettings(Branch):
     )
     max_item_tags: int = Field(64, ge=0, le=100_000, description="tags of an item, at most")
     max_impression_items: int = Field(200, ge=1, le=100_000, description="items of one impression, at most")
+    skip: tuple[Annotated[str, AfterValidator(_skipped)], ...] = Field(
+        (),
+        max_length=1000,
+        description="bad records, e.g. 'events/3:1000-2000' (both ends are left out): the same for all workers",
+    )
 
 
 class SnapshotSettings(Branch):

@@ -83,7 +83,13 @@ class Forgot(msgspec.Struct, frozen=True, array_like=True, tag=3):
     user_hash: int
 
 
-Entry = Run | Drifted | Forgot
+class Skips(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """From here on these records are left out (`ingest.skip`); what was named before stays left out."""
+
+    ranges: tuple[str, ...]
+
+
+Entry = Run | Drifted | Forgot | Skips
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_head = msgspec.msgpack.Decoder(tuple[Head]).decode

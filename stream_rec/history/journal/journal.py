@@ -23,6 +23,7 @@ from stream_rec.history.journal.file import (
     Head,
     OpenSegment,
     Run,
+    Skips,
     is_being_written,
     read_head,
     state_of,
@@ -108,6 +109,10 @@ class Journal:
     def forgot(self, user_hash: int) -> None:
         """`Engine.forget_user` was called just now, for the user whose id has this hash."""
         self._entries.append(Forgot(user_hash))
+
+    def skips(self, ranges: tuple[str, ...]) -> None:
+        """From now on these records are left out."""
+        self._entries.append(Skips(ranges))
 
     def saved(self) -> str:
         """A snapshot is made of the state as of now: a segment begins here.

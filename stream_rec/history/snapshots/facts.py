@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stream_rec.bus.lag import OffsetReader
+from stream_rec.bus.skips import learned_before, noted
 from stream_rec.bus.topics import cluster_id, log_id
 from stream_rec.engine.state.identity import FITTED, Identity
 from stream_rec.errors import UnusableSnapshot
@@ -93,6 +94,21 @@ def check_log(header: Header, facts: Facts) -> dict[TopicPartition, int]:
         if position < begin:
             gone[tp] = begin - position
     return gone
+
+
+def check_skips(header: Header, skip: tuple[str, ...]) -> None:
+    """Has the state learned of records that are skipped now (`ingest.skip`)?
+
+    Raises:
+        UnusableSnapshot: it has.
+    """
+    if found := learned_before(skip, noted(header.notes), header.position):
+        raise UnusableSnapshot(
+            header.name,
+            "incompatible",
+            f"it has learned of records that are skipped: {', '.join(found)}",
+            fix="an older one is taken, or the log is learned again without them",
+        )
 
 
 def ask_facts(bus: BusSettings) -> Facts:

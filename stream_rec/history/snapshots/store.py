@@ -24,6 +24,7 @@ from stream_rec.history.snapshots.facts import (
     Facts,
     check_identity,
     check_log,
+    check_skips,
     differences,
     lost_without,
 )
@@ -174,8 +175,12 @@ class SnapshotStore:
         self._load(header, engine)
         return SnapshotInfo.of(header)
 
-    def newest_usable(self, engine: Snapshotable, facts: Facts) -> Restored | None:
+    def newest_usable(
+        self, engine: Snapshotable, facts: Facts, skip: tuple[str, ...] = ()
+    ) -> Restored | None:
         """Fill an empty engine from the newest snapshot that is whole, and fits the engine and the log.
+
+        One that has learned of the records in `skip` (`ingest.skip`) does not fit.
 
         What is wrong with those that are passed over, and how many records were deleted before they could be learned,
         is logged. None: there is none to be used, the engine is as it was.
@@ -194,6 +199,7 @@ class SnapshotStore:
             for header in found:
                 try:
                     gone = check_log(header, facts)
+                    check_skips(header, skip)
                     check_identity(header, engine.identity)
                     self._refuse_loss(missed, header.position, facts)
                     self._load(header, engine)

@@ -15,11 +15,12 @@ from typing import Protocol
 import numpy as np
 
 from stream_rec.bus.batch import Fetched
+from stream_rec.bus.skips import leave_out, merged
 from stream_rec.bus.stretches import Bounds, Stretches
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of
 from stream_rec.errors import ConfigError
-from stream_rec.history.journal.file import Drifted, Entry, Forgot, Run
+from stream_rec.history.journal.file import Drifted, Entry, Forgot, Run, Skips
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.topics import decode
 from stream_rec.settings import IngestSettings
@@ -114,10 +115,16 @@ class Rebuilding:
                     self.drifted += 1
                 case Forgot():
                     self._forget(entry.user_hash)
+                case Skips():
+                    self.skip(entry.ranges)
                 case Run():
                     if self._run(entry):
                         return True
         return False
+
+    def skip(self, ranges: Iterable[object]) -> None:
+        """Leave out these records, too, from here on."""
+        self.rules = self.rules.model_copy(update={"skip": merged(self.rules.skip, ranges)})
 
     def merge(self) -> None:
         """Learn the rest by the broker's timestamp, partition and offset, up to the goal."""
@@ -206,5 +213,6 @@ class Rebuilding:
 
 
 def learn(engine: Engine, rules: IngestSettings, batch: Fetched) -> None:
-    """Learn a batch and do nothing else."""
+    """Learn a batch, but what the rules skip, and do nothing else."""
+    batch, _ = leave_out(batch, rules.skip)
     engine.learn_batch(decode(batch.topic, batch, batch.span(), rules).batch)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stream_rec import logs
+from stream_rec.bus.skips import learned_before, noted
 from stream_rec.bus.stretches import Bounds, opened
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import UnusableSnapshot
@@ -52,6 +53,7 @@ class Rebuilt:
         merged: number of these that were ordered by their timestamps.
         drifted: falls of the served hit-rate, as the journal has them.
         last_ms: the broker's timestamp of the latest record learned since; 0 = none.
+        skipped: records that were left out, as `ingest.skip` writes them: by the settings, the snapshot or the journal.
         doubts: reasons why it may differ from that worker's state; empty = it is the same, bit for bit.
     """
 
@@ -62,6 +64,7 @@ class Rebuilt:
     merged: int
     drifted: int
     last_ms: int
+    skipped: tuple[str, ...]
     doubts: list[str]
 
 
@@ -109,6 +112,8 @@ def _rebuilt(
     }
     with opened(settings.bus, stretches) as log:
         work = Rebuilding(engine, settings.ingest, log, bounds, goal)
+        if beginning.header is not None:
+            work.skip(noted(beginning.header.notes))
         reached = lineage is not None and work.follow(lineage.entries())
         was_late = reached and isinstance(goal, UntilTime) and work.is_behind(LIVE_SECONDS)
         if not reached or was_late:
@@ -121,6 +126,7 @@ def _rebuilt(
         merged=work.merged,
         drifted=work.drifted,
         last_ms=work.last_ms,
+        skipped=work.rules.skip,
         doubts=list(_doubts(work, beginning, lineage, reached)),
     )
 
@@ -141,6 +147,9 @@ def _doubts(work: Rebuilding, beginning: _Beginning, lineage: Lineage | None, re
     for (topic, partition), n in sorted(work.gone.items()):
         yield f"{n:,} records of {topic}/{partition} are no longer in the log"
     if beginning.header is not None:
+        known = noted(beginning.header.notes)
+        for text in learned_before(work.rules.skip, known, beginning.header.position):
+            yield f"snapshot {beginning.header.name} has learned of {text}, which is skipped now"
         then, now = beginning.header.identity, work.engine.identity
         for differing in differences(
             {**then.form, **then.learning, **then.made_on}, {**now.form, **now.learning, **now.made_on}
