@@ -45,7 +45,7 @@ class Start(NamedTuple):
 
     def rules(self, rules: IngestSettings) -> IngestSettings:
         """The rules with all that is skipped."""
-        return rules.model_copy(update={"skip": noted(self.notes)})
+        return rules.model_copy(update={"skip": merged(rules.skip, noted(self.notes))})
 
 
 async def restored_at_start(settings: Settings, make_engine: MakeEngine = Engine) -> Start:

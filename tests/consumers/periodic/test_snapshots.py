@@ -54,7 +54,7 @@ class Scene:
         table = PartitionTable({"events": 1}, {"events": "log"})
         table.assign([TopicPartition("events", 0)] if leads else [])
         order = LearnOrder(JournalSettings(), self.core, {}, {"events": "log"}, self.clock)
-        notes = SnapshotNotes(self.as_of, order)
+        notes = SnapshotNotes(self.as_of, order, ())
         self.snapshots = Snapshots(settings, self.engine, notes, table, self.clock)
 
     async def learn(self, n: int) -> None:
