@@ -16,11 +16,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import NoReturn
 
 LEAVE_SECONDS = 4.8
 """From the signal to the end of the process, at most: supervisors are promised 5 s."""
+_LAST_WORDS_SECONDS = 0.3
+"""Before that end, it is logged."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _MONOTONIC = 1
 _SIGEV_THREAD = 2
@@ -81,6 +84,8 @@ class StopSignal:
             self._is_told = True
             call = self._call
         call()
+        time.sleep(LEAVE_SECONDS - _LAST_WORDS_SECONDS)
+        _say_last_words()
 
 
 class LastResort:
@@ -114,6 +119,15 @@ def leave(code: int = 0) -> NoReturn:
         with contextlib.suppress(Exception):  # closed, or nobody reads it
             stream.flush()
     os._exit(code)
+
+
+def _say_last_words() -> None:
+    from stream_rec import logs
+
+    logs.get("worker").warning(
+        "the stop takes too long: the process ends now; what it did not finish will be redelivered",
+        after_seconds=LEAVE_SECONDS,
+    )
 
 
 def _noticed(_number: int, _frame: object) -> None:
