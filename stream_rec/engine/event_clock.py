@@ -32,14 +32,14 @@ BELIEVED_USERS = 8
 BELIEVED_EVENTS = 32
 SETTLED_EVENTS = 8
 """Agreeing events after which the beginning is over."""
-_FORM = {"times": (np.dtype(np.float64), 2), "counts": (np.dtype(np.int64), 4)}
+_FORM = {"times": (np.dtype(np.float64), 2), "counts": (np.dtype(np.int64), 5)}
 
 
 class EventClock:
     """The clock by which an engine judges stamps.
 
     Attributes:
-        n_held_back: events whose stamp was not believed, since this process began.
+        n_held_back: events whose stamp was not believed, ever.
     """
 
     def __init__(self) -> None:
@@ -94,13 +94,17 @@ class EventClock:
         """The whole state by name."""
         return {
             "times": np.array([self._latest, self._waiting]),
-            "counts": np.array([self._n_events, self._n_users, self._n_agreeing, self._user], np.int64),
+            "counts": np.array(
+                [self._n_events, self._n_users, self._n_agreeing, self._user, self.n_held_back], np.int64
+            ),
         }
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `arrays` gave; they fit (`check`)."""
         self._latest, self._waiting = arrays["times"].tolist()
-        self._n_events, self._n_users, self._n_agreeing, self._user = arrays["counts"].tolist()
+        self._n_events, self._n_users, self._n_agreeing, self._user, self.n_held_back = arrays[
+            "counts"
+        ].tolist()
 
     @staticmethod
     def check(arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -61,7 +61,7 @@ def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 def _clock(latest: float) -> dict[str, NDArray[Any]]:
     """A clock that goes on from the latest event time; before the first event it is empty."""
-    times, counts = np.array([latest, 0.0]), np.zeros(4, np.int64)
+    times, counts = np.array([latest, 0.0]), np.zeros(5, np.int64)
     counts[2] = SETTLED_EVENTS if latest else 0
     return {"clock.times": times, "clock.counts": counts}
 
