@@ -61,13 +61,13 @@ async def restored_at_start(settings: Settings, make_engine: MakeEngine = Engine
         skip = settings.ingest.skip
         engine = make_engine(settings.engine, settings.measure)
         if not settings.snapshot.url:
-            return Start(engine, {NOTE: skip})
+            return Start(engine, {NOTE: skip} if skip else {})
         engine.snapshot()  # raises now what it would at the first snapshot
         log = logs.get("snapshot")
         restored = SnapshotStore(settings.snapshot).newest_usable(engine, ask_facts(settings.bus), skip)
         if restored is None:
             log.info("no snapshot to start from: learning the log from its beginning")
-            return Start(engine, {NOTE: skip})
+            return Start(engine, {NOTE: skip} if skip else {})
         log.info("started from a snapshot", snapshot=restored.info.name, events=restored.info.n_events)
         notes = {STATE_NOTE: restored.info.name, **restored.info.notes}
         return Start(engine, {**notes, NOTE: merged(skip, noted(notes))})

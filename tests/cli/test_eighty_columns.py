@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.cli import time_travel
-from stream_rec.cli.main import app
+from stream_rec.cli.app import app
 from stream_rec.cli.snapshot import _table as snapshot_table
 from stream_rec.demo.report import Outcome, print_next, print_totals, print_user
 from stream_rec.demo.view import Lines, LivePanel

@@ -183,9 +183,9 @@ def test_a_start_that_would_lose_what_the_log_no_longer_has_ends_with_the_fix(
         monkeypatch.setattr("stream_rec.consumers.periodic.snapshots.ask_facts", lambda _: expired)
         changed = settings.engine.model_copy(update={"n_factors": 2 * settings.engine.n_factors})
         with pytest.raises(ConfigError, match="would lose 50 records"):
-            await restored_at_start(settings.model_copy(update={"engine": changed}), asyncio.Event())
+            await restored_at_start(settings.model_copy(update={"engine": changed}))
         grown = settings.engine.model_copy(update={"max_users": 2 * settings.engine.max_users})
-        engine, _ = await restored_at_start(settings.model_copy(update={"engine": grown}), asyncio.Event())
+        engine, _ = await restored_at_start(settings.model_copy(update={"engine": grown}))
         assert engine.n_learned == EVERY
 
     asyncio.run(scenario())
