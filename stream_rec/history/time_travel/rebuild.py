@@ -64,8 +64,8 @@ class Rebuilt:
     merged: int
     drifted: int
     last_ms: int
-    skipped: tuple[str, ...]
     doubts: list[str]
+    skipped: tuple[str, ...] = ()
 
 
 def rebuild(settings: Settings, goal: Goal, at_ms: int) -> Rebuilt:
