@@ -24,6 +24,7 @@ from stream_rec import logs
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.names import n_rows
 from stream_rec.errors import ConfigError
+from stream_rec.kernels.vocabulary import UNUSED, UNUSED_BELOW
 from stream_rec.schemas.columns import EventBatch
 
 JUMP_SECONDS = 3 * 86_400.0
@@ -156,9 +157,15 @@ def move_back(state: State, ts: float) -> None:
     state.clock[0] = min(state.clock[0], ts)
     for landmarks in (state.popularity.landmarks, state.transitions.clock["landmark"]):
         np.minimum(landmarks, ts, out=landmarks)
-    n_users, n_items = n_rows(state.users), n_rows(state.items)
-    for seen in (state.users.seen[:n_users], state.items.seen[:n_items], state.first_seen[:n_items]):
+    n_items = n_rows(state.items)
+    for seen in (
+        state.users.seen[: n_rows(state.users)],
+        state.hidden.seen[: n_rows(state.hidden)],
+        state.first_seen[:n_items],
+    ):
         np.minimum(seen, ts, out=seen)
+    seen = state.items.seen[:n_items]
+    np.minimum(seen, np.where(seen < UNUSED_BELOW, UNUSED + ts, ts), out=seen)
 
 
 def _signed(user: np.uint64) -> int:
