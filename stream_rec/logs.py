@@ -21,7 +21,7 @@ def configure(level: str = "info", *, as_json: bool = False) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=bool(sys.stderr and sys.stderr.isatty()))
     )
     structlog.configure(
         processors=[
@@ -33,7 +33,7 @@ def configure(level: str = "info", *, as_json: bool = False) -> None:
             lambda logger, method, event: hidden(renderer(logger, method, event)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: _STDERR,
         cache_logger_on_first_use=True,
     )
 
@@ -41,6 +41,37 @@ def configure(level: str = "info", *, as_json: bool = False) -> None:
 def get(stage: str) -> Any:
     """A logger bound to one stage: ingest, learn, index, recommend, measure (or the program's name)."""
     return structlog.get_logger(stage=stage)
+
+
+class _Stderr:
+    """Writes lines to what `sys.stderr` is at that moment. Thread-safe.
+
+    A reader that has gone (`2>&1 | head`) or a full disk must not stop what is being done, so a line that cannot be
+    written is lost; the next one that can be written is preceded by how many were.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_lost = 0
+
+    def msg(self, message: str) -> None:
+        """Write one line."""
+        with self._lock:
+            text = f"{message}\n"
+            if self._n_lost:
+                text = f"stderr could not be written to: {self._n_lost} lines of log are lost\n{text}"
+            try:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+            except (OSError, ValueError, AttributeError):  # it is closed, or there is none
+                self._n_lost += 1
+            else:
+                self._n_lost = 0
+
+    debug = info = warning = error = critical = msg
+
+
+_STDERR = _Stderr()
 
 
 class Occasional:

@@ -185,7 +185,7 @@ def test_a_reader_that_has_all_keeps_its_connection(bus: BusSettings, connection
     with closing(Reader(bus, IMPATIENT)) as reader:
         reader.begin({A: Start(0), B: Start(N)})
         read_until(reader, {A: N, B: N})
-        assert [len(read.batch) for _ in range(30) for read in reader.read()] == [0]  # the end is told
+        assert not any(len(read.batch) for _ in range(30) for read in reader.read())  # at most an end is told
     assert len(connections) == 1
 
 
