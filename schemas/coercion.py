@@ -1,8 +1,9 @@
 """Lenient decoding: a record that does not match its type is coerced field by field, and unusable parts are dropped.
 
 Producers differ: one writes ids as numbers, one writes null for what it does not know, one puts an object where a text
-belongs. None of that makes the click untrue. A record is rejected only if a required field is unusable, or a boolean is
-neither true nor false: a default could then say the opposite of what was meant.
+belongs. None of that makes the click untrue. A record is rejected only if a required field is unusable, or one that
+decides whether an item may be shown (a boolean, a date of its window): a default could then say the opposite of what
+was meant.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from stream_rec.errors import ContractError
-from stream_rec.schemas.records import Context, PublishedRecord
+from stream_rec.schemas.records import Attributes, AttributeValue, Context, PublishedRecord
 
 R = TypeVar("R", bound=PublishedRecord)
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_MOMENTS = ("available_from", "available_until")
 _YES, _NO = ("true", "1"), ("false", "0")
 
 
@@ -80,7 +83,8 @@ def coerced(kind: type[R], given: Mapping[str, Any]) -> tuple[R, list[Flaw]]:
         The record, still to be validated, and what was left out of it.
 
     Raises:
-        ContractError: `missing_field` or `wrong_type`, of a required field or a boolean.
+        ContractError: `missing_field` or `wrong_type`, of a required field or one that decides whether an item may be
+            shown.
     """
     flaws: list[Flaw] = []
     good: dict[str, Any] = {}
@@ -96,7 +100,7 @@ def coerced(kind: type[R], given: Mapping[str, Any]) -> tuple[R, list[Flaw]]:
             good[field.name] = partly.good
             flaws.append(Flaw(field.name, "wrong_type"))
         except _Unusable:
-            if field.required or field.is_boolean:
+            if field.required or field.is_decisive:
                 shown = ascii(value)[:40]
                 raise ContractError("wrong_type", f"`{field.name}` cannot be {shown}") from None
             flaws.append(Flaw(field.name, "wrong_type"))
@@ -141,7 +145,7 @@ def flat(value: Mapping[str, Any]) -> tuple[Context, bool]:
 class _Field(NamedTuple):
     name: str
     required: bool
-    is_boolean: bool
+    is_decisive: bool
     read: Callable[[Any], Any]
 
 
@@ -151,9 +155,10 @@ def _fields(kind: type[PublishedRecord]) -> tuple[_Field, ...]:
 
 
 def _field(field: msgspec.structs.FieldInfo) -> _Field:
-    return _Field(
-        field.name, field.required, field.type is bool, _READERS.get(field.type) or _converter(field.type)
-    )
+    read = _READERS.get(field.type) or _converter(field.type)
+    if field.name in _MOMENTS:
+        return _Field(field.name, field.required, True, _moment)
+    return _Field(field.name, field.required, field.type is bool, read)
 
 
 def _text(value: Any) -> str:
@@ -178,6 +183,17 @@ def _number(value: Any) -> float:
     if not math.isfinite(number):
         raise _Unusable
     return number
+
+
+def _moment(value: Any) -> float:
+    """A time: seconds since the epoch, or a date as ISO 8601 writes it, in UTC where it names no zone."""
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return _number(value)
+    try:
+        found = datetime.fromisoformat(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise _Unusable from None
 
 
 def _bool(value: Any) -> bool:
@@ -219,6 +235,29 @@ def _context(value: Any) -> Context:
     return good
 
 
+def _attributes(value: Any) -> Attributes:
+    if not isinstance(value, dict):
+        raise _Unusable
+    good: Attributes = {}
+    is_whole = True
+    for name, entry in value.items():
+        one, is_one_whole = _attribute(entry)
+        is_whole &= is_one_whole and _has_utf8(name)
+        if one is not None and _has_utf8(name):
+            good[name] = one
+    if not is_whole:
+        raise _Partly(good)
+    return good
+
+
+def _attribute(value: Any) -> tuple[AttributeValue | None, bool]:
+    """What is usable of an attribute's value, None = nothing; and is that all of it?"""
+    if not isinstance(value, list):
+        return (value, True) if _is_scalar(value) else (None, False)
+    good = tuple(each for each in value if each is not None and _is_scalar(each))
+    return good, len(good) == len(value)
+
+
 def _converter(kind: Any) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         try:
@@ -252,5 +291,6 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     tuple[str, ...]: _texts,
     tuple[float, ...] | None: _numbers,
     Context | None: _context,
+    Attributes | None: _attributes,
 }
 """By the type of a record's field; other types are taken as they are, or not at all."""

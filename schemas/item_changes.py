@@ -21,6 +21,7 @@ class _Hidden(msgspec.Struct, frozen=True):
 
     item_id: Any = None
     available: Any = None
+    hidden: Any = None
 
 
 _hidden = msgspec.json.Decoder(_Hidden)
@@ -74,7 +75,7 @@ def _hides(key: bytes | None, value: bytes, rules: IngestSettings) -> str | None
     """The item that an otherwise unreadable record hides; None = it hides none, or it is unclear which."""
     try:
         found = _hidden.decode(value.decode(errors="replace"))
-        if found.available is None or yes_or_no(found.available):
+        if not _is(found.available, False) and not _is(found.hidden, True):
             return None
         ids = {given for given in (key.decode() if key else None, _id(found.item_id)) if given}
         if len(ids) != 1:
@@ -83,6 +84,13 @@ def _hides(key: bytes | None, value: bytes, rules: IngestSettings) -> str | None
     except (msgspec.DecodeError, RecursionError, ValueError, ContractError):
         return None
     return min(ids)
+
+
+def _is(value: Any, wanted: bool) -> bool:
+    try:
+        return value is not None and yes_or_no(value) is wanted
+    except ValueError:
+        return False
 
 
 def _id(value: Any) -> str | None:

@@ -11,6 +11,9 @@ Context = dict[str, str | int | float | bool | None]
 """Integers stay integers: those above 2^53 have no float."""
 
 
+AttributeValue = str | int | float | bool | tuple[str | int | float | bool, ...]
+Attributes = dict[str, AttributeValue | None]
+
 DEFAULT_SCENARIO = "default"
 
 
@@ -47,14 +50,25 @@ class Interaction(PublishedRecord, frozen=True, gc=False, omit_defaults=True):
 
 
 class Item(PublishedRecord, frozen=True, omit_defaults=True):
-    """An item of the catalogue. Topic `items`, key `item_id`; an empty value removes the item.
+    """An item of the catalogue. Topic `items`, key `item_id`; an empty value, or null, removes the item.
+
+    A record is all that is known of the item: a field that it does not give, or gives as null, is not set.
 
     Attributes:
         item_id: the item.
         title: for people.
         tags: categories, brands, genres: what makes items alike (content source, category lists).
-        ts: when it became available, seconds since the epoch.
+        ts: when it appeared, seconds since the epoch, also before 1970 or in the future; 0 = not given.
         available: false = keep what was learned, but do not recommend.
+        hidden: true = never recommend, whatever else is said: somebody's decision, where `available` is the stock's.
+        price: in the shop's currency.
+        available_from: recommend it from then on, seconds since the epoch, by event time.
+        available_until: recommend it until then, and no longer.
+        owner: brand, author, seller, channel: whose it is.
+        description: for people, and for what is alike by content.
+        image: address of a picture; shown only.
+        link: address of its page; shown only.
+        attributes: the shop's own: texts, numbers, true or false, or lists of texts or numbers, by name.
     """
 
     item_id: str
@@ -62,6 +76,15 @@ class Item(PublishedRecord, frozen=True, omit_defaults=True):
     tags: tuple[str, ...] = ()
     ts: float = 0.0
     available: bool = True
+    hidden: bool = False
+    price: float | None = None
+    available_from: float | None = None
+    available_until: float | None = None
+    owner: str | None = None
+    description: str | None = None
+    image: str | None = None
+    link: str | None = None
+    attributes: Attributes | None = None
 
 
 class Impression(PublishedRecord, frozen=True, omit_defaults=True):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
 
 import numpy as np
 
 from stream_rec.errors import ContractError
-from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item
+from stream_rec.schemas.records import (
+    DEFAULT_SCENARIO,
+    Attributes,
+    AttributeValue,
+    Impression,
+    Interaction,
+    Item,
+)
 from stream_rec.settings import IngestSettings
 
 REASONS: dict[str, str] = {
@@ -26,14 +33,18 @@ REASONS: dict[str, str] = {
     "ts_out_of_range": "ts is not a finite number of seconds between 1970 and the year 9999 (milliseconds?)",
     "ts_in_future": "ts is more than `ingest.max_future_seconds` after the broker's timestamp",
     "ts_too_late": "ts is more than `ingest.max_lateness_seconds` before the broker's timestamp",
-    "value_out_of_range": "value is not a finite 32-bit float",
-    "too_many_entries": "context, tags or items has more entries than its limit in `ingest`",
+    "value_out_of_range": "value, price or an attribute is no finite number, or too large (value, price: for 32 bits)",
+    "too_many_entries": "context, tags, attributes, a list in these, or items has more entries than `ingest` allows",
+    "text_too_long": "a title, description, image, link or attribute is longer than its limit in `ingest`",
+    "bad_window": "available_until is before available_from: the item is not shown",
     "missing_key": "a message of a compacted topic has no key",
     "key_mismatch": "the key of an item is not its item_id",
     "propensity_mismatch": "propensities are not one per item, each in (0, 1]",
 }
 """Every reason code and its meaning. Codes are metric labels: stable, never renamed."""
 
+TS_BEGIN = -62_135_596_800.0
+"""First second of the year 1: no date is before it."""
 TS_END = 253_402_300_800.0
 """First second of the year 10000: no event time, but every present time in milliseconds, is beyond it."""
 
@@ -54,6 +65,7 @@ class Unusable(ContractError):
 
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT64_MAX = float(np.finfo(np.float64).max)
 
 
 def check_interaction(event: Interaction, broker_ts: int, rules: IngestSettings) -> None:
@@ -81,19 +93,122 @@ def check_interaction(event: Interaction, broker_ts: int, rules: IngestSettings)
         raise _too_many("context", len(event.context), first)
 
 
-def check_item(item: Item, broker_ts: int, rules: IngestSettings) -> None:
-    """Judge one item; arguments and errors as `check_interaction`."""
+def check_item(item: Item, broker_ts: int, rules: IngestSettings) -> None:  # noqa: ARG001 - as all checks
+    """Judge one item; arguments and errors as `check_interaction`. Its dates may be of any time."""
     required("item_id", item.item_id, rules)
-    try:
-        if item.ts:
-            _ts(item.ts, broker_ts, rules)
-    except ContractError as error:
-        raise Unusable(error.reason, error.detail, field="ts", instead=0.0) from None
+    _window(item)
+    if not _is_date(item.ts):
+        raise Unusable("ts_out_of_range", f"ts is {item.ts!r}", field="ts", instead=0.0)
+    if item.price is not None and not abs(item.price) <= FLOAT32_MAX:
+        detail = f"price is {item.price!r}"
+        raise Unusable("value_out_of_range", detail, field="price", instead=None)
+    _optional("owner", item.owner, rules)
+    _texts(item, rules)
     if bad := _first_bad("a tag", item.tags, rules):
         good = tuple(tag for tag in item.tags if not _first_bad("a tag", (tag,), rules))
         raise Unusable(bad.reason, bad.detail, field="tags", instead=good)
     if len(item.tags) > rules.max_item_tags:
         raise _too_many("tags", len(item.tags), item.tags[: rules.max_item_tags])
+    if item.attributes:
+        _attributes(item.attributes, rules)
+
+
+def _is_date(ts: float) -> bool:
+    return TS_BEGIN <= ts < TS_END
+
+
+def _window(item: Item) -> None:
+    """When the item may be shown: what cannot be that is no default's to decide."""
+    opens, closes = item.available_from, item.available_until
+    for field, ts in (("available_from", opens), ("available_until", closes)):
+        if ts is not None and not _is_date(ts):
+            raise ContractError("ts_out_of_range", f"{field} is {ts!r}")
+    if opens is not None and closes is not None and closes < opens:
+        detail = f"available_from is {opens!r}, available_until {closes!r}"
+        raise Unusable("bad_window", detail, field="available_until", instead=opens)
+
+
+def _texts(item: Item, rules: IngestSettings) -> None:
+    """Texts for people: of those that are too long the beginning, of addresses nothing."""
+    limit = rules.max_item_text_bytes
+    for field, text in (
+        ("title", item.title),
+        ("description", item.description),
+        ("image", item.image),
+        ("link", item.link),
+    ):
+        if text and len(text) * 4 > limit and (n_bytes := len(text.encode(errors="replace"))) > limit:
+            beginning = text.encode(errors="replace")[:limit].decode(errors="ignore")
+            detail = f"{field} has {n_bytes} bytes, {limit} are allowed"
+            instead = beginning if field in ("title", "description") else None
+            raise Unusable("text_too_long", detail, field=field, instead=instead)
+
+
+def _attributes(given: Attributes, rules: IngestSettings) -> None:
+    """Those that are good are taken, the first `max_item_attributes` of them."""
+    good: Attributes = {}
+    bad: ContractError | None = None
+    for name, value in given.items():
+        try:
+            required("an attribute's name", name, rules)
+            _attribute(name, value, rules)
+        except Unusable as part:
+            bad, good[name] = bad or part, part.instead  # type: ignore[assignment]  # a value, as `_attribute` says
+        except ContractError as error:
+            bad = bad or error
+        else:
+            good[name] = value
+    if bad is not None:
+        raise Unusable(bad.reason, bad.detail, field="attributes", instead=good)
+    if len(given) > rules.max_item_attributes:
+        raise _too_many("attributes", len(given), dict(islice(given.items(), rules.max_item_attributes)))
+
+
+def _attribute(name: str, value: AttributeValue | None, rules: IngestSettings) -> None:
+    """Judge the value of one attribute.
+
+    Raises:
+        Unusable: a part of a list can be taken.
+        ContractError: nothing can.
+    """
+    if not isinstance(value, tuple):
+        if value is not None:
+            _scalar(name, value, rules)
+        return
+    good = tuple(_good(name, value, rules))
+    if len(good) < len(value):
+        try:
+            for each in value:
+                _scalar(name, each, rules)
+        except ContractError as error:
+            raise Unusable(error.reason, error.detail, field=name, instead=good) from None
+    if len(value) > rules.max_attribute_values:
+        raise _too_many(name, len(value), value[: rules.max_attribute_values])
+
+
+def _good(
+    name: str, values: Iterable[str | int | float | bool], rules: IngestSettings
+) -> Iterator[str | int | float | bool]:
+    for each in values:
+        try:
+            _scalar(name, each, rules)
+        except ContractError:
+            continue
+        yield each
+
+
+def _scalar(name: str, value: str | int | float | bool, rules: IngestSettings) -> None:
+    if not isinstance(value, str):
+        if not abs(value) <= FLOAT64_MAX:
+            raise ContractError("value_out_of_range", f"{name} is {value!r}")
+        return
+    try:
+        n_bytes = len(value.encode())
+    except UnicodeEncodeError:
+        raise ContractError("bad_id", f"{name} holds half a surrogate pair") from None
+    if n_bytes > rules.max_attribute_bytes:
+        detail = f"{name} has {n_bytes} bytes, {rules.max_attribute_bytes} are allowed"
+        raise ContractError("text_too_long", detail)
 
 
 def check_impression(shown: Impression, broker_ts: int, rules: IngestSettings) -> None:

@@ -7,11 +7,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.attributes import described
 from stream_rec.engine.event_clock import JUMP_SECONDS
 from stream_rec.engine.fold import catalogue
-from stream_rec.engine.fold.state import Rates, State
+from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
 from stream_rec.engine.vectors import VectorIndex
+from stream_rec.kernels.columns import Described
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn, ItemBatch
 from stream_rec.schemas.records import Item
@@ -51,23 +53,27 @@ def decides(state: State, rule: Literal["auto", "required", "off"]) -> bool:
 
 def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, seed: np.uint64) -> None:
     """Learn the changes at or after `position`, in log order; the index knows each at once."""
-    state, rates = held.state, held.rates
-    for change in batch.changes:
-        if change.offset < position:
-            continue
+    changes = [change for change in batch.changes if change.offset >= position]
+    given = [described(change.item) if change.item is not None else None for change in changes]
+    n_bytes = sum(len(change.item_id.encode()) for change in changes)
+    held.make_room(0, n_bytes, n_bytes, sum(len(each.data) for each in given if each is not None))
+    state = held.state
+    for change, of_item in zip(changes, given, strict=True):
         data = np.frombuffer(change.item_id.encode(), np.uint8)
         h = hash_ids(IdColumn(data, np.array([len(data)], np.int64)))[0]
-        if change.item is None:
+        if change.item is None or of_item is None:
             row = int(catalogue.remove(state, data, h))
         else:
-            row = _upsert(state, rates, change.item, data, h, seed)
+            row = _upsert(held, change.item, of_item, data, h, seed)
         if row >= 0:
             vectors.update_one(state, row)
 
 
 def _upsert(
-    state: State, rates: Rates, item: Item, data: NDArray[np.uint8], h: np.uint64, seed: np.uint64
+    held: Held, item: Item, given: Described, data: NDArray[np.uint8], h: np.uint64, seed: np.uint64
 ) -> int:
-    tags, clock = hashed_tags(item.tags), float(state.clock[0])
-    ts = min(item.ts, clock + JUMP_SECONDS) if clock else item.ts
-    return int(catalogue.upsert(state, rates, data, h, tags, ts, item.available, seed))
+    state, clock = held.state, float(held.state.clock[0])
+    ts = float("nan") if not item.ts else min(item.ts, clock + JUMP_SECONDS) if clock else item.ts
+    available = item.available and not item.hidden
+    tags = hashed_tags(item.tags)
+    return int(catalogue.upsert(state, held.rates, data, h, tags, ts, available, given, seed))

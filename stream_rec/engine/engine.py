@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine import catalogue, lists
+from stream_rec.engine.attributes import ItemAttributes
 from stream_rec.engine.dedup import Deduplication, SharedIds, event_keys
 from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.event_columns import columns, without
@@ -66,6 +67,7 @@ class Engine:
         self.identity = identity(settings, measure)
         self.position: dict[TopicPartition, int] = {}
         self.held = Held(settings)
+        self.attributes = ItemAttributes(self.held)
         self.deduplication = Deduplication(settings.repeat_window, settings.repeat_partitions)
         self.attribution = Attribution(
             measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
@@ -149,8 +151,6 @@ class Engine:
         """
         position = self._position_for(batch.span)
         _, evicted = self._evicted()
-        n_bytes = sum(len(change.item_id.encode()) for change in batch.changes)
-        self.held.make_room(0, n_bytes, n_bytes)
         catalogue.apply(self.held, self._vectors, batch, position, np.uint64(self.settings.seed))
         self._advance_to(batch.span)
         return self._evicted()[1] - evicted
@@ -358,6 +358,8 @@ class Engine:
             "evicted_users": float(n_evicted(self.state.users)),
             "evicted_items": float(n_evicted(self.state.items)),
             "hidden_items": float(n_rows(self.state.hidden)),
+            "catalogue_texts": float(np.count_nonzero(self.state.columns.uses[: n_rows(self.state.texts)])),
+            "catalogue_left_out": float(self.state.columns.n_left_out[0]),
             "evicted_hidden": float(n_evicted(self.state.hidden)),
             "loudest_user_share": self._user_shares.largest,
             **self._vectors.stats(self.state),

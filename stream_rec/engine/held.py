@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stream_rec.engine.fold.handle import Handle, hold
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.names import with_room
@@ -33,10 +35,13 @@ class Held:
         self._state = state
         self.handle: Handle = hold(state, self.query, self.rates)
 
-    def make_room(self, user_bytes: int, item_bytes: int, hidden_bytes: int = 0) -> None:
-        """For the ids of new users, items and hidden items."""
-        state = self.state
-        users, items = with_room(state.users, user_bytes), with_room(state.items, item_bytes)
-        hidden = with_room(state.hidden, hidden_bytes)
-        if users is not state.users or items is not state.items or hidden is not state.hidden:
-            self.state = state._replace(users=users, items=items, hidden=hidden)
+    def make_room(self, user_bytes: int, item_bytes: int, hidden_bytes: int = 0, text_bytes: int = 0) -> None:
+        """For the ids of new users, items and hidden items, and for texts of the catalogue."""
+        needed = {"users": user_bytes, "items": item_bytes, "hidden": hidden_bytes, "texts": text_bytes}
+        larger: dict[str, Any] = {}
+        for name, n_bytes in needed.items():
+            held = getattr(self.state, name)
+            if (roomy := with_room(held, n_bytes)) is not held:
+                larger[name] = roomy
+        if larger:
+            self.state = self.state._replace(**larger)

@@ -11,6 +11,7 @@ class Bounds(NamedTuple):
     users: int = 1
     items: int = 1
     hidden: int = 1
+    texts: int = 1
     history_length: int = 64
     ring_length: int = 250
     n_factors: int = 32

@@ -16,6 +16,7 @@ class Owner(Enum):
     USER_ROW = "a row per user row"
     ITEM_ROW = "a row per item row"
     HIDDEN_ROW = "a row per hidden id"
+    TEXT_ROW = "a row per text of the catalogue"
     ITEM_COLUMN = "an entry per item row along some axis, in snapshots whole"
     NOBODY = "nobody"
 

@@ -79,6 +79,16 @@ class IngestSettings(Branch):
         32, ge=0, le=100_000, description="entries of an event's context map, at most"
     )
     max_item_tags: int = Field(64, ge=0, le=100_000, description="tags of an item, at most")
+    max_item_attributes: int = Field(32, ge=0, le=1000, description="attributes of an item, at most")
+    max_attribute_values: int = Field(
+        32, ge=0, le=1000, description="values of an attribute that is a list, at most"
+    )
+    max_attribute_bytes: int = Field(
+        1024, ge=8, le=65_536, description="longest text of an attribute, in UTF-8"
+    )
+    max_item_text_bytes: int = Field(
+        8192, ge=8, le=1_000_000, description="longest title, description, image or link, in UTF-8"
+    )
     max_impression_items: int = Field(200, ge=1, le=100_000, description="items of one impression, at most")
     skip: tuple[Annotated[str, AfterValidator(_skipped)], ...] = Field(
         (),
@@ -159,6 +169,13 @@ class EngineSettings(Branch):
         ge=16,
         le=1 << 24,
         description="ids of removed or unavailable items that are remembered; those hidden longest ago are forgotten",
+    )
+    max_texts: int = Field(
+        500_000,
+        ge=16,
+        le=1 << 28,
+        description="different titles, owners, tags and values of attributes that are held, each once; what there is "
+        "no room for is left out",
     )
     history_length: Annotated[int, AfterValidator(_power_of_two)] = Field(
         64,

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import structs
 
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import n_rows, name_of
 from stream_rec.engine.state.layout import leaves
 from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch, ItemBatch, ItemChange, Span
-from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.schemas.records import Attributes, Impression, Interaction, Item
 from stream_rec.settings import EngineSettings, MeasureSettings
 
 SMALL_MEASURE = MeasureSettings(
@@ -70,6 +71,7 @@ def random_log(seed: int, n: int, *, users: int, items: int, partitions: int = 3
         elif topic == "items":
             tags = tuple(f"t{t}" for t in rng.integers(5, size=rng.integers(4)))
             kept = Item(item, tags=tags, ts=float(rng.choice([0.0, now])), available=bool(rng.random() < 0.7))
+            kept = described(kept, len(log))
             value = kept if rng.random() < 0.7 else None
         else:
             shown = tuple(f"i{i}" for i in rng.permutation(items)[: rng.integers(1, 6)])
@@ -78,6 +80,23 @@ def random_log(seed: int, n: int, *, users: int, items: int, partitions: int = 3
         ends[topic, partition] = offset + 1
         log.append(Record(topic, partition, offset, item if topic == "items" else user, value))
     return log
+
+
+def described(item: Item, n: int) -> Item:
+    """The item with columns of all kinds, of names and values that are many times more than there is room for."""
+    values: Attributes = {
+        "kind": item.tags or None,
+        f"a{n % 40}": f"text {n}",
+        f"b{n % 7}": n * 0.1,
+        "c": n % 2 == 0,
+    }
+    return structs.replace(
+        item,
+        title=f"Title {n}",
+        owner=f"brand {n % 3}" if n % 4 else None,
+        price=n + 0.99 if n % 3 else None,
+        attributes=values if n % 5 else None,
+    )
 
 
 def learn(e: Engine, log: Sequence[Record], *, judge_all: bool = False) -> None:

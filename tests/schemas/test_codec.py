@@ -95,7 +95,13 @@ def test_a_bad_message_is_refused_alone(at: int) -> None:
 
 def test_the_kinds_of_bad_messages_show_every_reason_that_an_event_can_have() -> None:
     others = {"message_too_large", "missing_key", "key_mismatch", "ts_too_late"}
-    only_of_parts = {"value_out_of_range", "too_many_entries", "propensity_mismatch"}
+    only_of_parts = {
+        "value_out_of_range",
+        "too_many_entries",
+        "propensity_mismatch",
+        "text_too_long",
+        "bad_window",
+    }
     assert {reason for _, reason, _ in KINDS} == set(REASONS) - others - only_of_parts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.engine.fold import learn
-from stream_rec.kernels import hidden, vocabulary
+from stream_rec.kernels import columns, hidden, vocabulary
 from stream_rec.kernels.codes import ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
@@ -16,7 +16,7 @@ LATEST_EVENTS = 4096
 
 
 @kernel
-def upsert(state, rates, data, id_hash, tags, ts, available, seed):
+def upsert(state, rates, data, id_hash, tags, ts, available, given, seed):
     """An item as the catalogue has it now; returns its row.
 
     An item without events is placed among those that share its tags (mean of the tags' factors), so that the vector
@@ -29,8 +29,9 @@ def upsert(state, rates, data, id_hash, tags, ts, available, seed):
         data: uint8, the id.
         id_hash: uint64, of the id.
         tags: int32 [TAGS_PER_ITEM], hashed tags, 0 = none.
-        ts: time from which it is available, seconds; 0 = now.
+        ts: time from which it is available, seconds; NaN = now.
         available: whether it may be recommended.
+        given: columns.Described.
         seed: uint64, of new items' factors.
     """
     n = data.shape[0]
@@ -39,7 +40,7 @@ def upsert(state, rates, data, id_hash, tags, ts, available, seed):
     else:
         hidden.hide(state.hidden, data, 0, n, id_hash, state.clock[0])
     row = vocabulary.find(state.items, data, 0, n, id_hash)
-    since = ts if ts > 0.0 else state.clock[0]
+    since = state.clock[0] if np.isnan(ts) else ts
     unused = vocabulary.UNUSED + state.clock[0]
     if row < 0:
         row = learn.enter_item(state, rates, data, 0, n, id_hash, since, unused, seed)
@@ -62,6 +63,7 @@ def upsert(state, rates, data, id_hash, tags, ts, available, seed):
             factorization.place_by_tags(state.factors, row)
         factorization.set_tags(state.factors, row, tags)
     popularity.set_eligible(state.popularity, row, available)
+    columns.describe(state.columns, state.texts, row, given)
     state.in_catalogue[row] = True
     state.counters[0].n_items_changed += 1
     return row
@@ -78,6 +80,7 @@ def remove(state, data, id_hash):
     if row >= 0:
         popularity.set_eligible(state.popularity, row, False)
         state.in_catalogue[row] = False
+        columns.clear(state.columns, state.texts, row)
     state.counters[0].n_items_changed += 1
     return row
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.fold import judge
-from stream_rec.kernels import candidates, hidden, histories, vocabulary
+from stream_rec.kernels import candidates, columns, hidden, histories, vocabulary
 from stream_rec.kernels.codes import LAST_GENERATION, code_of
 from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
 from stream_rec.kernels.ids import mix
@@ -91,10 +91,12 @@ def enter_item(state, rates, data, start, end, id_hash, first_seen, seen, seed):
         row = vocabulary.unused_of_sweep(state.items)
         state.generation[row] = state.generation[row] % LAST_GENERATION + 1
         registry.evict_item(state, row)
+        columns.clear(state.columns, state.texts, row)
     vocabulary.insert(state.items, data, start, end, id_hash, row)
     state.items.seen[row] = seen
     state.first_seen[row] = first_seen
     state.in_catalogue[row] = False
+    columns.touch(state.columns, row)
     registry.enter_item(state, rates, row, mix(id_hash ^ seed))
     if hidden.holds(state.hidden, data, start, end, id_hash):
         popularity.set_eligible(state.popularity, row, False)

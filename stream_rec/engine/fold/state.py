@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.kernels.bounds import Bounds
+from stream_rec.kernels.columns import ColumnState
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.ownership import Owner, PerItem
 from stream_rec.kernels.query import QueryCore
@@ -32,6 +33,8 @@ class StateCore(NamedTuple):
         users: vocabulary of users.
         items: vocabulary of items.
         hidden: vocabulary of the items that must not be shown, whether they have a row or not; see kernels.hidden.
+        texts: vocabulary of the texts that stand in columns.
+        columns: what the catalogue says of items; see kernels.columns.
         generation: uint8 [items], see kernels.codes.
         first_seen: float64 [items], event time of an item's first event, or its catalogue time.
         in_catalogue: bool [items], the catalogue has a record of it, available or not.
@@ -45,6 +48,8 @@ class StateCore(NamedTuple):
     users: Annotated[VocabularyState, Owner.USER_ROW]
     items: Annotated[VocabularyState, Owner.ITEM_ROW]
     hidden: Annotated[VocabularyState, Owner.HIDDEN_ROW]
+    texts: Annotated[VocabularyState, Owner.TEXT_ROW]
+    columns: ColumnState
     generation: PerItem[np.uint8]
     first_seen: PerItem[np.float64]
     in_catalogue: PerItem[np.bool_]

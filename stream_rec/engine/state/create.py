@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold.state import COUNTERS, Query, Rates, State
 from stream_rec.engine.vectors import N_FOUND
-from stream_rec.kernels import vocabulary
+from stream_rec.kernels import columns, vocabulary
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.settings import EngineSettings
@@ -31,6 +31,7 @@ def bounds_of(settings: EngineSettings) -> Bounds:
         users=settings.max_users,
         items=settings.max_items,
         hidden=settings.max_hidden,
+        texts=settings.max_texts,
         history_length=settings.history_length,
         ring_length=settings.ring_length,
         n_factors=settings.n_factors,
@@ -55,6 +56,8 @@ def empty_state(settings: EngineSettings) -> State:
         "users": vocabulary.empty(bounds.users, INITIAL_ARENA_BYTES),
         "items": vocabulary.empty(bounds.items, INITIAL_ARENA_BYTES),
         "hidden": vocabulary.empty(bounds.hidden, INITIAL_ARENA_BYTES),
+        "texts": vocabulary.empty(bounds.texts, INITIAL_ARENA_BYTES),
+        "columns": columns.empty(bounds),
         "generation": np.ones(bounds.items, np.uint8),
         "first_seen": np.zeros(bounds.items, np.float64),
         "in_catalogue": np.zeros(bounds.items, np.bool_),

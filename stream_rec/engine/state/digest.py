@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.names import n_rows, name_of
-from stream_rec.engine.state.layout import is_layout, learned
+from stream_rec.engine.state.layout import VOCABULARIES, is_layout, learned
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.schemas.partition import TopicPartition
+
+_PLACES = {f"{name}.starts" for name in VOCABULARIES}
+"""Where ids lie in memory."""
 
 
 def _names(v: VocabularyState) -> bytes:
@@ -39,11 +42,12 @@ def digest(
         position: next offset to learn, by topic and partition.
     """
     h = xxhash.xxh3_128()
-    for vocabulary in (state.users, state.items, state.hidden):
+    for name in VOCABULARIES:
+        vocabulary = getattr(state, name)
         h.update(_names(vocabulary))
         h.update(vocabulary.counters["hand"].tobytes())
     for path, array in learned(state).items():
-        if not is_layout(path) and not path.endswith(("users.starts", "items.starts", "hidden.starts")):
+        if not is_layout(path) and path not in _PLACES:
             _add(h, path, array)
     for name, array in others.items():
         _add(h, name, array)

@@ -13,6 +13,7 @@ from stream_rec.engine.fold.state import State, StateCore
 from stream_rec.engine.names import n_rows
 from stream_rec.errors import ConfigError
 from stream_rec.kernels.bounds import Bounds
+from stream_rec.kernels.columns import ColumnState
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.ownership import Owner, owners
 from stream_rec.kernels.vocabulary import COUNTERS, VocabularyState
@@ -22,8 +23,14 @@ Arrays = dict[str, NDArray[Any]]
 
 LAYOUT = {"slots", "arena", "counters"}
 """Arrays of a vocabulary that do not have a row per id."""
-_VOCABULARIES = {"users": "user", "items": "item", "hidden": "hidden"}
+VOCABULARIES = {"users": "user", "items": "item", "hidden": "hidden", "texts": "text"}
 """By what owns their rows."""
+_ROWS = {
+    Owner.USER_ROW: "user",
+    Owner.ITEM_ROW: "item",
+    Owner.HIDDEN_ROW: "hidden",
+    Owner.TEXT_ROW: "text",
+}
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
@@ -43,9 +50,10 @@ def leaves(node: Any, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
 def _owners() -> dict[str, Owner]:
     """Owner of every array by its path, as the parts of the state declare it."""
     found = dict(owners(StateCore))
-    for name in _VOCABULARIES:
+    for name in VOCABULARIES:
         found |= {f"{name}.{array}": found[name] for array in VocabularyState._fields}
     found |= {f"histories.{array}": found["histories"] for array in HistoryState._fields}
+    found |= {f"columns.{array}": owner for array, owner in owners(ColumnState).items()}
     for name, of_source in registry.parts("empty", Bounds()).items():
         found |= {f"{name}.{array}": owner for array, owner in owners(type(of_source)).items()}
     return found
@@ -54,7 +62,7 @@ def _owners() -> dict[str, Owner]:
 def is_layout(path: str) -> bool:
     """Does the array say where ids lie in memory, not what they are?"""
     owner, _, name = path.partition(".")
-    return owner in _VOCABULARIES and name in LAYOUT
+    return owner in VOCABULARIES and name in LAYOUT
 
 
 def learned(state: State) -> Arrays:
@@ -62,8 +70,8 @@ def learned(state: State) -> Arrays:
 
     What is cut off is as `create.empty_state` made it, so the cost goes with what is known, not with the bounds.
     """
-    taken = {owner: n_rows(getattr(state, name)) for name, owner in _VOCABULARIES.items()}
-    ends = {f"{name}.arena": int(getattr(state, name).counters["arena_end"][0]) for name in _VOCABULARIES}
+    taken = {owner: n_rows(getattr(state, name)) for name, owner in VOCABULARIES.items()}
+    ends = {f"{name}.arena": int(getattr(state, name).counters["arena_end"][0]) for name in VOCABULARIES}
     arrays = {}
     for path, array in leaves(state):
         owner = owner_of(path)
@@ -73,12 +81,10 @@ def learned(state: State) -> Arrays:
 
 
 def owner_of(path: str) -> str:
-    """Whom the array has a row for: `user`, `item`, `hidden`, or nobody (empty)."""
+    """Whom the array has a row for, as `VOCABULARIES` names them; empty = nobody."""
     if is_layout(path):
         return ""
-    return {Owner.USER_ROW: "user", Owner.ITEM_ROW: "item", Owner.HIDDEN_ROW: "hidden"}.get(
-        grows_with(path), ""
-    )
+    return _ROWS.get(grows_with(path), "")
 
 
 def grows_with(path: str) -> Owner:
@@ -106,10 +112,10 @@ def fill(state: State, arrays: Mapping[str, NDArray[Any]]) -> State:
     for path, mine in leaves(state):
         if not path.endswith(".arena"):
             mine[: len(arrays[path])] = arrays[path]
-    users, items, hidden = (
-        _with_arena(getattr(state, name), arrays[f"{name}.arena"]) for name in ("users", "items", "hidden")
-    )
-    return state._replace(users=users, items=items, hidden=hidden)
+    with_ids: dict[str, Any] = {
+        name: _with_arena(getattr(state, name), arrays[f"{name}.arena"]) for name in VOCABULARIES
+    }
+    return state._replace(**with_ids)
 
 
 def _with_arena(v: VocabularyState, ids: NDArray[np.uint8]) -> VocabularyState:
@@ -122,9 +128,9 @@ def _length(path: str, arrays: Mapping[str, NDArray[Any]], mine: NDArray[Any]) -
     owner = owner_of(path)
     name, _, field = path.partition(".")
     if owner:
-        vocabulary = next(name for name, of_rows in _VOCABULARIES.items() if of_rows == owner)
+        vocabulary = next(name for name, of_rows in VOCABULARIES.items() if of_rows == owner)
         return _counted(arrays, vocabulary, "n_rows")
-    if name in _VOCABULARIES and field == "arena":
+    if name in VOCABULARIES and field == "arena":
         return _counted(arrays, name, "arena_end")
     return len(mine)
 

@@ -12,6 +12,7 @@ _OWNERS = {
     Owner.ITEM_ROW: "items",
     Owner.ITEM_COLUMN: "items",
     Owner.HIDDEN_ROW: "other",
+    Owner.TEXT_ROW: "other",
     Owner.NOBODY: "other",
 }
 

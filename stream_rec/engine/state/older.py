@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.event_clock import SETTLED_EVENTS
 from stream_rec.engine.fold.state import State
+from stream_rec.engine.state import layout
 from stream_rec.kernels import hidden
 from stream_rec.kernels.attribution_state import COUNTERS as ATTRIBUTION_COUNTERS
 from stream_rec.kernels.attribution_state import N_SUMS
+from stream_rec.kernels.ownership import Owner
 from stream_rec.kernels.shown import TOTALS
 from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
 from stream_rec.kernels.vocabulary import VocabularyState
@@ -93,7 +95,23 @@ def completed(state: State, given: Mapping[str, NDArray[Any]]) -> dict[str, NDAr
         slots, n = len(arrays["hidden.slots"]), len(arrays["hidden.hashes"])
         if slots != len(state.hidden.slots) or n > len(state.hidden.hashes):
             arrays |= _hidden_anew(state.hidden, arrays, "hidden", True, arrays["hidden.seen"])
-    return arrays
+    return _with_columns(state, arrays)
+
+
+def _with_columns(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Nothing is known of the items where the snapshot holds no columns; another bound of texts is fitted."""
+    if "columns.version" in given or "items.lengths" not in given:
+        return given
+    mine = dict(layout.leaves(state))
+    n_items = len(given["items.lengths"])
+    for path, array in mine.items():
+        if path.partition(".")[0] in ("columns", "texts") and path not in given:
+            n = {Owner.ITEM_ROW: n_items, Owner.TEXT_ROW: 0}.get(layout.grows_with(path), len(array))
+            given[path] = array[: 0 if path == "texts.arena" else n].copy()
+    given["columns.changed"][:] = given["columns.version"][0] = 1
+    for name in ("texts.slots", "texts.counters"):
+        given[name] = mine[name].copy()
+    return given
 
 
 def _has_rows(arrays: Mapping[str, NDArray[Any]], vocabulary: str, *others: str) -> bool:
