@@ -23,6 +23,7 @@ from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.emitter import Emitter
 from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
+from stream_rec.consumers.periodic.category_lists import CategoryLists
 from stream_rec.consumers.periodic.health import Health
 from stream_rec.consumers.periodic.item_lists import SimilarLists, TopLists
 from stream_rec.consumers.periodic.metric_reports import MetricReports
@@ -30,6 +31,7 @@ from stream_rec.consumers.periodic.removed_repair import RemovedRepair
 from stream_rec.consumers.periodic.scenario_names import ScenarioNames
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
 from stream_rec.consumers.periodic.snapshots import SnapshotNotes, Snapshots, Start
+from stream_rec.consumers.periodic.window_moves import WindowMoves
 from stream_rec.consumers.pipeline import BatchPipeline, PipelineContext
 from stream_rec.consumers.replication.follower import Follower
 from stream_rec.consumers.replication.learn_gate import LearnGate
@@ -84,10 +86,12 @@ class Parts:
         pipelines: batches on their way.
         top_lists: `popular`, `trending`, `new`, from time to time.
         similar_lists: `similar:*`, from time to time.
+        category_lists: `popular:<tag>` and so on, from time to time.
         scenario_names: `scenarios`, from time to time.
         reports: metric points and last values, every second.
         repair: slates that Redis has lost.
         removed: hidden items that Redis has lost.
+        window_moves: items that may be shown only for a time, from time to time.
         lost: wakes the repair.
         snapshots: of the engine.
     """
@@ -109,10 +113,12 @@ class Parts:
     pipelines: tuple[BatchPipeline[Any, Any, Any], ...]
     top_lists: TopLists
     similar_lists: SimilarLists
+    category_lists: CategoryLists
     scenario_names: ScenarioNames
     reports: MetricReports
     repair: SlateRepair
     removed: RemovedRepair
+    window_moves: WindowMoves
     lost: asyncio.Event
     snapshots: Snapshots
 
@@ -203,10 +209,12 @@ def build(
         pipelines=pipelines,
         top_lists=top_lists,
         similar_lists=similar_lists,
+        category_lists=CategoryLists(settings.store, core.engine, makes.as_of, stores.lists, core.table),
         scenario_names=ScenarioNames(tuple(settings.engine.scenarios), stores.lists),
         reports=MetricReports(core.engine, core.measures, progress, output, clock),
         repair=repair,
         removed=RemovedRepair(core.engine, stores.lists, core.table, settings.store.max_removed),
+        window_moves=WindowMoves(core.engine, stores.lists, core.table, makes.touched),
         lost=makes.slates.lost,
         snapshots=Snapshots(settings, core.engine, notes, core.table, clock),
     )

@@ -73,11 +73,13 @@ class Worker:
         store, parts = self._settings.store, self.parts
         scheduler.every(store.lists_seconds, parts.top_lists.write)
         scheduler.every(store.lists_seconds, parts.similar_lists.write)
+        scheduler.every(store.lists_seconds, parts.category_lists.write)
         scheduler.every(store.lists_seconds, parts.scenario_names.write)
         scheduler.every(REPORT_SECONDS, parts.reports.send)
         scheduler.every(REPORT_SECONDS, parts.dead_letters.tell_overdue)
         scheduler.every(LOOK_SECONDS, parts.repair.look, parts.lost)
         scheduler.every(LOOK_SECONDS, parts.removed.look)
+        scheduler.every(REPORT_SECONDS, parts.window_moves.look)
         scheduler.every(SNAPSHOT_LOOK_SECONDS, parts.snapshots.look)
         scheduler.every(self._settings.journal.flush_seconds, self._flush_journal)
 

@@ -17,8 +17,9 @@ from stream_rec.cli.dead_letters import dead_letters
 from stream_rec.cli.demo import demo
 from stream_rec.cli.doctor import doctor
 from stream_rec.cli.evaluate import evaluate
+from stream_rec.cli.items import items
 from stream_rec.cli.lag import lag
-from stream_rec.cli.read import recommend, similar
+from stream_rec.cli.read import popular, recommend, similar
 from stream_rec.cli.replay import replay
 from stream_rec.cli.settings import settings
 from stream_rec.cli.simulate import simulate
@@ -64,12 +65,27 @@ def common(
     configure(log_level, as_json=log_json)
 
 
-for command in (demo, up, worker, replay, simulate, recommend, similar, why, lag, evaluate, doctor, settings):
+for command in (
+    demo,
+    up,
+    worker,
+    replay,
+    simulate,
+    recommend,
+    similar,
+    popular,
+    why,
+    lag,
+    evaluate,
+    doctor,
+    settings,
+):
     app.command()(command)
 app.command()(dead_letters)
 app.command()(replay_state)
 app.add_typer(bench)
 app.add_typer(snapshot)
+app.add_typer(items)
 
 
 def run() -> None:

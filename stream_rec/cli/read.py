@@ -1,10 +1,10 @@
-"""`recommend` and `similar`: what readers get, from Redis."""
+"""`recommend`, `similar` and `popular`: what readers get, from Redis."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -65,6 +65,33 @@ def similar(
     _print_items(
         items, f"like {item}" if items else f"{item}: unknown, removed, or not connected with others yet"
     )
+
+
+def popular(
+    tag: Annotated[str, typer.Argument(metavar="[TAG]", help="only items with this tag")] = "",
+    of: Annotated[
+        Literal["popular", "trending", "new"], typer.Option("--list", help="which list", metavar="NAME")
+    ] = "popular",
+    k: Length = 20,
+    as_json: JsonFlag = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Show what is popular (or --list trending, --list new), of all items or of a tag's."""
+    import msgspec
+
+    from stream_rec.serve.client import Client
+
+    settings = read_settings(config, set_)
+    need_store(settings)
+    with Client(settings.store) as client:
+        items = getattr(client, of)(k=k, tag=tag)
+    if as_json:
+        print(json.dumps(msgspec.to_builtins({"list": of, "tag": tag, "items": items}), indent=2))
+        return
+    name = f"{of}:{tag}" if tag else of
+    nothing = f"{name}: empty{'; is it one of the store.category_tags tags used most?' if tag else ''}"
+    _print_items(items, name if items else nothing)
 
 
 def _headline(user: str, answer: Recommendations) -> str:

@@ -187,9 +187,25 @@ def _traffic(store: StoreSettings) -> Iterator[Finding]:
             f"one user_id has {share:.0%} of the last events: all who share it are one user to the engine",
             "see the worker's log for the id; give every visitor an id of its own",
         )
-    if forgotten := int(values.get(field("engine", {"stat": "evicted_hidden"}), 0)):
-        yield Finding(
-            "warn",
-            f"{forgotten:,} hidden items were forgotten: if they are clicked again, they may be shown",
-            "raise engine.max_hidden",
-        )
+    for stat, said, fix in _FORGOTTEN:
+        if forgotten := int(values.get(field("engine", {"stat": stat}), 0)):
+            yield Finding("warn", f"{forgotten:,} {said}", fix)
+
+
+_FORGOTTEN = (
+    (
+        "evicted_hidden",
+        "hidden items were forgotten: if they are clicked again, they may be shown",
+        "raise engine.max_hidden",
+    ),
+    (
+        "evicted_windows",
+        "windows of availability were forgotten: such items neither open nor close any more",
+        "raise engine.max_windows",
+    ),
+    (
+        "catalogue_left_out",
+        "texts or values of the catalogue had no room: filters do not see them",
+        "raise engine.max_texts; an item holds 64 tags and values, all items together 32 names of attributes",
+    ),
+)

@@ -15,8 +15,7 @@ from stream_rec.engine.held import Held
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.kernels.columns import Described
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.schemas.columns import IdColumn, ItemBatch
-from stream_rec.schemas.records import Item
+from stream_rec.schemas.columns import IdColumn, ItemBatch, ItemChange
 from stream_rec.sources.factorization import N_TAGS, TAGS_PER_ITEM
 
 
@@ -56,7 +55,8 @@ def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, see
     changes = [change for change in batch.changes if change.offset >= position]
     given = [described(change.item) if change.item is not None else None for change in changes]
     n_bytes = sum(len(change.item_id.encode()) for change in changes)
-    held.make_room(0, n_bytes, n_bytes, sum(len(each.data) for each in given if each is not None))
+    n_text_bytes = sum(len(each.data) for each in given if each is not None)
+    held.make_room(0, n_bytes, n_bytes, n_bytes, n_text_bytes)
     state = held.state
     for change, of_item in zip(changes, given, strict=True):
         data = np.frombuffer(change.item_id.encode(), np.uint8)
@@ -64,16 +64,20 @@ def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, see
         if change.item is None or of_item is None:
             row = int(catalogue.remove(state, data, h))
         else:
-            row = _upsert(held, change.item, of_item, data, h, seed)
+            row = _upsert(held, change, of_item, data, h, seed)
         if row >= 0:
             vectors.update_one(state, row)
 
 
 def _upsert(
-    held: Held, item: Item, given: Described, data: NDArray[np.uint8], h: np.uint64, seed: np.uint64
+    held: Held, change: ItemChange, given: Described, data: NDArray[np.uint8], h: np.uint64, seed: np.uint64
 ) -> int:
-    state, clock = held.state, float(held.state.clock[0])
+    state, clock, item = held.state, float(held.state.clock[0]), change.item
+    assert item is not None
     ts = float("nan") if not item.ts else min(item.ts, clock + JUMP_SECONDS) if clock else item.ts
     available = item.available and not item.hidden
     tags = hashed_tags(item.tags)
-    return int(catalogue.upsert(state, held.rates, data, h, tags, ts, available, given, seed))
+    now = clock or max(
+        0.0, change.broker_ts / 1000
+    )  # before the first event, windows go by the broker's time
+    return int(catalogue.upsert(state, held.rates, data, h, tags, ts, available, given, now, seed))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine import catalogue, lists
+from stream_rec.engine import catalogue, categories, lists
 from stream_rec.engine.attributes import ItemAttributes
+from stream_rec.engine.categories import Category
 from stream_rec.engine.dedup import Deduplication, SharedIds, event_keys
 from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.event_columns import columns, without
@@ -34,6 +35,7 @@ from stream_rec.engine.state.digest import digest
 from stream_rec.engine.state.identity import identity
 from stream_rec.engine.user_shares import UserShares
 from stream_rec.engine.vectors import VectorIndex
+from stream_rec.engine.windows import Windows
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.ids import hash_ids
@@ -42,6 +44,8 @@ from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources import features
 from stream_rec.sources.ranker import boost_learning_rate
+
+ListName = Literal["popular", "trending", "new"]
 
 
 class Engine:
@@ -79,7 +83,8 @@ class Engine:
         self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
         self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
-        self._loop = LearnLoop(self.held, self._vectors, self._rivers, settings)
+        self._windows = Windows(self.held, self._vectors)
+        self._loop = LearnLoop(self.held, self._vectors, self._rivers, self._windows, settings)
         self._recommender = Recommender(self.held, self._vectors, self._rivers, self._names, self.sources)
 
     @property
@@ -206,6 +211,10 @@ class Engine:
         rows = rows_of(self.state.hidden, IdColumn.of(item_ids))
         return [item for item, row in zip(item_ids, rows.tolist(), strict=True) if row >= 0]
 
+    def take_moved(self) -> list[str]:
+        """Items whose window has opened or closed since the last call."""
+        return self._windows.take_moved()
+
     def _position_for(self, span: Span) -> int:
         position = self.position.get(span.tp, span.start)
         if span.start > position:
@@ -295,6 +304,19 @@ class Engine:
         """The items that came last, newest first."""
         return self._listed(lists.newest(self.state, k, self.catalogue_decides))
 
+    def categories(self, n: int) -> list[Category]:
+        """The n tags that are used most."""
+        return categories.heaviest(self.state, n)
+
+    def of_category(self, category: Category, k: int) -> dict[ListName, Neighbours]:
+        """The lists of a category's items: what has changed since it was read is left out of them."""
+        state, only, rows = self.state, self.catalogue_decides, categories.unchanged(self.state, category)
+        return {
+            "popular": self._listed(lists.popular(state, k, only, rows)),
+            "trending": self._listed(lists.trending(state, k, only, rows)),
+            "new": self._listed(lists.latest(state, k, only, rows)),
+        }
+
     def _listed(self, found: tuple[list[int], list[float]]) -> Neighbours:
         codes, scores = found
         return Neighbours(self._names.of(self.state.items, np.array(codes, np.int32)).tolist(), scores)
@@ -358,6 +380,8 @@ class Engine:
             "evicted_users": float(n_evicted(self.state.users)),
             "evicted_items": float(n_evicted(self.state.items)),
             "hidden_items": float(n_rows(self.state.hidden)),
+            "items_with_window": float(n_rows(self.state.windowed)),
+            "evicted_windows": float(n_evicted(self.state.windowed)),
             "catalogue_texts": float(np.count_nonzero(self.state.columns.uses[: n_rows(self.state.texts)])),
             "catalogue_left_out": float(self.state.columns.n_left_out[0]),
             "evicted_hidden": float(n_evicted(self.state.hidden)),

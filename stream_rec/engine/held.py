@@ -35,9 +35,17 @@ class Held:
         self._state = state
         self.handle: Handle = hold(state, self.query, self.rates)
 
-    def make_room(self, user_bytes: int, item_bytes: int, hidden_bytes: int = 0, text_bytes: int = 0) -> None:
-        """For the ids of new users, items and hidden items, and for texts of the catalogue."""
-        needed = {"users": user_bytes, "items": item_bytes, "hidden": hidden_bytes, "texts": text_bytes}
+    def make_room(
+        self,
+        user_bytes: int,
+        item_bytes: int,
+        hidden_bytes: int = 0,
+        windowed_bytes: int = 0,
+        text_bytes: int = 0,
+    ) -> None:
+        """For the ids of new users, items, hidden items and items with a window, and for texts of the catalogue."""
+        needed = {"users": user_bytes, "items": item_bytes, "hidden": hidden_bytes}
+        needed |= {"windowed": windowed_bytes, "texts": text_bytes}
         larger: dict[str, Any] = {}
         for name, n_bytes in needed.items():
             held = getattr(self.state, name)

@@ -16,6 +16,7 @@ from stream_rec.engine.held import Held
 from stream_rec.engine.outputs import empty_ranks
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.vectors import VectorIndex
+from stream_rec.engine.windows import Windows, judge_anew
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.settings import EngineSettings
 
@@ -52,13 +53,22 @@ class LearnLoop:
         held: the state, changed in place.
         vectors: searched for every judged event, and refreshed when the count of events says so.
         rivers: usually none.
+        windows: open and close when the count of events says so.
         settings: the engine's.
     """
 
-    def __init__(self, held: Held, vectors: VectorIndex, rivers: Rivers, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        held: Held,
+        vectors: VectorIndex,
+        rivers: Rivers,
+        windows: Windows,
+        settings: EngineSettings,
+    ) -> None:
         self._held = held
         self._vectors = vectors
         self._rivers = rivers
+        self._windows = windows
         self._train_sample = settings.train_sample
         self._seed = np.uint64(settings.seed)
         self._n_sources = len(held.query.source_contributions)
@@ -84,6 +94,7 @@ class LearnLoop:
         while at < n:
             if at in plan.back:
                 move_back(self._held.state, float(events.ts[at]))
+                judge_anew(self._held.state)
             until = min([self._until(at, stop), *(place for place in plan.back if place > at)])
             found = self._search(judging and has_vector)
             step = Step(
@@ -100,6 +111,7 @@ class LearnLoop:
             if not plan.frozen:
                 self._rivers.learn(self._held.state, events, values, at, until)
                 self._vectors.after(self._held.state)
+                self._windows.after()
             judging = step.ask_next
             if judging:
                 stop = next(stops)
@@ -107,9 +119,10 @@ class LearnLoop:
         return ranks
 
     def _until(self, at: int, stop: int) -> int:
-        """Where the kernels have to stop: at a judged event, at a refresh of the index, or for river's models."""
+        """Where the kernels have to stop: at a judged event, for the index or windows, or for river's models."""
         n_learned = int(self._held.state.counters[0]["n_learned"])
-        return self._rivers.stop(at, min(stop, at + self._vectors.due_in(n_learned)))
+        due = min(self._vectors.due_in(n_learned), self._windows.due_in(n_learned))
+        return self._rivers.stop(at, min(stop, at + due))
 
     def _search(self, has_vector: bool) -> NDArray[np.int32]:
         return self._vectors.search_one(self._held.query.vector) if has_vector else self._vectors.nowhere

@@ -1,4 +1,4 @@
-"""Lists that belong to no user: popular, trending, new."""
+"""Lists that belong to no user: popular, trending, new, of the whole catalogue or of a tag's items."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from stream_rec.engine.names import n_rows
 from stream_rec.kernels.codes import ROW_MASK, is_current
 from stream_rec.sources.popularity import MIDDLE, SHORT
 
+Rows = NDArray[np.int64] | slice
 
-def _now(state: State, half_life: int) -> NDArray[np.float64]:
-    """Decayed counts of all items as they are at the latest event time, repeats of one user damped."""
+
+def _all(state: State) -> slice:
+    return slice(n_rows(state.items))
+
+
+def _now(state: State, half_life: int, of: Rows) -> NDArray[np.float64]:
+    """Decayed counts of items as they are at the latest event time, repeats of one user damped."""
     p = state.popularity
     exponent = np.clip(p.rates[half_life] * (state.clock[0] - p.landmarks[half_life]), -700.0, 700.0)
-    scores: NDArray[np.float64] = p.reach[half_life, : n_rows(state.items)] * np.exp(-exponent)
+    scores: NDArray[np.float64] = p.reach[half_life, of] * np.exp(-exponent)
     return scores
 
 
@@ -26,36 +32,59 @@ def _may_be_shown(state: State, only_catalogue: bool) -> NDArray[np.bool_]:
 
 
 def _heaviest(
-    state: State, scores: NDArray[np.float64], k: int, only_catalogue: bool
+    state: State, scores: NDArray[np.float64], of: Rows, k: int, only_catalogue: bool
 ) -> tuple[list[int], list[float]]:
-    n = len(scores)
-    rows = np.flatnonzero(
-        _may_be_shown(state, only_catalogue)[:n] & (state.items.lengths[:n] >= 0) & (scores > 0)
+    places = np.flatnonzero(
+        _may_be_shown(state, only_catalogue)[of] & (state.items.lengths[of] >= 0) & (scores > -np.inf)
     )
-    if len(rows) > k:
+    if len(places) > k:
         # Sorting a whole catalogue every second would keep events waiting; all that tie with the last stay in.
-        rows = rows[scores[rows] >= np.partition(scores[rows], -k)[-k]]
-    best = rows[np.argsort(-scores[rows], kind="stable")[:k]]
+        places = places[scores[places] >= np.partition(scores[places], -k)[-k]]
+    places = places[np.argsort(-scores[places], kind="stable")[:k]]
+    best = places if isinstance(of, slice) else of[places]
     codes = best | (state.generation[best].astype(np.int64) << 24)
-    return codes.tolist(), scores[best].tolist()
+    return codes.tolist(), scores[places].tolist()
 
 
-def popular(state: State, k: int, only_catalogue: bool) -> tuple[list[int], list[float]]:
+def _above_0(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(scores > 0.0, scores, -np.inf)
+
+
+def popular(
+    state: State, k: int, only_catalogue: bool, of: Rows | None = None
+) -> tuple[list[int], list[float]]:
     """Codes and decayed counts of the k heaviest items at the middle half-life; ties by row.
 
     What one user does again and again with an item of the own history counts less and less.
+
+    Args:
+        state: read only.
+        k: items, at most.
+        only_catalogue: only what the catalogue has.
+        of: rows, ascending; None = all.
     """
-    return _heaviest(state, _now(state, MIDDLE), k, only_catalogue)
+    of = _all(state) if of is None else of
+    return _heaviest(state, _above_0(_now(state, MIDDLE, of)), of, k, only_catalogue)
 
 
-def trending(state: State, k: int, only_catalogue: bool) -> tuple[list[int], list[float]]:
+def trending(
+    state: State, k: int, only_catalogue: bool, of: Rows | None = None
+) -> tuple[list[int], list[float]]:
     """The k items whose short-term count exceeds most what the longer past foretells, in standard deviations.
 
     An item with a steady rate has decayed counts in the ratio of the half-lives; counts are taken as Poisson.
+    Arguments as of `popular`.
     """
+    of = _all(state) if of is None else of
     p = state.popularity
-    expected = _now(state, MIDDLE) * (p.rates[MIDDLE] / p.rates[SHORT])
-    return _heaviest(state, (_now(state, SHORT) - expected) / np.sqrt(expected + 1.0), k, only_catalogue)
+    expected = _now(state, MIDDLE, of) * (p.rates[MIDDLE] / p.rates[SHORT])
+    scores = (_now(state, SHORT, of) - expected) / np.sqrt(expected + 1.0)
+    return _heaviest(state, _above_0(scores), of, k, only_catalogue)
+
+
+def latest(state: State, k: int, only_catalogue: bool, of: Rows) -> tuple[list[int], list[float]]:
+    """Codes and times of the k items of these rows that came last, by their own times; arguments as of `popular`."""
+    return _heaviest(state, state.first_seen[of], of, k, only_catalogue)
 
 
 def newest(state: State, k: int, only_catalogue: bool) -> tuple[list[int], list[float]]:

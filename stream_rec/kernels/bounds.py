@@ -12,6 +12,7 @@ class Bounds(NamedTuple):
     items: int = 1
     hidden: int = 1
     texts: int = 1
+    windows: int = 1
     history_length: int = 64
     ring_length: int = 250
     n_factors: int = 32

@@ -34,8 +34,13 @@ def hide(hidden, data, start, end, id_hash, now):
 def show(hidden, data, start, end, id_hash):
     """The id is hidden no more."""
     row = vocabulary.find(hidden, data, start, end, id_hash)
-    if row < 0:
-        return
+    if row >= 0:
+        drop(hidden, row)
+
+
+@kernel
+def drop(hidden, row):
+    """The row is given up; the last row moves there."""
     vocabulary.unlink(hidden, row)
     last = hidden.counters[0].n_rows - 1
     if row != last:

@@ -16,6 +16,7 @@ class Owner(Enum):
     USER_ROW = "a row per user row"
     ITEM_ROW = "a row per item row"
     HIDDEN_ROW = "a row per hidden id"
+    WINDOW_ROW = "a row per id with a window"
     TEXT_ROW = "a row per text of the catalogue"
     ITEM_COLUMN = "an entry per item row along some axis, in snapshots whole"
     NOBODY = "nobody"

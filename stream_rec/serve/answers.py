@@ -112,12 +112,12 @@ class Answers:
         reason = Reason("similar", item_id)
         return (yield from self._available([SlateItem(i.item_id, i.score, reason) for i in found.items], k))
 
-    def top(self, name: TopName, k: int) -> Question[tuple[SlateItem, ...]]:
-        """One of the lists that are the same for everybody."""
-        return (yield from self._available((yield from self._top(name)), k))
+    def top(self, name: TopName, k: int, tag: str = "") -> Question[tuple[SlateItem, ...]]:
+        """One of the lists that are the same for everybody, of all items or of a tag's."""
+        return (yield from self._available((yield from self._top(name, tag)), k))
 
-    def _top(self, name: TopName) -> Question[list[SlateItem]]:
-        found = yield from self._questions.top(name)
+    def _top(self, name: TopName, tag: str = "") -> Question[list[SlateItem]]:
+        found = yield from self._questions.top(name, tag)
         reason = Reason(name)
         return [SlateItem(i.item_id, i.score, reason) for i in found.items] if found else []
 

@@ -78,17 +78,20 @@ class Client:
         """Items like this one, best first; empty = it is unknown or removed, or nothing connects it with others yet."""
         return self._reader.answer(self._answers.similar(item_id, k))
 
-    def popular(self, *, k: int = 20) -> tuple[SlateItem, ...]:
-        """The popular items; empty = nothing has been learned yet."""
-        return self._reader.answer(self._answers.top("popular", k))
+    def popular(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
+        """The popular items; empty = nothing has been learned yet.
 
-    def trending(self, *, k: int = 20) -> tuple[SlateItem, ...]:
-        """Items that are gaining interactions; empty = there are none."""
-        return self._reader.answer(self._answers.top("trending", k))
+        With a tag, those of its items; empty = it is not among the `store.category_tags` tags used most.
+        """
+        return self._reader.answer(self._answers.top("popular", k, tag))
 
-    def new(self, *, k: int = 20) -> tuple[SlateItem, ...]:
-        """The latest additions to the catalogue; empty = there are none."""
-        return self._reader.answer(self._answers.top("new", k))
+    def trending(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
+        """Items that are gaining interactions; empty = there are none. `tag`: as of `popular`."""
+        return self._reader.answer(self._answers.top("trending", k, tag))
+
+    def new(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
+        """The latest additions to the catalogue; empty = there are none. `tag`: as of `popular`."""
+        return self._reader.answer(self._answers.top("new", k, tag))
 
     def close(self) -> None:
         """Close the connections."""
@@ -144,17 +147,17 @@ class AsyncClient:
         """As `Client.similar`."""
         return await self._reader.answer(self._answers.similar(item_id, k))
 
-    async def popular(self, *, k: int = 20) -> tuple[SlateItem, ...]:
+    async def popular(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """As `Client.popular`."""
-        return await self._reader.answer(self._answers.top("popular", k))
+        return await self._reader.answer(self._answers.top("popular", k, tag))
 
-    async def trending(self, *, k: int = 20) -> tuple[SlateItem, ...]:
+    async def trending(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """As `Client.trending`."""
-        return await self._reader.answer(self._answers.top("trending", k))
+        return await self._reader.answer(self._answers.top("trending", k, tag))
 
-    async def new(self, *, k: int = 20) -> tuple[SlateItem, ...]:
+    async def new(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """As `Client.new`."""
-        return await self._reader.answer(self._answers.top("new", k))
+        return await self._reader.answer(self._answers.top("new", k, tag))
 
     async def close(self) -> None:
         """Close the connections."""

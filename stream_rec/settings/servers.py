@@ -172,6 +172,12 @@ class StoreSettings(Branch):
     list_items: int = Field(
         100, ge=1, le=1000, description="items in popular, trending, new and similar:<item>, at most"
     )
+    category_tags: int = Field(
+        50,
+        ge=0,
+        le=1000,
+        description="tags with lists of their own, popular:<tag> and so on: those used most",
+    )
     lists_seconds: float = Field(
         1.0, ge=0.01, le=86_400, description="popular, trending, new and similar are written this often"
     )

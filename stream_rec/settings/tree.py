@@ -170,6 +170,13 @@ class EngineSettings(Branch):
         le=1 << 24,
         description="ids of removed or unavailable items that are remembered; those hidden longest ago are forgotten",
     )
+    max_windows: int = Field(
+        100_000,
+        ge=16,
+        le=1 << 24,
+        description="ids of items with available_from or available_until that are remembered; those whose window ends "
+        "first are forgotten",
+    )
     max_texts: int = Field(
         500_000,
         ge=16,

@@ -42,9 +42,9 @@ class Keys:
             )
         return f"{self._prefix}rec:{scenario}:{user_id}"
 
-    def top(self, name: TopName) -> str:
-        """`popular`, `trending` or `new`."""
-        return f"{self._prefix}{name}"
+    def top(self, name: TopName, tag: str = "") -> str:
+        """`popular`, `trending` or `new`; of a tag's items `popular:<tag>` and so on."""
+        return f"{self._prefix}{name}:{tag}" if tag else f"{self._prefix}{name}"
 
     def similar(self, item_id: str) -> str:
         """`similar:<item_id>`."""

@@ -1,4 +1,4 @@
-"""Keys that belong to no user: `popular`, `trending`, `new`, `similar:<item_id>`; the sets `removed`, `scenarios`."""
+"""Keys that belong to no user: `popular`, `trending`, `new` (also of a tag), `similar:<item_id>`; two sets."""
 
 from __future__ import annotations
 
@@ -43,13 +43,30 @@ class ListStore:
         self._clock = clock
         self._keys = Keys(settings.prefix)
 
-    async def write_tops(self, lists: Mapping[TopName, RankedItems], *, as_of: AsOf, model: str) -> int:
-        """Write `popular`, `trending`, `new`; how many were written.
+    async def write_tops(
+        self, lists: Mapping[TopName, RankedItems], *, as_of: AsOf, model: str, tag: str = ""
+    ) -> int:
+        """Write `popular`, `trending`, `new`, or those of a tag; how many were written.
 
         Raises:
             Unavailable: Redis does not answer; harmless to repeat.
         """
-        return await self._write([(self._keys.top(name), row) for name, row in lists.items()], as_of, model)
+        return await self._write(
+            [(self._keys.top(name, tag), row) for name, row in lists.items()], as_of, model
+        )
+
+    async def drop_tops(self, tags: Sequence[str]) -> None:
+        """Delete the lists of tags that are listed no more.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        names: tuple[TopName, ...] = ("popular", "trending", "new")
+        for some in self._chunks(tags):
+            commands: list[Command] = [
+                ("UNLINK", self._keys.top(name, tag)) for tag in some for name in names
+            ]
+            await self._connection.pipeline(commands, writes="lists")
 
     async def write_similar(self, lists: Mapping[str, RankedItems], *, as_of: AsOf, model: str) -> int:
         """Write `similar:<item_id>` of items and their neighbours; how many were written.

@@ -54,9 +54,9 @@ class Questions:
         (raw,) = yield RoundTrip((("GET", self._keys.slate(scenario, user_id)),))
         return self._decoding.slate(raw, user_id)
 
-    def top(self, name: TopName) -> Question[ItemList | None]:
-        """`popular`, `trending` or `new`; None = there is none."""
-        (raw,) = yield RoundTrip((("GET", self._keys.top(name)),))
+    def top(self, name: TopName, tag: str = "") -> Question[ItemList | None]:
+        """`popular`, `trending` or `new`, of all items or of a tag's; None = there is none."""
+        (raw,) = yield RoundTrip((("GET", self._keys.top(name, tag)),))
         return self._decoding.item_list(raw)
 
     def similar(self, item_ids: Sequence[str]) -> Question[list[ItemList | None]]:

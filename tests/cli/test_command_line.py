@@ -18,6 +18,8 @@ COMMANDS = {
     "simulate",
     "recommend",
     "similar",
+    "popular",
+    "items",
     "replay-state",
     "why",
     "lag",

@@ -95,6 +95,8 @@ def described(item: Item, n: int) -> Item:
         title=f"Title {n}",
         owner=f"brand {n % 3}" if n % 4 else None,
         price=n + 0.99 if n % 3 else None,
+        available_from=-float(n) if n % 6 == 0 else None,
+        available_until=1e10 + n if n % 7 == 0 else None,
         attributes=values if n % 5 else None,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.engine.fold import learn
-from stream_rec.kernels import columns, hidden, vocabulary
+from stream_rec.kernels import columns, hidden, vocabulary, windows
 from stream_rec.kernels.codes import ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
@@ -16,7 +16,7 @@ LATEST_EVENTS = 4096
 
 
 @kernel
-def upsert(state, rates, data, id_hash, tags, ts, available, given, seed):
+def upsert(state, rates, data, id_hash, tags, ts, available, given, now, seed):
     """An item as the catalogue has it now; returns its row.
 
     An item without events is placed among those that share its tags (mean of the tags' factors), so that the vector
@@ -30,11 +30,19 @@ def upsert(state, rates, data, id_hash, tags, ts, available, given, seed):
         id_hash: uint64, of the id.
         tags: int32 [TAGS_PER_ITEM], hashed tags, 0 = none.
         ts: time from which it is available, seconds; NaN = now.
-        available: whether it may be recommended.
-        given: columns.Described.
+        available: whether it may be recommended, inside of its window.
+        given: columns.Described; also of its window.
+        now: seconds, by which its window is open or not.
         seed: uint64, of new items' factors.
     """
     n = data.shape[0]
+    if np.isnan(given.opens) and np.isnan(given.closes):
+        windows.forget(state.windowed, state.windows, data, id_hash)
+    else:
+        opens = -np.inf if np.isnan(given.opens) else given.opens
+        closes = np.inf if np.isnan(given.closes) else given.closes
+        windowed = windows.enter(state.windowed, state.windows, data, id_hash, opens, closes, available, now)
+        available = windows.is_open(state.windows, windowed, now)
     if available:
         hidden.show(state.hidden, data, 0, n, id_hash)
     else:
@@ -76,6 +84,7 @@ def remove(state, data, id_hash):
     Its id is remembered apart from its row, so neither an eviction nor late events bring it back.
     """
     hidden.hide(state.hidden, data, 0, data.shape[0], id_hash, state.clock[0])
+    windows.forget(state.windowed, state.windows, data, id_hash)
     row = vocabulary.find(state.items, data, 0, data.shape[0], id_hash)
     if row >= 0:
         popularity.set_eligible(state.popularity, row, False)

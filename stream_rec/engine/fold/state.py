@@ -19,6 +19,7 @@ from stream_rec.kernels.ownership import Owner, PerItem
 from stream_rec.kernels.query import QueryCore
 from stream_rec.kernels.records import record
 from stream_rec.kernels.vocabulary import VocabularyState
+from stream_rec.kernels.windows import WindowState
 from stream_rec.sources import registry
 from stream_rec.sources.ranker import RankerRates, RankerState
 
@@ -33,6 +34,8 @@ class StateCore(NamedTuple):
         users: vocabulary of users.
         items: vocabulary of items.
         hidden: vocabulary of the items that must not be shown, whether they have a row or not; see kernels.hidden.
+        windowed: vocabulary of the items that may be shown only for a time.
+        windows: of these; see kernels.windows.
         texts: vocabulary of the texts that stand in columns.
         columns: what the catalogue says of items; see kernels.columns.
         generation: uint8 [items], see kernels.codes.
@@ -48,6 +51,8 @@ class StateCore(NamedTuple):
     users: Annotated[VocabularyState, Owner.USER_ROW]
     items: Annotated[VocabularyState, Owner.ITEM_ROW]
     hidden: Annotated[VocabularyState, Owner.HIDDEN_ROW]
+    windowed: Annotated[VocabularyState, Owner.WINDOW_ROW]
+    windows: WindowState
     texts: Annotated[VocabularyState, Owner.TEXT_ROW]
     columns: ColumnState
     generation: PerItem[np.uint8]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold.state import COUNTERS, Query, Rates, State
 from stream_rec.engine.vectors import N_FOUND
-from stream_rec.kernels import columns, vocabulary
+from stream_rec.kernels import columns, vocabulary, windows
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.settings import EngineSettings
@@ -32,6 +32,7 @@ def bounds_of(settings: EngineSettings) -> Bounds:
         items=settings.max_items,
         hidden=settings.max_hidden,
         texts=settings.max_texts,
+        windows=settings.max_windows,
         history_length=settings.history_length,
         ring_length=settings.ring_length,
         n_factors=settings.n_factors,
@@ -56,6 +57,8 @@ def empty_state(settings: EngineSettings) -> State:
         "users": vocabulary.empty(bounds.users, INITIAL_ARENA_BYTES),
         "items": vocabulary.empty(bounds.items, INITIAL_ARENA_BYTES),
         "hidden": vocabulary.empty(bounds.hidden, INITIAL_ARENA_BYTES),
+        "windowed": vocabulary.empty(bounds.windows, INITIAL_ARENA_BYTES),
+        "windows": windows.empty(bounds),
         "texts": vocabulary.empty(bounds.texts, INITIAL_ARENA_BYTES),
         "columns": columns.empty(bounds),
         "generation": np.ones(bounds.items, np.uint8),

@@ -26,6 +26,7 @@ _FORM = (
 _LEARNING = (
     "seed",
     "max_hidden",
+    "max_windows",
     "max_texts",
     "session_gap_seconds",
     "train_sample",

@@ -17,19 +17,21 @@ from stream_rec.kernels.columns import ColumnState
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.ownership import Owner, owners
 from stream_rec.kernels.vocabulary import COUNTERS, VocabularyState
+from stream_rec.kernels.windows import WindowState
 from stream_rec.sources import registry
 
 Arrays = dict[str, NDArray[Any]]
 
 LAYOUT = {"slots", "arena", "counters"}
 """Arrays of a vocabulary that do not have a row per id."""
-VOCABULARIES = {"users": "user", "items": "item", "hidden": "hidden", "texts": "text"}
+VOCABULARIES = {"users": "user", "items": "item", "hidden": "hidden", "windowed": "window", "texts": "text"}
 """By what owns their rows."""
 _ROWS = {
     Owner.USER_ROW: "user",
     Owner.ITEM_ROW: "item",
     Owner.HIDDEN_ROW: "hidden",
     Owner.TEXT_ROW: "text",
+    Owner.WINDOW_ROW: "window",
 }
 
 
@@ -53,7 +55,8 @@ def _owners() -> dict[str, Owner]:
     for name in VOCABULARIES:
         found |= {f"{name}.{array}": found[name] for array in VocabularyState._fields}
     found |= {f"histories.{array}": found["histories"] for array in HistoryState._fields}
-    found |= {f"columns.{array}": owner for array, owner in owners(ColumnState).items()}
+    for name, part in (("columns", ColumnState), ("windows", WindowState)):
+        found |= {f"{name}.{array}": owner for array, owner in owners(part).items()}
     for name, of_source in registry.parts("empty", Bounds()).items():
         found |= {f"{name}.{array}": owner for array, owner in owners(type(of_source)).items()}
     return found

@@ -13,6 +13,7 @@ _OWNERS = {
     Owner.ITEM_COLUMN: "items",
     Owner.HIDDEN_ROW: "other",
     Owner.TEXT_ROW: "other",
+    Owner.WINDOW_ROW: "other",
     Owner.NOBODY: "other",
 }
 

@@ -99,18 +99,17 @@ def completed(state: State, given: Mapping[str, NDArray[Any]]) -> dict[str, NDAr
 
 
 def _with_columns(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Nothing is known of the items where the snapshot holds no columns; another bound of texts is fitted."""
+    """Nothing is known of the items where the snapshot holds neither columns nor windows."""
     if "columns.version" in given or "items.lengths" not in given:
         return given
-    mine = dict(layout.leaves(state))
-    n_items = len(given["items.lengths"])
-    for path, array in mine.items():
-        if path.partition(".")[0] in ("columns", "texts") and path not in given:
-            n = {Owner.ITEM_ROW: n_items, Owner.TEXT_ROW: 0}.get(layout.grows_with(path), len(array))
-            given[path] = array[: 0 if path == "texts.arena" else n].copy()
+    rows = {Owner.ITEM_ROW: len(given["items.lengths"]), Owner.TEXT_ROW: 0, Owner.WINDOW_ROW: 0}
+    for path, array in layout.leaves(state):
+        if path.partition(".")[0] in ("columns", "texts", "windows", "windowed") and path not in given:
+            n = 0 if path.endswith(".arena") else len(array)
+            given[path] = array[
+                : n if layout.is_layout(path) else rows.get(layout.grows_with(path), n)
+            ].copy()
     given["columns.changed"][:] = given["columns.version"][0] = 1
-    for name in ("texts.slots", "texts.counters"):
-        given[name] = mine[name].copy()
     return given
 
 

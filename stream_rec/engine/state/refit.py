@@ -30,7 +30,7 @@ def state(empty: State, given: Mapping[str, NDArray[Any]]) -> layout.Arrays:
     for path in mine.keys() & given.keys():
         if layout.grows_with(path) is Owner.ITEM_COLUMN and _differ(given[path], mine[path]):
             fitted[path] = _overlaid(given[path], mine[path])
-    for vocabulary in ("users", "items", "texts"):
+    for vocabulary in ("users", "items", "windowed", "texts"):
         slots = f"{vocabulary}.slots"
         if slots in given and _differ(given[slots], mine[slots]):
             lengths, hashes = (given.get(f"{vocabulary}.{name}") for name in ("lengths", "hashes"))

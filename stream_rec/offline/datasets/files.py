@@ -33,6 +33,8 @@ _FORMATS = {
 
 _STRAY_HINT = "a quote inside a field is written twice, and the field in quotes (RFC 4180)"
 
+_READABLE = "give a file that is what its name says: UTF-8, every row as long as the header"
+
 NO_FAULTS = Faults()
 
 
@@ -138,8 +140,7 @@ class FileSource:
                 case _:
                     yield from _parquet(self.path)
         except (pl.exceptions.PolarsError, OSError) as error:
-            fix = "give a file that is what its name says: UTF-8, every row as long as the header"
-            raise ConfigError(f"cannot read {self.path}: {error}", fix=fix) from error
+            raise ConfigError(f"cannot read {self.path}: {error}", fix=_READABLE) from error
 
 
 def file_format(path: Path) -> str:
@@ -154,6 +155,20 @@ def file_format(path: Path) -> str:
             f"cannot tell the format of {path}", fix=f"name it {', '.join(_FORMATS)} (or .csv.gz, .jsonl.gz)"
         )
     return _FORMATS[suffixes[-1]]
+
+
+def frames(path: Path, separator: str) -> Iterator[pl.DataFrame]:
+    """The rows of a CSV file, all of it text, or of a Parquet file as they are, a chunk at a time.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        read = _csv(path, separator) if file_format(path) == "csv" else _parquet(path)
+        for frame in read:
+            yield frame.table
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ConfigError(f"cannot read {path}: {error}", fix=_READABLE) from error
 
 
 def _csv(path: Path, separator: str) -> Iterator[_Frame]:

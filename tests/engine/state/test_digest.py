@@ -32,6 +32,8 @@ def test_every_learned_array_counts(path: str, bound: int) -> None:
     at = min(n_rows(e.state.users), n_rows(e.state.items)) - 1 if is_by_row else -1
     if path.startswith("hidden."):
         at = n_rows(e.state.hidden) - 1
+    if path.startswith(("windowed.", "windows.")):
+        at = n_rows(e.state.windowed) - 1
     if path.startswith("texts.") or path in ("columns.uses", "columns.next_free"):
         at = n_rows(e.state.texts) - 1
     _flip(array, at)

@@ -30,7 +30,9 @@ def test_its_arrays_are_those_that_were_written() -> None:
     e, arrays = restored()
     now = {name: array.copy() for name, array in e.snapshot().items()}
     was_not_there = {
-        name for name in now if name.startswith(("state.hidden.", "state.columns.", "state.texts."))
+        name
+        for name in now
+        if name.startswith(("state.hidden.", "state.columns.", "state.texts.", "state.window"))
     } | {"state.popularity.reach"}
     assert now.keys() - was_not_there == renamed(arrays).keys()
     for name, array in renamed(arrays).items():

@@ -1,0 +1,48 @@
+"""`items` loads a catalogue, shows what Kafka has of an item, and deletes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.settings import Settings
+from tests.cli.running import addresses, run
+
+CATALOGUE = """item_id,title,price,tags,available_until,colour
+a,Shoe,9.5,x|y,,red
+b,Sock,dear,,,
+,No id,,,,
+c,Hat,,,soon,
+"""
+
+
+def test_a_dry_run_says_what_would_be_refused_and_needs_no_broker(tmp_path: Path) -> None:
+    file = tmp_path / "c.csv"
+    file.write_text(CATALOGUE)
+    shown = run("items", "load", str(file), "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    said = shown.stdout
+    assert "c.csv: 2 of 4 items would be published" in said
+    assert "attributes.colour 1, price 1, tags 1, title 2" in said
+    assert "refused: 1 rows (missing_field" in said and "the first in row 3" in said
+    assert "refused: 1 rows (wrong_type" in said and "the first in row 4" in said
+    assert "left out of 1 items: price (wrong_type" in said and "the first in row 2" in said
+    file.write_text("item_id,title\n,x\n")
+    assert run("items", "load", str(file), "--dry-run").returncode == 1
+
+
+def test_items_are_loaded_shown_and_deleted(tansu_settings: Settings, tmp_path: Path) -> None:
+    ensure_topics(tansu_settings.bus)
+    file, where = tmp_path / "c.csv", addresses(tansu_settings)
+    file.write_text(CATALOGUE)
+    loaded = run("items", "load", str(file), "--json", environment=where)
+    assert loaded.returncode == 0, loaded.stderr
+    figures = json.loads(loaded.stdout)
+    assert (figures["rows"], figures["published"], figures["refused"]) == (4, 2, 2)
+    shown = json.loads(run("items", "show", "a", "--json", environment=where).stdout)
+    assert (shown["record"]["price"], shown["record"]["attributes"]) == (9.5, {"colour": "red"})
+    assert "title: Shoe" in run("items", "show", "a", environment=where).stdout
+    assert run("items", "delete", "a", "b", environment=where).stdout.strip() == "2 items deleted"
+    assert json.loads(run("items", "show", "a", "--json", environment=where).stdout)["removed"]
+    assert run("items", "show", "nothing", environment=where).returncode == 1

@@ -1,0 +1,88 @@
+"""A catalogue in a file: what each row says, and what is wrong with it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.item_files import ItemRow, columns_of, read_items
+from stream_rec.schemas.records import Item
+from stream_rec.settings import IngestSettings
+
+RULES = IngestSettings()
+
+
+def rows(path: Path, text: str | bytes = "") -> list[ItemRow]:
+    if text:
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return list(read_items(path, RULES))
+
+
+def test_a_table_has_fields_by_their_names_and_attributes_by_all_others(tmp_path: Path) -> None:
+    text = (
+        "SKU,Name,Brand,price,categories,available_until,colour,sizes,vegan,code\n"
+        'a,Shoe,acme,9.5,shoes|sale,2026-02-01,red,"[41, 42.5]",true,007\n'
+        "b,,,,,,,,,\n"
+    )
+    first, second = rows(tmp_path / "c.csv", text)
+    assert first.item == Item(
+        "a",
+        "Shoe",
+        ("shoes", "sale"),
+        price=9.5,
+        owner="acme",
+        available_until=1_769_904_000.0,
+        attributes={"colour": "red", "sizes": (41, 42.5), "vegan": True, "code": "007"},
+    )
+    assert (second.item, second.number) == (Item("b"), 2)
+
+
+def test_lines_are_records_as_on_the_wire(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"item_id": 17, "attributes": {"a": [1]}}),
+        "{",
+        json.dumps({"title": "x"}),
+        json.dumps({"item_id": "z", "price": "dear"}),
+        json.dumps({"item_id": "h", "hidden": True, "available_until": "soon"}),
+    ]
+    found = rows(tmp_path / "c.jsonl.gz", gzip.compress("\n".join(lines).encode()))
+    assert found[0].item == Item("17", attributes={"a": (1,)})
+    assert [row.error.reason if row.error else "" for row in found] == [
+        "",
+        "not_json",
+        "missing_field",
+        "",
+        "",
+    ]
+    assert [(flaw.field, flaw.reason) for flaw in found[3].flaws] == [("price", "wrong_type")]
+    assert found[4].item == Item("h", available=False)
+
+
+def test_parquet_keeps_lists_and_times(tmp_path: Path) -> None:
+    pl.DataFrame(
+        {
+            "id": [1, 2],
+            "tags": [["x", "y"], None],
+            "available_from": [datetime(2026, 1, 1, tzinfo=UTC), None],
+            "released": [date(1955, 1, 1), None],
+            "weight": [0.5, None],
+        }
+    ).write_parquet(tmp_path / "c.parquet")
+    first, second = rows(tmp_path / "c.parquet")
+    attributes = {"released": -473_385_600.0, "weight": 0.5}
+    assert first.item == Item("1", tags=("x", "y"), available_from=1_767_225_600.0, attributes=attributes)  # type: ignore[arg-type]
+    assert second.item == Item("2")
+
+
+def test_a_file_without_ids_is_refused_with_the_columns_it_has(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no column of ids among name, price"):
+        rows(tmp_path / "c.csv", "name,price\nx,1\n")
+    assert columns_of(["id", "item_id"]) == {"item_id": "item_id", "id": "attributes.id"}
+    with pytest.raises(ConfigError, match="cannot tell the format"):
+        rows(tmp_path / "c.xml", "<x/>")
