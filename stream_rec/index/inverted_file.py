@@ -120,17 +120,28 @@ class InvertedFile:
         return len(lists)
 
     def search(
-        self, queries: NDArray[np.float32], k: int, *, exhaustive: bool = False
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        *,
+        exhaustive: bool = False,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The k rows with the greatest inner products, and these, [n, k]; see `ItemIndex.search`."""
         shape = (len(queries), k)
         if len(self) == 0:
             return np.full(shape, -1, np.int32), np.full(shape, -np.inf, np.float32)
         rows, scores = np.empty(shape, np.int32), np.empty(shape, np.float32)
+        scanned, parameters = len(self) if exhaustive else k, self._all_lists
+        if allowed is not None:  # the fewer there are, the more has to be scanned for as many
+            scanned = min(len(self), scanned * len(allowed) // max(int(np.count_nonzero(allowed)), 1))
+            bits = np.packbits(allowed, bitorder="little")
+            selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+            parameters = faiss.SearchParametersIVF(nprobe=self.n_lists, sel=selector)
         for start in range(0, len(queries), _BLOCK):
             block = slice(start, start + _BLOCK)
-            lists, _ = self.choose(queries[block], len(self) if exhaustive else k)
-            self._scan(queries[block], lists, rows[block], scores[block])
+            lists, _ = self.choose(queries[block], scanned)
+            self._scan(queries[block], lists, rows[block], scores[block], parameters)
         return rows, scores
 
     def choose(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -233,6 +244,7 @@ class InvertedFile:
         lists: NDArray[np.int64],
         rows: NDArray[np.int32],
         scores: NDArray[np.float32],
+        parameters: faiss.SearchParametersIVF,
     ) -> None:
         """Fill rows and scores, [n, k], C order, from the chosen lists."""
         labels = np.empty(rows.shape, np.int64)
@@ -246,6 +258,6 @@ class InvertedFile:
             faiss.swig_ptr(scores),
             faiss.swig_ptr(labels),
             False,
-            self._all_lists,
+            parameters,
         )
         settle(labels, scores, rows)

@@ -135,12 +135,15 @@ class ItemIndex:
         self._count(rows, n)
         return n
 
-    def search(self, queries: NDArray[np.float32], k: int) -> Hits:
+    def search(
+        self, queries: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
+    ) -> Hits:
         """The k items with the greatest inner product with each query.
 
         Args:
             queries: [n, d].
             k: at least 1.
+            allowed: [m], the rows that may be found, all below m; None = all.
 
         Returns:
             Rows [n, k], best first, equal scores by row; scores [n, k]. Where fewer than k items are in, row -1 with
@@ -151,7 +154,7 @@ class ItemIndex:
         """
         if k < 1:
             raise ValueError(f"k is {k}")
-        return self._now.file.search(checked_vectors(queries, self.n_factors), k)
+        return self._now.file.search(checked_vectors(queries, self.n_factors), k, allowed=allowed)
 
     def similar(self, row: int, k: int) -> Hits:
         """The k other items with the greatest inner product with an item's factors; none for an unknown row.

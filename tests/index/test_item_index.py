@@ -232,3 +232,26 @@ def test_a_full_index_holds_max_items_and_churns_without_growing(index: ItemInde
     assert sum(array.nbytes for array in index.serialize().values()) < 1000 * (4 * D + 4) + 50_000
     found, _ = index.search(items[:20], 1000)
     assert (np.sort(found, axis=1) == everything).all()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.9, 0.0])
+@pytest.mark.parametrize("exact_below", [10_000, 100])
+def test_what_is_not_allowed_is_not_found(share: float, exact_below: int) -> None:
+    rng = np.random.default_rng(5)
+    n, d = 3000, 8
+    factors = rng.standard_normal((n, d)).astype(np.float32)
+    index = ItemIndex(d, exact_below=exact_below)
+    index.upsert(np.arange(n, dtype=np.int32), factors)
+    if exact_below < n:
+        index.start_rebuild()
+        index.join_rebuild()
+    allowed = rng.random(n) < share
+    queries = rng.standard_normal((6, d)).astype(np.float32)
+    found, _ = index.search(queries, 20, allowed=allowed)
+    right = np.where(allowed, queries @ factors.T, -np.inf)
+    for row, scores in zip(found, right, strict=True):
+        hits = row[row >= 0]
+        assert allowed[hits].all()
+        best = np.argsort(-scores)[: min(20, int(allowed.sum()))]
+        assert len(hits) == len(best)
+        assert len({*hits.tolist()} & {*best.tolist()}) >= 0.8 * len(best)

@@ -1,0 +1,296 @@
+"""Masks over item rows, for all scenarios: compiled in bounded slices, kept up to date, never waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from stream_rec.rules.expressions import BadExpression, Subject
+from stream_rec.rules.program import MAX_VALUES, Program, values_of
+from stream_rec.schemas.scenario import Scenario
+
+NO_NUMBER = -1
+"""Of a scenario that asks nothing of any item."""
+MAX_NUMBERS = 64
+"""Versions of scenarios that masks are held for at once: one bit each."""
+SLICE = 256
+"""Evaluations of one rule set for one item, in one slice: 2 to 4 ms."""
+Item = Mapping[str, object]
+
+
+class Attributes(Protocol):
+    """What is known of the items in rows."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every change."""
+
+    def changed_since(self, version: int) -> NDArray[np.int64]:
+        """Rows that changed since then, ascending."""
+
+    def of(self, row: int) -> dict[str, object]:
+        """What rules read of the item in a row."""
+
+
+@dataclass(slots=True, eq=False)
+class Compiled:
+    """A scenario's masks.
+
+    Attributes:
+        scenario: as it was applied.
+        program: what it asks.
+        number: its bit.
+        boosts: float32 [items] or [0].
+        promoted: uint8 [items] or [0].
+        order: float32 [items] or [0], NaN = not in the leaderboard.
+        columns: of what each cap counts.
+        version: grows with every change of its masks; no other rule set has ever had it.
+    """
+
+    scenario: Scenario
+    program: Program
+    number: int
+    boosts: NDArray[np.float32]
+    promoted: NDArray[np.uint8]
+    order: NDArray[np.float32]
+    columns: tuple[int, ...]
+    version: int
+
+
+@dataclass(slots=True)
+class _Pass:
+    """Rule sets that are evaluated for every item, row by row."""
+
+    sets: list[Compiled]
+    at: int = 0
+    names: list[str] = field(default_factory=list)
+
+
+class RuleMasks:
+    """Masks of the scenarios in force, and of those that are being compiled. One thread of control.
+
+    A scenario that is applied again keeps its old masks until the new ones are complete; one that is new shows nothing
+    that a filter could forbid until then. Rows that changed are evaluated before anything else.
+
+    Args:
+        max_items: rows.
+        attributes: of items.
+        generation: uint8 [items], of what stands in rows: what was evaluated for another item says nothing.
+    """
+
+    def __init__(self, max_items: int, attributes: Attributes, generation: NDArray[np.uint8]) -> None:
+        self._n = max_items
+        self._attributes = attributes
+        self._generation = generation
+        self.bits: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self.evaluated: NDArray[np.uint8] = np.zeros(0, np.uint8)
+        self.values: NDArray[np.int32] = np.zeros((0, 0, MAX_VALUES), np.int32)
+        self._columns: dict[str, int] = {}
+        self._names: frozenset[str] = frozenset()
+        self._in_force: dict[str, Compiled] = {}
+        self._next: dict[str, Compiled] = {}
+        self._pass = _Pass([])
+        self._dirty: list[int] = []
+        self._seen_version = 0
+        self._n_sets = 0
+        self._free = list(range(MAX_NUMBERS - 1, -1, -1))
+
+    def apply(self, scenarios: Mapping[str, Scenario]) -> dict[str, str]:
+        """These scenarios are wanted, and no others; those that have not changed stay as they are.
+
+        Returns:
+            What is wrong with those that cannot be compiled, by name: they show nothing.
+
+        Raises:
+            ValueError: more are compiled at once than there are bits.
+        """
+        changed: dict[str, Program] = {}
+        faults: dict[str, str] = {}
+        for name, scenario in scenarios.items():
+            known = self._next.get(name) or self._in_force.get(name)
+            if known is not None and known.scenario == scenario:
+                continue
+            try:
+                changed[name] = Program(scenario)
+            except BadExpression as error:
+                faults[name] = str(error)
+                changed[name] = Program(
+                    structs.replace(scenario, filter="false", boosts=(), promotions=(), order_by="")
+                )
+        for name in [*self._in_force, *self._next]:
+            if name not in scenarios:
+                self._drop(self._in_force, name)
+                self._drop(self._next, name)
+        for name, program in changed.items():
+            self._drop(self._next, name)
+            self._begin(name, program)
+        self._names = frozenset(name for each in self._all() for name in each.program.names)
+        return faults
+
+    def of(self, name: str) -> Compiled | None:
+        """A scenario as it is in force now; None = it has no rules that ask anything of items yet."""
+        return self._in_force.get(name) or self._next.get(name)
+
+    @property
+    def is_compiling(self) -> bool:
+        """Are there rules that are still to come into force?"""
+        return bool(self._next)
+
+    @property
+    def is_behind(self) -> bool:
+        """Is there anything to compile?"""
+        return bool(self._next or self._dirty or self._attributes.version != self._seen_version)
+
+    def compile(self, n_rows: int, n_evaluations: int = SLICE) -> bool:
+        """One slice; is there more?
+
+        Args:
+            n_rows: rows ever taken.
+            n_evaluations: of one rule set for one item, at most (of one item at least).
+        """
+        self._note_changes()
+        left = n_evaluations
+        while left > 0 and self._dirty:
+            row = self._dirty.pop()
+            left -= self._evaluate(row, self._all())
+        while left > 0 and self._pass.sets and not self._dirty:
+            if self._pass.at >= n_rows:
+                self._finish_pass()
+                continue
+            left -= self._evaluate(self._pass.at, self._pass.sets)
+            self._pass.at += 1
+        return self.is_behind or bool(self._pass.sets)
+
+    def renew(self, generation: NDArray[np.uint8]) -> None:
+        """The rows' generations stand in another array now."""
+        self._generation = generation
+
+    def reevaluate(self) -> None:
+        """Time has passed: what goes by an item's age is evaluated again for all items, slice by slice."""
+        moving = [each for each in self._in_force.values() if each.program.moves]
+        if moving and not self._pass.sets:
+            self._pass = _Pass(moving)
+
+    def _all(self) -> list[Compiled]:
+        """The rule sets that ask something of items."""
+        return [each for each in (*self._in_force.values(), *self._next.values()) if each.number != NO_NUMBER]
+
+    def _note_changes(self) -> None:
+        version = self._attributes.version
+        if version == self._seen_version:
+            return
+        if self._all():
+            waiting = set(self._dirty)
+            rows = self._attributes.changed_since(self._seen_version).tolist()
+            self._dirty = [row for row in reversed(rows) if row not in waiting] + self._dirty
+        self._seen_version = version
+
+    def _begin(self, name: str, program: Program) -> None:
+        scenario = program.scenario
+        asks = bool(scenario.caps) or not program.is_plain
+        if asks and not self._all():
+            self._seen_version = self._attributes.version  # the pass over all rows is to come
+            self._make_room()
+        compiled = Compiled(
+            scenario,
+            program,
+            self._take_number(name) if asks else NO_NUMBER,
+            np.zeros(self._n if program.boosts else 0, np.float32),
+            np.zeros(self._n if program.promotes else 0, np.uint8),
+            np.full(self._n if program.orders else 0, np.nan, np.float32),
+            tuple(self._column(cap.attribute) for cap in scenario.caps),
+            self._next_version(),
+        )
+        if not asks:
+            self._drop(self._in_force, name)
+            self._in_force[name] = compiled
+            return
+        self._next[name] = compiled
+        self._restart()
+
+    def _restart(self) -> None:
+        """Begin a pass over all rows, unless one is under way: what came in between has its turn after it."""
+        if not self._pass.sets:
+            self._pass = _Pass(list(self._next.values()), 0, list(self._next))
+
+    def _finish_pass(self) -> None:
+        finished = self._pass
+        for name, compiled in zip(finished.names, finished.sets, strict=False):
+            if self._next.get(name) is compiled:
+                self._drop(self._in_force, name)
+                self._in_force[name] = self._next.pop(name)
+        self._pass = _Pass([])
+        if self._next:
+            self._restart()
+
+    def _drop(self, among: dict[str, Compiled], name: str) -> None:
+        gone = among.pop(name, None)
+        if gone is None:
+            return
+        if gone.number == NO_NUMBER:
+            return
+        self.bits &= ~np.uint64(1 << gone.number)
+        self._free.append(gone.number)
+        if gone in self._pass.sets:
+            at = self._pass.sets.index(gone)
+            del self._pass.sets[at]
+            del self._pass.names[at : at + 1]
+
+    def _next_version(self) -> int:
+        """So that no two rule sets ever have the same one."""
+        self._n_sets += 1
+        return self._n_sets << 40
+
+    def _take_number(self, name: str) -> int:
+        """A free bit; without one the scenario's old rules give theirs up: it shows nothing until it is compiled."""
+        if not self._free:
+            self._drop(self._in_force, name)
+        if not self._free:
+            raise ValueError(f"more than {MAX_NUMBERS} scenarios have rules at once")
+        return self._free.pop()
+
+    def _make_room(self) -> None:
+        if not len(self.bits):
+            self.bits = np.zeros(self._n, np.uint64)
+            self.evaluated = np.zeros(self._n, np.uint8)
+
+    def _column(self, attribute: str) -> int:
+        if attribute not in self._columns:
+            self._columns[attribute] = len(self._columns)
+            more = np.zeros((len(self._columns), self._n, MAX_VALUES), np.int32)
+            if len(self._columns) > 1:
+                more[:-1] = self.values
+            self.values = more
+        return self._columns[attribute]
+
+    def _evaluate(self, row: int, sets: Iterable[Compiled]) -> int:
+        """What the rules say of the item in a row; how many sets were asked."""
+        item, n = self._attributes.of(row), 1
+        if self.evaluated[row] != self._generation[row]:
+            # Of the item that stood here before, no rule set's verdict stays.
+            self.bits[row] = 0
+            self.evaluated[row] = self._generation[row]
+            sets = self._all()
+        for column, attribute in enumerate(self._columns):
+            values = values_of(item, attribute)
+            self.values[column, row] = 0
+            self.values[column, row, : len(values)] = values
+        subject = Subject(item, self._names)
+        for compiled in sets:
+            n += 1
+            verdict = compiled.program.judge(subject)
+            bit = np.uint64(1 << compiled.number)
+            self.bits[row] = self.bits[row] | bit if verdict.may_be_shown else self.bits[row] & ~bit
+            if len(compiled.boosts):
+                compiled.boosts[row] = verdict.boost
+            if len(compiled.promoted):
+                compiled.promoted[row] = verdict.promotions
+            if len(compiled.order):
+                compiled.order[row] = verdict.order
+            compiled.version += 1
+        return n

@@ -1,0 +1,159 @@
+"""Masks: compiled in slices, the old ones in force until the new are complete, rows that changed first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stream_rec.rules.masks import MAX_NUMBERS, RuleMasks
+from stream_rec.schemas.scenario import Boost, Cap, Hide, Promotion, Scenario
+
+N = 50
+
+
+class Catalogue:
+    """Items with a price each."""
+
+    def __init__(self, n: int = N) -> None:
+        self.price = np.arange(n, dtype=np.float64)
+        self.changed = np.zeros(n, np.int64)
+        self.version = 0
+
+    def set_price(self, row: int, price: float) -> None:
+        self.version += 1
+        self.price[row], self.changed[row] = price, self.version
+
+    def changed_since(self, version: int) -> NDArray[np.int64]:
+        return np.flatnonzero(self.changed > version)
+
+    def of(self, row: int) -> dict[str, Any]:
+        return {"id": f"i{row}", "price": float(self.price[row]), "tags": [f"t{row % 3}"], "attributes": {}}
+
+
+class World:
+    def __init__(self) -> None:
+        self.catalogue = Catalogue()
+        self.generation = np.ones(N, np.uint8)
+        self.masks = RuleMasks(N, self.catalogue, self.generation)
+
+    def compile(self) -> None:
+        while self.masks.compile(N):
+            pass
+
+    def shown(self, name: str) -> list[int]:
+        compiled = self.masks.of(name)
+        assert compiled is not None
+        bits = (self.masks.bits >> np.uint64(compiled.number)) & np.uint64(1)
+        return np.flatnonzero((bits == 1) & (self.masks.evaluated == self.generation)).tolist()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_filter_becomes_a_bit_and_boosts_a_factor(world: World) -> None:
+    boosts = (Boost("price > 1.0", 2.0), Boost("'t0' in tags", 3.0))
+    world.masks.apply({"cheap": Scenario(filter="price < 5.0", boosts=boosts)})
+    world.compile()
+    assert world.shown("cheap") == [0, 1, 2, 3, 4]
+    compiled = world.masks.of("cheap")
+    assert compiled is not None
+    assert np.exp(compiled.boosts[:4]).round(3).tolist() == [3.0, 1.0, 2.0, 6.0]
+
+
+def test_until_new_rules_are_complete_the_old_ones_are_in_force(world: World) -> None:
+    world.masks.apply({"s": Scenario(filter="price < 5.0")})
+    world.compile()
+    world.masks.apply({"s": Scenario(filter="price > 45.0", k=3)})
+    assert world.masks.compile(N, 20)
+    assert world.shown("s") == [0, 1, 2, 3, 4]
+    assert world.masks.is_compiling
+    world.compile()
+    assert world.shown("s") == [46, 47, 48, 49]
+    assert not world.masks.is_behind
+
+
+def test_a_new_scenario_with_a_filter_shows_nothing_before_it_is_known_to_be_allowed(world: World) -> None:
+    world.masks.apply({"s": Scenario(filter="price >= 0.0")})
+    world.masks.compile(N, 20)
+    assert 0 < len(world.shown("s")) < N
+
+
+def test_a_changed_row_is_evaluated_before_others(world: World) -> None:
+    world.masks.apply({"s": Scenario(filter="price < 5.0")})
+    world.compile()
+    world.catalogue.set_price(3, 99.0)
+    world.catalogue.set_price(40, 1.0)
+    world.masks.apply({"s": Scenario(filter="price < 5.0"), "other": Scenario(filter="price < 7.0")})
+    world.masks.compile(N, 6)
+    assert world.shown("s") == [0, 1, 2, 4, 40]
+
+
+def test_a_row_with_another_item_is_not_shown_before_it_is_evaluated(world: World) -> None:
+    world.masks.apply({"s": Scenario(filter="price < 5.0")})
+    world.compile()
+    world.generation[2] += 1
+    assert world.shown("s") == [0, 1, 3, 4]
+    world.catalogue.set_price(2, 1.0)
+    world.compile()
+    assert world.shown("s") == [0, 1, 2, 3, 4]
+
+
+def test_a_scenario_that_asks_nothing_costs_no_masks(world: World) -> None:
+    world.masks.apply({"s": Scenario(k=7)})
+    assert not world.masks.is_behind
+    assert len(world.masks.bits) == 0
+
+
+def test_hidden_items_promotions_and_caps_are_columns_too(world: World) -> None:
+    scenario = Scenario(
+        hides=(Hide(("i1",)), Hide(("i2",), slots=(1,))),
+        promotions=(Promotion(items=("i4",)), Promotion(when="price > 47.0")),
+        caps=(Cap("tags", 1), Cap("owner", 1)),
+    )
+    world.masks.apply({"s": scenario})
+    world.compile()
+    assert 1 not in world.shown("s")
+    assert 2 in world.shown("s")
+    compiled = world.masks.of("s")
+    assert compiled is not None
+    assert np.flatnonzero(compiled.promoted).tolist() == [4, 48, 49]
+    assert len({int(value) for value in world.masks.values[0, :, 0]}) == 3
+    assert not world.masks.values[1].any()
+
+
+def test_what_cannot_be_compiled_shows_nothing_and_is_told(world: World) -> None:
+    faults = world.masks.apply({"s": Scenario(filter="price <")})
+    world.compile()
+    assert "s" in faults
+    assert world.shown("s") == []
+
+
+def test_scenarios_come_and_go_without_end(world: World) -> None:
+    for i in range(3 * MAX_NUMBERS):
+        world.masks.apply(
+            {f"s{i}": Scenario(filter=f"price < {i % 7}.0"), "kept": Scenario(filter="price < 2.0")}
+        )
+        world.compile()
+        assert world.shown(f"s{i}") == list(range(i % 7))
+        assert world.shown("kept") == [0, 1]
+    world.masks.apply({})
+    assert world.masks.of("kept") is None
+
+
+def test_a_slice_is_bounded(world: World) -> None:
+    asked: list[int] = []
+    of = world.catalogue.of
+
+    def counted(row: int) -> dict[str, Any]:
+        asked.append(row)
+        return of(row)
+
+    world.catalogue.of = counted  # type: ignore[method-assign]
+    world.masks.apply({f"s{i}": Scenario(filter="price < 5.0") for i in range(9)})
+    world.masks.compile(N, 20)
+    assert len(asked) == 2
