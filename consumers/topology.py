@@ -4,7 +4,8 @@ Every worker learns every topic of the table; the owner of a partition serves it
 learned by the follower (consumers/replication/follower.py), which writes nothing.
 
 Beside the batches, from time to time (consumers/periodic/): `popular`, `trending`, `new`, `similar:*` (item_lists.py),
-slates that Redis has lost (slate_repair.py), `metrics:*` and the topic `metrics` (metric_reports.py).
+slates that Redis has lost (slate_repair.py) or whose rules have changed (slate_renewal.py), `metrics:*` and the topic
+`metrics` (metric_reports.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from stream_rec.bus.batch_app import BatchApp
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.handlers.base import Handler, HandlerContext, Handlers
+from stream_rec.consumers.handlers.control import ControlHandler, ForgottenUsers
 from stream_rec.consumers.handlers.event_metrics import EventMetrics
 from stream_rec.consumers.handlers.events import EventsHandler
 from stream_rec.consumers.handlers.impressions import ImpressionsHandler
@@ -39,6 +41,7 @@ class Collaborators:
         touched: items whose neighbours have changed.
         event_metrics: figures of the topic `events`.
         lists: where `removed` is.
+        forgotten: users whose traces in Redis are to be removed.
     """
 
     context: HandlerContext
@@ -47,6 +50,7 @@ class Collaborators:
     touched: TouchedItems
     event_metrics: EventMetrics
     lists: ListStore
+    forgotten: ForgottenUsers
 
 
 def _events(at: Collaborators) -> EventsHandler:
@@ -55,6 +59,10 @@ def _events(at: Collaborators) -> EventsHandler:
 
 def _items(at: Collaborators) -> ItemsHandler:
     return ItemsHandler(at.context, at.lists, at.touched)
+
+
+def _control(at: Collaborators) -> ControlHandler:
+    return ControlHandler(at.context, at.as_of, at.forgotten)
 
 
 def _impressions(at: Collaborators) -> ImpressionsHandler:
@@ -73,6 +81,7 @@ class Route:
         learned_by: who learns the records; `every worker` = owners serve them, others follow.
         whole_before_joining: a worker learns the topic to its end before it joins the group; else only up to what the
             group has committed.
+        first: a worker learns the topic to its end before it learns anything else.
     """
 
     handler: Callable[[Collaborators], Handler[Any, Any, Any]]
@@ -81,9 +90,18 @@ class Route:
     publishes: tuple[TopicName, ...]
     learned_by: str = "every worker"
     whole_before_joining: bool = False
+    first: bool = False
 
 
 ROUTES: dict[TopicName, Route] = {
+    "control": Route(
+        handler=_control,
+        teaches=("learn_control",),
+        writes=("rec:*", "forgotten:*"),
+        publishes=("dead-letters",),
+        whole_before_joining=True,
+        first=True,
+    ),
     "events": Route(
         handler=_events,
         teaches=("learn", "recommend"),
@@ -106,6 +124,7 @@ ROUTES: dict[TopicName, Route] = {
 }
 
 WHOLE_BEFORE_JOINING = frozenset(name for name, route in ROUTES.items() if route.whole_before_joining)
+FIRST = frozenset(name for name, route in ROUTES.items() if route.first)
 
 
 def make_handlers(collaborators: Collaborators) -> Handlers:

@@ -64,7 +64,7 @@ def warm_up() -> None:
     context = HandlerContext(settings.ingest, _NO_SERVER, measures, _NO_SERVER, SystemClock(), letters)
     touched = TouchedItems(table)
     scenarios = tuple(settings.engine.scenarios)
-    slates = SlateOutput(SlateEncoder(scenarios, SystemClock()), _NO_SERVER, asyncio.Event())
+    slates = SlateOutput(SlateEncoder(SystemClock()), _NO_SERVER, asyncio.Event())
     metrics = EventMetrics(measures, table, scenarios[0])
     events = EventsHandler(context, slates, AsOfTable("log", {}), touched, metrics)
     items = ItemsHandler(context, _NO_SERVER, touched)

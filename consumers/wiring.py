@@ -17,6 +17,7 @@ from stream_rec.bus.topics import log_id
 from stream_rec.clock import Clock
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.handlers.base import HandlerContext
+from stream_rec.consumers.handlers.control import ForgottenUsers
 from stream_rec.consumers.handlers.event_metrics import EventMetrics
 from stream_rec.consumers.handlers.touched_items import TouchedItems
 from stream_rec.consumers.output.dead_letters import DeadLetters
@@ -24,11 +25,13 @@ from stream_rec.consumers.output.emitter import Emitter
 from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.consumers.periodic.category_lists import CategoryLists
+from stream_rec.consumers.periodic.forgetting import Forgetting, ForgettingStores
 from stream_rec.consumers.periodic.health import Health
 from stream_rec.consumers.periodic.item_lists import SimilarLists, TopLists
 from stream_rec.consumers.periodic.metric_reports import MetricReports
 from stream_rec.consumers.periodic.removed_repair import RemovedRepair
 from stream_rec.consumers.periodic.scenario_names import ScenarioNames
+from stream_rec.consumers.periodic.slate_renewal import SlateRenewal
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
 from stream_rec.consumers.periodic.snapshots import SnapshotNotes, Snapshots, Start
 from stream_rec.consumers.periodic.window_moves import WindowMoves
@@ -47,11 +50,13 @@ from stream_rec.consumers.topology import Collaborators, connect, make_handlers
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback.measures import Measures
 from stream_rec.logs import Occasional
+from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import Settings
 from stream_rec.store.connection import Connection
 from stream_rec.store.connection import connect as connect_redis
+from stream_rec.store.forgotten import ReceiptStore
 from stream_rec.store.last_values import LastValuesStore, worker_name
 from stream_rec.store.lists import ListStore
 from stream_rec.store.markers import Markers
@@ -92,6 +97,8 @@ class Parts:
         repair: slates that Redis has lost.
         removed: hidden items that Redis has lost.
         window_moves: items that may be shown only for a time, from time to time.
+        renewal: slates whose rules have changed.
+        forgetting: users who are to be forgotten in Redis, too.
         lost: wakes the repair.
         snapshots: of the engine.
     """
@@ -119,6 +126,8 @@ class Parts:
     repair: SlateRepair
     removed: RemovedRepair
     window_moves: WindowMoves
+    renewal: SlateRenewal
+    forgetting: Forgetting
     lost: asyncio.Event
     snapshots: Snapshots
 
@@ -142,6 +151,7 @@ class _Stores:
     slates: SlateStore
     lists: ListStore
     last_values: LastValuesStore
+    receipts: ReceiptStore
 
 
 def build(
@@ -183,7 +193,8 @@ def build(
     gate = LearnGate(core.table, handlers, core.engine, core.order.learned)
     follower = Follower(settings.bus, gate, core.engine, core.table)
     topics = TopicWatcher(settings.bus, core.table, follower.follow_added)
-    repair = _repair(settings, core, stores, makes)
+    active = ActiveSlates(core.engine, makes.slates.encoder, makes.as_of, core.table, core.measures)
+    repair = SlateRepair(settings.store, active, stores.slates, stores.markers, clock)
     owned_metrics = OwnedMetrics(core.engine, core.measures, output)
     ownership = Ownership(core.table, topics, follower, owned_metrics, repair, metrics.url)
     app = BatchApp(settings.bus, core.table.epochs, ownership, shutdown)
@@ -210,11 +221,20 @@ def build(
         top_lists=top_lists,
         similar_lists=similar_lists,
         category_lists=CategoryLists(settings.store, core.engine, makes.as_of, stores.lists, core.table),
-        scenario_names=ScenarioNames(tuple(settings.engine.scenarios), stores.lists),
+        scenario_names=ScenarioNames(core.engine, stores.lists),
         reports=MetricReports(core.engine, core.measures, progress, output, clock),
         repair=repair,
         removed=RemovedRepair(core.engine, stores.lists, core.table, settings.store.max_removed),
         window_moves=WindowMoves(core.engine, stores.lists, core.table, makes.touched),
+        forgetting=Forgetting(
+            makes.forgotten,
+            core.engine,
+            active,
+            ForgettingStores(stores.slates, stores.receipts),
+            core.table,
+            clock,
+        ),
+        renewal=SlateRenewal(settings.store, core.engine, active, stores.slates, core.table, clock),
         lost=makes.slates.lost,
         snapshots=Snapshots(settings, core.engine, notes, core.table, clock),
     )
@@ -234,26 +254,29 @@ def _core(settings: Settings, counts: Mapping[TopicName, int], start: Start, clo
 def _stores(settings: Settings, clock: Clock) -> _Stores:
     redis = connect_redis(settings.store, clock)
     markers = Markers(redis, settings.store)
+    worker = worker_name()
     return _Stores(
         redis,
         markers,
         SlateStore(redis, settings.store, markers),
         ListStore(redis, settings.store, clock),
-        LastValuesStore(redis, settings.store, clock, worker=worker_name()),
+        LastValuesStore(redis, settings.store, clock, worker=worker),
+        ReceiptStore(redis, settings.store, worker=worker),
     )
 
 
 def _collaborators(
     settings: Settings, core: _Core, stores: _Stores, context: HandlerContext, start: Start
 ) -> Collaborators:
-    scenarios = tuple(settings.engine.scenarios)
+    rules = start.engine.position.get(TopicPartition("control", 0), 0) - 1
     return Collaborators(
         context,
-        SlateOutput(SlateEncoder(scenarios, context.clock), stores.slates, asyncio.Event()),
-        AsOfTable(core.table.topic_ids["events"], start.notes),
+        SlateOutput(SlateEncoder(context.clock), stores.slates, asyncio.Event()),
+        AsOfTable(core.table.topic_ids["events"], start.notes, rules),
         TouchedItems(core.table),
-        EventMetrics(core.measures, core.table, shown=scenarios[0]),
+        EventMetrics(core.measures, core.table, shown=next(iter(settings.engine.scenarios))),
         stores.lists,
+        ForgottenUsers(),
     )
 
 
@@ -264,11 +287,6 @@ def _metrics_server(settings: Settings, measures: Measures, health: Health) -> M
         settings.measure.prometheus_port,
         {"/live": health.live, "/ready": health.ready},
     )
-
-
-def _repair(settings: Settings, core: _Core, stores: _Stores, makes: Collaborators) -> SlateRepair:
-    active = ActiveSlates(core.engine, makes.slates.encoder, makes.as_of, core.table, core.measures)
-    return SlateRepair(settings.store, active, stores.slates, stores.markers, makes.context.clock)
 
 
 def _lists(

@@ -18,7 +18,7 @@ from stream_rec.consumers.runtime import library_logs
 from stream_rec.consumers.runtime.background import in_background
 from stream_rec.consumers.runtime.shutdown import Shutdown
 from stream_rec.consumers.runtime.stop_signal import STOP, leave
-from stream_rec.consumers.topology import WHOLE_BEFORE_JOINING
+from stream_rec.consumers.topology import FIRST, WHOLE_BEFORE_JOINING
 from stream_rec.consumers.warm_up import warm_up
 from stream_rec.consumers.wiring import Parts, build
 from stream_rec.engine.engine import Engine
@@ -27,6 +27,8 @@ from stream_rec.settings import Settings
 
 REPORT_SECONDS = 1.0
 LOOK_SECONDS = 2.0
+DECISION_SECONDS = 0.5
+"""Between two looks for decisions that something is to be done about in Redis."""
 SNAPSHOT_LOOK_SECONDS = 1.0
 STOP_SECONDS = 4.0
 """All that a stop may take, so that a process that is told to stop is gone within five seconds."""
@@ -80,6 +82,8 @@ class Worker:
         scheduler.every(LOOK_SECONDS, parts.repair.look, parts.lost)
         scheduler.every(LOOK_SECONDS, parts.removed.look)
         scheduler.every(REPORT_SECONDS, parts.window_moves.look)
+        scheduler.every(DECISION_SECONDS, parts.renewal.look)
+        scheduler.every(DECISION_SECONDS, parts.forgetting.look)
         scheduler.every(SNAPSHOT_LOOK_SECONDS, parts.snapshots.look)
         scheduler.every(self._settings.journal.flush_seconds, self._flush_journal)
 
@@ -93,7 +97,7 @@ class Worker:
     async def _join(self) -> None:
         """Learn what has been served, then start Faust, and end the worker when it gives up."""
         parts, app = self.parts, self.parts.app
-        await catch_up(self._settings.bus, parts.engine, parts.follower, WHOLE_BEFORE_JOINING)
+        await catch_up(self._settings.bus, parts.engine, parts.follower, WHOLE_BEFORE_JOINING, FIRST)
         await app.start()
         await app.wait_until_stopped()
         if not parts.shutdown.stopping.is_set():

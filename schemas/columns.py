@@ -246,6 +246,26 @@ class ImpressionBatch:
         """How many slates."""
         return len(self.offsets)
 
+    def only(self, places: NDArray[np.int64]) -> ImpressionBatch:
+        """The slates at these places, int64 [m], ascending; the span stays."""
+        lengths = np.diff(self.item_ends, prepend=0)
+        wanted = np.zeros(len(self), np.bool_)
+        wanted[places] = True
+        shown = np.flatnonzero(np.repeat(wanted, lengths))
+        return ImpressionBatch(
+            span=self.span,
+            offsets=self.offsets[places],
+            broker_ts=self.broker_ts[places],
+            ts=self.ts[places],
+            users=self.users.only(places),
+            slate_ids=self.slate_ids.only(places),
+            scenarios=[self.scenarios[place] for place in places],
+            variants=[self.variants[place] for place in places],
+            items=self.items.only(shown),
+            item_ends=np.cumsum(lengths[places]),
+            propensities=self.propensities[shown],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch(Generic[R]):

@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from stream_rec.schemas.records import Impression, Interaction, Item, PublishedRecord, TopicName
+from stream_rec.schemas.records import Control, Impression, Interaction, Item, PublishedRecord, TopicName
 
 _KINDS: Mapping[TopicName, type[PublishedRecord]] = {
     "events": Interaction,
     "items": Item,
     "impressions": Impression,
+    "control": Control,
 }
 _ALIASES = {
     "user_id": "user uid userid visitor visitorid customer customerid client clientid anonymousid profileid member "
@@ -65,6 +66,8 @@ def hint(topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | No
     try:
         if reason in ("not_json", "not_utf8"):
             return _format(raw)
+        if topic == "control" and reason in _CONTROL:
+            return _CONTROL[reason]
         if reason in _PLAIN:
             return _PLAIN[reason]
         if reason == "key_mismatch":
@@ -103,6 +106,12 @@ def _masked(value: Any) -> Any:
     return value
 
 
+_CONTROL = {
+    "bad_body": "the former decision stays in force; `stream-rec scenario apply` finds mistakes before it publishes",
+    "missing_key": "send <kind>/<name> as the key: the topic is compacted by it",
+    "key_mismatch": "the key is <kind>/<name>, as in the record",
+    "bad_id": "the key is <kind>/<name>, such as scenario/home",
+}
 _PLAIN = {
     "empty_value": "an empty value removes an item from `items`, by its key; on other topics it says nothing",
     "missing_key": "send the item_id as the key: the topic is compacted by it",

@@ -5,6 +5,8 @@ Every record is a JSON object; unknown fields are ignored, so a newer producer n
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 Context = dict[str, str | int | float | bool | None]
@@ -109,7 +111,27 @@ class Impression(PublishedRecord, frozen=True, omit_defaults=True):
     variant: str | None = None
 
 
-class AsOf(msgspec.Struct, frozen=True):
+class Control(PublishedRecord, frozen=True, omit_defaults=True):
+    """A decision of people. Topic `control`, key `<kind>/<name>`; an empty value takes the decision back.
+
+    Attributes:
+        kind: what it decides about: `scenario`, `erasure`, `merge`; others are kept and ignored.
+        name: which of them: a scenario's name, the hash of a user's id.
+        ts: when it was decided, seconds since the epoch.
+        body: what it says, by kind: docs/control.md.
+        by: who decided it.
+        note: why, for people.
+    """
+
+    kind: str
+    name: str
+    ts: float
+    body: dict[str, Any]
+    by: str = ""
+    note: str = ""
+
+
+class AsOf(msgspec.Struct, frozen=True, omit_defaults=True):
     """Up to which event a slate knows. Comparable within one log and partition.
 
     Attributes:
@@ -118,6 +140,7 @@ class AsOf(msgspec.Struct, frozen=True):
         offset: of the last event learned before the slate was made.
         broker_ts: the broker's timestamp of that event, ms since the epoch.
         event_ts: that event's own time, seconds since the epoch.
+        rules: offset of the last decision on `control` that it knows; -1 = none.
     """
 
     log: str
@@ -125,6 +148,7 @@ class AsOf(msgspec.Struct, frozen=True):
     offset: int
     broker_ts: int
     event_ts: float
+    rules: int = -1
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from stream_rec.schemas import codec, validation
+from stream_rec.schemas import codec, decisions, validation
 from stream_rec.schemas.columns import Decoded, Span
 from stream_rec.schemas.reading import Messages
 from stream_rec.schemas.records import (
+    Control,
     DeadLetter,
     Impression,
     Interaction,
@@ -26,6 +27,8 @@ _DAY_MS = 86_400_000
 
 REMOVALS_KEPT_DAYS = 30
 """How long Kafka keeps a removal on a compacted topic; a worker that starts from an older snapshot misses it."""
+DECISIONS_KEPT_DAYS = 30
+"""How long Kafka keeps decisions that were overruled: the history of a scenario, and what it can be rolled back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Topic:
             events, impressions and slates stand in partitions of the same number.
         retention_ms: how long records are kept; None = for ever.
         compacted: only the last record of a key is kept, and an empty value removes the key.
+        whole_for_ms: of a compacted topic: so long also records that were overruled are kept; 0 = as the broker likes.
         codec: of a topic that workers read; None = they only write it.
     """
 
@@ -65,6 +69,7 @@ class Topic:
     partitions: int | None
     retention_ms: int | None
     compacted: bool = False
+    whole_for_ms: int = 0
     codec: Codec | None = None
 
     @property
@@ -89,6 +94,8 @@ class Topic:
         }
         if self.compacted:
             config["delete.retention.ms"] = str(REMOVALS_KEPT_DAYS * _DAY_MS)
+        if self.whole_for_ms:
+            config["min.compaction.lag.ms"] = str(self.whole_for_ms)
         return config
 
 
@@ -127,6 +134,17 @@ TOPICS: dict[TopicName, Topic] = {
             partitions=None,
             retention_ms=7 * _DAY_MS,
             codec=Codec(validation.check_impression, codec.decode_impressions),
+        ),
+        Topic(
+            "control",
+            Control,
+            key="<kind>/<name>",
+            key_of=lambda control: f"{control.kind}/{control.name}",
+            partitions=1,
+            retention_ms=None,
+            compacted=True,
+            whole_for_ms=DECISIONS_KEPT_DAYS * _DAY_MS,
+            codec=Codec(decisions.check_control, decisions.decode_control),
         ),
         Topic(
             "slates",

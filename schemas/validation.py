@@ -19,7 +19,7 @@ from stream_rec.schemas.records import (
 from stream_rec.settings import IngestSettings
 
 REASONS: dict[str, str] = {
-    "empty_value": "the message has no value, or null (on `items`, with a key, that removes the item and is no error)",
+    "empty_value": "the message has no value, or null (on `items` and `control`, with a key, that removes; no error)",
     "record_too_large": "the value is longer than `ingest.max_record_bytes`",
     "message_too_large": "a publisher's record is longer than `bus.max_message_bytes`; it was not sent",
     "not_utf8": "the value is not UTF-8",
@@ -38,7 +38,8 @@ REASONS: dict[str, str] = {
     "text_too_long": "a title, description, image, link or attribute is longer than its limit in `ingest`",
     "bad_window": "available_until is before available_from: the item is not shown",
     "missing_key": "a message of a compacted topic has no key",
-    "key_mismatch": "the key of an item is not its item_id",
+    "key_mismatch": "the key is not what the record says: an item's id, a decision's kind and name",
+    "bad_body": "the body of a decision on `control` is not what its kind says",
     "propensity_mismatch": "propensities are not one per item, each in (0, 1]",
 }
 """Every reason code and its meaning. Codes are metric labels: stable, never renamed."""

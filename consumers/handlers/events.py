@@ -108,7 +108,7 @@ class EventsHandler:
         served[learned.repeated] = UNKNOWN  # a repeat says nothing about what was shown
         as_of = self._note(batch)
         with times.stage("recommend"):
-            users = list(dict.fromkeys(batch.users.to_list()))
+            users = _users(batch, learned.past)
             ranked = self._slates.encoder.rank(engine, users)
         return LearnedEvents(decoded, learned, served, popular, users, ranked, as_of)
 
@@ -155,3 +155,11 @@ class EventsHandler:
         if learned.as_of is None:
             return []
         return self._slates.encoder.encode(learned.users, learned.ranked, learned.as_of)
+
+
+def _users(batch: EventBatch, past: NDArray[np.int64]) -> list[str]:
+    """The users of a batch, each once, but whom all of the batch's events say only what is forgotten of them."""
+    users = batch.users.to_list()
+    if len(past):
+        users = [users[i] for i in np.delete(np.arange(len(users)), past)]
+    return list(dict.fromkeys(users))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from stream_rec.clock import Clock
@@ -15,22 +15,33 @@ from stream_rec.store.slates import SlateStore
 
 
 class SlateEncoder:
-    """Ranks for every scenario, and encodes the rankings.
+    """Ranks for every scenario that is in force, and encodes the rankings.
 
     Args:
-        scenarios: names of the scenarios that every user gets a slate for.
         clock: time at which slates are made.
     """
 
-    def __init__(self, scenarios: Iterable[str], clock: Clock) -> None:
-        self._scenarios = tuple(scenarios)
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def rank(self, engine: Engine, users: list[str]) -> dict[str, Ranked]:
-        """Rankings of these users by scenario; empty for no users. Engine's thread."""
+    def rank(
+        self, engine: Engine, users: list[str], only: Collection[str] | None = None
+    ) -> dict[str, Ranked]:
+        """Rankings of these users by scenario; empty for no users. Engine's thread.
+
+        Args:
+            engine: ranks; knows the scenarios.
+            users: user ids.
+            only: of these scenarios; None = of all.
+        """
         if not users:
             return {}
-        return {scenario: engine.recommend(users, scenario=scenario) for scenario in self._scenarios}
+        names = engine.decisions.in_force(engine.event_time)
+        return {
+            scenario: engine.recommend(users, scenario=scenario)
+            for scenario in names
+            if only is None or scenario in only
+        }
 
     def encode(self, users: list[str], ranked: Mapping[str, Ranked], as_of: AsOf) -> list[EncodedSlate]:
         """The slates of n users. From any thread.

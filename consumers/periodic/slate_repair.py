@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,12 +66,46 @@ class ActiveSlates:
         """Slates of those of these users who belong to these partitions of `events`."""
         return await self._engine.ask(partial(self._make, rows, partitions))
 
+    class Renewed(NamedTuple):
+        """What is to be done for some users whose scenarios have changed.
+
+        Attributes:
+            slates: to be written.
+            gone: scenario and user of slates that are no more.
+        """
+
+        slates: list[EncodedSlate]
+        gone: list[tuple[str, str]]
+
+    async def renew(
+        self, rows: NDArray[np.int32], partitions: Collection[int], scenarios: Collection[str]
+    ) -> Renewed:
+        """Slates of these scenarios, of those of these users who belong to these partitions of `events`."""
+        return await self._engine.ask(partial(self._renew, rows, partitions, scenarios))
+
     async def count(self, slates: Collection[EncodedSlate]) -> None:
         """These have been written again."""
         await self._engine.ask(partial(self._count, slates))
 
+    def _renew(
+        self,
+        rows: NDArray[np.int32],
+        partitions: Collection[int],
+        scenarios: Collection[str],
+        engine: Engine,
+    ) -> Renewed:
+        off = set(scenarios).difference(engine.decisions.in_force(engine.event_time))
+        users = user_ids(engine, rows) if off else []
+        homes = zip(users, self._partitions_of(users), strict=True) if users else ()
+        gone = [(scenario, user) for user, home in homes if home in partitions for scenario in sorted(off)]
+        return self.Renewed(self._make(rows, partitions, engine, scenarios), gone)
+
     def _make(
-        self, rows: NDArray[np.int32], partitions: Collection[int], engine: Engine
+        self,
+        rows: NDArray[np.int32],
+        partitions: Collection[int],
+        engine: Engine,
+        only: Collection[str] | None = None,
     ) -> list[EncodedSlate]:
         users = user_ids(engine, rows)
         homes = self._partitions_of(users)
@@ -79,7 +114,7 @@ class ActiveSlates:
             as_of = self._as_of.of(partition)
             mine = [user for user, home in zip(users, homes, strict=True) if home == partition]
             if as_of is not None and mine:
-                slates += self._encoder.encode(mine, self._encoder.rank(engine, mine), as_of)
+                slates += self._encoder.encode(mine, self._encoder.rank(engine, mine, only), as_of)
         return slates
 
     def _count(self, slates: Collection[EncodedSlate], _: Engine) -> None:

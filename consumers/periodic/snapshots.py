@@ -24,7 +24,7 @@ from stream_rec.errors import StreamRecError, Unavailable
 from stream_rec.history.journal.journal import STATE_NOTE
 from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
-from stream_rec.history.snapshots.writer import SnapshotWriter, Writing
+from stream_rec.history.snapshots.writer import FORGOTTEN_NOTE, SnapshotWriter, Writing
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, IngestSettings, MeasureSettings, Settings
 
@@ -192,11 +192,15 @@ class Snapshots:
 
     def _fork(self, every_events: int, engine: Engine) -> Writing | None:
         """In the engine's thread."""
+        forgotten_upto = engine.decisions.forgotten_upto
         is_due = engine.n_learned - self._n_events >= every_events and engine.position != self._position
+        # The newest snapshot knows of somebody who is forgotten.
+        is_due |= forgotten_upto >= self._position.get(TopicPartition("control", 0), 0)
         if not is_due or self._writer is None:
             return None
         began = self._clock.monotonic()
-        writing = self._writer.begin(engine, self._notes.take())
+        notes = self._notes.take() | ({FORGOTTEN_NOTE: forgotten_upto} if forgotten_upto >= 0 else {})
+        writing = self._writer.begin(engine, notes)
         self._note(engine)
         self._began = self._clock.monotonic()
         self._log.debug("writing a snapshot", held_ms=round((self._began - began) * 1000, 1))

@@ -21,7 +21,11 @@ _FIRST_PAUSE_SECONDS = 0.05
 
 
 async def catch_up(
-    bus: BusSettings, engine: EngineThread[Engine], follower: Follower, whole: Collection[TopicName]
+    bus: BusSettings,
+    engine: EngineThread[Engine],
+    follower: Follower,
+    whole: Collection[TopicName],
+    first: Collection[TopicName] = (),
 ) -> None:
     """Return when the worker may join: then the stretches that it must learn at its first assignment are short.
 
@@ -33,12 +37,14 @@ async def catch_up(
         engine: asked for its positions.
         follower: learns; it is running.
         whole: topics that are learned to their ends as of each look; the others up to what the group has committed.
+        first: of these, topics of which nothing may be missing when others are learned.
 
     Raises:
         ConfigError: a topic is missing, or security is wrong.
     """
     offsets = OffsetReader(bus)
     pause = _FIRST_PAUSE_SECONDS
+    tried: dict[TopicPartition, int] = {}
     while True:
         try:
             found = await in_background(offsets.lag)
@@ -51,6 +57,11 @@ async def catch_up(
             logs.get("learn").info(
                 "catching up with the committed offsets", partitions=len(missing), most_records=worst
             )
+            before = {tp: until for tp, until in missing.items() if tp.topic in first}
+            if before and before != tried:
+                tried = before
+                await follower.learn(before)
+                continue
             await follower.learn(missing)
         if worst <= bus.ready_within_records:
             return

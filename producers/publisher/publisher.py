@@ -93,8 +93,15 @@ class Publisher:
         if not item_id:
             raise ContractError("empty_id", "item_id is empty")
         check_id("item_id", item_id, self._rules)
+        return self._remove("items", item_id)
+
+    def take_back(self, kind: str, name: str) -> Ack:
+        """Take a decision back. Raises as `publish`."""
+        return self._remove("control", f"{kind}/{name}")
+
+    def _remove(self, topic: TopicName, key: str) -> Ack:
         acks: list[Ack] = []
-        self.send_raw("items", item_id.encode(), None, acks.append)
+        self.send_raw(topic, key.encode(), None, acks.append)
         self._wait(lambda: bool(acks), "the removal")
         return acks[0]
 

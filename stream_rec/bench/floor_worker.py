@@ -38,7 +38,8 @@ class NoEngine(Engine):
     def learn(self, batch: EventBatch, **_: Any) -> Learned:
         """Only the position moves."""
         self.position[batch.span.tp] = batch.span.next
-        return Learned(len(batch), np.zeros(0, np.int64), self._nothing_judged, 0, 0)
+        none = np.zeros(0, np.int64)
+        return Learned(len(batch), none, none, self._nothing_judged, 0, 0)
 
     def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
         """The same k items for all."""

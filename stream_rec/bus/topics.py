@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from stream_rec.bus.clients import admin, translated
 from stream_rec.errors import ConfigError, Unavailable
@@ -87,6 +87,24 @@ def log_id(bus: BusSettings, name: TopicName) -> str:
             f"Kafka at {bus.bootstrap} gives topics no ids", fix="upgrade it to Kafka 3.1 or newer"
         )
     return topic_id
+
+
+def kept_ms(bus: BusSettings, name: TopicName) -> int:
+    """How long the topic keeps a record, as the broker says, else as `TOPICS` does; overruled ones if it is compacted.
+
+    Raises:
+        Unavailable: the broker did not answer within `bus.admin_timeout_seconds`.
+    """
+    topic = TOPICS[name]
+    key = "min.compaction.lag.ms" if topic.compacted else "retention.ms"
+    asked = ConfigResource(ResourceType.TOPIC, full_name(bus.prefix, name))
+    try:
+        client = admin(bus)  # must outlive its futures
+        answers = client.describe_configs([asked], request_timeout=bus.admin_timeout_seconds)
+        entry = answers[asked].result().get(key)
+    except KafkaException as error:
+        raise translated(error, bus, bus.admin_timeout_seconds) from error
+    return int(entry.value) if entry is not None and entry.value else topic.retention_ms or topic.whole_for_ms
 
 
 def cluster_id(bus: BusSettings) -> str:

@@ -17,10 +17,12 @@ from stream_rec.cli.dead_letters import dead_letters
 from stream_rec.cli.demo import demo
 from stream_rec.cli.doctor import doctor
 from stream_rec.cli.evaluate import evaluate
+from stream_rec.cli.forget import forget
 from stream_rec.cli.items import items
 from stream_rec.cli.lag import lag
 from stream_rec.cli.read import popular, recommend, similar
 from stream_rec.cli.replay import replay
+from stream_rec.cli.scenario import scenario
 from stream_rec.cli.settings import settings
 from stream_rec.cli.simulate import simulate
 from stream_rec.cli.snapshot import snapshot
@@ -82,10 +84,12 @@ for command in (
 ):
     app.command()(command)
 app.command()(dead_letters)
+app.command()(forget)
 app.command()(replay_state)
 app.add_typer(bench)
 app.add_typer(snapshot)
 app.add_typer(items)
+app.add_typer(scenario)
 
 
 def run() -> None:

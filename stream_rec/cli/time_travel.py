@@ -113,18 +113,23 @@ def why(
     from stream_rec.history.time_travel.slate_history import slate_at
 
     settings = _settings(config, set_, journal)
-    if scenario not in settings.engine.scenarios:
-        raise ConfigError(f"no scenario {scenario!r}", fix=f"one of {', '.join(settings.engine.scenarios)}")
     at_ms = parse_ms(at) if at else int(SystemClock().now() * 1000)
     slate = slate_at(settings.bus, user, scenario, at_ms)
     if slate is None:
         raise ConfigError(
             f"no {scenario} slate of {user} from {_shown(at_ms)} or before is in the topic `slates`",
-            fix="the topic keeps slates for a day; `stream-rec recommend` shows the present one",
+            fix="the topic keeps slates for a day, of the scenarios of `stream-rec scenario list`; "
+            "`stream-rec recommend` shows the present one",
         )
-    as_of = slate.as_of
-    goal = UntilEvent(as_of.partition, as_of.offset, as_of.broker_ts)
-    found = rebuild(settings, goal, int(slate.created_ts * 1000))
+    as_of, made_ms = slate.as_of, int(slate.created_ts * 1000)
+    latest_ms = max(as_of.broker_ts, made_ms) if as_of.rules >= 0 else as_of.broker_ts
+    goal = UntilEvent(as_of.partition, as_of.offset, latest_ms, as_of.rules)
+    found = rebuild(settings, goal, made_ms)
+    if scenario not in found.engine.decisions.scenarios:
+        raise ConfigError(
+            f"the rebuilt engine knows no scenario {scenario!r}: its record is no longer in the log",
+            fix="put it into engine.scenarios of the settings that you give, as it was then",
+        )
     now = found.engine.recommend([user], scenario=scenario)
     ranks = list(zip(now.items[0], now.scores[0], strict=True))
     explained = explain(found.engine, user, [item.item_id for item in slate.items], scenario)
@@ -173,6 +178,14 @@ def verdict(found: Rebuilt) -> str:
     return "equivalent, not identical" if found.doubts else "identical, bit for bit"
 
 
+def _rule(found: Rebuilt, scenario: str) -> str:
+    """What the scenario was made by."""
+    changed = found.engine.decisions.changed.get(scenario)
+    if changed is None:
+        return f"scenario {scenario} of the settings"
+    return f"scenario {scenario} of offset {changed.offset}, {_shown(changed.broker_ts)}"
+
+
 def _settings(config: Path | None, set_: list[str] | None, journal: str | None) -> Settings:
     settings = read_settings(config, set_)
     need_broker(settings)
@@ -195,6 +208,8 @@ def _print_why(slate: Slate, found: Rebuilt, explained: Sequence[Explained], now
     made = _shown(int(slate.created_ts * 1000))
     _print(f"{slate.user_id}: slate {slate.slate_id}, made {made}")
     _print(f"as of events/{as_of.partition} offset {as_of.offset}; engine rebuilt: {verdict(found)}")
+    if as_of.rules >= 0:
+        _print(f"rules: as of control offset {as_of.rules}; {_rule(found, slate.scenario)}")
     for doubt in found.doubts:
         _print(f"  {doubt}")
     if found.skipped:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from stream_rec.engine import catalogue, categories, lists
 from stream_rec.engine.attributes import ItemAttributes
 from stream_rec.engine.categories import Category
+from stream_rec.engine.decisions import Decisions
 from stream_rec.engine.dedup import Deduplication, SharedIds, event_keys
 from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.event_columns import columns, without
-from stream_rec.engine.fold.catalogue import forget_user
 from stream_rec.engine.fold.judge import PrequentialRanks
 from stream_rec.engine.fold.slates import Rules
 from stream_rec.engine.fold.state import State
@@ -27,6 +27,7 @@ from stream_rec.engine.held import Held
 from stream_rec.engine.learn_loop import LearnLoop, Plan
 from stream_rec.engine.names import ItemNames, n_evicted, n_rows, rows_of
 from stream_rec.engine.outputs import judged
+from stream_rec.engine.people import Forgotten, People
 from stream_rec.engine.recommend import Recommender
 from stream_rec.engine.results import Learned, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
@@ -40,6 +41,7 @@ from stream_rec.errors import ConfigError, GapError
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import Batch, EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
+from stream_rec.schemas.decisions import DecisionBatch
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources import features
@@ -79,6 +81,10 @@ class Engine:
         self._event_clock = EventClock()
         self._shared_ids = SharedIds()
         self._user_shares = UserShares()
+        self.decisions = Decisions(settings)
+        self._people = People(
+            self.held, self.attribution, (self._user_shares, self._event_clock), self.decisions
+        )
         self._names = ItemNames(settings.max_items)
         self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
@@ -128,6 +134,8 @@ class Engine:
         position = self._position_for(batch.span)
         first = int(np.searchsorted(batch.offsets, position))
         evicted = self._evicted()
+        batch, erased, past = self.decisions.applied(batch, first)
+        kept, batch, judge_all, left_out = without(erased, batch, judge_all, left_out)
         keys = event_keys(batch)
         self._shared_ids.look(batch, keys, first)
         self._user_shares.look(batch, first)
@@ -139,8 +147,9 @@ class Engine:
         users, items = (now - before for now, before in zip(self._evicted(), evicted, strict=True))
         return Learned(
             n_learned=len(batch) - first,
-            repeated=repeated,
-            fresh=judged(ranks, new),
+            repeated=np.sort(np.concatenate([erased, kept[repeated]])),
+            past=past,
+            fresh=judged(ranks, kept[new]),
             evicted_users=users,
             evicted_items=items,
         )
@@ -167,6 +176,7 @@ class Engine:
             GapError: as for learn.
         """
         first = int(np.searchsorted(batch.offsets, self._position_for(batch.span)))
+        batch = self.decisions.shown(batch, first)
         rows = rows_of(self.state.users, batch.users)
         begin = int(batch.item_ends[first - 1]) if first else 0
         self.attribution.expose(
@@ -182,6 +192,19 @@ class Engine:
         )
         self._advance_to(batch.span)
 
+    def learn_control(self, batch: DecisionBatch) -> list[Forgotten]:
+        """Learn decisions: scenarios are in force for the next slate, users are forgotten at once.
+
+        Returns:
+            Who was forgotten, and what was known of them.
+
+        Raises:
+            GapError: as for learn.
+        """
+        forgotten = self._people.learn_all(batch, self._position_for(batch.span))
+        self._advance_to(batch.span)
+        return forgotten
+
     def learn_batch(self, batch: Batch) -> None:
         """Learn a batch of any topic, by its kind; one that teaches the engine nothing only moves the position.
 
@@ -195,16 +218,15 @@ class Engine:
                 self.upsert_items(batch)
             case ImpressionBatch():
                 self.learn_impressions(batch)
+            case DecisionBatch():
+                self.learn_control(batch)
             case _:
                 self._position_for(batch.span)
                 self._advance_to(batch.span)
 
     def forget_user(self, user_id: str) -> bool:
         """Wipe a user's history, factors and impressions; False if there was no such user."""
-        data = np.frombuffer(user_id.encode(), np.uint8)
-        h = hash_ids(IdColumn.of([user_id]))[0]
-        self.attribution.forget_user(h)
-        return bool(forget_user(self.state, data, h))
+        return self._people.forget(user_id)
 
     def hidden(self, item_ids: Sequence[str]) -> list[str]:
         """Those of these items that must not be shown: removed or not available."""
@@ -262,16 +284,16 @@ class Engine:
 
         Args:
             users: user ids.
-            scenario: its settings say k and whether items that the user has had are allowed.
+            scenario: of `decisions.scenarios`: says what a slate is.
             k: another length.
 
         Raises:
             ValueError: k is below 1.
         """
-        of_scenario = self.settings.scenarios[scenario]
+        of_scenario = self.decisions.scenarios[scenario]
         rules = Rules(
             k=of_scenario.k if k is None else k,
-            allow_seen=of_scenario.repeats,
+            allow_seen=of_scenario.leave_out_seen != "all",
             only_catalogue=self.catalogue_decides,
             or_seen=True,
         )
@@ -338,7 +360,7 @@ class Engine:
             ConfigError: a river model takes part, whose state has no form that could be kept.
         """
         self._rivers.refuse_snapshots()
-        return parts.arrays(self.state, *self._beside)
+        return parts.arrays(self.state, self._beside)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], position: Mapping[TopicPartition, int]) -> None:
         """Become the engine that `snapshot` was called on: what is learned from now on gives the same bits.
@@ -354,17 +376,19 @@ class Engine:
         if self.position or self.n_learned or self.state.counters[0]["n_items_changed"]:
             raise ValueError("only an engine that has learned nothing can be restored")
         self._rivers.refuse_snapshots()
-        self.state = parts.restored(self.state, *self._beside, arrays)
+        self.state = parts.restored(self.state, self._beside, arrays)
         self.position = dict(position)
 
     def digest(self) -> str:
         """A hash of all that was learned, and of `position`; equal engines have equal digests."""
-        return digest(self.state, parts.beside(*self._beside), self.position)
+        return digest(self.state, parts.beside(self._beside), self.position)
 
     @property
-    def _beside(self) -> tuple[VectorIndex, Attribution, Deduplication, EventClock]:
+    def _beside(self) -> parts.Beside:
         """What is learned, but is not in `state`."""
-        return self._vectors, self.attribution, self.deduplication, self._event_clock
+        return parts.Beside(
+            self._vectors, self.attribution, self.deduplication, self._event_clock, self.decisions
+        )
 
     @property
     def n_learned(self) -> int:
@@ -389,5 +413,6 @@ class Engine:
             **self._vectors.stats(self.state),
             **self.attribution.stats(),
             "event_ids": float(self.deduplication.n_ids()),
+            "forgotten_users": float(self.decisions.n_erased),
             "stamps_not_believed": float(self._event_clock.n_held_back),
         }

@@ -91,6 +91,11 @@ class EventClock:
             "events are dead letters",
         )
 
+    def forget(self, user: int) -> None:
+        """A user (a hash) is no longer remembered as that of the last event."""
+        if self._user == _signed(np.uint64(user)):
+            self._user = 0
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The whole state by name."""
         return {

@@ -38,8 +38,9 @@ class Learned:
 
     Attributes:
         n_learned: events learned now; less than the batch's length when a part was learned before.
-        repeated: int64 [m], ascending, the events of the batch that were dropped, because their event_id was learned
-            before, inside the bounded window.
+        repeated: int64 [m], ascending, the events of the batch that were dropped: their event_id was learned
+            before, inside the bounded window, or their user has been forgotten since.
+        past: int64 [p], ascending, the events of users who were forgotten or became others since: no slate is for them.
         fresh: the judged sample.
         evicted_users: users that made room.
         evicted_items: items that made room.
@@ -47,6 +48,7 @@ class Learned:
 
     n_learned: int
     repeated: NDArray[np.int64]
+    past: NDArray[np.int64]
     fresh: Judged
     evicted_users: int
     evicted_items: int

@@ -51,6 +51,11 @@ class UserShares:
         if self._nobody.add(n, hashes[nobody], counts[nobody]):
             self._judge(batch, self._nobody, ABSURD_NOBODY)
 
+    def forget(self, user: int) -> None:
+        """A user (a hash) is counted no more."""
+        for window in (self._any, self._nobody):
+            window.forget(user)
+
     def _judge(self, batch: EventBatch, window: _Window, absurd: float) -> None:
         if self._said or window.share < absurd:
             return
@@ -80,6 +85,12 @@ class _Window:
         self._length = length
         self._n = 0
         self._counts: dict[int, int] = {}
+
+    def forget(self, user: int) -> None:
+        """This id is counted no more."""
+        self._counts.pop(user, None)
+        if self.loudest == user:
+            self.loudest = 0
 
     def add(self, n: int, hashes: NDArray[np.uint64], counts: NDArray[np.int64]) -> bool:
         """Count n events, of which some are of these ids; do they end the window?"""

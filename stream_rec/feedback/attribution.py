@@ -10,7 +10,7 @@ before it. All that follows from an impression is counted in the broker-time win
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,9 +140,21 @@ class Attribution:
 
     def forget_user(self, user: np.uint64) -> None:
         """Delete everything that was shown to or done by the user (a hash); sums are kept."""
-        for ring in (self.state.exposures, self.state.interactions):
-            owners = ring.entries["user"]
+        for owners in self._owners():
             owners[owners == user] = 0  # the hash of no id: the chains stay whole
+
+    def count_user(self, user: np.uint64) -> int:
+        """How many impressions of and interactions by the user (a hash) are held."""
+        return sum(int(np.count_nonzero(owners == user)) for owners in self._owners())
+
+    def _owners(self) -> Iterator[NDArray[np.uint64]]:
+        """Whose the entries of each ring are; only as far as it was ever filled."""
+        counters = self.state.counters[0]
+        for ring, n in (
+            (self.state.exposures, counters["next_exposure"]),
+            (self.state.interactions, counters["next_interaction"]),
+        ):
+            yield ring.entries["user"][: int(n)]
 
     def stats(self) -> dict[str, float]:
         """Open impressions, items counted, and outcomes that came after their cell was evicted."""

@@ -43,6 +43,13 @@ class Served:
         """Slates as found in Redis, for users that are not known; a row of zeros = the user has none."""
         kernels.put(self._state, users, items, False)
 
+    def forget(self, user: int) -> bool:
+        """Drop what a user (a hash) was served; was there something?"""
+        found = (self._state.user == np.uint64(user)) & (self._state.written > 0)
+        for array in (self._state.user, self._state.written, self._state.items):
+            array[found] = 0
+        return bool(found.any())
+
     def set_popular(self, items: NDArray[np.uint64]) -> None:
         """The popular list as it is served now, best first: what a user without a slate is shown."""
         self._popular = np.ascontiguousarray(items[: self._k], np.uint64)

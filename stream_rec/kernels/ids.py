@@ -70,3 +70,8 @@ def hash_ids(ids: IdColumn) -> NDArray[np.uint64]:
     out = np.empty(len(ids.ends), np.uint64)
     hash_all(ids.data, ids.ends, out)
     return out
+
+
+def hash_id(text: str) -> int:
+    """The hash of one id, as decisions name users by."""
+    return int(hash_ids(IdColumn.of([text]))[0])

@@ -92,7 +92,7 @@ def find(vocabulary, data, start, end, id_hash):
 
 @kernel
 def unlink(vocabulary, row):
-    """Remove the id of a row; the row is free (length -1) and is the first to go in the next sweep that sees it."""
+    """Remove the id of a row, and its bytes; the row is free (length -1) and the first to go in the next sweep."""
     slots = vocabulary.slots
     mask = slots.shape[0] - 1
     at = np.int64(vocabulary.hashes[row] & np.uint64(mask))
@@ -109,6 +109,9 @@ def unlink(vocabulary, row):
             slots[hole] = slots[at]
             hole = at
     slots[hole] = 0
+    first = vocabulary.starts[row]
+    for i in range(vocabulary.lengths[row]):
+        vocabulary.arena[first + i] = 0
     vocabulary.counters[0].arena_live -= vocabulary.lengths[row]
     vocabulary.lengths[row] = -1
     vocabulary.hashes[row] = np.uint64(0)

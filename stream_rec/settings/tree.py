@@ -17,7 +17,7 @@ from stream_rec.sources import features
 
 _SCENARIO = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SKIPPED = re.compile(
-    r"(events|items|impressions)/[0-9]{1,4}:(?P<first>[0-9]{1,18})(-(?P<last>[0-9]{1,18}))?", re.ASCII
+    r"(events|items|impressions|control)/[0-9]{1,4}:(?P<first>[0-9]{1,18})(-(?P<last>[0-9]{1,18}))?", re.ASCII
 )
 _HOST = re.compile(r"(?!.*[^.]{64})[A-Za-z0-9_:%-]*(\.[A-Za-z0-9_:%-]+)*\.?")
 _DEAD_LETTER_BYTES = 4096
@@ -183,6 +183,12 @@ class EngineSettings(Branch):
         le=1 << 28,
         description="different titles, owners, tags and values of attributes that are held, each once; what there is "
         "no room for is left out",
+    )
+    max_erased: int = Field(
+        100_000,
+        ge=16,
+        le=1 << 24,
+        description="forgotten users whose older events stay forgotten when they are replayed; as many merges",
     )
     history_length: Annotated[int, AfterValidator(_power_of_two)] = Field(
         64,

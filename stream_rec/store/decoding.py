@@ -12,6 +12,7 @@ from stream_rec import logs
 from stream_rec.clock import Clock
 from stream_rec.schemas.records import Slate
 from stream_rec.store.encoding import ItemList
+from stream_rec.store.forgotten import WorkerReceipt
 from stream_rec.store.last_values import LastValues
 from stream_rec.store.refusals import code_of
 
@@ -24,6 +25,7 @@ SAY_EVERY_SECONDS = 60.0
 _slate = msgspec.json.Decoder(Slate).decode
 _item_list = msgspec.json.Decoder(ItemList).decode
 _last_values = msgspec.json.Decoder(LastValues).decode
+_receipt = msgspec.json.Decoder(WorkerReceipt).decode
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
@@ -68,6 +70,19 @@ class Decoding:
             redis.ResponseError: as `slate`.
         """
         return self._decode(answer, _last_values, "metrics")
+
+    def receipts(self, answer: Any) -> dict[str, WorkerReceipt]:
+        """Of HGETALL: receipts by worker; none if it is no hash.
+
+        Raises:
+            redis.ResponseError: as `slate`.
+        """
+        fields = self._value(answer, "forgotten") or {}
+        found = {
+            name.decode(errors="replace"): self._decode(raw, _receipt, "forgotten")
+            for name, raw in fields.items()
+        }
+        return {name: receipt for name, receipt in found.items() if receipt is not None}
 
     def removed(self, answer: Any, item_ids: Sequence[str]) -> set[str]:
         """Of ZMSCORE: those of the ids that are in the set; none if it is no sorted set.

@@ -54,6 +54,10 @@ class Keys:
         """`marker:<partition>`, of the topic `events`."""
         return f"{self._prefix}marker:{partition}"
 
+    def forgotten(self, user_hash: str) -> str:
+        """`forgotten:<user hash>`."""
+        return f"{self._prefix}forgotten:{user_hash}"
+
     def metrics(self, worker: str) -> str:
         """`metrics:<worker>`."""
         return f"{self._prefix}metrics:{worker}"

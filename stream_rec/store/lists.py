@@ -84,10 +84,10 @@ class ListStore:
         full = [(self._keys.similar(item), row) for item, row in lists.items() if row.items]
         return await self._write(full, as_of, model)
 
-    async def write_scenarios(self, names: Sequence[str]) -> None:
+    async def write_scenarios(self, names: Sequence[str], off: Sequence[str] = ()) -> None:
         """Say which scenarios slates are written for, so that readers tell an unknown one from an unknown user.
 
-        A name stays for as long as its slates may.
+        A name stays for as long as its slates may, if it was not turned off.
 
         Raises:
             Unavailable: Redis does not answer; harmless to repeat.
@@ -95,10 +95,13 @@ class ListStore:
         keep_seconds = self._settings.slate_ttl_seconds
         now, scenarios = self._clock.now(), self._keys.scenarios
         commands: list[Command] = [
-            ("ZADD", scenarios, "GT", *(word for name in names for word in (now, name))),
             ("ZREMRANGEBYSCORE", scenarios, "-inf", now - keep_seconds),
             ("EXPIRE", scenarios, keep_seconds),
         ]
+        if off:
+            commands.insert(0, ("ZREM", scenarios, *off))
+        if names:
+            commands.insert(0, ("ZADD", scenarios, "GT", *(word for name in names for word in (now, name))))
         await write_over(self._connection, scenarios, commands, writes="lists")
 
     async def remove_items(self, item_ids: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from stream_rec.clock import SystemClock
 from stream_rec.schemas.records import Slate
 from stream_rec.store.decoding import Decoding
 from stream_rec.store.encoding import ItemList
+from stream_rec.store.forgotten import WorkerReceipt
 from stream_rec.store.keys import Keys, TopName
 from stream_rec.store.last_values import LastValues
 
@@ -75,6 +76,24 @@ class Questions:
         """Names of the scenarios that workers write slates for; none = no worker has said."""
         (names,) = yield RoundTrip((("ZRANGE", self._keys.scenarios, "0", "-1"),))
         return sorted(self._decoding.names(names, "scenarios"))
+
+    def receipts(self, user_hash: str) -> Question[dict[str, WorkerReceipt]]:
+        """What each worker says it has done about a forgotten user, by worker."""
+        (found,) = yield RoundTrip((("HGETALL", self._keys.forgotten(user_hash)),))
+        return self._decoding.receipts(found)
+
+    def slates_of(self, user_id: str, scenarios: Sequence[str]) -> Question[list[str]]:
+        """Those of these scenarios that the user has a slate of."""
+        found = yield RoundTrip(tuple([("EXISTS", self._keys.slate(name, user_id)) for name in scenarios]))
+        return [name for name, answer in zip(scenarios, found, strict=True) if answer == 1]
+
+    def delete_slates(self, user_id: str, scenarios: Sequence[str]) -> Question[int]:
+        """Delete a user's slates of these scenarios; how many there were."""
+        found = yield RoundTrip(tuple([("UNLINK", self._keys.slate(name, user_id)) for name in scenarios]))
+        for answer in found:
+            if isinstance(answer, Exception):
+                raise answer
+        return sum(found)
 
     def last_values(self) -> Question[dict[str, LastValues]]:
         """What each live worker last reported, by worker."""

@@ -11,6 +11,7 @@ from stream_rec.schemas.records import Slate
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import TRIES_OF_READERS, connect
 from stream_rec.store.encoding import ItemList
+from stream_rec.store.forgotten import WorkerReceipt
 from stream_rec.store.keys import TopName
 from stream_rec.store.last_values import LastValues
 from stream_rec.store.questions import Pause, Question, Questions, RoundTrip
@@ -61,6 +62,18 @@ class Reader:
     def scenarios(self) -> list[str]:
         """As `Questions.scenarios`."""
         return self.answer(self._questions.scenarios())
+
+    def receipts(self, user_hash: str) -> dict[str, WorkerReceipt]:
+        """As `Questions.receipts`."""
+        return self.answer(self._questions.receipts(user_hash))
+
+    def slates_of(self, user_id: str, scenarios: Sequence[str]) -> list[str]:
+        """As `Questions.slates_of`."""
+        return self.answer(self._questions.slates_of(user_id, scenarios))
+
+    def delete_slates(self, user_id: str, scenarios: Sequence[str]) -> int:
+        """As `Questions.delete_slates`."""
+        return self.answer(self._questions.delete_slates(user_id, scenarios))
 
     def last_values(self) -> dict[str, LastValues]:
         """As `Questions.last_values`."""

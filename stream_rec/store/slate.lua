@@ -5,19 +5,23 @@
 -- ARGV[i]  from 2 on, for KEYS[i - 1]: JSON that begins with {"as_of":{"log":"L","partition":P,"offset":O,"broker_ts":T,
 -- answers  for each key 1 = written, 0 = the one that is there is newer and stays; the first error ends it
 --
--- Newer: in the same log and partition a higher offset; otherwise a higher broker_ts. Equal is written again, so that a
+-- Newer: in the same log and partition a higher offset, or the same one under later rules; otherwise a higher broker_ts. Equal is written again, so that a
 -- repeated write is harmless and renews the time to live. Only the head is read, so the cost does not grow with the
 -- slate. What has no such head is not ours and is overwritten; so is what is beyond 2^53, up to where offsets and
 -- milliseconds are exact in Lua's numbers: else nothing would ever be newer.
 
 local HEAD = '^{"as_of":{"log":"([^"]*)","partition":(-?%d+),"offset":(-?%d+),"broker_ts":(-?%d+),'
+local RULES = '^{"as_of":{[^}]*"rules":(-?%d+)'
 local LARGEST = 2 ^ 53
 
 local function is_older(json, held)
   local log, partition, offset, ts = string.match(held, HEAD)
   if not log or tonumber(offset) > LARGEST or tonumber(ts) > LARGEST then return false end
   local new_log, new_partition, new_offset, new_ts = string.match(json, HEAD)
-  if new_log == log and new_partition == partition then return tonumber(new_offset) < tonumber(offset) end
+  if new_log == log and new_partition == partition then
+    if new_offset ~= offset then return tonumber(new_offset) < tonumber(offset) end
+    return tonumber(string.match(json, RULES) or -1) < tonumber(string.match(held, RULES) or -1)
+  end
   return tonumber(new_ts) < tonumber(ts)
 end
 

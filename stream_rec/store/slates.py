@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stream_rec.schemas.records import Slate
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import Connection
+from stream_rec.store.connection import Command, Connection
 from stream_rec.store.decoding import Decoding
 from stream_rec.store.encoding import EncodedSlate
 from stream_rec.store.keys import Keys
@@ -73,6 +73,24 @@ class SlateStore:
             answers = await self._run_in_order(calls, behind)
             lost = bool(upto and behind and self._markers.confirm(upto, held=answers.pop() == 1))
         return Written(sum(answers), len(answers) - sum(answers), lost)
+
+    async def delete(self, slates: Sequence[tuple[str, str]]) -> int:
+        """Delete slates, each named by scenario and user; how many there were.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        n, step = 0, self._connection.portion.keys
+        for start in range(0, len(slates), step):
+            commands: list[Command] = [
+                ("UNLINK", self._keys.slate(*slate)) for slate in slates[start : start + step]
+            ]
+            answers = await self._connection.pipeline(commands, writes="slates")
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+            n += sum(answers)
+        return n
 
     async def read(self, user_id: str, scenario: str = "default") -> Slate | None:
         """The user's slate; None = there is none, it expired, or what is there is none.

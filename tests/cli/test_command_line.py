@@ -30,6 +30,8 @@ COMMANDS = {
     "doctor",
     "settings",
     "snapshot",
+    "scenario",
+    "forget",
 }
 HEAVY = (
     "numpy",

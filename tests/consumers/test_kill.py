@@ -66,7 +66,7 @@ def test_when_one_of_two_workers_is_killed_the_other_has_learned_everything_once
         with Replay(settings) as replay:
             wait_until(lambda: committed(settings) > 0, 120, "a commit in mid-replay")
             second.kill()
-            wait_until(lambda: len(first.owned()) == 12, 120, "the first worker to have everything")
+            wait_until(lambda: len(first.owned()) == 13, 120, "the first worker to have everything")
         wait_until_done(settings, replay.n, first)
         wait_until(lambda: replay.n in learned(settings), 10, "the figures")
         assert behind(settings, replay.last) == {}

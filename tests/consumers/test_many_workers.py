@@ -18,7 +18,7 @@ from stream_rec.consumers.worker import Worker
 from stream_rec.engine.engine import Engine
 from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import Item
-from stream_rec.schemas.topics import full_name
+from stream_rec.schemas.topics import FOLLOWED, full_name
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.consumers.group import n_learned, owned, served, split, until
 from tests.consumers.publishing import clicks, publish, publish_events
@@ -90,16 +90,16 @@ def test_two_workers_learn_everything_through_joining_and_leaving_under_traffic(
 
 
 def test_a_worker_that_owns_nothing_follows_everything_and_is_ready(tansu_settings: Settings) -> None:
-    """Three topics of one partition, four workers."""
+    """Four topics of one partition, five workers."""
     bus = tansu_settings.bus.model_copy(update={"partitions": 1})
     settings = tansu_settings.model_copy(update={"engine": SMALL, "bus": bus})
-    engines = [Engine(SMALL) for _ in range(4)]
+    engines = [Engine(SMALL) for _ in range(5)]
 
     async def scenario() -> None:
         async with AsyncExitStack() as stack:
             workers = [await stack.enter_async_context(serving(settings, engine)) for engine in engines]
             await split(settings, *workers)
-            assert sorted(len(owned(worker)) for worker in workers) == [0, 1, 1, 1]
+            assert sorted(len(owned(worker)) for worker in workers) == [0, 1, 1, 1, 1]
             await asyncio.to_thread(publish_events, settings.bus, clicks(900))
             await until(lambda: all(n_learned(engine) == 900 for engine in engines), "all to know all")
             await until(
@@ -107,7 +107,7 @@ def test_a_worker_that_owns_nothing_follows_everything_and_is_ready(tansu_settin
             )
             for worker in workers:
                 followed = {(name, partition) for name, partition, _ in worker.parts.follower.lags()}
-                assert followed | owned(worker) == {("events", 0), ("items", 0), ("impressions", 0)}
+                assert followed | owned(worker) == {(name, 0) for name in FOLLOWED}
                 assert not followed & owned(worker)
                 await assert_it_says_so(worker)
 
@@ -193,7 +193,7 @@ def test_partitions_added_to_topics_are_followed_then_owned_and_served(
             for future in admin.create_partitions(grown).values():
                 await asyncio.to_thread(future.result)
             await until(
-                lambda: len(owned(one) | owned(two)) == 12 and not owned(one) & owned(two), "all to be owned"
+                lambda: len(owned(one) | owned(two)) == 13 and not owned(one) & owned(two), "all to be owned"
             )
             with redis.Redis.from_url(redis_url) as client:
                 client.flushall()

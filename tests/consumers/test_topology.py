@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream_rec.consumers.topology import ROUTES, WHOLE_BEFORE_JOINING
+from stream_rec.consumers.topology import FIRST, ROUTES, WHOLE_BEFORE_JOINING
 from stream_rec.engine.engine import Engine
 from stream_rec.schemas.topics import FOLLOWED, TOPICS
 
@@ -22,5 +22,9 @@ def test_what_a_handler_teaches_are_methods_of_the_engine() -> None:
         assert all(callable(getattr(Engine, method)) for method in route.teaches)
 
 
-def test_a_worker_knows_the_whole_catalogue_before_it_joins() -> None:
-    assert {"items"} == WHOLE_BEFORE_JOINING
+def test_a_worker_knows_the_whole_catalogue_and_all_decisions_before_it_joins() -> None:
+    assert {"items", "control"} == WHOLE_BEFORE_JOINING
+
+
+def test_nothing_is_learned_before_what_was_decided() -> None:
+    assert {"control"} == FIRST

@@ -9,7 +9,9 @@ from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import behind, learned, running, wait_until_done
 from tests.waiting import wait_until
 
-ALL = {f"{topic}/{partition}" for topic in ("events", "items", "impressions") for partition in range(4)}
+ALL = {f"{topic}/{partition}" for topic in ("events", "items", "impressions") for partition in range(4)} | {
+    "control/0"
+}
 
 
 def test_two_workers_split_the_partitions_and_both_keep_working(settings: Settings, tmp_path: Path) -> None:

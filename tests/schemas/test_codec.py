@@ -94,7 +94,7 @@ def test_a_bad_message_is_refused_alone(at: int) -> None:
 
 
 def test_the_kinds_of_bad_messages_show_every_reason_that_an_event_can_have() -> None:
-    others = {"message_too_large", "missing_key", "key_mismatch", "ts_too_late"}
+    others = {"message_too_large", "missing_key", "key_mismatch", "ts_too_late", "bad_body"}
     only_of_parts = {
         "value_out_of_range",
         "too_many_entries",

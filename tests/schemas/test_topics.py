@@ -7,6 +7,7 @@ import pytest
 from stream_rec.schemas.documentation import PAGE, page
 from stream_rec.schemas.records import (
     AsOf,
+    Control,
     DeadLetter,
     Impression,
     Interaction,
@@ -28,6 +29,7 @@ POINT = MetricPoint("ctr", {"k": "10", "at": "home"}, 60_000, 60, "events", 3, 1
         (Interaction("u1", "i1", "view", 1.0), "events", b"u1"),
         (Item("i1"), "items", b"i1"),
         (Impression("s", "ü", 1.0, ()), "impressions", "ü".encode()),
+        (Control("scenario", "home", 1.0, {}), "control", b"scenario/home"),
         (Slate(AsOf("log", 0, 1, 2, 3.0), "u1", "default", "s", "m", 1.0, ()), "slates", b"u1"),
         (POINT, "metrics", b"ctr/at=home,k=10/60000/events/3"),
         (DeadLetter("events", 3, 17, 1, "not_json", "", b"", 0, False), "dead-letters", b"events/3/17"),

@@ -25,6 +25,7 @@ MADE = {
     KEYS.workers,
     KEYS.scenarios,
     KEYS.metrics("<worker>"),
+    KEYS.forgotten("<user hash>"),
 }
 
 

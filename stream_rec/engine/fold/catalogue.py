@@ -6,7 +6,7 @@ import numpy as np
 
 from stream_rec.engine.fold import learn
 from stream_rec.kernels import columns, hidden, vocabulary, windows
-from stream_rec.kernels.codes import ROW_MASK, is_current
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
 from stream_rec.sources import factorization, popularity
@@ -101,8 +101,61 @@ def forget_user(state, data, id_hash):
     if row < 0:
         return False
     learn.forget_user_row(state, row)
+    state.histories.items[row, :] = NO_CODE
     vocabulary.unlink(state.users, row)
     return True
+
+
+@kernel
+def rename_user(state, row, data, id_hash):
+    """The user of a row has another id from now on, which has no row yet; all that was learned stays."""
+    seen = state.users.seen[row]
+    vocabulary.unlink(state.users, row)
+    vocabulary.insert(state.users, data, 0, data.shape[0], id_hash, row)
+    state.users.seen[row] = seen
+
+
+@kernel
+def join_users(state, visitor, user, joined):
+    """Two users were one: the history of whom was active later follows the other's, and factors are weighted by events.
+
+    The visitor's row keeps what it had; it is to be forgotten.
+
+    Args:
+        state: changed in place.
+        visitor: row.
+        user: row.
+        joined: int32 [2 x history_length], working memory.
+    """
+    own = state.histories
+    older, newer = (visitor, user) if state.users.seen[visitor] <= state.users.seen[user] else (user, visitor)
+    n_visitor, n_user = np.float32(own.n_events[visitor]), np.float32(own.n_events[user])
+    total = max(n_visitor + n_user, np.float32(1.0))
+    for f in range(state.factors.users.shape[1]):
+        weighted = state.factors.users[visitor, f] * n_visitor + state.factors.users[user, f] * n_user
+        state.factors.users[user, f] = weighted / total
+    state.factors.user_squares[user] += state.factors.user_squares[visitor]
+    _join_rings(own, older, newer, user, joined)
+    state.users.seen[user] = max(state.users.seen[visitor], state.users.seen[user])
+
+
+@kernel
+def _join_rings(own, older, newer, user, joined):
+    """The rings of two rows, one behind the other, in the row of one of them."""
+    length = own.items.shape[1]
+    n = 0
+    for row in (older, newer):
+        count = np.int64(own.n_events[row])
+        for number in range(max(0, count - length), count):
+            joined[n] = own.items[row, number & (length - 1)]
+            n += 1
+    session, count = own.session[newer], np.int64(own.n_events[newer])
+    in_session = min(count - np.int64(own.session_start[newer]), n)
+    own.n_events[user] = n
+    own.session_start[user] = n - in_session
+    own.session[user] = session
+    for number in range(max(0, n - length), n):
+        own.items[user, number & (length - 1)] = joined[number]
 
 
 @kernel

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from stream_rec import logs
+from stream_rec.engine.decisions import Decisions
 from stream_rec.engine.dedup import Deduplication
 from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.fold.state import State
@@ -17,40 +18,36 @@ from stream_rec.errors import ConfigError
 from stream_rec.feedback.attribution import Attribution
 
 STATE, INDEX, ATTRIBUTION, DEDUPLICATION = "state.", "index.", "attribution.", "deduplication."
-CLOCK = "clock."
+CLOCK, CONTROL = "clock.", "control."
 """Beginnings of the arrays' names."""
 
 
-def arrays(
-    state: State,
-    vectors: VectorIndex,
-    attribution: Attribution,
-    deduplication: Deduplication,
-    clock: EventClock,
-) -> layout.Arrays:
+class Beside(NamedTuple):
+    """What is learned, but is not in the state."""
+
+    vectors: VectorIndex
+    attribution: Attribution
+    deduplication: Deduplication
+    clock: EventClock
+    decisions: Decisions
+
+
+def arrays(state: State, others: Beside) -> layout.Arrays:
     """Everything that was learned."""
     named = {STATE + name: array for name, array in layout.learned(state).items()}
-    return named | beside(vectors, attribution, deduplication, clock)
+    return named | beside(others)
 
 
-def beside(
-    vectors: VectorIndex, attribution: Attribution, deduplication: Deduplication, clock: EventClock
-) -> layout.Arrays:
+def beside(others: Beside) -> layout.Arrays:
     """Everything but the state."""
-    named = {INDEX + name: array for name, array in vectors.arrays().items()}
-    named |= {ATTRIBUTION + name: array for name, array in attribution.arrays().items()}
-    named |= {DEDUPLICATION + name: array for name, array in deduplication.arrays().items()}
-    return named | {CLOCK + name: array for name, array in clock.arrays().items()}
+    named = {INDEX + name: array for name, array in others.vectors.arrays().items()}
+    named |= {ATTRIBUTION + name: array for name, array in others.attribution.arrays().items()}
+    named |= {DEDUPLICATION + name: array for name, array in others.deduplication.arrays().items()}
+    named |= {CLOCK + name: array for name, array in others.clock.arrays().items()}
+    return named | {CONTROL + name: array for name, array in others.decisions.arrays().items()}
 
 
-def restored(
-    state: State,
-    vectors: VectorIndex,
-    attribution: Attribution,
-    deduplication: Deduplication,
-    clock: EventClock,
-    given: Mapping[str, NDArray[Any]],
-) -> State:
+def restored(state: State, others: Beside, given: Mapping[str, NDArray[Any]]) -> State:
     """Put what `arrays` gave, in this release or an older one, into empty parts, in place; the state that holds it.
 
     It may come from other bounds, if what was learned has room in these (`refit`). A join of impressions that does not
@@ -62,18 +59,21 @@ def restored(
     given = older.renamed(given)
     of_state = refit.state(state, older.completed(state, _part(given, STATE)))
     of_index, of_attribution = _part(given, INDEX), _part(given, ATTRIBUTION)
+    of_clock, of_control = _part(given, CLOCK), _part(given, CONTROL)
+    deduplication = others.deduplication
     of_deduplication = refit.event_ids(
         _part(given, DEDUPLICATION), deduplication.window, deduplication.partitions
     )
-    of_clock = _part(given, CLOCK)
     layout.check(state, of_state)
     deduplication.check(of_deduplication)
-    clock.check(of_clock)
-    vectors.restore(of_index)
-    if _fits(attribution, of_attribution):
-        attribution.load(of_attribution)
+    others.clock.check(of_clock)
+    others.decisions.check(of_control)
+    others.vectors.restore(of_index)
+    if _fits(others.attribution, of_attribution):
+        others.attribution.load(of_attribution)
     deduplication.load(of_deduplication)
-    clock.load(of_clock)
+    others.clock.load(of_clock)
+    others.decisions.load(of_control)
     return layout.fill(state, of_state)
 
 

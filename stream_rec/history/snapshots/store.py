@@ -254,6 +254,27 @@ class SnapshotStore:
             self.folder, found, unreadable, now=now, keep=keep or self.settings.keep, written=written
         )
 
+    def delete_before(self, position: Position, log: LogKey) -> Sequence[str]:
+        """Delete the snapshots of a log that have not learned all of a position; their names.
+
+        Args:
+            position: next offset to learn, of one or more partitions.
+            log: whose snapshots; also those from before some of its topics were learned.
+        """
+        found, _ = self._headers()
+        cluster, topics = log
+        old = [
+            header.name
+            for header in found
+            if header.cluster_id == cluster
+            and set(log_of(header)[1]) <= set(topics)
+            and any(header.position.get(tp, 0) < offset for tp, offset in position.items())
+        ]
+        for name in old:
+            retention.delete(self.folder, found, name)
+            found = [header for header in found if header.name != name]
+        return old
+
     def delete(self, name: str) -> None:
         """Delete a snapshot, readable or not; its data stay as long as another one needs them.
 

@@ -18,8 +18,12 @@ from stream_rec.history.snapshots.data import buffers, sealed
 from stream_rec.history.snapshots.facts import Facts
 from stream_rec.history.snapshots.fork import WritingChild
 from stream_rec.history.snapshots.header import Header, encode, laid_out, new_name
-from stream_rec.history.snapshots.order import PROMOTED_NOTE, owner_of
+from stream_rec.history.snapshots.order import PROMOTED_NOTE, log_of, owner_of
 from stream_rec.history.snapshots.store import Snapshotable, SnapshotInfo, SnapshotStore
+from stream_rec.schemas.partition import TopicPartition
+
+FORGOTTEN_NOTE = "forgotten_upto"
+"""Under this key a snapshot's notes have the offset on `control` up to which users are forgotten in it."""
 
 
 class Writing:
@@ -62,6 +66,8 @@ class Writing:
             self._part.unlink(missing_ok=True)
         try:
             self._store.prune(self._clock.now(), written=header)
+            if durable:
+                self._drop_forgotten(header)
         except StreamRecError as error:
             logs.get("snapshot").warning("old snapshots were not deleted", why=str(error))
         return SnapshotInfo.of(header)
@@ -70,6 +76,17 @@ class Writing:
         """Cancel it and kill the child: `finish` raises soon. From any thread."""
         self._gave_up.set()
         self._child.kill()
+
+    def _drop_forgotten(self, header: Header) -> None:
+        """Older snapshots know of users who are forgotten in this one: they are deleted."""
+        upto = int(header.notes.get(FORGOTTEN_NOTE, -1))
+        if upto < 0:
+            return
+        decided = {TopicPartition("control", 0): upto + 1}
+        if dropped := self._store.delete_before(decided, log_of(header)):
+            logs.get("snapshot").info(
+                "older snapshots were deleted: they know of users who are forgotten", snapshots=len(dropped)
+            )
 
     def _sealed(self) -> Header:
         size = self._part.stat().st_size

@@ -57,19 +57,29 @@ class UntilTime:
 
 @dataclass(frozen=True, slots=True)
 class UntilEvent:
-    """All that the engine had learned when it had just learned one event, which the broker took at `ms`."""
+    """All that the engine had learned when it had just learned one event, which the broker took at `ms`.
+
+    Attributes:
+        partition, offset: of the event.
+        ms: when the broker took it.
+        rules: offset of the last decision that it knew; decisions may be later than the event.
+    """
 
     partition: int
     offset: int
     ms: int
+    rules: int = -1
 
     def allows(self, tp: TopicPartition, _timestamp: int, offset: int) -> bool:
         """Nothing behind it in its partition; of others, whatever was learned before it."""
+        if tp.topic == "control":
+            return offset <= self.rules
         return tp != ("events", self.partition) or offset <= self.offset
 
     def is_reached(self, positions: Mapping[TopicPartition, int]) -> bool:
-        """It is learned."""
-        return positions.get(TopicPartition("events", self.partition), 0) > self.offset
+        """It is learned, and the decision is."""
+        known = positions.get(TopicPartition("control", 0), 0) > self.rules
+        return known and positions.get(TopicPartition("events", self.partition), 0) > self.offset
 
 
 @dataclass(slots=True)

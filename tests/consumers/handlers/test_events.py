@@ -39,7 +39,7 @@ class Scene:
         context = make_context(self.measures, self.outbox)
         self.handler = EventsHandler(
             context,
-            SlateOutput(SlateEncoder(["default"], context.clock), stores.slates, self.lost),
+            SlateOutput(SlateEncoder(context.clock), stores.slates, self.lost),
             self.as_of,
             self.touched,
             EventMetrics(self.measures, table, "default"),

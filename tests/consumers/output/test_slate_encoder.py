@@ -24,7 +24,7 @@ def engine() -> Engine:
 
 
 def test_every_user_has_a_slate_of_every_scenario_at_its_length() -> None:
-    encoder = SlateEncoder(SCENARIOS, ManualClock(1_700_000_009.0))
+    encoder = SlateEncoder(ManualClock(1_700_000_009.0))
     ranked = encoder.rank(engine(), ["ann", "bob"])
     slates = encoder.encode(["ann", "bob"], ranked, AS_OF)
     assert [(slate.scenario, slate.user_id) for slate in slates] == [
@@ -42,6 +42,6 @@ def test_every_user_has_a_slate_of_every_scenario_at_its_length() -> None:
 
 
 def test_no_users_no_slates() -> None:
-    encoder = SlateEncoder(SCENARIOS, ManualClock())
+    encoder = SlateEncoder(ManualClock())
     assert encoder.rank(engine(), []) == {}
     assert encoder.encode([], {}, AS_OF) == []

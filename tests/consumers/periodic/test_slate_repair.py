@@ -39,9 +39,9 @@ class Scene:
         self.as_of = AsOfTable("log", {})
         self.pauses: list[float] = []
         table = make_table(2, owned=[("events", 0), ("events", 1)])
-        encoder = SlateEncoder(["default"], ManualClock(STAMP_MS / 1000))
-        active = ActiveSlates(self.engine, encoder, self.as_of, table, self.measures)
-        self.repair = SlateRepair(stores.settings, active, stores.slates, stores.markers, stores.clock)
+        encoder = SlateEncoder(ManualClock(STAMP_MS / 1000))
+        self.active = ActiveSlates(self.engine, encoder, self.as_of, table, self.measures)
+        self.repair = SlateRepair(stores.settings, self.active, stores.slates, stores.markers, stores.clock)
         self.learn(USERS)
 
     def learn(self, users: list[str], *, days_later: float = 0.0) -> None:
@@ -169,7 +169,7 @@ def test_slates_of_new_events_are_newer_and_stand(store: StoreSettings) -> None:
             EventBatch.of([(user, "b", STAMP_MS / 1000 + DAY)], span=Span("events", 0, 0, 900, 901))
         )
         assert newer is not None
-        encoder = SlateEncoder(["default"], ManualClock(STAMP_MS / 1000))
+        encoder = SlateEncoder(ManualClock(STAMP_MS / 1000))
         ranked = await scene.engine.ask(lambda engine: encoder.rank(engine, [user]))
         await scene.stores.slates.write(encoder.encode([user], ranked, newer))
         scene.repair.watch(0, "log", 6)

@@ -27,7 +27,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import FOLLOWED, full_name
+from stream_rec.schemas.topics import FOLLOWED, TOPICS, full_name
 from stream_rec.settings import BusSettings, EngineSettings, Settings
 from tests.waiting import wait_until_async
 
@@ -129,13 +129,14 @@ def test_it_learns_every_partition_from_its_beginning_to_its_end_and_on(settings
 
     async def meanwhile(scene: Scene) -> None:
         for name in FOLLOWED:
-            await asyncio.to_thread(write, bus, 1_500, name)
+            await asyncio.to_thread(write, bus, 1_500, name, TOPICS[name].n_partitions(4))
         scene.own()
-        await wait_until_async(lambda: all(scene.n_learned(name) == 6_000 for name in FOLLOWED))
+        written = {name: 1_500 * TOPICS[name].n_partitions(4) for name in FOLLOWED}
+        await wait_until_async(lambda: {name: scene.n_learned(name) for name in FOLLOWED} == written)
         await asyncio.to_thread(write, bus, 700)
         await wait_until_async(lambda: scene.n_learned() == 8_800)
         await wait_until_async(lambda: {lag for _, _, lag in scene.follower.lags()} == {0}, what="no lag")
-        assert len(list(scene.follower.lags())) == 12
+        assert len(list(scene.follower.lags())) == 13
 
     scene = follow(bus, meanwhile)
     scene.assert_learned_once_and_in_order(dict.fromkeys(range(4), 2_200))

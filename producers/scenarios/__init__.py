@@ -1,0 +1,1 @@
+"""Scenarios: read from files, compared with what is in force, and published."""

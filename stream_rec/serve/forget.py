@@ -1,0 +1,223 @@
+"""Forget a user everywhere: the record on `control`, the workers' receipts, Redis, and what only time removes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from stream_rec.bus.dead_letters import read_letters
+from stream_rec.bus.decisions import last_of_each, read_decisions
+from stream_rec.bus.lag import OffsetReader
+from stream_rec.bus.topics import kept_ms
+from stream_rec.clock import Clock, SystemClock
+from stream_rec.kernels.ids import hash_id
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.producers.scenarios.apply import who
+from stream_rec.schemas.decisions import ERASURE, MERGE, SCENARIO, Merge, hash_name
+from stream_rec.schemas.records import Control, TopicName
+from stream_rec.schemas.validation import required
+from stream_rec.settings import Settings
+from stream_rec.store.forgotten import WorkerReceipt
+from stream_rec.store.reader import Reader
+
+LIVE_SECONDS = 10.0
+"""A worker that has reported in the last so many seconds is alive."""
+_LOOK_SECONDS = 0.1
+KEEPING: tuple[TopicName, ...] = ("events", "impressions", "slates", "dead-letters")
+"""Topics whose records name users."""
+
+
+class Store(NamedTuple):
+    """What became of a user in one store.
+
+    Attributes:
+        name: of the store.
+        removed: what was removed, in words; in a dry run what would be.
+        waits: what is still there, in words; empty = nothing.
+        until: when that is gone, seconds since the epoch; 0 = nothing waits, or it is not known.
+    """
+
+    name: str
+    removed: str
+    waits: str = ""
+    until: float = 0.0
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of a request to forget a user.
+
+    Attributes:
+        user_hash: the name that the decision has.
+        offset: of the decision on `control`; -1 = a dry run.
+        ts: when it was decided, seconds since the epoch.
+        workers: receipts, by worker.
+        silent: live workers that have not answered in time.
+        stores: by store.
+    """
+
+    user_hash: str
+    offset: int
+    ts: float
+    workers: Mapping[str, WorkerReceipt] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
+    stores: list[Store] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Has every live worker answered?"""
+        return not self.silent
+
+
+class Forgetter:
+    """Forgets users of one tenant.
+
+    Args:
+        settings: addresses, limits and scenarios.
+        reader: of Redis.
+        clock: stamps decisions.
+
+    Raises:
+        ConfigError, Unavailable: as `read_decisions`.
+    """
+
+    def __init__(self, settings: Settings, reader: Reader, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._clock = clock or SystemClock()
+        decisions = read_decisions(settings.bus, settings.ingest)
+        self._last = last_of_each(decisions)
+        of_records = {each.name for each in decisions if each.kind == SCENARIO}
+        self._scenarios = sorted({*settings.engine.scenarios, *of_records, *reader.scenarios()})
+
+    def plan(self, user_id: str) -> Receipt:
+        """What `forget` would do; nothing is changed.
+
+        Raises:
+            ContractError: it cannot be an id.
+        """
+        name = self._name(user_id)
+        found = self._reader.slates_of(user_id, self._scenarios)
+        receipt = Receipt(name, -1, self._clock.now())
+        live = self._live()
+        receipt.stores = [
+            Store("workers", f"history, factors, impressions that wait, in {len(live)} live workers"),
+            Store("redis", f"{len(found)} slates: {', '.join(found) or 'none'}"),
+            *self._records_about(name, dry=True),
+            *self._waiting(user_id, receipt.ts),
+        ]
+        return receipt
+
+    def forget(self, user_id: str, *, wait_seconds: float, note: str = "") -> Receipt:
+        """Decide it, wait for the workers, remove what they cannot, and say what waits.
+
+        Args:
+            user_id: whom.
+            wait_seconds: so long the workers are waited for, at most.
+            note: why, kept with the decision: no personal data.
+
+        Raises:
+            ContractError: it cannot be an id.
+            Unavailable, ConfigError: a server does not answer, or refuses; do it again, it is harmless.
+        """
+        name = self._name(user_id)
+        ts = self._clock.now()
+        with Publisher(self._settings.bus, self._settings.ingest) as publisher:
+            merges = list(self._merges_into(user_id))
+            ack = publisher.publish(Control(ERASURE, name, ts, {}, by=who(), note=note))
+            for visitor in merges:
+                publisher.take_back(MERGE, visitor)
+                publisher.publish(Control(ERASURE, visitor, ts, {}, by=who(), note=note))
+        receipt = Receipt(name, ack.offset, ts)
+        receipt.workers, receipt.silent = self._wait(name, ack.offset, wait_seconds)
+        n_deleted = self._reader.delete_slates(user_id, self._scenarios)
+        n_slates = n_deleted + sum(each.slates for each in receipt.workers.values())
+        receipt.stores = [
+            self._of_workers(receipt),
+            Store("redis", f"{n_slates} slates"),
+            *self._records_about(name, dry=False, n_merges=len(merges)),
+            *self._snapshots(receipt),
+            *self._waiting(user_id, ts),
+        ]
+        return receipt
+
+    def _name(self, user_id: str) -> str:
+        required("user_id", user_id, self._settings.ingest)
+        return hash_name(hash_id(user_id))
+
+    def _merges_into(self, user_id: str) -> Iterator[str]:
+        for (kind, name), decision in self._last.items():
+            if kind == MERGE and isinstance(decision.body, Merge) and decision.body.user_id == user_id:
+                yield name
+
+    def _live(self) -> set[str]:
+        since = self._clock.now() - LIVE_SECONDS
+        return {name for name, values in self._reader.last_values().items() if values.created_ts >= since}
+
+    def _wait(
+        self, name: str, offset: int, seconds: float
+    ) -> tuple[dict[str, WorkerReceipt], tuple[str, ...]]:
+        """The live workers' receipts, and who has given none in time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = {w: each for w, each in self._reader.receipts(name).items() if each.offset >= offset}
+            silent = self._live() - set(found)
+            if not silent or time.monotonic() >= deadline:
+                return found, tuple(sorted(silent))
+            time.sleep(_LOOK_SECONDS)
+
+    def _of_workers(self, receipt: Receipt) -> Store:
+        known = [each for each in receipt.workers.values() if each.was_known]
+        events = max((each.events for each in known), default=0)
+        shown = max((each.shown for each in receipt.workers.values()), default=0)
+        removed = (
+            f"{len(known)} of {len(receipt.workers)} knew the user: {events} events of the history, factors, "
+            f"{shown} impressions and interactions that waited"
+        )
+        waits = f"no answer yet of {', '.join(receipt.silent)}" if receipt.silent else ""
+        return Store("workers", removed, waits)
+
+    def _records_about(self, name: str, *, dry: bool, n_merges: int = 0) -> Iterator[Store]:
+        removed = "" if dry else f"decided: erasure/{name}"
+        waits, until = "", 0.0
+        if n_merges:
+            kept = self._kept_seconds("control")
+            waits, until = f"{n_merges} merges that name the user, overruled", self._clock.now() + kept
+        yield Store("control", removed, waits, until if n_merges else 0.0)
+
+    def _snapshots(self, receipt: Receipt) -> Iterator[Store]:
+        if not self._settings.snapshot.url:
+            yield Store("snapshots", "there are none")
+            return
+        waits = (
+            "those from before, until the leading worker has written a new one (snapshot.min_seconds at most)"
+        )
+        leads = any(each.snapshots for each in receipt.workers.values())
+        until = self._clock.now() + self._settings.snapshot.min_seconds if leads else 0.0
+        yield Store("snapshots", "", waits, until)
+
+    def _waiting(self, user_id: str, ts: float) -> Iterator[Store]:
+        """What only the log's retention removes."""
+        for topic in KEEPING[:-1]:
+            yield Store(topic, "", "records from before, not learned again", ts + self._kept_seconds(topic))
+        n, last_ms = self._letters(user_id)
+        if n:
+            until = last_ms / 1000 + self._kept_seconds("dead-letters")
+            yield Store("dead-letters", "", f"{n} letters with the id in raw bytes", until)
+        else:
+            yield Store("dead-letters", "none has the id in it")
+        yield Store("journal", "it holds no ids")
+
+    def _letters(self, user_id: str) -> tuple[int, int]:
+        """Dead letters that hold the id, and the broker's timestamp of the last record that became one."""
+        wanted, n, last_ms = user_id.encode(), 0, 0
+        bounds = OffsetReader(self._settings.bus).bounds(["dead-letters"])
+        for letter in read_letters(self._settings.bus, bounds):
+            if wanted in letter.raw or wanted in (letter.key or b"") or user_id in letter.detail:
+                n, last_ms = n + 1, max(last_ms, letter.broker_ts)
+        return n, last_ms or int(self._clock.now() * 1000)
+
+    def _kept_seconds(self, topic: TopicName) -> float:
+        return kept_ms(self._settings.bus, topic) / 1000
