@@ -16,7 +16,7 @@ k = 12
 filter = "price < 100.0"
 leave_out_seen = ["purchase"]  # bought
 until = 2027-01-06T00:00:00Z
-boosts = [ {when = "a", factor = 2.0}, {when = "b", factor = 3} ]
+boosts = [ {when = "price < 5.0", factor = 2.0}, {when = "price > 9.0", factor = 3} ]
 
 [[mail.promotions]]
 items = ["a", "b"]
@@ -38,7 +38,7 @@ def mistake(text: str) -> str:
 
 def test_a_file_is_read() -> None:
     found = read_text(FILE, "f.toml")
-    assert found["home"].boosts == (Boost("a", 2.0), Boost("b", 3.0))
+    assert found["home"].boosts == (Boost("price < 5.0", 2.0), Boost("price > 9.0", 3.0))
     assert found["home"].valid_until == 1_799_193_600.0
     assert found["mail"].promotions == (Promotion(("a", "b"), share=0.5), Promotion(("c",), share=0.2))
 
@@ -55,8 +55,9 @@ def test_a_file_is_read() -> None:
         (
             "factor = 3}",
             "factr = 3}",
-            "f.toml:7:53: scenario home: boosts[1].factr: no field is called 'factr'",
+            "f.toml:7:73: scenario home: boosts[1].factr: no field is called 'factr'",
         ),
+        ("price < 100.0", "price <", "f.toml:4:"),
         ("share = 0.2", "share = 2", "f.toml:15:9: scenario mail: promotions[1].share: 2.0 is no share"),
         ("lambda = 0.2", "lambda = 2", "f.toml:17:10: scenario mail: diversity.lambda: it is 2.0"),
         ("[home]", "[home", "f.toml:2:6: expected ']' at the end of a table declaration"),
