@@ -30,6 +30,7 @@ from stream_rec.consumers.periodic.health import Health
 from stream_rec.consumers.periodic.item_lists import SimilarLists, TopLists
 from stream_rec.consumers.periodic.metric_reports import MetricReports
 from stream_rec.consumers.periodic.removed_repair import RemovedRepair
+from stream_rec.consumers.periodic.rule_compiler import RuleCompiler
 from stream_rec.consumers.periodic.scenario_names import ScenarioNames
 from stream_rec.consumers.periodic.slate_renewal import SlateRenewal
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
@@ -97,6 +98,7 @@ class Parts:
         repair: slates that Redis has lost.
         removed: hidden items that Redis has lost.
         window_moves: items that may be shown only for a time, from time to time.
+        rules: compiled between batches.
         renewal: slates whose rules have changed.
         forgetting: users who are to be forgotten in Redis, too.
         lost: wakes the repair.
@@ -126,6 +128,7 @@ class Parts:
     repair: SlateRepair
     removed: RemovedRepair
     window_moves: WindowMoves
+    rules: RuleCompiler
     renewal: SlateRenewal
     forgetting: Forgetting
     lost: asyncio.Event
@@ -234,6 +237,7 @@ def build(
             core.table,
             clock,
         ),
+        rules=RuleCompiler(core.engine),
         renewal=SlateRenewal(settings.store, core.engine, active, stores.slates, core.table, clock),
         lost=makes.slates.lost,
         snapshots=Snapshots(settings, core.engine, notes, core.table, clock),

@@ -27,6 +27,8 @@ from stream_rec.settings import Settings
 
 REPORT_SECONDS = 1.0
 LOOK_SECONDS = 2.0
+RULES_SECONDS = 0.1
+"""Between two looks for rules, or items, that are to be compiled."""
 DECISION_SECONDS = 0.5
 """Between two looks for decisions that something is to be done about in Redis."""
 SNAPSHOT_LOOK_SECONDS = 1.0
@@ -82,6 +84,7 @@ class Worker:
         scheduler.every(LOOK_SECONDS, parts.repair.look, parts.lost)
         scheduler.every(LOOK_SECONDS, parts.removed.look)
         scheduler.every(REPORT_SECONDS, parts.window_moves.look)
+        scheduler.every(RULES_SECONDS, parts.rules.look)
         scheduler.every(DECISION_SECONDS, parts.renewal.look)
         scheduler.every(DECISION_SECONDS, parts.forgetting.look)
         scheduler.every(SNAPSHOT_LOOK_SECONDS, parts.snapshots.look)
@@ -98,6 +101,7 @@ class Worker:
         """Learn what has been served, then start Faust, and end the worker when it gives up."""
         parts, app = self.parts, self.parts.app
         await catch_up(self._settings.bus, parts.engine, parts.follower, WHOLE_BEFORE_JOINING, FIRST)
+        await parts.rules.look()  # no slate is written before it is known what may be shown
         await app.start()
         await app.wait_until_stopped()
         if not parts.shutdown.stopping.is_set():

@@ -163,18 +163,23 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     item_id: str | None = None
 
 
-class SlateItem(msgspec.Struct, frozen=True):
+class SlateItem(msgspec.Struct, frozen=True, omit_defaults=True):
     """One place of a slate.
 
     Attributes:
         item_id: the item.
         score: comparable within the slate only.
         reason: why it is there.
+        by: what put it there besides its rank: `pin`, `promotion`, `exploration`, `seen` (it may return) or
+            `fallback:<logic>`. None = its rank.
+        propensity: the chance with which it came to stand there. None = chance had no say.
     """
 
     item_id: str
     score: float
     reason: Reason
+    by: str | None = None
+    propensity: float | None = None
 
 
 class Slate(Record, frozen=True, omit_defaults=True):

@@ -69,6 +69,7 @@ class SlateEncoder:
                 model=Engine.version,
                 created_ts=self._clock.now(),
                 relaxed=rows.relaxed,
+                placed=[rows.places(user) for user in range(len(users))] if rows.marks is not None else (),
             )
         ]
 

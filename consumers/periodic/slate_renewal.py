@@ -67,6 +67,8 @@ class SlateRenewal:
             Unavailable: Redis does not answer; look again later.
         """
         changed = await self._engine.ask(_changed)
+        if changed is None:
+            return 0
         due = self._due(changed)
         if not due:
             return 0
@@ -104,5 +106,6 @@ class SlateRenewal:
         return frozenset(name for name, each in changed.items() if each.offset > since)
 
 
-def _changed(engine: Engine) -> dict[str, Changed]:
-    return dict(engine.decisions.changed)
+def _changed(engine: Engine) -> dict[str, Changed] | None:
+    """None = rules are still being compiled: until they are in force, there is nothing to renew by."""
+    return None if engine.is_compiling_rules else dict(engine.decisions.changed)

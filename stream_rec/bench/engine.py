@@ -13,6 +13,7 @@ import time
 import numpy as np
 import polars as pl
 
+from stream_rec.bench import rules
 from stream_rec.bench.harness import Figures, Say, calibration_ms
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import ConfigError
@@ -29,18 +30,19 @@ USERS_PER_CALL = 128
 REPEATS = 3
 
 
-def run(settings: Settings, say: Say, *, max_events: int | None = None) -> Figures:
+def run(settings: Settings, say: Say, *, max_events: int | None = None, with_rules: bool = False) -> Figures:
     """Learn each data set, then make slates; the worse of the two sets counts in every figure.
 
     Args:
         settings: as `evaluate` has them.
         say: takes progress.
         max_events: of each set; None = all.
+        with_rules: measure what rules cost, too (`bench.rules`).
     """
     results = {}
     for name in DATA_SETS:
         frame = _frame(settings, name, say)
-        results[name] = _one(settings, frame.head(max_events) if max_events else frame, say)
+        results[name] = _one(settings, frame.head(max_events) if max_events else frame, say, with_rules)
         say(f"{name}: " + ", ".join(f"{key} {value:,.1f}" for key, value in results[name].items()))
     worst: Figures = {
         "learn_events_per_s": min(r["learn_events_per_s"] for r in results.values()),
@@ -50,6 +52,9 @@ def run(settings: Settings, say: Say, *, max_events: int | None = None) -> Figur
         "train_sample": settings.engine.train_sample,
         "calibration_ms": calibration_ms(),
     }
+    if with_rules:
+        worst["rules_ratio"] = min(r["rules_ratio"] for r in results.values())
+        worst |= rules.compiling(settings, say)
     for name, figures in results.items():
         worst |= {f"{name}_{key}": value for key, value in figures.items()}
     return worst
@@ -63,7 +68,7 @@ def _frame(settings: Settings, name: str, say: Say) -> pl.DataFrame:
         return simulated_log(ShopPlan(seed=settings.engine.seed), 500_000)
 
 
-def _one(settings: Settings, frame: pl.DataFrame, say: Say) -> dict[str, float]:
+def _one(settings: Settings, frame: pl.DataFrame, say: Say, with_rules: bool) -> dict[str, float]:
     engine = Engine(settings.engine, settings.measure)
     seconds, n = 0.0, 0
     for batch in batches(frame, size=BATCH):
@@ -76,13 +81,16 @@ def _one(settings: Settings, frame: pl.DataFrame, say: Say) -> dict[str, float]:
     users = frame["user_id"].tail(50_000).unique(maintain_order=True).tail(USERS).to_list()
     batched = [_per_slate(engine, users, USERS_PER_CALL) for _ in range(REPEATS)]
     single = np.concatenate([_each(engine, users[:1024]) for _ in range(REPEATS)])
-    return {
+    figures = {
         "learn_events_per_s": n / seconds,
         "slates_per_s": 1.0 / statistics.median(batched),
         "slate_us_p50": float(np.percentile(single, 50) * 1e6),
         "slate_us_p99": float(np.percentile(single, 99) * 1e6),
         "events": float(n),
     }
+    if with_rules:
+        figures["rules_ratio"] = rules.ratio(engine, users, settings.engine.seed)
+    return figures
 
 
 def _per_slate(engine: Engine, users: list[str], per_call: int) -> float:

@@ -58,6 +58,9 @@ def freshness(
 @bench.command()
 def engine(
     events: Annotated[int | None, typer.Option(min=1, help="of each data set; by default all")] = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="measure what scenarios with rules cost, too")
+    ] = False,
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -65,7 +68,7 @@ def engine(
     """Events learned and slates made per second by the engine alone, on one thread."""
     from stream_rec.bench.engine import run
 
-    _bench(lambda s, say: run(s, say, max_events=events), json_file, config, set_)
+    _bench(lambda s, say: run(s, say, max_events=events, with_rules=rules), json_file, config, set_)
 
 
 @bench.command()

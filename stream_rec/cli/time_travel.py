@@ -130,6 +130,7 @@ def why(
             f"the rebuilt engine knows no scenario {scenario!r}: its record is no longer in the log",
             fix="put it into engine.scenarios of the settings that you give, as it was then",
         )
+    found.engine.compile_rules()
     now = found.engine.recommend([user], scenario=scenario)
     ranks = list(zip(now.items[0], now.scores[0], strict=True))
     explained = explain(found.engine, user, [item.item_id for item in slate.items], scenario)
@@ -237,4 +238,6 @@ def _print(text: str) -> None:
 
 def _parts(told: Explained) -> str:
     loudest = sorted(told.by_source.items(), key=lambda part: -abs(part[1]))
-    return "of which " + ", ".join(f"{name} {part:+.3f}" for name, part in loudest) if loudest else ""
+    parts = "of which " + ", ".join(f"{name} {part:+.3f}" for name, part in loudest) if loudest else ""
+    said = [*told.rules, *([f"absent: {told.absent}"] if told.absent else [])]
+    return "; ".join(filter(None, [parts, *said]))

@@ -26,11 +26,12 @@ from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
 from stream_rec.engine.learn_loop import LearnLoop, Plan
 from stream_rec.engine.names import ItemNames, n_evicted, n_rows, rows_of
-from stream_rec.engine.outputs import judged
+from stream_rec.engine.outputs import joined, judged
 from stream_rec.engine.people import Forgotten, People
 from stream_rec.engine.recommend import Recommender
 from stream_rec.engine.results import Learned, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
+from stream_rec.engine.scenes import OF_USER, Ruled, Scenes
 from stream_rec.engine.state import parts
 from stream_rec.engine.state.digest import digest
 from stream_rec.engine.state.identity import identity
@@ -89,6 +90,7 @@ class Engine:
         self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
         self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
+        self.scenes = Scenes(self.held, self.attributes, settings.max_items)
         self._windows = Windows(self.held, self._vectors)
         self._loop = LearnLoop(self.held, self._vectors, self._rivers, self._windows, settings)
         self._recommender = Recommender(self.held, self._vectors, self._rivers, self._names, self.sources)
@@ -291,13 +293,45 @@ class Engine:
             ValueError: k is below 1.
         """
         of_scenario = self.decisions.scenarios[scenario]
+        self.scenes.follow(self.decisions.scenarios)
+        rows = rows_of(self.state.users, IdColumn.of(users))
+        ruled = self.scenes.of(scenario, k, only_catalogue=self.catalogue_decides)
+        if ruled is not None:
+            return self._under_rules(rows, ruled)
         rules = Rules(
             k=of_scenario.k if k is None else k,
             allow_seen=of_scenario.leave_out_seen != "all",
             only_catalogue=self.catalogue_decides,
             or_seen=True,
         )
-        return self._recommender.rank(rows_of(self.state.users, IdColumn.of(users)), rules)
+        return self._recommender.rank(rows, rules)
+
+    def _under_rules(self, rows: NDArray[np.int32], ruled: Ruled) -> Ranked:
+        if ruled.scenario.logic not in OF_USER:
+            return self._recommender.arrange(rows, ruled)
+        each = [
+            self._recommender.arrange(rows[i : i + 1], self.scenes.of_user(ruled, int(rows[i])))
+            for i in range(len(rows))
+        ]
+        return joined(each)
+
+    @property
+    def is_compiling_rules(self) -> bool:
+        """Are there rules that were decided and are not in force yet?"""
+        self.scenes.follow(self.decisions.scenarios)
+        return self.scenes.masks.is_compiling
+
+    def compile_rules(self, n_evaluations: int | None = None) -> bool:
+        """One bounded slice of what rules have to be evaluated for; is there more? None = all of it.
+
+        Until a scenario's rules are compiled, those before are in force; a new scenario with a filter shows nothing.
+        """
+        self.scenes.follow(self.decisions.scenarios)
+        if n_evaluations is not None:
+            return self.scenes.compile(n_evaluations)
+        while self.scenes.compile():
+            pass
+        return False
 
     def similar(self, item_id: str, k: int) -> Neighbours:
         """What events or tags connect with an item, for an unknown user whose session is this item alone.

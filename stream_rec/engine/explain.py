@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.absent import Asked, why_absent
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.fold.judge import LEAST_SLOPE
 from stream_rec.engine.names import name_of, rows_of
@@ -34,8 +35,10 @@ class Explained:
         reason: the source that contributes most, and the user's item it started from, as in a slate; None like the
             score.
         by_source: what each source adds to the score, under `context` what the session's length adds, and under
-            `clicked_last` what the item of the user's last event loses in order not to lead; what adds nothing is left
-            out. Their sum is the score.
+            `clicked_last` what the item of the user's last event loses in order not to lead, under `boosts` what rules
+            add; what adds nothing is left out. Their sum is the score.
+        rules: what each rule of the scenario says of it, and what else put it into its place.
+        absent: why it is not in the slate; None = it is.
     """
 
     item_id: str
@@ -43,6 +46,8 @@ class Explained:
     score: float | None
     reason: Reason | None
     by_source: dict[str, float]
+    rules: list[str] = field(default_factory=list)
+    absent: str | None = None
 
 
 def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str) -> list[Explained]:
@@ -55,17 +60,29 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
     places = {item: place for place, item in enumerate(ranked.items[0], start=1)}
     query, items = engine.held.query, engine.state.items  # as ranking the only user has left it
     candidates = {code: c for c, code in enumerate(query.codes[: int(query.n_candidates[0])].tolist())}
+    user = int(rows_of(engine.state.users, IdColumn.of([user_id]))[0])
     answers = []
     for item, row in zip(item_ids, rows_of(items, IdColumn.of(item_ids)).tolist(), strict=True):
         c = candidates.get(int(code_of(row, engine.state.generation))) if row >= 0 else None
+        place = places.get(item)
+        rules = engine.scenes.told(scenario, row)
+        if place is not None and (put := ranked.places(0)) and put[place - 1].by:
+            rules = [*rules, f"it stands there by: {put[place - 1].by}"]
+        absent = (
+            None if place is not None else why_absent(engine, Asked(scenario, user, item, row), c is not None)
+        )
         if c is None:
-            answers.append(Explained(item, places.get(item), None, None, {}))
+            answers.append(Explained(item, place, None, None, {}, rules, absent))
             continue
-        parts, place = _parts(engine, c), places.get(item)
-        if place == _BEHIND_THE_FIRST and query.scores[c] > ranked.scores[0][0] + _ROUNDED:
+        parts = _parts(engine, c)
+        if (boosts := engine.scenes.boost(scenario, row)) != 0.0:
+            parts["context"] -= boosts
+            parts["boosts"] = boosts
+        elif place == _BEHIND_THE_FIRST and query.scores[c] > ranked.scores[0][0] + _ROUNDED:
             parts["clicked_last"] = ranked.scores[0][0] - float(query.scores[c])
         parts = {name: part for name, part in parts.items() if abs(part) > _NOTHING}
-        answers.append(Explained(item, place, sum(parts.values()), _reason(engine, c), parts))
+        score = sum(parts.values())
+        answers.append(Explained(item, place, score, _reason(engine, c), parts, rules, absent))
     return answers
 
 

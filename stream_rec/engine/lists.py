@@ -25,17 +25,34 @@ def _now(state: State, half_life: int, of: Rows) -> NDArray[np.float64]:
     return scores
 
 
-def _may_be_shown(state: State, only_catalogue: bool) -> NDArray[np.bool_]:
-    """Bool [items]; as engine.fold.slates has it."""
-    eligible: NDArray[np.bool_] = state.popularity.eligible
-    return eligible & state.in_catalogue if only_catalogue else eligible
+def weights(state: State, of: Rows) -> NDArray[np.float64]:
+    """Decayed counts of rows at the middle half-life: what is popular."""
+    return _now(state, MIDDLE, of)
+
+
+def trend(state: State, of: Rows) -> NDArray[np.float64]:
+    """By how much the short-term counts of rows exceed what the longer past foretells, in standard deviations.
+
+    An item with a steady rate has decayed counts in the ratio of the half-lives; counts are taken as Poisson.
+    """
+    p = state.popularity
+    expected = _now(state, MIDDLE, of) * (p.rates[MIDDLE] / p.rates[SHORT])
+    deviations: NDArray[np.float64] = (_now(state, SHORT, of) - expected) / np.sqrt(expected + 1.0)
+    return deviations
+
+
+def may_be_shown(state: State, only_catalogue: bool) -> NDArray[np.bool_]:
+    """Bool [items]; as engine.fold.shown has it."""
+    own, now = state.columns, float(state.clock[0])
+    shown: NDArray[np.bool_] = state.popularity.eligible & ~(own.opens > now) & ~(own.closes <= now)
+    return shown & state.in_catalogue if only_catalogue else shown
 
 
 def _heaviest(
     state: State, scores: NDArray[np.float64], of: Rows, k: int, only_catalogue: bool
 ) -> tuple[list[int], list[float]]:
     places = np.flatnonzero(
-        _may_be_shown(state, only_catalogue)[of] & (state.items.lengths[of] >= 0) & (scores > -np.inf)
+        may_be_shown(state, only_catalogue)[of] & (state.items.lengths[of] >= 0) & (scores > -np.inf)
     )
     if len(places) > k:
         # Sorting a whole catalogue every second would keep events waiting; all that tie with the last stay in.
@@ -64,22 +81,15 @@ def popular(
         of: rows, ascending; None = all.
     """
     of = _all(state) if of is None else of
-    return _heaviest(state, _above_0(_now(state, MIDDLE, of)), of, k, only_catalogue)
+    return _heaviest(state, _above_0(weights(state, of)), of, k, only_catalogue)
 
 
 def trending(
     state: State, k: int, only_catalogue: bool, of: Rows | None = None
 ) -> tuple[list[int], list[float]]:
-    """The k items whose short-term count exceeds most what the longer past foretells, in standard deviations.
-
-    An item with a steady rate has decayed counts in the ratio of the half-lives; counts are taken as Poisson.
-    Arguments as of `popular`.
-    """
+    """The k items whose short-term count exceeds most what the longer past foretells; arguments as of `popular`."""
     of = _all(state) if of is None else of
-    p = state.popularity
-    expected = _now(state, MIDDLE, of) * (p.rates[MIDDLE] / p.rates[SHORT])
-    scores = (_now(state, SHORT, of) - expected) / np.sqrt(expected + 1.0)
-    return _heaviest(state, _above_0(scores), of, k, only_catalogue)
+    return _heaviest(state, _above_0(trend(state, of)), of, k, only_catalogue)
 
 
 def latest(state: State, k: int, only_catalogue: bool, of: Rows) -> tuple[list[int], list[float]]:
@@ -90,11 +100,11 @@ def latest(state: State, k: int, only_catalogue: bool, of: Rows) -> tuple[list[i
 def newest(state: State, k: int, only_catalogue: bool) -> tuple[list[int], list[float]]:
     """Codes and times of the k items that came last."""
     last, length = int(state.n_newest[0]), len(state.newest)
-    may_be_shown = _may_be_shown(state, only_catalogue)
+    shown = may_be_shown(state, only_catalogue)
     codes, times = [], []
     for i in range(last - 1, max(-1, last - 1 - length), -1):
         code = int(state.newest[i % length])
-        if code not in codes and is_current(code, state.generation) and may_be_shown[code & ROW_MASK]:
+        if code not in codes and is_current(code, state.generation) and shown[code & ROW_MASK]:
             codes.append(code)
             times.append(float(state.first_seen[code & ROW_MASK]))
     return codes[:k], times[:k]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine.fold import slates
+from stream_rec.engine.fold import arrange, slates
+from stream_rec.engine.fold.arrange import Marked
+from stream_rec.engine.fold.pool import empty_pool
 from stream_rec.engine.fold.slates import Asked, Rules
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import ItemNames
-from stream_rec.engine.outputs import empty_slates, ranked
+from stream_rec.engine.outputs import empty_marks, empty_slates, ranked
 from stream_rec.engine.results import Ranked
 from stream_rec.engine.rivers import Rivers
+from stream_rec.engine.scenes import Ruled
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.sources.factorization import learned_inputs
 
@@ -56,12 +61,47 @@ class Recommender:
             slates.recommend(self._held.handle, portion, rules, bool(self._rivers.names), order, part)
         return ranked(out, self._names, self._held.state.items, self._sources)
 
-    def _ask(self, rows: NDArray[np.int32]) -> Asked:
-        """The users' query vectors, and what the index finds near them."""
+    def arrange(self, rows: NDArray[np.int32], ruled: Ruled) -> Ranked:
+        """Slates under rules, for int32 [n] user rows.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        scene = ruled.scene
+        if scene.k < 1:
+            raise ValueError(f"k is {scene.k}")
+        asked = self._ask(rows, ruled.narrow) if scene.ranks else self._unasked(rows)
+        out, marked = empty_slates(len(rows), scene.k), empty_marks(len(rows), scene.k)
+        pool = empty_pool(scene.k, len(scene.pins))
+        rivers = bool(self._rivers.names) and scene.ranks
+        for some in self._rivers.portions(len(rows)):
+            portion = Asked._make(array[some] for array in asked)
+            if rivers:
+                slates.gather(self._held.handle, portion, 0)
+                self._rivers.fill(self._held.query)
+            part = slates.Slates._make(array[some] for array in out)
+            marks = Marked._make(array[some] for array in marked)
+            arrange.recommend(self._held.handle, portion, scene, ruled.masks, rivers, pool, part, marks)
+        answer = ranked(out, self._names, self._held.state.items, self._sources)
+        return replace(
+            answer,
+            marks=marked.marks,
+            propensities=marked.propensities,
+            fallbacks=ruled.scenario.fallbacks,
+        )
+
+    def _unasked(self, rows: NDArray[np.int32]) -> Asked:
+        """For logics that need no vectors."""
+        n, width = len(rows), len(self._held.query.vector)
+        nowhere = np.full((n, len(self._vectors.nowhere)), -1, np.int32)
+        return Asked(rows, np.zeros((n, width), np.float32), np.zeros(n, np.bool_), nowhere)
+
+    def _ask(self, rows: NDArray[np.int32], narrow: NDArray[np.bool_] | None = None) -> Asked:
+        """The users' query vectors, and what the index finds near them, of all rows or of a few."""
         vectors = np.empty((len(rows), len(self._held.query.vector)), np.float32)
         has_vector = np.empty(len(rows), np.bool_)
         slates.query_vectors(self._held.handle, rows, vectors, has_vector)
         has_vector[rows < -1] &= learned_inputs(self._held.state.factors, -2 - rows[rows < -1])
-        indexed = self._vectors.search(vectors)
+        indexed = self._vectors.search(vectors, narrow)
         indexed[~has_vector] = -1
         return Asked(rows, vectors, has_vector, indexed)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stream_rec.engine.fold.pool import EXPLORED, FALLBACK, HAD_BEFORE, PINNED, PROMOTED, RANKED
 
 MISS = 0
 """The rank of a target that no candidate list held."""
@@ -59,13 +62,29 @@ class Learned:
         return len(self.repeated)
 
 
+class Placed(NamedTuple):
+    """Why an item stands where it does.
+
+    Attributes:
+        by: `seen`, `pin`, `promotion`, `exploration` or `fallback:<logic>`; None = by its rank.
+        propensity: with which chance could have put it there; None = chance had no say.
+    """
+
+    by: str | None
+    propensity: float | None
+
+
+MARK_NAMES = {RANKED: None, HAD_BEFORE: "seen", PINNED: "pin", PROMOTED: "promotion", EXPLORED: "exploration"}
+PROPENSITY_DECIMALS = 6
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """Slates for n users, before they become records.
 
     Attributes:
         items: item ids per user, best first; shorter than k only when what may be shown is.
-        scores: per user, descending, aligned with `items`.
+        scores: per user, aligned with `items`; descending but where rules moved items.
         sources: per user, index into `Engine.sources` of the source that contributes most to the item.
         because: per user, the user's item each item was found from; "" = none (e.g. popularity).
         rows: int32 [n, k], item rows, -1 = none.
@@ -73,6 +92,9 @@ class Ranked:
         only_index: bool [n, k], only the vector index had found the item.
         relaxed: per user, all that may be shown is in the user's history: the slate holds it all the same.
         source_names: what `sources` points into: `Engine.sources`.
+        marks: uint8 [n, k], why items stand where they do besides their rank (engine.fold.pool); None = by rank alone.
+        propensities: float32 [n, k], the chance with which each item came to stand there; None like the marks.
+        fallbacks: of the scenario, in order: what marks of fallbacks name.
     """
 
     items: list[list[str]]
@@ -84,6 +106,27 @@ class Ranked:
     only_index: NDArray[np.bool_]
     relaxed: list[bool]
     source_names: tuple[str, ...]
+    marks: NDArray[np.uint8] | None = None
+    propensities: NDArray[np.float32] | None = None
+    fallbacks: tuple[str, ...] = ()
+
+    def places(self, user: int) -> list[Placed]:
+        """Why each item of a user's slate stands where it does, besides its rank; empty = by rank, all of them."""
+        if self.marks is None or self.propensities is None:
+            return []
+        n = len(self.items[user])
+        marks, chances = self.marks[user, :n].tolist(), self.propensities[user, :n].tolist()
+        if not any(marks) and min(chances, default=1.0) == 1.0:
+            return []
+        return [
+            Placed(self._name(mark), round(chance, PROPENSITY_DECIMALS) if chance < 1.0 else None)
+            for mark, chance in zip(marks, chances, strict=True)
+        ]
+
+    def _name(self, mark: int) -> str | None:
+        if mark >= FALLBACK:
+            return f"fallback:{self.fallbacks[mark - FALLBACK]}"
+        return MARK_NAMES[mark]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,11 @@ class VectorIndex:
             self._index.remove(rows)
         state.factors.dirty[row] = False
 
-    def search(self, vectors: NDArray[np.float32]) -> NDArray[np.int32]:
-        """int32 [n, N_FOUND]: rows with the largest inner products, -1 where there are fewer."""
-        rows: NDArray[np.int32] = self._index.search(vectors, N_FOUND)[0]
+    def search(
+        self, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int32]:
+        """int32 [n, N_FOUND]: rows with the largest inner products, -1 where there are fewer; of the allowed ones."""
+        rows: NDArray[np.int32] = self._index.search(vectors, N_FOUND, allowed=allowed)[0]
         return rows
 
     def search_one(self, vector: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -6,6 +6,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.feedback import warm as measure
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span
 from stream_rec.schemas.records import Item
+from stream_rec.schemas.scenario import Scenario
 from stream_rec.settings import EngineSettings, ScenarioSettings
 
 
@@ -25,6 +26,8 @@ def warm_up() -> None:
     engine.upsert_items(ItemBatch(Span("items", 0, 0, 0, 2), items))
     engine.forget_user("u2")
     engine.recommend(["u1", "unknown"])
+    engine.decisions.scenarios = {"ruled": Scenario(filter="true")}
+    engine.recommend(["u1", "unknown"], scenario="ruled")
     engine.similar("i1", 5)
     measure.warm_up()
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.codes import CODE_MASK, SESSION_START
+from stream_rec.kernels.codes import CODE_MASK, NO_CODE, SESSION_START
 from stream_rec.kernels.compile import kernel
 
 
@@ -59,6 +59,13 @@ def append(histories, user, code, new_session, session):
         histories.session[user] = session
     histories.items[user, at & (histories.items.shape[1] - 1)] = code | mark
     histories.n_events[user] = at + 1
+
+
+@kernel
+def leaves_next(histories, user):
+    """The code that the next event of a user pushes out of the ring; NO_CODE = the ring has room."""
+    at, length = np.int64(histories.n_events[user]), histories.items.shape[1]
+    return histories.items[user, at & (length - 1)] & CODE_MASK if at >= length else np.int32(NO_CODE)
 
 
 @kernel

@@ -194,7 +194,7 @@ class EngineSettings(Branch):
         64,
         ge=8,
         le=128,
-        description="events kept per user (a power of two); what a slate without repeats leaves out",
+        description="events kept per user (a power of two), in their order; of items before them, that they were had",
     )
     session_gap_seconds: float = Field(
         1800.0, gt=0, le=TEN_YEARS, description="a pause this long starts a new session"

@@ -62,6 +62,7 @@ def encode_slates(
     model: str,
     created_ts: float,
     relaxed: Sequence[bool] = (),
+    placed: Sequence[Sequence[tuple[str | None, float | None]]] = (),
 ) -> list[EncodedSlate]:
     """Slates of n users, all made at one state of the engine.
 
@@ -77,6 +78,7 @@ def encode_slates(
         model: version of the model.
         created_ts: now.
         relaxed: per user, the slate holds what the user has had, for want of anything else; empty = none does.
+        placed: per user, `by` and `propensity` of each item, or nothing; empty = of nobody.
 
     Returns:
         In the order of `users`. `slate_id` is a function of as_of, scenario, created_ts, users[0] and the
@@ -99,11 +101,17 @@ def encode_slates(
             for source, item in zip(row_sources, row_because, strict=True)
         ]
         row = tuple([SlateItem(*cells) for cells in zip(row_items, row_scores, reasons, strict=True)])
+        if placed and placed[place]:
+            row = tuple([SlateItem(*_cells(item), *by) for item, by in zip(row, placed[place], strict=True)])
         gave_way = "repeats" if relaxed and relaxed[place] else None
         json = _encode(Slate(as_of, user, scenario, f"{made}-{place}", model, created_ts, row, gave_way))
         _check_finite(json)
         encoded.append(EncodedSlate(user, scenario, as_of, json))
     return encoded
+
+
+def _cells(item: SlateItem) -> tuple[str, float, Reason]:
+    return item.item_id, item.score, item.reason
 
 
 def encode_list(

@@ -32,14 +32,28 @@ def test_no_source_is_needed_to_know_what_a_user_has_had(sources: tuple[str, ...
         assert item not in e.similar(item, 20).items
 
 
-def test_the_whole_ring_counts_and_no_more() -> None:
-    """The bound is `engine.history_length`: of what is older, an item may come again."""
+def test_everything_counts_however_long_ago() -> None:
     e = engine(history_length=8, scenarios=ONCE, train_sample=0.0)
-    change(e, *[Item(f"i{n}") for n in range(30)])
-    click(e, *[("me", f"i{n}", 10_000.0 * n) for n in range(20)])
-    (slate,) = e.recommend(["me"], k=60).items
-    assert not {f"i{n}" for n in range(12, 20)} & set(slate)
-    assert {f"i{n}" for n in range(20, 30)} <= set(slate)
+    change(e, *[Item(f"i{n}") for n in range(40)])
+    click(e, *[("me", f"i{n % 30}", 10_000.0 * n) for n in range(70)])
+    assert set(e.recommend(["me"], k=60).items[0]) == {f"i{n}" for n in range(30, 40)}
+    e.forget_user("me")
+    assert len(e.recommend(["me"], k=60).items[0]) == 40
+
+
+def test_what_was_had_before_the_history_is_in_snapshots_of_any_bound() -> None:
+    e = engine(history_length=8, scenarios=ONCE, train_sample=0.0)
+    click(e, *[(f"u{n % 2}", f"i{n % 30}", 10_000.0 * n) for n in range(200)])
+    for max_users in (32, 64, 256):
+        other = engine(history_length=8, scenarios=ONCE, train_sample=0.0, max_users=max_users)
+        other.restore({name: array.copy() for name, array in e.snapshot().items()}, e.position)
+        assert other.recommend(["u0", "u1"]).items == e.recommend(["u0", "u1"]).items
+        if max_users == 64:
+            assert other.digest() == e.digest()
+    older = {name: array.copy() for name, array in e.snapshot().items() if not name.startswith("state.past.")}
+    other = engine(history_length=8, scenarios=ONCE, train_sample=0.0)
+    other.restore(older, e.position)
+    assert set(e.recommend(["u0"], k=60).items[0]) < set(other.recommend(["u0"], k=60).items[0])
 
 
 @pytest.mark.parametrize("sources", [NAMES, ("popularity",), ("transitions",)])

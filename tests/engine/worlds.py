@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from stream_rec.engine.names import n_rows, name_of
 from stream_rec.engine.state.layout import leaves
 from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch, ItemBatch, ItemChange, Span
 from stream_rec.schemas.records import Attributes, Impression, Interaction, Item
+from stream_rec.schemas.scenario import Scenario
 from stream_rec.settings import EngineSettings, MeasureSettings
 
 SMALL_MEASURE = MeasureSettings(
@@ -215,3 +216,8 @@ def answers(e: Engine, users: Sequence[str]) -> list[object]:
 def bytes_held(e: Engine) -> int:
     """Memory of all learned state, ids and joins, as the arrays' sizes."""
     return sum(a.nbytes for _, a in leaves(e.state)) + sum(a.nbytes for a in e.attribution.arrays().values())
+
+
+def decide(e: Engine, scenarios: Mapping[str, Scenario]) -> None:
+    """These scenarios are in force, beside those of the settings."""
+    e.decisions.scenarios = dict(scenarios)

@@ -125,3 +125,25 @@ def test_a_list_reads_back_as_it_was() -> None:
     assert msgspec.json.decode(json, type=ItemList) == ItemList(
         as_of(7), "m", 3.0, (ListItem("a", 2.0), ListItem("b", 1.0))
     )
+
+
+def test_what_rules_did_stands_beside_the_item() -> None:
+    placed = [[("pin", None), (None, 0.25)], []]
+    first, second = (
+        msgspec.json.decode(slate.json)["items"]
+        for slate in encode_slates(
+            ["u", "v"],
+            [["a", "b"], ["c"]],
+            [[1.0, 0.5], [1.0]],
+            [[0, 0], [0]],
+            [["", ""], [""]],
+            source_names=("popularity",),
+            as_of=AsOf("log", 0, 1, 1, 1.0),
+            scenario="s",
+            model="1",
+            created_ts=1.0,
+            placed=placed,
+        )
+    )
+    assert [(item.get("by"), item.get("propensity")) for item in first] == [("pin", None), (None, 0.25)]
+    assert set(second[0]) == {"item_id", "score", "reason"}

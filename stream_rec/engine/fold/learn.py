@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.fold import judge
-from stream_rec.kernels import candidates, columns, hidden, histories, vocabulary
-from stream_rec.kernels.codes import LAST_GENERATION, code_of
+from stream_rec.kernels import candidates, columns, hidden, histories, past, vocabulary
+from stream_rec.kernels.codes import LAST_GENERATION, NO_CODE, code_of
 from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.query import Event
@@ -77,6 +77,7 @@ def item_of(state, events, i):
 def forget_user_row(state, row):
     """Wipe what is held under a user row."""
     histories.clear(state.histories, row)
+    past.clear(state.past, row)
     registry.evict_user(state, row)
 
 
@@ -165,6 +166,9 @@ def learn_event(state, query, rates, events, i, seed, frozen):
         registry.learn(state, query, rates, event)
         state.items.seen[item] = max(state.items.seen[item], ts)
         state.counters[0].n_learned += 1
+    left = histories.leaves_next(state.histories, user)
+    if left != NO_CODE:
+        past.add(state.past, user, left)
     histories.append(state.histories, user, code, new_session, events.sessions[i])
     state.users.seen[user] = max(state.users.seen[user], ts)
 

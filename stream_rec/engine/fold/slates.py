@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.fold import judge, learn
-from stream_rec.kernels import candidates
+from stream_rec.engine.fold.shown import may_be_shown
+from stream_rec.kernels import candidates, past
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of, is_current
 from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
 from stream_rec.sources import registry
@@ -23,7 +24,8 @@ class Rules(NamedTuple):
 
     Attributes:
         k: places.
-        allow_seen: may it hold items that the user has had: those in the user's ring of the last events.
+        allow_seen: may it hold items that the user has had: the last events', and those
+            before (`kernels.past`).
         only_catalogue: may it hold only items that the catalogue has.
         only_connected: may it hold only what a source found from an item of the user's.
         or_seen: where that leaves nothing, are items that the user has had allowed after all. The slate is marked
@@ -97,8 +99,10 @@ def _main_source(query, source_of, c):
 
 
 @kernel_inlined
-def _mark_seen(state, query, seen):
-    """query.seen of the rows in the user's history, which is read from itself: no source needs to be heard for it."""
+def mark_seen(state, query, seen):
+    """query.seen of all that the user has had, which is read from itself: no source needs to be heard for it."""
+    if query.user[0] >= 0:
+        past.mark(state.past, state.generation, query.user[0], query.seen, seen)
     for i in range(query.n_past[0]):
         if is_current(query.past_codes[i], state.generation):
             query.seen[query.past_codes[i] & ROW_MASK] = seen
@@ -106,9 +110,7 @@ def _mark_seen(state, query, seen):
 
 @kernel_inlined
 def _may_be_shown(state, query, row, rules):
-    if not state.popularity.eligible[row] or (rules.only_catalogue and not state.in_catalogue[row]):
-        return False
-    return rules.allow_seen or not query.seen[row]
+    return may_be_shown(state, row, rules.only_catalogue) and (rules.allow_seen or not query.seen[row])
 
 
 @kernel_inlined
@@ -216,7 +218,8 @@ def _fill(state, query, i, rules, clicked, filled, out):
 
 
 @kernel_inlined
-def _gather(state, query, rates, asked, i):
+def gather_one(state, query, rates, asked, i):
+    """Candidates and features of the i-th of those who ask."""
     candidates.read_context(state, query, asked.users[i], False)
     for j in range(query.vector.shape[0]):
         query.vector[j] = asked.vectors[i, j]
@@ -224,14 +227,15 @@ def _gather(state, query, rates, asked, i):
 
 
 @kernel
-def _gather_only(state, query, rates, asked, i):
-    _gather(state, query, rates, asked, i)
+def gather_apart(state, query, rates, asked, i):
+    """The same, compiled once for all who can afford a call."""
+    gather_one(state, query, rates, asked, i)
 
 
 @kernel_unlocked
 def gather(handle, asked, i):
     """Candidates and features of one of those who ask."""
-    _gather_only(handle.state, handle.query, handle.rates, asked, i)
+    gather_apart(handle.state, handle.query, handle.rates, asked, i)
 
 
 @kernel_unlocked
@@ -272,15 +276,15 @@ def _slate(state, query, rates, rules, order, i, out):
 def _recommend(state, query, rates, asked, rules, gathered, order, out):
     for i in range(asked.users.shape[0]):
         if not gathered:
-            _gather(state, query, rates, asked, i)
+            gather_one(state, query, rates, asked, i)
         judge.score(state, query, rates)
-        _mark_seen(state, query, True)
+        mark_seen(state, query, True)
         filled = _slate(state, query, rates, rules, order, i, out)
         out.relaxed[i] = False
         if filled == 0 and rules.or_seen and not rules.allow_seen:
             freed = Rules(rules.k, True, rules.only_catalogue, rules.only_connected, True)
             filled = _slate(state, query, rates, freed, order, i, out)
             out.relaxed[i] = filled > 0
-        _mark_seen(state, query, False)
+        mark_seen(state, query, False)
         out.lengths[i] = filled
         out.codes[i, filled:] = NO_CODE

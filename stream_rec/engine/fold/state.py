@@ -16,6 +16,7 @@ from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.columns import ColumnState
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.ownership import Owner, PerItem
+from stream_rec.kernels.past import PastState
 from stream_rec.kernels.query import QueryCore
 from stream_rec.kernels.records import record
 from stream_rec.kernels.vocabulary import VocabularyState
@@ -46,6 +47,7 @@ class StateCore(NamedTuple):
         counters: COUNTERS [1].
         clock: float64 [1], the latest event time.
         histories: of the users.
+        past: what users have had before their histories; see kernels.past.
     """
 
     users: Annotated[VocabularyState, Owner.USER_ROW]
@@ -63,6 +65,7 @@ class StateCore(NamedTuple):
     counters: NDArray[np.void]
     clock: NDArray[np.float64]
     histories: Annotated[HistoryState, Owner.USER_ROW]
+    past: PastState
 
 
 class RatesCore(NamedTuple):

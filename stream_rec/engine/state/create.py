@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold.state import COUNTERS, Query, Rates, State
 from stream_rec.engine.vectors import N_FOUND
-from stream_rec.kernels import columns, vocabulary, windows
+from stream_rec.kernels import columns, past, vocabulary, windows
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.settings import EngineSettings
@@ -69,6 +69,7 @@ def empty_state(settings: EngineSettings) -> State:
         "counters": np.zeros(1, COUNTERS),
         "clock": np.zeros(1, np.float64),
         "histories": _histories(bounds),
+        "past": past.empty(bounds),
         "ranker": ranker.empty(n_features(settings)),
     }
     return State(**core, **registry.parts("empty", bounds))

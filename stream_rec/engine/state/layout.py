@@ -16,6 +16,7 @@ from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.columns import ColumnState
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.ownership import Owner, owners
+from stream_rec.kernels.past import PastState
 from stream_rec.kernels.vocabulary import COUNTERS, VocabularyState
 from stream_rec.kernels.windows import WindowState
 from stream_rec.sources import registry
@@ -33,6 +34,9 @@ _ROWS = {
     Owner.TEXT_ROW: "text",
     Owner.WINDOW_ROW: "window",
 }
+
+_PAGES = "past.pages"
+"""Cut to those that were ever taken; `past.counters` begins with their number."""
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
@@ -55,7 +59,7 @@ def _owners() -> dict[str, Owner]:
     for name in VOCABULARIES:
         found |= {f"{name}.{array}": found[name] for array in VocabularyState._fields}
     found |= {f"histories.{array}": found["histories"] for array in HistoryState._fields}
-    for name, part in (("columns", ColumnState), ("windows", WindowState)):
+    for name, part in (("columns", ColumnState), ("windows", WindowState), ("past", PastState)):
         found |= {f"{name}.{array}": owner for array, owner in owners(part).items()}
     for name, of_source in registry.parts("empty", Bounds()).items():
         found |= {f"{name}.{array}": owner for array, owner in owners(type(of_source)).items()}
@@ -75,6 +79,7 @@ def learned(state: State) -> Arrays:
     """
     taken = {owner: n_rows(getattr(state, name)) for name, owner in VOCABULARIES.items()}
     ends = {f"{name}.arena": int(getattr(state, name).counters["arena_end"][0]) for name in VOCABULARIES}
+    ends[_PAGES] = int(state.past.counters["n_pages"][0])
     arrays = {}
     for path, array in leaves(state):
         owner = owner_of(path)
@@ -135,6 +140,8 @@ def _length(path: str, arrays: Mapping[str, NDArray[Any]], mine: NDArray[Any]) -
         return _counted(arrays, vocabulary, "n_rows")
     if name in VOCABULARIES and field == "arena":
         return _counted(arrays, name, "arena_end")
+    if path == _PAGES and (given := arrays.get("past.counters")) is not None and len(given):
+        return int(given[0])
     return len(mine)
 
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from stream_rec.engine.event_clock import SETTLED_EVENTS
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.state import layout
-from stream_rec.kernels import hidden
+from stream_rec.kernels import hidden, past
 from stream_rec.kernels.attribution_state import COUNTERS as ATTRIBUTION_COUNTERS
 from stream_rec.kernels.attribution_state import N_SUMS
+from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.ownership import Owner
 from stream_rec.kernels.shown import TOTALS
 from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
@@ -95,7 +96,7 @@ def completed(state: State, given: Mapping[str, NDArray[Any]]) -> dict[str, NDAr
         slots, n = len(arrays["hidden.slots"]), len(arrays["hidden.hashes"])
         if slots != len(state.hidden.slots) or n > len(state.hidden.hashes):
             arrays |= _hidden_anew(state.hidden, arrays, "hidden", True, arrays["hidden.seen"])
-    return _with_columns(state, arrays)
+    return _with_columns(state, _with_past(arrays))
 
 
 def _with_columns(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -111,6 +112,16 @@ def _with_columns(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDA
             ].copy()
     given["columns.changed"][:] = given["columns.version"][0] = 1
     return given
+
+
+def _with_past(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Nobody has had anything before the histories, where the snapshot does not say so."""
+    if "past.counters" in given or "histories.n_events" not in given:
+        return given
+    n_users = len(given["histories.n_events"])
+    nobody = past.empty(Bounds(users=n_users))
+    counters = nobody.counters.view(np.int64)
+    return given | {"past.heads": nobody.heads, "past.pages": nobody.pages[:0], "past.counters": counters}
 
 
 def _has_rows(arrays: Mapping[str, NDArray[Any]], vocabulary: str, *others: str) -> bool:

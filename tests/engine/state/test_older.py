@@ -32,7 +32,7 @@ def test_its_arrays_are_those_that_were_written() -> None:
     was_not_there = {
         name
         for name in now
-        if name.startswith(("state.hidden.", "state.columns.", "state.texts.", "state.window"))
+        if name.startswith(("state.hidden.", "state.columns.", "state.texts.", "state.window", "state.past."))
     } | {"state.popularity.reach"}
     assert now.keys() - was_not_there == renamed(arrays).keys()
     for name, array in renamed(arrays).items():

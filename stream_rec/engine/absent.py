@@ -1,0 +1,76 @@
+"""Why an item is not in a slate: the first of the reasons, in the order in which a slate is made."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stream_rec.engine.engine import Engine
+from stream_rec.kernels import histories, past
+from stream_rec.kernels.codes import code_of
+
+
+class Asked(NamedTuple):
+    """Which item, in whose slate.
+
+    Attributes:
+        scenario: name.
+        user: row, -1 = unknown.
+        item: id.
+        row: of the item, -1 = it has none.
+    """
+
+    scenario: str
+    user: int
+    item: str
+    row: int
+
+
+def why_absent(engine: Engine, asked: Asked, is_candidate: bool) -> str:
+    """Of an item that is not in the slate that was made last.
+
+    Args:
+        engine: made it.
+        asked: of which item.
+        is_candidate: did a source bring it up.
+    """
+    if said := _to_nobody(engine, asked) or _not_here(engine, asked):
+        return said
+    if is_candidate:
+        return "others are better, or a cap or a slot leaves no place for it"
+    return "no source brings it up for this user, and others come first in the fallbacks"
+
+
+def _to_nobody(engine: Engine, asked: Asked) -> str | None:
+    state, row, now = engine.state, asked.row, engine.event_time
+    if row >= 0 and state.columns.opens[row] > now:
+        return f"its window opens at {state.columns.opens[row]:.0f}; event time is {now:.0f}"
+    if row >= 0 and state.columns.closes[row] <= now:
+        return f"its window closed at {state.columns.closes[row]:.0f}; event time is {now:.0f}"
+    if engine.hidden([asked.item]):
+        return "it was removed, or is not available"
+    if row < 0:
+        return "it is not known: no event and no catalogue record names it, or it was evicted"
+    if engine.catalogue_decides and not state.in_catalogue[row]:
+        return (
+            "the catalogue has no record of it, and only what the catalogue has is shown (engine.catalogue)"
+        )
+    return None
+
+
+def _not_here(engine: Engine, asked: Asked) -> str | None:
+    scenario = engine.decisions.scenarios[asked.scenario]
+    for said in engine.scenes.told(asked.scenario, asked.row):
+        if said.startswith(("hides:", "filter:")):
+            return said
+    age = engine.event_time - float(engine.state.first_seen[asked.row])
+    if scenario.item_ttl_seconds and age > scenario.item_ttl_seconds:
+        return f"it is {age:.0f} s old, item_ttl_seconds is {scenario.item_ttl_seconds:.0f}"
+    if scenario.leave_out_seen != "none" and asked.user >= 0 and _had(engine, asked):
+        return "the user has had it, and leave_out_seen leaves it out"
+    return None
+
+
+def _had(engine: Engine, asked: Asked) -> bool:
+    code = code_of(asked.row, engine.state.generation)
+    own = engine.state.histories
+    return bool(histories.times_had(own, asked.user, code) or past.holds(engine.state.past, asked.user, code))

@@ -1,0 +1,426 @@
+"""A slate under rules: from scored candidates to places. Reads the state, writes only the query and its outputs.
+
+Place by place: a pin that may be shown stands where it is pinned; a promotion's place goes to the best item of it;
+chance has its share; every other place goes to the best item left in the lowest tier that has one which the caps and
+the slot allow, by maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998): lambda * relevance - (1 - lambda) *
+the greatest likeness to an item placed before, relevance from 0 (the pool's least score) to 1 (its best).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.fold import judge, slates
+from stream_rec.engine.fold.pool import (
+    EXPLORED,
+    HAD_BEFORE,
+    PINNED,
+    PROMOTED,
+    Scene,
+    boost,
+    fill_pool,
+    main_source,
+    may_stand,
+)
+from stream_rec.kernels import candidates
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
+from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.ids import mix
+
+COLUMN, MOST, WINDOW, IS_HARD = 0, 1, 2, 3
+"""Of Scene.caps."""
+
+
+class Marked(NamedTuple):
+    """What slates under rules say besides `Slates`.
+
+    Attributes:
+        marks: uint8 [n, k], see engine.fold.pool.
+        propensities: float32 [n, k], the chance with which the item came to stand there; 1 = chance had no say.
+    """
+
+    marks: NDArray[np.uint8]
+    propensities: NDArray[np.float32]
+
+
+@kernel
+def _n_with(masks, column, value, codes, first, last):
+    """How many of codes[first:last] have the value."""
+    n = 0
+    for at in range(max(first, 0), last):
+        if codes[at] == NO_CODE:
+            continue
+        row = codes[at] & ROW_MASK
+        for j in range(masks.values.shape[2]):
+            held = masks.values[column, row, j]
+            if held == 0:
+                break
+            if held == value:
+                n += 1
+                break
+    return n
+
+
+@kernel
+def _within_caps(scene, masks, pool, at, row, hard_only):
+    """May the row stand at place `at`, after what is placed and before what is pinned behind it?"""
+    for cap in range(scene.caps.shape[0]):
+        if hard_only and scene.caps[cap, IS_HARD] == 0:
+            continue
+        column, most, window = scene.caps[cap, COLUMN], scene.caps[cap, MOST], scene.caps[cap, WINDOW]
+        if window == 0:
+            window = scene.k
+        for j in range(masks.values.shape[2]):
+            value = masks.values[column, row, j]
+            if value == 0:
+                break
+            # No window that holds the place may have more; pins stand behind it already.
+            for first in range(max(0, at - window + 1), at + 1):
+                if (
+                    _n_with(masks, column, value, pool.codes_placed, first, min(first + window, scene.k))
+                    >= most
+                ):
+                    return False
+    return True
+
+
+@kernel
+def _is_kept_out(scene, at, row):
+    found = False
+    for i in range(scene.kept_out.shape[0]):
+        found |= scene.kept_out[i, 0] == at and scene.kept_out[i, 1] == row
+    return found
+
+
+@kernel
+def _may_stand(scene, masks, pool, at, row, hard_only):
+    return not _is_kept_out(scene, at, row) and _within_caps(scene, masks, pool, at, row, hard_only)
+
+
+@kernel
+def _alike(state, scene, one, other):
+    """From 0 to 1: cosine of the factors, or Jaccard's index of the tags."""
+    if scene.by_vectors:
+        dot, a, b = np.float32(0.0), np.float32(1e-12), np.float32(1e-12)
+        for j in range(state.factors.items.shape[1]):
+            x, y = state.factors.items[one, j], state.factors.items[other, j]
+            dot += x * y
+            a += x * x
+            b += y * y
+        return max(dot / np.sqrt(a * b), np.float32(0.0))
+    n_one, n_other, n_both = 0, 0, 0
+    tags = state.factors.tags
+    for j in range(tags.shape[1]):
+        n_other += tags[other, j] != 0
+        if tags[one, j] == 0:
+            continue
+        n_one += 1
+        for m in range(tags.shape[1]):
+            if tags[other, m] == tags[one, j]:
+                n_both += 1
+                break
+    union = n_one + n_other - n_both
+    return np.float32(n_both / union) if union > 0 else np.float32(0.0)
+
+
+@kernel
+def _note_placed(state, scene, pool, n, code):
+    """Nothing that stands already is placed again; what is like it counts less."""
+    row = code & ROW_MASK
+    for at in range(n):
+        if pool.codes[at] == code:
+            pool.used[at] = True
+        elif scene.relevance < 1.0 and not pool.used[at]:
+            pool.alike[at] = max(pool.alike[at], _alike(state, scene, pool.codes[at] & ROW_MASK, row))
+
+
+@kernel
+def _pick(scene, masks, pool, n, at, clicked, hard_only):
+    """The pool's item for place `at`, or -1: of the lowest tier that has any, the best."""
+    best, best_value = -1, -np.inf
+    least = pool.scores[0]
+    for i in range(n):
+        if pool.marks[i] == pool.marks[0]:
+            least = min(least, pool.scores[i])
+    spread = max(pool.scores[0] - least, 1e-9) if n > 0 else 1.0
+    for i in range(n):
+        if best >= 0 and pool.marks[i] != pool.marks[best]:
+            break
+        if pool.used[i] or (at == 0 and pool.codes[i] == clicked):
+            continue
+        if scene.relevance >= 1.0:
+            if _may_stand(scene, masks, pool, at, pool.codes[i] & ROW_MASK, hard_only):
+                return i
+            continue
+        value = scene.relevance * (pool.scores[i] - least) / spread - (1.0 - scene.relevance) * pool.alike[i]
+        if value > best_value and _may_stand(scene, masks, pool, at, pool.codes[i] & ROW_MASK, hard_only):
+            best, best_value = i, value
+    return best
+
+
+@kernel
+def _pick_promoted(state, query, scene, masks, pool, n, at, promotion, clicked):
+    """The candidate with the best score of a promotion, or the first of the pool that is of it, as a code."""
+    best = -1
+    for c in range(query.n_candidates[0]):
+        row = query.codes[c] & ROW_MASK
+        if masks.promoted[row] >> promotion & 1 == 0 or (at == 0 and query.codes[c] == clicked):
+            continue
+        if best >= 0 and query.scores[c] <= query.scores[best]:
+            continue
+        if not may_stand(state, scene, masks, row) or (query.seen[row] and not scene.allow_seen):
+            continue
+        if _is_placed(pool, scene.k, query.codes[c]) or not _may_stand(scene, masks, pool, at, row, True):
+            continue
+        best = c
+    if best >= 0:
+        return query.codes[best]
+    for i in range(n):
+        row = pool.codes[i] & ROW_MASK
+        if (
+            pool.used[i]
+            or masks.promoted[row] >> promotion & 1 == 0
+            or (at == 0 and pool.codes[i] == clicked)
+        ):
+            continue
+        if _may_stand(scene, masks, pool, at, row, True):
+            return pool.codes[i]
+    return np.int32(NO_CODE)
+
+
+@kernel
+def _is_placed(pool, k, code):
+    found = False
+    for at in range(k):
+        found |= pool.codes_placed[at] == code
+    return found
+
+
+@kernel
+def _chance_code(state, query, scene, j):
+    """The j-th item that chance chooses from."""
+    if scene.among.shape[0] == 0:
+        return query.codes[j]
+    return code_of(scene.among[j], state.generation)
+
+
+@kernel
+def _may_be_tried(state, query, scene, masks, pool, at, code):
+    row = code & ROW_MASK
+    if state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
+        return False
+    if (query.seen[row] and not scene.allow_seen) or _is_placed(pool, scene.k, code):
+        return False
+    return _may_stand(scene, masks, pool, at, row, True)
+
+
+@kernel
+def _try_chance(state, query, scene, masks, pool, at, seed):
+    """What chance puts at a place, each item that may stand there alike; NO_CODE = there is none. And how many."""
+    n_all = scene.among.shape[0] if scene.among.shape[0] > 0 else query.n_candidates[0]
+    n = 0
+    for j in range(n_all):
+        n += _may_be_tried(state, query, scene, masks, pool, at, _chance_code(state, query, scene, j))
+    if n == 0:
+        return np.int32(NO_CODE), 0
+    wanted = np.int64(mix(seed) % np.uint64(n))
+    for j in range(n_all):
+        code = _chance_code(state, query, scene, j)
+        if _may_be_tried(state, query, scene, masks, pool, at, code):
+            if wanted == 0:
+                return code, n
+            wanted -= 1
+    return np.int32(NO_CODE), 0
+
+
+@kernel
+def _write(query, source_of, pool, i, at, mark, out, marked):
+    """Place `at` of slate i."""
+    code = pool.codes_placed[at]
+    c = candidates.index_of(query, code) if query.n_candidates[0] > 0 else -1
+    out.codes[i, at] = code
+    out.sources[i, at] = main_source(query, source_of, c)
+    out.scores[i, at] = query.scores[c] if c >= 0 else np.float32(0.0)
+    out.because[i, at] = query.because[c] if c >= 0 and query.because[c] != code else NO_CODE
+    out.only_index[i, at] = c >= 0 and query.found[c] == 0
+    marked.marks[i, at] = mark
+
+
+@kernel
+def _place_pins(state, scene, masks, pool, n):
+    """Pinned items that may be shown stand in their slots, before anything else does."""
+    for place in range(scene.k):
+        pool.codes_placed[place] = NO_CODE
+    for p in range(scene.pins.shape[0]):
+        place, row = scene.pins[p, 0], scene.pins[p, 1]
+        if place >= scene.k or state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
+            continue
+        code = code_of(row, state.generation)
+        if not _is_placed(pool, scene.k, code) and not _is_kept_out(scene, place, row):
+            pool.codes_placed[place] = code
+            _note_placed(state, scene, pool, n, code)
+
+
+@kernel
+def _choose(state, query, scene, masks, pool, n, place, clicked, seed):
+    """What stands at a place without a pin: code, mark, propensity, and its place in the pool (-1 = none)."""
+    promotion = np.int64(scene.promotions[place]) - 1
+    if promotion >= 0:
+        code = _pick_promoted(state, query, scene, masks, pool, n, place, promotion, clicked)
+        if code != NO_CODE:
+            return code, np.uint8(PROMOTED), np.float32(1.0), np.int64(-1)
+    found = np.int64(_pick(scene, masks, pool, n, place, clicked, False))
+    if found < 0:
+        found = np.int64(_pick(scene, masks, pool, n, place, clicked, True))
+    if found < 0 and place == 0:
+        found = np.int64(_pick(scene, masks, pool, n, place, np.int32(NO_CODE), True))
+    code = pool.codes[found] if found >= 0 else np.int32(NO_CODE)
+    mark = pool.marks[found] if found >= 0 else np.uint8(0)
+    if scene.explores <= 0.0 or code == NO_CODE:
+        return code, mark, np.float32(1.0), found
+    tried, n_tried = _try_chance(state, query, scene, masks, pool, place, seed)
+    if n_tried == 0:
+        return code, mark, np.float32(1.0), found
+    is_among = _chance_knows(query, scene, code)
+    by_chance = np.float32(scene.explores / n_tried)
+    dice = np.float64(mix(seed ^ np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(11)) * 2.0**-53
+    if dice < scene.explores and tried != code:
+        return tried, np.uint8(EXPLORED), by_chance, np.int64(-1)
+    certain = np.float32(1.0 - scene.explores)
+    return code, mark, certain + by_chance if is_among else certain, found
+
+
+@kernel
+def _chance_knows(query, scene, code):
+    """Does chance choose from the item, too?"""
+    if scene.among.shape[0] == 0:
+        return candidates.index_of(query, code) >= 0
+    found = False
+    for j in range(scene.among.shape[0]):
+        found |= scene.among[j] == code & ROW_MASK
+    return found
+
+
+@kernel
+def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
+    """Slate i; its length. Where nothing may fill a place, the pins behind it move up, and there is the end."""
+    clicked = query.past_codes[0] if query.n_past[0] > 0 and scene.ranks else np.int32(NO_CODE)
+    _place_pins(state, scene, masks, pool, n)
+    user = query.user[0]
+    seed = mix(
+        np.uint64(state.counters[0].n_learned) ^ (state.users.hashes[user] if user >= 0 else np.uint64(0))
+    )
+    for place in range(scene.k):
+        code, mark = pool.codes_placed[place], np.uint8(PINNED)
+        propensity, found = np.float32(1.0), np.int64(-1)
+        if code == NO_CODE:
+            code, mark, propensity, found = _choose(
+                state, query, scene, masks, pool, n, place, clicked, seed + np.uint64(2 * place)
+            )
+            if code == NO_CODE:
+                code, mark = _next_pin(scene, pool, place), np.uint8(PINNED)
+            if code == NO_CODE:
+                return place
+            pool.codes_placed[place] = code
+            _note_placed(state, scene, pool, n, code)
+        _write(query, rates.source_of, pool, i, place, mark, out, marked)
+        if found >= 0:
+            out.scores[i, place] = pool.scores[found]
+        marked.propensities[i, place] = propensity
+    return scene.k
+
+
+@kernel
+def _next_pin(scene, pool, place):
+    """The first item that is pinned behind a place that nothing else may fill, and may stand there: it moves up."""
+    for at in range(place + 1, scene.k):
+        code = pool.codes_placed[at]
+        if code != NO_CODE and not _is_kept_out(scene, place, code & ROW_MASK):
+            pool.codes_placed[at] = NO_CODE
+            return code
+    return np.int32(NO_CODE)
+
+
+@kernel
+def _mark_seen(state, query, mark):
+    slates.mark_seen(state, query, mark)
+
+
+@kernel
+def _allowing_seen(scene):
+    """The scenario, but that the slate may hold what the user has had."""
+    return Scene(
+        scene.k,
+        scene.number,
+        scene.filters,
+        scene.ranks,
+        True,
+        scene.only_catalogue,
+        scene.only_connected,
+        scene.strict,
+        scene.max_age,
+        scene.least,
+        scene.returns,
+        scene.relevance,
+        scene.by_vectors,
+        scene.explores,
+        scene.caps,
+        scene.pins,
+        scene.kept_out,
+        scene.promotions,
+        scene.listed,
+        scene.listed_marks,
+        scene.listed_scores,
+        scene.among,
+    )
+
+
+@kernel
+def _slate(state, query, rates, scene, masks, pool, i, out, marked):
+    n = fill_pool(state, query, scene, masks, pool)
+    return _arrange(state, query, rates, scene, masks, pool, n, i, out, marked)
+
+
+@kernel
+def _recommend(state, query, rates, asked, scene, masks, gathered, pool, out, marked):
+    for i in range(asked.users.shape[0]):
+        if not gathered:
+            if scene.ranks:
+                slates.gather_apart(state, query, rates, asked, i)
+            else:
+                candidates.read_context(state, query, asked.users[i], False)
+        if scene.ranks:
+            judge.score(state, query, rates)
+            if masks.boosts.shape[0] > 0:
+                boost(query, masks)
+        _mark_seen(state, query, True)
+        filled = _slate(state, query, rates, scene, masks, pool, i, out, marked)
+        out.relaxed[i] = False
+        if filled == 0 and not scene.strict and not scene.allow_seen:
+            filled = _slate(state, query, rates, _allowing_seen(scene), masks, pool, i, out, marked)
+            out.relaxed[i] = filled > 0
+        _mark_seen(state, query, False)
+        out.lengths[i] = filled
+        for at in range(filled):
+            out.relaxed[i] |= marked.marks[i, at] == HAD_BEFORE
+        out.codes[i, filled:] = NO_CODE
+
+
+@kernel_unlocked
+def recommend(handle, asked, scene, masks, gathered, pool, out, marked):
+    """Fill `out` and `marked` for n user rows.
+
+    Args:
+        handle: state, read only; query.
+        asked: slates.Asked.
+        scene: pool.Scene.
+        masks: pool.Masks.
+        gathered: the query holds the candidates of the only user already.
+        pool: working memory.
+        out: slates.Slates, written.
+        marked: Marked, written.
+    """
+    _recommend(handle.state, handle.query, handle.rates, asked, scene, masks, gathered, pool, out, marked)

@@ -1,0 +1,255 @@
+"""The pool that a slate under rules is arranged from: what may be shown and why, tier by tier, best first.
+
+Tiers: what the logic ranks, then what the user has had (faded, if the scenario lets it return), then each fallback.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.fold import judge
+from stream_rec.engine.fold.shown import may_be_shown
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
+from stream_rec.kernels.compile import kernel, kernel_inlined
+from stream_rec.sources.features import number_of_source
+
+POPULARITY = number_of_source("popularity")
+RANKED, HAD_BEFORE, PINNED, PROMOTED, EXPLORED, FALLBACK = 0, 1, 2, 3, 4, 8
+"""Marks of a place: why it is there besides its rank. A fallback's number is added to FALLBACK."""
+
+
+class Masks(NamedTuple):
+    """What the rules of all scenarios say of items, by row.
+
+    Attributes:
+        bits: uint64 [items], bit s: may it be shown in scenario number s.
+        evaluated: uint8 [items], generation of the item that the bits are of: of another they say nothing.
+        boosts: float32 [items], ln of what multiplies its odds in this scenario; [0] = no boosts.
+        values: int32 [columns, items, V], what caps count; 0 = none, behind the others.
+        promoted: uint8 [items], bit p: of promotion p; [0] = no promotions.
+    """
+
+    bits: NDArray[np.uint64]
+    evaluated: NDArray[np.uint8]
+    boosts: NDArray[np.float32]
+    values: NDArray[np.int32]
+    promoted: NDArray[np.uint8]
+
+
+class Scene(NamedTuple):
+    """A scenario as kernels read it; rows and slots from 0.
+
+    Attributes:
+        k: places.
+        number: of the scenario, among the bits.
+        filters: has it a filter, or hides items: do the bits count.
+        ranks: does the ranker order the slate; else `listed` of tier RANKED does.
+        allow_seen: may it hold items that the user has had.
+        only_catalogue: may it hold only items that the catalogue has.
+        only_connected: may it hold only what a source found from an item of the user's.
+        strict: rather fewer items than others.
+        max_age: seconds since an item came, inf = any.
+        least: ln of the least share of the best item's odds, -inf = none.
+        returns: ln of the factor with which seen items return, -inf = they do not.
+        relevance: lambda of maximal marginal relevance, 1 = relevance alone.
+        by_vectors: items are alike by factors, else by tags.
+        explores: share of the places that chance fills.
+        caps: int32 [c, 4], column, n, window (0 = the slate), is it hard.
+        pins: int32 [p, 2], slot and row.
+        kept_out: int32 [h, 2], slot and row that must not stand there.
+        promotions: int8 [k], 1 + promotion that the slot belongs to, 0 = none.
+        listed: int32 [m], rows that lists bring, tier by tier, best first.
+        listed_marks: uint8 [m], their tiers.
+        listed_scores: float32 [m].
+        among: int32 [e], rows that chance chooses from; [0] = the candidates.
+    """
+
+    k: int
+    number: int
+    filters: bool
+    ranks: bool
+    allow_seen: bool
+    only_catalogue: bool
+    only_connected: bool
+    strict: bool
+    max_age: float
+    least: float
+    returns: float
+    relevance: float
+    by_vectors: bool
+    explores: float
+    caps: NDArray[np.int32]
+    pins: NDArray[np.int32]
+    kept_out: NDArray[np.int32]
+    promotions: NDArray[np.int8]
+    listed: NDArray[np.int32]
+    listed_marks: NDArray[np.uint8]
+    listed_scores: NDArray[np.float32]
+    among: NDArray[np.int32]
+
+
+class Pool(NamedTuple):
+    """Working memory: M items, the first n of them filled.
+
+    Attributes:
+        order: int32 [M], candidates.
+        codes: int32 [M].
+        scores: float32 [M].
+        candidates: int32 [M], -1 = no candidate.
+        marks: uint8 [M], tiers, ascending.
+        used: bool [M].
+        alike: float32 [M], the greatest likeness to an item placed before.
+        codes_placed: int32 [M], the codes in the places.
+    """
+
+    order: NDArray[np.int32]
+    codes: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    candidates: NDArray[np.int32]
+    marks: NDArray[np.uint8]
+    used: NDArray[np.bool_]
+    alike: NDArray[np.float32]
+    codes_placed: NDArray[np.int32]
+
+
+def empty_pool(k: int, n_pins: int) -> Pool:
+    """Room for what a slate of k places is arranged from."""
+    n = max(64, 4 * k) + n_pins
+    return Pool(
+        order=np.zeros(n, np.int32),
+        codes=np.zeros(n, np.int32),
+        scores=np.zeros(n, np.float32),
+        candidates=np.zeros(n, np.int32),
+        marks=np.zeros(n, np.uint8),
+        used=np.zeros(n, np.bool_),
+        alike=np.zeros(n, np.float32),
+        codes_placed=np.zeros(n, np.int32),
+    )
+
+
+@kernel_inlined
+def may_stand(state, scene, masks, row):
+    """May the item be shown to anybody, in this scenario, now?"""
+    if scene.filters and (
+        (masks.bits[row] >> np.uint64(scene.number)) & np.uint64(1) == np.uint64(0)
+        or masks.evaluated[row] != state.generation[row]
+    ):
+        return False
+    return may_be_shown(state, row, scene.only_catalogue) and (
+        state.clock[0] - state.first_seen[row] <= scene.max_age
+    )
+
+
+@kernel
+def boost(query, masks):
+    """What multiplies odds is added to scores."""
+    for c in range(query.n_candidates[0]):
+        query.scores[c] += masks.boosts[query.codes[c] & ROW_MASK]
+
+
+@kernel
+def _best(state, query, scene, masks, seen, pool):
+    """The best candidates that may be shown and that the user has had, or has not; how many."""
+    filled, size = 0, pool.order.shape[0]
+    for c in range(query.n_candidates[0]):
+        score = query.scores[c]
+        if filled == size and score <= query.scores[pool.order[size - 1]]:
+            continue
+        row = query.codes[c] & ROW_MASK
+        if not may_stand(state, scene, masks, row) or (not scene.allow_seen and query.seen[row] != seen):
+            continue
+        if scene.only_connected and query.because[c] == NO_CODE:
+            continue
+        if filled < size:
+            filled += 1
+        at = filled - 1
+        while at > 0 and query.scores[pool.order[at - 1]] < score:
+            pool.order[at] = pool.order[at - 1]
+            at -= 1
+        pool.order[at] = c
+    return filled
+
+
+@kernel
+def _add_ranked(query, pool, n, n_found, mark, factor, least):
+    """The candidates in pool.order, as far as they are relevant enough; how many the pool holds then."""
+    for at in range(n_found):
+        c = pool.order[at]
+        if n == pool.codes.shape[0] or query.scores[c] < query.scores[pool.order[0]] + least:
+            break
+        pool.codes[n] = query.codes[c]
+        pool.scores[n] = query.scores[c] + factor
+        pool.candidates[n] = c
+        pool.marks[n] = mark
+        n += 1
+    return n
+
+
+@kernel
+def _holds(pool, n, code):
+    found = False
+    for at in range(n):
+        found |= pool.codes[at] == code
+    return found
+
+
+@kernel
+def _add_listed(state, query, scene, masks, pool, n, fallbacks):
+    """What the lists bring, of the logic itself or of the fallbacks; how many the pool holds then."""
+    for at in range(scene.listed.shape[0]):
+        mark = scene.listed_marks[at]
+        if (mark >= FALLBACK) != fallbacks:
+            continue
+        if n == pool.codes.shape[0] or (fallbacks and n >= 2 * scene.k + 8):
+            break
+        row = scene.listed[at]
+        if state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
+            continue
+        code = code_of(row, state.generation)
+        if (query.seen[row] and not scene.allow_seen) or _holds(pool, n, code):
+            continue
+        pool.codes[n] = code
+        pool.scores[n] = scene.listed_scores[at] if not fallbacks else np.float32(0.0)
+        pool.candidates[n] = -1
+        pool.marks[n] = mark
+        n += 1
+    return n
+
+
+@kernel
+def fill_pool(state, query, scene, masks, pool):
+    """Everything that the slate may be made of, best first; how many."""
+    n = 0
+    if scene.ranks:
+        n = _add_ranked(
+            query,
+            pool,
+            n,
+            _best(state, query, scene, masks, False, pool),
+            RANKED,
+            np.float32(0.0),
+            scene.least,
+        )
+    else:
+        n = _add_listed(state, query, scene, masks, pool, n, False)
+    if n < scene.k and scene.returns > -np.inf and not scene.allow_seen:
+        found = _best(state, query, scene, masks, True, pool)
+        n = _add_ranked(query, pool, n, found, HAD_BEFORE, np.float32(scene.returns), -np.inf)
+    if n < pool.codes.shape[0] and not scene.strict and scene.least == -np.inf:
+        n = _add_listed(state, query, scene, masks, pool, n, True)
+    for at in range(n):
+        pool.used[at] = False
+        pool.alike[at] = np.float32(0.0)
+    return n
+
+
+@kernel
+def main_source(query, source_of, c):
+    """The source that contributes most to candidate c."""
+    if c < 0:
+        return POPULARITY
+    judge.source_contributions(query, source_of, c, query.source_contributions)
+    return np.argmax(query.source_contributions)
