@@ -91,7 +91,7 @@ def test_a_removal_depends_on_nothing_else(tansu_settings: Settings) -> None:
 
     assert serve(settings, None, scenario) == 0
     assert [letter.reason for letter in records(settings.bus, "dead-letters", DeadLetter)] == ["wrong_type"]
-    assert total(records(settings.bus, "metrics", MetricPoint), "parts_left_out") == (3, 2)
+    assert total(records(settings.bus, "metrics", MetricPoint), "parts_left_out") == (2, 2)
 
 
 def test_impressions_and_later_clicks_become_a_click_through_rate(tansu_settings: Settings) -> None:

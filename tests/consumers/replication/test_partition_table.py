@@ -36,7 +36,7 @@ def test_topics_grow_and_never_shrink() -> None:
     assert table.grow({"events": 3, "items": 1}) == {"events": 3}
     assert (table.count("events"), table.count("items")) == (3, 2)
     assert table.grow({"events": 3}) == {}
-    assert sorted(table.partitions())[:3] == [
+    assert sorted(at for at in table.partitions() if at.topic == "events") == [
         TopicPartition("events", 0),
         TopicPartition("events", 1),
         TopicPartition("events", 2),
