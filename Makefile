@@ -20,6 +20,7 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@touch $@
 
 demo: $(READY) ## start everything embedded and watch MovieLens 100K stream through (2 minutes)
+	@$(VENV)/bin/python -m stream_rec.engine.warm
 	@$(VENV)/bin/stream-rec demo $(ARGS)
 
 test: $(READY) ## run the tests on real servers, three files at once; ARGS="-k lag -x -n 0" goes to pytest
