@@ -25,7 +25,7 @@ def test_two_workers_split_the_partitions_and_both_keep_working(settings: Settin
                 60,
                 "the partitions to be split",
             )
-            assert len(first.owned()) == len(second.owned()) == 6
+            assert sorted((len(first.owned()), len(second.owned()))) == [6, 7]
             together = publish_events(settings.bus, clicks(1_500, seed=2))
             wait_until_done(settings, alone.n + together.n, first, second)
             assert behind(settings, alone.last | together.last) == {}
