@@ -91,9 +91,9 @@ def read_until(reader: Reader, ends: dict[TopicPartition, int]) -> dict[TopicPar
     reads: dict[TopicPartition, list[Read]] = {tp: [] for tp in ends}
 
     def is_there() -> bool:
-        for read in reader.read():
-            reads[read.batch.tp].append(read)
-        return all(found and found[-1].batch.next >= ends[tp] for tp, found in reads.items())
+        for read in reader.read():  # of others there may be an end that was not told yet
+            reads.setdefault(read.batch.tp, []).append(read)
+        return all(reads[tp] and reads[tp][-1].batch.next >= end for tp, end in ends.items())
 
     wait_until(is_there, 30, "the ends")
     for found in reads.values():
