@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,6 @@ from stream_rec.settings import ScenarioSettings
 from stream_rec.sources import registry
 from stream_rec.sources.features import SOURCE_OF
 from stream_rec.sources.popularity import MIDDLE
-from stream_rec.sources.session import IN_PAST, IN_SESSION
 from tests.oracles.candidates import best
 from tests.sources.making import batch, clicks, engine
 
@@ -34,13 +35,13 @@ def scored(e: Engine, row: int) -> Query:
     return query
 
 
-def expected_rows(e: Engine, row: int, k: int, *, allow_seen: bool) -> list[int]:
+def expected_rows(e: Engine, row: int, k: int, had: Sequence[str] = ()) -> list[int]:
+    """Rows of the slate of a user who may not be shown what he has had."""
     query = scored(e, row)
     n = int(query.n_candidates[0])
     rows, eligible = query.codes[:n] & ROW_MASK, e.state.popularity.eligible
     allowed = eligible[rows]
-    if not allow_seen:
-        allowed &= (query.features[IN_SESSION, :n] == 0) & (query.features[IN_PAST, :n] == 0)
+    allowed &= ~np.isin(rows, rows_of(e.state.items, IdColumn.of(had)))
     scores = query.scores[:n].astype(float)
     clicked = query.codes[:n] == (query.past_codes[0] if query.n_past[0] else -1)
     chosen = best(scores, allowed & ~clicked, k)
@@ -49,7 +50,8 @@ def expected_rows(e: Engine, row: int, k: int, *, allow_seen: bool) -> list[int]
         at = max(1, sum(scores[c] >= scores[last] for c in chosen))
         chosen = [*chosen[:at], last, *chosen[at:]][:k]
     weights = e.state.popularity.reach[MIDDLE]
-    rest = [r for r in range(int(e.stats()["items"])) if eligible[r] and r not in rows]
+    hidden = {*rows.tolist(), *rows_of(e.state.items, IdColumn.of(had)).tolist()}
+    rest = [r for r in range(int(e.stats()["items"])) if eligible[r] and r not in hidden]
     rest.sort(key=lambda r: (-weights[r], r))
     filled = [*rows[chosen].tolist(), *rest[: k - len(chosen)]]
     if last is not None and not chosen:
@@ -61,14 +63,16 @@ def expected_rows(e: Engine, row: int, k: int, *, allow_seen: bool) -> list[int]
 @given(st.integers(0, 1 << 32), st.sampled_from([1, 3, 10, 60]), st.booleans(), st.sets(st.integers(0, 39)))
 def test_it_holds_the_k_best_allowed(seed: int, k: int, allow_seen: bool, removed: set[int]) -> None:
     e = engine(scenarios={"default": ScenarioSettings(repeats=allow_seen)})
-    e.learn(batch(clicks(seed, 200, users=10, items=40)))
+    log = clicks(seed, 200, users=10, items=40)
+    e.learn(batch(log))
     for row in removed:
         e.state.popularity.eligible[row] = False
     users = [f"u{n}" for n in range(10)]
     ranked = e.recommend(users, k=k)
     for n, row in enumerate(rows_of_users(e, users)):
         got = [r for r in ranked.rows[n].tolist() if r >= 0]
-        assert got == expected_rows(e, row, k, allow_seen=allow_seen)
+        had = [] if allow_seen else [f"i{click.item}" for click in log if click.user == n]
+        assert got == expected_rows(e, row, k, had)
         assert ranked.scores[n] == sorted(ranked.scores[n], reverse=True)
         assert [len(column[n]) for column in (ranked.items, ranked.sources, ranked.because)] == [len(got)] * 3
 
@@ -85,7 +89,7 @@ def test_equals_stand_in_the_order_in_which_they_were_found() -> None:
     e.upsert_items(ItemBatch(Span("items", 0, 0, 0, 12), changes))
     ranked = e.recommend(["stranger"], k=9)
     assert len(set(ranked.scores[0][1:])) == 1
-    assert ranked.rows[0].tolist() == expected_rows(e, -1, 9, allow_seen=True)
+    assert ranked.rows[0].tolist() == expected_rows(e, -1, 9)
 
 
 @settings(max_examples=15, deadline=None)
