@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-SIZE_MIB = 192
+SIZE_MIB = 512
 _CHUNK = bytes(1 << 20)
 
 
