@@ -225,8 +225,6 @@ def _limit(scene: Scene, topic: str, max_bytes: int | None) -> None:
         incremental_operation=AlterConfigOpType.SET if max_bytes else AlterConfigOpType.DELETE,
     )
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    asked = admin(scene.stack.settings.bus).incremental_alter_configs(
-        [resource], request_timeout=_ADMIN_SECONDS
-    )
-    for future in asked.values():
+    client = admin(scene.stack.settings.bus)  # kept, as in `_trim`
+    for future in client.incremental_alter_configs([resource], request_timeout=_ADMIN_SECONDS).values():
         future.result()
