@@ -86,3 +86,12 @@ def test_without_a_folder_or_snapshots_it_says_what_to_do(tmp_path: Path) -> Non
         done = run("snapshot", "restore", environment={"STREAM_REC__SNAPSHOT__URL": url})
         assert done.returncode == 2
         assert wanted in done.stderr
+
+
+def test_a_file_where_the_folder_should_be_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "snapshots"
+    file.write_text("a file")
+    done = run("snapshot", "list", environment={"STREAM_REC__SNAPSHOT__URL": str(file)})
+    assert done.returncode == 2
+    assert f"{file} is a file" in done.stderr
+    assert "fix: set snapshot.url to a folder" in done.stderr

@@ -61,7 +61,11 @@ class SnapshotFolder:
         return sorted((name for name in found if is_name(name)), reverse=True)
 
     def files(self) -> dict[str, int]:
-        """Sizes of all files, by name; empty if there is no folder yet."""
+        """Sizes of all files, by name; empty if there is no folder yet.
+
+        Raises:
+            ConfigError: it is a file.
+        """
         with _translated():
             for _ in range(_LOOKS):
                 self._fs.invalidate_cache()
@@ -72,6 +76,8 @@ class SnapshotFolder:
                     if not self._fs.exists(self._root):
                         break
                     continue
+                if [each["name"] for each in listed if each["type"] == "file"] == [self._root]:
+                    raise ConfigError(f"{self._root} is a file", fix="set snapshot.url to a folder")
                 return {each["name"].rsplit("/", 1)[-1]: each["size"] or 0 for each in listed}
             else:
                 raise OSError(f"{self._root} keeps changing while it is listed")
