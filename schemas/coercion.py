@@ -22,7 +22,7 @@ from stream_rec.schemas.records import Context, PublishedRecord
 R = TypeVar("R", bound=PublishedRecord)
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-_YES, _NO = ("true", "1"), ("false", "0")
+_YES, _NO = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
 
 
 class Flaw(NamedTuple):
@@ -70,7 +70,9 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def coerced(kind: type[R], given: Mapping[str, Any]) -> tuple[R, list[Flaw]]:
-    """The record that a parsed message stands for. Null counts as not given.
+    """The record that a parsed message stands for.
+
+    Null counts as not given; so does "" in an optional field that is no text.
 
     Args:
         kind: the record.
@@ -86,7 +88,7 @@ def coerced(kind: type[R], given: Mapping[str, Any]) -> tuple[R, list[Flaw]]:
     good: dict[str, Any] = {}
     for field in _fields(kind):
         value = given.get(field.name)
-        if value is None:
+        if value is None or (field.is_empty_if_blank and isinstance(value, str) and not value.strip()):
             if field.required:
                 raise ContractError("missing_field", f"`{field.name}` is not given")
             continue
@@ -119,12 +121,12 @@ def text(value: Any) -> str:
 
 
 def yes_or_no(value: Any) -> bool:
-    """True or false, also as 1 or 0, or in quotes.
+    """True or false, also as 1 or 0, or in quotes, where YAML's and SQL's words for them count too.
 
     Raises:
         ValueError: it is neither.
     """
-    word = value.lower() if isinstance(value, str) else "1" if value == 1 else "0" if value == 0 else ""
+    word = value.strip().lower() if isinstance(value, str) else "1" if value == 1 else "0" if value == 0 else ""
     if word in _YES:
         return True
     if word in _NO:
@@ -142,6 +144,7 @@ class _Field(NamedTuple):
     name: str
     required: bool
     is_boolean: bool
+    is_empty_if_blank: bool
     read: Callable[[Any], Any]
 
 
@@ -151,8 +154,9 @@ def _fields(kind: type[PublishedRecord]) -> tuple[_Field, ...]:
 
 
 def _field(field: msgspec.structs.FieldInfo) -> _Field:
+    read = _READERS.get(field.type) or _converter(field.type)
     return _Field(
-        field.name, field.required, field.type is bool, _READERS.get(field.type) or _converter(field.type)
+        field.name, field.required, field.type is bool, not field.required and read is not _text, read
     )
 
 

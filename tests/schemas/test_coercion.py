@@ -179,6 +179,12 @@ def test_an_item_id_may_be_a_number() -> None:
         ({"available": 0}, Item("i", available=False), None),
         ({"available": "False"}, Item("i", available=False), None),
         ({"available": "1"}, Item("i"), None),
+        ({"available": " FALSE "}, Item("i", available=False), None),
+        ({"available": "no"}, Item("i", available=False), None),
+        ({"available": "off"}, Item("i", available=False), None),
+        ({"available": "Yes"}, Item("i"), None),
+        ({"available": "", "ts": " ", "tags": ""}, Item("i"), None),
+        ({"title": ""}, Item("i"), None),
     ],
 )
 def test_an_item_keeps_what_is_good_of_it(
@@ -194,7 +200,7 @@ def test_an_item_without_a_time_is_not_too_late() -> None:
     assert read("items", b'{"item_id":"i"}', rules=rules).batch.upserts == [Item("i")]
 
 
-@pytest.mark.parametrize("available", [False, 0, "false", "0"])
+@pytest.mark.parametrize("available", [False, 0, "false", "0", " FALSE ", "no"])
 @pytest.mark.parametrize(
     "beside",
     [
