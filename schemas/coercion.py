@@ -126,7 +126,9 @@ def yes_or_no(value: Any) -> bool:
     Raises:
         ValueError: it is neither.
     """
-    word = value.strip().lower() if isinstance(value, str) else "1" if value == 1 else "0" if value == 0 else ""
+    word = (
+        value.strip().lower() if isinstance(value, str) else "1" if value == 1 else "0" if value == 0 else ""
+    )
     if word in _YES:
         return True
     if word in _NO:

@@ -43,8 +43,8 @@ MOST_DRIFT = 0.02
 """What counts as flat: the trend over the whole time, as a share of the median."""
 WARM_UP_SHARE, LEAST_WARM_UP_SECONDS = 0.2, 60.0
 RESOURCES = ("rss_mib", "descriptors", "threads", "redis_mib")
-_COUNTS = ("engine{'stat': 'events_learned'}",)
-"""Gauges that say how many since the start: they are to grow."""
+_NO_LEVELS = ("engine{'stat': 'events_learned'}", "engine{'stat': 'loudest_user_share'}")
+"""Gauges that say how many since the start, which are to grow, or what the traffic was like."""
 _PAUSE_SECONDS = 5.0
 """Between two events of a shopper: short, so that a few thousand make the rate, and all of them are met early."""
 _USERS_PER_OPEN_SESSION = 4
@@ -284,7 +284,7 @@ def _figures(samples: Samples, what: Soak, exit_code: int) -> Figures:
     first = _after_warm_up(samples, what)
     at = samples.seconds[first:]
     trends = {name: trend(at, series[first:]) for name, series in samples.values.items()}
-    gauges = trends.keys() - {*RESOURCES, *_COUNTS}
+    gauges = trends.keys() - {*RESOURCES, *_NO_LEVELS}
     growing = sorted(name for name in gauges if trends[name].grows)
     figures: Figures = {"minutes": what.minutes, "rate": what.rate, "broker": what.broker, "samples": len(at)}
     for name in RESOURCES:

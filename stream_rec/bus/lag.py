@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Set
 from contextlib import closing
-from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
@@ -85,8 +84,8 @@ class OffsetReader:
     def __init__(self, bus: BusSettings, group: str = "") -> None:
         """`group` is by default the workers'."""
         self._bus = bus
-        self._admin: AdminClient = admin(bus)
         self._group = group or bus.group
+        self._admin: AdminClient = admin(bus)
 
     def ends(self, names: Collection[TopicName] = FOLLOWED) -> dict[TopicPartition, int]:
         """The next offset to be written, by topic and partition. At least as new as the call."""
@@ -126,15 +125,6 @@ class OffsetReader:
         committed = self._committed(partitions, deadline)
         ends = self._ends(partitions, deadline)
         return [_line(at, starts[at], ends[at], committed[at]) for at in partitions]
-
-    @cached_property
-    def _of_group(self) -> Consumer:
-        """Answers what the group has committed, and is no member.
-
-        Not the admin client: asked about a group by a broker that has just started, whose coordinator is not there yet,
-        librdkafka 2.16.0 now and then ends the process (docs/transport.md).
-        """
-        return clients.reader(self._bus, {"group.id": self._group})
 
     def _partitions(self, names: Collection[TopicName]) -> list[TopicPartition]:
         counts = partition_counts(self._bus, names, client=self._admin)
