@@ -76,8 +76,12 @@ def test_a_primary_that_dies_is_replaced_and_what_it_had_not_passed_on_is_seen_a
         my.markers.own(0, LOG, -1)
         assert await my.markers.complete(await my.markers.begin(0))
         await my.slates.write(slates(USERS, as_of(1)), Upto(0, 1))
-        ask(trio.servers[1].port, "CONFIG", "SET", "replica-read-only", "no")
-        ask(trio.servers[1].port, "FLUSHALL")
+        primary, replica = trio.servers[0].port, trio.servers[1].port
+        wait_until(
+            lambda: ask(primary, "DBSIZE") == ask(replica, "DBSIZE"), what="the replica to have it all"
+        )
+        ask(replica, "CONFIG", "SET", "replica-read-only", "no")
+        ask(replica, "FLUSHALL")
         trio.servers[0].down()
         await persistently(my, lambda: my.slates.write(slates(USERS, as_of(2)), Upto(0, 2)))
         assert await persistently(my, my.markers.detect) == {0}
