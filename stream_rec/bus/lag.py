@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Set
 from contextlib import closing
 from typing import NamedTuple, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from stream_rec.bus.clients import admin, passes, translated
+from stream_rec.bus import clients
 from stream_rec.bus.naming import on_bus, ours
 from stream_rec.bus.reader import Fetching, Reader, Start
 from stream_rec.bus.topics import missing_topics, partition_counts
@@ -85,7 +85,7 @@ class OffsetReader:
         """`group` is by default the workers'."""
         self._bus = bus
         self._group = group or bus.group
-        self._admin: AdminClient = admin(bus)
+        self._admin: AdminClient = clients.admin(bus)
 
     def ends(self, names: Collection[TopicName] = FOLLOWED) -> dict[TopicPartition, int]:
         """The next offset to be written, by topic and partition. At least as new as the call."""
@@ -142,11 +142,10 @@ class OffsetReader:
     def _committed(
         self, partitions: Collection[TopicPartition], deadline: float
     ) -> dict[TopicPartition, int | None]:
-        asked = ConsumerGroupTopicPartitions(self._group, [on_bus(self._bus.prefix, tp) for tp in partitions])
-        futures = self._admin.list_consumer_group_offsets(
-            [asked], request_timeout=max(_SHORTEST_SECONDS, _left(deadline))
-        )
-        answers = futures[self._group].result().topic_partitions
+        asked = [on_bus(self._bus.prefix, tp) for tp in partitions]
+        # Not of the admin client: see docs/transport.md.
+        with closing(clients.reader(self._bus, {"group.id": self._group})) as consumer:
+            answers = consumer.committed(asked, timeout=max(_SHORTEST_SECONDS, _left(deadline)))
         for answer in answers:
             if answer.error:
                 raise KafkaException(answer.error)
@@ -185,8 +184,8 @@ class OffsetReader:
             try:
                 return question(deadline)
             except KafkaException as error:
-                if not passes(error) or _left(deadline) <= 0:
-                    raise translated(error, self._bus, time.monotonic() - began) from error
+                if not clients.passes(error) or _left(deadline) <= 0:
+                    raise clients.translated(error, self._bus, time.monotonic() - began) from error
             time.sleep(_AGAIN_SECONDS)
 
 
