@@ -23,9 +23,9 @@ demo: $(READY) ## start everything embedded and watch MovieLens 100K stream thro
 	@$(VENV)/bin/python -m stream_rec.engine.warm
 	@$(VENV)/bin/stream-rec demo $(ARGS)
 
-test: $(READY) ## run the tests on real servers, three files at once; ARGS="-k lag -x -n 0" goes to pytest
+test: $(READY) ## run the tests on real servers, four files at once; ARGS="-k lag -x -n 0" goes to pytest
 	@$(VENV)/bin/python -m stream_rec.engine.warm
-	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## ruff, mypy strict and the import rules
 	$(VENV)/bin/ruff check .

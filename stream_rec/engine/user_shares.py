@@ -44,7 +44,7 @@ class UserShares:
         if n <= 0:
             return
         hashes, counts = np.unique(hash_ids(batch.users)[first:], return_counts=True)
-        most, nobody = np.argsort(-counts, kind="stable")[:_MAX_COUNTED], np.isin(hashes, _NOBODY)
+        most, nobody = np.argsort(-counts, kind="stable")[:_MAX_COUNTED], _are_nobody(hashes)
         if self._any.add(n, hashes[most], counts[most]):
             self.largest = self._any.share
             self._judge(batch, self._any, ABSURD)
@@ -112,4 +112,10 @@ def _spellings() -> list[str]:
     return [made for name in NOBODY for made in {name, name.upper(), name.capitalize(), name.title()}]
 
 
-_NOBODY = hash_ids(IdColumn.of([*_spellings(), "NaN", "[object Object]"]))
+_NOBODY = np.sort(hash_ids(IdColumn.of([*_spellings(), "NaN", "[object Object]"])))
+
+
+def _are_nobody(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """np.isin, which sorts both sides anew at every call, took four fifths of the time of a look."""
+    found: NDArray[np.bool_] = _NOBODY[np.searchsorted(_NOBODY[:-1], hashes)] == hashes
+    return found
