@@ -28,19 +28,23 @@ SAMPLE: Mapping[str, Any] = {
     ATTRIBUTES: {},
 }
 """Every name that an item always has, with a value of its type."""
+_ALWAYS_THERE = SAMPLE.keys() - {ATTRIBUTES}
+_NUMBERS = "price and times are doubles: calculate with 2.0, not with 2; text is compared with text"
 MOVING = frozenset({"age"})
 """Names whose values change although nothing was said of the item."""
 FUNCTIONS = (
     *("size", "contains", "startsWith", "endsWith", "matches", "has", "all", "exists", "exists_one", "map"),
-    *("filter", "int", "uint", "double", "string", "bytes", "bool", "type", "timestamp", "duration"),
-    *("max", "min", "dyn", "getFullYear", "getMonth", "getDayOfMonth", "getDayOfWeek", "getHours"),
+    *("filter", "int", "uint", "double", "string", "bytes", "type", "timestamp", "duration"),
+    *("dyn", "getFullYear", "getMonth", "getDayOfMonth", "getDayOfWeek", "getHours"),
 )
+"""Those of CEL's that the binding has: it knows no `max`, `min` and `bool` (0.10.0)."""
 MAX_COMPREHENSIONS = 2
 """`all`, `exists`, `map`, `filter`: each goes over a list, and one inside another multiplies."""
 _AT = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
 _CALLS = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(")
 _OPERATOR = re.compile(r"^[_@!\-\[?]")
 _PLAIN = (int, float)
+_FAILURES = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class BadExpression(ValueError):
@@ -104,8 +108,18 @@ class Expression:
         """Of an item; None = it cannot be evaluated for it."""
         try:
             return self._program.execute(subject.context)
-        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+        except _FAILURES:
             return None
+
+    def why_not(self, subject: Subject) -> str:
+        """Which operation its types do not have, in the binding's words; empty = none, or not this item's fault."""
+        try:
+            self._program.execute(subject.context)
+        except TypeError as error:
+            return str(error).partition(". ")[0]
+        except _FAILURES:
+            pass
+        return ""
 
     def holds(self, subject: Subject) -> bool:
         """Is it true of the item; false if it cannot be evaluated."""
@@ -132,7 +146,11 @@ def check(text: str, wanted: type[bool] | type[float]) -> Expression:
         near = difflib.get_close_matches(name, SAMPLE, n=1, cutoff=0.8)
         if name not in SAMPLE and near:
             raise BadExpression(f"no item has {name!r}", f"did you mean {near[0]!r}?", text.find(name))
-    value = expression.value(Subject(SAMPLE, expression.names))
+    sample = Subject(SAMPLE, expression.names)
+    failure, knows_all = expression.why_not(sample), _ALWAYS_THERE.issuperset(expression.names)
+    if failure and knows_all:
+        raise BadExpression(f"it can be evaluated for no item: {failure}", _NUMBERS)
+    value = expression.value(sample)
     if value is None:
         return expression
     is_number = isinstance(value, _PLAIN) and not isinstance(value, bool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.cli.text import Column, plain, table, wrapped
@@ -66,6 +66,7 @@ def test_a_command_in_backticks_is_not_broken() -> None:
 CELLS = st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=60)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS, CELLS), max_size=8), st.integers(20, 120))
 def test_nothing_is_lost_and_only_what_cannot_fit_is_longer_than_a_line(
     rows: list[tuple[str, ...]], wide: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.engine.active import active_rows, user_ids
@@ -79,6 +79,7 @@ def test_ordinary_pauses_move_the_clock_at_once() -> None:
 absurd = st.tuples(st.integers(0, 60), st.sampled_from([-YEAR, 4 * 86_400.0, YEAR, 7 * YEAR]))
 
 
+@settings(deadline=None)
 @given(
     wrong=st.lists(absurd, max_size=30),
     sizes=st.lists(st.integers(1, 20), max_size=8),
@@ -90,6 +91,7 @@ def test_learning_stays_a_fold_whatever_the_stamps(wrong: list[tuple[int, float]
     assert engine_of(rows).digest() == engine_of(rows, sizes).digest()
 
 
+@settings(deadline=None)
 @given(wrong=st.lists(absurd, max_size=12), cut=st.integers(1, 70))
 def test_a_restored_engine_judges_stamps_as_the_first_one(wrong: list[tuple[int, float]], cut: int) -> None:
     rows = traffic(60)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -34,6 +34,7 @@ def test_only_the_asked_events_and_rows_are_added_to() -> None:
     assert sums[:, 1].tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0]
 
 
+@settings(deadline=None)
 @given(
     arrays.arrays(np.int32, st.tuples(st.integers(0, 20), st.integers(1, 4)), elements=st.integers(-1, 30)),
     st.integers(1, 20),

@@ -62,6 +62,8 @@ def test_what_cannot_be_evaluated_for_an_item_is_not_true_of_it(text: str) -> No
         ("size(tags) > 1 && starts(owner)", "no function is called 'starts'", "", 18),
         ("owner.startswith('a')", "no function is called 'startswith'", "did you mean 'startsWith'?", 6),
         ("price + 1.0", "true or false", "a comparison, such as `price < 100.0`", 0),
+        ("price * 2 > 10.0", "for no item: Unsupported operation: float * int", "with 2.0, not with 2", 0),
+        ("max(price, 1.0) > 3.0", "no function is called 'max'", "", 0),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_a_fix(text: str, said: str, fix: str, at: int) -> None:
@@ -70,6 +72,13 @@ def test_a_mistake_is_told_with_its_place_and_a_fix(text: str, said: str, fix: s
     assert said in bad.value.said
     assert fix in bad.value.fix
     assert bad.value.at == at
+
+
+@pytest.mark.parametrize(
+    "text", ["tags[1] == 'a'", "stock * 2 > 10", "attributes.size > 3.0", "1.0 / price > 0.5"]
+)
+def test_what_only_some_items_can_answer_is_no_mistake(text: str) -> None:
+    assert check(text, bool)
 
 
 def test_lists_inside_lists_inside_lists_are_refused() -> None:

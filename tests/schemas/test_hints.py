@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.schemas.hints import hint, sample
@@ -92,12 +92,14 @@ def test_hints_for_keys_of_items(key: bytes | None, said: str) -> None:
     assert said in hint_of("items", {"item_id": "lamp"}, key)
 
 
+@settings(deadline=None)
 @given(raw=st.binary(max_size=200), reason=st.sampled_from(sorted(REASONS)), topic=st.sampled_from(FOLLOWED))
 def test_no_bytes_make_a_hint_or_a_sample_fail(raw: bytes, reason: str, topic: str) -> None:
     assert len(hint(topic, reason, "`ts` cannot be that", raw, raw)) < 300
     assert sample(raw).isascii()
 
 
+@settings(deadline=None)
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),

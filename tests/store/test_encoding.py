@@ -7,7 +7,7 @@ import re
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
@@ -32,6 +32,7 @@ positions = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(ids, places), max_size=4), at=positions, scenario=ids, model=ids)
 def test_what_is_encoded_is_the_record_and_nothing_else(
     rows: list[tuple[str, list[tuple[str, float, int, str]]]], at: AsOf, scenario: str, model: str
@@ -79,6 +80,7 @@ def test_a_rule_that_gave_way_is_said_behind_the_items_and_nothing_is_said_else(
     assert msgspec.json.decode(encoded[0].json, type=Slate).relaxed == "repeats"
 
 
+@settings(deadline=None)
 @given(at=positions)
 def test_the_comparable_part_stands_in_the_first_256_bytes(at: AsOf) -> None:
     for json in (

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.offline.evaluate.ranks import figures, means
@@ -21,6 +21,7 @@ def test_by_hand() -> None:
     assert got["precision@20"] == pytest.approx(0.75 / 20)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), min_size=2, max_size=2), min_size=1), st.integers(1, 25))
 def test_every_judge_has_the_means_over_its_queries(ranks: list[list[int]], k: int) -> None:
     got = means(np.array(ranks, np.int32), k)

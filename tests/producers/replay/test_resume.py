@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.errors import ConfigError
 from stream_rec.producers.replay.resume import Acknowledged, ResumeFile
 
 
+@settings(deadline=None)
 @given(st.permutations(range(20)), st.integers(0, 20))
 def test_positions_done_in_any_order_are_the_set_of_them(order: list[int], n: int) -> None:
     done = Acknowledged()
