@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-SIZE_MIB = 512
-_CHUNK = bytes(1 << 20)
+SIZE_MIB = 4096
+"""Room for every snapshot that a run leaves: of each kind the last ones, damaged ones, and parts of killed writers."""
 
 
 class Disk:
@@ -27,29 +28,26 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(folder)]
-        try:
-            self.is_small = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-        except FileNotFoundError:
-            self.is_small = False
+        self.is_small = self._mount(f"size={SIZE_MIB}m", "-t", "tmpfs", "tmpfs")
 
     @contextmanager
     def full(self) -> Iterator[None]:
         """Not a byte is left inside of the context."""
-        filler = self.folder / "filler"
-        with filler.open("wb", buffering=0) as file:
-            chunk = _CHUNK
-            while chunk:
-                try:
-                    file.write(chunk)
-                except OSError as error:
-                    if error.errno != errno.ENOSPC:
-                        raise
-                    chunk = chunk[: len(chunk) // 2]
+        disk = os.statvfs(self.folder)
+        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+        if not self._mount(f"remount,size={max(used, disk.f_frsize)}"):
+            raise OSError(errno.EIO, "the small disk cannot be made smaller", str(self.folder))
         try:
             yield
         finally:
-            filler.unlink()
+            self._mount(f"remount,size={SIZE_MIB}m")
+
+    def _mount(self, options: str, *what: str) -> bool:
+        command = ["mount", "-o", options, *what, str(self.folder)]
+        try:
+            return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        except FileNotFoundError:
+            return False
 
     def __enter__(self) -> Self:
         return self
