@@ -26,6 +26,7 @@ SCENARIO, ERASURE, MERGE = "scenario", "erasure", "merge"
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 SCENARIO_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_64_BITS = (1 << 64) - 1
 
 
 class Erasure(msgspec.Struct, frozen=True):
@@ -89,6 +90,22 @@ class DecisionBatch:
 def hash_name(user_hash: int) -> str:
     """The name of a decision about a user: the hash of the id, in hexadecimal digits."""
     return f"{user_hash:016x}"
+
+
+def name_about(user_id: str) -> str:
+    """The same from the id: FNV-1a over its UTF-8, then SplitMix64's finaliser, as `kernels.ids.hash_id`.
+
+    Programs that only publish decisions need no kernels for one id.
+
+    Raises:
+        UnicodeEncodeError: it holds half a surrogate pair.
+    """
+    found = 0xCBF29CE484222325
+    for byte in user_id.encode():
+        found = (found ^ byte) * 0x100000001B3 & _64_BITS
+    found = (found ^ found >> 30) * 0xBF58476D1CE4E5B9 & _64_BITS
+    found = (found ^ found >> 27) * 0x94D049BB133111EB & _64_BITS
+    return hash_name((found ^ found >> 31) or 1)
 
 
 def check_control(control: Control, _broker_ts: int, rules: IngestSettings) -> None:

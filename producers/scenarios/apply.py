@@ -55,14 +55,16 @@ class Scenarios:
     Args:
         settings: addresses, and the scenarios that are in force until a record overrides them.
         clock: stamps what is decided.
+        by: who decides; empty = the user of this process.
 
     Raises:
         ConfigError, Unavailable: as `read_decisions`.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, by: str = "") -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._by = by or who()
         decisions = read_decisions(settings.bus, settings.ingest)
         self._records = [each for each in decisions if each.kind == SCENARIO]
         self._last = last_of_each(self._records)
@@ -161,7 +163,7 @@ class Scenarios:
         return found[0]
 
     def _record(self, name: str, body: Any, note: str) -> Control:
-        return Control(SCENARIO, name, self._clock.now(), body, by=who(), note=note)
+        return Control(SCENARIO, name, self._clock.now(), body, by=self._by, note=note)
 
 
 def who() -> str:

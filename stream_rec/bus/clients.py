@@ -94,6 +94,11 @@ def passes(error: KafkaException) -> bool:
     return error.args[0].code() in _PASSING
 
 
+def is_silence(error: KafkaError) -> bool:
+    """Does it say no more than that brokers cannot be reached?"""
+    return error.code() in _SILENCE
+
+
 def translated(error: KafkaException, bus: BusSettings, waited_seconds: float) -> ConfigError | Unavailable:
     """Kafka's error as ours: what the operator must fix, or an outage."""
     reason: KafkaError = error.args[0]

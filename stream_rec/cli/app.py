@@ -19,10 +19,12 @@ from stream_rec.cli.doctor import doctor
 from stream_rec.cli.evaluate import evaluate
 from stream_rec.cli.forget import forget
 from stream_rec.cli.items import items
+from stream_rec.cli.key import key
 from stream_rec.cli.lag import lag
 from stream_rec.cli.read import popular, recommend, similar
 from stream_rec.cli.replay import replay
 from stream_rec.cli.scenario import scenario
+from stream_rec.cli.serve import serve
 from stream_rec.cli.settings import settings
 from stream_rec.cli.simulate import simulate
 from stream_rec.cli.snapshot import snapshot
@@ -71,6 +73,7 @@ for command in (
     demo,
     up,
     worker,
+    serve,
     replay,
     simulate,
     recommend,
@@ -90,6 +93,7 @@ app.add_typer(bench)
 app.add_typer(snapshot)
 app.add_typer(items)
 app.add_typer(scenario)
+app.add_typer(key)
 
 
 def run() -> None:

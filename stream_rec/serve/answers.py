@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from stream_rec.clock import Clock
 from stream_rec.errors import ConfigError
@@ -17,6 +17,10 @@ _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.05
 
 Origin = Literal["personal", "session", "popular", "none"]
+
+
+class UnknownScenario(ConfigError):
+    """Workers write slates, but none of this scenario; the fix names those there are."""
 
 
 class Position(Protocol):
@@ -72,6 +76,50 @@ class Wish:
     session: Sequence[str]
 
 
+class Rail(NamedTuple):
+    """One slate of a page.
+
+    Attributes:
+        scenario: which.
+        k: items, at most.
+    """
+
+    scenario: str
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageWish:
+    """Arguments of `page`.
+
+    Attributes:
+        user_id: the user.
+        rails: the page's slates, from the top.
+        after: an event that all of them should know.
+        timeout_seconds: of the wait for such slates.
+    """
+
+    user_id: str
+    rails: Sequence[Rail]
+    after: Position | None
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWish:
+    """Arguments of `session`.
+
+    Attributes:
+        items: what the session was about, latest last.
+        negatives: what it was not about: neither these nor what is like them is wanted.
+        k: items, at most.
+    """
+
+    items: Sequence[str]
+    negatives: Sequence[str]
+    k: int
+
+
 class Answers:
     """One tenant's answers, as questions to a reader.
 
@@ -92,7 +140,7 @@ class Answers:
         The session's latest item does not lead, whoever answers.
 
         Raises:
-            ConfigError: workers write slates, but none of this scenario.
+            UnknownScenario: workers write slates, but none of this scenario.
         """
         slate, stale = yield from self._wait(wish)
         if slate is None:
@@ -103,6 +151,43 @@ class Answers:
             return Recommendations(items, "session", stale, None)
         items = yield from self._for_session(wish, (yield from self._top("popular")))
         return Recommendations(items, "popular" if items else "none", stale, None)
+
+    def session(self, wish: SessionWish) -> Question[Recommendations]:
+        """What fits a session; without that, what is popular. Neither its items nor the negatives are in it."""
+        liked, disliked = recent_items(wish.items), recent_items(wish.negatives)
+        found = yield from self._questions.similar([*liked, *disliked])
+        mine = session_slate(
+            wish.items, found[: len(liked)], session_slate(wish.negatives, found[len(liked) :])
+        )
+        named = {*wish.items, *wish.negatives}
+        if items := (yield from self._available([i for i in mine if i.item_id not in named], wish.k)):
+            return Recommendations(items, "session", False, None)
+        popular = [each for each in (yield from self._top("popular")) if each.item_id not in named]
+        items = yield from self._available(popular, wish.k)
+        return Recommendations(items, "popular" if items else "none", False, None)
+
+    def page(self, wish: PageWish) -> Question[list[Recommendations]]:
+        """Several slates of a user, from the top: an item stands where it comes first. What is missing is popular.
+
+        Raises:
+            UnknownScenario: as `recommendations`.
+        """
+        slates, stale = yield from self._wait_for_all(wish)
+        for rail, slate in zip(wish.rails, slates, strict=True):
+            if slate is None:
+                yield from self._check_scenario(rail.scenario)
+        popular = yield from self._top("popular")
+        every = {i.item_id for slate in slates if slate for i in slate.items} | {i.item_id for i in popular}
+        shown = yield from self._questions.removed(sorted(every))
+        page = []
+        for rail, slate in zip(wish.rails, slates, strict=True):
+            own = [each for each in slate.items if each.item_id not in shown][: rail.k] if slate else []
+            shown |= {each.item_id for each in own}
+            more = [each for each in popular if each.item_id not in shown][: rail.k - len(own)]
+            shown |= {each.item_id for each in more}
+            origin: Origin = "personal" if own else "popular" if more else "none"
+            page.append(Recommendations((*own, *more), origin, stale, slate if own else None))
+        return page
 
     def similar(self, item_id: str, k: int) -> Question[tuple[SlateItem, ...]]:
         """The item's neighbours, best first."""
@@ -125,23 +210,33 @@ class Answers:
         """An unknown scenario is no unknown user.
 
         Raises:
-            ConfigError: workers write slates, but none of this scenario.
+            UnknownScenario: workers write slates, but none of this scenario.
         """
         known = yield from self._questions.scenarios()
         if known and scenario not in known:
-            raise ConfigError(f"no scenario {scenario!r}", fix=f"one of {', '.join(known)}")
+            raise UnknownScenario(f"no scenario {scenario!r}", fix=f"one of {', '.join(known)}")
 
     def _wait(self, wish: Wish) -> Question[tuple[Slate | None, bool]]:
         """The slate, and whether it is stale."""
+        rails = (Rail(wish.scenario, wish.k),)
+        slates, stale = yield from self._wait_for_all(
+            PageWish(wish.user_id, rails, wish.after, wish.timeout_seconds)
+        )
+        return slates[0], stale
+
+    def _wait_for_all(self, wish: PageWish) -> Question[tuple[list[Slate | None], bool]]:
+        """The slates of a page, and whether one of them is stale."""
         deadline = self._clock.monotonic() + wish.timeout_seconds
         pause = _FIRST_PAUSE_SECONDS
+        names = [rail.scenario for rail in wish.rails]
         while True:
-            slate = yield from self._questions.slate(wish.user_id, wish.scenario)
-            if wish.after is None or (slate is not None and self._knows(slate, wish.after)):
-                return slate, False
+            slates = yield from self._questions.slates(wish.user_id, names)
+            after = wish.after
+            if after is None or all(slate is not None and self._knows(slate, after) for slate in slates):
+                return slates, False
             left = deadline - self._clock.monotonic()
             if left <= 0:
-                return slate, True
+                return slates, True
             yield Pause(min(pause, left))
             pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
 

@@ -22,7 +22,9 @@ def recent_items(session: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(reversed(session)))[:MAX_SESSION_ITEMS]
 
 
-def session_slate(session: Sequence[str], neighbours: Sequence[ItemList | None]) -> list[SlateItem]:
+def session_slate(
+    session: Sequence[str], neighbours: Sequence[ItemList | None], against: Sequence[SlateItem] = ()
+) -> list[SlateItem]:
     """Fuse the neighbours of the session's items by reciprocal rank, the latest item weighing most.
 
     score(i) = sum over the session's items s of 1 / age(s) * 1 / (60 + rank of i among s' neighbours), with
@@ -32,6 +34,7 @@ def session_slate(session: Sequence[str], neighbours: Sequence[ItemList | None])
     Args:
         session: item ids, latest last.
         neighbours: of each of `recent_items(session)`, best first; None = it has none.
+        against: the same of what is not wanted: its scores are taken off, and what has none left is left out.
 
     Returns:
         Best first, ties by item id; empty if no item of the session has neighbours.
@@ -47,7 +50,12 @@ def session_slate(session: Sequence[str], neighbours: Sequence[ItemList | None])
             share = 1.0 / age / (RANK_OFFSET + rank)
             scores[place.item_id] = scores.get(place.item_id, 0.0) + share
             loudest[place.item_id] = max(loudest.get(place.item_id, (0.0, "")), (share, item))
-    ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    for place in against:
+        if place.item_id in scores:
+            scores[place.item_id] -= place.score
+    ranked = sorted(
+        ((item, score) for item, score in scores.items() if score > 0), key=lambda pair: (-pair[1], pair[0])
+    )
     return [SlateItem(item, score, Reason("similar", loudest[item][1])) for item, score in ranked]
 
 

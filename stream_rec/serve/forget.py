@@ -12,10 +12,9 @@ from stream_rec.bus.decisions import last_of_each, read_decisions
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.topics import kept_ms
 from stream_rec.clock import Clock, SystemClock
-from stream_rec.kernels.ids import hash_id
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.producers.scenarios.apply import who
-from stream_rec.schemas.decisions import ERASURE, MERGE, SCENARIO, Merge, hash_name
+from stream_rec.schemas.decisions import ERASURE, MERGE, SCENARIO, Merge, name_about
 from stream_rec.schemas.records import Control, TopicName
 from stream_rec.schemas.validation import required
 from stream_rec.settings import Settings
@@ -145,7 +144,7 @@ class Forgetter:
 
     def _name(self, user_id: str) -> str:
         required("user_id", user_id, self._settings.ingest)
-        return hash_name(hash_id(user_id))
+        return name_about(user_id)
 
     def _merges_into(self, user_id: str) -> Iterator[str]:
         for (kind, name), decision in self._last.items():

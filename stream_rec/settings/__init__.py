@@ -2,6 +2,7 @@
 
 from stream_rec.settings.cache import cache_folder, wanted_cache_folder
 from stream_rec.settings.load import DATA_VARIABLE, DEFAULT_FILE, load
+from stream_rec.settings.serve import ServeSettings
 from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.settings.tree import (
     DataSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "JournalSettings",
     "MeasureSettings",
     "ScenarioSettings",
+    "ServeSettings",
     "Settings",
     "SnapshotSettings",
     "StoreSettings",

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from stream_rec.settings.branch import TEN_YEARS, Branch
+from stream_rec.settings.serve import ServeSettings, host_name
 from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.sources import features
 
@@ -19,7 +20,6 @@ _SCENARIO = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SKIPPED = re.compile(
     r"(events|items|impressions|control)/[0-9]{1,4}:(?P<first>[0-9]{1,18})(-(?P<last>[0-9]{1,18}))?", re.ASCII
 )
-_HOST = re.compile(r"(?!.*[^.]{64})[A-Za-z0-9_:%-]*(\.[A-Za-z0-9_:%-]+)*\.?")
 _DEAD_LETTER_BYTES = 4096
 """Of a dead letter beside the raw bytes, which are in base64."""
 
@@ -37,12 +37,6 @@ def _skipped(text: str) -> str:
             "name bad records by topic, partition and offsets: events/3:1000-2000, or items/0:17"
         )
     return text
-
-
-def _host(name: str) -> str:
-    if not _HOST.fullmatch(name):
-        raise ValueError("give a host's name or address, or nothing for all addresses")
-    return name
 
 
 def _power_of_two(n: int) -> int:
@@ -303,7 +297,7 @@ class MeasureSettings(Branch):
         0.002, gt=0, lt=1, description="chance of a false drift alarm in 5,000 judged events, at most"
     )
     prometheus_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0 = any free port")
-    prometheus_host: Annotated[str, AfterValidator(_host)] = Field(
+    prometheus_host: Annotated[str, AfterValidator(host_name)] = Field(
         "127.0.0.1", description="address of /metrics, /live and /ready"
     )
     live_within_seconds: float = Field(
@@ -321,6 +315,7 @@ class Settings(Branch):
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
+    serve: ServeSettings = Field(default_factory=ServeSettings)
     data: DataSettings = Field(default_factory=DataSettings)
 
     @model_validator(mode="after")

@@ -28,6 +28,7 @@ class Keys:
         self.removed = f"{prefix}removed"
         self.workers = f"{prefix}workers"
         self.scenarios = f"{prefix}scenarios"
+        self.api_keys = f"{prefix}api-keys"
 
     def slate(self, scenario: str, user_id: str) -> str:
         """`rec:<scenario>:<user_id>`.

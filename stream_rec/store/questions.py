@@ -55,6 +55,11 @@ class Questions:
         (raw,) = yield RoundTrip((("GET", self._keys.slate(scenario, user_id)),))
         return self._decoding.slate(raw, user_id)
 
+    def slates(self, user_id: str, scenarios: Sequence[str]) -> Question[list[Slate | None]]:
+        """The user's slates of these scenarios, in one round trip; otherwise as `slate`."""
+        found = yield RoundTrip(tuple([("GET", self._keys.slate(name, user_id)) for name in scenarios]))
+        return [self._decoding.slate(raw, user_id) for raw in found]
+
     def top(self, name: TopName, tag: str = "") -> Question[ItemList | None]:
         """`popular`, `trending` or `new`, of all items or of a tag's; None = there is none."""
         (raw,) = yield RoundTrip((("GET", self._keys.top(name, tag)),))

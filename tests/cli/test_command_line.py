@@ -14,6 +14,8 @@ from tests.cli.running import clean_environment, run
 COMMANDS = {
     "up",
     "worker",
+    "serve",
+    "key",
     "replay",
     "simulate",
     "recommend",

@@ -1,0 +1,1 @@
+"""The HTTP server: `routes/` has the table of what it answers."""

@@ -1,0 +1,1 @@
+"""Who may call: keys, their limits, and the visitors of browser keys."""

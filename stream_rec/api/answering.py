@@ -1,0 +1,107 @@
+"""What answers reads: the seam between the routes and what they are answered from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from stream_rec.clock import Clock
+from stream_rec.errors import StreamRecError
+from stream_rec.schemas.records import SlateItem
+from stream_rec.serve.answers import Answers, PageWish, Recommendations, SessionWish, Wish
+from stream_rec.settings import StoreSettings
+from stream_rec.store.keys import TopName
+from stream_rec.store.questions import Questions
+from stream_rec.store.reader import AsyncReader
+
+
+class NeedsLive(StreamRecError):
+    """Only a server that holds the engine can answer this."""
+
+
+class Answering(Protocol):
+    """Answers the reads of one tenant.
+
+    Raises (all methods):
+        Unavailable: what it reads from does not answer.
+        ConfigError: there is no such scenario; or what it reads from refuses us.
+        NeedsLive: it cannot answer this.
+    """
+
+    async def recommendations(self, wish: Wish) -> Recommendations:
+        """As `Client.recommendations`."""
+        ...
+
+    async def session(self, wish: SessionWish) -> Recommendations:
+        """What fits a session of nobody in particular."""
+        ...
+
+    async def page(self, wish: PageWish) -> list[Recommendations]:
+        """Several slates of one user; no item is in two of them."""
+        ...
+
+    async def similar(self, item_id: str, k: int) -> Sequence[SlateItem]:
+        """As `Client.similar`."""
+        ...
+
+    async def top(self, name: TopName, k: int, tag: str) -> Sequence[SlateItem]:
+        """As `Client.popular` and so on."""
+        ...
+
+    async def rank(
+        self, items: Sequence[str], user_id: str | None, session: Sequence[str]
+    ) -> Sequence[SlateItem]:
+        """These items, best first, for a user, or for a session of nobody in particular."""
+        ...
+
+    async def scenarios(self) -> list[str]:
+        """Names of the scenarios that there are slates of."""
+        ...
+
+
+class RedisAnswering:
+    """Answers from what workers wrote to Redis.
+
+    Args:
+        settings: of the store.
+        reader: of it.
+        clock: for waits.
+    """
+
+    def __init__(self, settings: StoreSettings, reader: AsyncReader, clock: Clock) -> None:
+        self._reader = reader
+        self._answers = Answers(settings.prefix, clock, None)
+        self._questions = Questions(settings.prefix)
+
+    async def recommendations(self, wish: Wish) -> Recommendations:
+        """As in `Answering`."""
+        return await self._reader.answer(self._answers.recommendations(wish))
+
+    async def session(self, wish: SessionWish) -> Recommendations:
+        """As in `Answering`."""
+        return await self._reader.answer(self._answers.session(wish))
+
+    async def page(self, wish: PageWish) -> list[Recommendations]:
+        """As in `Answering`."""
+        return await self._reader.answer(self._answers.page(wish))
+
+    async def similar(self, item_id: str, k: int) -> Sequence[SlateItem]:
+        """As in `Answering`."""
+        return await self._reader.answer(self._answers.similar(item_id, k))
+
+    async def top(self, name: TopName, k: int, tag: str) -> Sequence[SlateItem]:
+        """As in `Answering`."""
+        return await self._reader.answer(self._answers.top(name, k, tag))
+
+    async def rank(
+        self,
+        items: Sequence[str],  # noqa: ARG002 - what a live one ranks
+        user_id: str | None,  # noqa: ARG002
+        session: Sequence[str],  # noqa: ARG002
+    ) -> Sequence[SlateItem]:
+        """Raises NeedsLive: Redis has slates, not scores of any item for any user."""
+        raise NeedsLive("ranking given items needs the engine, and this server answers from Redis alone")
+
+    async def scenarios(self) -> list[str]:
+        """As in `Answering`."""
+        return await self._reader.answer(self._questions.scenarios())

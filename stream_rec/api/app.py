@@ -1,0 +1,101 @@
+"""The table of routes, and the application that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.metadata import version
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+
+from stream_rec.api.access.gate import Gate
+from stream_rec.api.description import description
+from stream_rec.api.endpoint import Endpoint, Endpoints, problem_answer
+from stream_rec.api.operation import Operation
+from stream_rec.api.parts import Parts, make_parts
+from stream_rec.api.problem import Problem
+from stream_rec.api.routes import events
+from stream_rec.api.routes.composing import Composing
+from stream_rec.api.routes.items import Items
+from stream_rec.api.routes.lag import Lag
+from stream_rec.api.routes.reading import Reading
+from stream_rec.api.routes.scenarios import ScenarioRoutes
+from stream_rec.api.routes.system import System
+from stream_rec.api.routes.users import Users
+from stream_rec.api.routes.visitors import Visitors
+from stream_rec.settings import Settings, StoreSettings
+
+
+def operations(of: Parts, is_draining: Callable[[], bool]) -> list[Operation]:
+    """The table of routes; those that are asked for most come first."""
+    settings, ingest = of.settings, of.ingest
+
+    @cache
+    def openapi() -> bytes:
+        return msgspec.json.encode(description(found, version("stream-rec")))
+
+    def all_of_them() -> Iterator[Operation]:
+        yield from Reading(of.answering, of.shown, settings.ingest).operations()
+        yield from events.operations(settings, ingest, of.clock)
+        yield from Composing(of.answering, settings.ingest).operations()
+        yield from Items(settings, ingest).operations()
+        yield from Users(settings, ingest, of.clock).operations()
+        yield from ScenarioRoutes(settings).operations()
+        yield from Lag(settings.bus).operations()
+        yield from Visitors(settings, of.book, of.clock).operations()
+        yield from System(of.answering.scenarios, is_draining, of.measures, openapi).operations()
+
+    found = list(all_of_them())
+    return found
+
+
+def table() -> list[Operation]:
+    """The same for a server that answers nobody: for what describes it."""
+    settings = Settings(store=StoreSettings(url="redis://127.0.0.1"))
+    return operations(make_parts(settings), lambda: False)
+
+
+def application(of: Parts, is_draining: Callable[[], bool]) -> FastAPI:
+    """The application, for any ASGI server; it closes the parts when it ends."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await of.close()
+
+    app = FastAPI(lifespan=life, openapi_url=None, redirect_slashes=False)
+    serve = of.settings.serve
+    shared = Endpoints(serve, Gate(of.book, of.clock), of.measures)
+    app.router.routes[:] = routes(operations(of, is_draining), shared)
+    app.add_exception_handler(HTTPException, _unknown)
+    if serve.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(serve.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-request-id", "x-visitor-token"],
+            expose_headers=["x-request-id", "retry-after"],
+            max_age=3600,
+        )
+    return app
+
+
+def routes(table: Sequence[Operation], shared: Endpoints) -> list[Route]:
+    """The table as the router takes it, which adds HEAD to every GET."""
+    return [
+        Route(each.path, Endpoint(each, shared), methods=[each.method], name=each.summary) for each in table
+    ]
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    """No route, or not this method."""
+    assert isinstance(error, HTTPException)
+    kind = "method" if error.status_code == 405 else "not-found"
+    problem = Problem(kind, f"{request.method} is not known here", fix="/openapi.json lists what there is")
+    found = problem_answer(problem, request.headers.get("x-request-id", "")[:64])
+    return Response(found.body, found.status, error.headers, media_type=found.content_type.decode())

@@ -1,0 +1,100 @@
+"""Reading a request's body, and its query, within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from stream_rec.api.problem import Problem, of_validation
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+_MAX_PARAMETERS = 32
+
+
+class ClientLeft(Exception):
+    """The client closed the connection before its request was whole."""
+
+
+async def read_body(receive: Receive, declared: bytes | None, most: int) -> bytes:
+    """The whole body.
+
+    Args:
+        receive: of ASGI.
+        declared: the header Content-Length.
+        most: bytes, at most.
+
+    Raises:
+        Problem: it is larger.
+        ClientLeft: it ends early.
+    """
+    if declared is not None and declared.isdigit() and int(declared) > most:
+        raise _too_large(most)
+    parts, n = [], 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientLeft
+        part = message.get("body", b"")
+        n += len(part)
+        if n > most:
+            raise _too_large(most)
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def query_of(text: bytes) -> dict[str, str]:
+    """The query's parameters; of one that is given twice the last counts.
+
+    Raises:
+        Problem: there are too many.
+    """
+    if not text:
+        return {}
+    try:
+        return dict(parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS))
+    except ValueError as error:
+        raise Problem("unreadable", str(error), where="query") from None
+
+
+def read_query(given: dict[str, str], kind: type[S]) -> S:
+    """The parameters as this type.
+
+    Raises:
+        Problem: there are unknown ones, or one has an impossible value.
+    """
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        problem = of_validation(error, "query")
+        known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+        problem.fix = f"parameters are {known}" if known else "there are no parameters here"
+        raise problem from None
+
+
+def read_json(body: bytes, decode: Callable[[bytes], T]) -> T:
+    """The body, decoded.
+
+    Raises:
+        Problem: it is no JSON, or not of the type that is wanted.
+    """
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise of_validation(error, "body") from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise Problem("unreadable", str(error), where="body", fix="send JSON in UTF-8") from None
+    except RecursionError:
+        raise Problem(
+            "unreadable", "it is nested too deeply", where="body", fix="send flatter JSON"
+        ) from None
+
+
+def _too_large(most: int) -> Problem:
+    return Problem("too-large", f"the body has more than {most} bytes", where="body", fix="send it in parts")

@@ -1,0 +1,52 @@
+"""What the server counts, for Prometheus; docs/http.md lists it."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+_SECONDS = (0.001, 0.002, 0.004, 0.007, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Measures:
+    """Counters of one server, in a registry of their own.
+
+    Attributes:
+        records: by topic, and what became of them: `accepted`, or the kind of problem.
+        waiting: requests that are being answered.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        own = self._registry
+        self._requests = Counter(
+            "stream_rec_http_requests", "Requests answered", ("method", "route", "status"), registry=own
+        )
+        self._seconds = Histogram(
+            "stream_rec_http_seconds",
+            "From the request's head to its answer",
+            ("route",),
+            buckets=_SECONDS,
+            registry=own,
+        )
+        self.records = Counter(
+            "stream_rec_http_records", "Records that were sent here", ("topic", "fate"), registry=own
+        )
+        self.waiting = Gauge("stream_rec_http_waiting", "Requests that are being answered", registry=own)
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        which = (method, route, status)
+        found = self._known.get(which)
+        if found is None:  # routes, their methods and statuses are few
+            found = self._known[which] = (
+                self._requests.labels(method, route, status),
+                self._seconds.labels(route),
+            )
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,287 @@
+"""Reads: a user's recommendations, neighbours of an item, and the lists that are the same for everybody."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from stream_rec.api.answering import Answering
+from stream_rec.api.ingest import Written
+from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, answer
+from stream_rec.api.paging import cursor_after, had, left
+from stream_rec.api.problem import Problem
+from stream_rec.api.shown import Shown
+from stream_rec.schemas.records import AsOf, SlateItem
+from stream_rec.schemas.scenario import MAX_K
+from stream_rec.schemas.validation import required
+from stream_rec.serve.answers import Recommendations, UnknownScenario, Wish
+from stream_rec.settings import IngestSettings
+from stream_rec.store.keys import TopName
+
+Length = Annotated[int, Meta(ge=1, le=200, description="items, at most")]
+After = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,5}:[0-9]{1,18}$",
+        description="partition:offset of an event that the answer should know; it is waited for",
+    ),
+]
+Timeout = Annotated[
+    float,
+    Meta(ge=0, le=5, description="seconds of that wait; then the present answer is given, marked stale"),
+]
+ScenarioName = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="which of the user's slates")
+]
+
+ITEMS = [
+    {"item_id": "milk", "score": 1.0, "reason": {"source": "popularity"}},
+    {"item_id": "bread", "score": 0.5, "reason": {"source": "transitions", "item_id": "milk"}},
+]
+
+
+class OfUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of a user's recommendations."""
+
+    scenario: ScenarioName = "default"
+    n: Length = 20
+    after: After | None = None
+    timeout: Timeout = 1.0
+    explain: Annotated[bool, Meta(description="also what the answer was made from")] = False
+    shown: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^(now|after:[0-9]{1,4})$",
+                description="publish that this is shown, now or after N seconds",
+            ),
+        ]
+        | None
+    ) = None
+    paged: Annotated[bool, Meta(description="give a cursor for the next page")] = False
+    cursor: (
+        Annotated[
+            str, Meta(max_length=8192, description="of the page before: what it held does not come again")
+        ]
+        | None
+    ) = None
+
+
+class OfItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of an item's neighbours."""
+
+    n: Length = 20
+
+
+class OfList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of a list."""
+
+    n: Length = 20
+    tag: Annotated[str, Meta(max_length=1024, description="only items with this tag")] = ""
+
+
+class Made(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an answer was made from.
+
+    Attributes:
+        as_of: up to which event it knows, and which decision on `control`.
+        model: version of the engine and its settings.
+        created_ts: when, seconds since the epoch.
+        relaxed: the rule that gave way, since it left nothing to show.
+    """
+
+    as_of: AsOf
+    model: str
+    created_ts: float
+    relaxed: str | None = None
+
+
+class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Recommendations.
+
+    Attributes:
+        user_id: whose.
+        scenario: where they are to be shown.
+        items: best first; what may not be shown is left out.
+        origin: `personal` = the user's slate; `session` = from the session's items; `popular`; `none` = nothing has
+            been learned yet.
+        slate_id: for impressions; not given = not personal.
+        stale: the event given as `after` was not learned in time.
+        made: with `explain`.
+        shown: with `shown=now`: where the impression stands.
+        cursor: with `paged` or `cursor`: for the next page; not given = this was the last.
+    """
+
+    user_id: str
+    scenario: str
+    items: Sequence[SlateItem]
+    origin: Literal["personal", "session", "popular", "none"]
+    slate_id: str | None = None
+    stale: bool = False
+    made: Made | None = None
+    shown: Written | None = None
+    cursor: str | None = None
+
+
+class Items(msgspec.Struct, frozen=True):
+    """A list of items, best first."""
+
+    items: Sequence[SlateItem]
+
+
+class Place(NamedTuple):
+    """A position in the topic `events`."""
+
+    partition: int
+    offset: int
+
+
+def place(text: str | None) -> Place | None:
+    """Of `partition:offset`."""
+    return Place(*map(int, text.split(":"))) if text is not None else None
+
+
+def may_speak_of(caller: Caller, user_id: str) -> None:
+    """Refuse what a browser key asks about others than its visitor.
+
+    Raises:
+        Problem: it does.
+    """
+    if caller.visitor is not None and caller.visitor != user_id:
+        raise Problem(
+            "forbidden",
+            "a browser key reads its own visitor's only",
+            where="path user_id",
+            fix="ask for the user that the visitor token was made for",
+        )
+
+
+def recommended(found: Recommendations, user_id: str, scenario: str, *, explain: bool) -> Recommended:
+    """An answer as it goes on the wire."""
+    slate = found.slate
+    made = Made(slate.as_of, slate.model, slate.created_ts, slate.relaxed) if slate and explain else None
+    slate_id = slate.slate_id if slate else None
+    return Recommended(user_id, scenario, found.items, found.origin, slate_id, found.stale, made)
+
+
+class Reading:
+    """The routes.
+
+    Args:
+        answering: reads.
+        shown: publishes impressions.
+        rules: what an id may be.
+    """
+
+    def __init__(self, answering: Answering, shown: Shown, rules: IngestSettings) -> None:
+        self._answering = answering
+        self._shown = shown
+        self._rules = rules
+
+    async def recommendations(self, call: Call) -> Answer:
+        """A user's."""
+        query: OfUser = call.query
+        user_id = call.path["user_id"]
+        may_speak_of(call.caller, user_id)
+        required("user_id", user_id, self._rules)
+        if query.shown and not call.caller.may_publish:
+            raise Problem(
+                "forbidden", "`shown` writes, and the key only reads", where="query shown", fix=_PUBLISH
+            )
+        is_paged = query.paged or query.cursor is not None
+        wish = Wish(
+            user_id, query.scenario, MAX_K if is_paged else query.n, place(query.after), query.timeout, ()
+        )
+        try:
+            found = await self._answering.recommendations(wish)
+        except UnknownScenario as error:
+            raise Problem("not-found", error.message, where="query scenario", fix=error.fix) from None
+        cursor = None
+        if is_paged:
+            found, cursor = await self._page(found, query)
+        given = recommended(found, user_id, query.scenario, explain=query.explain)
+        if cursor is not None:
+            given = msgspec.structs.replace(given, cursor=cursor)
+        return answer(await self._noted(given, found, query.shown) if query.shown else given)
+
+    async def _page(self, found: Recommendations, query: OfUser) -> tuple[Recommendations, str | None]:
+        """What the reader has not had yet; when the slate ends, what is popular."""
+        before = had(query.cursor or "")
+        items = left(found.items, before)[: query.n]
+        if len(items) < query.n and found.origin != "popular":
+            own = {each.item_id for each in items}
+            popular = left(await self._answering.top("popular", MAX_K, ""), before)
+            items += [each for each in popular if each.item_id not in own][: query.n - len(items)]
+        return dataclasses.replace(found, items=tuple(items)), cursor_after(before, items)
+
+    async def _noted(self, given: Recommended, found: Recommendations, when: str) -> Recommended:
+        """The answer, with its impression under way."""
+        if not given.items:
+            return given
+        impression = self._shown.impression(found, given.user_id, given.scenario)
+        given = msgspec.structs.replace(given, slate_id=impression.slate_id)
+        if when == "now":
+            return msgspec.structs.replace(given, shown=await self._shown.now(impression))
+        self._shown.later(impression, float(when.partition(":")[2]))
+        return given
+
+    async def similar(self, call: Call) -> Answer:
+        """An item's neighbours."""
+        item_id = call.path["item_id"]
+        required("item_id", item_id, self._rules)
+        return answer(Items(await self._answering.similar(item_id, call.query.n)))
+
+    async def popular(self, call: Call) -> Answer:
+        """The list of this name."""
+        return await self._top("popular", call)
+
+    async def trending(self, call: Call) -> Answer:
+        """The list of this name."""
+        return await self._top("trending", call)
+
+    async def new(self, call: Call) -> Answer:
+        """The list of this name."""
+        return await self._top("new", call)
+
+    async def _top(self, name: TopName, call: Call) -> Answer:
+        query: OfList = call.query
+        return answer(Items(await self._answering.top(name, query.n, query.tag)))
+
+    def operations(self) -> Iterator[Operation]:
+        """All of them."""
+        shared: dict[str, Any] = {"scope": "read", "problems": ("refused", "unavailable", "misconfigured")}
+        found = {"user_id": "ann", "scenario": "default", "items": ITEMS, "origin": "personal"}
+        items = {200: Example("best first; empty = nothing is known", Items, {"items": ITEMS})}
+        yield Operation(
+            "GET",
+            "/v1/users/{user_id:path}/recommendations",
+            self.recommendations,
+            "What to show to a user; for a user without a slate, what is popular.",
+            {200: Example("best first", Recommended, {**found, "slate_id": "50cff9bf5b19b2d5-0"})},
+            query=OfUser,
+            browser="visitor",
+            **{**shared, "problems": (*shared["problems"], "not-found", "queue-full", "not-set-up")},
+        )
+        yield Operation(
+            "GET",
+            "/v1/items/{item_id:path}/similar",
+            self.similar,
+            "Items like this one.",
+            items,
+            query=OfItem,
+            **shared,
+        )
+        for name, run in (("popular", self.popular), ("trending", self.trending), ("new", self.new)):
+            yield Operation("GET", f"/v1/lists/{name}", run, _LISTS[name], items, query=OfList, **shared)
+
+
+_PUBLISH = "use a key with the scope publish too"
+_LISTS = {
+    "popular": "What is popular now, of all items or of a tag's.",
+    "trending": "Items that are gaining interactions, of all or of a tag's.",
+    "new": "The latest additions to the catalogue, or to a tag.",
+}

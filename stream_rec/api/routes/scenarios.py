@@ -1,0 +1,170 @@
+"""What slates are: scenarios, read and decided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from stream_rec.api.body import read_json
+from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, answer
+from stream_rec.api.problem import Problem
+from stream_rec.producers.scenarios.apply import Scenarios, Version
+from stream_rec.rules.check import faults
+from stream_rec.schemas.decisions import SCENARIO_NAME
+from stream_rec.schemas.scenario import Scenario
+from stream_rec.schemas.scenario_check import BadScenario, Fault, dotted, scenario_of
+from stream_rec.settings import Settings
+
+
+class InForce(msgspec.Struct, frozen=True):
+    """A scenario.
+
+    Attributes:
+        offset: of its record on `control`; -1 = none, it is the settings'.
+        ts: when it was decided, seconds since the epoch.
+        by: who decided it.
+        note: why.
+        scenario: what differs from the defaults (docs/control.md).
+    """
+
+    offset: int
+    ts: float
+    by: str
+    note: str
+    scenario: Scenario | None
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """A decision.
+
+    Attributes:
+        offset: on `control`; `made.as_of.rules` of a slate is at least this once it knows it. -1 = nothing changed.
+    """
+
+    offset: int
+
+
+class ScenarioRoutes:
+    """The routes. Each reads the log, so one is answered at a time.
+
+    Args:
+        settings: addresses and limits.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._asking = asyncio.Lock()
+
+    async def all_of_them(self, call: Call) -> Answer:
+        """By name."""
+        found = (await self._scenarios(call.caller)).in_force()
+        return answer({name: _wire(version) for name, version in found.items()})
+
+    async def one(self, call: Call) -> Answer:
+        """One of them."""
+        found = (await self._scenarios(call.caller)).in_force()
+        name = call.path["name"]
+        if name not in found:
+            raise Problem("not-found", "no scenario has this name", where="path name", fix=_known(found))
+        return answer(_wire(found[name]))
+
+    async def put(self, call: Call) -> Answer:
+        """What a scenario is from now on."""
+        name, wanted = call.path["name"], _scenario(read_json(call.body, _object))
+        if not SCENARIO_NAME.fullmatch(name):
+            raise Problem(
+                "refused", "it is no name", where="path name", fix="1 to 64 letters, digits, '.', '_', '-'"
+            )
+        scenarios = await self._scenarios(call.caller)
+        if not list(scenarios.changed({name: wanted})):
+            return answer(Applied(-1))
+        (ack,) = await asyncio.to_thread(scenarios.apply, {name: wanted}, "over HTTP")
+        return answer(Applied(ack.offset))
+
+    async def delete(self, call: Call) -> Answer:
+        """The settings' scenario is in force again, or none."""
+        scenarios, name = await self._scenarios(call.caller), call.path["name"]
+        if scenarios.in_force().get(name, _NONE).offset < 0:
+            raise Problem("not-found", "no record has this name", where="path name", fix="GET /v1/scenarios")
+        ack = await asyncio.to_thread(scenarios.take_back, name)
+        return answer(Applied(ack.offset))
+
+    async def _scenarios(self, caller: Caller) -> Scenarios:
+        if not self._settings.bus.bootstrap:
+            raise Problem("not-set-up", "this server has no Kafka", fix="set bus.bootstrap")
+        async with self._asking:
+            by = f"key {caller.name}" if caller.name else ""
+            return await asyncio.to_thread(Scenarios, self._settings, by=by)
+
+    def operations(self) -> Iterator[Operation]:
+        """All of them."""
+        problems = ("unavailable", "misconfigured", "not-set-up")
+        shared: dict[str, Any] = {"is_slow": True, "problems": problems}
+        one: dict[str, Any] = {**shared, "problems": (*problems, "not-found")}
+        found = {"offset": 3, "ts": 1700000000.0, "by": "key shop", "note": "", "scenario": {"k": 12}}
+        decided = {200: Example("decided", Applied, {"offset": 4})}
+        path = "/v1/scenarios/{name}"
+        yield Operation(
+            "GET",
+            "/v1/scenarios",
+            self.all_of_them,
+            "All scenarios in force, with those of the settings.",
+            {200: Example("by name", dict[str, InForce], {"home": found})},
+            scope="read",
+            **shared,
+        )
+        yield Operation(
+            "GET", path, self.one, "One scenario.", {200: Example("it", InForce, found)}, scope="read", **one
+        )
+        yield Operation(
+            "PUT",
+            path,
+            self.put,
+            "Put a scenario in force: the body is what differs from the defaults (docs/control.md).",
+            decided,
+            scope="admin",
+            body=Scenario,
+            body_example={"k": 12, "filter": "price < 100.0"},
+            **shared,
+        )
+        yield Operation(
+            "DELETE",
+            path,
+            self.delete,
+            "Take a scenario's record back: the settings' one is in force again, or none.",
+            decided,
+            scope="admin",
+            **one,
+        )
+
+
+_NONE = Version(-1, 0.0, "", "", None)
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _scenario(body: Mapping[str, Any]) -> Scenario:
+    try:
+        scenario = scenario_of(body)
+    except BadScenario as error:
+        raise _wrong(error.faults[0], len(error.faults)) from None
+    if found := faults(scenario):
+        raise _wrong(found[0], len(found))
+    return scenario
+
+
+def _wrong(first: Fault, n: int) -> Problem:
+    more = f" (and {n - 1} more)" if n > 1 else ""
+    return Problem(
+        "refused", f"{first.said}{more}", where=f"body {dotted(first.path)}".strip(), fix=first.fix
+    )
+
+
+def _wire(of: Version) -> InForce:
+    return InForce(of.offset, of.ts, of.by, of.note, of.scenario)
+
+
+def _known(names: Mapping[str, Version]) -> str:
+    return f"one of {', '.join(sorted(names))}"

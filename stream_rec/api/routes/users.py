@@ -1,0 +1,170 @@
+"""What is decided about users: forgotten, or found to be a visitor of before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from stream_rec.api.body import read_json
+from stream_rec.api.ingest import Ingest, Wanted, Written
+from stream_rec.api.operation import Answer, Call, Example, Operation, answer
+from stream_rec.api.problem import Problem
+from stream_rec.api.routes.events import PROBLEMS
+from stream_rec.clock import Clock
+from stream_rec.schemas.codec import encode
+from stream_rec.schemas.decisions import MERGE, name_about
+from stream_rec.schemas.records import Control
+from stream_rec.schemas.topics import check, key_of
+from stream_rec.schemas.validation import required
+from stream_rec.serve.forget import Forgetter, Receipt
+from stream_rec.settings import Settings
+from stream_rec.store.reader import Reader
+
+
+class HowToForget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of forgetting."""
+
+    wait: Annotated[float, Meta(ge=0, le=30, description="seconds that workers are waited for")] = 5.0
+    dry_run: Annotated[bool, Meta(description="say what would be done; change nothing")] = False
+
+
+class Store(msgspec.Struct, frozen=True):
+    """What became of a user in one store.
+
+    Attributes:
+        name: of the store.
+        removed: what was removed, in words.
+        waits: what is still there, in words; empty = nothing.
+        until: when that is gone, seconds since the epoch; 0 = nothing waits, or it is not known.
+    """
+
+    name: str
+    removed: str
+    waits: str
+    until: float
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """A receipt (docs/privacy.md).
+
+    Attributes:
+        user_hash: the name that the decision has.
+        offset: of the decision on `control`; -1 = a dry run.
+        ts: when it was decided, seconds since the epoch.
+        workers: how many have answered.
+        silent: live workers that have not answered in time: ask again.
+        stores: what was removed, and what waits.
+    """
+
+    user_hash: str
+    offset: int
+    ts: float
+    workers: int
+    silent: Sequence[str]
+    stores: Sequence[Store]
+
+
+class Merged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who a user was before.
+
+    Attributes:
+        visitor_id: the user_id of before.
+    """
+
+    visitor_id: str
+
+
+class Users:
+    """The routes.
+
+    Args:
+        settings: addresses and limits.
+        ingest: writes.
+        clock: stamps decisions.
+    """
+
+    def __init__(self, settings: Settings, ingest: Ingest, clock: Clock) -> None:
+        self._settings = settings
+        self._ingest = ingest
+        self._clock = clock
+        self._forgetting = asyncio.Lock()
+        self._read = msgspec.json.Decoder(Merged).decode
+
+    async def forget(self, call: Call) -> Answer:
+        """Forget a user. One at a time: each reads the log."""
+        if not self._settings.bus.bootstrap:
+            raise Problem("not-set-up", "this server has no Kafka", fix="set bus.bootstrap")
+        query: HowToForget = call.query
+        async with self._forgetting:
+            receipt = await asyncio.to_thread(self._forget, call.path["user_id"], query, call.caller.name)
+        return answer(_wire(receipt))
+
+    async def merge(self, call: Call) -> Answer:
+        """A visitor is this user."""
+        user_id, visitor_id = call.path["user_id"], read_json(call.body, self._read).visitor_id
+        for name, each in (("user_id", user_id), ("visitor_id", visitor_id)):
+            required(name, each, self._settings.ingest)
+        if user_id == visitor_id:
+            raise Problem(
+                "refused", "a user is no visitor of himself", where="body visitor_id", fix="name two ids"
+            )
+        name, now = name_about(visitor_id), self._clock.now()
+        record = Control(MERGE, name, now, {"user_id": user_id}, by=call.caller.name)
+        check(record, self._settings.ingest)
+        return answer(await self._ingest.one("control", Wanted(key_of(record), encode(record))), 202)
+
+    def _forget(self, user_id: str, query: HowToForget, by: str) -> Receipt:
+        reader = Reader(self._settings.store)
+        try:
+            forgetter = Forgetter(self._settings, reader)
+            if query.dry_run:
+                return forgetter.plan(user_id)
+            return forgetter.forget(
+                user_id, wait_seconds=query.wait, note=f"over HTTP, key {by}" if by else "over HTTP"
+            )
+        finally:
+            reader.close()
+
+    def operations(self) -> Iterator[Operation]:
+        """All of them."""
+        shared: dict[str, Any] = {"problems": PROBLEMS}
+        store = {"name": "redis", "removed": "2 slates", "waits": "", "until": 0.0}
+        receipt = {
+            "user_hash": "50cff9bf5b19b2d5",
+            "offset": 7,
+            "ts": 1700000000.0,
+            "workers": 2,
+            "silent": [],
+            "stores": [store],
+        }
+        yield Operation(
+            "DELETE",
+            "/v1/users/{user_id:path}",
+            self.forget,
+            "Forget a user everywhere; the receipt says what was removed, and what waits until when.",
+            {200: Example("a receipt", Forgotten, receipt)},
+            scope="admin",
+            query=HowToForget,
+            is_slow=True,
+            **shared,
+        )
+        yield Operation(
+            "POST",
+            "/v1/users/{user_id:path}/merge",
+            self.merge,
+            "A visitor has signed in: the visitor's history becomes the user's, and the visitor is forgotten.",
+            {202: Example("Kafka has acknowledged it", Written, {"partition": 0, "offset": 7})},
+            scope="publish",
+            body=Merged,
+            body_example={"visitor_id": "v-17"},
+            **shared,
+        )
+
+
+def _wire(of: Receipt) -> Forgotten:
+    stores = [Store(*each) for each in of.stores]
+    return Forgotten(of.user_hash, of.offset, of.ts, len(of.workers), of.silent, stores)

@@ -1,0 +1,102 @@
+"""The server's life: listen, answer, and end within `serve.drain_seconds` of a signal."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from stream_rec import logs
+from stream_rec.api.app import application
+from stream_rec.api.parts import make_parts
+from stream_rec.errors import ConfigError
+from stream_rec.settings import ServeSettings, Settings
+
+_BACKLOG = 1024
+
+log = logs.get("serve")
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; what is being answered then is answered.
+
+    Raises:
+        ConfigError: as `HttpServer`.
+    """
+    uvloop.run(HttpServer(settings).serve())
+
+
+class HttpServer:
+    """Listens as soon as it is made; answers while `serve` runs.
+
+    Args:
+        settings: of everything.
+
+    Attributes:
+        url: where it is reached.
+
+    Raises:
+        ConfigError: the address cannot be bound, or one in the settings is wrong.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._listening = _bound(settings.serve)
+        self._server: uvicorn.Server | None = None
+        self._is_stopping = False
+        host, port = self._listening.getsockname()[:2]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def serve(self) -> None:
+        """Answer until a signal, or `stop`; then finish what is being answered, within `serve.drain_seconds`.
+
+        Raises:
+            ConfigError: an address in the settings is wrong.
+        """
+        with self._listening:
+            app = application(make_parts(self._settings), self._is_draining)
+            self._server = uvicorn.Server(_config(app, self._settings.serve))
+            log.info("listening", url=self.url)
+            await self._server.serve(sockets=[self._listening])
+        log.info("stopped")
+
+    def stop(self) -> None:
+        """As a signal; from any thread."""
+        self._is_stopping = True
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def _is_draining(self) -> bool:
+        return self._is_stopping or (self._server is not None and self._server.should_exit)
+
+
+def _bound(serve: ServeSettings) -> socket.socket:
+    host, port = serve.host, serve.port
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server((str(address[0]), int(address[1])), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error}", fix="set serve.port to a free port, or 0 for any"
+        ) from error
+
+
+def _config(app: FastAPI, serve: ServeSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=serve.max_connections,
+        backlog=_BACKLOG,
+        timeout_keep_alive=int(serve.keep_alive_seconds),
+        timeout_graceful_shutdown=int(serve.drain_seconds),
+    )

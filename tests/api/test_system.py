@@ -1,0 +1,69 @@
+"""Probes, metrics, the description, and addresses that are none."""
+
+from __future__ import annotations
+
+import httpx
+
+from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.settings import Settings
+from tests.api.conftest import Serve
+from tests.waiting import wait_until
+
+
+def test_probes_tell_a_living_server_from_a_ready_one(http: httpx.Client, redis_server: RedisServer) -> None:
+    assert http.get("/healthz").json() == {"status": "ok"}
+    assert http.get("/readyz").status_code == 200
+    redis_server.down()
+    try:
+        wait_until(lambda: http.get("/readyz").status_code == 503)
+        assert http.get("/healthz").status_code == 200
+        found = http.get("/v1/users/ann/recommendations")
+        assert found.status_code == 503
+        assert found.json()["type"].endswith("unavailable")
+    finally:
+        redis_server.up()
+    wait_until(lambda: http.get("/readyz").status_code == 200)
+
+
+def test_requests_are_counted_by_route_and_status(http: httpx.Client) -> None:
+    http.get("/v1/users/ann/recommendations")
+    http.get("/v1/users/ann/recommendations?n=0")
+    text = http.get("/metrics").text
+    route = 'method="GET",route="/v1/users/{user_id}/recommendations"'
+    assert f'stream_rec_http_requests_total{{{route},status="200"}} 1.0' in text
+    assert f'stream_rec_http_requests_total{{{route},status="422"}} 1.0' in text
+    assert "ann" not in text
+
+
+def test_an_address_that_is_none_is_a_problem(http: httpx.Client) -> None:
+    found = http.get("/v2/x")
+    assert found.status_code == 404
+    assert found.headers["content-type"] == "application/problem+json"
+    assert http.put("/v1/events").status_code == 405
+    assert "POST" in http.put("/v1/events").headers["allow"]
+
+
+def test_a_request_has_an_id_the_clients_or_a_new_one(http: httpx.Client) -> None:
+    assert http.get("/healthz", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
+    assert http.get("/healthz", headers={"x-request-id": "bad id"}).headers["x-request-id"] != "bad id"
+
+
+def test_without_keys_only_programs_on_this_machine_are_answered(http: httpx.Client) -> None:
+    assert http.get("/v1/lists/popular").status_code == 200
+    for headers in (
+        {"x-forwarded-for": "10.0.0.7"},
+        {"origin": "https://evil.example"},
+        {"host": "evil.example"},
+    ):
+        found = http.get("/v1/lists/popular", headers=headers)
+        assert found.status_code == 401
+        assert "stream-rec key create" in found.json()["fix"]
+
+
+def test_pages_of_other_origins_may_call_if_a_setting_says_so(serve: Serve, bus: Settings) -> None:
+    open_ = bus.serve.model_copy(update={"cors_origins": ("https://shop.example",)})
+    http = serve(bus.model_copy(update={"serve": open_}))
+    asked = {"origin": "https://shop.example", "access-control-request-method": "POST"}
+    assert http.options("/v1/events", headers=asked).headers["access-control-allow-origin"] == asked["origin"]
+    asked["origin"] = "https://evil.example"
+    assert "access-control-allow-origin" not in http.options("/v1/events", headers=asked).headers
