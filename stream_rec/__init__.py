@@ -12,16 +12,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stream_rec.producers.publisher.publisher import Publisher
     from stream_rec.schemas.records import Impression, Interaction, Item
+    from stream_rec.sdk.async_client import AsyncHttpClient
+    from stream_rec.sdk.client import HttpClient
     from stream_rec.serve.client import AsyncClient, Client
     from stream_rec.settings import load
 
 __version__ = "0.1.0"
 
-__all__ = ["AsyncClient", "Client", "Impression", "Interaction", "Item", "Publisher", "load"]
+__all__ = [
+    "AsyncClient",
+    "AsyncHttpClient",
+    "Client",
+    "HttpClient",
+    "Impression",
+    "Interaction",
+    "Item",
+    "Publisher",
+    "load",
+]
 
 _HOMES = {
     "AsyncClient": "stream_rec.serve.client",
+    "AsyncHttpClient": "stream_rec.sdk.async_client",
     "Client": "stream_rec.serve.client",
+    "HttpClient": "stream_rec.sdk.client",
     "Impression": "stream_rec.schemas.records",
     "Interaction": "stream_rec.schemas.records",
     "Item": "stream_rec.schemas.records",

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from stream_rec.api.operation import Example, Operation
-from stream_rec.api.problem import KINDS, TYPE_PREFIX, Body
+from stream_rec.api.problem import KINDS, TYPE_PREFIX
+from stream_rec.sdk.wire import ProblemBody
 
 _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
@@ -103,7 +104,7 @@ def _responses(of: Operation) -> dict[str, Any]:
     kinds += ["too-large"] if of.body is not None else []
     for status in sorted({KINDS[kind].status for kind in kinds}):
         mine = [kind for kind in dict.fromkeys(kinds) if KINDS[kind].status == status]
-        content = {"application/problem+json": {"schema": _schema(Body), "examples": _problems(mine)}}
+        content = {"application/problem+json": {"schema": _schema(ProblemBody), "examples": _problems(mine)}}
         if (given := found.get(str(status))) is not None:
             given["content"] |= content
         else:
@@ -137,7 +138,7 @@ def _schema(kind: Any) -> dict[str, Any]:
 
 def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     """The types of all bodies, described by their docstrings."""
-    kinds = [Body]
+    kinds = [ProblemBody]
     for each in operations:
         kinds += [each.body] if each.body is not None else []
         kinds += [example.kind for example in each.answers.values() if example.kind is not None]

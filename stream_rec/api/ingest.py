@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import msgspec
-
 from stream_rec.api.measures import Measures
 from stream_rec.api.problem import Problem, of_error
 from stream_rec.clock import Clock
@@ -18,58 +16,10 @@ from stream_rec.schemas.hints import hint
 from stream_rec.schemas.reading import Reader
 from stream_rec.schemas.records import PublishedRecord, TopicName
 from stream_rec.schemas.topics import Ack, key_of
+from stream_rec.sdk.wire import Batch, Result, Written
 from stream_rec.settings import IngestSettings
 
 R = TypeVar("R", bound=PublishedRecord)
-
-
-class Written(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A record that Kafka has acknowledged.
-
-    Attributes:
-        partition: of the topic.
-        offset: in that partition; `after=partition:offset` on a read waits for it.
-        left_out: fields that could not be used, with the reason: the rest was taken.
-    """
-
-    partition: int
-    offset: int
-    left_out: tuple[str, ...] = ()
-
-
-class Result(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a record of a batch.
-
-    Attributes:
-        status: what it would have been answered with alone: 202, 422, 429 or 503.
-        partition, offset: as `Written`; not given = it was not acknowledged.
-        left_out: as `Written`.
-        detail: what is wrong.
-        reason: code as in dead letters; empty = it is not the record's fault.
-        fix: what to do about it.
-    """
-
-    status: int
-    partition: int | None = None
-    offset: int | None = None
-    left_out: tuple[str, ...] = ()
-    detail: str = ""
-    reason: str = ""
-    fix: str = ""
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """What became of a batch.
-
-    Attributes:
-        accepted: records that Kafka has acknowledged.
-        refused: all others.
-        results: in the order of the batch.
-    """
-
-    accepted: int
-    refused: int
-    results: tuple[Result, ...]
 
 
 class Wanted(NamedTuple):

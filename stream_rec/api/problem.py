@@ -10,6 +10,7 @@ import msgspec
 from stream_rec.api.answering import NeedsLive
 from stream_rec.errors import ConfigError, ContractError, Unavailable
 from stream_rec.producers.publisher.async_publisher import QueueFull
+from stream_rec.sdk.wire import ProblemBody
 
 TYPE_PREFIX = "urn:stream-rec:problem:"
 RETRY_AFTER_SECONDS = 1
@@ -50,36 +51,12 @@ KINDS: dict[str, Kind] = {
 """Every kind of problem, by the end of its `type`."""
 
 
-class Body(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A problem on the wire.
-
-    Attributes:
-        type: of the problem, `urn:stream-rec:problem:<kind>`: stable.
-        title: the same for every occurrence.
-        status: of the answer.
-        detail: what it was this time.
-        where: the part of the request: `query n`, `body 3.ts`, `header Authorization`.
-        fix: what to do about it.
-        reason: of a record: the code as in dead letters (schemas/README.md).
-        request_id: as in the header X-Request-Id and in the log.
-    """
-
-    type: str
-    title: str
-    status: int
-    detail: str = ""
-    where: str = ""
-    fix: str = ""
-    reason: str = ""
-    request_id: str = ""
-
-
 class Problem(Exception):
     """What is answered instead.
 
     Args:
         kind: of KINDS.
-        detail, where, fix, reason: as `Body`.
+        detail, where, fix, reason: as `ProblemBody`.
     """
 
     def __init__(self, kind: str, detail: str, *, where: str = "", fix: str = "", reason: str = "") -> None:
@@ -95,11 +72,11 @@ class Problem(Exception):
         """Of the answer."""
         return KINDS[self.kind].status
 
-    def body(self, request_id: str = "") -> Body:
+    def body(self, request_id: str = "") -> ProblemBody:
         """As it goes on the wire."""
         kind = KINDS[self.kind]
         said = (self.detail, self.where, self.fix, self.reason, request_id)
-        return Body(TYPE_PREFIX + self.kind, kind.title, kind.status, *said)
+        return ProblemBody(TYPE_PREFIX + self.kind, kind.title, kind.status, *said)
 
 
 _AT = re.compile(r"^(?P<said>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)

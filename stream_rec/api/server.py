@@ -58,6 +58,7 @@ class HttpServer:
         with self._listening:
             app = application(make_parts(self._settings), self._is_draining)
             self._server = uvicorn.Server(_config(app, self._settings.serve))
+            self._server.should_exit = self._is_stopping
             log.info("listening", url=self.url)
             await self._server.serve(sockets=[self._listening])
         log.info("stopped")

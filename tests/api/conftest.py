@@ -1,34 +1,16 @@
-"""A real server in a thread, over a real Redis and the embedded broker."""
+"""A server over a real Redis and the embedded broker."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
-import uvloop
 
-from stream_rec.api.server import HttpServer
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.settings import Settings
-
-Serve = Callable[[Settings], httpx.Client]
-
-
-@contextmanager
-def served(settings: Settings) -> Iterator[str]:
-    """The address of a server with these settings, on a free port."""
-    serve = settings.serve.model_copy(update={"port": 0})
-    server = HttpServer(settings.model_copy(update={"serve": serve}))
-    thread = threading.Thread(target=lambda: uvloop.run(server.serve()), name="serve")
-    thread.start()
-    try:
-        yield server.url
-    finally:
-        server.stop()
-        thread.join()
+from tests.api.serving import Serve, served
 
 
 @pytest.fixture

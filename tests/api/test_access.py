@@ -16,7 +16,7 @@ from stream_rec.errors import ConfigError
 from stream_rec.settings import Settings
 from stream_rec.store.api_keys import ApiKey, ApiKeyQuestions
 from stream_rec.store.reader import Reader
-from tests.api.conftest import Serve
+from tests.api.serving import Serve
 from tests.api.test_events import event
 from tests.waiting import wait_until
 

@@ -10,7 +10,7 @@ import pytest
 from stream_rec.api.paging import cursor_after, had, left
 from stream_rec.schemas.records import Impression, Reason, SlateItem
 from stream_rec.settings import Settings
-from tests.api.conftest import Serve, served
+from tests.api.serving import Serve, served
 from tests.reading import records
 from tests.store.building import Stores, as_of, slate, slates, with_stores
 from tests.store.test_lists import Row

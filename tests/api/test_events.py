@@ -11,7 +11,7 @@ import pytest
 from stream_rec.clock import SystemClock
 from stream_rec.schemas.records import Impression, Interaction
 from stream_rec.settings import Settings
-from tests.api.conftest import Serve
+from tests.api.serving import Serve
 from tests.reading import messages, records
 
 now = SystemClock().now

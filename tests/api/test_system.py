@@ -6,7 +6,7 @@ import httpx
 
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.settings import Settings
-from tests.api.conftest import Serve
+from tests.api.serving import Serve
 from tests.waiting import wait_until
 
 

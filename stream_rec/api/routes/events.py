@@ -8,13 +8,14 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from stream_rec.api.body import read_json
-from stream_rec.api.ingest import Batch, Ingest, RecordReader, Written
+from stream_rec.api.ingest import Ingest, RecordReader
 from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.clock import Clock
 from stream_rec.schemas.reading import Reader
 from stream_rec.schemas.records import Impression, Interaction, TopicName
 from stream_rec.schemas.validation import check_impression, check_interaction
+from stream_rec.sdk.wire import Batch, Written
 from stream_rec.settings import Settings
 
 R = TypeVar("R", Interaction, Impression)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stream_rec.api.body import read_json
-from stream_rec.api.ingest import Ingest, RecordReader, Wanted, Written, left_out
+from stream_rec.api.ingest import Ingest, RecordReader, Wanted, left_out
 from stream_rec.api.operation import Answer, Call, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.api.routes.events import BATCH, PROBLEMS, read_batch
@@ -21,6 +21,7 @@ from stream_rec.schemas.item_changes import item_change
 from stream_rec.schemas.reading import Reader
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.validation import check_item, required
+from stream_rec.sdk.wire import Written
 from stream_rec.settings import Settings
 
 ITEM = {"item_id": "milk", "title": "Milk", "tags": ["dairy"], "price": 1.2}

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from stream_rec.api.answering import Answering
-from stream_rec.api.ingest import Written
 from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, answer
 from stream_rec.api.paging import cursor_after, had, left
 from stream_rec.api.problem import Problem
 from stream_rec.api.shown import Shown
-from stream_rec.schemas.records import AsOf, SlateItem
 from stream_rec.schemas.scenario import MAX_K
 from stream_rec.schemas.validation import required
+from stream_rec.sdk.wire import After, Items, Length, Made, Recommended, ScenarioName, Timeout
 from stream_rec.serve.answers import Recommendations, UnknownScenario, Wish
 from stream_rec.settings import IngestSettings
 from stream_rec.store.keys import TopName
-
-Length = Annotated[int, Meta(ge=1, le=200, description="items, at most")]
-After = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9]{1,5}:[0-9]{1,18}$",
-        description="partition:offset of an event that the answer should know; it is waited for",
-    ),
-]
-Timeout = Annotated[
-    float,
-    Meta(ge=0, le=5, description="seconds of that wait; then the present answer is given, marked stale"),
-]
-ScenarioName = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="which of the user's slates")
-]
 
 ITEMS = [
     {"item_id": "milk", "score": 1.0, "reason": {"source": "popularity"}},
@@ -82,55 +65,6 @@ class OfList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     n: Length = 20
     tag: Annotated[str, Meta(max_length=1024, description="only items with this tag")] = ""
-
-
-class Made(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an answer was made from.
-
-    Attributes:
-        as_of: up to which event it knows, and which decision on `control`.
-        model: version of the engine and its settings.
-        created_ts: when, seconds since the epoch.
-        relaxed: the rule that gave way, since it left nothing to show.
-    """
-
-    as_of: AsOf
-    model: str
-    created_ts: float
-    relaxed: str | None = None
-
-
-class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Recommendations.
-
-    Attributes:
-        user_id: whose.
-        scenario: where they are to be shown.
-        items: best first; what may not be shown is left out.
-        origin: `personal` = the user's slate; `session` = from the session's items; `popular`; `none` = nothing has
-            been learned yet.
-        slate_id: for impressions; not given = not personal.
-        stale: the event given as `after` was not learned in time.
-        made: with `explain`.
-        shown: with `shown=now`: where the impression stands.
-        cursor: with `paged` or `cursor`: for the next page; not given = this was the last.
-    """
-
-    user_id: str
-    scenario: str
-    items: Sequence[SlateItem]
-    origin: Literal["personal", "session", "popular", "none"]
-    slate_id: str | None = None
-    stale: bool = False
-    made: Made | None = None
-    shown: Written | None = None
-    cursor: str | None = None
-
-
-class Items(msgspec.Struct, frozen=True):
-    """A list of items, best first."""
-
-    items: Sequence[SlateItem]
 
 
 class Place(NamedTuple):

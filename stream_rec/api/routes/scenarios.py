@@ -16,35 +16,8 @@ from stream_rec.rules.check import faults
 from stream_rec.schemas.decisions import SCENARIO_NAME
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.scenario_check import BadScenario, Fault, dotted, scenario_of
+from stream_rec.sdk.wire import Applied, InForce
 from stream_rec.settings import Settings
-
-
-class InForce(msgspec.Struct, frozen=True):
-    """A scenario.
-
-    Attributes:
-        offset: of its record on `control`; -1 = none, it is the settings'.
-        ts: when it was decided, seconds since the epoch.
-        by: who decided it.
-        note: why.
-        scenario: what differs from the defaults (docs/control.md).
-    """
-
-    offset: int
-    ts: float
-    by: str
-    note: str
-    scenario: Scenario | None
-
-
-class Applied(msgspec.Struct, frozen=True):
-    """A decision.
-
-    Attributes:
-        offset: on `control`; `made.as_of.rules` of a slate is at least this once it knows it. -1 = nothing changed.
-    """
-
-    offset: int
 
 
 class ScenarioRoutes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from stream_rec.api.body import read_json
-from stream_rec.api.ingest import Ingest, Wanted, Written
+from stream_rec.api.ingest import Ingest, Wanted
 from stream_rec.api.operation import Answer, Call, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.api.routes.events import PROBLEMS
@@ -20,6 +20,7 @@ from stream_rec.schemas.decisions import MERGE, name_about
 from stream_rec.schemas.records import Control
 from stream_rec.schemas.topics import check, key_of
 from stream_rec.schemas.validation import required
+from stream_rec.sdk.wire import Forgotten, ForgottenStore, MergeWish, Written
 from stream_rec.serve.forget import Forgetter, Receipt
 from stream_rec.settings import Settings
 from stream_rec.store.reader import Reader
@@ -30,52 +31,6 @@ class HowToForget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     wait: Annotated[float, Meta(ge=0, le=30, description="seconds that workers are waited for")] = 5.0
     dry_run: Annotated[bool, Meta(description="say what would be done; change nothing")] = False
-
-
-class Store(msgspec.Struct, frozen=True):
-    """What became of a user in one store.
-
-    Attributes:
-        name: of the store.
-        removed: what was removed, in words.
-        waits: what is still there, in words; empty = nothing.
-        until: when that is gone, seconds since the epoch; 0 = nothing waits, or it is not known.
-    """
-
-    name: str
-    removed: str
-    waits: str
-    until: float
-
-
-class Forgotten(msgspec.Struct, frozen=True):
-    """A receipt (docs/privacy.md).
-
-    Attributes:
-        user_hash: the name that the decision has.
-        offset: of the decision on `control`; -1 = a dry run.
-        ts: when it was decided, seconds since the epoch.
-        workers: how many have answered.
-        silent: live workers that have not answered in time: ask again.
-        stores: what was removed, and what waits.
-    """
-
-    user_hash: str
-    offset: int
-    ts: float
-    workers: int
-    silent: Sequence[str]
-    stores: Sequence[Store]
-
-
-class Merged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who a user was before.
-
-    Attributes:
-        visitor_id: the user_id of before.
-    """
-
-    visitor_id: str
 
 
 class Users:
@@ -92,7 +47,7 @@ class Users:
         self._ingest = ingest
         self._clock = clock
         self._forgetting = asyncio.Lock()
-        self._read = msgspec.json.Decoder(Merged).decode
+        self._read = msgspec.json.Decoder(MergeWish).decode
 
     async def forget(self, call: Call) -> Answer:
         """Forget a user. One at a time: each reads the log."""
@@ -159,12 +114,12 @@ class Users:
             "A visitor has signed in: the visitor's history becomes the user's, and the visitor is forgotten.",
             {202: Example("Kafka has acknowledged it", Written, {"partition": 0, "offset": 7})},
             scope="publish",
-            body=Merged,
+            body=MergeWish,
             body_example={"visitor_id": "v-17"},
             **shared,
         )
 
 
 def _wire(of: Receipt) -> Forgotten:
-    stores = [Store(*each) for each in of.stores]
+    stores = [ForgottenStore(*each) for each in of.stores]
     return Forgotten(of.user_hash, of.offset, of.ts, len(of.workers), of.silent, stores)

@@ -15,35 +15,10 @@ from stream_rec.api.operation import Answer, Call, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.clock import Clock
 from stream_rec.schemas.validation import required
+from stream_rec.sdk.wire import Visitor, VisitorWish
 from stream_rec.settings import Settings
 
 _ID_BYTES = 16
-
-
-class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who a token is for.
-
-    Attributes:
-        user_id: a user who has signed in; not given = a new visitor.
-        key_id: of the browser key that the token goes with; not given = the caller's own.
-    """
-
-    user_id: str | None = None
-    key_id: str | None = None
-
-
-class Visitor(msgspec.Struct, frozen=True):
-    """A visitor, and how he proves it.
-
-    Attributes:
-        user_id: the visitor's, in events and reads.
-        token: for the header X-Visitor-Token, or the parameter `visitor`.
-        until: when it ends, seconds since the epoch.
-    """
-
-    user_id: str
-    token: str
-    until: int
 
 
 class Visitors:
@@ -59,11 +34,11 @@ class Visitors:
         self._settings = settings
         self._book = book
         self._clock = clock
-        self._read = msgspec.json.Decoder(Named).decode
+        self._read = msgspec.json.Decoder(VisitorWish).decode
 
     async def create(self, call: Call) -> Answer:
         """A browser gets a new visitor; a program with another key says who it is."""
-        named = read_json(call.body, self._read) if call.body else Named()
+        named = read_json(call.body, self._read) if call.body else VisitorWish()
         is_browser = call.caller.visitor is not None
         if is_browser and (named.user_id is not None or named.key_id not in (None, call.caller.key_id)):
             raise Problem(
@@ -90,7 +65,7 @@ class Visitors:
             "A token for the visitor of a browser key: a new visitor, or, asked by a server, a user who has signed in.",
             {201: Example("a token", Visitor, given)},
             scope="publish",
-            body=Named,
+            body=VisitorWish,
             body_example={"user_id": "ann", "key_id": "0c1d2e3f4a5b"},
             problems=("unavailable", "misconfigured"),
             browser="new visitor",

@@ -1,0 +1,193 @@
+"""Every request that can be made, for the clients with asyncio and without."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item
+from stream_rec.schemas.scenario import Scenario
+from stream_rec.sdk import wire
+
+T = TypeVar("T")
+ListName = Literal["popular", "trending", "new"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """One request.
+
+    Attributes:
+        method: of HTTP.
+        path: with its variable parts encoded.
+        kind: of the answer.
+        query: parameters; those that are None are not sent.
+        body: JSON, whole; None = there is none.
+        may_repeat: whether it does no more if it is done twice.
+    """
+
+    method: str
+    path: str
+    kind: type[T]
+    query: Mapping[str, Any] | None = None
+    body: bytes | None = None
+    may_repeat: bool = True
+
+    def parameters(self) -> dict[str, str]:
+        """The query as it is sent."""
+        return {name: _text(value) for name, value in (self.query or {}).items() if value is not None}
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where an event stands; what `track` gives, and an Ack of `Publisher`, are such too."""
+
+    partition: int
+    offset: int
+
+
+HasPosition = wire.Written | Position | Any
+"""Anything with `partition` and `offset`."""
+
+
+def after_text(after: HasPosition | None) -> str | None:
+    """As a read takes it."""
+    return None if after is None else f"{after.partition}:{after.offset}"
+
+
+def event(of: Interaction) -> Request[wire.Written]:
+    """One event, with an id by which a repeated one is known."""
+    return Request("POST", "/v1/events", wire.Written, body=_encode(with_id(of)))
+
+
+def with_id(of: Interaction) -> Interaction:
+    """The event, with an `event_id`."""
+    return of if of.event_id else msgspec.structs.replace(of, event_id=uuid.uuid4().hex)
+
+
+def events(of: Sequence[Interaction]) -> Request[wire.Batch]:
+    """Some events, which have ids."""
+    return Request("POST", "/v1/events/batch", wire.Batch, body=_encode(of))
+
+
+def impression(of: Impression) -> Request[wire.Written]:
+    """What was shown. A repeated one would count twice."""
+    return Request("POST", "/v1/impressions", wire.Written, body=_encode(of), may_repeat=False)
+
+
+def recommendations(
+    user_id: str,
+    scenario: str = DEFAULT_SCENARIO,
+    *,
+    n: int = 20,
+    after: HasPosition | None = None,
+    timeout: float = 1.0,
+    explain: bool = False,
+    shown: str | None = None,
+    paged: bool = False,
+    cursor: str | None = None,
+) -> Request[wire.Recommended]:
+    """A user's; see `HttpClient.recommendations`."""
+    query = {
+        "scenario": scenario,
+        "n": n,
+        "after": after_text(after),
+        "timeout": timeout,
+        "explain": explain or None,
+        "shown": shown,
+        "paged": paged or None,
+        "cursor": cursor,
+    }
+    path = f"/v1/users/{_part(user_id)}/recommendations"
+    return Request("GET", path, wire.Recommended, query=query, may_repeat=shown is None)
+
+
+def session(items: Sequence[str], negatives: Sequence[str], n: int) -> Request[wire.SessionItems]:
+    """For a session."""
+    wish = wire.SessionWish(tuple(items), tuple(negatives), n)
+    return Request("POST", "/v1/sessions/recommendations", wire.SessionItems, body=_encode(wish))
+
+
+def page(
+    user_id: str, rails: Sequence[wire.PageRail], after: HasPosition | None, timeout: float
+) -> Request[wire.PageAnswer]:
+    """Several slates."""
+    wish = wire.PageWish(user_id, tuple(rails), after_text(after), timeout)
+    return Request("POST", "/v1/pages", wire.PageAnswer, body=_encode(wish))
+
+
+def rank(items: Sequence[str], user_id: str | None, session: Sequence[str]) -> Request[wire.Items]:
+    """An order."""
+    wish = wire.RankWish(tuple(items), user_id, tuple(session))
+    return Request("POST", "/v1/rank", wire.Items, body=_encode(wish))
+
+
+def similar(item_id: str, n: int) -> Request[wire.Items]:
+    """Neighbours."""
+    return Request("GET", f"/v1/items/{_part(item_id)}/similar", wire.Items, query={"n": n})
+
+
+def top(name: ListName, n: int, tag: str) -> Request[wire.Items]:
+    """A list."""
+    return Request("GET", f"/v1/lists/{name}", wire.Items, query={"n": n, "tag": tag or None})
+
+
+def put_item(item: Item) -> Request[wire.Written]:
+    """An item, whole."""
+    return Request("PUT", f"/v1/items/{_part(item.item_id)}", wire.Written, body=_encode(item))
+
+
+def put_items(items: Sequence[Item]) -> Request[wire.Batch]:
+    """Many of them."""
+    return Request("POST", "/v1/items/batch", wire.Batch, body=_encode(items))
+
+
+def patch_item(item_id: str, changes: Mapping[str, Any]) -> Request[wire.Written]:
+    """Some fields."""
+    return Request("PATCH", f"/v1/items/{_part(item_id)}", wire.Written, body=_encode(changes))
+
+
+def delete_item(item_id: str) -> Request[wire.Written]:
+    """Gone."""
+    return Request("DELETE", f"/v1/items/{_part(item_id)}", wire.Written)
+
+
+def forget(user_id: str, wait: float, *, dry_run: bool) -> Request[wire.Forgotten]:
+    """A user."""
+    query = {"wait": wait, "dry_run": dry_run or None}
+    return Request("DELETE", f"/v1/users/{_part(user_id)}", wire.Forgotten, query=query)
+
+
+def merge(visitor_id: str, user_id: str) -> Request[wire.Written]:
+    """A visitor into a user."""
+    body = _encode(wire.MergeWish(visitor_id))
+    return Request("POST", f"/v1/users/{_part(user_id)}/merge", wire.Written, body=body)
+
+
+def scenarios() -> Request[dict[str, wire.InForce]]:
+    """All of them."""
+    return Request("GET", "/v1/scenarios", dict[str, wire.InForce])
+
+
+def apply_scenario(name: str, scenario: Scenario) -> Request[wire.Applied]:
+    """One of them, decided."""
+    return Request("PUT", f"/v1/scenarios/{_part(name)}", wire.Applied, body=_encode(scenario))
+
+
+def lag() -> Request[wire.Lags]:
+    """How far workers are behind."""
+    return Request("GET", "/v1/lag", wire.Lags)
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

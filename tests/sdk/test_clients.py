@@ -1,0 +1,121 @@
+"""The clients over HTTP against a real server: one suite for those with and without asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from stream_rec import AsyncHttpClient, HttpClient, Impression, Interaction, Item
+from stream_rec.schemas.scenario import Scenario
+from stream_rec.sdk.errors import HttpProblem
+from stream_rec.sdk.wire import PageRail
+from stream_rec.settings import Settings
+from tests.api.serving import served
+from tests.reading import records
+from tests.store.building import Stores, as_of, slate, with_stores
+from tests.store.test_lists import Row
+
+
+class InLoop:
+    """An AsyncHttpClient, called as an HttpClient is."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self._runner = asyncio.Runner()
+        self._client = self._runner.run(self._made(url, options))
+
+    @staticmethod
+    async def _made(url: str, options: dict[str, Any]) -> AsyncHttpClient:
+        return AsyncHttpClient(url, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+        return lambda *args, **options: self._runner.run(method(*args, **options))
+
+    def __enter__(self) -> InLoop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+
+@pytest.fixture(params=[HttpClient, InLoop], ids=["blocking", "asyncio"])
+def client(request: pytest.FixtureRequest, bus: Settings) -> Iterator[HttpClient]:
+    """Of a server with a slate for ann."""
+
+    async def story(my: Stores) -> None:
+        await my.slates.write([slate("ann", as_of(5), ["a", "b", "c"])])
+        await my.lists.write_tops({"popular": Row(["p"])}, as_of=as_of(5), model="m")
+        await my.lists.write_similar({"a": Row(["b"])}, as_of=as_of(5), model="m")
+
+    with_stores(bus.store, story)
+    with served(bus) as url, request.param(url) as opened:
+        yield opened
+
+
+def click(**fields: Any) -> Interaction:
+    return Interaction(**{"user_id": "ann", "item_id": "a", "event_type": "view", "ts": 1.7e9, **fields})
+
+
+def ids(items: Any) -> list[str]:
+    return [each.item_id for each in items]
+
+
+def test_an_event_gets_an_id_and_its_place_can_be_waited_for(client: HttpClient, bus: Settings) -> None:
+    done = client.track(click())
+    (record,) = records(bus.bus, "events", Interaction)
+    assert record.event_id
+    assert client.recommendations("ann", after=done, timeout=0.01).stale
+
+
+def test_many_events_are_sent_in_parts_and_each_has_its_result(client: HttpClient, bus: Settings) -> None:
+    told = client.track_many([click(item_id=str(i) if i != 7 else "") for i in range(1200)])
+    assert (told.accepted, told.refused) == (1199, 1)
+    assert told.results[7].reason == "empty_id"
+    assert len(records(bus.bus, "events", Interaction)) == 1199
+
+
+def test_reads(client: HttpClient) -> None:
+    assert ids(client.recommendations("ann", n=2).items) == ["a", "b"]
+    assert client.explain("ann").made is not None
+    assert ids(client.similar("a")) == ["b"]
+    assert ids(client.popular()) == ["p"]
+    assert ids(client.trending()) == ids(client.new()) == []
+    assert ids(client.session(["a"]).items) == ["b"]
+    first, second = client.page("ann", [PageRail(n=1), PageRail(n=2)])
+    assert (ids(first.items), ids(second.items)) == (["a"], ["b", "c"])
+
+
+def test_pages_follow_each_other_to_the_end(client: HttpClient) -> None:
+    page = client.recommendations("ann", n=2, paged=True)
+    seen = []
+    while page is not None:
+        seen.append(ids(page.items))
+        page = client.next(page, n=2)
+    assert seen == [["a", "b"], ["c", "p"], []]
+
+
+def test_the_catalogue_impressions_and_decisions(client: HttpClient, bus: Settings) -> None:
+    client.put_item(Item("a/b", title="x"))
+    client.patch_item("a/b", {"price": 2.0})
+    client.delete_item("a/b")
+    assert client.put_items([Item("c"), Item("d")]).accepted == 2
+    client.impression(Impression("s", "ann", 1.7e9, ("a",)))
+    client.merge("v-1", into="ann")
+    assert client.apply_scenario("home", Scenario(k=5)).offset == 1
+    assert client.scenarios()["home"].scenario == Scenario(k=5)
+    assert client.forget("bob", dry_run=True).offset == -1
+    assert client.lag().total > 0
+    assert len(records(bus.bus, "impressions", Impression)) == 1
+
+
+def test_a_refusal_names_the_place_and_the_fix(client: HttpClient) -> None:
+    with pytest.raises(HttpProblem, match="query n") as refused:
+        client.recommendations("ann", n=0)
+    assert refused.value.kind == "refused"
+    with pytest.raises(HttpProblem, match="live") as refused:
+        client.rank(["a"])
+    assert refused.value.kind == "needs-live"
