@@ -56,6 +56,20 @@ def freshness(
 
 
 @bench.command()
+def serve(
+    rate: Annotated[float, typer.Option(min=1, help="reads per second")] = 1000.0,
+    seconds: Annotated[float, typer.Option(min=1, help="of them")] = 60.0,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Reads and batches of events over HTTP, while a worker learns 500 events a second."""
+    from stream_rec.bench.serve import run
+
+    _bench(lambda s, say: run(s, say, rate=rate, seconds=seconds), json_file, config, set_)
+
+
+@bench.command()
 def engine(
     events: Annotated[int | None, typer.Option(min=1, help="of each data set; by default all")] = None,
     rules: Annotated[

@@ -61,6 +61,17 @@ def test_the_worker_waits_for_healthy_servers_and_finds_them(services: dict[str,
     assert settings.store.url == "redis://redis:6379/0"
 
 
+def test_the_server_finds_what_the_worker_finds_and_listens_where_its_port_leads(
+    services: dict[str, Any],
+) -> None:
+    serve, worker = services["serve"], services["worker"]
+    settings, _ = load(environment=serve["environment"])
+    assert serve["command"] == "serve"
+    assert worker["environment"].items() <= serve["environment"].items()
+    assert serve["ports"] == [f"127.0.0.1:{settings.serve.port}:{settings.serve.port}"]
+    assert f":{settings.serve.port}/readyz" in serve["healthcheck"]["test"]
+
+
 def test_nothing_is_open_to_the_network(services: dict[str, Any]) -> None:
     ports = [port for service in services.values() for port in service.get("ports", ())]
     assert ports

@@ -1,0 +1,109 @@
+"""Tenants that share a Redis: whatever is asked with one's key, nothing of another's is in the answer."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from stream_rec.settings import Settings
+from tests.api.serving import served
+from tests.api.test_access import bearer, make
+from tests.store.building import Stores, as_of, slate, with_stores
+from tests.store.test_lists import Row
+
+SECRET = "secret-of-b"
+PARTS = [
+    "b-",
+    "a-",
+    "rec",
+    "default",
+    "similar",
+    "popular",
+    "trending",
+    "new",
+    "api-keys",
+    "ann",
+    "tea",
+    ":",
+    "/",
+    "..",
+    "*",
+]
+IDS = st.lists(st.sampled_from(PARTS), min_size=1, max_size=6).map("".join) | st.text(min_size=1, max_size=20)
+
+
+def of(tenant: str, bus: Settings) -> Settings:
+    """The same servers, with keys and topics of its own."""
+    return bus.model_copy(
+        update={
+            "bus": bus.bus.model_copy(update={"bootstrap": ""}),
+            "store": bus.store.model_copy(update={"prefix": tenant}),
+            "serve": bus.serve.model_copy(update={"key_seconds": 0.0}),
+        }
+    )
+
+
+def stock(settings: Settings, item: str) -> None:
+    """Every kind of key that a worker writes, for user and item `ann`, with this item in it."""
+
+    async def story(my: Stores) -> None:
+        at, row = as_of(5), Row([item])
+        await my.slates.write([slate("ann", at, [item])])
+        for tag in ("", "tea"):
+            await my.lists.write_tops(
+                {"popular": row, "trending": row, "new": row}, as_of=at, model="m", tag=tag
+            )
+        await my.lists.write_similar({"ann": row}, as_of=at, model="m")
+        await my.lists.write_scenarios(["default"])
+
+    with_stores(settings.store, story)
+
+
+def reads(one: str, other: str) -> list[tuple[str, str, Any]]:
+    """Every read, with these ids."""
+    path = quote(one, safe="")
+    return [
+        ("GET", f"/v1/users/{path}/recommendations", None),
+        ("GET", f"/v1/users/{path}/recommendations?scenario={quote(other, safe='')}&paged=true", None),
+        ("GET", f"/v1/items/{path}/similar", None),
+        *(("GET", f"/v1/lists/{name}?tag={path}", None) for name in ("popular", "trending", "new")),
+        ("POST", "/v1/sessions/recommendations", {"items": [one], "negatives": [other]}),
+        ("POST", "/v1/pages", {"user_id": one, "rails": [{}, {"scenario": other}]}),
+    ]
+
+
+def test_a_key_of_one_tenant_never_reads_anothers(bus: Settings) -> None:
+    for mine in ("", "a-"):
+        a, b = of(mine, bus), of("b-", bus)
+        stock(a, "of-a")
+        stock(b, SECRET)
+        with ExitStack() as running:
+            url_a, url_b = (running.enter_context(served(each)) for each in (a, b))
+            http = running.enter_context(httpx.Client(timeout=30))
+            key_a, key_b = (bearer(make(each, "admin", name=f"k{mine}")[1]) for each in (a, b))
+            seen = http.get(f"{url_b}/v1/users/ann/recommendations", headers=key_b).text
+            assert SECRET in seen
+
+            @given(one=IDS, other=IDS)
+            @example(one="ann", other="default")
+            @hypothesis_settings(
+                max_examples=40,
+                deadline=None,
+                derandomize=True,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            )
+            def never(one: str, other: str) -> None:
+                for method, path, body in reads(one, other):
+                    found = http.request(method, url_a + path, json=body, headers=key_a)  # noqa: B023
+                    assert found.status_code in (200, 404, 422), found.text
+                    assert SECRET not in found.text
+                    assert http.request(method, url_b + path, json=body, headers=key_a).status_code == 401  # noqa: B023
+
+            never()
