@@ -20,6 +20,7 @@ from stream_rec.errors import ConfigError, StreamRecError, Unavailable
 from stream_rec.settings import StoreSettings
 from stream_rec.settings.masking import address
 from stream_rec.store.clients import Clients
+from stream_rec.store.multiplexed import Multiplexed
 from stream_rec.store.portion import Portion
 from stream_rec.store.refusals import Elsewhere, TooSlow, understood
 from stream_rec.store.writes import Writes
@@ -36,6 +37,15 @@ _PATIENCE = 4
 """Multiple of the longest pause between retries: a writer that is silent for longer has given up."""
 _HANG_UPS = 3
 """A proxy may answer INFO by hanging up: so often in a row, before it ever was answered, and it is asked no more."""
+
+
+def connect_readers(settings: StoreSettings) -> Connection:
+    """For readers: everybody's commands share one connection (see `multiplexed`), but in a cluster.
+
+    Raises:
+        ConfigError: the URL is missing or wrong.
+    """
+    return Connection(settings, SystemClock(), TRIES_OF_READERS, Multiplexed(settings.timeout_seconds))
 
 
 def connect(settings: StoreSettings, clock: Clock | None = None, *, tries: int = 1) -> Connection:
@@ -59,6 +69,7 @@ class Connection:
         settings: of the store.
         clock: for `writes`.
         tries: attempts per command, each on new connections.
+        multiplexed: sends all pipelines over one connection, except in a cluster; None = each has one from a pool.
 
     Attributes:
         clock: as given.
@@ -70,11 +81,14 @@ class Connection:
         ConfigError: the URL is missing or wrong.
     """
 
-    def __init__(self, settings: StoreSettings, clock: Clock, tries: int = 1) -> None:
+    def __init__(
+        self, settings: StoreSettings, clock: Clock, tries: int = 1, multiplexed: Multiplexed | None = None
+    ) -> None:
         self._tries = tries
         self._url = settings.url
         self._clients = Clients(settings)
         self._client: Any = None
+        self._multiplexed = None if self._clients.is_cluster else multiplexed
         self._in_turn = asyncio.Lock() if self._clients.is_cluster else None
         self._info_hang_ups: int | None = 0
         self._tells_info = True
@@ -120,7 +134,8 @@ class Connection:
         if not commands:
             return []
         try:
-            answers: list[Any] = await self._with_client(lambda client: _send(client, commands))
+            send = self._multiplexed.send if self._multiplexed else _send
+            answers: list[Any] = await self._with_client(lambda client: send(client, commands))
         except Unavailable:
             if writes:
                 self.writes.failed(writes)
@@ -182,6 +197,8 @@ class Connection:
     async def drop(self) -> None:
         """Drop all connections; the next command resolves the address again and reconnects."""
         client, self._client = self._client, None
+        if self._multiplexed is not None:
+            self._multiplexed.close()
         await _close(client)
 
     async def aclose(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from stream_rec.schemas.records import Slate
 from stream_rec.settings import StoreSettings
-from stream_rec.store.connection import TRIES_OF_READERS, connect
+from stream_rec.store.connection import connect_readers
 from stream_rec.store.encoding import ItemList
 from stream_rec.store.forgotten import WorkerReceipt
 from stream_rec.store.keys import TopName
@@ -98,7 +98,7 @@ class AsyncReader:
     """
 
     def __init__(self, settings: StoreSettings) -> None:
-        self._connection = connect(settings, tries=TRIES_OF_READERS)
+        self._connection = connect_readers(settings)
 
     async def answer(self, question: Question[T]) -> T:
         """Run the question's steps."""

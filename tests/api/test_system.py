@@ -21,7 +21,7 @@ def test_probes_tell_a_living_server_from_a_ready_one(http: httpx.Client, redis_
         assert found.status_code == 503
         assert found.json()["type"].endswith("unavailable")
     finally:
-        redis_server.up()
+        redis_server.start_again()
     wait_until(lambda: http.get("/readyz").status_code == 200)
 
 

@@ -1,0 +1,132 @@
+"""One connection for many readers: replies find who asked, in any pieces, and who waits when it breaks is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.exceptions import ResponseError
+
+from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.settings import StoreSettings
+from stream_rec.store.connection import connect_readers
+from stream_rec.store.multiplexed import Incomplete, encoded, parsed
+
+REPLIES = st.recursive(
+    st.none() | st.integers(-(2**63), 2**63 - 1) | st.binary(max_size=40),
+    lambda inner: st.lists(inner, max_size=4),
+)
+
+
+def on_the_wire(reply: Any) -> bytes:
+    if reply is None:
+        return b"$-1\r\n"
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
+    if isinstance(reply, bytes):
+        return b"$%d\r\n%b\r\n" % (len(reply), reply)
+    return b"*%d\r\n" % len(reply) + b"".join(map(on_the_wire, reply))
+
+
+@given(REPLIES, REPLIES)
+def test_a_reply_is_read_whole_or_not_at_all(first: Any, second: Any) -> None:
+    data = on_the_wire(first) + on_the_wire(second)
+    reply, at = parsed(data, 0)
+    assert reply == first
+    assert parsed(data, at) == (second, len(data))
+    for end in range(at):
+        with pytest.raises(Incomplete):
+            parsed(data[:end], 0)
+
+
+def test_other_replies() -> None:
+    assert parsed(b"+OK\r\n", 0) == (b"OK", 5)
+    assert parsed(b"*-1\r\n", 0) == (None, 5)
+    error, _ = parsed(b"-WRONGTYPE no\r\n", 0)
+    assert isinstance(error, ResponseError)
+    assert str(error) == "WRONGTYPE no"
+    with pytest.raises(ValueError, match="begins with"):
+        parsed(b"HTTP/1.1 400\r\n", 0)
+
+
+def test_a_command() -> None:
+    assert (
+        encoded(("SET", "é", b"\x00", 5)) == b"*4\r\n$3\r\nSET\r\n$2\r\n\xc3\xa9\r\n$1\r\n\x00\r\n$1\r\n5\r\n"
+    )
+
+
+def test_many_readers_share_one_connection(redis_url: str) -> None:
+    large = b"x" * 1_000_000
+
+    async def story() -> None:
+        connection = connect_readers(StoreSettings(url=redis_url))
+        await connection.pipeline([("SET", "large", large)])
+        asked = [connection.pipeline([("ECHO", i), ("GET", "large"), ("ECHO", -i)]) for i in range(50)]
+        for i, found in enumerate(await asyncio.gather(*asked)):
+            assert found == [b"%d" % i, large, b"%d" % -i]
+        clients = await connection.execute("CLIENT", "LIST")
+        assert clients.count(b"name=stream-rec") == 1
+        await connection.aclose()
+
+    asyncio.run(story())
+
+
+def test_who_left_does_not_disturb_the_others(redis_url: str) -> None:
+    async def story() -> None:
+        connection = connect_readers(StoreSettings(url=redis_url))
+        tasks = [asyncio.create_task(connection.execute("ECHO", i)) for i in range(10)]
+        await asyncio.sleep(0)
+        tasks[3].cancel()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [each for each in found if isinstance(each, bytes)] == [b"%d" % i for i in range(10) if i != 3]
+        await connection.aclose()
+
+    asyncio.run(story())
+
+
+def test_a_restart_between_two_reads_goes_unseen_and_an_outage_is_told(redis_server: RedisServer) -> None:
+    async def story() -> None:
+        connection = connect_readers(StoreSettings(url=redis_server.url, timeout_seconds=2.0))
+        assert await connection.execute("PING") == b"PONG"
+        redis_server.down()
+        with pytest.raises(Unavailable):
+            await connection.execute("PING")
+        redis_server.start_again()
+        assert await connection.execute("PING") == b"PONG"
+        redis_server.down()
+        redis_server.start_again()
+        assert await connection.execute("PING") == b"PONG"
+        await connection.aclose()
+
+    asyncio.run(story())
+
+
+def test_a_silent_server_is_given_up(redis_url: str) -> None:
+    async def story() -> None:
+        connection = connect_readers(StoreSettings(url=redis_url, timeout_seconds=0.2))
+        assert await connection.execute("PING") == b"PONG"
+        with redis.Redis.from_url(redis_url) as client:
+            client.client_pause(1500, all=True)
+            asked = [connection.execute("PING") for _ in range(3)]
+            found = await asyncio.gather(*asked, return_exceptions=True)
+            assert all(isinstance(each, Unavailable) for each in found)
+            client.client_unpause()
+        assert await connection.execute("PING") == b"PONG"
+        await connection.aclose()
+
+    asyncio.run(story())
+
+
+def test_a_refusal_means_what_it_means_elsewhere(redis_url: str) -> None:
+    async def story() -> None:
+        connection = connect_readers(StoreSettings(url=redis_url, username="nobody", password="wrong"))
+        with pytest.raises(ConfigError, match="user or password"):
+            await connection.execute("PING")
+        await connection.aclose()
+
+    asyncio.run(story())
