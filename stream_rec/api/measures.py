@@ -6,6 +6,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 _SECONDS = (0.001, 0.002, 0.004, 0.007, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+NAMES = (
+    "stream_rec_http_requests",
+    "stream_rec_http_seconds",
+    "stream_rec_http_records",
+    "stream_rec_http_waiting",
+)
+
 
 class Measures:
     """Counters of one server, in a registry of their own.
@@ -19,20 +26,17 @@ class Measures:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         own = self._registry
-        self._requests = Counter(
-            "stream_rec_http_requests", "Requests answered", ("method", "route", "status"), registry=own
-        )
+        requests, seconds, records, waiting = NAMES
+        self._requests = Counter(requests, "Requests answered", ("method", "route", "status"), registry=own)
         self._seconds = Histogram(
-            "stream_rec_http_seconds",
+            seconds,
             "From the request's head to its answer",
             ("route",),
             buckets=_SECONDS,
             registry=own,
         )
-        self.records = Counter(
-            "stream_rec_http_records", "Records that were sent here", ("topic", "fate"), registry=own
-        )
-        self.waiting = Gauge("stream_rec_http_waiting", "Requests that are being answered", registry=own)
+        self.records = Counter(records, "Records that were sent here", ("topic", "fate"), registry=own)
+        self.waiting = Gauge(waiting, "Requests that are being answered", registry=own)
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
