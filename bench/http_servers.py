@@ -21,26 +21,10 @@ RATE, SECONDS, CONNECTIONS = 1000.0, 6.0, 16
 PATH = "/v1/users/ann/recommendations?n=20"
 ITEM = b'{"item_id":"item-7","score":0.1234,"reason":{"source":"transitions","item_id":"x"}}'
 BODY = b'{"user_id":"ann","items":[' + b",".join([ITEM] * 20) + b"]}"
+APP = "bench.http_servers:app"
 SERVERS = {
-    "uvicorn": [
-        "uvicorn",
-        "bench.http_servers:app",
-        "--no-access-log",
-        "--loop",
-        "uvloop",
-        "--http",
-        "httptools",
-    ],
-    "granian": [
-        "granian",
-        "--interface",
-        "asgi",
-        "bench.http_servers:app",
-        "--no-access-log",
-        "--loop",
-        "uvloop",
-        "--no-ws",
-    ],
+    "uvicorn": f"uvicorn {APP} --no-access-log --loop uvloop --http httptools".split(),
+    "granian": f"granian {APP} --interface asgi --no-access-log --loop uvloop --no-ws".split(),
 }
 
 app = FastAPI(openapi_url=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -45,15 +45,18 @@ class Request(Generic[T]):
         return {name: _text(value) for name, value in (self.query or {}).items() if value is not None}
 
 
-class Position(msgspec.Struct, frozen=True):
-    """Where an event stands; what `track` gives, and an Ack of `Publisher`, are such too."""
+class HasPosition(Protocol):
+    """Where an event stands: what `track` gives, or a publisher's Ack."""
 
-    partition: int
-    offset: int
+    @property
+    def partition(self) -> int:
+        """Of the topic `events`."""
+        ...
 
-
-HasPosition = wire.Written | Position | Any
-"""Anything with `partition` and `offset`."""
+    @property
+    def offset(self) -> int:
+        """In that partition."""
+        ...
 
 
 def after_text(after: HasPosition | None) -> str | None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from stream_rec.clock import Clock
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import Reason, Slate, SlateItem
+from stream_rec.sdk.wire import Origin
 from stream_rec.serve.fallback import not_leading, recent_items, session_slate
 from stream_rec.store.keys import TopName
 from stream_rec.store.questions import Pause, Question, Questions
 
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.05
-
-Origin = Literal["personal", "session", "popular", "none"]
 
 
 class UnknownScenario(ConfigError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from redis.exceptions import ResponseError
 
@@ -67,7 +69,7 @@ class ApiKeyQuestions:
         (found,) = yield RoundTrip((("HDEL", self._key, key_id),))
         return bool(self._answered(found))
 
-    def _read(self, raw: object) -> ApiKey | None:
+    def _read(self, raw: Any) -> ApiKey | None:
         """A key that cannot be read is none: who presents it is not let in."""
         if self._answered(raw) is None or not isinstance(raw, bytes):
             return None
@@ -76,7 +78,7 @@ class ApiKeyQuestions:
         except (msgspec.MsgspecError, UnicodeError):
             return None
 
-    def _answered(self, answer: object) -> object:
+    def _answered(self, answer: Any) -> Any:
         if isinstance(answer, ResponseError):
             raise answer
         return answer

@@ -13,7 +13,6 @@ from stream_rec.api.ingest import Ingest, RecordReader, Wanted, left_out
 from stream_rec.api.operation import Answer, Call, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.api.routes.events import BATCH, PROBLEMS, read_batch
-from stream_rec.bus.item_log import last_record
 from stream_rec.errors import ContractError
 from stream_rec.schemas.codec import encode
 from stream_rec.schemas.hints import hint
@@ -101,6 +100,8 @@ class Items:
         bus = self._settings.bus
         if not bus.bootstrap:
             raise Problem("not-set-up", "this server has no Kafka", fix="set bus.bootstrap")
+        from stream_rec.bus.item_log import last_record  # with it come the kernels, twice a server's memory
+
         found = await asyncio.to_thread(last_record, bus, item_id)
         try:
             item = found and item_change(item_id.encode(), found[3], -1, self._settings.ingest)[1]
