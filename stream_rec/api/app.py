@@ -70,7 +70,7 @@ def application(of: Parts, is_draining: Callable[[], bool]) -> FastAPI:
 
     app = FastAPI(lifespan=life, openapi_url=None, redirect_slashes=False)
     serve = of.settings.serve
-    shared = Endpoints(serve, Gate(of.book, of.clock), of.measures)
+    shared = Endpoints(serve, Gate(of.book, of.clock), of.measures, of.clock)
     app.router.routes[:] = routes(operations(of, is_draining), shared)
     app.add_exception_handler(HTTPException, _unknown)
     if serve.cors_origins:

@@ -17,6 +17,8 @@ from stream_rec.api.body import ClientLeft, Receive, query_of, read_body, read_q
 from stream_rec.api.measures import Measures
 from stream_rec.api.operation import PROBLEM_JSON, Answer, Call, Operation
 from stream_rec.api.problem import KINDS, RETRY_AFTER_SECONDS, Problem, of_error
+from stream_rec.clock import Clock
+from stream_rec.logs import Lines
 from stream_rec.settings import ServeSettings
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -36,12 +38,14 @@ class Endpoints:
         settings: limits.
         gate: admits.
         measures: counts.
+        clock: stamps the access log.
     """
 
-    def __init__(self, settings: ServeSettings, gate: Gate, measures: Measures) -> None:
+    def __init__(self, settings: ServeSettings, gate: Gate, measures: Measures, clock: Clock) -> None:
         self.settings = settings
         self.gate = gate
         self.measures = measures
+        self._access = Lines("serve", "request", clock)
         self._n_waiting = 0
 
     async def answer(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,8 +90,7 @@ class Endpoints:
         self.measures.answered(operation.method, operation.route, found.status, seconds)
         wanted = self.settings.access_log
         if wanted == "all" or (wanted == "failed" and not 200 <= found.status < 300):
-            log.info(
-                "request",
+            self._access.write(
                 method=operation.method,
                 route=operation.route,
                 status=found.status,
