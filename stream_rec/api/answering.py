@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from stream_rec.clock import Clock
 from stream_rec.errors import StreamRecError
 from stream_rec.schemas.records import SlateItem
+from stream_rec.sdk.wire import Properties
 from stream_rec.serve.answers import Answers, PageWish, Recommendations, SessionWish, Wish
 from stream_rec.settings import StoreSettings
 from stream_rec.store.keys import TopName
@@ -52,6 +53,10 @@ class Answering(Protocol):
         self, items: Sequence[str], user_id: str | None, session: Sequence[str]
     ) -> Sequence[SlateItem]:
         """These items, best first, for a user, or for a session of nobody in particular."""
+        ...
+
+    async def properties(self, item_ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Properties]:
+        """These fields of items, by item; what an item's record does not say is left out."""
         ...
 
     async def scenarios(self) -> list[str]:
@@ -101,6 +106,14 @@ class RedisAnswering:
     ) -> Sequence[SlateItem]:
         """Raises NeedsLive: Redis has slates, not scores of any item for any user."""
         raise NeedsLive("ranking given items needs the engine, and this server answers from Redis alone")
+
+    async def properties(
+        self,
+        item_ids: Sequence[str],  # noqa: ARG002 - what a live one looks up
+        fields: Sequence[str],  # noqa: ARG002
+    ) -> Mapping[str, Properties]:
+        """Raises NeedsLive: Redis has ids."""
+        raise NeedsLive("fields of items are the engine's to know, and this server answers from Redis alone")
 
     async def scenarios(self) -> list[str]:
         """As in `Answering`."""

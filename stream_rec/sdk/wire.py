@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -12,6 +12,8 @@ from stream_rec.schemas.records import DEFAULT_SCENARIO, AsOf, SlateItem
 from stream_rec.schemas.scenario import Scenario
 
 Origin = Literal["personal", "session", "popular", "none"]
+Properties = dict[str, Any]
+"""Of an item: fields of its record, and named attributes."""
 Id = Annotated[str, Meta(min_length=1, max_length=65_536)]
 Length = Annotated[int, Meta(ge=1, le=200, description="items, at most")]
 After = Annotated[
@@ -107,6 +109,7 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
         slate_id: for impressions; not given = not personal.
         stale: the event given as `after` was not learned in time.
         made: with `explain`.
+        properties: with `fields`: of each item, what its record says.
         shown: with `shown=now`: where the impression stands.
         cursor: with `paged` or `cursor`: for the next page; not given = this was the last.
     """
@@ -118,6 +121,7 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
     slate_id: str | None = None
     stale: bool = False
     made: Made | None = None
+    properties: dict[str, Properties] | None = None
     shown: Written | None = None
     cursor: str | None = None
 

@@ -46,6 +46,7 @@ def test_every_answer_is_one_that_is_described(http: httpx.Client, method: str, 
         database=None,
     )
     def send(case: Any) -> None:
+        case.query.pop("fields", None)  # answered by 501, as `rank`
         case.call_and_validate(base_url=url, checks=CHECKS)
 
     send()

@@ -99,3 +99,9 @@ def test_neighbours_and_lists(http: httpx.Client) -> None:
     assert ids(http.get("/v1/lists/popular", params={"tag": "tea"})) == ["t"]
     assert ids(http.get("/v1/lists/new")) == ["n"]
     assert ids(http.get("/v1/lists/trending")) == []
+
+
+def test_fields_of_items_need_a_live_server(http: httpx.Client) -> None:
+    found = http.get("/v1/users/ann/recommendations", params={"fields": "title,price"})
+    assert found.status_code == 501
+    assert found.json()["type"].endswith("needs-live")

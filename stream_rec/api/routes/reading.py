@@ -34,6 +34,16 @@ class OfUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n: Length = 20
     after: After | None = None
     timeout: Timeout = 1.0
+    fields: (
+        Annotated[
+            str,
+            Meta(
+                max_length=1024,
+                description="fields of items to be given too, with commas between them; live only",
+            ),
+        ]
+        | None
+    ) = None
     explain: Annotated[bool, Meta(description="also what the answer was made from")] = False
     shown: (
         Annotated[
@@ -138,6 +148,10 @@ class Reading:
         if is_paged:
             found, cursor = await self._page(found, query)
         given = recommended(found, user_id, query.scenario, explain=query.explain)
+        if query.fields is not None:
+            ids = [each.item_id for each in given.items]
+            known = await self._answering.properties(ids, query.fields.split(","))
+            given = msgspec.structs.replace(given, properties=dict(known))
         if cursor is not None:
             given = msgspec.structs.replace(given, cursor=cursor)
         return answer(await self._noted(given, found, query.shown) if query.shown else given)
@@ -198,7 +212,10 @@ class Reading:
             {200: Example("best first", Recommended, {**found, "slate_id": "50cff9bf5b19b2d5-0"})},
             query=OfUser,
             browser="visitor",
-            **{**shared, "problems": (*shared["problems"], "not-found", "queue-full", "not-set-up")},
+            **{
+                **shared,
+                "problems": (*shared["problems"], "not-found", "queue-full", "not-set-up", "needs-live"),
+            },
         )
         yield Operation(
             "GET",
