@@ -39,7 +39,7 @@ class OfUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             str,
             Meta(
                 max_length=1024,
-                description="fields of items to be given too, with commas between them; live only",
+                description="fields of items, with commas between them; live only",
             ),
         ]
         | None
