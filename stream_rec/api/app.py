@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
@@ -29,6 +30,23 @@ from stream_rec.api.routes.system import System
 from stream_rec.api.routes.users import Users
 from stream_rec.api.routes.visitors import Visitors
 from stream_rec.settings import Settings, StoreSettings
+
+
+class _Id(Convertor[str]):
+    """A user's or an item's id in a path: whatever it holds. Starlette's own `path` ends at a line break."""
+
+    regex = r"[\s\S]+"
+
+    def convert(self, value: str) -> str:
+        """As it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """As it is."""
+        return value
+
+
+register_url_convertor("id", _Id())
 
 
 def operations(of: Parts, is_draining: Callable[[], bool]) -> list[Operation]:

@@ -14,7 +14,7 @@ from stream_rec.api.problem import KINDS, TYPE_PREFIX
 from stream_rec.sdk.wire import ProblemBody
 
 _REFERENCE = "#/components/schemas/{name}"
-_PATH_PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
+_PATH_PARAMETER = re.compile(r"\{(\w+)(?::id)?\}")
 _ALWAYS = ("late", "bug")
 _OF_KEYS = ("no-key", "forbidden", "rate", "busy")
 _ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n        .+)*)", re.MULTILINE)

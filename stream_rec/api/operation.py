@@ -97,7 +97,7 @@ class Operation:
 
     Attributes:
         method: of HTTP.
-        path: with variable parts in braces; one that ends in `:path` may hold slashes.
+        path: with variable parts in braces; one that ends in `:id` may hold slashes.
         run: answers.
         summary: in a line.
         answers: by status; problems that any route may answer are added.
@@ -126,4 +126,4 @@ class Operation:
     @property
     def route(self) -> str:
         """The path as logs and metrics name it: without a user's id."""
-        return self.path.replace(":path", "")
+        return self.path.replace(":id", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Collection, Sequence
 
 import xxhash
@@ -24,7 +24,7 @@ def had(cursor: str) -> Had:
         Problem: it is no cursor of ours.
     """
     try:
-        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        raw = b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except ValueError:
         raise _foreign() from None
     if len(raw) % _HASH_BYTES or len(raw) > MAX_ITEMS * _HASH_BYTES:

@@ -14,7 +14,7 @@ from stream_rec.settings import Settings
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
-_LISTENING = re.compile(rb"listening.*(http://127\.0\.0\.1:\d+)")
+_LISTENING = re.compile(rb'"(http://127\.0\.0\.1:\d+)"')
 
 
 class ServeProcess:

@@ -111,7 +111,7 @@ def test_a_revoked_key_works_no_longer_than_keys_are_kept(serve: Serve, bus: Set
 
 
 def test_beyond_its_rate_a_key_is_told_to_wait(serve: Serve, fresh: Settings) -> None:
-    http, headers = serve(fresh), bearer(make(fresh, "read", rate=0.5)[1])
+    http, headers = serve(fresh), bearer(make(fresh, "read", rate=0.01)[1])
     assert http.get(LISTS, headers=headers).status_code == 200
     found = http.get(LISTS, headers=headers)
     assert found.status_code == 429

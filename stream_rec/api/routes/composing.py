@@ -65,7 +65,10 @@ class Composing:
 
     def operations(self) -> Iterator[Operation]:
         """All of them."""
-        shared: dict[str, Any] = {"scope": "read", "problems": ("unavailable", "misconfigured")}
+        problems = ("unavailable", "misconfigured")
+        shared: dict[str, Any] = {"scope": "read", "problems": problems}
+        found: dict[str, Any] = {"scope": "read", "problems": (*problems, "not-found")}
+        live: dict[str, Any] = {"scope": "read", "problems": (*problems, "needs-live")}
         yield Operation(
             "POST",
             "/v1/sessions/recommendations",
@@ -86,7 +89,7 @@ class Composing:
             body=wire.PageWish,
             body_example={"user_id": "ann", "rails": [{"scenario": "home", "n": 10}, {"n": 20}]},
             browser="visitor",
-            **{**shared, "problems": (*shared["problems"], "not-found")},
+            **found,
         )
         yield Operation(
             "POST",
@@ -96,5 +99,5 @@ class Composing:
             {200: Example("best first", wire.Items, {"items": ITEMS})},
             body=wire.RankWish,
             body_example={"items": ["milk", "bread"], "user_id": "ann"},
-            **{**shared, "problems": (*shared["problems"], "needs-live")},
+            **live,
         )

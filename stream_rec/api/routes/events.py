@@ -80,8 +80,8 @@ class _Records(Generic[R]):
         batch = await self._ingest.many(self._topic, [self._reader.read(bytes(raw), judge) for raw in found])
         return answer(batch, 202 if batch.accepted or not batch.results else 422)
 
-    def operations(self, kind: type[R], example: Any) -> Iterator[Operation]:
-        """Both routes."""
+    def operations(self, kind: type[R], many: Any, example: Any) -> Iterator[Operation]:
+        """Both routes, for a record and for a list of them."""
         written = Example("Kafka has acknowledged it", Written, {"partition": 0, "offset": 5})
         shared: dict[str, Any] = {"scope": "publish", "problems": PROBLEMS, "browser": "visitor"}
         name = self._topic
@@ -101,7 +101,7 @@ class _Records(Generic[R]):
             self.many,
             f"Publish many of the topic `{name}`; what is refused says why, and the rest goes on.",
             BATCH,
-            body=list[kind],  # type: ignore[valid-type]
+            body=many,
             body_example=[example],
             **shared,
         )
@@ -112,8 +112,8 @@ def operations(settings: Settings, ingest: Ingest, clock: Clock) -> Iterator[Ope
     rules, most = settings.ingest, settings.serve.max_batch
     events = RecordReader("events", Reader(Interaction, check_interaction), rules, clock)
     shown = RecordReader("impressions", Reader(Impression, check_impression), rules, clock)
-    yield from _Records("events", events, ingest, most).operations(Interaction, EVENT)
-    yield from _Records("impressions", shown, ingest, most).operations(Impression, SHOWN)
+    yield from _Records("events", events, ingest, most).operations(Interaction, list[Interaction], EVENT)
+    yield from _Records("impressions", shown, ingest, most).operations(Impression, list[Impression], SHOWN)
 
 
 def _own(caller: Caller) -> Callable[[Interaction | Impression], None]:

@@ -124,7 +124,7 @@ class Items:
         """All of them."""
         shared: dict[str, Any] = {"scope": "publish", "problems": PROBLEMS}
         one = {202: Example("Kafka has acknowledged it", Written, {"partition": 0, "offset": 5})}
-        path = "/v1/items/{item_id:path}"
+        path = "/v1/items/{item_id:id}"
         summary = "What an item is from now on; a field that is not given is not set."
         yield Operation("PUT", path, self.put, summary, one, body=Item, body_example=ITEM, **shared)
         yield Operation(
@@ -137,7 +137,8 @@ class Items:
             body=dict[str, Any],
             body_example={"price": 1.1, "description": None},
             is_slow=True,
-            **{**shared, "problems": (*PROBLEMS, "not-found")},
+            scope="publish",
+            problems=(*PROBLEMS, "not-found"),
         )
         yield Operation("DELETE", path, self.delete, "Take an item out of the catalogue.", one, **shared)
         yield Operation(

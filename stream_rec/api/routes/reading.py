@@ -201,25 +201,24 @@ class Reading:
 
     def operations(self) -> Iterator[Operation]:
         """All of them."""
-        shared: dict[str, Any] = {"scope": "read", "problems": ("refused", "unavailable", "misconfigured")}
+        problems = ("refused", "unavailable", "misconfigured")
+        shared: dict[str, Any] = {"scope": "read", "problems": problems}
         found = {"user_id": "ann", "scenario": "default", "items": ITEMS, "origin": "personal"}
         items = {200: Example("best first; empty = nothing is known", Items, {"items": ITEMS})}
         yield Operation(
             "GET",
-            "/v1/users/{user_id:path}/recommendations",
+            "/v1/users/{user_id:id}/recommendations",
             self.recommendations,
             "What to show to a user; for a user without a slate, what is popular.",
             {200: Example("best first", Recommended, {**found, "slate_id": "50cff9bf5b19b2d5-0"})},
             query=OfUser,
             browser="visitor",
-            **{
-                **shared,
-                "problems": (*shared["problems"], "not-found", "queue-full", "not-set-up", "needs-live"),
-            },
+            scope="read",
+            problems=(*problems, "not-found", "queue-full", "not-set-up", "needs-live"),
         )
         yield Operation(
             "GET",
-            "/v1/items/{item_id:path}/similar",
+            "/v1/items/{item_id:id}/similar",
             self.similar,
             "Items like this one.",
             items,

@@ -98,7 +98,7 @@ class Users:
         }
         yield Operation(
             "DELETE",
-            "/v1/users/{user_id:path}",
+            "/v1/users/{user_id:id}",
             self.forget,
             "Forget a user everywhere; the receipt says what was removed, and what waits until when.",
             {200: Example("a receipt", Forgotten, receipt)},
@@ -109,7 +109,7 @@ class Users:
         )
         yield Operation(
             "POST",
-            "/v1/users/{user_id:path}/merge",
+            "/v1/users/{user_id:id}/merge",
             self.merge,
             "A visitor has signed in: the visitor's history becomes the user's, and the visitor is forgotten.",
             {202: Example("Kafka has acknowledged it", Written, {"partition": 0, "offset": 7})},
