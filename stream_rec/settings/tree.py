@@ -324,6 +324,11 @@ class Settings(Branch):
         bus, ingest = self.bus, self.ingest
         if bus.publish_linger_ms >= bus.publish_timeout_seconds * 1000:
             raise ValueError("bus.publish_linger_ms must be shorter than bus.publish_timeout_seconds")
+        if self.serve.publish_timeout_seconds >= self.serve.timeout_seconds:
+            raise ValueError(
+                "serve.publish_timeout_seconds must be shorter than serve.timeout_seconds: who publishes is to be told "
+                "what Kafka said"
+            )
         if ingest.max_record_bytes > bus.max_message_bytes:
             raise ValueError("ingest.max_record_bytes is above bus.max_message_bytes: no topic would take it")
         if ingest.dead_letter_raw_bytes * 4 // 3 + _DEAD_LETTER_BYTES > bus.max_message_bytes:

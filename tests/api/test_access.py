@@ -128,6 +128,13 @@ def test_what_a_limit_does_not_use_is_saved_up_for_two_seconds() -> None:
     assert [limits.take("k", 2.0) for _ in range(5)] == [True] * 4 + [False]
 
 
+def test_limits_of_many_keys_are_bounded() -> None:
+    limits = Limits(ManualClock())
+    for key in range(10_000):
+        assert limits.take(str(key), 1.0)
+    assert len(limits._filled) == 4096
+
+
 class TestBrowser:
     """A browser key is public: it speaks of its own visitor only."""
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from stream_rec.clock import Clock
 
 _BURST_SECONDS = 2.0
 """What was not used is saved up for so long."""
+_MAX_KEYS = 4096
+"""Of a key that was used longest ago it is forgotten what it has left: it may begin anew."""
 
 
 class Limits:
-    """One bucket for each key that has a limit; as many as there are keys.
+    """One bucket for each key that has a limit.
 
     Args:
         clock: fills the buckets.
@@ -17,16 +21,14 @@ class Limits:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._filled: dict[str, tuple[float, float]] = {}
+        self._filled: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, key_id: str, per_second: float) -> bool:
         """May this request of the key be answered?"""
         now, most = self._clock.monotonic(), max(1.0, per_second * _BURST_SECONDS)
-        level, at = self._filled.get(key_id, (most, now))
+        level, at = self._filled.pop(key_id, (most, now))
         level = min(most, level + (now - at) * per_second)
         self._filled[key_id] = (level - 1.0 if level >= 1.0 else level, now)
+        if len(self._filled) > _MAX_KEYS:
+            self._filled.popitem(last=False)
         return level >= 1.0
-
-    def forget(self, key_id: str) -> None:
-        """The key is no more."""
-        self._filled.pop(key_id, None)
