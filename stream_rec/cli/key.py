@@ -26,7 +26,9 @@ def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="whose; two keys of a name may be valid")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(metavar="SCOPE", help="publish, read, admin, or browser; repeatable [read and publish]"),
+        typer.Option(
+            metavar="SCOPE", help="publish, read, admin or browser; repeatable; by default read and publish"
+        ),
     ] = None,
     rate: Annotated[
         float, typer.Option(min=0, max=1_000_000, help="requests a second in each server; 0 = no limit")
