@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 import uvloop
@@ -25,7 +29,23 @@ def run(settings: Settings) -> None:
     Raises:
         ConfigError: as `HttpServer`.
     """
-    uvloop.run(HttpServer(settings).serve())
+    uvloop.run(_until_signal(settings))
+
+
+async def _until_signal(settings: Settings) -> None:
+    server = HttpServer(settings)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, server.stop)
+    await server.serve()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which raises a signal again once it has obeyed it: the process would not exit with 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours to handle."""
+        yield
 
 
 class HttpServer:
@@ -44,7 +64,7 @@ class HttpServer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._listening = _bound(settings.serve)
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._is_stopping = False
         host, port = self._listening.getsockname()[:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -57,7 +77,7 @@ class HttpServer:
         """
         with self._listening:
             app = application(make_parts(self._settings), self._is_draining)
-            self._server = uvicorn.Server(_config(app, self._settings.serve))
+            self._server = _Server(_config(app, self._settings.serve))
             self._server.should_exit = self._is_stopping
             log.info("listening", url=self.url)
             await self._server.serve(sockets=[self._listening])

@@ -67,7 +67,7 @@ def stock(settings: Settings, item: str) -> None:
 
 def reads(one: str, other: str) -> list[tuple[str, str, Any]]:
     """Every read, with these ids."""
-    path = quote(one, safe="")
+    path = quote(one, safe="").replace(".", "%2E")  # httpx takes `..` for the folder above
     return [
         ("GET", f"/v1/users/{path}/recommendations", None),
         ("GET", f"/v1/users/{path}/recommendations?scenario={quote(other, safe='')}&paged=true", None),
