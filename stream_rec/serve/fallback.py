@@ -50,9 +50,9 @@ def session_slate(
             share = 1.0 / age / (RANK_OFFSET + rank)
             scores[place.item_id] = scores.get(place.item_id, 0.0) + share
             loudest[place.item_id] = max(loudest.get(place.item_id, (0.0, "")), (share, item))
-    for place in against:
-        if place.item_id in scores:
-            scores[place.item_id] -= place.score
+    for unwanted in against:
+        if unwanted.item_id in scores:
+            scores[unwanted.item_id] -= unwanted.score
     ranked = sorted(
         ((item, score) for item, score in scores.items() if score > 0), key=lambda pair: (-pair[1], pair[0])
     )
