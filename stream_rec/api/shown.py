@@ -7,13 +7,14 @@ import secrets
 from functools import partial
 
 from stream_rec import logs
-from stream_rec.api.ingest import Ingest, Wanted, Written
+from stream_rec.api.ingest import Ingest, Wanted
 from stream_rec.api.problem import Problem
 from stream_rec.clock import Clock
 from stream_rec.logs import Occasional
 from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import Impression
 from stream_rec.schemas.topics import key_of
+from stream_rec.sdk.wire import Written
 from stream_rec.serve.answers import Recommendations
 
 log = logs.get("serve")

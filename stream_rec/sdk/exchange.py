@@ -131,7 +131,7 @@ def _answer(found: httpx.Response, request: Request[T], where: str) -> T:
 
 def _is_json(found: httpx.Response) -> bool:
     """A batch of which nothing was usable is answered as others are, by 422."""
-    return found.headers.get("content-type") == "application/json"
+    return bool(found.headers.get("content-type") == "application/json")
 
 
 def _said(found: httpx.Response) -> ProblemBody:

@@ -57,7 +57,7 @@ class _Records(Generic[R]):
 
     def __init__(self, topic: TopicName, reader: RecordReader[R], ingest: Ingest, max_batch: int) -> None:
         self._topic = topic
-        self._reader = reader
+        self._reader: RecordReader[R] = reader
         self._ingest = ingest
         self._max_batch = max_batch
 
