@@ -6,7 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.fold.learn import gather
+from stream_rec.engine.vectors import N_FOUND
 from stream_rec.feedback import warm as measure
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span
 from stream_rec.schemas.records import Item
@@ -22,18 +26,24 @@ def warm_up() -> None:
 
 
 def compile_side_by_side() -> None:
-    """Compile the parts in a process each, which is as fast as the longest of them where there are as many cores.
+    """Compile the parts in a process each, those that others call before the others.
 
     A part that fails there is compiled, and told, by the next `warm_up`.
     """
     command = [sys.executable, "-m", "stream_rec.engine.warm"]
-    for process in [subprocess.Popen([*command, name]) for name in _PARTS]:
-        process.wait()
+    for stage in _STAGES:
+        for process in [subprocess.Popen([*command, name]) for name in stage]:
+            process.wait()
 
 
 def _small() -> Engine:
     scenarios = {"default": ScenarioSettings()}
     return Engine(EngineSettings(max_users=64, max_items=64, train_sample=1.0, scenarios=scenarios))
+
+
+def _gather(engine: Engine) -> None:
+    nowhere = np.full(N_FOUND, -1, np.int32)
+    gather(engine.held.handle, nowhere, False)
 
 
 def _learn(engine: Engine) -> None:
@@ -62,11 +72,13 @@ def _rest(engine: Engine) -> None:
 
 
 _PARTS: Mapping[str, Callable[[Engine], None]] = {
+    "gather": _gather,
     "learn": _learn,
     "recommend": _recommend,
     "arrange": _arrange,
     "rest": _rest,
 }
+_STAGES = (("gather", "rest"), ("learn", "arrange", "recommend"))
 
 
 def _main(names: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from stream_rec.kernels import normalise
-from stream_rec.kernels.compile import kernel_inlined, kernel_joined
+from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_joined
 from stream_rec.sources.features import KIND_OF, LEVEL, LIST, N_FEATURES, SOURCE_OF, SOURCES, VECTOR
 
 MODULES: dict[str, ModuleType] = {
@@ -120,9 +120,11 @@ def normalise_features(query, rates):
             normalise.height(query.features[j], n)
 
 
-@kernel_inlined
+@kernel
 def gather(state, query, rates, indexed, has_vector):
     """All candidates and features for the context that read_context filled. Reads the state, writes only the query.
+
+    Compiled once for all who ask, not into each of them: a call costs a microsecond, each copy a minute of compiling.
 
     Args:
         state: read only.

@@ -389,7 +389,7 @@ def _recommend(state, query, rates, asked, scene, masks, gathered, pool, out, ma
     for i in range(asked.users.shape[0]):
         if not gathered:
             if scene.ranks:
-                slates.gather_apart(state, query, rates, asked, i)
+                slates.gather_one(state, query, rates, asked, i)
             else:
                 candidates.read_context(state, query, asked.users[i], False)
         if scene.ranks:

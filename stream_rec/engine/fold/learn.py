@@ -200,12 +200,7 @@ def prepare(state, query, rates, events, i):
 @kernel_unlocked
 def gather(handle, indexed, has_vector):
     """Candidates and features of the context that the query holds. For sources that score outside of kernels."""
-    _gather(handle.state, handle.query, handle.rates, indexed, has_vector)
-
-
-@kernel
-def _gather(state, query, rates, indexed, has_vector):
-    registry.gather(state, query, rates, indexed, has_vector)
+    registry.gather(handle.state, handle.query, handle.rates, indexed, has_vector)
 
 
 @kernel_unlocked

@@ -226,16 +226,10 @@ def gather_one(state, query, rates, asked, i):
     registry.gather(state, query, rates, asked.indexed[i], asked.has_vector[i])
 
 
-@kernel
-def gather_apart(state, query, rates, asked, i):
-    """The same, compiled once for all who can afford a call."""
-    gather_one(state, query, rates, asked, i)
-
-
 @kernel_unlocked
 def gather(handle, asked, i):
     """Candidates and features of one of those who ask."""
-    gather_apart(handle.state, handle.query, handle.rates, asked, i)
+    gather_one(handle.state, handle.query, handle.rates, asked, i)
 
 
 @kernel_unlocked
