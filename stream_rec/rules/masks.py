@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from stream_rec.rules.expressions import BadExpression, Subject
 from stream_rec.rules.program import MAX_VALUES, Program, values_of
+from stream_rec.schemas.expressions import BadExpression, Subject
 from stream_rec.schemas.scenario import Scenario
 
 NO_NUMBER = -1
