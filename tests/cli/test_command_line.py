@@ -32,6 +32,7 @@ COMMANDS = {
     "snapshot",
     "scenario",
     "forget",
+    "merge",
 }
 HEAVY = (
     "numpy",
