@@ -186,6 +186,8 @@ def _promotions(scenario: Scenario) -> Iterator[Fault]:
         yield from _expression((*at, "when"), promotion.when, bool)
         yield from _share((*at, "share"), promotion.share)
         yield from _between((*at, "impressions"), promotion.impressions, 0, 1 << 53)
+        if promotion.impressions and promotion.when:
+            yield Fault((*at, "impressions"), "they are counted by item", "name the `items`")
         yield from _times(at, promotion.valid_from, promotion.valid_until)
 
 
@@ -228,11 +230,15 @@ def _expression(path: Path, text: str, wanted: Wanted, *, required: bool = False
         yield Fault(path, fault.said, fault.fix, fault.at)
 
 
-@lru_cache(maxsize=4096)
 def _uncompiled(text: str, wanted: Wanted) -> BadExpression | None:
     """What is wrong with an expression; None = nothing."""
+    return _checked(text, wanted is bool)
+
+
+@lru_cache(maxsize=4096)
+def _checked(text: str, of_truth: bool) -> BadExpression | None:
     try:
-        check(text, wanted)
+        check(text, bool if of_truth else float)
     except BadExpression as error:
         return error
     return None

@@ -111,6 +111,8 @@ def _headline(user: str, answer: Recommendations) -> str:
     if answer.slate is not None:
         known = answer.slate.as_of
         return f"{user}: as of events/{known.partition} offset {known.offset}, slate {answer.slate.slate_id}"
+    if answer.origin == "scenario":
+        return f"{user}: no slate, so what the scenario shows everybody"
     if answer.origin == "popular":
         return f"{user}: no slate, so what is popular"
     return f"{user}: nothing has been learned yet; is a worker running, and has it had events?"

@@ -145,6 +145,7 @@ class Engine(Queries):
         """
         first = int(np.searchsorted(batch.offsets, self._position_for(batch.span)))
         batch = self.decisions.shown(batch, first)
+        self.decisions.pacing.count(batch, first)
         rows = rows_of(self.state.users, batch.users)
         begin = int(batch.item_ends[first - 1]) if first else 0
         self.attribution.expose(
@@ -259,6 +260,7 @@ class Engine(Queries):
         self._rivers.refuse_snapshots()
         self.state = parts.restored(self.state, self._beside, arrays)
         self.position = dict(position)
+        self.scenes.masks.tail_from(self.attributes.version)
 
     def digest(self) -> str:
         """A hash of all that was learned, and of `position`; equal engines have equal digests."""

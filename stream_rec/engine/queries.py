@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -15,10 +16,10 @@ from stream_rec.engine.decisions import Decisions
 from stream_rec.engine.fold.slates import Rules
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
-from stream_rec.engine.names import ItemNames, rows_of
+from stream_rec.engine.names import ItemNames, name_of, rows_of
 from stream_rec.engine.outputs import joined
 from stream_rec.engine.recommend import Recommender
-from stream_rec.engine.results import Neighbours, Ranked
+from stream_rec.engine.results import FilterMove, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.scenes import OF_USER, Ruled, Scenes
 from stream_rec.engine.vectors import VectorIndex
@@ -54,7 +55,7 @@ class Queries:
         self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
         self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
-        self.scenes = Scenes(self.held, self.attributes, settings.max_items)
+        self.scenes = Scenes(self.held, self.attributes, settings.max_items, self.decisions.pacing)
         self._windows = Windows(self.held, self._vectors)
         self._recommender = Recommender(self.held, self._vectors, self._rivers, self._names, self.sources)
 
@@ -80,6 +81,11 @@ class Queries:
         Raises:
             ValueError: k is below 1.
         """
+        found = self._recommend(users, scenario, k)
+        upto = self.rules_upto(scenario)
+        return found if upto is None else replace(found, rules_upto=upto)
+
+    def _recommend(self, users: Sequence[str], scenario: str, k: int | None) -> Ranked:
         of_scenario = self.decisions.scenarios[scenario]
         self.scenes.follow(self.decisions.scenarios)
         rows = rows_of(self.state.users, IdColumn.of(users))
@@ -102,6 +108,30 @@ class Queries:
             for i in range(len(rows))
         ]
         return joined(each)
+
+    def has_rules(self, scenario: str) -> bool:
+        """Is it another slate than a plain personal one: may it forbid what others show?"""
+        self.scenes.follow(self.decisions.scenarios)
+        return self.scenes.has_rules(scenario)
+
+    def changed_at(self, scenario: str) -> int:
+        """Offset on `control` of the last record about it; -1 = there is none, or it is no longer known."""
+        changed = self.decisions.changed.get(scenario)
+        return changed.offset if changed else -1
+
+    def rules_upto(self, scenario: str) -> int | None:
+        """As `Ranked.rules_upto`."""
+        self.scenes.follow(self.decisions.scenarios)
+        return self.changed_at(scenario) - 1 if self.scenes.masks.is_pending(scenario) else None
+
+    def take_filter_moves(self) -> list[FilterMove]:
+        """What filters have stopped, or begun, to let through since the last call."""
+        state = self.held.state
+        return [
+            FilterMove(scenario, name_of(state.items, row), shown)
+            for scenario, row, shown in self.scenes.masks.take_moved()
+            if state.items.lengths[row] >= 0
+        ]
 
     @property
     def is_compiling_rules(self) -> bool:

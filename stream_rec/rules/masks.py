@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,6 +19,8 @@ NO_NUMBER = -1
 """Of a scenario that asks nothing of any item."""
 MAX_NUMBERS = 64
 """Versions of scenarios that masks are held for at once: one bit each."""
+MAX_MOVED = 100_000
+"""Items that filters have said something new of, and that nobody has asked about yet."""
 SLICE = 256
 """Evaluations of one rule set for one item, in one slice: 2 to 4 ms."""
 Item = Mapping[str, object]
@@ -42,6 +45,7 @@ class Compiled:
     """A scenario's masks.
 
     Attributes:
+        name: of the scenario.
         scenario: as it was applied.
         program: what it asks.
         number: its bit.
@@ -52,6 +56,7 @@ class Compiled:
         version: grows with every change of its masks; no other rule set has ever had it.
     """
 
+    name: str
     scenario: Scenario
     program: Program
     number: int
@@ -98,6 +103,8 @@ class RuleMasks:
         self._dirty: list[int] = []
         self._seen_version = 0
         self._n_sets = 0
+        self._tail: int | None = 0
+        self._moved: deque[tuple[str, int, bool]] = deque(maxlen=MAX_MOVED)
         self._free = list(range(MAX_NUMBERS - 1, -1, -1))
 
     def apply(self, scenarios: Mapping[str, Scenario]) -> dict[str, str]:
@@ -136,6 +143,23 @@ class RuleMasks:
         """A scenario as it is in force now; None = it has no rules that ask anything of items yet."""
         return self._in_force.get(name) or self._next.get(name)
 
+    def is_pending(self, name: str) -> bool:
+        """Is a later version of the scenario being compiled?"""
+        return name in self._next
+
+    def tail_from(self, version: int) -> None:
+        """Rows that changed after this version of the attributes did so while nobody kept masks."""
+        self._tail = version
+
+    def take_moved(self) -> list[tuple[str, int, bool]]:
+        """Scenario, row, and may it be shown now: what the filters in force have said anew since the last call.
+
+        The first time all of the tail that is not let through: whatever was said of it before. At most MAX_MOVED.
+        """
+        found = list(self._moved)
+        self._moved.clear()
+        return found
+
     @property
     def is_compiling(self) -> bool:
         """Are there rules that are still to come into force?"""
@@ -164,7 +188,18 @@ class RuleMasks:
                 continue
             left -= self._evaluate(self._pass.at, self._pass.sets)
             self._pass.at += 1
-        return self.is_behind or bool(self._pass.sets)
+        more = self.is_behind or bool(self._pass.sets)
+        if not more and self._tail is not None:
+            self._note_tail(self._tail)
+        return more
+
+    def _note_tail(self, version: int) -> None:
+        rows = self._attributes.changed_since(version)
+        for name, compiled in self._in_force.items():
+            if compiled.program.filters:
+                stopped = rows[(self.bits[rows] >> np.uint64(compiled.number)) & np.uint64(1) == 0]
+                self._moved.extend((name, row, False) for row in stopped[-MAX_MOVED:].tolist())
+        self._tail = None
 
     def renew(self, generation: NDArray[np.uint8]) -> None:
         """The rows' generations stand in another array now."""
@@ -197,6 +232,7 @@ class RuleMasks:
             self._seen_version = self._attributes.version  # the pass over all rows is to come
             self._make_room()
         compiled = Compiled(
+            name,
             scenario,
             program,
             self._take_number(name) if asks else NO_NUMBER,
@@ -268,10 +304,15 @@ class RuleMasks:
             self.values = more
         return self._columns[attribute]
 
+    def _note_move(self, name: str, row: int, before: bool, now: bool) -> None:
+        if before != now:
+            self._moved.append((name, row, now))
+
     def _evaluate(self, row: int, sets: Iterable[Compiled]) -> int:
         """What the rules say of the item in a row; how many sets were asked."""
         item, n = self._attributes.of(row), 1
-        if self.evaluated[row] != self._generation[row]:
+        known = self.evaluated[row] == self._generation[row]
+        if not known:
             # Of the item that stood here before, no rule set's verdict stays.
             self.bits[row] = 0
             self.evaluated[row] = self._generation[row]
@@ -285,6 +326,8 @@ class RuleMasks:
             n += 1
             verdict = compiled.program.judge(subject)
             bit = np.uint64(1 << compiled.number)
+            if known and compiled.program.filters and self._in_force.get(compiled.name) is compiled:
+                self._note_move(compiled.name, row, bool(self.bits[row] & bit), verdict.may_be_shown)
             self.bits[row] = self.bits[row] | bit if verdict.may_be_shown else self.bits[row] & ~bit
             if len(compiled.boosts):
                 compiled.boosts[row] = verdict.boost

@@ -10,13 +10,14 @@ from stream_rec.clock import Clock
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import Reason, Slate, SlateItem
 from stream_rec.serve.fallback import not_leading, recent_items, session_slate
+from stream_rec.store.encoding import ItemList
 from stream_rec.store.keys import TopName
 from stream_rec.store.questions import Pause, Question, Questions
 
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.05
 
-Origin = Literal["personal", "session", "popular", "none"]
+Origin = Literal["personal", "scenario", "session", "popular", "none"]
 
 
 class Position(Protocol):
@@ -39,8 +40,9 @@ class Recommendations:
 
     Attributes:
         items: best first, removed items left out.
-        origin: `personal` = the user's slate; `session` = from the session's items; `popular`; `none` = Redis
-            holds nothing for this tenant yet, and `items` is empty.
+        origin: `personal` = the user's slate; `scenario` = what a scenario with rules shows whoever has none; `session`
+            = from the session's items; `popular`; `none` = nothing may be shown, or Redis holds nothing for this tenant
+            yet, and `items` is empty.
         stale: whether it lacks the event given as `after`: that was not learned in time.
         slate: as written, removed items included; for impressions (`slate_id`). None = not personal.
     """
@@ -89,19 +91,27 @@ class Answers:
     def recommendations(self, wish: Wish) -> Question[Recommendations]:
         """The user's slate; without one, what fits the session; without that, what is popular.
 
+        A scenario with rules has a list of its own in place of the last two, which know nothing of its rules.
+
         The session's latest item does not lead, whoever answers.
 
         Raises:
             ConfigError: workers write slates, but none of this scenario.
         """
-        slate, stale = yield from self._wait(wish)
+        slate, of_scenario, stale = yield from self._wait(wish)
         if slate is None:
             yield from self._check_scenario(wish.scenario)
         if slate and (items := (yield from self._for_session(wish, slate.items))):
             return Recommendations(items, "personal", stale, slate)
+        if of_scenario:
+            items = yield from self._for_session(wish, _places(of_scenario, "popular"))
+            return Recommendations(items, "scenario" if items else "none", stale, None)
+        popular = yield from self._questions.top("popular")
+        if popular and wish.scenario in popular.not_for:
+            return Recommendations((), "none", stale, None)
         if wish.session and (items := (yield from self._from_session(wish))):
             return Recommendations(items, "session", stale, None)
-        items = yield from self._for_session(wish, (yield from self._top("popular")))
+        items = yield from self._for_session(wish, _places(popular, "popular"))
         return Recommendations(items, "popular" if items else "none", stale, None)
 
     def similar(self, item_id: str, k: int) -> Question[tuple[SlateItem, ...]]:
@@ -114,12 +124,13 @@ class Answers:
 
     def top(self, name: TopName, k: int, tag: str = "") -> Question[tuple[SlateItem, ...]]:
         """One of the lists that are the same for everybody, of all items or of a tag's."""
-        return (yield from self._available((yield from self._top(name, tag)), k))
-
-    def _top(self, name: TopName, tag: str = "") -> Question[list[SlateItem]]:
         found = yield from self._questions.top(name, tag)
-        reason = Reason(name)
-        return [SlateItem(i.item_id, i.score, reason) for i in found.items] if found else []
+        return (yield from self._available(_places(found, name), k))
+
+    def together(self, item_ids: Sequence[str], k: int) -> Question[tuple[SlateItem, ...]]:
+        """What goes with the items of a basket, best first, none of them."""
+        neighbours = yield from self._questions.similar(recent_items(item_ids))
+        return (yield from self._available(session_slate(item_ids, neighbours, decays=False), k))
 
     def _check_scenario(self, scenario: str) -> Question[None]:
         """An unknown scenario is no unknown user.
@@ -131,17 +142,17 @@ class Answers:
         if known and scenario not in known:
             raise ConfigError(f"no scenario {scenario!r}", fix=f"one of {', '.join(known)}")
 
-    def _wait(self, wish: Wish) -> Question[tuple[Slate | None, bool]]:
-        """The slate, and whether it is stale."""
+    def _wait(self, wish: Wish) -> Question[tuple[Slate | None, ItemList | None, bool]]:
+        """The slate, the scenario's list, and whether the slate is stale."""
         deadline = self._clock.monotonic() + wish.timeout_seconds
         pause = _FIRST_PAUSE_SECONDS
         while True:
-            slate = yield from self._questions.slate(wish.user_id, wish.scenario)
+            slate, of_scenario = yield from self._questions.standing(wish.user_id, wish.scenario)
             if wish.after is None or (slate is not None and self._knows(slate, wish.after)):
-                return slate, False
+                return slate, of_scenario, False
             left = deadline - self._clock.monotonic()
             if left <= 0:
-                return slate, True
+                return slate, of_scenario, True
             yield Pause(min(pause, left))
             pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
 
@@ -156,9 +167,16 @@ class Answers:
 
     def _for_session(self, wish: Wish, items: Sequence[SlateItem]) -> Question[tuple[SlateItem, ...]]:
         """Those of the items that may be shown, k at most; the session's latest does not lead."""
-        left = yield from self._available(items, len(items))
+        left = yield from self._available(items, len(items), wish.scenario)
         return tuple(not_leading(left, wish.session[-1] if wish.session else None)[: wish.k])
 
-    def _available(self, items: Sequence[SlateItem], k: int) -> Question[tuple[SlateItem, ...]]:
-        removed = yield from self._questions.removed([place.item_id for place in items])
+    def _available(
+        self, items: Sequence[SlateItem], k: int, scenario: str = ""
+    ) -> Question[tuple[SlateItem, ...]]:
+        removed = yield from self._questions.removed([place.item_id for place in items], scenario)
         return tuple([place for place in items if place.item_id not in removed][:k])
+
+
+def _places(found: ItemList | None, source: str) -> list[SlateItem]:
+    reason = Reason(source)
+    return [SlateItem(i.item_id, i.score, reason) for i in found.items] if found else []

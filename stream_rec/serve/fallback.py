@@ -22,7 +22,9 @@ def recent_items(session: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(reversed(session)))[:MAX_SESSION_ITEMS]
 
 
-def session_slate(session: Sequence[str], neighbours: Sequence[ItemList | None]) -> list[SlateItem]:
+def session_slate(
+    session: Sequence[str], neighbours: Sequence[ItemList | None], *, decays: bool = True
+) -> list[SlateItem]:
     """Fuse the neighbours of the session's items by reciprocal rank, the latest item weighing most.
 
     score(i) = sum over the session's items s of 1 / age(s) * 1 / (60 + rank of i among s' neighbours), with
@@ -32,6 +34,7 @@ def session_slate(session: Sequence[str], neighbours: Sequence[ItemList | None])
     Args:
         session: item ids, latest last.
         neighbours: of each of `recent_items(session)`, best first; None = it has none.
+        decays: later items weigh more; else age is 1 for all, as in a basket.
 
     Returns:
         Best first, ties by item id; empty if no item of the session has neighbours.
@@ -44,7 +47,7 @@ def session_slate(session: Sequence[str], neighbours: Sequence[ItemList | None])
         for rank, place in enumerate(found.items if found else (), start=1):
             if place.item_id in seen:
                 continue
-            share = 1.0 / age / (RANK_OFFSET + rank)
+            share = 1.0 / (age if decays else 1) / (RANK_OFFSET + rank)
             scores[place.item_id] = scores.get(place.item_id, 0.0) + share
             loudest[place.item_id] = max(loudest.get(place.item_id, (0.0, "")), (share, item))
     ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -55,6 +55,18 @@ class Questions:
         (raw,) = yield RoundTrip((("GET", self._keys.slate(scenario, user_id)),))
         return self._decoding.slate(raw, user_id)
 
+    def standing(self, user_id: str, scenario: str) -> Question[tuple[Slate | None, ItemList | None]]:
+        """The user's slate, and `list:<scenario>`; a slate from before the rules of now counts as none.
+
+        Raises:
+            ConfigError: the scenario's name is impossible.
+        """
+        keys = self._keys.slate(scenario, user_id), self._keys.scenario_list(scenario)
+        of_user, of_all = yield RoundTrip(tuple([("GET", key) for key in keys]))
+        slate, found = self._decoding.slate(of_user, user_id), self._decoding.item_list(of_all)
+        is_outdated = slate is not None and found is not None and slate.as_of.rules < found.changed
+        return None if is_outdated else slate, found
+
     def top(self, name: TopName, tag: str = "") -> Question[ItemList | None]:
         """`popular`, `trending` or `new`, of all items or of a tag's; None = there is none."""
         (raw,) = yield RoundTrip((("GET", self._keys.top(name, tag)),))
@@ -65,12 +77,13 @@ class Questions:
         found = yield RoundTrip(tuple([("GET", self._keys.similar(item)) for item in item_ids]))
         return [self._decoding.item_list(raw) for raw in found]
 
-    def removed(self, item_ids: Sequence[str]) -> Question[set[str]]:
-        """Those of the ids that were taken out of the catalogue."""
+    def removed(self, item_ids: Sequence[str], scenario: str = "") -> Question[set[str]]:
+        """Those of the ids that were taken out of the catalogue, or that the scenario's filter has stopped since."""
         if not item_ids:
             return set()
-        (scores,) = yield RoundTrip((("ZMSCORE", self._keys.removed, *item_ids),))
-        return self._decoding.removed(scores, item_ids)
+        keys = dict.fromkeys((self._keys.removed, self._keys.removed_of(scenario)))
+        found = yield RoundTrip(tuple([("ZMSCORE", key, *item_ids) for key in keys]))
+        return {item for scores in found for item in self._decoding.removed(scores, item_ids)}
 
     def scenarios(self) -> Question[list[str]]:
         """Names of the scenarios that workers write slates for; none = no worker has said."""
