@@ -90,7 +90,7 @@ def measure(
         try:
             with Publisher(stack.settings.bus, stack.settings.ingest) as publisher:
                 Feed(publisher).run(rows[:preload])
-            _wait_until_handled(worker, stack.settings)
+            wait_until_handled(worker, stack.settings)
             return _watched(stack.settings, rows[preload:settled], rows[settled:], rate)
         finally:
             worker.stop()
@@ -116,7 +116,12 @@ def _watched(
     }
 
 
-def _wait_until_handled(worker: WorkerProcess, settings: Settings) -> None:
+def wait_until_handled(worker: WorkerProcess, settings: Settings) -> None:
+    """Return once the worker has handled all events.
+
+    Raises:
+        Unavailable: it does not catch up.
+    """
     clock = SystemClock()
     worker.wait_until_ready()
     deadline = clock.monotonic() + _CATCH_UP_SECONDS
