@@ -24,6 +24,8 @@ from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.scenes import OF_USER, Ruled, Scenes
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.engine.windows import Windows
+from stream_rec.kernels import past
+from stream_rec.kernels.codes import CODE_MASK, ROW_MASK
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.settings import EngineSettings
 from stream_rec.sources import features
@@ -204,6 +206,21 @@ class Queries:
     def event_time(self) -> float:
         """The latest event time learned, in seconds; 0 before the first event."""
         return float(self.state.clock[0])
+
+    def had(self, user_id: str) -> list[str]:
+        """What the user is known to have had, in no order: what `leave_out_seen = "all"` leaves out."""
+        state = self.state
+        row = int(rows_of(state.users, IdColumn.of([user_id]))[0])
+        if row < 0:
+            return []
+        marks = np.zeros(len(state.generation), np.bool_)
+        past.mark(state.past, state.generation, row, marks, True)
+        own = state.histories.items[row, : int(state.histories.n_events[row])]
+        own = own & CODE_MASK
+        marks[own[(own >> 24) == state.generation[own & ROW_MASK]] & ROW_MASK] = True
+        rows = np.flatnonzero(marks)
+        codes = (rows | state.generation[rows].astype(np.int64) << 24).astype(np.int32)
+        return self._names.of(state.items, codes).tolist()
 
     def hidden(self, item_ids: Sequence[str]) -> list[str]:
         """Those of these items that must not be shown: removed or not available."""
