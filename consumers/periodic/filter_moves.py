@@ -19,12 +19,17 @@ from stream_rec.store.lists import ListStore
 _TOPIC: TopicName = "items"
 MAX_HELD = 10_000
 """Items that are looked after when Redis loses them, the latest."""
-_LOOKS_BETWEEN = 20
-"""Between two looks whether Redis has lost any."""
+_LOOKS_BETWEEN = 10
+"""Between two looks whether Redis has lost any, or holds what is let through again."""
+_SLICE = 250
+"""Rows of items looked at for what is let through."""
 
 
 class FilterMoves:
     """Writes what has moved, for the partitions of `items` that are ours.
+
+    What a worker that ended has not written, or rules that changed while none ran, is found by going through all items,
+    a slice now and then, for those that are let through and stand in a set.
 
     Args:
         engine: knows what has moved.
@@ -39,6 +44,7 @@ class FilterMoves:
         self._waiting: dict[tuple[str, str], bool] = {}
         self._held: dict[tuple[str, str], None] = {}
         self._looks = 0
+        self._next_row = 0
 
     async def look(self) -> int:
         """Write moves; how many. Call several times a second.
@@ -61,7 +67,9 @@ class FilterMoves:
         for oldest in list(self._held)[: max(0, len(self._held) - MAX_HELD)]:
             del self._held[oldest]
         self._looks += 1
-        return len(moves) + (await self._repair() if self._looks % _LOOKS_BETWEEN == 0 else 0)
+        if self._looks % _LOOKS_BETWEEN:
+            return len(moves)
+        return len(moves) + await self._repair() + await self._look_further()
 
     async def _repair(self) -> int:
         """Write again what Redis has lost."""
@@ -71,6 +79,24 @@ class FilterMoves:
                 await self._store.stop(scenario, missing)
                 n += len(missing)
         return n
+
+    async def _look_further(self) -> int:
+        """Take out what is let through again."""
+        n = 0
+        for scenario, ids in (await self._engine.ask(self._through)).items():
+            ours = self._ours([FilterMove(scenario, item, True) for item in ids])
+            items = [move.item_id for move in ours]
+            missing = set(await self._store.not_removed(items, scenario)) if items else set()
+            held = [item for item in items if item not in missing and (scenario, item) not in self._held]
+            if held:
+                await self._store.let_through(scenario, held)
+                n += len(held)
+        return n
+
+    def _through(self, engine: Engine) -> dict[str, list[str]]:
+        found = engine.let_through(self._next_row, _SLICE)
+        self._next_row = self._next_row + _SLICE if found else 0
+        return found
 
     def _ours(self, moves: Sequence[FilterMove]) -> list[FilterMove]:
         if not moves:

@@ -16,7 +16,7 @@ from stream_rec.engine.decisions import Decisions
 from stream_rec.engine.fold.slates import Rules
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
-from stream_rec.engine.names import ItemNames, name_of, rows_of
+from stream_rec.engine.names import ItemNames, n_rows, name_of, rows_of
 from stream_rec.engine.outputs import joined
 from stream_rec.engine.recommend import Recommender
 from stream_rec.engine.results import FilterMove, Neighbours, Ranked
@@ -124,7 +124,8 @@ class Queries:
     def rules_upto(self, scenario: str) -> int | None:
         """As `Ranked.rules_upto`."""
         self.scenes.follow(self.decisions.scenarios)
-        return self.changed_at(scenario) - 1 if self.scenes.masks.is_pending(scenario) else None
+        is_pending = self.scenes.masks.is_pending(scenario)
+        return max(-1, self.changed_at(scenario) - 1) if is_pending else None
 
     def take_filter_moves(self) -> list[FilterMove]:
         """What filters have stopped, or begun, to let through since the last call."""
@@ -134,6 +135,17 @@ class Queries:
             for scenario, row, shown in self.scenes.masks.take_moved()
             if state.items.lengths[row] >= 0
         ]
+
+    def let_through(self, first: int, n: int) -> dict[str, list[str]]:
+        """Of n item rows from `first` on, what the filter of each scenario lets through; empty behind the last row."""
+        state = self.held.state
+        rows = range(first, min(first + n, n_rows(state.items)))
+        held = [row for row in rows if state.items.lengths[row] >= 0]
+        through = self.scenes.masks.through(np.array(held, np.int64)) if held else {}
+        return {
+            scenario: [name_of(state.items, held[at]) for at in np.flatnonzero(shown).tolist()]
+            for scenario, shown in through.items()
+        }
 
     @property
     def is_compiling_rules(self) -> bool:

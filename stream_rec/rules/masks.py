@@ -197,7 +197,7 @@ class RuleMasks:
         rows = self._attributes.changed_since(version)
         for name, compiled in self._in_force.items():
             if compiled.program.filters:
-                stopped = rows[(self.bits[rows] >> np.uint64(compiled.number)) & np.uint64(1) == 0]
+                stopped = rows[~self._lets_through(compiled, rows)]
                 self._moved.extend((name, row, False) for row in stopped[-MAX_MOVED:].tolist())
         self._tail = None
 
@@ -243,8 +243,7 @@ class RuleMasks:
             self._next_version(),
         )
         if not asks:
-            self._drop(self._in_force, name)
-            self._in_force[name] = compiled
+            self._put_in_force(name, compiled)
             return
         self._next[name] = compiled
         self._restart()
@@ -258,11 +257,34 @@ class RuleMasks:
         finished = self._pass
         for name, compiled in zip(finished.names, finished.sets, strict=False):
             if self._next.get(name) is compiled:
-                self._drop(self._in_force, name)
-                self._in_force[name] = self._next.pop(name)
+                self._put_in_force(name, self._next.pop(name))
         self._pass = _Pass([])
         if self._next:
             self._restart()
+
+    def _put_in_force(self, name: str, compiled: Compiled) -> None:
+        """In place of the rule set before, of which it is noted what it had not let through, and this one does."""
+        old = self._in_force.get(name)
+        if old is not None and old.program.filters:
+            rows = np.flatnonzero(self.evaluated)
+            rows = rows[~self._lets_through(old, rows) & self._lets_through(compiled, rows)]
+            self._moved.extend((name, row, True) for row in rows[-MAX_MOVED:].tolist())
+        self._drop(self._in_force, name)
+        self._in_force[name] = compiled
+
+    def through(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
+        """Of each scenario in force that filters: which of these rows it lets through; bool [rows]."""
+        return {
+            name: self._lets_through(compiled, rows)
+            for name, compiled in self._in_force.items()
+            if compiled.program.filters
+        }
+
+    def _lets_through(self, compiled: Compiled, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        if not compiled.program.filters:
+            return np.ones(len(rows), np.bool_)
+        bits = (self.bits[rows] >> np.uint64(compiled.number)) & np.uint64(1)
+        return (bits == 1) & (self.evaluated[rows] == self._generation[rows])
 
     def _drop(self, among: dict[str, Compiled], name: str) -> None:
         gone = among.pop(name, None)
