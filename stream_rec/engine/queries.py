@@ -232,7 +232,8 @@ class Queries:
         marks[own[(own >> 24) == state.generation[own & ROW_MASK]] & ROW_MASK] = True
         rows = np.flatnonzero(marks)
         codes = (rows | state.generation[rows].astype(np.int64) << 24).astype(np.int32)
-        return self._names.of(state.items, codes).tolist()
+        items: list[str] = self._names.of(state.items, codes).tolist()
+        return items
 
     def hidden(self, item_ids: Sequence[str]) -> list[str]:
         """Those of these items that must not be shown: removed or not available."""

@@ -284,7 +284,8 @@ class RuleMasks:
         if not compiled.program.filters:
             return np.ones(len(rows), np.bool_)
         bits = (self.bits[rows] >> np.uint64(compiled.number)) & np.uint64(1)
-        return (bits == 1) & (self.evaluated[rows] == self._generation[rows])
+        through: NDArray[np.bool_] = (bits == 1) & (self.evaluated[rows] == self._generation[rows])
+        return through
 
     def _drop(self, among: dict[str, Compiled], name: str) -> None:
         gone = among.pop(name, None)
