@@ -93,23 +93,23 @@ def _print(found: Preview) -> None:
 
 def _row(place: int, found: Preview, moved: Moved) -> tuple[str, ...]:
     before, told = found.before or [], found.explained[place - 1]
-    said = [*told.rules, *([f"gone: {told.absent}"] if moved.with_ is None and told.absent else [])]
+    said = [*told.rules, *([f"gone: {told.absent}"] if moved.now is None and told.absent else [])]
     return (
-        str(moved.with_ or "-"),
+        str(moved.now or "-"),
         plain(before[place - 1]) if place <= len(before) else "",
-        plain(moved.item_id) if moved.with_ else f"({plain(moved.item_id)})",
-        str(moved.without or "-"),
+        plain(moved.item_id) if moved.now else f"({plain(moved.item_id)})",
+        str(moved.was or "-"),
         plain("; ".join(said)),
     )
 
 
 def _effect(effect: Effect) -> Iterator[str]:
-    brought = [f"{each.item_id} ({each.with_})" for each in effect.moved if each.without is None]
-    taken = [f"{each.item_id} (was {each.without})" for each in effect.moved if each.with_ is None]
+    brought = [f"{each.item_id} ({each.now})" for each in effect.moved if each.was is None]
+    taken = [f"{each.item_id} (was {each.was})" for each in effect.moved if each.now is None]
     moved = [
-        f"{each.item_id} {each.without} to {each.with_}"
+        f"{each.item_id} {each.was} to {each.now}"
         for each in effect.moved
-        if each.without is not None and each.with_ is not None
+        if each.was is not None and each.now is not None
     ]
     for what, items in (("brings", brought), ("takes out", taken), ("moves", moved)):
         if items:

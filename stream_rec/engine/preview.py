@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import structs
@@ -27,21 +27,23 @@ AT_ONCE = 32
 """Slates without a rule that are compiled together: half of the masks' bits."""
 
 
-class Moved(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Moved:
     """An item that a rule, or a change, moves.
 
     Attributes:
         item_id: the item.
-        without: its place without it, from 1; None = it is not in the slate then.
-        with_: its place with it; None likewise.
+        was: its place without it, from 1; None = it is not in the slate then.
+        now: its place with it; None likewise.
     """
 
     item_id: str
-    without: int | None
-    with_: int | None
+    was: int | None
+    now: int | None
 
 
-class Effect(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Effect:
     """What one rule does to one slate.
 
     Attributes:
@@ -151,5 +153,5 @@ def _moved(without: Sequence[str], with_: Sequence[str], *, all_: bool = False) 
     found += [Moved(item, place, None) for item, place in was.items() if item not in now]
     if all_:
         return found
-    changed = [each for each in found if each.without != each.with_]
-    return sorted(changed, key=lambda each: each.without is not None and each.with_ is not None)
+    changed = [each for each in found if each.was != each.now]
+    return sorted(changed, key=lambda each: each.was is not None and each.now is not None)

@@ -59,7 +59,7 @@ def test_a_preview_shows_both_slates_and_why(environment: dict[str, str], tmp_pa
     assert home["before"] == told["slate"]
     assert best not in home["after"]
     assert [effect["rule"] for effect in home["effects"]] == ["filter", "hides[0]"]
-    assert [best, 1, None] in home["effects"][1]["moved"]
+    assert {"item_id": best, "was": 1, "now": None} in home["effects"][1]["moved"]
     shown = run("scenario", "preview", "u7", "-f", str(file), environment=environment, deadline_seconds=280)
     assert f"takes out {best} (was 1)" in " ".join(shown.stdout.split())
     (hidden,) = asked("recommend", "u7", "--item", "nowhere", environment=environment)["items"]

@@ -51,7 +51,7 @@ def test_each_rule_has_the_effect_that_it_alone_makes(shop: Engine) -> None:
     assert effects["boosts[0]"].moved == effects["hides[1]"].moved == []
     assert Moved(best[0], 2, None) in effects["hides[0]"].moved
     assert found.after[0] == best[3]
-    assert next(each for each in effects["pins[0]"].moved if each.item_id == best[3]).with_ == 1
+    assert next(each for each in effects["pins[0]"].moved if each.item_id == best[3]).now == 1
 
 
 def test_more_rules_than_are_compiled_at_once_have_their_effects_too(shop: Engine) -> None:
