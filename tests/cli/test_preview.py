@@ -19,7 +19,7 @@ from tests.consumers.serving import SMALL
 HOME = """
 [home]
 k = 5
-filter = "price < 1000.0"
+filter = "price == null || price < 1000.0"
 
 [[home.hides]]
 items = ["{best}"]
@@ -76,4 +76,5 @@ def test_a_preview_of_a_file_needs_no_servers(tmp_path: Path) -> None:
     found = asked("scenario", "preview", "u1", "-f", str(file), "--replay", str(log), environment=bounds)
     (home,) = found["scenarios"]
     assert home["before"] is None
-    assert home["after"] == []  # nothing has a price
+    assert len(home["after"]) == 5
+    assert "i1" not in home["after"]
