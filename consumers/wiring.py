@@ -25,12 +25,14 @@ from stream_rec.consumers.output.emitter import Emitter
 from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.consumers.periodic.category_lists import CategoryLists
+from stream_rec.consumers.periodic.filter_moves import FilterMoves
 from stream_rec.consumers.periodic.forgetting import Forgetting, ForgettingStores
 from stream_rec.consumers.periodic.health import Health
 from stream_rec.consumers.periodic.item_lists import SimilarLists, TopLists
 from stream_rec.consumers.periodic.metric_reports import MetricReports
 from stream_rec.consumers.periodic.removed_repair import RemovedRepair
 from stream_rec.consumers.periodic.rule_compiler import RuleCompiler
+from stream_rec.consumers.periodic.scenario_lists import ScenarioLists
 from stream_rec.consumers.periodic.scenario_names import ScenarioNames
 from stream_rec.consumers.periodic.slate_renewal import SlateRenewal
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
@@ -94,10 +96,12 @@ class Parts:
         similar_lists: `similar:*`, from time to time.
         category_lists: `popular:<tag>` and so on, from time to time.
         scenario_names: `scenarios`, from time to time.
+        scenario_lists: `list:<scenario>`, from time to time.
         reports: metric points and last values, every second.
         repair: slates that Redis has lost.
         removed: hidden items that Redis has lost.
         window_moves: items that may be shown only for a time, from time to time.
+        filter_moves: items that filters say something new of, from time to time.
         rules: compiled between batches.
         renewal: slates whose rules have changed.
         forgetting: users who are to be forgotten in Redis, too.
@@ -124,10 +128,12 @@ class Parts:
     similar_lists: SimilarLists
     category_lists: CategoryLists
     scenario_names: ScenarioNames
+    scenario_lists: ScenarioLists
     reports: MetricReports
     repair: SlateRepair
     removed: RemovedRepair
     window_moves: WindowMoves
+    filter_moves: FilterMoves
     rules: RuleCompiler
     renewal: SlateRenewal
     forgetting: Forgetting
@@ -225,6 +231,7 @@ def build(
         similar_lists=similar_lists,
         category_lists=CategoryLists(settings.store, core.engine, makes.as_of, stores.lists, core.table),
         scenario_names=ScenarioNames(core.engine, stores.lists),
+        scenario_lists=ScenarioLists(settings.store, core.engine, makes.as_of, stores.lists, core.table),
         reports=MetricReports(core.engine, core.measures, progress, output, clock),
         repair=repair,
         removed=RemovedRepair(core.engine, stores.lists, core.table, settings.store.max_removed),
@@ -237,6 +244,7 @@ def build(
             core.table,
             clock,
         ),
+        filter_moves=FilterMoves(core.engine, stores.lists, core.table),
         rules=RuleCompiler(core.engine),
         renewal=SlateRenewal(settings.store, core.engine, active, stores.slates, core.table, clock),
         lost=makes.slates.lost,

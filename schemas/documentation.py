@@ -38,12 +38,10 @@ def _topics() -> Iterator[str]:
 
 
 def _kept(topic: Topic) -> str:
-    if topic.compacted:
-        return "compacted"
     if topic.retention_ms is None:
-        return "for ever"
+        return "compacted" if topic.compacted else "for ever"
     days = topic.retention_ms // _DAY_MS
-    return f"{days} day{'s' if days > 1 else ''}"
+    return f"{'compacted, ' if topic.compacted else ''}{days} day{'s' if days > 1 else ''}"
 
 
 def _reasons() -> Iterator[str]:

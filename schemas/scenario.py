@@ -98,8 +98,8 @@ class Promotion(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
         items: ids; empty = those of `when`.
         when: CEL, true or false; empty = those of `items`.
         share: of the slate's places, above 0, at most 1; the best of the items for each user take them.
-        impressions: how often these items are to be shown in all; 0 = no limit.
-        pacing: `even` = spread over `valid_from` to `valid_until`; `fast` = as soon as there are users.
+        impressions: how often `items` are to be shown in all, in this scenario, since it was decided; 0 = no limit.
+        pacing: `even` = spread over `valid_from` (0 = the decision) to `valid_until`; `fast` = at once.
         valid_from: seconds since the epoch; 0 = at once. `from` on the wire.
         valid_until: seconds since the epoch; 0 = for ever. `until` on the wire.
     """

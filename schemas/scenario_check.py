@@ -1,18 +1,17 @@
-"""What a scenario must satisfy beyond its types: every mistake with its place, and what was probably meant.
-
-Expressions are only measured here; whether they compile, the compiler of rules says.
-"""
+"""What a scenario must satisfy beyond its types: every mistake with its place, and what was probably meant."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 
 from stream_rec.schemas import scenario as spec
+from stream_rec.schemas.expressions import BadExpression, Wanted, check
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.validation import TS_END
 
@@ -128,8 +127,8 @@ def _own(scenario: Scenario) -> Iterator[Fault]:
     for i, logic in enumerate(scenario.fallbacks):
         yield from _logic(("fallbacks", i), logic)
     yield from _between(("k",), scenario.k, 1, spec.MAX_K)
-    yield from _expression(("filter",), scenario.filter)
-    yield from _expression(("order_by",), scenario.order_by)
+    yield from _expression(("filter",), scenario.filter, bool)
+    yield from _expression(("order_by",), scenario.order_by, float)
     if (scenario.logic == "leaderboard") != bool(scenario.order_by):
         yield Fault(("order_by",), "it belongs to the logic 'leaderboard', which needs it")
     yield from _between(("min_relevance",), scenario.min_relevance, 0.0, 1.0)
@@ -150,7 +149,7 @@ def _rules(scenario: Scenario) -> Iterator[Fault]:
         if len(getattr(scenario, name)) > bound:
             yield _too_many(name, bound)
     for i, boost in enumerate(scenario.boosts):
-        yield from _expression(("boosts", i, "when"), boost.when, required=True)
+        yield from _expression(("boosts", i, "when"), boost.when, bool, required=True)
         yield from _between(("boosts", i, "factor"), boost.factor, 1 / _MAX_FACTOR, _MAX_FACTOR)
     for i, cap in enumerate(scenario.caps):
         if not cap.attribute:
@@ -184,9 +183,11 @@ def _promotions(scenario: Scenario) -> Iterator[Fault]:
             )
         if promotion.items:
             yield from _items((*at, "items"), promotion.items)
-        yield from _expression((*at, "when"), promotion.when)
+        yield from _expression((*at, "when"), promotion.when, bool)
         yield from _share((*at, "share"), promotion.share)
         yield from _between((*at, "impressions"), promotion.impressions, 0, 1 << 53)
+        if promotion.impressions and promotion.when:
+            yield Fault((*at, "impressions"), "they are counted by item", "name the `items`")
         yield from _times(at, promotion.valid_from, promotion.valid_until)
 
 
@@ -217,7 +218,7 @@ def _is_space(logic: str) -> bool:
     return logic.startswith(prefix) and bool(_SPACE.fullmatch(logic[len(prefix) :]))
 
 
-def _expression(path: Path, text: str, *, required: bool = False) -> Iterator[Fault]:
+def _expression(path: Path, text: str, wanted: Wanted, *, required: bool = False) -> Iterator[Fault]:
     if required and not text.strip():
         yield Fault(path, "it is empty", "an expression, such as \"'shoes' in tags\"")
     if len(text) > spec.MAX_EXPRESSION_CHARACTERS:
@@ -225,6 +226,22 @@ def _expression(path: Path, text: str, *, required: bool = False) -> Iterator[Fa
         yield Fault(
             path, f"it has {len(text)} characters, {bound} are allowed", "name what it asks as an attribute"
         )
+    elif text.strip() and (fault := _uncompiled(text, wanted)):
+        yield Fault(path, fault.said, fault.fix, fault.at)
+
+
+def _uncompiled(text: str, wanted: Wanted) -> BadExpression | None:
+    """What is wrong with an expression; None = nothing."""
+    return _checked(text, wanted is bool)
+
+
+@lru_cache(maxsize=4096)
+def _checked(text: str, of_truth: bool) -> BadExpression | None:
+    try:
+        check(text, bool if of_truth else float)
+    except BadExpression as error:
+        return error
+    return None
 
 
 def _items(path: Path, items: Sequence[str]) -> Iterator[Fault]:

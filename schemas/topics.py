@@ -29,6 +29,8 @@ REMOVALS_KEPT_DAYS = 30
 """How long Kafka keeps a removal on a compacted topic; a worker that starts from an older snapshot misses it."""
 DECISIONS_KEPT_DAYS = 30
 """How long Kafka keeps decisions that were overruled: the history of a scenario, and what it can be rolled back to."""
+LETTERS_GONE_HOURS = 24
+"""How long Kafka may take to remove a dead letter that was erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,10 @@ class Topic:
         partitions: how many; None = `bus.partitions`. Topics keyed by user all have None, so that one user's
             events, impressions and slates stand in partitions of the same number.
         retention_ms: how long records are kept; None = for ever.
-        compacted: only the last record of a key is kept, and an empty value removes the key.
+        compacted: only the last record of a key is kept, and an empty value removes the key; with a retention, that
+            too goes after it.
         whole_for_ms: of a compacted topic: so long also records that were overruled are kept; 0 = as the broker likes.
+        gone_after_ms: of a compacted topic: so soon at the latest overruled records are gone; 0 = as the broker likes.
         codec: of a topic that workers read; None = they only write it.
     """
 
@@ -70,12 +74,20 @@ class Topic:
     retention_ms: int | None
     compacted: bool = False
     whole_for_ms: int = 0
+    gone_after_ms: int = 0
     codec: Codec | None = None
 
     @property
     def is_keyed_by_user(self) -> bool:
         """Has it the partitions of all topics that are keyed by user?"""
         return self.key == "user_id"
+
+    @property
+    def cleanup_policy(self) -> str:
+        """What the broker does with old records."""
+        if not self.compacted:
+            return "delete"
+        return "compact" if self.retention_ms is None else "compact,delete"
 
     def n_partitions(self, default: int) -> int:
         """Partitions to create, where the settings say `default`."""
@@ -88,7 +100,7 @@ class Topic:
         let it judge itself.
         """
         config = {
-            "cleanup.policy": "compact" if self.compacted else "delete",
+            "cleanup.policy": self.cleanup_policy,
             "retention.ms": str(-1 if self.retention_ms is None else self.retention_ms),
             "message.timestamp.type": "LogAppendTime",
         }
@@ -96,6 +108,8 @@ class Topic:
             config["delete.retention.ms"] = str(REMOVALS_KEPT_DAYS * _DAY_MS)
         if self.whole_for_ms:
             config["min.compaction.lag.ms"] = str(self.whole_for_ms)
+        if self.gone_after_ms:
+            config["max.compaction.lag.ms"] = str(self.gone_after_ms)
         return config
 
 
@@ -169,6 +183,8 @@ TOPICS: dict[TopicName, Topic] = {
             key_of=lambda letter: f"{letter.topic}/{letter.partition}/{letter.offset}",
             partitions=1,
             retention_ms=30 * _DAY_MS,
+            compacted=True,
+            gone_after_ms=LETTERS_GONE_HOURS * _DAY_MS // 24,
         ),
     )
 }

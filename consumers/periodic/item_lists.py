@@ -56,21 +56,23 @@ class TopLists:
         Raises:
             Unavailable: Redis does not answer.
         """
-        as_of, tops = await self._engine.ask(self._ask)
+        as_of, tops, ruled = await self._engine.ask(self._ask)
         if as_of is not None and self._table.leads:
-            await self._store.write_tops(tops, as_of=as_of, model=Engine.version)
+            await self._store.write_tops(tops, as_of=as_of, model=Engine.version, not_for=ruled)
 
-    def _ask(self, engine: Engine) -> tuple[AsOf | None, dict[TopName, Neighbours]]:
+    def _ask(self, engine: Engine) -> tuple[AsOf | None, dict[TopName, Neighbours], list[str]]:
+        """The last event, the lists, and the scenarios that have rules."""
         as_of = self._as_of.newest()
         if as_of is None:
-            return None, {}
+            return None, {}, []
         tops: dict[TopName, Neighbours] = {
             "popular": engine.popular(self._length),
             "trending": engine.trending(self._length),
             "new": engine.new(self._length),
         }
         self._served.set_popular(hash_ids(IdColumn.of(tops["popular"].items)))
-        return as_of, tops
+        ruled = [name for name in engine.decisions.scenarios if engine.has_rules(name)]
+        return as_of, tops, ruled
 
 
 class SimilarLists:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -98,6 +98,13 @@ class Publisher:
     def take_back(self, kind: str, name: str) -> Ack:
         """Take a decision back. Raises as `publish`."""
         return self._remove("control", f"{kind}/{name}")
+
+    def remove_letters(self, keys: Collection[bytes]) -> None:
+        """Overrule dead letters, by their keys: the broker removes them when it compacts. Raises as `publish`."""
+        acks: list[Ack] = []
+        for key in keys:
+            self.send_raw("dead-letters", key, None, acks.append)
+        self._wait(lambda: len(acks) == len(keys), "the removals")
 
     def _remove(self, topic: TopicName, key: str) -> Ack:
         acks: list[Ack] = []

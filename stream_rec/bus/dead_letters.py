@@ -41,8 +41,10 @@ def follow_letters(bus: BusSettings, bounds: Bounds) -> Iterator[list[DeadLetter
 
 def _letters(batch: Fetched) -> Iterator[DeadLetter]:
     for offset, value in zip(batch.offsets, batch.values, strict=True):
+        if value is None:  # an erased letter
+            continue
         try:
-            yield _decode(value or b"")
+            yield _decode(value)
         except (msgspec.DecodeError, UnicodeError) as error:
             logs.get("ingest").warning(
                 "no dead letter, and passed over",

@@ -19,6 +19,9 @@ from stream_rec.settings import BusSettings
 _POLL_SECONDS = 0.02
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
+_NEVER = (1 << 63) - 1
+"""Kafka's default of `max.compaction.lag.ms`."""
+
 
 def ensure_topics(bus: BusSettings) -> dict[TopicName, int]:
     """Create what is missing; a topic that is there stays as it is. Several processes may call it at once.
@@ -96,15 +99,33 @@ def kept_ms(bus: BusSettings, name: TopicName) -> int:
         Unavailable: the broker did not answer within `bus.admin_timeout_seconds`.
     """
     topic = TOPICS[name]
-    key = "min.compaction.lag.ms" if topic.compacted else "retention.ms"
+    key = "min.compaction.lag.ms" if topic.whole_for_ms else "retention.ms"
+    return int(_config(bus, name).get(key) or topic.retention_ms or topic.whole_for_ms)
+
+
+def gone_after_ms(bus: BusSettings, name: TopicName) -> int | None:
+    """How soon the broker removes a record that was overruled; None = it does not, before the retention is over.
+
+    Raises:
+        Unavailable: the broker did not answer within `bus.admin_timeout_seconds`.
+    """
+    config = _config(bus, name)
+    if "compact" not in config.get("cleanup.policy", ""):
+        return None
+    lag = int(config.get("max.compaction.lag.ms", _NEVER))
+    return lag if lag < _NEVER else None
+
+
+def _config(bus: BusSettings, name: TopicName) -> dict[str, str]:
+    """As the broker has it; without what it does not say."""
     asked = ConfigResource(ResourceType.TOPIC, full_name(bus.prefix, name))
     try:
         client = admin(bus)  # must outlive its futures
         answers = client.describe_configs([asked], request_timeout=bus.admin_timeout_seconds)
-        entry = answers[asked].result().get(key)
+        found = answers[asked].result()
     except KafkaException as error:
         raise translated(error, bus, bus.admin_timeout_seconds) from error
-    return int(entry.value) if entry is not None and entry.value else topic.retention_ms or topic.whole_for_ms
+    return {key: str(entry.value) for key, entry in found.items() if entry.value}
 
 
 def cluster_id(bus: BusSettings) -> str:

@@ -21,6 +21,8 @@ from stream_rec.cli.forget import forget
 from stream_rec.cli.items import items
 from stream_rec.cli.key import key
 from stream_rec.cli.lag import lag
+from stream_rec.cli.merge import merge
+from stream_rec.cli.preview import preview
 from stream_rec.cli.read import popular, recommend, similar
 from stream_rec.cli.replay import replay
 from stream_rec.cli.scenario import scenario
@@ -87,7 +89,9 @@ for command in (
 ):
     app.command()(command)
 app.command()(dead_letters)
+scenario.command()(preview)
 app.command()(forget)
+app.command()(merge)
 app.command()(replay_state)
 app.add_typer(bench)
 app.add_typer(snapshot)

@@ -188,6 +188,26 @@ def chaos(
 
 
 @bench.command()
+def steer(
+    rate: Annotated[float, typer.Option(min=1, help="events per second meanwhile")] = 500.0,
+    rounds: Annotated[int, typer.Option(min=0, help="how often each decision is timed; 0 = not at all")] = 30,
+    sets: Annotated[int, typer.Option(min=0, help="random rule sets that are tried; 0 = none")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="of rule sets, catalogues, events and faults")] = 1,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """How soon rules, hidden and new items and erasures are felt, and whether anything forbidden is ever shown."""
+    from stream_rec.bench.steer import run
+
+    figures = _bench(
+        lambda s, say: run(s, say, rate=rate, rounds=rounds, sets=sets, seed=seed), json_file, config, set_
+    )
+    if figures.get("forbidden"):
+        raise typer.Exit(1)
+
+
+@bench.command()
 def stop(
     stops: Annotated[int, typer.Option(min=1, help="how many workers are stopped")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="of moments, order and traffic")] = 1,

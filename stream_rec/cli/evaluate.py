@@ -58,6 +58,10 @@ def evaluate(
     exclude_seen: Annotated[
         bool, typer.Option("--exclude-seen", help="a user's earlier answers take no part in the ranking")
     ] = False,
+    seen_by: Annotated[
+        Literal["log", "engine", "ring"],
+        typer.Option(help="with --exclude-seen: who knows them: the log, the engine, its last events alone"),
+    ] = "log",
     ts_unit: Annotated[
         TsUnit, typer.Option(help="of the time column; auto: inferred from its values")
     ] = "auto",
@@ -91,6 +95,7 @@ def evaluate(
             variant,
             warmup,
             exclude_seen,
+            seen_by,
             settings.engine.session_gap_seconds,
         )
         with progress_shown(f"{data}, {protocol}") as progress:

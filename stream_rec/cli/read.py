@@ -23,6 +23,14 @@ def recommend(
     user: Annotated[str, typer.Argument(metavar="USER", help="user_id, as in the events")],
     scenario: Annotated[str, typer.Option(help="which of the user's slates")] = "default",
     k: Length = 20,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="rebuild the engine here, and show what each score is made of"),
+    ] = False,
+    item: Annotated[
+        list[str] | None,
+        typer.Option("--item", metavar="ITEM", help="why this one is there or not; repeatable"),
+    ] = None,
     as_json: JsonFlag = False,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -33,6 +41,11 @@ def recommend(
     from stream_rec.serve.client import Client
 
     settings = read_settings(config, set_)
+    if explain or item:
+        from stream_rec.cli.explain import explain_slate
+
+        explain_slate(settings, user, scenario, item or [], k, as_json=as_json)
+        return
     need_store(settings)
     with Client(settings.store) as client:
         answer = client.recommendations(user, scenario, k=k)
@@ -98,6 +111,8 @@ def _headline(user: str, answer: Recommendations) -> str:
     if answer.slate is not None:
         known = answer.slate.as_of
         return f"{user}: as of events/{known.partition} offset {known.offset}, slate {answer.slate.slate_id}"
+    if answer.origin == "scenario":
+        return f"{user}: no slate, so what the scenario shows everybody"
     if answer.origin == "popular":
         return f"{user}: no slate, so what is popular"
     return f"{user}: nothing has been learned yet; is a worker running, and has it had events?"

@@ -64,6 +64,8 @@ def _command(settings: Settings, topic: str, key: str, wanted: str) -> str:
 
 
 def _cost(key: str, is_now: str, wanted: str) -> str:
+    if key == "max.compaction.lag.ms" or (key == "cleanup.policy" and wanted == "compact,delete"):
+        return "dead letters that hold a forgotten user's id wait longer until they are gone"
     if key == "cleanup.policy":
         if "compact" in wanted and "compact" not in is_now:
             return "what is older than the retention is forgotten by a worker that starts without a snapshot"

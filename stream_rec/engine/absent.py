@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
+
+import numpy as np
 
 from stream_rec.engine.engine import Engine
 from stream_rec.kernels import histories, past
@@ -25,19 +28,39 @@ class Asked(NamedTuple):
     row: int
 
 
-def why_absent(engine: Engine, asked: Asked, is_candidate: bool) -> str:
+def why_absent(engine: Engine, asked: Asked, candidate: int | None) -> str:
     """Of an item that is not in the slate that was made last.
 
     Args:
         engine: made it.
         asked: of which item.
-        is_candidate: did a source bring it up.
+        candidate: its place among the query's candidates; None = no source brings it up.
     """
     if said := _to_nobody(engine, asked) or _not_here(engine, asked):
         return said
-    if is_candidate:
-        return "others are better, or a cap or a slot leaves no place for it"
-    return "no source brings it up for this user, and others come first in the fallbacks"
+    if candidate is None:
+        return "no source brings it up for this user, and others come first in the lists"
+    return _below(engine, asked, candidate)
+
+
+def _below(engine: Engine, asked: Asked, candidate: int) -> str:
+    """Of a candidate that may be shown: what others had more of."""
+    scenario, query = engine.decisions.scenarios[asked.scenario], engine.held.query
+    scores = query.scores[: int(query.n_candidates[0])]
+    score, best = float(scores[candidate]), float(scores.max())
+    if scenario.min_relevance and score < best + math.log(scenario.min_relevance):
+        share = math.exp(score - best)
+        return f"its odds are {share:.3g} of the best item's, min_relevance is {scenario.min_relevance:g}"
+    ahead = int(np.count_nonzero(scores > score))
+    said = f"{ahead} of {len(scores)} candidates have better scores, and the slate has {scenario.k} places"
+    if ahead >= scenario.k:
+        return said
+    rules = [f"caps of {cap.attribute} ({cap.n} in {cap.window or scenario.k})" for cap in scenario.caps]
+    rules += ["pins"] * bool(scenario.pins) + ["promotions"] * bool(scenario.promotions)
+    rules += ["diversity"] * bool(scenario.diversity) + ["slots that it is hidden in"] * any(
+        asked.item in hide.items for hide in scenario.hides
+    )
+    return f"{said}; {', '.join(rules) or 'its logic'} left none for it"
 
 
 def _to_nobody(engine: Engine, asked: Asked) -> str | None:

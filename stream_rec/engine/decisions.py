@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec import logs
+from stream_rec.engine.pacing import Pacing
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch
@@ -74,6 +75,7 @@ class Decisions:
         scenarios: by name, those of the settings first. Whether one is on, it says itself.
         forgotten_upto: offset of the last erasure or merge; -1 = none. State from before it knows of users who are
             forgotten.
+        pacing: how often promotions with a limit were shown.
         changed: scenarios that records have changed or removed; removals since this engine began. Of the last ones.
     """
 
@@ -89,6 +91,7 @@ class Decisions:
         self._log = logs.get("learn")
         self.scenarios: Mapping[str, Scenario] = dict(self._of_settings)
         self.changed: dict[str, Changed] = {}
+        self.pacing = Pacing()
 
     def learn(self, decision: Decision) -> None:
         """Take in one decision of any kind but erasures and merges (`forget`, `merge`)."""
@@ -101,7 +104,7 @@ class Decisions:
             self._kept[key] = _Kept(*key, decision.offset, decision.broker_ts, decision.raw)
         if decision.kind == SCENARIO:
             self._change(decision.name, Changed(decision.offset, decision.broker_ts))
-            self.scenarios = self._in_force()
+            self._put_in_force()
 
     def in_force(self, event_time: float) -> tuple[str, ...]:
         """Names of the scenarios that slates are written for, as of this time (seconds)."""
@@ -203,6 +206,7 @@ class Decisions:
             "forgotten_upto": np.array([self.forgotten_upto], np.int64),
             "erased": np.array(users, np.uint64),
             "erased_until": np.array([self._erased[user] for user in users], np.int64),
+            **self.pacing.arrays(),
         }
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -219,7 +223,8 @@ class Decisions:
         for each in sorted(self._kept.values(), key=lambda each: each.offset):
             if each.kind == SCENARIO:
                 self._change(each.name, Changed(each.offset, each.broker_ts))
-        self.scenarios = self._in_force()
+        self._put_in_force()
+        self.pacing.load(arrays)
 
     @staticmethod
     def check(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -232,6 +237,7 @@ class Decisions:
             if arrays:
                 _decode(arrays["kept"].tobytes())
                 _decode_merged(arrays["merged"].tobytes())
+                Pacing.check(arrays)
             whole = not arrays or (
                 len(arrays["forgotten_upto"]) == 1 and len(arrays["erased"]) == len(arrays["erased_until"])
             )
@@ -256,6 +262,15 @@ class Decisions:
     def _note_latest(self) -> None:
         untils = (*self._erased.values(), *(until for _, _, until in self._merged.values()))
         self._latest = max(untils, default=-1)
+
+    def _put_in_force(self) -> None:
+        self.scenarios = self._in_force()
+        self.pacing.follow(
+            (name, promotion, self._kept[SCENARIO, name].broker_ts + MARGIN_MS)
+            for name, scenario in self.scenarios.items()
+            if (SCENARIO, name) in self._kept
+            for promotion in scenario.promotions
+        )
 
     def _in_force(self) -> dict[str, Scenario]:
         found = dict(self._of_settings)

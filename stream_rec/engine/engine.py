@@ -8,36 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine import catalogue, categories, lists
-from stream_rec.engine.attributes import ItemAttributes
-from stream_rec.engine.categories import Category
-from stream_rec.engine.decisions import Decisions
+from stream_rec.engine import catalogue
 from stream_rec.engine.dedup import Deduplication, SharedIds, event_keys
 from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.event_columns import columns, without
 from stream_rec.engine.fold.judge import PrequentialRanks
-from stream_rec.engine.fold.slates import Rules
-from stream_rec.engine.fold.state import State
-from stream_rec.engine.held import Held
 from stream_rec.engine.learn_loop import LearnLoop, Plan
-from stream_rec.engine.names import ItemNames, n_evicted, n_rows, rows_of
-from stream_rec.engine.outputs import joined, judged
+from stream_rec.engine.names import n_evicted, n_rows, rows_of
+from stream_rec.engine.outputs import judged
 from stream_rec.engine.people import Forgotten, People
-from stream_rec.engine.recommend import Recommender
-from stream_rec.engine.results import Learned, Neighbours, Ranked
-from stream_rec.engine.rivers import Rivers
-from stream_rec.engine.scenes import OF_USER, Ruled, Scenes
+from stream_rec.engine.queries import Queries
+from stream_rec.engine.results import Learned
 from stream_rec.engine.state import parts
 from stream_rec.engine.state.digest import digest
 from stream_rec.engine.state.identity import identity
 from stream_rec.engine.user_shares import UserShares
-from stream_rec.engine.vectors import VectorIndex
-from stream_rec.engine.windows import Windows
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.ids import hash_ids
@@ -45,13 +35,10 @@ from stream_rec.schemas.columns import Batch, EventBatch, IdColumn, ImpressionBa
 from stream_rec.schemas.decisions import DecisionBatch
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings
-from stream_rec.sources import features
 from stream_rec.sources.ranker import boost_learning_rate
 
-ListName = Literal["popular", "trending", "new"]
 
-
-class Engine:
+class Engine(Queries):
     """Learned state, and what can be asked of it. Not thread-safe: one thread of control touches it.
 
     Args:
@@ -70,11 +57,9 @@ class Engine:
                 f"engine.history_length is {settings.history_length}", fix="set a power of two: 32, 64 or 128"
             )
         measure = measure or MeasureSettings()
-        self.settings = settings
+        super().__init__(settings)
         self.identity = identity(settings, measure)
         self.position: dict[TopicPartition, int] = {}
-        self.held = Held(settings)
-        self.attributes = ItemAttributes(self.held)
         self.deduplication = Deduplication(settings.repeat_window, settings.repeat_partitions)
         self.attribution = Attribution(
             measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
@@ -82,29 +67,10 @@ class Engine:
         self._event_clock = EventClock()
         self._shared_ids = SharedIds()
         self._user_shares = UserShares()
-        self.decisions = Decisions(settings)
         self._people = People(
             self.held, self.attribution, (self._user_shares, self._event_clock), self.decisions
         )
-        self._names = ItemNames(settings.max_items)
-        self._vectors = VectorIndex(settings)
-        self._rivers = Rivers(settings)
-        self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
-        self.scenes = Scenes(self.held, self.attributes, settings.max_items)
-        self._windows = Windows(self.held, self._vectors)
         self._loop = LearnLoop(self.held, self._vectors, self._rivers, self._windows, settings)
-        self._recommender = Recommender(self.held, self._vectors, self._rivers, self._names, self.sources)
-
-    @property
-    def state(self) -> State:
-        """All that is learned."""
-        return self.held.state
-
-    @state.setter
-    def state(self, state: State) -> None:
-        self.held.state = state
-
-    # ---- learn ----
 
     def learn(
         self,
@@ -179,6 +145,7 @@ class Engine:
         """
         first = int(np.searchsorted(batch.offsets, self._position_for(batch.span)))
         batch = self.decisions.shown(batch, first)
+        self.decisions.pacing.count(batch, first)
         rows = rows_of(self.state.users, batch.users)
         begin = int(batch.item_ends[first - 1]) if first else 0
         self.attribution.expose(
@@ -230,15 +197,6 @@ class Engine:
         """Wipe a user's history, factors and impressions; False if there was no such user."""
         return self._people.forget(user_id)
 
-    def hidden(self, item_ids: Sequence[str]) -> list[str]:
-        """Those of these items that must not be shown: removed or not available."""
-        rows = rows_of(self.state.hidden, IdColumn.of(item_ids))
-        return [item for item, row in zip(item_ids, rows.tolist(), strict=True) if row >= 0]
-
-    def take_moved(self) -> list[str]:
-        """Items whose window has opened or closed since the last call."""
-        return self._windows.take_moved()
-
     def _position_for(self, span: Span) -> int:
         position = self.position.get(span.tp, span.start)
         if span.start > position:
@@ -277,116 +235,6 @@ class Engine:
         """Let the ranker move faster for a while. The log does not tell when; the journal does."""
         boost_learning_rate(self.state.ranker)
 
-    # ---- recommend ----
-
-    def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
-        """Slates for users as of the last learned event. Reads only; an unknown user (cold start) gets what is popular.
-
-        The item of a user's last event does not lead, unless there is nothing else.
-
-        Args:
-            users: user ids.
-            scenario: of `decisions.scenarios`: says what a slate is.
-            k: another length.
-
-        Raises:
-            ValueError: k is below 1.
-        """
-        of_scenario = self.decisions.scenarios[scenario]
-        self.scenes.follow(self.decisions.scenarios)
-        rows = rows_of(self.state.users, IdColumn.of(users))
-        ruled = self.scenes.of(scenario, k, only_catalogue=self.catalogue_decides)
-        if ruled is not None:
-            return self._under_rules(rows, ruled)
-        rules = Rules(
-            k=of_scenario.k if k is None else k,
-            allow_seen=of_scenario.leave_out_seen != "all",
-            only_catalogue=self.catalogue_decides,
-            or_seen=True,
-        )
-        return self._recommender.rank(rows, rules)
-
-    def _under_rules(self, rows: NDArray[np.int32], ruled: Ruled) -> Ranked:
-        if ruled.scenario.logic not in OF_USER:
-            return self._recommender.arrange(rows, ruled)
-        each = [
-            self._recommender.arrange(rows[i : i + 1], self.scenes.of_user(ruled, int(rows[i])))
-            for i in range(len(rows))
-        ]
-        return joined(each)
-
-    @property
-    def is_compiling_rules(self) -> bool:
-        """Are there rules that were decided and are not in force yet?"""
-        self.scenes.follow(self.decisions.scenarios)
-        return self.scenes.masks.is_compiling
-
-    def compile_rules(self, n_evaluations: int | None = None) -> bool:
-        """One bounded slice of what rules have to be evaluated for; is there more? None = all of it.
-
-        Until a scenario's rules are compiled, those before are in force; a new scenario with a filter shows nothing.
-        """
-        self.scenes.follow(self.decisions.scenarios)
-        if n_evaluations is not None:
-            return self.scenes.compile(n_evaluations)
-        while self.scenes.compile():
-            pass
-        return False
-
-    def similar(self, item_id: str, k: int) -> Neighbours:
-        """What events or tags connect with an item, for an unknown user whose session is this item alone.
-
-        Empty if the item is unknown, or nothing connects it with others.
-
-        Raises:
-            ValueError: k is below 1.
-        """
-        row = int(rows_of(self.state.items, IdColumn.of([item_id]))[0])
-        if row < 0:
-            return Neighbours([], [])
-        rules = Rules(k=k, allow_seen=False, only_catalogue=self.catalogue_decides, only_connected=True)
-        ranked = self._recommender.rank(np.array([-2 - row], np.int32), rules)
-        return Neighbours(ranked.items[0], ranked.scores[0])
-
-    def popular(self, k: int) -> Neighbours:
-        """The heaviest items at the middle half-life."""
-        return self._listed(lists.popular(self.state, k, self.catalogue_decides))
-
-    def trending(self, k: int) -> Neighbours:
-        """Items with more events of late than their longer past foretells."""
-        return self._listed(lists.trending(self.state, k, self.catalogue_decides))
-
-    def new(self, k: int) -> Neighbours:
-        """The items that came last, newest first."""
-        return self._listed(lists.newest(self.state, k, self.catalogue_decides))
-
-    def categories(self, n: int) -> list[Category]:
-        """The n tags that are used most."""
-        return categories.heaviest(self.state, n)
-
-    def of_category(self, category: Category, k: int) -> dict[ListName, Neighbours]:
-        """The lists of a category's items: what has changed since it was read is left out of them."""
-        state, only, rows = self.state, self.catalogue_decides, categories.unchanged(self.state, category)
-        return {
-            "popular": self._listed(lists.popular(state, k, only, rows)),
-            "trending": self._listed(lists.trending(state, k, only, rows)),
-            "new": self._listed(lists.latest(state, k, only, rows)),
-        }
-
-    def _listed(self, found: tuple[list[int], list[float]]) -> Neighbours:
-        codes, scores = found
-        return Neighbours(self._names.of(self.state.items, np.array(codes, np.int32)).tolist(), scores)
-
-    @property
-    def catalogue_decides(self) -> bool:
-        """Is only what the catalogue has recommended now?"""
-        return catalogue.decides(self.state, self.settings.catalogue)
-
-    @property
-    def event_time(self) -> float:
-        """The latest event time learned, in seconds; 0 before the first event."""
-        return float(self.state.clock[0])
-
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Everything that was learned but `position`, by name: mostly the memory itself, good until the next change.
 
@@ -412,6 +260,7 @@ class Engine:
         self._rivers.refuse_snapshots()
         self.state = parts.restored(self.state, self._beside, arrays)
         self.position = dict(position)
+        self.scenes.masks.tail_from(self.attributes.version)
 
     def digest(self) -> str:
         """A hash of all that was learned, and of `position`; equal engines have equal digests."""

@@ -16,12 +16,28 @@ from stream_rec.engine.outputs import SCORE_DECIMALS
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.records import Reason
+from stream_rec.sources.features import FEATURES, N_FEATURES
 
 _NOTHING = 1e-6
 """Less is rounding."""
 _ROUNDED = 10.0**-SCORE_DECIMALS
+NO_SOURCE = ("context", "boosts", "clicked_last")
+"""Parts of a score that no feature adds."""
 _BEHIND_THE_FIRST = 2
 """The place of the item of the user's last event, if its score is the greatest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one feature makes of a score.
+
+    Attributes:
+        value: of the feature, as the ranker reads it.
+        adds: to the score.
+    """
+
+    value: float
+    adds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,8 @@ class Explained:
         by_source: what each source adds to the score, under `context` what the session's length adds, and under
             `clicked_last` what the item of the user's last event loses in order not to lead, under `boosts` what rules
             add; what adds nothing is left out. Their sum is the score.
+        features: what every feature adds, by name; with what is no source's in `by_source` their sum
+            is the score.
         rules: what each rule of the scenario says of it, and what else put it into its place.
         absent: why it is not in the slate; None = it is.
     """
@@ -46,6 +64,7 @@ class Explained:
     score: float | None
     reason: Reason | None
     by_source: dict[str, float]
+    features: dict[str, Part] = field(default_factory=dict)
     rules: list[str] = field(default_factory=list)
     absent: str | None = None
 
@@ -68,34 +87,64 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         rules = engine.scenes.told(scenario, row)
         if place is not None and (put := ranked.places(0)) and put[place - 1].by:
             rules = [*rules, f"it stands there by: {put[place - 1].by}"]
-        absent = (
-            None if place is not None else why_absent(engine, Asked(scenario, user, item, row), c is not None)
-        )
+        absent = None if place is not None else why_absent(engine, Asked(scenario, user, item, row), c)
         if c is None:
-            answers.append(Explained(item, place, None, None, {}, rules, absent))
+            answers.append(Explained(item, place, None, None, {}, {}, rules, absent))
             continue
-        parts = _parts(engine, c)
+        by_feature = _by_feature(engine, c)
+        parts = _parts(engine, c, by_feature)
         if (boosts := engine.scenes.boost(scenario, row)) != 0.0:
             parts["context"] -= boosts
             parts["boosts"] = boosts
         elif place == _BEHIND_THE_FIRST and query.scores[c] > ranked.scores[0][0] + _ROUNDED:
             parts["clicked_last"] = ranked.scores[0][0] - float(query.scores[c])
         parts = {name: part for name, part in parts.items() if abs(part) > _NOTHING}
-        score = sum(parts.values())
-        answers.append(Explained(item, place, score, _reason(engine, c), parts, rules, absent))
+        answers.append(
+            Explained(
+                item_id=item,
+                place=place,
+                score=sum(parts.values()),
+                reason=_reason(engine, c),
+                by_source=parts,
+                features=_features(engine, c, by_feature),
+                rules=rules,
+                absent=absent,
+            )
+        )
     return answers
 
 
-def _parts(engine: Engine, c: int) -> dict[str, float]:
-    """What makes a candidate's score.
+def _by_feature(engine: Engine, c: int) -> NDArray[np.float32]:
+    """What each feature adds to a candidate's score.
 
     Where it stands the ranker is linear: a hidden unit above 0 counts as it is, another not at all.
     """
     query, ranker = engine.held.query, engine.state.ranker
     slopes = ranker.linear + (ranker.out * (query.units[:, c] > 0)) @ ranker.hidden
-    said = _by_source(engine, slopes * query.features[:, c])
+    added: NDArray[np.float32] = slopes * query.features[:, c]
+    return added
+
+
+def _features(engine: Engine, c: int, by_feature: NDArray[np.float32]) -> dict[str, Part]:
+    values = engine.held.query.features[:, c].tolist()
+    parts = {_feature_name(engine, j): Part(values[j], adds) for j, adds in enumerate(by_feature.tolist())}
+    return {name: part for name, part in parts.items() if abs(part.adds) > _NOTHING}
+
+
+def _feature_name(engine: Engine, j: int) -> str:
+    """Those behind the table's have the name of their source, and a number where it has several."""
+    if j < N_FEATURES:
+        return FEATURES[j].name
+    source_of = engine.held.rates.source_of
+    number = int(np.count_nonzero(source_of[:j] == source_of[j]))
+    return f"{engine.sources[source_of[j]]}{f'.{number}' if number else ''}"
+
+
+def _parts(engine: Engine, c: int, by_feature: NDArray[np.float32]) -> dict[str, float]:
+    """What makes a candidate's score, by source."""
+    said = _by_source(engine, by_feature)
     parts = {name: float(part) for name, part in zip(engine.sources, said, strict=True)}
-    parts["context"] = float(query.scores[c]) - sum(parts.values())
+    parts["context"] = float(engine.held.query.scores[c]) - sum(parts.values())
     return parts
 
 

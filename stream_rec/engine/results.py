@@ -95,6 +95,8 @@ class Ranked:
         marks: uint8 [n, k], why items stand where they do besides their rank (engine.fold.pool); None = by rank alone.
         propensities: float32 [n, k], the chance with which each item came to stand there; None like the marks.
         fallbacks: of the scenario, in order: what marks of fallbacks name.
+        rules_upto: offset on `control` of the last decision that the rules know, where a later one is being compiled;
+            None = all that was learned.
     """
 
     items: list[list[str]]
@@ -109,6 +111,7 @@ class Ranked:
     marks: NDArray[np.uint8] | None = None
     propensities: NDArray[np.float32] | None = None
     fallbacks: tuple[str, ...] = ()
+    rules_upto: int | None = None
 
     def places(self, user: int) -> list[Placed]:
         """Why each item of a user's slate stands where it does, besides its rank; empty = by rank, all of them."""
@@ -127,6 +130,14 @@ class Ranked:
         if mark >= FALLBACK:
             return f"fallback:{self.fallbacks[mark - FALLBACK]}"
         return MARK_NAMES[mark]
+
+
+class FilterMove(NamedTuple):
+    """An item that a scenario's filter stops, or begins, to let through, although the filter is the same."""
+
+    scenario: str
+    item_id: str
+    may_be_shown: bool
 
 
 @dataclass(frozen=True, slots=True)

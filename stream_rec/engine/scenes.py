@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,11 @@ from stream_rec.engine.attributes import ItemAttributes
 from stream_rec.engine.fold.pool import FALLBACK, RANKED, Masks, Scene
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import n_rows, rows_of
+from stream_rec.engine.pacing import Pacing
 from stream_rec.kernels.codes import ROW_MASK, is_current
 from stream_rec.rules.masks import SLICE, Compiled, RuleMasks
 from stream_rec.schemas.columns import IdColumn
-from stream_rec.schemas.scenario import Scenario
+from stream_rec.schemas.scenario import Promotion, Scenario
 
 REFRESH_EVENTS = 1024
 """Events after which lists are made anew."""
@@ -74,10 +76,12 @@ class Scenes:
         held: the state, read only.
         attributes: of items.
         max_items: rows.
+        pacing: of promotions, read only.
     """
 
-    def __init__(self, held: Held, attributes: ItemAttributes, max_items: int) -> None:
+    def __init__(self, held: Held, attributes: ItemAttributes, max_items: int, pacing: Pacing) -> None:
         self._held = held
+        self._pacing = pacing
         self._attributes = attributes
         self.masks = RuleMasks(max_items, attributes, held.state.generation)
         self._known: Mapping[str, Scenario] | None = None
@@ -117,6 +121,8 @@ class Scenes:
         scenario = compiled.scenario
         k = scenario.k if k is None else k
         masks, listed = self._masks(compiled), self._listed(compiled, only_catalogue)
+        now = float(self._held.state.clock[0])
+        is_due = partial(self._pacing.is_due, name, now=now)
         scene = Scene(
             k=k,
             number=max(compiled.number, 0),
@@ -135,13 +141,17 @@ class Scenes:
             caps=_caps(compiled),
             pins=self._slots([(pin.slot, pin.item) for pin in scenario.pins]),
             kept_out=self._slots(_kept_out(scenario)),
-            promotions=_promotion_slots(scenario, k, float(self._held.state.clock[0])),
+            promotions=_promotion_slots(scenario, k, now, is_due),
             listed=listed.rows,
             listed_marks=listed.marks,
             listed_scores=listed.scores,
             among=self._among(compiled, only_catalogue),
         )
         return Ruled(scene, masks, scenario, self._narrow(compiled))
+
+    def has_rules(self, name: str) -> bool:
+        """Is it more than a plain personal slate, with or without what the user has had?"""
+        return self._known is not None and name in self._known and not _is_plain(self._known[name])
 
     def told(self, name: str, row: int) -> list[str]:
         """What each rule of a scenario says of the item in a row; empty below 0."""
@@ -312,11 +322,15 @@ def _table(rows: list[list[int]], width: int) -> NDArray[np.int32]:
     return np.array(rows, np.int32).reshape(len(rows), width)
 
 
-def _promotion_slots(scenario: Scenario, k: int, now: float) -> NDArray[np.int8]:
+def _promotion_slots(
+    scenario: Scenario, k: int, now: float, is_due: Callable[[Promotion], bool]
+) -> NDArray[np.int8]:
     """Which promotion each place belongs to: its share of them, evenly spread, those named first before others."""
     slots = np.zeros(k, np.int8)
     for p, promotion in enumerate(scenario.promotions):
         if now < promotion.valid_from or (promotion.valid_until and now >= promotion.valid_until):
+            continue
+        if not is_due(promotion):
             continue
         n = max(1, round(promotion.share * k))
         for at in (np.arange(n) * k // n).tolist():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,14 +11,16 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from stream_rec.rules.expressions import BadExpression, Subject
 from stream_rec.rules.program import MAX_VALUES, Program, values_of
+from stream_rec.schemas.expressions import BadExpression, Subject
 from stream_rec.schemas.scenario import Scenario
 
 NO_NUMBER = -1
 """Of a scenario that asks nothing of any item."""
 MAX_NUMBERS = 64
 """Versions of scenarios that masks are held for at once: one bit each."""
+MAX_MOVED = 100_000
+"""Items that filters have said something new of, and that nobody has asked about yet."""
 SLICE = 256
 """Evaluations of one rule set for one item, in one slice: 2 to 4 ms."""
 Item = Mapping[str, object]
@@ -42,6 +45,7 @@ class Compiled:
     """A scenario's masks.
 
     Attributes:
+        name: of the scenario.
         scenario: as it was applied.
         program: what it asks.
         number: its bit.
@@ -52,6 +56,7 @@ class Compiled:
         version: grows with every change of its masks; no other rule set has ever had it.
     """
 
+    name: str
     scenario: Scenario
     program: Program
     number: int
@@ -98,6 +103,8 @@ class RuleMasks:
         self._dirty: list[int] = []
         self._seen_version = 0
         self._n_sets = 0
+        self._tail: int | None = 0
+        self._moved: deque[tuple[str, int, bool]] = deque(maxlen=MAX_MOVED)
         self._free = list(range(MAX_NUMBERS - 1, -1, -1))
 
     def apply(self, scenarios: Mapping[str, Scenario]) -> dict[str, str]:
@@ -136,6 +143,23 @@ class RuleMasks:
         """A scenario as it is in force now; None = it has no rules that ask anything of items yet."""
         return self._in_force.get(name) or self._next.get(name)
 
+    def is_pending(self, name: str) -> bool:
+        """Is a later version of the scenario being compiled?"""
+        return name in self._next
+
+    def tail_from(self, version: int) -> None:
+        """Rows that changed after this version of the attributes did so while nobody kept masks."""
+        self._tail = version
+
+    def take_moved(self) -> list[tuple[str, int, bool]]:
+        """Scenario, row, and may it be shown now: what the filters in force have said anew since the last call.
+
+        The first time all of the tail that is not let through: whatever was said of it before. At most MAX_MOVED.
+        """
+        found = list(self._moved)
+        self._moved.clear()
+        return found
+
     @property
     def is_compiling(self) -> bool:
         """Are there rules that are still to come into force?"""
@@ -164,7 +188,18 @@ class RuleMasks:
                 continue
             left -= self._evaluate(self._pass.at, self._pass.sets)
             self._pass.at += 1
-        return self.is_behind or bool(self._pass.sets)
+        more = self.is_behind or bool(self._pass.sets)
+        if not more and self._tail is not None:
+            self._note_tail(self._tail)
+        return more
+
+    def _note_tail(self, version: int) -> None:
+        rows = self._attributes.changed_since(version)
+        for name, compiled in self._in_force.items():
+            if compiled.program.filters:
+                stopped = rows[~self._lets_through(compiled, rows)]
+                self._moved.extend((name, row, False) for row in stopped[-MAX_MOVED:].tolist())
+        self._tail = None
 
     def renew(self, generation: NDArray[np.uint8]) -> None:
         """The rows' generations stand in another array now."""
@@ -197,6 +232,7 @@ class RuleMasks:
             self._seen_version = self._attributes.version  # the pass over all rows is to come
             self._make_room()
         compiled = Compiled(
+            name,
             scenario,
             program,
             self._take_number(name) if asks else NO_NUMBER,
@@ -207,8 +243,7 @@ class RuleMasks:
             self._next_version(),
         )
         if not asks:
-            self._drop(self._in_force, name)
-            self._in_force[name] = compiled
+            self._put_in_force(name, compiled)
             return
         self._next[name] = compiled
         self._restart()
@@ -222,11 +257,35 @@ class RuleMasks:
         finished = self._pass
         for name, compiled in zip(finished.names, finished.sets, strict=False):
             if self._next.get(name) is compiled:
-                self._drop(self._in_force, name)
-                self._in_force[name] = self._next.pop(name)
+                self._put_in_force(name, self._next.pop(name))
         self._pass = _Pass([])
         if self._next:
             self._restart()
+
+    def _put_in_force(self, name: str, compiled: Compiled) -> None:
+        """In place of the rule set before, of which it is noted what it had not let through, and this one does."""
+        old = self._in_force.get(name)
+        if old is not None and old.program.filters:
+            rows = np.flatnonzero(self.evaluated)
+            rows = rows[~self._lets_through(old, rows) & self._lets_through(compiled, rows)]
+            self._moved.extend((name, row, True) for row in rows[-MAX_MOVED:].tolist())
+        self._drop(self._in_force, name)
+        self._in_force[name] = compiled
+
+    def through(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
+        """Of each scenario in force that filters: which of these rows it lets through; bool [rows]."""
+        return {
+            name: self._lets_through(compiled, rows)
+            for name, compiled in self._in_force.items()
+            if compiled.program.filters
+        }
+
+    def _lets_through(self, compiled: Compiled, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        if not compiled.program.filters:
+            return np.ones(len(rows), np.bool_)
+        bits = (self.bits[rows] >> np.uint64(compiled.number)) & np.uint64(1)
+        through: NDArray[np.bool_] = (bits == 1) & (self.evaluated[rows] == self._generation[rows])
+        return through
 
     def _drop(self, among: dict[str, Compiled], name: str) -> None:
         gone = among.pop(name, None)
@@ -268,10 +327,15 @@ class RuleMasks:
             self.values = more
         return self._columns[attribute]
 
+    def _note_move(self, name: str, row: int, before: bool, now: bool) -> None:
+        if before != now:
+            self._moved.append((name, row, now))
+
     def _evaluate(self, row: int, sets: Iterable[Compiled]) -> int:
         """What the rules say of the item in a row; how many sets were asked."""
         item, n = self._attributes.of(row), 1
-        if self.evaluated[row] != self._generation[row]:
+        known = self.evaluated[row] == self._generation[row]
+        if not known:
             # Of the item that stood here before, no rule set's verdict stays.
             self.bits[row] = 0
             self.evaluated[row] = self._generation[row]
@@ -285,6 +349,8 @@ class RuleMasks:
             n += 1
             verdict = compiled.program.judge(subject)
             bit = np.uint64(1 << compiled.number)
+            if known and compiled.program.filters and self._in_force.get(compiled.name) is compiled:
+                self._note_move(compiled.name, row, bool(self.bits[row] & bit), verdict.may_be_shown)
             self.bits[row] = self.bits[row] | bit if verdict.may_be_shown else self.bits[row] & ~bit
             if len(compiled.boosts):
                 compiled.boosts[row] = verdict.boost

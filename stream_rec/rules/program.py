@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from stream_rec.rules.expressions import ATTRIBUTES, Expression, Subject
+from stream_rec.schemas.expressions import ATTRIBUTES, Expression, Subject
 from stream_rec.schemas.scenario import Scenario
 
 MAX_VALUES = 8

@@ -11,7 +11,7 @@ from msgspec import Meta
 from stream_rec.schemas.records import DEFAULT_SCENARIO, AsOf, SlateItem
 from stream_rec.schemas.scenario import Scenario
 
-Origin = Literal["personal", "session", "popular", "none"]
+Origin = Literal["personal", "scenario", "session", "popular", "none"]
 Properties = dict[str, Any]
 """Of an item: fields of its record, and named attributes."""
 Id = Annotated[str, Meta(min_length=1, max_length=65_536)]

@@ -11,6 +11,7 @@ from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import Reason, Slate, SlateItem
 from stream_rec.sdk.wire import Origin
 from stream_rec.serve.fallback import not_leading, recent_items, session_slate
+from stream_rec.store.encoding import ItemList
 from stream_rec.store.keys import TopName
 from stream_rec.store.questions import Pause, Question, Questions
 
@@ -42,8 +43,9 @@ class Recommendations:
 
     Attributes:
         items: best first, removed items left out.
-        origin: `personal` = the user's slate; `session` = from the session's items; `popular`; `none` = Redis
-            holds nothing for this tenant yet, and `items` is empty.
+        origin: `personal` = the user's slate; `scenario` = what a scenario with rules shows whoever has none; `session`
+            = from the session's items; `popular`; `none` = nothing may be shown, or Redis holds nothing for this tenant
+            yet, and `items` is empty.
         stale: whether it lacks the event given as `after`: that was not learned in time.
         slate: as written, removed items included; for impressions (`slate_id`). None = not personal.
     """
@@ -136,19 +138,27 @@ class Answers:
     def recommendations(self, wish: Wish) -> Question[Recommendations]:
         """The user's slate; without one, what fits the session; without that, what is popular.
 
+        A scenario with rules has a list of its own in place of the last two, which know nothing of its rules.
+
         The session's latest item does not lead, whoever answers.
 
         Raises:
             UnknownScenario: workers write slates, but none of this scenario.
         """
-        slate, stale = yield from self._wait(wish)
+        slate, of_scenario, stale = yield from self._wait(wish)
         if slate is None:
             yield from self._check_scenario(wish.scenario)
         if slate and (items := (yield from self._for_session(wish, slate.items))):
             return Recommendations(items, "personal", stale, slate)
+        if of_scenario:
+            items = yield from self._for_session(wish, _places(of_scenario, "popular"))
+            return Recommendations(items, "scenario" if items else "none", stale, None)
+        popular = yield from self._questions.top("popular")
+        if popular and wish.scenario in popular.not_for:
+            return Recommendations((), "none", stale, None)
         if wish.session and (items := (yield from self._from_session(wish))):
             return Recommendations(items, "session", stale, None)
-        items = yield from self._for_session(wish, (yield from self._top("popular")))
+        items = yield from self._for_session(wish, _places(popular, "popular"))
         return Recommendations(items, "popular" if items else "none", stale, None)
 
     def session(self, wish: SessionWish) -> Question[Recommendations]:
@@ -161,7 +171,11 @@ class Answers:
         named = {*wish.items, *wish.negatives}
         if items := (yield from self._available([i for i in mine if i.item_id not in named], wish.k)):
             return Recommendations(items, "session", False, None)
-        popular = [each for each in (yield from self._top("popular")) if each.item_id not in named]
+        popular = [
+            each
+            for each in _places((yield from self._questions.top("popular")), "popular")
+            if each.item_id not in named
+        ]
         items = yield from self._available(popular, wish.k)
         return Recommendations(items, "popular" if items else "none", False, None)
 
@@ -171,21 +185,28 @@ class Answers:
         Raises:
             UnknownScenario: as `recommendations`.
         """
-        slates, stale = yield from self._wait_for_all(wish)
-        for rail, slate in zip(wish.rails, slates, strict=True):
+        found, stale = yield from self._wait_for_all(wish)
+        for rail, (slate, _) in zip(wish.rails, found, strict=True):
             if slate is None:
                 yield from self._check_scenario(rail.scenario)
-        popular = yield from self._top("popular")
-        every = {i.item_id for slate in slates if slate for i in slate.items} | {i.item_id for i in popular}
-        shown = yield from self._questions.removed(sorted(every))
-        page = []
-        for rail, slate in zip(wish.rails, slates, strict=True):
-            own = [each for each in slate.items if each.item_id not in shown][: rail.k] if slate else []
-            shown |= {each.item_id for each in own}
-            more = [each for each in popular if each.item_id not in shown][: rail.k - len(own)]
-            shown |= {each.item_id for each in more}
-            origin: Origin = "personal" if own else "popular" if more else "none"
-            page.append(Recommendations((*own, *more), origin, stale, slate if own else None))
+        popular = yield from self._questions.top("popular")
+        page: list[Recommendations] = []
+        shown: set[str] = set()
+        for rail, (slate, of_scenario) in zip(wish.rails, found, strict=True):
+            source: Origin = "scenario" if of_scenario else "popular"
+            others = _places(of_scenario or popular, "popular")
+            if not of_scenario and popular and rail.scenario in popular.not_for:
+                others = []
+            own = slate.items if slate else ()
+            kept = yield from self._available([*own, *others], len(own) + len(others), rail.scenario)
+            chosen: list[SlateItem] = []
+            for item in kept:
+                if len(chosen) < rail.k and item.item_id not in shown:
+                    chosen.append(item)
+                    shown.add(item.item_id)
+            is_own = not {item.item_id for item in chosen}.isdisjoint(item.item_id for item in own)
+            origin: Origin = "personal" if is_own else source if chosen else "none"
+            page.append(Recommendations(tuple(chosen), origin, stale, slate if is_own else None))
         return page
 
     def similar(self, item_id: str, k: int) -> Question[tuple[SlateItem, ...]]:
@@ -198,12 +219,13 @@ class Answers:
 
     def top(self, name: TopName, k: int, tag: str = "") -> Question[tuple[SlateItem, ...]]:
         """One of the lists that are the same for everybody, of all items or of a tag's."""
-        return (yield from self._available((yield from self._top(name, tag)), k))
-
-    def _top(self, name: TopName, tag: str = "") -> Question[list[SlateItem]]:
         found = yield from self._questions.top(name, tag)
-        reason = Reason(name)
-        return [SlateItem(i.item_id, i.score, reason) for i in found.items] if found else []
+        return (yield from self._available(_places(found, name), k))
+
+    def together(self, item_ids: Sequence[str], k: int) -> Question[tuple[SlateItem, ...]]:
+        """What goes with the items of a basket, best first, none of them."""
+        neighbours = yield from self._questions.similar(recent_items(item_ids))
+        return (yield from self._available(session_slate(item_ids, neighbours, decays=False), k))
 
     def _check_scenario(self, scenario: str) -> Question[None]:
         """An unknown scenario is no unknown user.
@@ -215,27 +237,29 @@ class Answers:
         if known and scenario not in known:
             raise UnknownScenario(f"no scenario {scenario!r}", fix=f"one of {', '.join(known)}")
 
-    def _wait(self, wish: Wish) -> Question[tuple[Slate | None, bool]]:
-        """The slate, and whether it is stale."""
+    def _wait(self, wish: Wish) -> Question[tuple[Slate | None, ItemList | None, bool]]:
+        """The slate, the scenario's list, and whether the slate is stale."""
         rails = (Rail(wish.scenario, wish.k),)
-        slates, stale = yield from self._wait_for_all(
+        found, stale = yield from self._wait_for_all(
             PageWish(wish.user_id, rails, wish.after, wish.timeout_seconds)
         )
-        return slates[0], stale
+        return *found[0], stale
 
-    def _wait_for_all(self, wish: PageWish) -> Question[tuple[list[Slate | None], bool]]:
-        """The slates of a page, and whether one of them is stale."""
+    def _wait_for_all(
+        self, wish: PageWish
+    ) -> Question[tuple[list[tuple[Slate | None, ItemList | None]], bool]]:
+        """The slates of a page and their scenarios' lists, and whether one of the slates is stale."""
         deadline = self._clock.monotonic() + wish.timeout_seconds
         pause = _FIRST_PAUSE_SECONDS
         names = [rail.scenario for rail in wish.rails]
         while True:
-            slates = yield from self._questions.slates(wish.user_id, names)
+            found = yield from self._questions.standing(wish.user_id, names)
             after = wish.after
-            if after is None or all(slate is not None and self._knows(slate, after) for slate in slates):
-                return slates, False
+            if after is None or all(slate is not None and self._knows(slate, after) for slate, _ in found):
+                return found, False
             left = deadline - self._clock.monotonic()
             if left <= 0:
-                return slates, True
+                return found, True
             yield Pause(min(pause, left))
             pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
 
@@ -250,9 +274,16 @@ class Answers:
 
     def _for_session(self, wish: Wish, items: Sequence[SlateItem]) -> Question[tuple[SlateItem, ...]]:
         """Those of the items that may be shown, k at most; the session's latest does not lead."""
-        left = yield from self._available(items, len(items))
+        left = yield from self._available(items, len(items), wish.scenario)
         return tuple(not_leading(left, wish.session[-1] if wish.session else None)[: wish.k])
 
-    def _available(self, items: Sequence[SlateItem], k: int) -> Question[tuple[SlateItem, ...]]:
-        removed = yield from self._questions.removed([place.item_id for place in items])
+    def _available(
+        self, items: Sequence[SlateItem], k: int, scenario: str = ""
+    ) -> Question[tuple[SlateItem, ...]]:
+        removed = yield from self._questions.removed([place.item_id for place in items], scenario)
         return tuple([place for place in items if place.item_id not in removed][:k])
+
+
+def _places(found: ItemList | None, source: str) -> list[SlateItem]:
+    reason = Reason(source)
+    return [SlateItem(i.item_id, i.score, reason) for i in found.items] if found else []

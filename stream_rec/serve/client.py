@@ -78,6 +78,13 @@ class Client:
         """Items like this one, best first; empty = it is unknown or removed, or nothing connects it with others yet."""
         return self._reader.answer(self._answers.similar(item_id, k))
 
+    def together(self, item_ids: Sequence[str], *, k: int = 20) -> tuple[SlateItem, ...]:
+        """What goes with all the items of a basket, best first, without them; empty = nothing is connected with any.
+
+        Of a longer basket the last 10 items count, all alike.
+        """
+        return self._reader.answer(self._answers.together(item_ids, k))
+
     def popular(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """The popular items; empty = nothing has been learned yet.
 
@@ -146,6 +153,10 @@ class AsyncClient:
     async def similar(self, item_id: str, *, k: int = 20) -> tuple[SlateItem, ...]:
         """As `Client.similar`."""
         return await self._reader.answer(self._answers.similar(item_id, k))
+
+    async def together(self, item_ids: Sequence[str], *, k: int = 20) -> tuple[SlateItem, ...]:
+        """As `Client.together`."""
+        return await self._reader.answer(self._answers.together(item_ids, k))
 
     async def popular(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """As `Client.popular`."""

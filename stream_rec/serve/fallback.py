@@ -23,7 +23,11 @@ def recent_items(session: Sequence[str]) -> list[str]:
 
 
 def session_slate(
-    session: Sequence[str], neighbours: Sequence[ItemList | None], against: Sequence[SlateItem] = ()
+    session: Sequence[str],
+    neighbours: Sequence[ItemList | None],
+    against: Sequence[SlateItem] = (),
+    *,
+    decays: bool = True,
 ) -> list[SlateItem]:
     """Fuse the neighbours of the session's items by reciprocal rank, the latest item weighing most.
 
@@ -35,6 +39,7 @@ def session_slate(
         session: item ids, latest last.
         neighbours: of each of `recent_items(session)`, best first; None = it has none.
         against: the same of what is not wanted: its scores are taken off, and what has none left is left out.
+        decays: later items weigh more; else age is 1 for all, as in a basket.
 
     Returns:
         Best first, ties by item id; empty if no item of the session has neighbours.
@@ -47,7 +52,7 @@ def session_slate(
         for rank, place in enumerate(found.items if found else (), start=1):
             if place.item_id in seen:
                 continue
-            share = 1.0 / age / (RANK_OFFSET + rank)
+            share = 1.0 / (age if decays else 1) / (RANK_OFFSET + rank)
             scores[place.item_id] = scores.get(place.item_id, 0.0) + share
             loudest[place.item_id] = max(loudest.get(place.item_id, (0.0, "")), (share, item))
     for unwanted in against:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,22 +9,22 @@ from typing import NamedTuple
 from stream_rec.bus.dead_letters import read_letters
 from stream_rec.bus.decisions import last_of_each, read_decisions
 from stream_rec.bus.lag import OffsetReader
-from stream_rec.bus.topics import kept_ms
+from stream_rec.bus.topics import gone_after_ms, kept_ms
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.producers.scenarios.apply import who
 from stream_rec.schemas.decisions import ERASURE, MERGE, SCENARIO, Merge, name_about
 from stream_rec.schemas.records import Control, TopicName
+from stream_rec.schemas.topics import key_of
 from stream_rec.schemas.validation import required
+from stream_rec.serve.workers import live_workers, wait_for_workers
 from stream_rec.settings import Settings
 from stream_rec.store.forgotten import WorkerReceipt
 from stream_rec.store.reader import Reader
 
-LIVE_SECONDS = 10.0
-"""A worker that has reported in the last so many seconds is alive."""
-_LOOK_SECONDS = 0.1
-KEEPING: tuple[TopicName, ...] = ("events", "impressions", "slates", "dead-letters")
-"""Topics whose records name users."""
+KEEPING: tuple[TopicName, ...] = ("events", "impressions", "slates")
+"""Topics whose records name users, and which only their retention empties."""
+_LETTERS: TopicName = "dead-letters"
 
 
 class Store(NamedTuple):
@@ -100,12 +99,12 @@ class Forgetter:
         name = self._name(user_id)
         found = self._reader.slates_of(user_id, self._scenarios)
         receipt = Receipt(name, -1, self._clock.now())
-        live = self._live()
+        live = live_workers(self._reader, self._clock)
         receipt.stores = [
             Store("workers", f"history, factors, impressions that wait, in {len(live)} live workers"),
             Store("redis", f"{len(found)} slates: {', '.join(found) or 'none'}"),
             *self._records_about(name, dry=True),
-            *self._waiting(user_id, receipt.ts),
+            *self._waiting(user_id, receipt.ts, dry=True),
         ]
         return receipt
 
@@ -130,7 +129,9 @@ class Forgetter:
                 publisher.take_back(MERGE, visitor)
                 publisher.publish(Control(ERASURE, visitor, ts, {}, by=who(), note=note))
         receipt = Receipt(name, ack.offset, ts)
-        receipt.workers, receipt.silent = self._wait(name, ack.offset, wait_seconds)
+        receipt.workers, receipt.silent = wait_for_workers(
+            self._reader, self._clock, name, ack.offset, wait_seconds
+        )
         n_deleted = self._reader.delete_slates(user_id, self._scenarios)
         n_slates = n_deleted + sum(each.slates for each in receipt.workers.values())
         receipt.stores = [
@@ -138,7 +139,7 @@ class Forgetter:
             Store("redis", f"{n_slates} slates"),
             *self._records_about(name, dry=False, n_merges=len(merges)),
             *self._snapshots(receipt),
-            *self._waiting(user_id, ts),
+            *self._waiting(user_id, ts, dry=False),
         ]
         return receipt
 
@@ -150,22 +151,6 @@ class Forgetter:
         for (kind, name), decision in self._last.items():
             if kind == MERGE and isinstance(decision.body, Merge) and decision.body.user_id == user_id:
                 yield name
-
-    def _live(self) -> set[str]:
-        since = self._clock.now() - LIVE_SECONDS
-        return {name for name, values in self._reader.last_values().items() if values.created_ts >= since}
-
-    def _wait(
-        self, name: str, offset: int, seconds: float
-    ) -> tuple[dict[str, WorkerReceipt], tuple[str, ...]]:
-        """The live workers' receipts, and who has given none in time."""
-        deadline = time.monotonic() + seconds
-        while True:
-            found = {w: each for w, each in self._reader.receipts(name).items() if each.offset >= offset}
-            silent = self._live() - set(found)
-            if not silent or time.monotonic() >= deadline:
-                return found, tuple(sorted(silent))
-            time.sleep(_LOOK_SECONDS)
 
     def _of_workers(self, receipt: Receipt) -> Store:
         known = [each for each in receipt.workers.values() if each.was_known]
@@ -197,26 +182,39 @@ class Forgetter:
         until = self._clock.now() + self._settings.snapshot.min_seconds if leads else 0.0
         yield Store("snapshots", "", waits, until)
 
-    def _waiting(self, user_id: str, ts: float) -> Iterator[Store]:
-        """What only the log's retention removes."""
-        for topic in KEEPING[:-1]:
+    def _waiting(self, user_id: str, ts: float, *, dry: bool) -> Iterator[Store]:
+        """What only the log's retention removes, and what the broker removes in time."""
+        for topic in KEEPING:
             yield Store(topic, "", "records from before, not learned again", ts + self._kept_seconds(topic))
-        n, last_ms = self._letters(user_id)
-        if n:
-            until = last_ms / 1000 + self._kept_seconds("dead-letters")
-            yield Store("dead-letters", "", f"{n} letters with the id in raw bytes", until)
-        else:
-            yield Store("dead-letters", "none has the id in it")
+        yield self._letters(user_id, dry=dry)
         yield Store("journal", "it holds no ids")
 
-    def _letters(self, user_id: str) -> tuple[int, int]:
-        """Dead letters that hold the id, and the broker's timestamp of the last record that became one."""
-        wanted, n, last_ms = user_id.encode(), 0, 0
-        bounds = OffsetReader(self._settings.bus).bounds(["dead-letters"])
+    def _letters(self, user_id: str, *, dry: bool) -> Store:
+        """Dead letters that hold the id: each is overruled by an empty record of its key."""
+        wanted, keys, last_ms = user_id.encode(), set(), 0
+        bounds = OffsetReader(self._settings.bus).bounds([_LETTERS])
         for letter in read_letters(self._settings.bus, bounds):
             if wanted in letter.raw or wanted in (letter.key or b"") or user_id in letter.detail:
-                n, last_ms = n + 1, max(last_ms, letter.broker_ts)
-        return n, last_ms or int(self._clock.now() * 1000)
+                keys.add(key_of(letter))
+                last_ms = max(last_ms, letter.broker_ts)
+        if not keys:
+            return Store(_LETTERS, "none has the id in it")
+        if dry:
+            return Store(_LETTERS, f"{len(keys)} letters with the id in raw bytes")
+        with Publisher(self._settings.bus, self._settings.ingest) as publisher:
+            publisher.remove_letters(keys)
+        soon = gone_after_ms(self._settings.bus, _LETTERS)
+        until = last_ms / 1000 + self._kept_seconds(_LETTERS)
+        if soon is not None:
+            until = min(until, self._clock.now() + soon / 1000)
+        return Store(
+            _LETTERS,
+            f"{len(keys)} letters with the id in raw bytes are overruled",
+            "their bytes, until the broker compacts the topic"
+            if soon is not None
+            else "their bytes: the broker does not compact the topic (`stream-rec doctor`)",
+            until,
+        )
 
     def _kept_seconds(self, topic: TopicName) -> float:
         return kept_ms(self._settings.bus, topic) / 1000

@@ -33,20 +33,25 @@ class ListItem(msgspec.Struct, frozen=True):
     score: float
 
 
-class ItemList(msgspec.Struct, frozen=True):
-    """A ranked list that belongs to no user. Redis `popular`, `trending`, `new`, `similar:<item_id>`.
+class ItemList(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A ranked list that belongs to no user. Redis `popular`, `trending`, `new`, `similar:*`, `list:*`.
 
     Attributes:
         as_of: what the writer had learned, in one partition it owns; first field, as in Slate.
         model: version of the model.
         created_ts: seconds since the epoch, the worker's clock.
         items: best first.
+        changed: of a scenario: offset on `control` of its last record; a slate whose `as_of.rules` is below it was made
+            under rules that are no more.
+        not_for: of `popular`: scenarios that it is no fallback for; they have a list of their own.
     """
 
     as_of: AsOf
     model: str
     created_ts: float
     items: tuple[ListItem, ...]
+    changed: int = -1
+    not_for: tuple[str, ...] = ()
 
 
 def encode_slates(
@@ -115,7 +120,14 @@ def _cells(item: SlateItem) -> tuple[str, float, Reason]:
 
 
 def encode_list(
-    items: Sequence[str], scores: Sequence[float], *, as_of: AsOf, model: str, created_ts: float
+    items: Sequence[str],
+    scores: Sequence[float],
+    *,
+    as_of: AsOf,
+    model: str,
+    created_ts: float,
+    changed: int = -1,
+    not_for: Sequence[str] = (),
 ) -> bytes:
     """An ItemList.
 
@@ -124,7 +136,7 @@ def encode_list(
     """
     _check_log(as_of)
     row = tuple([ListItem(*cells) for cells in zip(items, scores, strict=True)])
-    json = _encode(ItemList(as_of, model, created_ts, row))
+    json = _encode(ItemList(as_of, model, created_ts, row, changed, tuple(not_for)))
     _check_finite(json)
     return json
 

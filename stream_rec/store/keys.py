@@ -47,6 +47,14 @@ class Keys:
         """`popular`, `trending` or `new`; of a tag's items `popular:<tag>` and so on."""
         return f"{self._prefix}{name}:{tag}" if tag else f"{self._prefix}{name}"
 
+    def scenario_list(self, scenario: str) -> str:
+        """`list:<scenario>`."""
+        return f"{self._prefix}list:{scenario}"
+
+    def removed_of(self, scenario: str) -> str:
+        """`removed:<scenario>`; of no scenario `removed`."""
+        return f"{self.removed}:{scenario}" if scenario else self.removed
+
     def similar(self, item_id: str) -> str:
         """`similar:<item_id>`."""
         return f"{self._prefix}similar:{item_id}"

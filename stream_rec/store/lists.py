@@ -1,9 +1,10 @@
-"""Keys that belong to no user: `popular`, `trending`, `new` (also of a tag), `similar:<item_id>`; two sets."""
+"""Keys that belong to no user: `popular`, `trending`, `new` (also of a tag), `similar:*`, `list:*`; sets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from stream_rec.clock import Clock
 from stream_rec.schemas.records import AsOf
@@ -34,6 +35,18 @@ class RankedItems(Protocol):
         ...
 
 
+class ScenarioList(NamedTuple):
+    """What a scenario shows whoever has no slate of it.
+
+    Attributes:
+        ranked: best first.
+        changed: offset on `control` of the scenario's last record; -1 = none.
+    """
+
+    ranked: RankedItems
+    changed: int
+
+
 class ListStore:
     """Writes lists. Longer ones are cut at `store.list_items`; an older list never replaces a newer one."""
 
@@ -44,16 +57,74 @@ class ListStore:
         self._keys = Keys(settings.prefix)
 
     async def write_tops(
-        self, lists: Mapping[TopName, RankedItems], *, as_of: AsOf, model: str, tag: str = ""
+        self,
+        lists: Mapping[TopName, RankedItems],
+        *,
+        as_of: AsOf,
+        model: str,
+        tag: str = "",
+        not_for: Sequence[str] = (),
     ) -> int:
         """Write `popular`, `trending`, `new`, or those of a tag; how many were written.
+
+        Args:
+            lists: by name.
+            as_of: the last event that they know.
+            model: version of the model.
+            tag: whose; empty = all items'.
+            not_for: scenarios that `popular` is no fallback for.
 
         Raises:
             Unavailable: Redis does not answer; harmless to repeat.
         """
         return await self._write(
-            [(self._keys.top(name, tag), row) for name, row in lists.items()], as_of, model
+            [(self._keys.top(name, tag), row) for name, row in lists.items()], as_of, model, not_for=not_for
         )
+
+    async def write_scenario_list(self, name: str, found: ScenarioList, *, as_of: AsOf, model: str) -> int:
+        """Write `list:<scenario>`; 1 if it was written.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        entry = self._keys.scenario_list(name), found.ranked
+        return await self._write([entry], as_of, model, changed=found.changed)
+
+    async def drop_scenario_lists(self, names: Sequence[str]) -> None:
+        """Delete the lists of scenarios that have no rules any more.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        commands: list[Command] = [("UNLINK", self._keys.scenario_list(name)) for name in names]
+        await self._connection.pipeline(commands, writes="lists")
+
+    async def stop(self, scenario: str, item_ids: Sequence[str]) -> None:
+        """Add ids to `removed:<scenario>`: its filter lets them through no longer. The oldest make room.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        keep_seconds = self._settings.slate_ttl_seconds + _REMOVED_MARGIN_SECONDS
+        now, key = self._clock.now(), self._keys.removed_of(scenario)
+        for ids in self._chunks(item_ids):
+            commands: list[Command] = [
+                ("ZADD", key, "GT", *(word for item in ids for word in (now, item))),
+                ("ZREMRANGEBYSCORE", key, "-inf", now - keep_seconds),
+                ("ZREMRANGEBYRANK", key, 0, -self._settings.max_removed - 1),
+                ("EXPIRE", key, keep_seconds),
+            ]
+            await write_over(self._connection, key, commands, writes="removed")
+
+    async def let_through(self, scenario: str, item_ids: Sequence[str]) -> None:
+        """Take ids out of `removed:<scenario>`.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        key = self._keys.removed_of(scenario)
+        for ids in self._chunks(item_ids):
+            await write_over(self._connection, key, [("ZREM", key, *ids)], writes="removed")
 
     async def drop_tops(self, tags: Sequence[str]) -> None:
         """Delete the lists of tags that are listed no more.
@@ -137,15 +208,15 @@ class ListStore:
             commands = [("ZREM", self._keys.removed, *ids)]
             await write_over(self._connection, self._keys.removed, commands, writes="removed")
 
-    async def not_removed(self, item_ids: Sequence[str]) -> list[str]:
-        """Those of these ids that `removed` does not hold; all of them if the key is of another type.
+    async def not_removed(self, item_ids: Sequence[str], scenario: str = "") -> list[str]:
+        """Those of these ids that `removed`, or that of a scenario, does not hold; all if it is of another type.
 
         Raises:
             Unavailable: Redis does not answer.
         """
         missing: list[str] = []
         for ids in self._chunks(item_ids):
-            (scores,) = await self._connection.pipeline([("ZMSCORE", self._keys.removed, *ids)])
+            (scores,) = await self._connection.pipeline([("ZMSCORE", self._keys.removed_of(scenario), *ids)])
             if isinstance(scores, Exception):
                 if code_of(scores) != "WRONGTYPE":
                     raise scores
@@ -153,12 +224,25 @@ class ListStore:
             missing += [item for item, score in zip(ids, scores, strict=True) if score is None]
         return missing
 
-    async def _write(self, lists: Sequence[tuple[str, RankedItems]], as_of: AsOf, model: str) -> int:
-        cut, now = self._settings.list_items, self._clock.now()
-        entries = [
-            (key, encode_list(row.items[:cut], row.scores[:cut], as_of=as_of, model=model, created_ts=now))
-            for key, row in lists
-        ]
+    async def _write(
+        self,
+        lists: Sequence[tuple[str, RankedItems]],
+        as_of: AsOf,
+        model: str,
+        *,
+        changed: int = -1,
+        not_for: Sequence[str] = (),
+    ) -> int:
+        cut = self._settings.list_items
+        encode = partial(
+            encode_list,
+            as_of=as_of,
+            model=model,
+            created_ts=self._clock.now(),
+            changed=changed,
+            not_for=not_for,
+        )
+        entries = [(key, encode(row.items[:cut], row.scores[:cut])) for key, row in lists]
         return sum(await run(self._connection, unless_older(entries, self._settings), writes="lists"))
 
     def _chunks(self, item_ids: Sequence[str]) -> Iterable[Sequence[str]]:

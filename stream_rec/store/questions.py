@@ -55,10 +55,29 @@ class Questions:
         (raw,) = yield RoundTrip((("GET", self._keys.slate(scenario, user_id)),))
         return self._decoding.slate(raw, user_id)
 
-    def slates(self, user_id: str, scenarios: Sequence[str]) -> Question[list[Slate | None]]:
-        """The user's slates of these scenarios, in one round trip; otherwise as `slate`."""
-        found = yield RoundTrip(tuple([("GET", self._keys.slate(name, user_id)) for name in scenarios]))
-        return [self._decoding.slate(raw, user_id) for raw in found]
+    def standing(
+        self, user_id: str, scenarios: Sequence[str]
+    ) -> Question[list[tuple[Slate | None, ItemList | None]]]:
+        """For each scenario the user's slate, and `list:<scenario>`; a slate from before the rules of now is none.
+
+        Raises:
+            ConfigError: a scenario's name is impossible.
+        """
+        keys = [
+            key
+            for scenario in scenarios
+            for key in (self._keys.slate(scenario, user_id), self._keys.scenario_list(scenario))
+        ]
+        found = yield RoundTrip(tuple([("GET", key) for key in keys]))
+        return [
+            self._of_now(self._decoding.slate(slate, user_id), self._decoding.item_list(of_all))
+            for slate, of_all in zip(found[::2], found[1::2], strict=True)
+        ]
+
+    @staticmethod
+    def _of_now(slate: Slate | None, of_all: ItemList | None) -> tuple[Slate | None, ItemList | None]:
+        is_outdated = slate is not None and of_all is not None and slate.as_of.rules < of_all.changed
+        return None if is_outdated else slate, of_all
 
     def top(self, name: TopName, tag: str = "") -> Question[ItemList | None]:
         """`popular`, `trending` or `new`, of all items or of a tag's; None = there is none."""
@@ -70,12 +89,13 @@ class Questions:
         found = yield RoundTrip(tuple([("GET", self._keys.similar(item)) for item in item_ids]))
         return [self._decoding.item_list(raw) for raw in found]
 
-    def removed(self, item_ids: Sequence[str]) -> Question[set[str]]:
-        """Those of the ids that were taken out of the catalogue."""
+    def removed(self, item_ids: Sequence[str], scenario: str = "") -> Question[set[str]]:
+        """Those of the ids that were taken out of the catalogue, or that the scenario's filter has stopped since."""
         if not item_ids:
             return set()
-        (scores,) = yield RoundTrip((("ZMSCORE", self._keys.removed, *item_ids),))
-        return self._decoding.removed(scores, item_ids)
+        keys = dict.fromkeys((self._keys.removed, self._keys.removed_of(scenario)))
+        found = yield RoundTrip(tuple([("ZMSCORE", key, *item_ids) for key in keys]))
+        return {item for scores in found for item in self._decoding.removed(scores, item_ids)}
 
     def scenarios(self) -> Question[list[str]]:
         """Names of the scenarios that workers write slates for; none = no worker has said."""

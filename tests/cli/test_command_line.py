@@ -34,6 +34,7 @@ COMMANDS = {
     "snapshot",
     "scenario",
     "forget",
+    "merge",
 }
 HEAVY = (
     "numpy",

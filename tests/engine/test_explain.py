@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.explain import explain
+from stream_rec.engine.explain import NO_SOURCE, explain
 from tests.engine.worlds import click, engine, learn, random_log
 
 
@@ -27,6 +27,9 @@ def test_it_says_of_a_slate_what_the_slate_says(learned: Engine, user: str) -> N
     ):
         assert each.score == pytest.approx(score, abs=1e-4)
         assert sum(each.by_source.values()) == pytest.approx(each.score, abs=1e-4)
+        no_feature = sum(adds for name, adds in each.by_source.items() if name in NO_SOURCE)
+        by_feature = sum(part.adds for part in each.features.values())
+        assert by_feature + no_feature == pytest.approx(each.score, abs=1e-4)
         assert each.reason is not None
         assert each.reason.source == learned.sources[source]
         assert (each.reason.item_id or "") == because

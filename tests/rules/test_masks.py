@@ -157,3 +157,30 @@ def test_a_slice_is_bounded(world: World) -> None:
     world.masks.apply({f"s{i}": Scenario(filter="price < 5.0") for i in range(9)})
     world.masks.compile(N, 20)
     assert len(asked) == 2
+
+
+def test_what_a_filter_stops_and_lets_through_again_is_told(world: World) -> None:
+    world.masks.apply({"cheap": Scenario(filter="price < 5.0")})
+    world.compile()
+    assert world.masks.take_moved() == []
+    world.catalogue.set_price(1, 50.0)
+    world.compile()
+    assert world.masks.take_moved() == [("cheap", 1, False)]
+    world.masks.apply({"cheap": Scenario(filter="price < 8.0")})
+    world.compile()
+    assert world.masks.take_moved() == [("cheap", row, True) for row in (5, 6, 7)]
+    world.catalogue.set_price(1, 1.0)
+    world.compile()
+    assert world.masks.take_moved() == [("cheap", 1, True)]
+    world.masks.apply({"cheap": Scenario()})
+    assert len(world.masks.take_moved()) == N - 8
+
+
+def test_what_changed_while_nobody_kept_masks_is_told_of_all_that_is_stopped(world: World) -> None:
+    for row in (1, 20, 30):
+        world.catalogue.set_price(row, float(row))
+    world.masks.tail_from(1)
+    world.masks.apply({"cheap": Scenario(filter="price < 5.0"), "all": Scenario(k=3)})
+    world.compile()
+    assert world.masks.take_moved() == [("cheap", 20, False), ("cheap", 30, False)]
+    assert not world.masks.is_pending("cheap")

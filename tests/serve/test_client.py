@@ -331,3 +331,26 @@ def test_other_tasks_run_while_one_waits_for_its_slate(store: StoreSettings) -> 
             )
 
     asyncio.run(story())
+
+
+def test_what_is_popular_is_no_fallback_for_a_scenario_with_rules(
+    client: Client, store: StoreSettings
+) -> None:
+    async def story(my: Stores) -> None:
+        tops = {"popular": Row(["p"])}
+        await my.lists.write_tops(tops, as_of=as_of(5), model="m", not_for=["home"])  # type: ignore[arg-type]
+        await my.lists.write_similar({"a": Row(["b"])}, as_of=as_of(5), model="m")
+
+    with_stores(store, story)
+    assert client.recommendations("stranger", "home", session=["a"]).origin == "none"
+    assert ids(client.recommendations("stranger").items) == ["p"]
+
+
+def test_what_goes_with_a_basket_is_none_of_it(client: Client, store: StoreSettings) -> None:
+    async def story(my: Stores) -> None:
+        rows = {"a": Row(["b", "x", "y"]), "b": Row(["y", "a"])}
+        await my.lists.write_similar(rows, as_of=as_of(5), model="m")
+
+    with_stores(store, story)
+    assert ids(client.together(["a", "b"])) == ["y", "x"]
+    assert client.together([]) == ()

@@ -12,7 +12,6 @@ from stream_rec.api.body import read_json
 from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.producers.scenarios.apply import Scenarios, Version
-from stream_rec.rules.check import faults
 from stream_rec.schemas.decisions import SCENARIO_NAME
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.scenario_check import BadScenario, Fault, dotted, scenario_of
@@ -120,12 +119,9 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 def _scenario(body: Mapping[str, Any]) -> Scenario:
     try:
-        scenario = scenario_of(body)
+        return scenario_of(body)
     except BadScenario as error:
         raise _wrong(error.faults[0], len(error.faults)) from None
-    if found := faults(scenario):
-        raise _wrong(found[0], len(found))
-    return scenario
 
 
 def _wrong(first: Fault, n: int) -> Problem:

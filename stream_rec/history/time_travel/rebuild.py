@@ -11,6 +11,7 @@ from typing import NamedTuple
 from stream_rec import logs
 from stream_rec.bus.skips import learned_before, noted
 from stream_rec.bus.stretches import Bounds, opened
+from stream_rec.clock import Clock
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import UnusableSnapshot
 from stream_rec.history.journal.journal import STATE_NOTE
@@ -96,6 +97,16 @@ def rebuild(settings: Settings, goal: Goal, at_ms: int) -> Rebuilt:
                 continue
         return _rebuilt(settings, goal, facts, beginning, lineage, engine)
     raise AssertionError("the empty engine is always a choice")
+
+
+def present(settings: Settings, clock: Clock) -> Rebuilt:
+    """The engine as it is now: all of the log, learned here from the newest snapshot on. Workers notice nothing.
+
+    Raises:
+        ConfigError, Unavailable: as `rebuild`.
+    """
+    now_ms = int(clock.now() * 1000)
+    return rebuild(settings, UntilTime(now_ms), now_ms)
 
 
 def _rebuilt(

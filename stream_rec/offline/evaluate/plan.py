@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from stream_rec.errors import ConfigError
-from stream_rec.offline.evaluate.rules import Rules
-from stream_rec.schemas.columns import IdColumn
+from stream_rec.offline.evaluate.rules import Rules, SeenBy
 
 _GROUP = ("user_id", "session_id")
 """Rows that agree in both are of one session; where no session is given, of one user."""
@@ -34,7 +32,7 @@ class Plan:
         items: int32 [n], number of the item.
         names: ids of the items, by number.
         groups: int64 [n], number of the session; None = the log has no sessions.
-        exclude_seen: see Rules.
+        exclude_seen, seen_by: see Rules.
     """
 
     log: pl.DataFrame
@@ -48,6 +46,7 @@ class Plan:
     names: list[str]
     groups: NDArray[np.int64] | None
     exclude_seen: bool
+    seen_by: SeenBy
 
     def __len__(self) -> int:
         """Events."""
@@ -94,31 +93,8 @@ class Plan:
             names=names.to_list(),
             groups=_groups(log),
             exclude_seen=rules.exclude_seen,
+            seen_by=rules.seen_by,
         )
-
-
-class SeenBefore:
-    """Every user's relevant items so far, as the engine's `left_out` wants them; rows are visited once, in order."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._rows: Iterable[tuple[str, str, bool, bool]] = zip(
-            plan.log["user_id"].to_list(),
-            plan.log["item_id"].to_list(),
-            plan.relevant.tolist(),
-            plan.asked.tolist(),
-            strict=True,
-        )
-        self._seen: dict[str, dict[str, None]] = {}
-
-    def next(self, n: int) -> list[IdColumn]:
-        """For each of the next n rows its user's relevant items before it; none for rows that are not asked."""
-        out = []
-        for _, (user, item, relevant, asked) in zip(range(n), self._rows, strict=False):
-            seen = self._seen.setdefault(user, {})
-            out.append(IdColumn.of(list(seen) if asked else []))
-            if relevant:
-                seen[item] = None
-        return out
 
 
 def _n_train(log: pl.DataFrame) -> int:

@@ -12,6 +12,7 @@ from stream_rec.offline.datasets.mapping import ColumnMapping
 
 Protocol = Literal["frozen", "streaming", "prequential"]
 LearnFrom = Literal["relevant", "all"]
+SeenBy = Literal["log", "engine", "ring"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ class Rules:
         learn_from: the relevant events alone are in the log, or all.
         warmup: this share of the relevant events is not asked for, only learned.
         exclude_seen: a user's relevant items are no answers again, and take no part in later rankings.
+        seen_by: who knows what a user has had, with `exclude_seen`: the log; the engine, as a scenario with
+            `leave_out_seen = "all"` does (relevant or not, within its bounds); or the `ring` of the user's last
+            `engine.history_length` events alone.
         session_gap_seconds: as the engine has it.
     """
 
@@ -85,6 +89,7 @@ class Rules:
     learn_from: LearnFrom = "relevant"
     warmup: float = 0.0
     exclude_seen: bool = False
+    seen_by: SeenBy = "log"
     session_gap_seconds: float = 1800.0
 
 

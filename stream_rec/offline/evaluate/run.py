@@ -16,7 +16,8 @@ from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Judged
 from stream_rec.offline.evaluate.blind import BlindCheck
 from stream_rec.offline.evaluate.events import batches, part
-from stream_rec.offline.evaluate.plan import Plan, SeenBefore
+from stream_rec.offline.evaluate.plan import Plan
+from stream_rec.offline.evaluate.seen import seen_before
 from stream_rec.offline.evaluate.slates import SlateFigures
 from stream_rec.schemas.columns import EventBatch, IdColumn
 
@@ -81,7 +82,8 @@ class Run:
         self._figures = SlateFigures(len(plan.names), k)
         self._numbers = {name: number for number, name in enumerate(plan.names)}
         self._sessions = None if plan.groups is None else _RestOfSession(plan.groups, plan.items)
-        self._seen = SeenBefore(plan) if plan.exclude_seen else None
+        self._seen = seen_before(plan, engine)
+        self._batch = 1 if plan.exclude_seen and plan.seen_by == "engine" else BATCH
         self._blind = BlindCheck()
         self._judged: list[Judged] = []
         self._query_seconds: list[float] = []
@@ -95,10 +97,10 @@ class Run:
         """
         began = time.perf_counter()
         first = self._plan.n_first
-        for batch in batches(self._plan.log.head(first), size=BATCH):
+        for batch in batches(self._plan.log.head(first), size=self._batch):
             self._learn(batch)
         first_seconds, self._learn_seconds = self._learn_seconds, 0.0
-        for batch in batches(self._plan.log[first:], size=BATCH, start=first):
+        for batch in batches(self._plan.log[first:], size=self._batch, start=first):
             self._ask(batch)
         self._blind.verdict()
         ask_rate = (len(self._plan) - first) / self._learn_seconds

@@ -67,6 +67,17 @@ def test_what_cannot_be_obeyed_is_a_dead_letter_and_the_former_rule_stays() -> N
     assert b"it is 0 (from 1 to 200)" in (scene.outbox.sent[0].value or b"")
 
 
+def test_an_expression_that_does_not_compile_is_a_dead_letter_too_and_the_former_rule_stays() -> None:
+    scene = Scene()
+    bad = Control("scenario", "home", 1.0, {"k": 4, "filter": "price <"})
+    wrong = Control("scenario", "home", 1.0, {"k": 5, "boosts": [{"when": "nosuch(price)", "factor": 2.0}]})
+    serve(scene, HOME, bad, wrong)
+    assert scene.engine.decisions.scenarios["home"].k == 3
+    first, second = (letter.value or b"" for letter in scene.outbox.sent)
+    assert b"filter: " in first
+    assert b"boosts[0].when: no function is called 'nosuch'" in second
+
+
 def test_what_an_erased_user_was_served_is_forgotten_too() -> None:
     scene = Scene()
     hashes = hash_ids(IdColumn.of(["ann"]))

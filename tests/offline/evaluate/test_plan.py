@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from stream_rec.errors import ConfigError
-from stream_rec.offline.evaluate.plan import Plan, SeenBefore
+from stream_rec.offline.evaluate.plan import Plan
 from stream_rec.offline.evaluate.rules import Relevant, Rules
+from stream_rec.offline.evaluate.seen import SeenBefore
 from tests.offline.evaluate.worlds import log
 
 TWO_SESSIONS = log(

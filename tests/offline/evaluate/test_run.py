@@ -101,6 +101,17 @@ def test_seen_answers_take_no_part() -> None:
     assert fresh["hr@20"] > plain["hr@20"]
 
 
+def test_the_engine_knows_what_the_log_knows_of_who_has_had_what() -> None:
+    stars = noise(5, 300, n_users=4, n_items=40).with_columns(value=pl.lit(5.0))
+    fives = Relevant.parse("rating=5")
+    by_log, by_engine, by_ring = (
+        run(stars, Rules("prequential", relevant=fives, exclude_seen=True, seen_by=who)).flat()  # type: ignore[arg-type]
+        for who in ("log", "engine", "ring")
+    )
+    assert by_engine["hr@20"] == by_log["hr@20"]
+    assert by_ring["hr@20"] <= by_log["hr@20"]
+
+
 def test_k_is_a_cut_off_besides_the_usual_ones() -> None:
     evaluation = run(LOG, Rules("prequential"), k=7)
     assert evaluation.cut_offs == [5, 7, 10, 20]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stream_rec.rules.expressions import BadExpression, Expression, Subject, check
+from stream_rec.schemas.expressions import BadExpression, Expression, Subject, check
 
 LAMP: dict[str, Any] = {
     "id": "lamp",

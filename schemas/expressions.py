@@ -38,6 +38,7 @@ FUNCTIONS = (
     *("dyn", "getFullYear", "getMonth", "getDayOfMonth", "getDayOfWeek", "getHours"),
 )
 """Those of CEL's that the binding has: it knows no `max`, `min` and `bool` (0.10.0)."""
+Wanted = type[bool] | type[float]
 MAX_COMPREHENSIONS = 2
 """`all`, `exists`, `map`, `filter`: each goes over a list, and one inside another multiplies."""
 _AT = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
@@ -131,7 +132,7 @@ class Expression:
         return float(value) if isinstance(value, _PLAIN) and not isinstance(value, bool) else float("nan")
 
 
-def check(text: str, wanted: type[bool] | type[float]) -> Expression:
+def check(text: str, wanted: Wanted) -> Expression:
     """Compile an expression, and evaluate it once for an item that has everything.
 
     Args:

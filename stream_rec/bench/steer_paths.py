@@ -1,0 +1,77 @@
+"""Every way by which an item reaches somebody: the client, and plain Redis by the recipe of docs/redis.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import redis
+
+from stream_rec.errors import ConfigError
+from stream_rec.serve.client import Client
+from stream_rec.settings import StoreSettings
+
+
+class Shown(NamedTuple):
+    """Items that a reader gets.
+
+    Attributes:
+        path: by which, for people.
+        scenario: whose rules hold; None = those that hold for everybody.
+        items: ids.
+    """
+
+    path: str
+    scenario: str | None
+    items: list[str]
+
+
+def shown(
+    store: StoreSettings, users: Sequence[str], items: Sequence[str], scenarios: Sequence[str]
+) -> Iterator[Shown]:
+    """What everybody gets on every path, now.
+
+    Raises:
+        Unavailable: Redis does not answer.
+    """
+    with Client(store) as client, redis.Redis.from_url(store.url) as plain:
+        for scenario in scenarios:
+            for at, user in enumerate(users):
+                session = (items[at % len(items)], items[-1 - at % len(items)])
+                yield from _of_client(client, user, scenario, session)
+                found = by_recipe(plain, store.prefix, user, scenario)
+                yield Shown(f"recipe {user}", scenario, found)
+        for item in items:
+            yield Shown(f"similar:{item}", None, [each.item_id for each in client.similar(item)])
+        yield Shown("basket", None, [each.item_id for each in client.together(items[:4])])
+        for tag in ("", "t0", "t1", "t2", "t3", "t4"):
+            for name in ("popular", "trending", "new"):
+                listed = getattr(client, name)(k=20, tag=tag)
+                yield Shown(f"{name}:{tag}", None, [each.item_id for each in listed])
+
+
+def _of_client(client: Client, user: str, scenario: str, session: Sequence[str]) -> Iterator[Shown]:
+    for of_session in ((), session):
+        try:
+            answer = client.recommendations(user, scenario, session=of_session)
+        except ConfigError:  # workers have not said yet that there is such a scenario
+            return
+        yield Shown(f"client {user} {answer.origin}", scenario, [each.item_id for each in answer.items])
+
+
+def by_recipe(plain: Any, prefix: str, user: str, scenario: str) -> list[str]:
+    """Steps 1 and 2 of the recipe, with a client that knows nothing of us; a score of 0 is taken for nil."""
+    keys = [f"{prefix}rec:{scenario}:{user}", f"{prefix}list:{scenario}", f"{prefix}popular"]
+    slate, listed, popular = (json.loads(raw) if raw else None for raw in plain.mget(keys))
+    if slate and listed and slate["as_of"].get("rules", -1) < listed.get("changed", -1):
+        slate = None
+    if popular and scenario in popular.get("not_for", ()):
+        popular = None
+    found = slate or listed or popular
+    ids = [place["item_id"] for place in found["items"]] if found else []
+    if not ids:
+        return []
+    removed = plain.zmscore(f"{prefix}removed", ids)
+    stopped = plain.zmscore(f"{prefix}removed:{scenario}", ids)
+    return [item for item, one, other in zip(ids, removed, stopped, strict=True) if not one and not other]

@@ -1,0 +1,245 @@
+"""What an engine can be asked: slates, lists, what may be shown. It reads only, as of the last learned event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine import catalogue, categories, lists
+from stream_rec.engine.attributes import ItemAttributes
+from stream_rec.engine.categories import Category
+from stream_rec.engine.decisions import Decisions
+from stream_rec.engine.fold.slates import Rules
+from stream_rec.engine.fold.state import State
+from stream_rec.engine.held import Held
+from stream_rec.engine.names import ItemNames, n_rows, name_of, rows_of
+from stream_rec.engine.outputs import joined
+from stream_rec.engine.recommend import Recommender
+from stream_rec.engine.results import FilterMove, Neighbours, Ranked
+from stream_rec.engine.rivers import Rivers
+from stream_rec.engine.scenes import OF_USER, Ruled, Scenes
+from stream_rec.engine.vectors import VectorIndex
+from stream_rec.engine.windows import Windows
+from stream_rec.kernels import past
+from stream_rec.kernels.codes import CODE_MASK, ROW_MASK
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.settings import EngineSettings
+from stream_rec.sources import features
+
+ListName = Literal["popular", "trending", "new"]
+
+
+class Queries:
+    """The half of an engine that answers. Not thread-safe, like the engine: ranking uses its working memory.
+
+    Args:
+        settings: bounds and rates.
+
+    Attributes:
+        settings: as given.
+        held: the state, and the working memory beside it.
+        attributes: of items, as rules read them.
+        decisions: what is in force.
+        scenes: scenarios, compiled.
+        sources: names, in the order of `Ranked.sources`.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self.held = Held(settings)
+        self.attributes = ItemAttributes(self.held)
+        self.decisions = Decisions(settings)
+        self._names = ItemNames(settings.max_items)
+        self._vectors = VectorIndex(settings)
+        self._rivers = Rivers(settings)
+        self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
+        self.scenes = Scenes(self.held, self.attributes, settings.max_items, self.decisions.pacing)
+        self._windows = Windows(self.held, self._vectors)
+        self._recommender = Recommender(self.held, self._vectors, self._rivers, self._names, self.sources)
+
+    @property
+    def state(self) -> State:
+        """All that is learned."""
+        return self.held.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.held.state = state
+
+    def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
+        """Slates for users as of the last learned event. Reads only; an unknown user (cold start) gets what is popular.
+
+        The item of a user's last event does not lead, unless there is nothing else.
+
+        Args:
+            users: user ids.
+            scenario: of `decisions.scenarios`: says what a slate is.
+            k: another length.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        found = self._recommend(users, scenario, k)
+        upto = self.rules_upto(scenario)
+        return found if upto is None else replace(found, rules_upto=upto)
+
+    def _recommend(self, users: Sequence[str], scenario: str, k: int | None) -> Ranked:
+        of_scenario = self.decisions.scenarios[scenario]
+        self.scenes.follow(self.decisions.scenarios)
+        rows = rows_of(self.state.users, IdColumn.of(users))
+        ruled = self.scenes.of(scenario, k, only_catalogue=self.catalogue_decides)
+        if ruled is not None:
+            return self._under_rules(rows, ruled)
+        rules = Rules(
+            k=of_scenario.k if k is None else k,
+            allow_seen=of_scenario.leave_out_seen != "all",
+            only_catalogue=self.catalogue_decides,
+            or_seen=True,
+        )
+        return self._recommender.rank(rows, rules)
+
+    def _under_rules(self, rows: NDArray[np.int32], ruled: Ruled) -> Ranked:
+        if ruled.scenario.logic not in OF_USER:
+            return self._recommender.arrange(rows, ruled)
+        each = [
+            self._recommender.arrange(rows[i : i + 1], self.scenes.of_user(ruled, int(rows[i])))
+            for i in range(len(rows))
+        ]
+        return joined(each)
+
+    def has_rules(self, scenario: str) -> bool:
+        """Is it another slate than a plain personal one: may it forbid what others show?"""
+        self.scenes.follow(self.decisions.scenarios)
+        return self.scenes.has_rules(scenario)
+
+    def changed_at(self, scenario: str) -> int:
+        """Offset on `control` of the last record about it; -1 = there is none, or it is no longer known."""
+        changed = self.decisions.changed.get(scenario)
+        return changed.offset if changed else -1
+
+    def rules_upto(self, scenario: str) -> int | None:
+        """As `Ranked.rules_upto`."""
+        self.scenes.follow(self.decisions.scenarios)
+        is_pending = self.scenes.masks.is_pending(scenario)
+        return max(-1, self.changed_at(scenario) - 1) if is_pending else None
+
+    def take_filter_moves(self) -> list[FilterMove]:
+        """What filters have stopped, or begun, to let through since the last call."""
+        state = self.held.state
+        return [
+            FilterMove(scenario, name_of(state.items, row), shown)
+            for scenario, row, shown in self.scenes.masks.take_moved()
+            if state.items.lengths[row] >= 0
+        ]
+
+    def let_through(self, first: int, n: int) -> dict[str, list[str]]:
+        """Of n item rows from `first` on, what the filter of each scenario lets through; empty behind the last row."""
+        state = self.held.state
+        rows = range(first, min(first + n, n_rows(state.items)))
+        held = [row for row in rows if state.items.lengths[row] >= 0]
+        through = self.scenes.masks.through(np.array(held, np.int64)) if held else {}
+        return {
+            scenario: [name_of(state.items, held[at]) for at in np.flatnonzero(shown).tolist()]
+            for scenario, shown in through.items()
+        }
+
+    @property
+    def is_compiling_rules(self) -> bool:
+        """Are there rules that were decided and are not in force yet?"""
+        self.scenes.follow(self.decisions.scenarios)
+        return self.scenes.masks.is_compiling
+
+    def compile_rules(self, n_evaluations: int | None = None) -> bool:
+        """One bounded slice of what rules have to be evaluated for; is there more? None = all of it.
+
+        Until a scenario's rules are compiled, those before are in force; a new scenario with a filter shows nothing.
+        """
+        self.scenes.follow(self.decisions.scenarios)
+        if n_evaluations is not None:
+            return self.scenes.compile(n_evaluations)
+        while self.scenes.compile():
+            pass
+        return False
+
+    def similar(self, item_id: str, k: int) -> Neighbours:
+        """What events or tags connect with an item, for an unknown user whose session is this item alone.
+
+        Empty if the item is unknown, or nothing connects it with others.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        row = int(rows_of(self.state.items, IdColumn.of([item_id]))[0])
+        if row < 0:
+            return Neighbours([], [])
+        rules = Rules(k=k, allow_seen=False, only_catalogue=self.catalogue_decides, only_connected=True)
+        ranked = self._recommender.rank(np.array([-2 - row], np.int32), rules)
+        return Neighbours(ranked.items[0], ranked.scores[0])
+
+    def popular(self, k: int) -> Neighbours:
+        """The heaviest items at the middle half-life."""
+        return self._listed(lists.popular(self.state, k, self.catalogue_decides))
+
+    def trending(self, k: int) -> Neighbours:
+        """Items with more events of late than their longer past foretells."""
+        return self._listed(lists.trending(self.state, k, self.catalogue_decides))
+
+    def new(self, k: int) -> Neighbours:
+        """The items that came last, newest first."""
+        return self._listed(lists.newest(self.state, k, self.catalogue_decides))
+
+    def categories(self, n: int) -> list[Category]:
+        """The n tags that are used most."""
+        return categories.heaviest(self.state, n)
+
+    def of_category(self, category: Category, k: int) -> dict[ListName, Neighbours]:
+        """The lists of a category's items: what has changed since it was read is left out of them."""
+        state, only, rows = self.state, self.catalogue_decides, categories.unchanged(self.state, category)
+        return {
+            "popular": self._listed(lists.popular(state, k, only, rows)),
+            "trending": self._listed(lists.trending(state, k, only, rows)),
+            "new": self._listed(lists.latest(state, k, only, rows)),
+        }
+
+    def _listed(self, found: tuple[list[int], list[float]]) -> Neighbours:
+        codes, scores = found
+        return Neighbours(self._names.of(self.state.items, np.array(codes, np.int32)).tolist(), scores)
+
+    @property
+    def catalogue_decides(self) -> bool:
+        """Is only what the catalogue has recommended now?"""
+        return catalogue.decides(self.state, self.settings.catalogue)
+
+    @property
+    def event_time(self) -> float:
+        """The latest event time learned, in seconds; 0 before the first event."""
+        return float(self.state.clock[0])
+
+    def had(self, user_id: str) -> list[str]:
+        """What the user is known to have had, in no order: what `leave_out_seen = "all"` leaves out."""
+        state = self.state
+        row = int(rows_of(state.users, IdColumn.of([user_id]))[0])
+        if row < 0:
+            return []
+        marks = np.zeros(len(state.generation), np.bool_)
+        past.mark(state.past, state.generation, row, marks, True)
+        own = state.histories.items[row, : int(state.histories.n_events[row])]
+        own = own & CODE_MASK
+        marks[own[(own >> 24) == state.generation[own & ROW_MASK]] & ROW_MASK] = True
+        rows = np.flatnonzero(marks)
+        codes = (rows | state.generation[rows].astype(np.int64) << 24).astype(np.int32)
+        items: list[str] = self._names.of(state.items, codes).tolist()
+        return items
+
+    def hidden(self, item_ids: Sequence[str]) -> list[str]:
+        """Those of these items that must not be shown: removed or not available."""
+        rows = rows_of(self.state.hidden, IdColumn.of(item_ids))
+        return [item for item, row in zip(item_ids, rows.tolist(), strict=True) if row >= 0]
+
+    def take_moved(self) -> list[str]:
+        """Items whose window has opened or closed since the last call."""
+        return self._windows.take_moved()
