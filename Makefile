@@ -1,6 +1,6 @@
 # `make` shows what there is. Every target that needs the virtual environment makes it first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos soak docs peers against ci clean
+.PHONY: help setup kernels demo test check chaos soak docs peers against ci clean
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -19,12 +19,14 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@sh scripts/setup.sh $(VENV)
 	@touch $@
 
-demo: $(READY) ## start everything embedded and watch MovieLens 100K stream through (2 minutes)
+kernels: $(READY) ## compile what the engine is made of (a few minutes; only when it has changed)
 	@$(VENV)/bin/python -m stream_rec.engine.warm
+	@$(VENV)/bin/python -m stream_rec.consumers.warm_up
+
+demo: kernels ## start everything embedded and watch MovieLens 100K stream through (2 minutes)
 	@$(VENV)/bin/stream-rec demo $(ARGS)
 
-test: $(READY) ## run the tests on real servers, four files at once; ARGS="-k lag -x -n 0" goes to pytest
-	@$(VENV)/bin/python -m stream_rec.engine.warm
+test: kernels ## run the tests on real servers, four files at once; ARGS="-k lag -x -n 0" goes to pytest
 	@$(VENV)/bin/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## ruff, mypy strict and the import rules

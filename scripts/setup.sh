@@ -66,10 +66,6 @@ say "installing into $venv"
     --constraint constraints.txt --editable '.[dev]' ||
     fail "pip could not install the dependencies" "read pip's message above; is the package index reachable?"
 
-say "compiling the kernels (a few minutes; only when they have changed)"
-"$venv/bin/python" -m stream_rec.engine.warm
-"$venv/bin/python" -m stream_rec.consumers.warm_up
-
 case "$(uname -s)-$(uname -m)" in
 Linux-x86_64) ;;
 *) say "the embedded broker and Redis need Linux on x86-64: elsewhere give bus.bootstrap and store.url" ;;
