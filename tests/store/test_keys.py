@@ -28,6 +28,7 @@ MADE = {
     KEYS.scenarios,
     KEYS.metrics("<worker>"),
     KEYS.forgotten("<user hash>"),
+    KEYS.api_keys,
 }
 
 
