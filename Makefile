@@ -20,7 +20,6 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@touch $@
 
 kernels: $(READY) ## compile what the engine is made of (a few minutes; only when it has changed)
-	@$(VENV)/bin/python -m stream_rec.engine.warm
 	@$(VENV)/bin/python -m stream_rec.consumers.warm_up
 
 demo: kernels ## start everything embedded and watch MovieLens 100K stream through (2 minutes)

@@ -71,7 +71,7 @@ def delete_topic(bus: BusSettings) -> None:
 
 def write(bus: BusSettings, n: int) -> None:
     """N records to each partition: partition and number."""
-    producer = Producer({"bootstrap.servers": bus.bootstrap})
+    producer = Producer({"bootstrap.servers": bus.bootstrap, "enable.idempotence": True})  # retries: once
     for number in range(n):
         for partition in (0, 1):
             producer.produce(f"{bus.prefix}events", f"{partition}/{number}", partition=partition)
