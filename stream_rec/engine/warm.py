@@ -1,8 +1,8 @@
 """Compile every kernel once, so that the first event does not wait: `python -m stream_rec.engine.warm`.
 
-In one process, always in this order: a kernel whose callee came out of the cache of another process is not the same to
-the last bit. The compiler inlines otherwise, and sums in float32 round otherwise: by 1e-7, which online learning carries
-to 0.1 points of a hit-rate.
+In one process, always in this order: a kernel whose callee came out of the cache of another process is not the same
+to the last bit. The compiler inlines otherwise, and sums in float32 round otherwise: by 1e-7, which online learning
+carries to 0.1 points of a hit-rate.
 """
 
 from __future__ import annotations
