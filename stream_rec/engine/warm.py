@@ -1,9 +1,9 @@
 """Compile every kernel once, so that the first event does not wait: `python -m stream_rec.engine.warm [PART ...]`.
 
 `make kernels` compiles the parts on several cores; workers, images and `evaluate` all of them in one process, in this
-order. The two differ in the last bit: the compiler inlines what it compiled itself, not what another process left in the
-cache, and sums in float32 round otherwise (by 1e-7, which online learning carries to 0.1 points of a hit-rate). So
-figures that are compared are made without `make kernels`, and replicas use one image.
+order. The two differ in the last bit: the compiler inlines what it compiled itself, not what another process left in
+the cache, and sums in float32 round otherwise (by 1e-7, which online learning carries to 0.1 points of a hit-rate).
+So figures that are compared are made without `make kernels`, and replicas use one image.
 """
 
 from __future__ import annotations
