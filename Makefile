@@ -20,6 +20,7 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@touch $@
 
 kernels: $(READY) ## compile the engine on several cores (4 minutes, only when it has changed)
+	@echo "kernels: compiling what has changed (4 minutes at the first time, else seconds)"
 	@for parts in "gather rest" "learn arrange recommend"; do \
 	    for part in $$parts; do $(VENV)/bin/python -m stream_rec.engine.warm $$part & done; wait; \
 	done
