@@ -238,9 +238,10 @@ class Publisher:
             self._bus.publish_timeout_seconds + _GRACE_SECONDS if timeout_seconds is None else timeout_seconds
         )
         deadline = self._clock.monotonic() + timeout
-        while not done():
-            self._deliveries.raise_failure()
+        # One failure does not end it: the error says how many failed, once all reports are there.
+        while not done() and len(self):
             if self._clock.monotonic() > deadline:
+                self._deliveries.raise_failure()
                 raise self._deliveries.gave_up(f"{len(self)} of {what} are not acknowledged")
             self._producer.flush(_POLL_SECONDS)  # unlike a poll, it does not linger
         self._deliveries.raise_failure()
