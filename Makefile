@@ -19,11 +19,8 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@sh scripts/setup.sh $(VENV)
 	@touch $@
 
-kernels: $(READY) ## compile the engine on several cores (4 minutes, only when it has changed)
-	@echo "kernels: compiling what has changed (4 minutes at the first time, else seconds)"
-	@for parts in "gather rest" "learn arrange recommend"; do \
-	    for part in $$parts; do $(VENV)/bin/python -m stream_rec.engine.warm $$part & done; wait; \
-	done
+kernels: $(READY) ## compile the engine (a minute, only when it has changed)
+	@echo "kernels: compiling what has changed (a minute at the first time, else seconds)"
 	@$(VENV)/bin/python -m stream_rec.consumers.warm_up
 
 demo: kernels ## start everything embedded and watch MovieLens 100K stream through (2 minutes)

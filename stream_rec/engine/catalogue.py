@@ -57,22 +57,21 @@ def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, see
     n_bytes = sum(len(change.item_id.encode()) for change in changes)
     n_text_bytes = sum(len(each.data) for each in given if each is not None)
     held.make_room(0, n_bytes, n_bytes, n_bytes, n_text_bytes)
-    state = held.state
     for change, of_item in zip(changes, given, strict=True):
         data = np.frombuffer(change.item_id.encode(), np.uint8)
         h = hash_ids(IdColumn(data, np.array([len(data)], np.int64)))[0]
         if change.item is None or of_item is None:
-            row = int(catalogue.remove(state, data, h))
+            row = int(catalogue.remove(held.handle.state, data, h))
         else:
             row = _upsert(held, change, of_item, data, h, seed)
         if row >= 0:
-            vectors.update_one(state, row)
+            vectors.update_one(held.state, row)
 
 
 def _upsert(
     held: Held, change: ItemChange, given: Described, data: NDArray[np.uint8], h: np.uint64, seed: np.uint64
 ) -> int:
-    state, clock, item = held.state, float(held.state.clock[0]), change.item
+    clock, item = float(held.state.clock[0]), change.item
     assert item is not None
     ts = float("nan") if not item.ts else min(item.ts, clock + JUMP_SECONDS) if clock else item.ts
     available = item.available and not item.hidden
@@ -80,4 +79,5 @@ def _upsert(
     now = clock or max(
         0.0, change.broker_ts / 1000
     )  # before the first event, windows go by the broker's time
-    return int(catalogue.upsert(state, held.rates, data, h, tags, ts, available, given, now, seed))
+    learned, rates = held.handle.state, held.handle.rates
+    return int(catalogue.upsert(learned, rates, data, h, tags, ts, available, given, now, seed))

@@ -88,7 +88,7 @@ class People:
         """Wipe a user by id; False if there was no such user."""
         data, user = _packed(user_id)
         self._forget_hash(int(user))
-        return bool(forget_user(self._held.state, data, user))
+        return bool(forget_user(self._held.handle.state, data, user))
 
     def _forget(self, offset: int, user: int, became: str = "") -> Forgotten:
         row = self._row(user)
@@ -113,11 +113,11 @@ class People:
         of_user = int(rows_of(self._held.state.users, IdColumn.of([user_id]))[0])
         if of_user >= 0:
             room = np.empty(2 * self._held.state.histories.items.shape[1], np.int32)
-            join_users(self._held.state, row, of_user, room)
+            join_users(self._held.handle.state, row, of_user, room)
             return self._forget(decision.offset, visitor, user_id)
         visitor_id = name_of(self._held.state.users, row)
         n_events = int(self._held.state.histories.n_events[row])
-        rename_user(self._held.state, row, data, user)
+        rename_user(self._held.handle.state, row, data, user)
         known = self._forget(decision.offset, visitor, user_id)
         return known._replace(user_id=visitor_id, n_events=n_events)
 

@@ -48,13 +48,13 @@ class Windows:
         return moved
 
     def _look(self) -> None:
-        while (row := int(windows.due(self._held.state))) >= 0:
+        while (row := int(windows.due(self._held.handle.state))) >= 0:
             state = self._held.state
             self._held.make_room(0, 0, int(state.windowed.lengths[row]))
             state = self._held.state
-            if windows.turn(state, row):
+            if windows.turn(self._held.handle.state, row):
                 self._tell(name_of(state.windowed, row))
-                item = int(windows.item_row(state, row))
+                item = int(windows.item_row(self._held.handle.state, row))
                 if item >= 0:
                     self._vectors.update_one(state, item)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from stream_rec.kernels import histories
 from stream_rec.kernels.codes import ROW_MASK, code_of, is_current
-from stream_rec.kernels.compile import kernel, kernel_inlined
+from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.memory import FLOATS_PER_LINE, prefetch
 
 CANDIDATE_BITS, ROW_BITS = 12, 24
@@ -15,7 +15,7 @@ _CANDIDATE_MASK = (1 << CANDIDATE_BITS) - 1
 LAST_STAMP = (1 << (63 - CANDIDATE_BITS - ROW_BITS)) - 1
 
 
-@kernel_inlined
+@kernel
 def _slot_of(query, row):
     """The slot of an item row in the table, or the empty one where it would stand; its content."""
     stamp = query.stamp[0]
@@ -29,7 +29,7 @@ def _slot_of(query, row):
     return at, held, wanted
 
 
-@kernel_inlined
+@kernel
 def candidate(state, query, code, because, found):
     """Index of a code among the candidates, entered if new; -1 if stale or if there is no room.
 
@@ -71,7 +71,7 @@ def index_of(query, code):
     return held & _CANDIDATE_MASK if held >> CANDIDATE_BITS == wanted else -1
 
 
-@kernel_inlined
+@kernel
 def _forget_candidates(query):
     """Begin a query: no candidates, features 0. The table is wiped before stamps come round again."""
     for j in range(query.features.shape[0]):
@@ -84,7 +84,7 @@ def _forget_candidates(query):
     query.stamp[0] += 1
 
 
-@kernel_inlined
+@kernel
 def read_context(state, query, user, new_session):
     """Fill the session and the history of a user row. A session that begins now is empty.
 

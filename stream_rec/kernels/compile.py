@@ -103,8 +103,8 @@ if _CACHE is not None:
     numba.config.CACHE_DIR = str(_CACHE)
 
 _OPTIONS = {"cache": _CACHE is not None, "error_model": "numpy", "boundscheck": False}
-# Kernels hold no references: their callers do. With numba's counting, every call that takes the state would count 150
-# arrays up and down again.
+# Kernels do not count who holds an array: their callers hold it. With numba's counting, each array that a kernel loads
+# would be counted up and down again.
 _BORROWED = _OPTIONS | {"_nrt": False}
 
 kernel = njit(**_BORROWED)
@@ -112,10 +112,7 @@ kernel = njit(**_BORROWED)
 
 Called from Python it keeps the interpreter's lock: right below 0.1 ms, where to get it back may take longer."""
 
-kernel_inlined = njit(forceinline=True, **_BORROWED)
-"""For what takes the state and is called for every query or candidate: a call hands over 1,000 words, 1 us."""
-
-kernel_joined = njit(forceinline=True, **(_BORROWED | {"cache": False}))
+kernel_joined = njit(**(_BORROWED | {"cache": False}))
 """For kernels that are made of others at run time: compiled into the one that calls them, and cached with it."""
 
 kernel_sums = njit(fastmath={"reassoc", "contract", "nsz", "nnan"}, **_BORROWED)
@@ -123,7 +120,7 @@ kernel_sums = njit(fastmath={"reassoc", "contract", "nsz", "nnan"}, **_BORROWED)
 call on one type of CPU."""
 
 kernel_unlocked = njit(nogil=True, **_OPTIONS)
-"""For what Python calls and takes long: other threads run meanwhile. May allocate, and open a handle."""
+"""For what Python calls and takes long: other threads run meanwhile. May allocate."""
 
 kernel_allocating = njit(**_OPTIONS)
 """For what makes arrays and is soon done."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of, is_current
-from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_sums
+from stream_rec.kernels.compile import kernel, kernel_sums
 from stream_rec.kernels.ids import uniform, unit
 from stream_rec.kernels.ownership import PerItem, PerUser
 from stream_rec.sources.features import number_of
@@ -293,7 +293,7 @@ def observe(own, rates, code):
                 own.tag_inputs[tag, j] += rate * (own.inputs[row, j] - own.tag_inputs[tag, j])
 
 
-@kernel_inlined
+@kernel
 def learn(state, query, rates, event):
     """A step towards the item if the session does not hold it yet; every event is a negative of later ones."""
     own = state.factors
@@ -326,7 +326,7 @@ def evict_user(state, user):
     clear_user(state.factors, user)
 
 
-@kernel_inlined
+@kernel
 def read_vector(state, query, rates):
     """Fill query.vector from the context; False = there is nothing to go by."""
     return query_vector(
@@ -342,7 +342,7 @@ def read_vector(state, query, rates):
     )
 
 
-@kernel_inlined
+@kernel
 def propose(state, query, rates):
     """What the vector index found; the newest item of the session that still exists is the reason."""
     because = NO_CODE
@@ -355,7 +355,7 @@ def propose(state, query, rates):
             candidate(state, query, code_of(query.indexed[i], state.generation), because, 0)
 
 
-@kernel_inlined
+@kernel
 def describe(state, query, rates):
     """Every candidate's product with the query."""
     if query.has_vector[0]:

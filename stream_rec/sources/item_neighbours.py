@@ -19,7 +19,7 @@ from stream_rec.kernels import rows
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, is_current
-from stream_rec.kernels.compile import kernel, kernel_inlined
+from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ownership import PerItem
 from stream_rec.sources.features import number_of
 
@@ -94,7 +94,7 @@ def clear(own, row):
     own.degree[row] = np.float32(0.0)
 
 
-@kernel_inlined
+@kernel
 def learn(state, query, rates, event):
     """The item enters the history of its user."""
     observe(state.item_neighbours, query.past_codes, query.n_past[0], event.code, state.generation)
@@ -106,7 +106,7 @@ def evict_item(state, row):
     clear(state.item_neighbours, row)
 
 
-@kernel_inlined
+@kernel
 def propose(state, query, rates):
     """Shrunk cosine with the items of the long history, newest first."""
     own = state.item_neighbours

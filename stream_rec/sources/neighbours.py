@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import CODE_MASK, ROW_MASK, SESSION_START
-from stream_rec.kernels.compile import kernel, kernel_inlined
+from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.memory import FLOATS_PER_LINE, prefetch
 from stream_rec.kernels.ownership import PerItem
 from stream_rec.sources.features import number_of
@@ -275,7 +275,7 @@ def session_begin(histories, user, number, reach):
     return q
 
 
-@kernel_inlined
+@kernel
 def learn(state, query, rates, event):
     """An item's first event in a session goes on the item's ring."""
     if event.is_new:
@@ -288,7 +288,7 @@ def evict_item(state, row):
     clear(state.neighbours, row)
 
 
-@kernel_inlined
+@kernel
 def _vote(state, query, user, at, because, weight, reach):
     """The items around event `at` of a user get a vote each."""
     histories, decay = state.histories, query.neighbours.decay
@@ -303,7 +303,7 @@ def _vote(state, query, user, at, because, weight, reach):
             query.features[BEFORE, c] += weight * decay[at - number]
 
 
-@kernel_inlined
+@kernel
 def propose(state, query, rates):
     """Sessions like this one vote for the items after and before the match."""
     found, rings = query.neighbours, state.neighbours

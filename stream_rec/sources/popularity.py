@@ -23,7 +23,7 @@ from stream_rec.kernels import histories
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel, kernel_inlined
+from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.decay import EXPONENT_MAX, growth
 from stream_rec.kernels.ownership import AcrossItems
 from stream_rec.sources.features import number_of
@@ -212,7 +212,7 @@ def _repeats(state, event, gap):
     return histories.times_had(state.histories, event.user, event.code) * 0.5 ** (pause / gap)
 
 
-@kernel_inlined
+@kernel
 def learn(state, query, rates, event):
     """One more event on the item."""
     repeats = _repeats(state, event, rates.session_gap)
@@ -225,7 +225,7 @@ def evict_item(state, row):
     clear(state.popularity, row)
 
 
-@kernel_inlined
+@kernel
 def propose(state, query, rates):
     """The heaviest items at every half-life, and the newest."""
     own = state.popularity
@@ -238,7 +238,7 @@ def propose(state, query, rates):
         candidate(state, query, state.newest[i], NO_CODE, 1)
 
 
-@kernel_inlined
+@kernel
 def describe(state, query, rates):
     """How heavy every candidate is at each half-life, and how young."""
     now = state.clock[0]

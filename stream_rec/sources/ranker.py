@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_sums
+from stream_rec.kernels.compile import kernel, kernel_sums
 from stream_rec.kernels.records import record
 from stream_rec.sources.features import FEATURES
 
@@ -164,7 +164,7 @@ def _activate(unit, scores, out, n):
     return np.float32(active) / np.float32(max(n, 1))
 
 
-@kernel_inlined
+@kernel
 def score(own, context, features, n, units, slopes, scores):
     """Score n candidates.
 
@@ -255,14 +255,14 @@ def _begin_anew(own):
             own.bias_squares[b, k] = min(own.bias_squares[b, k], one)
 
 
-@kernel_inlined
+@kernel
 def _step(g, squares, rates):
     """How far to go down, and the new sum of squares, of which the old ones have faded."""
     squares = np.float32(1.0 - 1.0 / rates.window) * squares + g * g
     return np.float32(rates.learning_rate) * g / np.sqrt(squares + np.float32(1e-6)), squares
 
 
-@kernel_inlined
+@kernel
 def learn(own, context, features, n, units, slopes, scores, target, rates):
     """One Adagrad step on -log softmax(scores)[target].
 

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from stream_rec.kernels import normalise
-from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_joined
+from stream_rec.kernels.compile import kernel, kernel_joined
 from stream_rec.sources.features import KIND_OF, LEVEL, LIST, N_FEATURES, SOURCE_OF, SOURCES, VECTOR
 
 MODULES: dict[str, ModuleType] = {
@@ -105,7 +105,7 @@ evict_item = reduce(_both_of_row, _kernels("evict_item"))
 evict_user = reduce(_both_of_row, _kernels("evict_user"))
 
 
-@kernel_inlined
+@kernel
 def normalise_features(query, rates):
     """Every feature as its kind says; those of sources that are switched off stay 0."""
     n = query.n_candidates[0]
@@ -123,8 +123,6 @@ def normalise_features(query, rates):
 @kernel
 def gather(state, query, rates, indexed, has_vector):
     """All candidates and features for the context that read_context filled. Reads the state, writes only the query.
-
-    Compiled once for all who ask, not into each of them: a call costs a microsecond, each copy a minute of compiling.
 
     Args:
         state: read only.

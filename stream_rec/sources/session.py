@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.kernels.candidates import candidate
-from stream_rec.kernels.compile import kernel_inlined
+from stream_rec.kernels.compile import kernel
 from stream_rec.sources.features import number_of
 
 IN_SESSION, COUNT, IS_LAST, IN_PAST = (
@@ -17,7 +17,7 @@ IN_SESSION, COUNT, IS_LAST, IN_PAST = (
 )
 
 
-@kernel_inlined
+@kernel
 def propose(state, query, rates):
     """By how many events ago an item was last there, and how often in the session."""
     for i in range(query.n_session[0]):

@@ -20,7 +20,7 @@ from stream_rec.kernels import rows
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, is_current
-from stream_rec.kernels.compile import kernel, kernel_inlined
+from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.decay import EXPONENT_MAX, growth
 from stream_rec.kernels.ownership import PerItem
 from stream_rec.kernels.records import record
@@ -107,7 +107,7 @@ def clear(own, row):
     rows.clear(own.back_codes, row)
 
 
-@kernel_inlined
+@kernel
 def learn(state, query, rates, event):
     """The event follows on what the session held before it."""
     observe(
@@ -127,7 +127,7 @@ def evict_item(state, row):
     clear(state.transitions, row)
 
 
-@kernel_inlined
+@kernel
 def _from_row(state, query, codes, weights, row, feature, scale, because):
     for at in range(codes.shape[1]):
         code = codes[row, at]
@@ -148,7 +148,7 @@ def _row_total(weights, codes, row):
     return total
 
 
-@kernel_inlined
+@kernel
 def propose(state, query, rates):
     """Rows of the last items, each normalised by its sum, so that a popular item does not drown the others."""
     own = state.transitions

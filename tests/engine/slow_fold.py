@@ -14,6 +14,7 @@ from stream_rec.engine.learn_loop import training_sample
 from stream_rec.engine.outputs import empty_ranks, judged
 from stream_rec.engine.results import Judged
 from stream_rec.engine.state import create
+from stream_rec.kernels.reference import refer
 from stream_rec.schemas.columns import EventBatch
 
 Leak = Literal["none", "counts", "all"]
@@ -33,20 +34,21 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
     trained, seed = training_sample(events, e.settings.train_sample), np.uint64(e.settings.seed)
     out = empty_ranks(len(batch), len(e.sources))
     for i in range(len(batch)):
-        query = create.query(e.settings)
+        ours = hold(e.state, create.query(e.settings), rates)
 
         def learn_it(i: int = i) -> None:
-            learn.learn_event(e.state, create.query(e.settings), rates, events, i, seed, False)
+            fresh = hold(e.state, create.query(e.settings), rates)
+            learn.learn_event(fresh.state, fresh.query, fresh.rates, refer(events), i, seed, False)
 
         if leak == "all":
             learn_it()
-        has_vector = bool(learn.prepare(e.state, query, rates, events, i))
-        found = e._vectors.search_one(query.vector) if has_vector else e._vectors.nowhere
+        has_vector = bool(learn.prepare(ours.state, ours.query, ours.rates, refer(events), i))
+        found = e._vectors.search_one(ours.query.vector) if has_vector else e._vectors.nowhere
         if leak == "counts":
             learn_it()
-        learn.gather(hold(e.state, query, rates), found, has_vector)
-        item = learn.item_of(e.state, events, i)
-        judge.judge(e.state, query, rates, i, item, bool(trained[i]), out)
+        learn.gather(ours, found, has_vector)
+        item = learn.item_of(ours.state, refer(events), i)
+        judge.judge(ours.state, ours.query, ours.rates, i, item, bool(trained[i]), out)
         if leak == "none":
             learn_it()
         e._vectors.after(e.state)

@@ -25,6 +25,7 @@ from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.schemas.columns import EventBatch, IdColumn, Span
 from stream_rec.sources import item_neighbours
 from stream_rec.sources.item_neighbours import COSINE, RATES
+from tests.engine.holding import parts
 from tests.engine.worlds import engine
 from tests.oracles import recount
 from tests.oracles.recount import Event, Transitions
@@ -143,8 +144,8 @@ def test_shrunk_cosines(log: list[Event]) -> None:
     pairs, single = recount.users_with(log)
     query, names = create.query(e.settings), item_names(e)
     for row, item in enumerate(names):
-        learn.read_query(e.state, query, create.rates(e.settings), -2 - row, False)
-        item_neighbours.propose(e.state, query, create.rates(e.settings))
+        learn.read_query(*parts(e, query), -2 - row, False)
+        item_neighbours.propose(*parts(e, query))
         n = int(query.n_candidates[0])
         found = [names[int(c) & ROW_MASK] for c in query.codes[:n]]
         expected = {
@@ -226,7 +227,7 @@ def test_a_newcomer_is_folded_in_by_the_formula(log: list[Event], clicks: list[s
 
     query, user = create.query(e.settings), int(rows_of(e.state.users, IdColumn.of(["newcomer"]))[0])
     rates = create.rates(e.settings).factors
-    assert learn.read_query(e.state, query, create.rates(e.settings), user, False)
+    assert learn.read_query(*parts(e, query), user, False)
     inputs = dict(zip(item_names(e), e.state.factors.inputs, strict=False))
     ago = {item: len(clicks) - 1 - at for at, item in enumerate(clicks)}  # of its last event
     newest = sorted(ago, key=lambda item: ago[item])[: rates.session_items]

@@ -10,6 +10,7 @@ from stream_rec.engine.state import create
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.schemas.columns import IdColumn
+from tests.engine.holding import parts
 from tests.engine.worlds import click, engine
 
 
@@ -17,7 +18,7 @@ def session(e: Engine, user: str) -> list[str]:
     """Items of the user's current session, newest first."""
     query = create.query(e.settings)
     row = int(rows_of(e.state.users, IdColumn.of([user]))[0])
-    candidates.read_context(e.state, query, row, False)
+    candidates.read_context(*parts(e, query)[:2], row, False)
     codes = query.session_codes[: query.n_session[0]]
     return [name_of(e.state.items, int(c) & ROW_MASK) for c in codes]
 

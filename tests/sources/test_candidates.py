@@ -18,6 +18,7 @@ from stream_rec.sources.factorization import VECTOR
 from stream_rec.sources.features import KIND_OF, LIST, N_FEATURES
 from stream_rec.sources.popularity import POPULAR_SHORT, RATES, YOUTH
 from stream_rec.sources.session import IN_PAST, IN_SESSION
+from tests.engine.holding import parts
 from tests.oracles import candidates as oracle
 from tests.sources.making import batch, clicks, engine
 
@@ -31,16 +32,16 @@ def learned(seed: int, n: int = 200) -> Engine:
 def asked(e: Engine, user: int, indexed: list[int]) -> tuple[Query, Rates]:
     """Everything up to, but without, the last step of `gather`."""
     query, rates = create.query(e.settings), create.rates(e.settings)
-    query.has_vector[0] = learn.read_query(e.state, query, rates, user, False)
+    query.has_vector[0] = learn.read_query(*parts(e, query, rates), user, False)
     query.indexed[: len(indexed)] = indexed
     for name in ("session", "transitions", "neighbours", "item_neighbours", "factorization", "popularity"):
-        registry.MODULES[name].propose(e.state, query, rates)
+        registry.MODULES[name].propose(*parts(e, query, rates))
     return query, rates
 
 
 def finish(e: Engine, query: Query, rates: Rates) -> None:
     for name in ("factorization", "popularity"):
-        registry.MODULES[name].describe(e.state, query, rates)
+        registry.MODULES[name].describe(*parts(e, query, rates))
     registry.normalise_features(query, rates)
 
 
@@ -78,8 +79,8 @@ def test_gather_is_all_sources_and_then_the_normalisation(seed: int, vector_rows
     query, rates = asked(e, 3, known)
     finish(e, query, rates)
     y = create.query(e.settings)
-    has_vector = bool(learn.read_query(e.state, y, rates, 3, False))
-    registry.gather(e.state, y, rates, np.array(known, np.int32), has_vector)
+    has_vector = bool(learn.read_query(*parts(e, y, rates), 3, False))
+    registry.gather(*parts(e, y, rates), np.array(known, np.int32), has_vector)
     n = int(query.n_candidates[0])
     assert y.n_candidates[0] == n
     assert (query.codes[:n] == y.codes[:n]).all()
@@ -93,8 +94,8 @@ def test_more_candidates_than_there_is_room_for_are_left_out() -> None:
     e = learned(5)
     query, rates = create.query(e.settings), create.rates(e.settings)
     query = query._replace(codes=np.zeros(7, np.int32), features=np.zeros((N_FEATURES, 7), np.float32))
-    learn.read_query(e.state, query, rates, 0, False)
-    registry.gather(e.state, query, rates, np.array([1, 2, 3], np.int32), True)
+    learn.read_query(*parts(e, query, rates), 0, False)
+    registry.gather(*parts(e, query, rates), np.array([1, 2, 3], np.int32), True)
     assert query.n_candidates[0] == 7
     assert len(set(query.codes.tolist())) == 7
 
@@ -105,8 +106,8 @@ def test_the_table_is_wiped_before_stamps_come_round_again() -> None:
     found = []
     for stamp in (0, candidates.LAST_STAMP - 1, candidates.LAST_STAMP):
         query.stamp[0] = stamp
-        has_vector = bool(learn.read_query(e.state, query, rates, 3, False))
-        registry.gather(e.state, query, rates, np.zeros(0, np.int32), has_vector)
+        has_vector = bool(learn.read_query(*parts(e, query, rates), 3, False))
+        registry.gather(*parts(e, query, rates), np.zeros(0, np.int32), has_vector)
         found.append(query.codes[: query.n_candidates[0]].tolist())
         if stamp == candidates.LAST_STAMP:
             assert query.stamp[0] == 1

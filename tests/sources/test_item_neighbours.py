@@ -16,6 +16,7 @@ from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.sources import item_neighbours
 from stream_rec.sources.item_neighbours import COSINE, RATES
 from tests.contract.sources import SourceContract
+from tests.engine.holding import parts
 from tests.oracles.item_neighbours import recount, scores
 from tests.sources.making import batch, clicks, code, engine
 
@@ -68,8 +69,8 @@ class TestItemNeighbours(SourceContract):
         items = list(dict.fromkeys(c.item for c in stream))
         pairs, degree = recount(list(by_user.values()))
         for row, history in enumerate(by_user.values()):
-            candidates.read_context(e.state, query, row, False)
-            item_neighbours.propose(e.state, query, rates)
+            candidates.read_context(*parts(e, query)[:2], row, False)
+            item_neighbours.propose(*parts(e, query, rates))
             n = int(query.n_candidates[0])
             got = {
                 items[int(c) & ROW_MASK]: v

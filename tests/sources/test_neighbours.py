@@ -15,6 +15,7 @@ from stream_rec.kernels.histories import HistoryState
 from stream_rec.sources import neighbours
 from stream_rec.sources.neighbours import AFTER, BEFORE, RATES
 from tests.contract.sources import SourceContract
+from tests.engine.holding import parts
 from tests.oracles.histories import SlowHistories
 from tests.oracles.neighbours import SlowNeighbours, chosen, event_number, matches, session_of
 from tests.sources.making import Click, batch, clicks, code, engine
@@ -135,8 +136,8 @@ class TestNeighbours(SourceContract):
         users = list(dict.fromkeys(c.user for c in stream))
         items = list(dict.fromkeys(c.item for c in stream))
         for row, user in enumerate(users):
-            candidates.read_context(e.state, query, row, False)
-            neighbours.propose(e.state, query, rates)
+            candidates.read_context(*parts(e, query)[:2], row, False)
+            neighbours.propose(*parts(e, query, rates))
             votes_of = slow.votes(
                 slow_histories,
                 user,

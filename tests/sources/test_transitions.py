@@ -19,6 +19,7 @@ from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.sources import transitions
 from stream_rec.sources.transitions import BACK, CLOCK, LATER, NEXT, NEXT_OLDER, TransitionState
 from tests.contract.sources import SourceContract
+from tests.engine.holding import parts
 from tests.oracles.transitions import Arrival, Pairs, recount
 from tests.sources.making import batch, clicks, code, engine
 
@@ -116,8 +117,8 @@ class TestTransitions(SourceContract):
         t = e.state.transitions
         for user in range(8):
             query, rates = create.query(e.settings), create.rates(e.settings)
-            candidates.read_context(e.state, query, user, False)
-            transitions.propose(e.state, query, rates)
+            candidates.read_context(*parts(e, query)[:2], user, False)
+            transitions.propose(*parts(e, query, rates))
             n = int(query.n_candidates[0])
             session = query.session_codes[: query.n_session[0]]
             expected = {feature: np.zeros(n) for feature in (NEXT, NEXT_OLDER, LATER, BACK)}

@@ -29,6 +29,7 @@ from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel, kernel_unlocked
 from stream_rec.kernels.ids import mix
+from stream_rec.kernels.reference import lend
 
 COLUMN, MOST, WINDOW, IS_HARD = 0, 1, 2, 3
 """Of Scene.caps."""
@@ -345,11 +346,6 @@ def _next_pin(scene, pool, place):
 
 
 @kernel
-def _mark_seen(state, query, mark):
-    slates.mark_seen(state, query, mark)
-
-
-@kernel
 def _allowing_seen(scene):
     """The scenario, but that the slate may hold what the user has had."""
     return Scene(
@@ -396,13 +392,14 @@ def _recommend(state, query, rates, asked, scene, masks, gathered, pool, out, ma
             judge.score(state, query, rates)
             if masks.boosts.shape[0] > 0:
                 boost(query, masks)
-        _mark_seen(state, query, True)
+        slates.mark_seen(state, query, True)
         filled = _slate(state, query, rates, scene, masks, pool, i, out, marked)
         out.relaxed[i] = False
         if filled == 0 and not scene.strict and not scene.allow_seen:
-            filled = _slate(state, query, rates, _allowing_seen(scene), masks, pool, i, out, marked)
+            freed = lend(_allowing_seen(scene))
+            filled = _slate(state, query, rates, freed, masks, pool, i, out, marked)
             out.relaxed[i] = filled > 0
-        _mark_seen(state, query, False)
+        slates.mark_seen(state, query, False)
         out.lengths[i] = filled
         for at in range(filled):
             out.relaxed[i] |= marked.marks[i, at] == HAD_BEFORE
@@ -423,4 +420,6 @@ def recommend(handle, asked, scene, masks, gathered, pool, out, marked):
         out: slates.Slates, written.
         marked: Marked, written.
     """
-    _recommend(handle.state, handle.query, handle.rates, asked, scene, masks, gathered, pool, out, marked)
+    state, query, rates = handle.state, handle.query, handle.rates
+    asked, scene, masks = lend(asked), lend(scene), lend(masks)
+    _recommend(state, query, rates, asked, scene, masks, gathered, lend(pool), lend(out), lend(marked))

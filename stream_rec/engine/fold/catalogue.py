@@ -9,6 +9,7 @@ from stream_rec.kernels import columns, hidden, vocabulary, windows
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
+from stream_rec.kernels.reference import lend
 from stream_rec.sources import factorization, popularity
 
 LATEST_EVENTS = 4096
@@ -71,7 +72,7 @@ def upsert(state, rates, data, id_hash, tags, ts, available, given, now, seed):
             factorization.place_by_tags(state.factors, row)
         factorization.set_tags(state.factors, row, tags)
     popularity.set_eligible(state.popularity, row, available)
-    columns.describe(state.columns, state.texts, row, given)
+    columns.describe(state.columns, state.texts, row, lend(given))
     state.in_catalogue[row] = True
     state.counters[0].n_items_changed += 1
     return row

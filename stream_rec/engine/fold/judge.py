@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel, kernel_inlined
+from stream_rec.kernels.compile import kernel
 from stream_rec.sources import popularity, ranker
 
 LEAST_SLOPE = np.float32(0.01)
@@ -35,7 +35,7 @@ def source_contributions(query, source_of, c, out):
         out[source_of[j]] += max(query.slopes[j], LEAST_SLOPE) * query.features[j, c]
 
 
-@kernel_inlined
+@kernel
 def score(state, query, rates):
     """The ranker's scores of all candidates."""
     ranker.score(
@@ -49,7 +49,7 @@ def score(state, query, rates):
     )
 
 
-@kernel_inlined
+@kernel
 def _compete(state, query, target):
     """Fill query.competes: which candidates can be recommended and are not left out, but for the target itself."""
     for c in range(query.n_candidates[0]):
@@ -58,7 +58,7 @@ def _compete(state, query, target):
     query.competes[target] = False
 
 
-@kernel_inlined
+@kernel
 def _rank_of(query, scores, target):
     """1-based rank of a candidate among those that compete; ties count against it."""
     rank = 1
@@ -67,7 +67,7 @@ def _rank_of(query, scores, target):
     return rank
 
 
-@kernel_inlined
+@kernel
 def _rank_by_source(query, source_of, target, ranks):
     """Ranks of the target by each source alone, int32 [sources]; 0 where a source does not know it."""
     n, scores = query.n_candidates[0], query.source_scores
@@ -80,7 +80,7 @@ def _rank_by_source(query, source_of, target, ranks):
         ranks[source] = _rank_of(query, scores, target) if scores[target] > np.float32(0.0) else 0
 
 
-@kernel_inlined
+@kernel
 def judge(state, query, rates, i, item, train, ranks):
     """Rank event i's item among everything, write the ranks, and (train) let the ranker learn from it.
 
@@ -121,7 +121,7 @@ def judge(state, query, rates, i, item, train, ranks):
     _rank_by_source(query, rates.source_of, target, ranks.by_source[at])
 
 
-@kernel_inlined
+@kernel
 def _train(state, query, rates, target):
     ranker.learn(
         state.ranker,

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from stream_rec.engine.fold import judge
 from stream_rec.kernels import candidates, columns, hidden, histories, past, vocabulary
 from stream_rec.kernels.codes import LAST_GENERATION, NO_CODE, code_of
-from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
+from stream_rec.kernels.compile import kernel, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.query import Event
+from stream_rec.kernels.reference import lend
 from stream_rec.sources import factorization, popularity, registry
 from stream_rec.sources.features import number_of_source
 
@@ -146,7 +147,7 @@ def _item_row(state, rates, events, i, seed, frozen):
     return item
 
 
-@kernel_inlined
+@kernel
 def learn_event(state, query, rates, events, i, seed, frozen):
     """Event i enters every source; frozen: only its user's history, as in evaluations that do not learn."""
     ts = events.ts[i]
@@ -173,14 +174,14 @@ def learn_event(state, query, rates, events, i, seed, frozen):
     state.users.seen[user] = max(state.users.seen[user], ts)
 
 
-@kernel_inlined
+@kernel
 def read_query(state, query, rates, user, new_session):
     """Fill the query with the context and the vector of a user row (-1 = unknown user); False = no vector."""
     candidates.read_context(state, query, user, new_session)
     return factorization.read_vector(state, query, rates) and rates.heard[FACTORIZATION]
 
 
-@kernel_inlined
+@kernel
 def prepare(state, query, rates, events, i):
     """Ask for event i, before it is learned: fills the query; False = there is no vector to search with."""
     user = user_of(state, events, i)
@@ -220,7 +221,8 @@ def advance(handle, events, first, last, step, indexed, ranks, seed):
     Returns:
         Whether query.vector now is a query for event `last`.
     """
-    return _advance(handle.state, handle.query, handle.rates, events, first, last, step, indexed, ranks, seed)
+    state, query, rates = handle.state, handle.query, handle.rates
+    return _advance(state, query, rates, lend(events), first, last, step, indexed, lend(ranks), seed)
 
 
 @kernel

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stream_rec.engine.fold import judge
 from stream_rec.engine.fold.shown import may_be_shown
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel, kernel_inlined
+from stream_rec.kernels.compile import kernel
 from stream_rec.sources.features import number_of_source
 
 POPULARITY = number_of_source("popularity")
@@ -130,7 +130,7 @@ def empty_pool(k: int, n_pins: int) -> Pool:
     )
 
 
-@kernel_inlined
+@kernel
 def may_stand(state, scene, masks, row):
     """May the item be shown to anybody, in this scenario, now?"""
     if scene.filters and (

@@ -11,7 +11,8 @@ from stream_rec.engine.fold import judge, learn
 from stream_rec.engine.fold.shown import may_be_shown
 from stream_rec.kernels import candidates, past
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of, is_current
-from stream_rec.kernels.compile import kernel, kernel_inlined, kernel_unlocked
+from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.reference import lend
 from stream_rec.sources import registry
 from stream_rec.sources.features import number_of_source
 from stream_rec.sources.popularity import MIDDLE
@@ -91,14 +92,14 @@ def query_vectors(handle, users, vectors, has_vector):
     _query_vectors(handle.state, handle.query, handle.rates, users, vectors, has_vector)
 
 
-@kernel_inlined
+@kernel
 def _main_source(query, source_of, c):
     """The source that contributes most to candidate c."""
     judge.source_contributions(query, source_of, c, query.source_contributions)
     return np.argmax(query.source_contributions)
 
 
-@kernel_inlined
+@kernel
 def mark_seen(state, query, seen):
     """query.seen of all that the user has had, which is read from itself: no source needs to be heard for it."""
     if query.user[0] >= 0:
@@ -108,19 +109,19 @@ def mark_seen(state, query, seen):
             query.seen[query.past_codes[i] & ROW_MASK] = seen
 
 
-@kernel_inlined
+@kernel
 def _may_be_shown(state, query, row, rules):
     return may_be_shown(state, row, rules.only_catalogue) and (rules.allow_seen or not query.seen[row])
 
 
-@kernel_inlined
+@kernel
 def _is_allowed(state, query, c, rules):
     if rules.only_connected and query.because[c] == NO_CODE:
         return False
     return _may_be_shown(state, query, query.codes[c] & ROW_MASK, rules)
 
 
-@kernel_inlined
+@kernel
 def _best(state, query, rules, clicked, order):
     """The k best allowed candidates but the one clicked last, best first; how many.
 
@@ -144,7 +145,7 @@ def _best(state, query, rules, clicked, order):
     return filled
 
 
-@kernel_inlined
+@kernel
 def _write(query, source_of, c, i, at, out):
     """Candidate c into a place."""
     out.codes[i, at] = query.codes[c]
@@ -217,7 +218,7 @@ def _fill(state, query, i, rules, clicked, filled, out):
     return filled
 
 
-@kernel_inlined
+@kernel
 def gather_one(state, query, rates, asked, i):
     """Candidates and features of the i-th of those who ask."""
     candidates.read_context(state, query, asked.users[i], False)
@@ -229,7 +230,7 @@ def gather_one(state, query, rates, asked, i):
 @kernel_unlocked
 def gather(handle, asked, i):
     """Candidates and features of one of those who ask."""
-    gather_one(handle.state, handle.query, handle.rates, asked, i)
+    gather_one(handle.state, handle.query, handle.rates, lend(asked), i)
 
 
 @kernel_unlocked
@@ -244,7 +245,8 @@ def recommend(handle, asked, rules, gathered, order, out):
         order: int32 [k], working memory.
         out: Slates, written.
     """
-    _recommend(handle.state, handle.query, handle.rates, asked, rules, gathered, order, out)
+    state, query, rates = handle.state, handle.query, handle.rates
+    _recommend(state, query, rates, lend(asked), rules, gathered, order, lend(out))
 
 
 @kernel

@@ -21,6 +21,7 @@ from stream_rec.settings import ScenarioSettings
 from stream_rec.sources import registry
 from stream_rec.sources.features import SOURCE_OF
 from stream_rec.sources.popularity import MIDDLE
+from tests.engine.holding import parts
 from tests.oracles.candidates import best
 from tests.sources.making import batch, clicks, engine
 
@@ -28,10 +29,10 @@ from tests.sources.making import batch, clicks, engine
 def scored(e: Engine, row: int) -> Query:
     """The candidates of a user with their scores, as the ranker sees them."""
     query, rates = create.query(e.settings), create.rates(e.settings)
-    has_vector = bool(learn.read_query(e.state, query, rates, row, False))
+    has_vector = bool(learn.read_query(*parts(e, query, rates), row, False))
     found = e._vectors.search_one(query.vector)
-    registry.gather(e.state, query, rates, found if has_vector else e._vectors.nowhere, has_vector)
-    judge.score(e.state, query, rates)
+    registry.gather(*parts(e, query, rates), found if has_vector else e._vectors.nowhere, has_vector)
+    judge.score(*parts(e, query, rates))
     return query
 
 
