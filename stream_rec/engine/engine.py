@@ -29,7 +29,6 @@ from stream_rec.engine.state.digest import digest
 from stream_rec.engine.state.identity import identity
 from stream_rec.engine.user_shares import UserShares
 from stream_rec.errors import ConfigError, GapError
-from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import Batch, EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
 from stream_rec.schemas.decisions import DecisionBatch
@@ -57,13 +56,10 @@ class Engine(Queries):
                 f"engine.history_length is {settings.history_length}", fix="set a power of two: 32, 64 or 128"
             )
         measure = measure or MeasureSettings()
-        super().__init__(settings)
+        super().__init__(settings, measure)
         self.identity = identity(settings, measure)
         self.position: dict[TopicPartition, int] = {}
         self.deduplication = Deduplication(settings.repeat_window, settings.repeat_partitions)
-        self.attribution = Attribution(
-            measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
-        )
         self._event_clock = EventClock()
         self._shared_ids = SharedIds()
         self._user_shares = UserShares()

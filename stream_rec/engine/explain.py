@@ -21,7 +21,7 @@ from stream_rec.sources.features import FEATURES, N_FEATURES
 _NOTHING = 1e-6
 """Less is rounding."""
 _ROUNDED = 10.0**-SCORE_DECIMALS
-NO_SOURCE = ("context", "boosts", "clicked_last")
+NO_SOURCE = ("context", "boosts", "rotation", "clicked_last")
 """Parts of a score that no feature adds."""
 _BEHIND_THE_FIRST = 2
 """The place of the item of the user's last event, if its score is the greatest."""
@@ -50,9 +50,9 @@ class Explained:
         score: as in the slate, the blend of all sources; None = no source brings the item up.
         reason: the source that contributes most, and the user's item it started from, as in a slate; None like the
             score.
-        by_source: what each source adds to the score, under `context` what the session's length adds, and under
-            `clicked_last` what the item of the user's last event loses in order not to lead, under `boosts` what rules
-            add; what adds nothing is left out. Their sum is the score.
+        by_source: what each source adds to the score, under `context` what the session's length adds, under
+            `clicked_last` what the item of the user's last event loses in order not to lead, under `boosts` and
+            `rotation` what rules add; what adds nothing is left out. Their sum is the score.
         features: what every feature adds, by name; with what is no source's in `by_source` their sum
             is the score.
         rules: what each rule of the scenario says of it, and what else put it into its place.
@@ -93,10 +93,17 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
             continue
         by_feature = _by_feature(engine, c)
         parts = _parts(engine, c, by_feature)
-        if (boosts := engine.scenes.boost(scenario, row)) != 0.0:
-            parts["context"] -= boosts
-            parts["boosts"] = boosts
-        elif place == _BEHIND_THE_FIRST and query.scores[c] > ranked.scores[0][0] + _ROUNDED:
+        of_rules = {
+            "boosts": engine.scenes.boost(scenario, row),
+            "rotation": engine.fade(scenario, user, row),
+        }
+        parts["context"] -= sum(of_rules.values())
+        parts |= of_rules
+        if (
+            not any(of_rules.values())
+            and place == _BEHIND_THE_FIRST
+            and query.scores[c] > ranked.scores[0][0] + _ROUNDED
+        ):
             parts["clicked_last"] = ranked.scores[0][0] - float(query.scores[c])
         parts = {name: part for name, part in parts.items() if abs(part) > _NOTHING}
         answers.append(

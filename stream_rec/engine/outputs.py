@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,26 +53,6 @@ def empty_slates(n: int, k: int) -> Slates:
         only_index=np.zeros((n, k), np.bool_),
         lengths=np.zeros(n, np.int32),
         relaxed=np.zeros(n, np.bool_),
-    )
-
-
-def joined(each: Sequence[Ranked]) -> Ranked:
-    """Slates of several calls, at least one, as of one; each with marks."""
-    marks = [one.marks for one in each if one.marks is not None]
-    propensities = [one.propensities for one in each if one.propensities is not None]
-    return Ranked(
-        items=[slate for one in each for slate in one.items],
-        scores=[slate for one in each for slate in one.scores],
-        sources=[slate for one in each for slate in one.sources],
-        because=[slate for one in each for slate in one.because],
-        rows=np.concatenate([one.rows for one in each]),
-        hashes=np.concatenate([one.hashes for one in each]),
-        only_index=np.concatenate([one.only_index for one in each]),
-        relaxed=[relaxed for one in each for relaxed in one.relaxed],
-        source_names=each[0].source_names,
-        marks=np.concatenate(marks),
-        propensities=np.concatenate(propensities),
-        fallbacks=each[0].fallbacks,
     )
 
 

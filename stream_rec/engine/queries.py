@@ -13,21 +13,22 @@ from stream_rec.engine import catalogue, categories, lists
 from stream_rec.engine.attributes import ItemAttributes
 from stream_rec.engine.categories import Category
 from stream_rec.engine.decisions import Decisions
+from stream_rec.engine.fold import rotate
 from stream_rec.engine.fold.slates import Rules
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import ItemNames, n_rows, name_of, rows_of
-from stream_rec.engine.outputs import joined
 from stream_rec.engine.recommend import Recommender
 from stream_rec.engine.results import FilterMove, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
-from stream_rec.engine.scenes import OF_USER, Ruled, Scenes
+from stream_rec.engine.scenes import OF_USER, Ruled, Scenes, rotation_of
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.engine.windows import Windows
+from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels import past
 from stream_rec.kernels.codes import CODE_MASK, ROW_MASK
 from stream_rec.schemas.columns import IdColumn
-from stream_rec.settings import EngineSettings
+from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources import features
 
 ListName = Literal["popular", "trending", "new"]
@@ -38,20 +39,25 @@ class Queries:
 
     Args:
         settings: bounds and rates.
+        measure: bounds of the join of impressions and interactions.
 
     Attributes:
         settings: as given.
         held: the state, and the working memory beside it.
         attributes: of items, as rules read them.
+        attribution: what users were shown, and did.
         decisions: what is in force.
         scenes: scenarios, compiled.
         sources: names, in the order of `Ranked.sources`.
     """
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: EngineSettings, measure: MeasureSettings) -> None:
         self.settings = settings
         self.held = Held(settings)
         self.attributes = ItemAttributes(self.held)
+        self.attribution = Attribution(
+            measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
+        )
         self.decisions = Decisions(settings)
         self._names = ItemNames(settings.max_items)
         self._vectors = VectorIndex(settings)
@@ -59,7 +65,9 @@ class Queries:
         self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
         self.scenes = Scenes(self.held, self.attributes, settings.max_items, self.decisions.pacing)
         self._windows = Windows(self.held, self._vectors)
-        self._recommender = Recommender(self.held, self._vectors, self._rivers, self._names, self.sources)
+        self._recommender = Recommender(
+            self.held, (self._vectors, self._rivers), self._names, self.sources, self.attribution
+        )
 
     @property
     def state(self) -> State:
@@ -103,13 +111,9 @@ class Queries:
         return self._recommender.rank(rows, rules)
 
     def _under_rules(self, rows: NDArray[np.int32], ruled: Ruled) -> Ranked:
-        if ruled.scenario.logic not in OF_USER:
-            return self._recommender.arrange(rows, ruled)
-        each = [
-            self._recommender.arrange(rows[i : i + 1], self.scenes.of_user(ruled, int(rows[i])))
-            for i in range(len(rows))
-        ]
-        return joined(each)
+        if ruled.scenario.logic in OF_USER:
+            ruled = self.scenes.of_users(ruled, rows)
+        return self._recommender.arrange(rows, ruled)
 
     def has_rules(self, scenario: str) -> bool:
         """Is it another slate than a plain personal one: may it forbid what others show?"""
@@ -126,6 +130,18 @@ class Queries:
         self.scenes.follow(self.decisions.scenarios)
         is_pending = self.scenes.masks.is_pending(scenario)
         return max(-1, self.changed_at(scenario) - 1) if is_pending else None
+
+    def fade(self, scenario: str, user_row: int, row: int) -> float:
+        """What rotation adds to the score of the item in a row for a user: 0, or less."""
+        rotation = rotation_of(self.decisions.scenarios[scenario])
+        if rotation.factor == 0.0 or user_row < 0 or row < 0:
+            return 0.0
+        added = np.zeros(1, np.float32)
+        user, items = self.state.users.hashes[user_row], self.state.items.hashes[row : row + 1]
+        rotate.fades(
+            self.attribution.handle, user, self.event_time, rotation, rotate.empty_faded(), items, added
+        )
+        return float(added[0])
 
     def take_filter_moves(self) -> list[FilterMove]:
         """What filters have stopped, or begun, to let through since the last call."""

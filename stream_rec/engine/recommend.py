@@ -18,6 +18,7 @@ from stream_rec.engine.results import Ranked
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.scenes import Ruled
 from stream_rec.engine.vectors import VectorIndex
+from stream_rec.feedback.attribution import Attribution
 from stream_rec.sources.factorization import learned_inputs
 
 
@@ -26,18 +27,23 @@ class Recommender:
 
     Args:
         held: the state, read only.
-        vectors: searched.
-        rivers: usually none.
+        searched: the vector index, and river models (usually none).
         names: of items.
         sources: names, in the order of `Engine.sources`.
+        attribution: what users were shown, read only.
     """
 
     def __init__(
-        self, held: Held, vectors: VectorIndex, rivers: Rivers, names: ItemNames, sources: tuple[str, ...]
+        self,
+        held: Held,
+        searched: tuple[VectorIndex, Rivers],
+        names: ItemNames,
+        sources: tuple[str, ...],
+        attribution: Attribution,
     ) -> None:
         self._held = held
-        self._vectors = vectors
-        self._rivers = rivers
+        self._vectors, self._rivers = searched
+        self._attribution = attribution
         self._names = names
         self._sources = sources
 
@@ -74,14 +80,25 @@ class Recommender:
         out, marked = empty_slates(len(rows), scene.k), empty_marks(len(rows), scene.k)
         pool = empty_pool(scene.k, len(scene.pins))
         rivers = bool(self._rivers.names) and scene.ranks
-        for some in self._rivers.portions(len(rows)):
+        portions = self._rivers.portions(len(rows)) if scene.ranks else [slice(None)]
+        for some in portions:
             portion = Asked._make(array[some] for array in asked)
             if rivers:
                 slates.gather(self._held.handle, portion, 0)
                 self._rivers.fill(self._held.query)
             part = slates.Slates._make(array[some] for array in out)
             marks = Marked._make(array[some] for array in marked)
-            arrange.recommend(self._held.handle, portion, scene, ruled.masks, rivers, pool, part, marks)
+            arrange.recommend(
+                self._held.handle,
+                portion,
+                scene,
+                ruled.masks,
+                self._attribution.handle,
+                rivers,
+                pool,
+                part,
+                marks,
+            )
         answer = ranked(out, self._names, self._held.state.items, self._sources)
         return replace(
             answer,

@@ -14,10 +14,11 @@ from stream_rec import logs
 from stream_rec.engine import lists
 from stream_rec.engine.attributes import ItemAttributes
 from stream_rec.engine.fold.pool import FALLBACK, RANKED, Masks, Scene
+from stream_rec.engine.fold.rotate import Rotation
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import n_rows, rows_of
 from stream_rec.engine.pacing import Pacing
-from stream_rec.kernels.codes import ROW_MASK, is_current
+from stream_rec.kernels.codes import CODE_MASK, LAST_GENERATION, ROW_MASK
 from stream_rec.rules.masks import SLICE, Compiled, RuleMasks
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.scenario import Promotion, Scenario
@@ -37,6 +38,7 @@ OF_USER = ("recently_viewed", "buy_again")
 LISTS = ("popular", "trending", "new", "leaderboard")
 """Logics that a list orders, the same for everybody."""
 _NO_ROWS: NDArray[np.int32] = np.zeros(0, np.int32)
+_NO_ENDS: NDArray[np.int64] = np.zeros(0, np.int64)
 _NO_FLOATS: NDArray[np.float32] = np.zeros(0, np.float32)
 _NO_BYTES: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
@@ -146,6 +148,9 @@ class Scenes:
             listed_marks=listed.marks,
             listed_scores=listed.scores,
             among=self._among(compiled, only_catalogue),
+            own=_NO_ROWS,
+            own_ends=_NO_ENDS,
+            rotation=rotation_of(scenario),
         )
         return Ruled(scene, masks, scenario, self._narrow(compiled))
 
@@ -163,28 +168,27 @@ class Scenes:
         compiled = self.masks.of(name)
         return float(compiled.boosts[row]) if compiled is not None and len(compiled.boosts) else 0.0
 
-    def of_user(self, ruled: Ruled, row: int) -> Ruled:
-        """The same, with the list of one user's own items, newest first."""
-        state = self._held.state
-        length = state.histories.items.shape[1]
-        rows: list[int] = []
-        if row >= 0:
-            n = int(state.histories.n_events[row])
-            for number in range(n - 1, max(-1, n - 1 - length), -1):
-                code = int(state.histories.items[row, number % length]) & 0x3FFFFFFF
-                if is_current(code, state.generation) and code & ROW_MASK not in rows:
-                    rows.append(code & ROW_MASK)
-        scene = ruled.scene
-        own = np.array(rows, np.int32)
+    def of_users(self, ruled: Ruled, rows: NDArray[np.int32]) -> Ruled:
+        """The same, with the lists of users' own items, newest first."""
+        own = [self._own(row) for row in rows.tolist()]
         return ruled._replace(
-            scene=scene._replace(
-                listed=np.concatenate([own, scene.listed]),
-                listed_marks=np.concatenate([np.full(len(own), RANKED, np.uint8), scene.listed_marks]),
-                listed_scores=np.concatenate(
-                    [np.arange(len(own), 0, -1).astype(np.float32), scene.listed_scores]
-                ),
+            scene=ruled.scene._replace(
+                own=np.array([row for each in own for row in each], np.int32),
+                own_ends=np.cumsum([len(each) for each in own], dtype=np.int64),
             )
         )
+
+    def _own(self, row: int) -> list[int]:
+        """Rows of what a user has had to do with, newest first."""
+        if row < 0:
+            return []
+        state = self._held.state
+        n, length = int(state.histories.n_events[row]), state.histories.items.shape[1]
+        slots = np.arange(n - 1, max(-1, n - 1 - length), -1) % length
+        codes = state.histories.items[row, slots] & CODE_MASK
+        of = codes & ROW_MASK
+        held = of[(codes >> 24) & LAST_GENERATION == state.generation[of]]
+        return list(dict.fromkeys(held.tolist()))
 
     def _masks(self, compiled: Compiled) -> Masks:
         masks = self.masks
@@ -312,6 +316,14 @@ def _caps(compiled: Compiled) -> NDArray[np.int32]:
 
 def _kept_out(scenario: Scenario) -> list[tuple[int, str]]:
     return [(slot, item) for hide in scenario.hides for slot in hide.slots for item in hide.items]
+
+
+def rotation_of(scenario: Scenario) -> Rotation:
+    """How a scenario's items fade."""
+    rotates = scenario.rotation
+    if rotates is None:
+        return Rotation()
+    return Rotation(_ln(rotates.factor), float(rotates.after), rotates.recover_seconds)
 
 
 def _ln(share: float) -> float:

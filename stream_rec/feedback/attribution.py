@@ -29,6 +29,7 @@ from stream_rec.kernels.attribution_state import (
     Places,
     Ring,
 )
+from stream_rec.kernels.reference import refer
 from stream_rec.kernels.shown import N_REGISTERS, NO_LABEL, TOTALS, WAYS, Cells, ItemCounts
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.labels import LabelNames, NameKind, scenario_of, variant_of
@@ -56,6 +57,8 @@ class Attribution:
         age_windows = 2 + int(settings.attribution_window_seconds // settings.window_seconds)
         self.names = LabelNames(scenarios, age_windows)
         self.state = _empty(settings, max_items)
+        self.handle: AttributionState = refer(self.state)
+        """On the state, for kernels that read it beside others."""
 
     def expose(
         self,

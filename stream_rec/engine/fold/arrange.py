@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine.fold import judge, slates
+from stream_rec.engine.fold import judge, rotate, slates
+from stream_rec.engine.fold.chance import chance_knows, try_chance
+from stream_rec.engine.fold.places import is_kept_out, is_placed, may_stand_at
 from stream_rec.engine.fold.pool import (
     EXPLORED,
     HAD_BEFORE,
@@ -31,9 +33,6 @@ from stream_rec.kernels.compile import kernel, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.reference import lend
 
-COLUMN, MOST, WINDOW, IS_HARD = 0, 1, 2, 3
-"""Of Scene.caps."""
-
 
 class Marked(NamedTuple):
     """What slates under rules say besides `Slates`.
@@ -45,60 +44,6 @@ class Marked(NamedTuple):
 
     marks: NDArray[np.uint8]
     propensities: NDArray[np.float32]
-
-
-@kernel
-def _n_with(masks, column, value, codes, first, last):
-    """How many of codes[first:last] have the value."""
-    n = 0
-    for at in range(max(first, 0), last):
-        if codes[at] == NO_CODE:
-            continue
-        row = codes[at] & ROW_MASK
-        for j in range(masks.values.shape[2]):
-            held = masks.values[column, row, j]
-            if held == 0:
-                break
-            if held == value:
-                n += 1
-                break
-    return n
-
-
-@kernel
-def _within_caps(scene, masks, pool, at, row, hard_only):
-    """May the row stand at place `at`, after what is placed and before what is pinned behind it?"""
-    for cap in range(scene.caps.shape[0]):
-        if hard_only and scene.caps[cap, IS_HARD] == 0:
-            continue
-        column, most, window = scene.caps[cap, COLUMN], scene.caps[cap, MOST], scene.caps[cap, WINDOW]
-        if window == 0:
-            window = scene.k
-        for j in range(masks.values.shape[2]):
-            value = masks.values[column, row, j]
-            if value == 0:
-                break
-            # No window that holds the place may have more; pins stand behind it already.
-            for first in range(max(0, at - window + 1), at + 1):
-                if (
-                    _n_with(masks, column, value, pool.codes_placed, first, min(first + window, scene.k))
-                    >= most
-                ):
-                    return False
-    return True
-
-
-@kernel
-def _is_kept_out(scene, at, row):
-    found = False
-    for i in range(scene.kept_out.shape[0]):
-        found |= scene.kept_out[i, 0] == at and scene.kept_out[i, 1] == row
-    return found
-
-
-@kernel
-def _may_stand(scene, masks, pool, at, row, hard_only):
-    return not _is_kept_out(scene, at, row) and _within_caps(scene, masks, pool, at, row, hard_only)
 
 
 @kernel
@@ -153,11 +98,11 @@ def _pick(scene, masks, pool, n, at, clicked, hard_only):
         if pool.used[i] or (at == 0 and pool.codes[i] == clicked):
             continue
         if scene.relevance >= 1.0:
-            if _may_stand(scene, masks, pool, at, pool.codes[i] & ROW_MASK, hard_only):
+            if may_stand_at(scene, masks, pool, at, pool.codes[i] & ROW_MASK, hard_only):
                 return i
             continue
         value = scene.relevance * (pool.scores[i] - least) / spread - (1.0 - scene.relevance) * pool.alike[i]
-        if value > best_value and _may_stand(scene, masks, pool, at, pool.codes[i] & ROW_MASK, hard_only):
+        if value > best_value and may_stand_at(scene, masks, pool, at, pool.codes[i] & ROW_MASK, hard_only):
             best, best_value = i, value
     return best
 
@@ -174,7 +119,7 @@ def _pick_promoted(state, query, scene, masks, pool, n, at, promotion, clicked):
             continue
         if not may_stand(state, scene, masks, row) or (query.seen[row] and not scene.allow_seen):
             continue
-        if _is_placed(pool, scene.k, query.codes[c]) or not _may_stand(scene, masks, pool, at, row, True):
+        if is_placed(pool, scene.k, query.codes[c]) or not may_stand_at(scene, masks, pool, at, row, True):
             continue
         best = c
     if best >= 0:
@@ -187,54 +132,9 @@ def _pick_promoted(state, query, scene, masks, pool, n, at, promotion, clicked):
             or (at == 0 and pool.codes[i] == clicked)
         ):
             continue
-        if _may_stand(scene, masks, pool, at, row, True):
+        if may_stand_at(scene, masks, pool, at, row, True):
             return pool.codes[i]
     return np.int32(NO_CODE)
-
-
-@kernel
-def _is_placed(pool, k, code):
-    found = False
-    for at in range(k):
-        found |= pool.codes_placed[at] == code
-    return found
-
-
-@kernel
-def _chance_code(state, query, scene, j):
-    """The j-th item that chance chooses from."""
-    if scene.among.shape[0] == 0:
-        return query.codes[j]
-    return code_of(scene.among[j], state.generation)
-
-
-@kernel
-def _may_be_tried(state, query, scene, masks, pool, at, code):
-    row = code & ROW_MASK
-    if state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
-        return False
-    if (query.seen[row] and not scene.allow_seen) or _is_placed(pool, scene.k, code):
-        return False
-    return _may_stand(scene, masks, pool, at, row, True)
-
-
-@kernel
-def _try_chance(state, query, scene, masks, pool, at, seed):
-    """What chance puts at a place, each item that may stand there alike; NO_CODE = there is none. And how many."""
-    n_all = scene.among.shape[0] if scene.among.shape[0] > 0 else query.n_candidates[0]
-    n = 0
-    for j in range(n_all):
-        n += _may_be_tried(state, query, scene, masks, pool, at, _chance_code(state, query, scene, j))
-    if n == 0:
-        return np.int32(NO_CODE), 0
-    wanted = np.int64(mix(seed) % np.uint64(n))
-    for j in range(n_all):
-        code = _chance_code(state, query, scene, j)
-        if _may_be_tried(state, query, scene, masks, pool, at, code):
-            if wanted == 0:
-                return code, n
-            wanted -= 1
-    return np.int32(NO_CODE), 0
 
 
 @kernel
@@ -260,7 +160,7 @@ def _place_pins(state, scene, masks, pool, n):
         if place >= scene.k or state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
             continue
         code = code_of(row, state.generation)
-        if not _is_placed(pool, scene.k, code) and not _is_kept_out(scene, place, row):
+        if not is_placed(pool, scene.k, code) and not is_kept_out(scene, place, row):
             pool.codes_placed[place] = code
             _note_placed(state, scene, pool, n, code)
 
@@ -282,27 +182,16 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, seed):
     mark = pool.marks[found] if found >= 0 else np.uint8(0)
     if scene.explores <= 0.0 or code == NO_CODE:
         return code, mark, np.float32(1.0), found
-    tried, n_tried = _try_chance(state, query, scene, masks, pool, place, seed)
+    tried, n_tried = try_chance(state, query, scene, masks, pool, place, seed)
     if n_tried == 0:
         return code, mark, np.float32(1.0), found
-    is_among = _chance_knows(query, scene, code)
+    is_among = chance_knows(query, scene, code)
     by_chance = np.float32(scene.explores / n_tried)
     dice = np.float64(mix(seed ^ np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(11)) * 2.0**-53
     if dice < scene.explores and tried != code:
         return tried, np.uint8(EXPLORED), by_chance, np.int64(-1)
     certain = np.float32(1.0 - scene.explores)
     return code, mark, certain + by_chance if is_among else certain, found
-
-
-@kernel
-def _chance_knows(query, scene, code):
-    """Does chance choose from the item, too?"""
-    if scene.among.shape[0] == 0:
-        return candidates.index_of(query, code) >= 0
-    found = False
-    for j in range(scene.among.shape[0]):
-        found |= scene.among[j] == code & ROW_MASK
-    return found
 
 
 @kernel
@@ -339,7 +228,7 @@ def _next_pin(scene, pool, place):
     """The first item that is pinned behind a place that nothing else may fill, and may stand there: it moves up."""
     for at in range(place + 1, scene.k):
         code = pool.codes_placed[at]
-        if code != NO_CODE and not _is_kept_out(scene, place, code & ROW_MASK):
+        if code != NO_CODE and not is_kept_out(scene, place, code & ROW_MASK):
             pool.codes_placed[at] = NO_CODE
             return code
     return np.int32(NO_CODE)
@@ -371,17 +260,20 @@ def _allowing_seen(scene):
         scene.listed_marks,
         scene.listed_scores,
         scene.among,
+        scene.own,
+        scene.own_ends,
+        scene.rotation,
     )
 
 
 @kernel
 def _slate(state, query, rates, scene, masks, pool, i, out, marked):
-    n = fill_pool(state, query, scene, masks, pool)
+    n = fill_pool(state, query, scene, masks, pool, i)
     return _arrange(state, query, rates, scene, masks, pool, n, i, out, marked)
 
 
 @kernel
-def _recommend(state, query, rates, asked, scene, masks, gathered, pool, out, marked):
+def _recommend(state, query, rates, asked, scene, masks, shown, gathered, pool, out, marked):
     for i in range(asked.users.shape[0]):
         if not gathered:
             if scene.ranks:
@@ -392,6 +284,11 @@ def _recommend(state, query, rates, asked, scene, masks, gathered, pool, out, ma
             judge.score(state, query, rates)
             if masks.boosts.shape[0] > 0:
                 boost(query, masks)
+        if scene.rotation.factor < 0.0 and query.user[0] >= 0:
+            user = state.users.hashes[query.user[0]]
+            rotate.gather(shown, user, state.clock[0], scene.rotation, pool.faded)
+            if scene.ranks:
+                rotate.fade_candidates(state, query, scene.rotation, pool.faded)
         slates.mark_seen(state, query, True)
         filled = _slate(state, query, rates, scene, masks, pool, i, out, marked)
         out.relaxed[i] = False
@@ -407,7 +304,7 @@ def _recommend(state, query, rates, asked, scene, masks, gathered, pool, out, ma
 
 
 @kernel_unlocked
-def recommend(handle, asked, scene, masks, gathered, pool, out, marked):
+def recommend(handle, asked, scene, masks, shown, gathered, pool, out, marked):
     """Fill `out` and `marked` for n user rows.
 
     Args:
@@ -415,11 +312,12 @@ def recommend(handle, asked, scene, masks, gathered, pool, out, marked):
         asked: slates.Asked.
         scene: pool.Scene.
         masks: pool.Masks.
+        shown: kernels.attribution_state.AttributionState, a reference, read only: what users were shown.
         gathered: the query holds the candidates of the only user already.
         pool: working memory.
         out: slates.Slates, written.
         marked: Marked, written.
     """
     state, query, rates = handle.state, handle.query, handle.rates
-    asked, scene, masks = lend(asked), lend(scene), lend(masks)
-    _recommend(state, query, rates, asked, scene, masks, gathered, lend(pool), lend(out), lend(marked))
+    asked, scene, masks, pool = lend(asked), lend(scene), lend(masks), lend(pool)
+    _recommend(state, query, rates, asked, scene, masks, shown, gathered, pool, lend(out), lend(marked))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.fold import judge
+from stream_rec.engine.fold.rotate import Faded, Rotation, empty_faded, fade_listed
 from stream_rec.engine.fold.shown import may_be_shown
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel
@@ -65,6 +66,9 @@ class Scene(NamedTuple):
         listed_marks: uint8 [m], their tiers.
         listed_scores: float32 [m].
         among: int32 [e], rows that chance chooses from; [0] = the candidates.
+        own: int32 [o], rows that the users' own lists bring, user after user, best first.
+        own_ends: int64 [n], where each user's end; [0] = users have no lists of their own.
+        rotation: what was shown and not clicked fades.
     """
 
     k: int
@@ -89,6 +93,9 @@ class Scene(NamedTuple):
     listed_marks: NDArray[np.uint8]
     listed_scores: NDArray[np.float32]
     among: NDArray[np.int32]
+    own: NDArray[np.int32]
+    own_ends: NDArray[np.int64]
+    rotation: Rotation
 
 
 class Pool(NamedTuple):
@@ -103,6 +110,7 @@ class Pool(NamedTuple):
         used: bool [M].
         alike: float32 [M], the greatest likeness to an item placed before.
         codes_placed: int32 [M], the codes in the places.
+        faded: what the user was shown.
     """
 
     order: NDArray[np.int32]
@@ -113,6 +121,7 @@ class Pool(NamedTuple):
     used: NDArray[np.bool_]
     alike: NDArray[np.float32]
     codes_placed: NDArray[np.int32]
+    faded: Faded
 
 
 def empty_pool(k: int, n_pins: int) -> Pool:
@@ -127,6 +136,7 @@ def empty_pool(k: int, n_pins: int) -> Pool:
         used=np.zeros(n, np.bool_),
         alike=np.zeros(n, np.float32),
         codes_placed=np.zeros(n, np.int32),
+        faded=empty_faded(),
     )
 
 
@@ -220,8 +230,26 @@ def _add_listed(state, query, scene, masks, pool, n, fallbacks):
 
 
 @kernel
-def fill_pool(state, query, scene, masks, pool):
-    """Everything that the slate may be made of, best first; how many."""
+def _add_own(state, scene, masks, pool, n, i):
+    """What the list of user i brings; how many the pool holds then."""
+    first = scene.own_ends[i - 1] if i > 0 else 0
+    for at in range(first, scene.own_ends[i]):
+        if n == pool.codes.shape[0]:
+            break
+        row = scene.own[at]
+        if state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
+            continue
+        pool.codes[n] = code_of(row, state.generation)
+        pool.scores[n] = np.float32(scene.own_ends[i] - at)
+        pool.candidates[n] = -1
+        pool.marks[n] = RANKED
+        n += 1
+    return n
+
+
+@kernel
+def fill_pool(state, query, scene, masks, pool, i):
+    """Everything that the slate of user i may be made of, best first; how many."""
     n = 0
     if scene.ranks:
         n = _add_ranked(
@@ -233,6 +261,8 @@ def fill_pool(state, query, scene, masks, pool):
             np.float32(0.0),
             scene.least,
         )
+    elif scene.own_ends.shape[0] > 0:
+        n = _add_own(state, scene, masks, pool, n, i)
     else:
         n = _add_listed(state, query, scene, masks, pool, n, False)
     if n < scene.k and scene.returns > -np.inf and not scene.allow_seen:
@@ -240,6 +270,8 @@ def fill_pool(state, query, scene, masks, pool):
         n = _add_ranked(query, pool, n, found, HAD_BEFORE, np.float32(scene.returns), -np.inf)
     if n < pool.codes.shape[0] and not scene.strict and scene.least == -np.inf:
         n = _add_listed(state, query, scene, masks, pool, n, True)
+    if scene.rotation.factor < 0.0 and query.user[0] >= 0:
+        fade_listed(state, scene.rotation, pool.faded, pool, 0, n)
     for at in range(n):
         pool.used[at] = False
         pool.alike[at] = np.float32(0.0)
