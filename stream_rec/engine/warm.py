@@ -10,7 +10,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.feedback import warm as measure
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span
 from stream_rec.schemas.records import Item
-from stream_rec.schemas.scenario import Scenario
+from stream_rec.schemas.scenario import Rotation, Scenario
 from stream_rec.settings import EngineSettings, ScenarioSettings
 
 
@@ -22,8 +22,9 @@ def warm_up() -> None:
     engine.learn(EventBatch.of(rows, event_ids=[f"{i % 35}" for i in range(50)]))
     engine.recommend(["u1", "unknown"])
     engine.similar("i1", 5)
-    engine.decisions.scenarios = {"ruled": Scenario(filter="true")}
+    engine.decisions.scenarios = {"ruled": Scenario(filter="true", rotation=Rotation())}
     engine.recommend(["u1", "unknown"], scenario="ruled")
+    engine.fade("ruled", 0, 0)
     items = [
         ItemChange(0, 0, "i1", Item("i1", ts=1.0, tags=("a",))),
         ItemChange(1, 0, "i2", None),

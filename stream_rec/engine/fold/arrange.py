@@ -27,6 +27,7 @@ from stream_rec.engine.fold.pool import (
     main_source,
     may_stand,
 )
+from stream_rec.engine.fold.rotate import Rotation
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel, kernel_unlocked
@@ -262,7 +263,7 @@ def _allowing_seen(scene):
         scene.among,
         scene.own,
         scene.own_ends,
-        scene.rotation,
+        Rotation(scene.rotation.factor, scene.rotation.after, scene.rotation.recovers),
     )
 
 
