@@ -163,6 +163,24 @@ class Queries:
             for scenario, shown in through.items()
         }
 
+    def stopped(self, n: int) -> dict[str, list[str]]:
+        """Of each scenario in force that filters: what the filter stops, the latest changes, n at most."""
+        state = self.held.state
+        rows = np.flatnonzero(state.items.lengths[: n_rows(state.items)] >= 0)
+        rows = rows[np.argsort(-state.columns.changed[rows], kind="stable")]
+        return {
+            scenario: [name_of(state.items, row) for row in rows[~shown][:n].tolist()]
+            for scenario, shown in self.scenes.masks.through(rows).items()
+        }
+
+    def still_stopped(self, scenario: str, item_ids: Sequence[str]) -> list[str]:
+        """Those of these items that the scenario's filter does not let through, or that are not known any more."""
+        rows = rows_of(self.state.items, IdColumn.of(item_ids))
+        shown = self.scenes.masks.through(np.maximum(rows, 0)).get(scenario)
+        if shown is None:
+            return []
+        return [item for item, stays in zip(item_ids, ((rows < 0) | ~shown).tolist(), strict=True) if stays]
+
     @property
     def is_compiling_rules(self) -> bool:
         """Are there rules that were decided and are not in force yet?"""

@@ -327,14 +327,11 @@ class RuleMasks:
             self.values = more
         return self._columns[attribute]
 
-    def _note_move(self, name: str, row: int, before: bool, now: bool) -> None:
-        if before != now:
-            self._moved.append((name, row, now))
-
     def _evaluate(self, row: int, sets: Iterable[Compiled]) -> int:
         """What the rules say of the item in a row; how many sets were asked."""
         item, n = self._attributes.of(row), 1
         known = self.evaluated[row] == self._generation[row]
+        takes_over = not known and self.evaluated[row] != 0
         if not known:
             # Of the item that stood here before, no rule set's verdict stays.
             self.bits[row] = 0
@@ -349,8 +346,11 @@ class RuleMasks:
             n += 1
             verdict = compiled.program.judge(subject)
             bit = np.uint64(1 << compiled.number)
-            if known and compiled.program.filters and self._in_force.get(compiled.name) is compiled:
-                self._note_move(compiled.name, row, bool(self.bits[row] & bit), verdict.may_be_shown)
+            if compiled.program.filters and self._in_force.get(compiled.name) is compiled:
+                # In the row of an evicted item one comes that may have been evicted, too: it may have been shown.
+                before = bool(self.bits[row] & bit) or takes_over
+                if before != verdict.may_be_shown and (known or takes_over):
+                    self._moved.append((compiled.name, row, verdict.may_be_shown))
             self.bits[row] = self.bits[row] | bit if verdict.may_be_shown else self.bits[row] & ~bit
             if len(compiled.boosts):
                 compiled.boosts[row] = verdict.boost

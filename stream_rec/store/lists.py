@@ -126,6 +126,19 @@ class ListStore:
         for ids in self._chunks(item_ids):
             await write_over(self._connection, key, [("ZREM", key, *ids)], writes="removed")
 
+    async def stopped(self, scenario: str, n: int) -> list[str]:
+        """Ids in `removed:<scenario>`, the latest last, n at most; none if it is of another type.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        (found,) = await self._connection.pipeline([("ZRANGE", self._keys.removed_of(scenario), -n, -1)])
+        if isinstance(found, Exception):
+            if code_of(found) != "WRONGTYPE":
+                raise found
+            found = []
+        return [item.decode(errors="replace") for item in found]
+
     async def drop_tops(self, tags: Sequence[str]) -> None:
         """Delete the lists of tags that are listed no more.
 

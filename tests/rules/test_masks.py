@@ -176,6 +176,16 @@ def test_what_a_filter_stops_and_lets_through_again_is_told(world: World) -> Non
     assert len(world.masks.take_moved()) == N - 8
 
 
+def test_an_item_that_comes_in_an_evicted_ones_row_may_have_been_shown_before(world: World) -> None:
+    world.masks.apply({"cheap": Scenario(filter="price < 5.0")})
+    world.compile()
+    world.generation[[2, 20]] += 1
+    world.catalogue.set_price(2, 1.0)
+    world.catalogue.set_price(20, 50.0)
+    world.compile()
+    assert world.masks.take_moved() == [("cheap", 20, False)]
+
+
 def test_what_changed_while_nobody_kept_masks_is_told_of_all_that_is_stopped(world: World) -> None:
     for row in (1, 20, 30):
         world.catalogue.set_price(row, float(row))
