@@ -49,6 +49,10 @@ class Answering(Protocol):
         """As `Client.popular` and so on."""
         ...
 
+    async def beyond(self, scenario: str, k: int) -> Sequence[SlateItem]:
+        """What stands behind a slate of the scenario: its own list if it has rules, else what is popular."""
+        ...
+
     async def rank(
         self, items: Sequence[str], user_id: str | None, session: Sequence[str]
     ) -> Sequence[SlateItem]:
@@ -97,6 +101,10 @@ class RedisAnswering:
     async def top(self, name: TopName, k: int, tag: str) -> Sequence[SlateItem]:
         """As in `Answering`."""
         return await self._reader.answer(self._answers.top(name, k, tag))
+
+    async def beyond(self, scenario: str, k: int) -> Sequence[SlateItem]:
+        """As in `Answering`."""
+        return (await self._reader.answer(self._answers.beyond(scenario, k))).items
 
     async def rank(
         self,

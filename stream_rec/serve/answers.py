@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from stream_rec.clock import Clock
 from stream_rec.errors import ConfigError
-from stream_rec.schemas.records import Reason, Slate, SlateItem
+from stream_rec.schemas.records import DEFAULT_SCENARIO, Reason, Slate, SlateItem
 from stream_rec.sdk.wire import Origin
 from stream_rec.serve.fallback import not_leading, recent_items, session_slate
 from stream_rec.store.encoding import ItemList
@@ -114,11 +114,13 @@ class SessionWish:
         items: what the session was about, latest last.
         negatives: what it was not about: neither these nor what is like them is wanted.
         k: items, at most.
+        scenario: whose rules hold.
     """
 
     items: Sequence[str]
     negatives: Sequence[str]
     k: int
+    scenario: str = DEFAULT_SCENARIO
 
 
 class Answers:
@@ -150,34 +152,42 @@ class Answers:
             yield from self._check_scenario(wish.scenario)
         if slate and (items := (yield from self._for_session(wish, slate.items))):
             return Recommendations(items, "personal", stale, slate)
-        if of_scenario:
-            items = yield from self._for_session(wish, _places(of_scenario, "popular"))
-            return Recommendations(items, "scenario" if items else "none", stale, None)
-        popular = yield from self._questions.top("popular")
-        if popular and wish.scenario in popular.not_for:
-            return Recommendations((), "none", stale, None)
-        if wish.session and (items := (yield from self._from_session(wish))):
+        popular = None if of_scenario else (yield from self._questions.top("popular"))
+        others, origin = _in_place(wish.scenario, of_scenario, popular)
+        if wish.session and origin == "popular" and (items := (yield from self._from_session(wish))):
             return Recommendations(items, "session", stale, None)
-        items = yield from self._for_session(wish, _places(popular, "popular"))
-        return Recommendations(items, "popular" if items else "none", stale, None)
+        items = yield from self._for_session(wish, others)
+        return Recommendations(items, origin if items else "none", stale, None)
+
+    def beyond(self, scenario: str, k: int) -> Question[Recommendations]:
+        """What stands behind a slate of the scenario: its own list if it has rules, else what is popular."""
+        of_scenario, popular = yield from self._questions.of_everybody(scenario)
+        others, origin = _in_place(scenario, of_scenario, popular)
+        items = yield from self._available(others, k, scenario)
+        return Recommendations(items, origin if items else "none", False, None)
 
     def session(self, wish: SessionWish) -> Question[Recommendations]:
-        """What fits a session; without that, what is popular. Neither its items nor the negatives are in it."""
+        """What fits a session; without that, what is popular. Neither its items nor the negatives are in it.
+
+        If the scenario has rules, its own list in place of both, as in `recommendations`.
+        """
+        named = {*wish.items, *wish.negatives}
+        of_scenario, popular = yield from self._questions.of_everybody(wish.scenario)
+        others, origin = _in_place(wish.scenario, of_scenario, popular)
+        if origin == "popular":
+            mine = yield from self._fitting(wish)
+            if items := (yield from self._available([i for i in mine if i.item_id not in named], wish.k)):
+                return Recommendations(items, "session", False, None)
+        others = [each for each in others if each.item_id not in named]
+        items = yield from self._available(others, wish.k, wish.scenario)
+        return Recommendations(items, origin if items else "none", False, None)
+
+    def _fitting(self, wish: SessionWish) -> Question[list[SlateItem]]:
+        """What the session's items lead to, less what the negatives do."""
         liked, disliked = recent_items(wish.items), recent_items(wish.negatives)
         found = yield from self._questions.similar([*liked, *disliked])
-        mine = session_slate(
-            wish.items, found[: len(liked)], session_slate(wish.negatives, found[len(liked) :])
-        )
-        named = {*wish.items, *wish.negatives}
-        if items := (yield from self._available([i for i in mine if i.item_id not in named], wish.k)):
-            return Recommendations(items, "session", False, None)
-        popular = [
-            each
-            for each in _places((yield from self._questions.top("popular")), "popular")
-            if each.item_id not in named
-        ]
-        items = yield from self._available(popular, wish.k)
-        return Recommendations(items, "popular" if items else "none", False, None)
+        against = session_slate(wish.negatives, found[len(liked) :])
+        return session_slate(wish.items, found[: len(liked)], against)
 
     def page(self, wish: PageWish) -> Question[list[Recommendations]]:
         """Several slates of a user, from the top: an item stands where it comes first. What is missing is popular.
@@ -193,10 +203,7 @@ class Answers:
         page: list[Recommendations] = []
         shown: set[str] = set()
         for rail, (slate, of_scenario) in zip(wish.rails, found, strict=True):
-            source: Origin = "scenario" if of_scenario else "popular"
-            others = _places(of_scenario or popular, "popular")
-            if not of_scenario and popular and rail.scenario in popular.not_for:
-                others = []
+            others, source = _in_place(rail.scenario, of_scenario, popular)
             own = slate.items if slate else ()
             kept = yield from self._available([*own, *others], len(own) + len(others), rail.scenario)
             chosen: list[SlateItem] = []
@@ -282,6 +289,17 @@ class Answers:
     ) -> Question[tuple[SlateItem, ...]]:
         removed = yield from self._questions.removed([place.item_id for place in items], scenario)
         return tuple([place for place in items if place.item_id not in removed][:k])
+
+
+def _in_place(
+    scenario: str, of_scenario: ItemList | None, popular: ItemList | None
+) -> tuple[list[SlateItem], Origin]:
+    """What is shown where there is no slate, or behind it; nothing that a scenario's rules know nothing of."""
+    if of_scenario:
+        return _places(of_scenario, "popular"), "scenario"
+    if popular and scenario in popular.not_for:
+        return [], "none"
+    return _places(popular, "popular"), "popular"
 
 
 def _places(found: ItemList | None, source: str) -> list[SlateItem]:

@@ -79,6 +79,16 @@ class Questions:
         is_outdated = slate is not None and of_all is not None and slate.as_of.rules < of_all.changed
         return None if is_outdated else slate, of_all
 
+    def of_everybody(self, scenario: str) -> Question[tuple[ItemList | None, ItemList | None]]:
+        """`list:<scenario>`, and `popular`; None = there is none.
+
+        Raises:
+            ConfigError: the scenario's name is impossible.
+        """
+        keys = self._keys.scenario_list(scenario), self._keys.top("popular")
+        found = yield RoundTrip(tuple([("GET", key) for key in keys]))
+        return self._decoding.item_list(found[0]), self._decoding.item_list(found[1])
+
     def top(self, name: TopName, tag: str = "") -> Question[ItemList | None]:
         """`popular`, `trending` or `new`, of all items or of a tag's; None = there is none."""
         (raw,) = yield RoundTrip((("GET", self._keys.top(name, tag)),))

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import httpx
 import pytest
+from msgspec import structs
 
 from stream_rec.api.paging import cursor_after, had, left
+from stream_rec.engine.results import Neighbours
 from stream_rec.schemas.records import Impression, Reason, SlateItem
 from stream_rec.settings import Settings
+from stream_rec.store.lists import ScenarioList
 from tests.api.serving import Serve, served
 from tests.reading import records
 from tests.store.building import Stores, as_of, slate, slates, with_stores
@@ -57,6 +60,22 @@ def test_a_session_that_nothing_connects_gets_what_is_popular_without_its_own_it
         "/v1/sessions/recommendations", json={"items": ["p"], "negatives": ["q"], "n": 1}
     ).json()
     assert (found["origin"], ids(found["items"])) == ("popular", ["a"])
+
+
+def test_a_session_and_the_next_page_keep_to_the_rules_of_their_scenario(
+    http: httpx.Client, bus: Settings
+) -> None:
+    async def story(my: Stores) -> None:
+        listed = ScenarioList(Neighbours(["d", "r", "tea"], [3.0, 2.0, 1.0]), 7)
+        await my.lists.write_scenario_list("default", listed, as_of=as_of(5), model="m")
+        under_rules = structs.replace(as_of(6), rules=7)
+        await my.slates.write([slate("ann", under_rules, ["a", "d"])])
+
+    with_stores(bus.store, story)
+    found = http.post("/v1/sessions/recommendations", json={"items": ["tea"]}).json()
+    assert (found["origin"], ids(found["items"])) == ("scenario", ["d", "r"])
+    page = http.get(URL, params={"n": 9, "paged": "true"}).json()
+    assert ids(page["items"]) == ["a", "d", "r", "tea"]
 
 
 def test_on_a_page_no_item_stands_twice(http: httpx.Client) -> None:

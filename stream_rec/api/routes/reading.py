@@ -157,13 +157,13 @@ class Reading:
         return answer(await self._noted(given, found, query.shown) if query.shown else given)
 
     async def _page(self, found: Recommendations, query: OfUser) -> tuple[Recommendations, str | None]:
-        """What the reader has not had yet; when the slate ends, what is popular."""
+        """What the reader has not had yet; when the slate ends, what stands in its place elsewhere."""
         before = had(query.cursor or "")
         items = left(found.items, before)[: query.n]
-        if len(items) < query.n and found.origin != "popular":
+        if len(items) < query.n and found.origin in ("personal", "session"):
             own = {each.item_id for each in items}
-            popular = left(await self._answering.top("popular", MAX_K, ""), before)
-            items += [each for each in popular if each.item_id not in own][: query.n - len(items)]
+            others = left(await self._answering.beyond(query.scenario, MAX_K), before)
+            items += [each for each in others if each.item_id not in own][: query.n - len(items)]
         return dataclasses.replace(found, items=tuple(items)), cursor_after(before, items)
 
     async def _noted(self, given: Recommended, found: Recommendations, when: str) -> Recommended:
