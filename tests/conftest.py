@@ -28,7 +28,7 @@ from tests.kafka import apache_kafka
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays: the collector of garbage need not look at it again (a tenth of the time)."""
+    """What was imported stays: the collector of garbage need not look at it again, a tenth of the time of all tests."""
     gc.collect()
     gc.freeze()
 
