@@ -150,6 +150,10 @@ class AsOf(msgspec.Struct, frozen=True, omit_defaults=True):
     event_ts: float
     rules: int = -1
 
+    def under_rules(self, upto: int | None) -> AsOf:
+        """The same of what was made while later rules than `upto` were being compiled; None = there were none."""
+        return self if upto is None or self.rules <= upto else msgspec.structs.replace(self, rules=upto)
+
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why an item is in a slate: the source that contributed most, and the user's item that it started from, if any.

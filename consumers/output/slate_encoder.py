@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from stream_rec.clock import Clock
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Ranked
@@ -66,7 +64,7 @@ class SlateEncoder:
                 rows.sources,
                 rows.because,
                 source_names=rows.source_names,
-                as_of=_known(as_of, rows.rules_upto),
+                as_of=as_of.under_rules(rows.rules_upto),
                 scenario=scenario,
                 model=Engine.version,
                 created_ts=self._clock.now(),
@@ -74,13 +72,6 @@ class SlateEncoder:
                 placed=[rows.places(user) for user in range(len(users))] if rows.marks is not None else (),
             )
         ]
-
-
-def _known(as_of: AsOf, rules_upto: int | None) -> AsOf:
-    """What slates know that were made while later rules of their scenario are being compiled."""
-    if rules_upto is None or as_of.rules <= rules_upto:
-        return as_of
-    return msgspec.structs.replace(as_of, rules=rules_upto)
 
 
 @dataclass(frozen=True, slots=True)

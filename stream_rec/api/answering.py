@@ -8,8 +8,18 @@ from typing import Protocol
 from stream_rec.clock import Clock
 from stream_rec.errors import StreamRecError
 from stream_rec.schemas.records import SlateItem
-from stream_rec.sdk.wire import Properties
-from stream_rec.serve.answers import Answers, PageWish, Recommendations, SessionWish, Wish
+from stream_rec.sdk.wire import Properties, Why
+from stream_rec.serve.answers import (
+    Answers,
+    Limits,
+    PageWish,
+    Ranking,
+    RankWish,
+    Recommendations,
+    SessionWish,
+    SimilarWish,
+    Wish,
+)
 from stream_rec.settings import StoreSettings
 from stream_rec.store.keys import TopName
 from stream_rec.store.questions import Questions
@@ -20,6 +30,10 @@ class NeedsLive(StreamRecError):
     """Only a server that holds the engine can answer this."""
 
 
+class Busy(StreamRecError):
+    """As many requests wait for the engine as may."""
+
+
 class Answering(Protocol):
     """Answers the reads of one tenant.
 
@@ -27,6 +41,7 @@ class Answering(Protocol):
         Unavailable: what it reads from does not answer.
         ConfigError: there is no such scenario; or what it reads from refuses us.
         NeedsLive: it cannot answer this.
+        Busy: it cannot answer this now.
     """
 
     async def recommendations(self, wish: Wish) -> Recommendations:
@@ -41,7 +56,7 @@ class Answering(Protocol):
         """Several slates of one user; no item is in two of them."""
         ...
 
-    async def similar(self, item_id: str, k: int) -> Sequence[SlateItem]:
+    async def similar(self, wish: SimilarWish) -> Sequence[SlateItem]:
         """As `Client.similar`."""
         ...
 
@@ -49,13 +64,11 @@ class Answering(Protocol):
         """As `Client.popular` and so on."""
         ...
 
-    async def beyond(self, scenario: str, k: int) -> Sequence[SlateItem]:
-        """What stands behind a slate of the scenario: its own list if it has rules, else what is popular."""
+    async def beyond(self, wish: Wish) -> Sequence[SlateItem]:
+        """What stands behind the user's own slate, k at most: what the scenario shows whoever has none."""
         ...
 
-    async def rank(
-        self, items: Sequence[str], user_id: str | None, session: Sequence[str]
-    ) -> Sequence[SlateItem]:
+    async def rank(self, wish: RankWish) -> Ranking:
         """These items, best first, for a user, or for a session of nobody in particular."""
         ...
 
@@ -65,6 +78,14 @@ class Answering(Protocol):
 
     async def scenarios(self) -> list[str]:
         """Names of the scenarios that there are slates of."""
+        ...
+
+    async def why(self, user_id: str, items: Sequence[str], scenario: str) -> Sequence[Why]:
+        """Of these items of a user's answer, what made their scores; empty = that is not known here."""
+        ...
+
+    async def check(self) -> None:
+        """Can it answer now?"""
         ...
 
 
@@ -84,36 +105,36 @@ class RedisAnswering:
 
     async def recommendations(self, wish: Wish) -> Recommendations:
         """As in `Answering`."""
+        _refuse(wish.limits)
         return await self._reader.answer(self._answers.recommendations(wish))
 
     async def session(self, wish: SessionWish) -> Recommendations:
         """As in `Answering`."""
+        _refuse(wish.limits)
         return await self._reader.answer(self._answers.session(wish))
 
     async def page(self, wish: PageWish) -> list[Recommendations]:
         """As in `Answering`."""
+        _refuse(wish.limits)
         return await self._reader.answer(self._answers.page(wish))
 
-    async def similar(self, item_id: str, k: int) -> Sequence[SlateItem]:
+    async def similar(self, wish: SimilarWish) -> Sequence[SlateItem]:
         """As in `Answering`."""
-        return await self._reader.answer(self._answers.similar(item_id, k))
+        if not wish.is_plain:
+            raise NeedsLive("several items, a user's taste and filters need the engine: " + _REDIS)
+        return await self._reader.answer(self._answers.similar(wish.items[0], wish.k))
 
     async def top(self, name: TopName, k: int, tag: str) -> Sequence[SlateItem]:
         """As in `Answering`."""
         return await self._reader.answer(self._answers.top(name, k, tag))
 
-    async def beyond(self, scenario: str, k: int) -> Sequence[SlateItem]:
+    async def beyond(self, wish: Wish) -> Sequence[SlateItem]:
         """As in `Answering`."""
-        return (await self._reader.answer(self._answers.beyond(scenario, k))).items
+        return (await self._reader.answer(self._answers.beyond(wish.scenario, wish.k))).items
 
-    async def rank(
-        self,
-        items: Sequence[str],  # noqa: ARG002 - what a live one ranks
-        user_id: str | None,  # noqa: ARG002
-        session: Sequence[str],  # noqa: ARG002
-    ) -> Sequence[SlateItem]:
+    async def rank(self, wish: RankWish) -> Ranking:  # noqa: ARG002 - what a live one ranks
         """Raises NeedsLive: Redis has slates, not scores of any item for any user."""
-        raise NeedsLive("ranking given items needs the engine, and this server answers from Redis alone")
+        raise NeedsLive("ranking given items needs the engine: " + _REDIS)
 
     async def properties(
         self,
@@ -126,3 +147,24 @@ class RedisAnswering:
     async def scenarios(self) -> list[str]:
         """As in `Answering`."""
         return await self._reader.answer(self._questions.scenarios())
+
+    async def why(
+        self,
+        user_id: str,  # noqa: ARG002 - what a live one explains
+        items: Sequence[str],  # noqa: ARG002
+        scenario: str,  # noqa: ARG002
+    ) -> Sequence[Why]:
+        """As in `Answering`: slates have reasons, not the parts of their scores."""
+        return ()
+
+    async def check(self) -> None:
+        """As in `Answering`."""
+        await self.scenarios()
+
+
+def _refuse(limits: Limits) -> None:
+    if limits:
+        raise NeedsLive("filter, exclude and min_relevance need the engine: " + _REDIS)
+
+
+_REDIS = "this server answers from Redis alone"

@@ -66,7 +66,7 @@ def operations(of: Parts, is_draining: Callable[[], bool]) -> list[Operation]:
         yield from ScenarioRoutes(settings).operations()
         yield from Lag(settings.bus).operations()
         yield from Visitors(settings, of.book, of.clock).operations()
-        yield from System(of.answering.scenarios, is_draining, of.measures, openapi).operations()
+        yield from System(of.answering.check, is_draining, of.measures, openapi).operations()
 
     found = list(all_of_them())
     return found
@@ -83,6 +83,8 @@ def application(of: Parts, is_draining: Callable[[], bool]) -> FastAPI:
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
+        if of.following is not None:
+            of.following.start()
         yield
         await of.close()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stream_rec.api.access.book import KeyBook
 from stream_rec.api.answering import Answering, RedisAnswering
@@ -10,9 +12,13 @@ from stream_rec.api.ingest import Ingest
 from stream_rec.api.measures import Measures
 from stream_rec.api.shown import Shown
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.errors import ConfigError
 from stream_rec.producers.publisher.async_publisher import AsyncPublisher
 from stream_rec.settings import Settings
 from stream_rec.store.reader import AsyncReader
+
+if TYPE_CHECKING:
+    from stream_rec.api.live.following import Following
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Parts:
         reader: of Redis.
         publisher: to Kafka; None = there is none.
         answering: answers the reads.
+        following: the engine of a live server; None = it is not live.
         ingest: writes records.
         shown: writes impressions of answers.
         book: keys of those who call.
@@ -37,6 +44,7 @@ class Parts:
     reader: AsyncReader
     publisher: AsyncPublisher | None
     answering: Answering
+    following: Following | None
     ingest: Ingest
     shown: Shown
     book: KeyBook
@@ -44,13 +52,19 @@ class Parts:
     async def close(self) -> None:
         """Send what was promised, wait for Kafka's acknowledgements, and close the connections."""
         await self.shown.close()
+        if self.following is not None:
+            await self.following.close()
         if self.publisher is not None:
             await self.publisher.close()
         await self.reader.close()
 
 
-def make_parts(settings: Settings) -> Parts:
+def make_parts(settings: Settings, on_failure: Callable[[], None] = lambda: None) -> Parts:
     """All of them; in the event loop that serves.
+
+    Args:
+        settings: of everything.
+        on_failure: called when a live server cannot go on.
 
     Raises:
         ConfigError: an address is missing or wrong.
@@ -60,14 +74,32 @@ def make_parts(settings: Settings) -> Parts:
     bus = settings.bus.model_copy(update={"publish_timeout_seconds": serve.publish_timeout_seconds})
     publisher = AsyncPublisher(bus) if bus.bootstrap else None
     ingest = Ingest(publisher, measures)
+    from_redis = RedisAnswering(settings.store, reader, clock)
+    following, answering = (
+        _live(settings, from_redis, clock, on_failure) if serve.live else (None, from_redis)
+    )
     return Parts(
         settings,
         clock,
         measures,
         reader,
         publisher,
-        RedisAnswering(settings.store, reader, clock),
+        answering,
+        following,
         ingest,
         Shown(ingest, clock, serve.max_shown_later),
         KeyBook(reader, settings.store.prefix, serve.key_seconds, clock),
     )
+
+
+def _live(
+    settings: Settings, lists: RedisAnswering, clock: Clock, on_failure: Callable[[], None]
+) -> tuple[Following, Answering]:
+    if not settings.bus.bootstrap:
+        raise ConfigError("a live server follows Kafka, and has no address of it", fix="set bus.bootstrap")
+    # A server that is not live needs none of what an engine is made of.
+    from stream_rec.api.live.answering import LiveAnswering
+    from stream_rec.api.live.following import Following
+
+    following = Following(settings, on_failure)
+    return following, LiveAnswering(following, lists, clock)

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from stream_rec.api.answering import NeedsLive
+from stream_rec.api.answering import Busy, NeedsLive
 from stream_rec.errors import ConfigError, ContractError, Unavailable
 from stream_rec.producers.publisher.async_publisher import QueueFull
 from stream_rec.sdk.wire import ProblemBody
+from stream_rec.serve.answers import UnknownScenario
 
 TYPE_PREFIX = "urn:stream-rec:problem:"
 RETRY_AFTER_SECONDS = 1
@@ -95,6 +96,10 @@ def of_error(error: Exception) -> Problem | None:
         return error
     if isinstance(error, ContractError):
         return Problem("refused", error.detail, where="body", reason=error.reason)
+    if isinstance(error, Busy):
+        return Problem("busy", str(error), fix="try again in a moment, or start another server")
+    if isinstance(error, UnknownScenario):
+        return Problem("not-found", error.message, where="scenario", fix=error.fix)
     if isinstance(error, QueueFull):
         return Problem(
             "queue-full", str(error), fix="send the same again later, or raise bus.publish_queue_records"

@@ -28,6 +28,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         ConfigError: as `HttpServer`.
+        Exception: as `HttpServer.serve`.
     """
     uvloop.run(_until_signal(settings))
 
@@ -74,14 +75,18 @@ class HttpServer:
 
         Raises:
             ConfigError: an address in the settings is wrong.
+            Exception: what the engine of a live server could not go on with.
         """
         with self._listening:
-            app = application(make_parts(self._settings), self._is_draining)
+            parts = make_parts(self._settings, self.stop)
+            app = application(parts, self._is_draining)
             self._server = _Server(_config(app, self._settings.serve))
             self._server.should_exit = self._is_stopping
             log.info("listening", url=self.url)
             await self._server.serve(sockets=[self._listening])
         log.info("stopped")
+        if parts.following is not None and parts.following.failure is not None:
+            raise parts.following.failure
 
     def stop(self) -> None:
         """As a signal; from any thread."""

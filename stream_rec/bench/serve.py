@@ -1,5 +1,7 @@
 """`stream-rec bench serve`: reads and batches of events over HTTP, while a worker learns 500 events a second.
 
+With `--live` then the same of a live server: reads, rankings, and pairs of an event and a read that must know it.
+
 Everything is a process of its own: broker, Redis, worker, server, and the load (`stream_rec.bench.serve_load`). The
 server has its default settings, access log and all.
 """
@@ -11,9 +13,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from time import monotonic, sleep
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+import httpx
 import msgspec
 
 from stream_rec.bench.bench_log import BenchLog
@@ -24,6 +28,7 @@ from stream_rec.bus.topics import ensure_topics
 from stream_rec.embedded.serve import ServeProcess
 from stream_rec.embedded.stack import start_stack, without_addresses
 from stream_rec.embedded.worker import WorkerProcess
+from stream_rec.errors import Unavailable
 from stream_rec.producers.feed.feed import Feed, Row
 from stream_rec.producers.feed.pace import PerSecond
 from stream_rec.producers.publisher.publisher import Publisher
@@ -41,23 +46,48 @@ STEP = 1.25
 """The rate grows by this factor until the server does not keep up."""
 LATE_MS = 25.0
 MAX_STEPS = 12
+LIVE_RATE = 200.0
+RANKED_ITEMS = 100
+PAIRS_AT_A_TIME = 4
+READY_SECONDS = 120.0
 _PATHS = 2000
 
 
-def run(settings: Settings, say: Say, *, rate: float, seconds: float) -> Figures:
-    """Reads at a rate, then as many as it takes, then batches of events.
+class Wanted(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        rate: reads per second.
+        seconds: of them.
+        live: a live server, too.
+        pairs: publish-then-read pairs of each server; 0 = none.
+    """
+
+    rate: float
+    seconds: float
+    live: bool = False
+    pairs: int = 0
+
+
+def run(
+    settings: Settings, say: Say, *, rate: float, seconds: float, live: bool = False, pairs: int = 0
+) -> Figures:
+    """Reads at a rate, then as many as it takes, then batches of events; then the same of a live server.
 
     Args:
         settings: as for a worker; addresses in it are not used.
         say: takes progress.
         rate: reads per second.
         seconds: of them.
+        live: measure a live server, too.
+        pairs: publish-then-read pairs of each server; 0 = none.
 
     Returns:
         Milliseconds of reads, the server's CPU, the highest rate of reads with p99 <= LATE_MS, events taken a second.
     """
-    settings = without_addresses(settings)
-    spare = int(LEARNED_PER_SECOND * (seconds + (MAX_STEPS + 4) * (STEP_SECONDS + 1)))
+    settings, wanted = without_addresses(settings), Wanted(rate, seconds, live, pairs)
+    steps = (MAX_STEPS + 4) * (STEP_SECONDS + 1) + wanted.pairs / 200
+    spare = int(LEARNED_PER_SECOND * (1 + wanted.live) * (wanted.seconds + steps))
     log = BenchLog.first(PRELOAD_EVENTS + spare, settings.data)
     say(f"events: {log.name}; calibration kernel {calibration_ms():.0f} ms")
     rows = log.rows()
@@ -68,65 +98,197 @@ def run(settings: Settings, say: Say, *, rate: float, seconds: float) -> Figures
             with Publisher(stack.settings.bus, stack.settings.ingest) as publisher:
                 Feed(publisher).run(rows[:PRELOAD_EVENTS])
             wait_until_handled(worker, stack.settings)
-            server = ServeProcess(stack.settings)
-            try:
-                figures = _measured(stack.settings, server, rows, rate, seconds, say)
-            finally:
-                code = server.stop()
+            bench = Bench(stack.settings, rows, wanted, say)
+            figures = bench.stateless()
+            if wanted.live:
+                figures |= bench.live()
         finally:
             worker.stop()
-    return {
-        **figures,
-        "serve_exit_code": code,
-        "rate": rate,
-        "data": log.name,
-        "calibration_ms": calibration_ms(),
-    }
+    return {**figures, "rate": wanted.rate, "data": log.name, "calibration_ms": calibration_ms()}
 
 
-def _measured(
-    settings: Settings, server: ServeProcess, rows: Sequence[Row], rate: float, seconds: float, say: Say
-) -> Figures:
-    paths = _paths(rows[:PRELOAD_EVENTS])
-    with _learning(settings, rows[PRELOAD_EVENTS:]):
-        _load(server, paths=paths, rate=rate, seconds=WARM_UP_SECONDS, connections=CONNECTIONS)
-        say(f"{rate:g} reads/s for {seconds:g} s, {LEARNED_PER_SECOND:g} events/s learned beside them ...")
-        before = server.cpu_seconds()
-        reads = _load(server, paths=paths, rate=rate, seconds=seconds, connections=CONNECTIONS)
-        cpu_us_read = (server.cpu_seconds() - before) / len(reads.ms) * 1e6
-        mib = server.rss_mib()
-        most = _most(server, paths, rate, say)
-        say("batches of events ...")
-        batch = [msgspec.to_builtins(row.event) for row in rows[:BATCH] if row.event]
-        before = server.cpu_seconds()
-        posted = _load(server, body=msgspec.json.encode(batch), seconds=STEP_SECONDS, connections=POSTERS)
-        n_events = len(batch) * (len(posted.ms) - posted.errors)
-        cpu_us_ingest = (server.cpu_seconds() - before) / max(1, n_events) * 1e6
-    return {
-        "read_ms_p50": percentile(reads.ms, 0.5),
-        "read_ms_p90": percentile(reads.ms, 0.9),
-        "read_ms_p99": percentile(reads.ms, 0.99),
-        "errors": reads.errors + posted.errors,
-        "reads": len(reads.ms),
-        "cpu_us_read": cpu_us_read,
-        "max_reads_per_s": most,
-        "ingest_per_s": n_events / posted.seconds,
-        "cpu_us_ingest": cpu_us_ingest,
-        "stateless_mib": max(mib, server.rss_mib()),
-    }
+class Bench:
+    """Servers on a running stack, one after the other.
+
+    Args:
+        settings: of the stack.
+        rows: of the log; the first PRELOAD_EVENTS are learned.
+        wanted: what is measured.
+        say: takes progress.
+    """
+
+    def __init__(self, settings: Settings, rows: Sequence[Row], wanted: Wanted, say: Say) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._fed = PRELOAD_EVENTS
+        self._wanted = wanted
+        self._say = say
+        self._paths = _paths(rows[:PRELOAD_EVENTS])
+
+    def stateless(self) -> Figures:
+        """Of a server that answers from Redis."""
+        rate, seconds, say = self._wanted.rate, self._wanted.seconds, self._say
+        with _serving(self._settings) as server, self._learning():
+            _load(server, paths=self._paths, rate=rate, seconds=WARM_UP_SECONDS, connections=CONNECTIONS)
+            say(
+                f"{rate:g} reads/s for {seconds:g} s, {LEARNED_PER_SECOND:g} events/s learned beside them ..."
+            )
+            before = server.cpu_seconds()
+            reads = _load(server, paths=self._paths, rate=rate, seconds=seconds, connections=CONNECTIONS)
+            cpu_us_read = (server.cpu_seconds() - before) / len(reads.ms) * 1e6
+            mib = server.rss_mib()
+            most = self._most(server, rate)
+            say("batches of events ...")
+            batch = [msgspec.to_builtins(row.event) for row in self._rows[:BATCH] if row.event]
+            before = server.cpu_seconds()
+            posted = _load(server, body=msgspec.json.encode(batch), seconds=STEP_SECONDS, connections=POSTERS)
+            n_events = len(batch) * (len(posted.ms) - posted.errors)
+            cpu_us_ingest = (server.cpu_seconds() - before) / max(1, n_events) * 1e6
+            mib = max(mib, server.rss_mib())
+            paired = self._pairs(server, "stateless_")
+        return {
+            "read_ms_p50": percentile(reads.ms, 0.5),
+            "read_ms_p90": percentile(reads.ms, 0.9),
+            "read_ms_p99": percentile(reads.ms, 0.99),
+            "errors": reads.errors + posted.errors,
+            "reads": len(reads.ms),
+            "cpu_us_read": cpu_us_read,
+            "max_reads_per_s": most,
+            "ingest_per_s": n_events / posted.seconds,
+            "cpu_us_ingest": cpu_us_ingest,
+            "stateless_mib": mib,
+            "serve_exit_code": server.exit_code,
+            **paired,
+        }
+
+    def live(self) -> Figures:
+        """Of a server that holds the engine. Its CPU for learning is measured first, and taken off."""
+        say, seconds = self._say, max(STEP_SECONDS, self._wanted.seconds / 4)
+        with _serving(self._settings, ["--set", "serve.live=true"]) as server, self._learning():
+            _wait_until_ready(server)
+            plan: dict[str, Any] = {"rate": LIVE_RATE, "connections": CONNECTIONS}
+            _load(server, paths=self._paths, seconds=WARM_UP_SECONDS, **plan)
+            idle = _cpu_of_learning(server)
+            say(f"live: {LIVE_RATE:g} reads/s for {seconds:g} s ...")
+            before = server.cpu_seconds()
+            reads = _load(server, paths=self._paths, seconds=seconds, **plan)
+            cpu_us = (server.cpu_seconds() - before - idle * reads.seconds) / len(reads.ms) * 1e6
+            say(f"live: {LIVE_RATE:g} rankings/s of {RANKED_ITEMS} items ...")
+            before = server.cpu_seconds()
+            ranked = _load(server, paths=["/v1/rank"], bodies=self._rankings(), seconds=seconds, **plan)
+            cpu_us_rank = (server.cpu_seconds() - before - idle * ranked.seconds) / len(ranked.ms) * 1e6
+            most = self._most(server, LIVE_RATE)
+            paired = self._pairs(server, "")
+            mib = server.rss_mib()
+        return {
+            "live_ms_p50": percentile(reads.ms, 0.5),
+            "live_ms_p99": percentile(reads.ms, 0.99),
+            "cpu_us_live": cpu_us,
+            "cpu_us_rank": cpu_us_rank,
+            "rank_ms_p50": percentile(ranked.ms, 0.5),
+            "rank_ms_p99": percentile(ranked.ms, 0.99),
+            "live_errors": reads.errors + ranked.errors,
+            "max_live_per_s": most,
+            "live_mib": mib,
+            "live_exit_code": server.exit_code,
+            **paired,
+        }
+
+    def _pairs(self, server: ServeProcess, prefix: str) -> Figures:
+        """Publish-then-read pairs beside reads at the rate."""
+        wanted = self._wanted
+        if not wanted.pairs:
+            return {}
+        self._say(f"{wanted.pairs} publish-then-read pairs beside {wanted.rate:g} reads/s ...")
+        popular = [
+            each["item_id"] for each in httpx.get(f"{server.url}/v1/lists/popular?n=5").json()["items"]
+        ]
+        reads = Plan(
+            **_at(server), paths=self._paths, rate=wanted.rate, seconds=3600, connections=CONNECTIONS
+        )
+        beside = _start(reads)
+        try:
+            found = _load(server, pairs=wanted.pairs, popular=popular, seconds=0, connections=PAIRS_AT_A_TIME)
+        finally:
+            beside.kill()
+            beside.wait()
+        return {
+            f"{prefix}ryw_ms_p50": percentile(found.ms, 0.5),
+            f"{prefix}ryw_ms_p99": percentile(found.ms, 0.99),
+            f"{prefix}pairs": len(found.ms),
+            f"{prefix}pair_errors": found.errors,
+            f"{prefix}stale_marked": found.stale,
+            f"{prefix}stale_unmarked": found.stale_unmarked,
+        }
+
+    def _rankings(self) -> list[str]:
+        """Bodies of requests: items as they come in the log, for known users."""
+        events = [row.event for row in self._rows[:PRELOAD_EVENTS] if row.event]
+        items = list(dict.fromkeys(each.item_id for each in events))
+        users = list(dict.fromkeys(each.user_id for each in events))[:_PATHS]
+        n = min(RANKED_ITEMS, len(items))
+        return [
+            msgspec.json.encode({"user_id": user, "items": (items * 2)[at % len(items) :][:n]}).decode()
+            for at, user in enumerate(users)
+        ]
+
+    def _most(self, server: ServeProcess, rate: float) -> float:
+        """The highest rate at which the server kept up."""
+        best = 0.0
+        for _ in range(MAX_STEPS):
+            found = _load(
+                server, paths=self._paths, rate=rate, seconds=STEP_SECONDS, connections=2 * CONNECTIONS
+            )
+            p99 = percentile(found.ms, 0.99)
+            self._say(f"  {rate:,.0f} reads/s: p99 {p99:.1f} ms, {found.errors} errors")
+            if p99 > LATE_MS or found.errors:
+                break
+            best, rate = rate, rate * STEP
+        return best
+
+    @contextmanager
+    def _learning(self) -> Iterator[None]:
+        """Events at a steady rate, in a thread, until the end; the next time, those behind them."""
+        stop, rows = threading.Event(), self._rows[self._fed :]
+
+        def feed() -> None:
+            with Publisher(self._settings.bus, self._settings.ingest) as publisher:
+                done = Feed(publisher, pace=PerSecond(LEARNED_PER_SECOND), stop=stop.is_set).run(rows)
+                self._fed += done.n_sent
+
+        thread = threading.Thread(target=feed, name="feed")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
 
-def _most(server: ServeProcess, paths: Sequence[str], rate: float, say: Say) -> float:
-    """The highest rate at which the server kept up."""
-    best = 0.0
-    for _ in range(MAX_STEPS):
-        found = _load(server, paths=paths, rate=rate, seconds=STEP_SECONDS, connections=2 * CONNECTIONS)
-        p99 = percentile(found.ms, 0.99)
-        say(f"  {rate:,.0f} reads/s: p99 {p99:.1f} ms, {found.errors} errors")
-        if p99 > LATE_MS or found.errors:
-            break
-        best, rate = rate, rate * STEP
-    return best
+@contextmanager
+def _serving(settings: Settings, flags: Sequence[str] = ()) -> Iterator[ServeProcess]:
+    """A server; its exit code is known afterwards."""
+    server = ServeProcess(settings, flags)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _wait_until_ready(server: ServeProcess) -> None:
+    deadline = monotonic() + READY_SECONDS
+    while httpx.get(f"{server.url}/readyz").status_code != 200:
+        server.check()
+        if monotonic() > deadline:
+            raise Unavailable("serve", "it is not ready", waited_seconds=READY_SECONDS)
+        sleep(0.1)
+
+
+def _cpu_of_learning(server: ServeProcess) -> float:
+    """Of every second, what goes into following the log."""
+    before = server.cpu_seconds()
+    sleep(STEP_SECONDS)
+    return (server.cpu_seconds() - before) / STEP_SECONDS
 
 
 def _paths(rows: Sequence[Row]) -> list[str]:
@@ -135,29 +297,26 @@ def _paths(rows: Sequence[Row]) -> list[str]:
     return [f"/v1/users/{quote(user, safe='')}/recommendations?n=20" for user in list(users)[:_PATHS]]
 
 
-def _load(server: ServeProcess, **plan: Any) -> Outcome:
+def _at(server: ServeProcess) -> dict[str, Any]:
     at = urlsplit(server.url)
-    sent = msgspec.json.encode(Plan(host=at.hostname or "", port=at.port or 0, **plan))
-    done = subprocess.run(
-        [sys.executable, "-m", "stream_rec.bench.serve_load"], input=sent, stdout=subprocess.PIPE, check=True
-    )
+    return {"host": at.hostname or "", "port": at.port or 0}
+
+
+def _start(plan: Plan) -> subprocess.Popen[bytes]:
+    """The load as a process that has its plan."""
+    command = [sys.executable, "-m", "stream_rec.bench.serve_load"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(msgspec.json.encode(plan))
+    process.stdin.close()
+    return process
+
+
+def _load(server: ServeProcess, **plan: Any) -> Outcome:
+    process = _start(Plan(**_at(server), **plan))
+    assert process.stdout is not None
+    found = process.stdout.read()
+    if code := process.wait():
+        raise subprocess.CalledProcessError(code, process.args)
     server.check()
-    return msgspec.json.decode(done.stdout, type=Outcome)
-
-
-@contextmanager
-def _learning(settings: Settings, rows: Sequence[Row]) -> Iterator[None]:
-    """Events at a steady rate, in a thread, until the end."""
-    stop = threading.Event()
-
-    def feed() -> None:
-        with Publisher(settings.bus, settings.ingest) as publisher:
-            Feed(publisher, pace=PerSecond(LEARNED_PER_SECOND), stop=stop.is_set).run(rows)
-
-    thread = threading.Thread(target=feed, name="feed")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return msgspec.json.decode(found, type=Outcome)

@@ -22,11 +22,14 @@ class Plan(msgspec.Struct, frozen=True):
 
     Attributes:
         host, port: where to.
-        paths: of the reads, in turns; empty = batches are posted.
-        rate: reads a second.
         seconds: how long.
         connections: at a time.
+        paths: of the reads, in turns; empty = batches are posted.
+        rate: reads a second.
         body: of a batch; posted as fast as each connection is answered.
+        bodies: of reads that have one, in turns; posted to the only path at the rate.
+        pairs: publish-then-read pairs, each of a new user, instead of all else.
+        popular: items of the pairs' events: those that lead a stranger's slate.
     """
 
     host: str
@@ -36,6 +39,9 @@ class Plan(msgspec.Struct, frozen=True):
     paths: Sequence[str] = ()
     rate: float = 0.0
     body: bytes = b""
+    bodies: Sequence[str] = ()
+    pairs: int = 0
+    popular: Sequence[str] = ()
 
 
 class Outcome(msgspec.Struct):
@@ -45,11 +51,15 @@ class Outcome(msgspec.Struct):
         ms: of every answer.
         errors: answers that were none, or not 2xx.
         seconds: from the first to the last.
+        stale: answers of pairs that are marked stale.
+        stale_unmarked: answers of pairs that do not know the event, and are not marked.
     """
 
     ms: list[float]
     errors: int
     seconds: float
+    stale: int = 0
+    stale_unmarked: int = 0
 
 
 class Connection:
@@ -61,6 +71,10 @@ class Connection:
 
     async def is_answered(self, request: bytes) -> bool:
         """Send it; was it answered by 2xx?"""
+        return await self.answer(request) is not None
+
+    async def answer(self, request: bytes) -> bytes | None:
+        """Send it; the answer's body, or None if it is not 2xx."""
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 if self._streams is None:
@@ -70,11 +84,11 @@ class Connection:
                 head = await reader.readuntil(b"\r\n\r\n")
                 lower = head.lower()
                 at = lower.index(b"content-length:") + len(b"content-length:")
-                await reader.readexactly(int(lower[at : lower.index(b"\r\n", at)]))
+                body = await reader.readexactly(int(lower[at : lower.index(b"\r\n", at)]))
         except (OSError, EOFError, ValueError, TimeoutError, asyncio.LimitOverrunError):
             self.close()
-            return False
-        return head[9:10] == b"2"
+            return None
+        return body if head[9:10] == b"2" else None
 
     def close(self) -> None:
         """Close it."""
@@ -85,7 +99,9 @@ class Connection:
 
 async def read(plan: Plan) -> Outcome:
     """Reads at a rate."""
-    requests = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in plan.paths]
+    requests = [_posted(plan.paths[0], body.encode()) for body in plan.bodies] or [
+        _asked(path) for path in plan.paths
+    ]
     due: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue()
     found = Outcome([], 0, 0.0)
 
@@ -113,8 +129,7 @@ async def read(plan: Plan) -> Outcome:
 
 async def post(plan: Plan) -> Outcome:
     """Batches, one after the other on each connection."""
-    head = f"POST /v1/events/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(plan.body)}\r\n\r\n"
-    request, found, began = head.encode() + plan.body, Outcome([], 0, 0.0), perf_counter()
+    request, found, began = _posted("/v1/events/batch", plan.body), Outcome([], 0, 0.0), perf_counter()
 
     async def run() -> None:
         connection = Connection(plan.host, plan.port)
@@ -131,10 +146,59 @@ async def post(plan: Plan) -> Outcome:
     return found
 
 
+async def pairs(plan: Plan) -> Outcome:
+    """An event, and when it is acknowledged a read that is to know it; the time is the read's.
+
+    The user is new: who is taken for a stranger was answered without the event, and so was who is led by its item.
+    """
+    numbers, found, began = iter(range(plan.pairs)), Outcome([], 0, 0.0), perf_counter()
+
+    async def run() -> None:
+        connection = Connection(plan.host, plan.port)
+        for number in numbers:
+            user, item = f"pair-{number}", plan.popular[number % len(plan.popular)]
+            event = msgspec.json.encode({"user_id": user, "item_id": item, "event_type": "view"})
+            done = await connection.answer(_posted("/v1/events", event))
+            if done is None:
+                found.errors += 1
+                continue
+            place = msgspec.json.decode(done)
+            after = f"{place['partition']}:{place['offset']}"
+            sent = perf_counter()
+            read = await connection.answer(
+                _asked(f"/v1/users/{user}/recommendations?n=50&after={after}&timeout=5")
+            )
+            found.ms.append((perf_counter() - sent) * 1000)
+            if read is None:
+                found.errors += 1
+                continue
+            given = msgspec.json.decode(read)
+            if given.get("stale"):
+                found.stale += 1
+            elif given["origin"] != "personal" or given["items"][0]["item_id"] == item:
+                found.stale_unmarked += 1
+        connection.close()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(plan.connections):
+            group.create_task(run())
+    found.seconds = perf_counter() - began
+    return found
+
+
+def _asked(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def _posted(path: str, body: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
 def main(given: Sequence[bytes]) -> None:
     """One plan, one outcome."""
     plan = msgspec.json.decode(b"".join(given), type=Plan)
-    found = uvloop.run(post(plan) if plan.body else read(plan))
+    found = uvloop.run(pairs(plan) if plan.pairs else post(plan) if plan.body else read(plan))
     sys.stdout.buffer.write(msgspec.json.encode(found))
 
 

@@ -59,6 +59,8 @@ def freshness(
 def serve(
     rate: Annotated[float, typer.Option(min=1, help="reads per second")] = 1000.0,
     seconds: Annotated[float, typer.Option(min=1, help="of them")] = 60.0,
+    live: Annotated[bool, typer.Option("--live", help="measure a live server, too")] = False,
+    pairs: Annotated[int, typer.Option(min=0, help="of an event and a read that must know it")] = 10_000,
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -66,7 +68,10 @@ def serve(
     """Reads and batches of events over HTTP, while a worker learns 500 events a second."""
     from stream_rec.bench.serve import run
 
-    _bench(lambda s, say: run(s, say, rate=rate, seconds=seconds), json_file, config, set_)
+    def measured(s: Settings, say: Say) -> Figures:
+        return run(s, say, rate=rate, seconds=seconds, live=live, pairs=pairs)
+
+    _bench(measured, json_file, config, set_)
 
 
 @bench.command()

@@ -53,13 +53,18 @@ class ServeProcess:
         if self._child.exit_code is not None:
             raise ChildExited(self._child, 0.0)
 
+    @property
+    def exit_code(self) -> int:
+        """Of a server that has ended."""
+        code = self._child.exit_code
+        assert code is not None
+        return code
+
     def stop(self) -> int:
         """SIGTERM, and its exit code: 0 if all is well."""
         self._child.stop(STOP_SECONDS)
-        code = self._child.exit_code
-        assert code is not None
-        self._folder.close(failed=code != 0)
-        return code
+        self._folder.close(failed=self.exit_code != 0)
+        return self.exit_code
 
     def _found(self) -> str:
         found = _LISTENING.search(self._folder.log_path.read_bytes())

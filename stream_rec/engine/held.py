@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from stream_rec.engine.fold.handle import Handle, hold
-from stream_rec.engine.fold.state import State
+from stream_rec.engine.fold.state import Query, Rates, State
 from stream_rec.engine.names import with_room
 from stream_rec.engine.state import create
 from stream_rec.settings import EngineSettings
+
+
+class Memory(Protocol):
+    """What a ranking reads, and works in."""
+
+    @property
+    def state(self) -> State:
+        """All that is learned; read only."""
+
+    @property
+    def query(self) -> Query:
+        """Working memory of one query."""
+
+    @property
+    def rates(self) -> Rates:
+        """What the kernels need of the settings."""
+
+    @property
+    def handle(self) -> Handle:
+        """All three, for the kernels that Python calls."""
 
 
 class Held:
@@ -53,3 +73,32 @@ class Held:
                 larger[name] = roomy
         if larger:
             self.state = self.state._replace(**larger)
+
+
+class SideMemory:
+    """The state of another, and a working memory of one's own.
+
+    Args:
+        held: whose state is read.
+        query: the working memory.
+    """
+
+    def __init__(self, held: Held, query: Query) -> None:
+        self._held = held
+        self.query = query
+        self.rates = held.rates
+        self._known = held.state
+        self._handle: Handle = hold(self._known, query, self.rates)
+
+    @property
+    def state(self) -> State:
+        """All that is learned; read only."""
+        return self._held.state
+
+    @property
+    def handle(self) -> Handle:
+        """For the kernels that Python calls."""
+        if self._known is not self._held.state:
+            self._known = self._held.state
+            self._handle = hold(self._known, self.query, self.rates)
+        return self._handle

@@ -41,11 +41,15 @@ def trend(state: State, of: Rows) -> NDArray[np.float64]:
     return deviations
 
 
-def may_be_shown(state: State, only_catalogue: bool) -> NDArray[np.bool_]:
-    """Bool [items]; as engine.fold.shown has it."""
+def may_be_shown(
+    state: State, only_catalogue: bool, of: NDArray[np.int32] | slice = slice(None)
+) -> NDArray[np.bool_]:
+    """Bool [items], or of some rows; as engine.fold.shown has it."""
     own, now = state.columns, float(state.clock[0])
-    shown: NDArray[np.bool_] = state.popularity.eligible & ~(own.opens > now) & ~(own.closes <= now)
-    return shown & state.in_catalogue if only_catalogue else shown
+    shown: NDArray[np.bool_] = (
+        state.popularity.eligible[of] & ~(own.opens[of] > now) & ~(own.closes[of] <= now)
+    )
+    return shown & state.in_catalogue[of] if only_catalogue else shown
 
 
 def _heaviest(

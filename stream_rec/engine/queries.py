@@ -16,7 +16,7 @@ from stream_rec.engine.decisions import Decisions
 from stream_rec.engine.fold import rotate
 from stream_rec.engine.fold.slates import Rules
 from stream_rec.engine.fold.state import State
-from stream_rec.engine.held import Held
+from stream_rec.engine.held import Held, Memory
 from stream_rec.engine.names import ItemNames, n_rows, name_of, rows_of
 from stream_rec.engine.recommend import Recommender
 from stream_rec.engine.results import FilterMove, Neighbours, Ranked
@@ -63,11 +63,9 @@ class Queries:
         self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
         self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
-        self.scenes = Scenes(self.held, self.attributes, settings.max_items, self.decisions.pacing)
+        self.scenes = Scenes(self.held, self.attributes, settings.max_items, self.decisions.pacing.is_due)
         self._windows = Windows(self.held, self._vectors)
-        self._recommender = Recommender(
-            self.held, (self._vectors, self._rivers), self._names, self.sources, self.attribution
-        )
+        self._recommender = self.recommender(self.held)
 
     @property
     def state(self) -> State:
@@ -91,24 +89,42 @@ class Queries:
         Raises:
             ValueError: k is below 1.
         """
-        found = self._recommend(users, scenario, k)
+        found = self.slates(rows_of(self.state.users, IdColumn.of(users)), self.rules_of(scenario, k))
         upto = self.rules_upto(scenario)
         return found if upto is None else replace(found, rules_upto=upto)
 
-    def _recommend(self, users: Sequence[str], scenario: str, k: int | None) -> Ranked:
+    def rules_of(self, scenario: str, k: int | None = None) -> Ruled | Rules:
+        """What a scenario says now, for slates of k places.
+
+        Raises:
+            KeyError: there is no such scenario.
+        """
         of_scenario = self.decisions.scenarios[scenario]
         self.scenes.follow(self.decisions.scenarios)
-        rows = rows_of(self.state.users, IdColumn.of(users))
         ruled = self.scenes.of(scenario, k, only_catalogue=self.catalogue_decides)
         if ruled is not None:
-            return self._under_rules(rows, ruled)
-        rules = Rules(
+            return ruled
+        return Rules(
             k=of_scenario.k if k is None else k,
             allow_seen=of_scenario.leave_out_seen != "all",
             only_catalogue=self.catalogue_decides,
             or_seen=True,
         )
-        return self._recommender.rank(rows, rules)
+
+    def slates(self, rows: NDArray[np.int32], rules: Ruled | Rules) -> Ranked:
+        """Slates of int32 [n] user rows; those below 0 as in `kernels.candidates.read_context`. Reads only.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        if isinstance(rules, Rules):
+            return self._recommender.rank(rows, rules)
+        return self._under_rules(rows, rules)
+
+    def recommender(self, memory: Memory) -> Recommender:
+        """One that ranks in a working memory of its own."""
+        searched = self._vectors, self._rivers
+        return Recommender(memory, searched, self._names, self.sources, self.attribution)
 
     def _under_rules(self, rows: NDArray[np.int32], ruled: Ruled) -> Ranked:
         if ruled.scenario.logic in OF_USER:

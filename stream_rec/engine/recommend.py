@@ -11,7 +11,7 @@ from stream_rec.engine.fold import arrange, slates
 from stream_rec.engine.fold.arrange import Marked
 from stream_rec.engine.fold.pool import empty_pool
 from stream_rec.engine.fold.slates import Asked, Rules
-from stream_rec.engine.held import Held
+from stream_rec.engine.held import Memory
 from stream_rec.engine.names import ItemNames
 from stream_rec.engine.outputs import empty_marks, empty_slates, ranked
 from stream_rec.engine.results import Ranked
@@ -35,7 +35,7 @@ class Recommender:
 
     def __init__(
         self,
-        held: Held,
+        held: Memory,
         searched: tuple[VectorIndex, Rivers],
         names: ItemNames,
         sources: tuple[str, ...],
@@ -106,6 +106,25 @@ class Recommender:
             propensities=marked.propensities,
             fallbacks=ruled.scenario.fallbacks,
         )
+
+    def score(self, row: int, items: NDArray[np.int32]) -> None:
+        """Score the candidates of one user row, and these items beside them: the working memory holds them then.
+
+        Items that a source that is switched off would have to bring in are left out, and those there is no room for.
+
+        Args:
+            row: of the user; below 0 as in `kernels.candidates.read_context`.
+            items: int32 [n], rows.
+        """
+        asked = self._ask(np.array([row], np.int32))
+        asked = asked._replace(indexed=np.concatenate([items, asked.indexed[0]])[None, :])
+        rivers = bool(self._rivers.names)
+        if rivers:
+            slates.gather(self._held.handle, asked, 0)
+            self._rivers.fill(self._held.query)
+        rules = Rules(k=1, allow_seen=True)
+        order, out = np.empty(1, np.int32), empty_slates(1, 1)
+        slates.recommend(self._held.handle, asked, rules, rivers, order, out)
 
     def _unasked(self, rows: NDArray[np.int32]) -> Asked:
         """For logics that need no vectors."""

@@ -17,7 +17,6 @@ from stream_rec.engine.fold.pool import FALLBACK, RANKED, Masks, Scene
 from stream_rec.engine.fold.rotate import Rotation
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import n_rows, rows_of
-from stream_rec.engine.pacing import Pacing
 from stream_rec.kernels.codes import CODE_MASK, LAST_GENERATION, ROW_MASK
 from stream_rec.rules.masks import SLICE, Compiled, RuleMasks
 from stream_rec.schemas.columns import IdColumn
@@ -37,6 +36,7 @@ OF_USER = ("recently_viewed", "buy_again")
 """Logics whose list is another for every user."""
 LISTS = ("popular", "trending", "new", "leaderboard")
 """Logics that a list orders, the same for everybody."""
+IsDue = Callable[[str, Promotion, float], bool]
 _NO_ROWS: NDArray[np.int32] = np.zeros(0, np.int32)
 _NO_ENDS: NDArray[np.int64] = np.zeros(0, np.int64)
 _NO_FLOATS: NDArray[np.float32] = np.zeros(0, np.float32)
@@ -78,12 +78,12 @@ class Scenes:
         held: the state, read only.
         attributes: of items.
         max_items: rows.
-        pacing: of promotions, read only.
+        is_due: may a promotion of this scenario have its places, as of event time?
     """
 
-    def __init__(self, held: Held, attributes: ItemAttributes, max_items: int, pacing: Pacing) -> None:
+    def __init__(self, held: Held, attributes: ItemAttributes, max_items: int, is_due: IsDue) -> None:
         self._held = held
-        self._pacing = pacing
+        self._is_due = is_due
         self._attributes = attributes
         self.masks = RuleMasks(max_items, attributes, held.state.generation)
         self._known: Mapping[str, Scenario] | None = None
@@ -124,7 +124,6 @@ class Scenes:
         k = scenario.k if k is None else k
         masks, listed = self._masks(compiled), self._listed(compiled, only_catalogue)
         now = float(self._held.state.clock[0])
-        is_due = partial(self._pacing.is_due, name, now=now)
         scene = Scene(
             k=k,
             number=max(compiled.number, 0),
@@ -143,7 +142,7 @@ class Scenes:
             caps=_caps(compiled),
             pins=self._slots([(pin.slot, pin.item) for pin in scenario.pins]),
             kept_out=self._slots(_kept_out(scenario)),
-            promotions=_promotion_slots(scenario, k, now, is_due),
+            promotions=_promotion_slots(scenario, k, now, partial(self._is_due, name)),
             listed=listed.rows,
             listed_marks=listed.marks,
             listed_scores=listed.scores,
@@ -335,14 +334,14 @@ def _table(rows: list[list[int]], width: int) -> NDArray[np.int32]:
 
 
 def _promotion_slots(
-    scenario: Scenario, k: int, now: float, is_due: Callable[[Promotion], bool]
+    scenario: Scenario, k: int, now: float, is_due: Callable[[Promotion, float], bool]
 ) -> NDArray[np.int8]:
     """Which promotion each place belongs to: its share of them, evenly spread, those named first before others."""
     slots = np.zeros(k, np.int8)
     for p, promotion in enumerate(scenario.promotions):
         if now < promotion.valid_from or (promotion.valid_until and now >= promotion.valid_until):
             continue
-        if not is_due(promotion):
+        if not is_due(promotion, now):
             continue
         n = max(1, round(promotion.share * k))
         for at in (np.arange(n) * k // n).tolist():

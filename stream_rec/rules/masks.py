@@ -143,6 +143,10 @@ class RuleMasks:
         """A scenario as it is in force now; None = it has no rules that ask anything of items yet."""
         return self._in_force.get(name) or self._next.get(name)
 
+    def is_in_force(self, name: str) -> bool:
+        """Were the rules of this name complete, at least once since it was applied first?"""
+        return name in self._in_force
+
     def is_pending(self, name: str) -> bool:
         """Is a later version of the scenario being compiled?"""
         return name in self._next

@@ -84,6 +84,32 @@ def impression(of: Impression) -> Request[wire.Written]:
     return Request("POST", "/v1/impressions", wire.Written, body=_encode(of), may_repeat=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What of an answer is wanted; only live servers keep to it.
+
+    Attributes:
+        filter: CEL over an item's columns (docs/control.md): only items that it is true of; "" = all.
+        exclude: ids of items that are not wanted.
+        min_relevance: least share of the best item's odds, rather fewer items; 0 = any.
+    """
+
+    filter: str = ""
+    exclude: Sequence[str] = ()
+    min_relevance: float = 0.0
+
+    def in_query(self) -> dict[str, Any]:
+        """As parameters; what says nothing is None."""
+        return {
+            "filter": self.filter or None,
+            "exclude": ",".join(self.exclude) or None,
+            "min_relevance": self.min_relevance or None,
+        }
+
+
+NO_LIMITS = Limits()
+
+
 def recommendations(
     user_id: str,
     scenario: str = DEFAULT_SCENARIO,
@@ -95,6 +121,8 @@ def recommendations(
     shown: str | None = None,
     paged: bool = False,
     cursor: str | None = None,
+    limits: Limits = NO_LIMITS,
+    fields: Sequence[str] = (),
 ) -> Request[wire.Recommended]:
     """A user's; see `HttpClient.recommendations`."""
     query = {
@@ -106,14 +134,26 @@ def recommendations(
         "shown": shown,
         "paged": paged or None,
         "cursor": cursor,
+        "fields": ",".join(fields) or None,
+        **limits.in_query(),
     }
     path = f"/v1/users/{_part(user_id)}/recommendations"
     return Request("GET", path, wire.Recommended, query=query, may_repeat=shown is None)
 
 
-def session(items: Sequence[str], negatives: Sequence[str], n: int) -> Request[wire.SessionItems]:
+def session(
+    items: Sequence[str], negatives: Sequence[str], n: int, scenario: str, limits: Limits
+) -> Request[wire.SessionItems]:
     """For a session."""
-    wish = wire.SessionWish(tuple(items), tuple(negatives), n)
+    wish = wire.SessionWish(
+        tuple(items),
+        tuple(negatives),
+        n,
+        scenario,
+        limits.filter,
+        tuple(limits.exclude),
+        limits.min_relevance,
+    )
     return Request("POST", "/v1/sessions/recommendations", wire.SessionItems, body=_encode(wish))
 
 
@@ -125,15 +165,40 @@ def page(
     return Request("POST", "/v1/pages", wire.PageAnswer, body=_encode(wish))
 
 
-def rank(items: Sequence[str], user_id: str | None, session: Sequence[str]) -> Request[wire.Items]:
+def rank(
+    items: Sequence[str],
+    user_id: str | None,
+    session: Sequence[str],
+    *,
+    scenario: str,
+    after: HasPosition | None,
+    timeout: float,
+    limits: Limits,
+) -> Request[wire.RankAnswer]:
     """An order."""
-    wish = wire.RankWish(tuple(items), user_id, tuple(session))
-    return Request("POST", "/v1/rank", wire.Items, body=_encode(wish))
+    wish = wire.RankWish(
+        tuple(items),
+        user_id,
+        tuple(session),
+        scenario,
+        after_text(after),
+        timeout,
+        limits.filter,
+        tuple(limits.exclude),
+        limits.min_relevance,
+    )
+    return Request("POST", "/v1/rank", wire.RankAnswer, body=_encode(wish))
 
 
-def similar(item_id: str, n: int) -> Request[wire.Items]:
-    """Neighbours."""
-    return Request("GET", f"/v1/items/{_part(item_id)}/similar", wire.Items, query={"n": n})
+def similar(
+    items: Sequence[str], n: int, user_id: str | None, user_impact: float, limits: Limits
+) -> Request[wire.Items]:
+    """Neighbours of the first; the others count besides."""
+    first, *also = items
+    query = {"n": n, "also": ",".join(also) or None, "user_id": user_id, **limits.in_query()}
+    if user_id is not None:
+        query["user_impact"] = user_impact
+    return Request("GET", f"/v1/items/{_part(first)}/similar", wire.Items, query=query)
 
 
 def top(name: ListName, n: int, tag: str) -> Request[wire.Items]:

@@ -13,7 +13,7 @@ from stream_rec.clock import Clock, SystemClock
 from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item, SlateItem
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
-from stream_rec.sdk.calls import HasPosition, Request
+from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
 from stream_rec.sdk.exchange import At, Steps, Wait, exchange, exchange_batch
 from stream_rec.sdk.options import HttpOptions
 from stream_rec.sdk.wire import (
@@ -23,6 +23,7 @@ from stream_rec.sdk.wire import (
     InForce,
     Lags,
     PageRail,
+    RankAnswer,
     Recommended,
     SessionItems,
     Written,
@@ -80,6 +81,8 @@ class HttpClient:
         timeout: float = 1.0,
         shown: str | None = None,
         paged: bool = False,
+        limits: Limits = NO_LIMITS,
+        fields: Sequence[str] = (),
     ) -> Recommended:
         """What to show to a user.
 
@@ -91,9 +94,19 @@ class HttpClient:
             timeout: seconds that it is waited for; afterwards the present answer is given, marked stale.
             shown: `now` or `after:N`: publish that the answer is shown, now or N seconds later.
             paged: also a cursor, for `next`.
+            limits: what is wanted; only a live server keeps to it.
+            fields: of items, to be given too (`properties`); only a live server can.
         """
         call = calls.recommendations(
-            user_id, scenario, n=n, after=after, timeout=timeout, shown=shown, paged=paged
+            user_id,
+            scenario,
+            n=n,
+            after=after,
+            timeout=timeout,
+            shown=shown,
+            paged=paged,
+            limits=limits,
+            fields=fields,
         )
         return self._do(call)
 
@@ -107,9 +120,17 @@ class HttpClient:
         """The same, with what it was made from."""
         return self._do(calls.recommendations(user_id, scenario, n=n, explain=True))
 
-    def session(self, items: Sequence[str], *, negatives: Sequence[str] = (), n: int = 20) -> SessionItems:
+    def session(
+        self,
+        items: Sequence[str],
+        *,
+        negatives: Sequence[str] = (),
+        n: int = 20,
+        scenario: str = DEFAULT_SCENARIO,
+        limits: Limits = NO_LIMITS,
+    ) -> SessionItems:
         """What fits a session: items that it was about, latest last, and such that it was not about."""
-        return self._do(calls.session(items, negatives, n))
+        return self._do(calls.session(items, negatives, n, scenario, limits))
 
     def page(
         self,
@@ -123,14 +144,44 @@ class HttpClient:
         return (self._do(calls.page(user_id, rails, after, timeout))).rails
 
     def rank(
-        self, items: Sequence[str], *, user_id: str | None = None, session: Sequence[str] = ()
-    ) -> Sequence[SlateItem]:
+        self,
+        items: Sequence[str],
+        *,
+        user_id: str | None = None,
+        session: Sequence[str] = (),
+        scenario: str = DEFAULT_SCENARIO,
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        limits: Limits = NO_LIMITS,
+    ) -> RankAnswer:
         """These items, best first, for a user or a session. Only a live server can."""
-        return (self._do(calls.rank(items, user_id, session))).items
+        call = calls.rank(
+            items, user_id, session, scenario=scenario, after=after, timeout=timeout, limits=limits
+        )
+        return self._do(call)
 
-    def similar(self, item_id: str, *, n: int = 20) -> Sequence[SlateItem]:
-        """Items like this one, best first."""
-        return (self._do(calls.similar(item_id, n))).items
+    def similar(
+        self,
+        item_id: str,
+        *,
+        n: int = 20,
+        also: Sequence[str] = (),
+        user_id: str | None = None,
+        user_impact: float = 0.5,
+        limits: Limits = NO_LIMITS,
+    ) -> Sequence[SlateItem]:
+        """Items like this one, best first.
+
+        Args:
+            item_id: the item.
+            n: items, at most.
+            also: further items that they should be like; only a live server can.
+            user_id: whose taste counts too; only a live server can.
+            user_impact: how much, from 0 (the item alone) to 1 (the user alone).
+            limits: what is wanted; only a live server keeps to it.
+        """
+        call = calls.similar([item_id, *also], n, user_id, user_impact, limits)
+        return (self._do(call)).items
 
     def popular(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
         """What is popular now, of all items or of a tag's."""

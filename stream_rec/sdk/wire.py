@@ -32,6 +32,24 @@ ScenarioName = Annotated[
 ]
 
 
+Filter = Annotated[
+    str,
+    Meta(
+        max_length=2000,
+        description="CEL over an item's columns (docs/rules.md): only items that it is true of; live servers only",
+    ),
+]
+Relevance = Annotated[
+    float,
+    Meta(
+        ge=0, le=1, description="least share of the best item's odds: rather fewer items; live servers only"
+    ),
+]
+Excluded = Annotated[tuple[Id, ...], Meta(max_length=200)]
+_EXCLUDED = "ids of items that are not wanted, separated by commas; live servers only"
+ExcludedText = Annotated[str, Meta(max_length=65_536, description=_EXCLUDED)]
+
+
 class Written(msgspec.Struct, frozen=True, omit_defaults=True):
     """A record that Kafka has acknowledged.
 
@@ -97,6 +115,20 @@ class Made(msgspec.Struct, frozen=True, omit_defaults=True):
     relaxed: str | None = None
 
 
+class Why(msgspec.Struct, frozen=True):
+    """What made an item's score.
+
+    Attributes:
+        item_id: the item.
+        by_source: what each source adds; their sum is the score. Empty = no source brings the item up.
+        rules: what each rule of the scenario says of it.
+    """
+
+    item_id: str
+    by_source: dict[str, float]
+    rules: Sequence[str]
+
+
 class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
     """Recommendations.
 
@@ -112,6 +144,7 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
         properties: with `fields`: of each item, what its record says.
         shown: with `shown=now`: where the impression stands.
         cursor: with `paged` or `cursor`: for the next page; not given = this was the last.
+        why: with `explain`, from a live server: what made the scores, item by item.
     """
 
     user_id: str
@@ -124,6 +157,7 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
     properties: dict[str, Properties] | None = None
     shown: Written | None = None
     cursor: str | None = None
+    why: Sequence[Why] = ()
 
 
 class Items(msgspec.Struct, frozen=True):
@@ -136,14 +170,22 @@ class SessionWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A running session of nobody in particular.
 
     Attributes:
-        items: what it was about, latest last; the latest 10 count.
+        items: what it was about, latest last; the latest 10 count (live: as many as of a user's history).
         negatives: what it was not about; neither these nor what is like them is wanted.
         n: items, at most.
+        scenario: whose rules hold.
+        filter: CEL: only items that it is true of; live servers only.
+        exclude: ids of items that are not wanted; live servers only.
+        min_relevance: least share of the best item's odds; live servers only.
     """
 
     items: Annotated[tuple[Id, ...], Meta(max_length=200)]
     negatives: Annotated[tuple[Id, ...], Meta(max_length=200)] = ()
     n: Length = 20
+    scenario: ScenarioName = DEFAULT_SCENARIO
+    filter: Filter = ""
+    exclude: Excluded = ()
+    min_relevance: Relevance = 0.0
 
 
 class SessionItems(msgspec.Struct, frozen=True):
@@ -179,6 +221,8 @@ class PageWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         after: an event that all of them should know, `partition:offset`; it is waited for.
         timeout: of that wait, in seconds.
         explain: also what they were made from.
+        filter: CEL: only items that it is true of; live servers only.
+        exclude: ids of items that are not wanted; live servers only.
     """
 
     user_id: Id
@@ -186,6 +230,8 @@ class PageWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: After | None = None
     timeout: Timeout = 1.0
     explain: bool = False
+    filter: Filter = ""
+    exclude: Excluded = ()
 
 
 class PageAnswer(msgspec.Struct, frozen=True):
@@ -201,11 +247,36 @@ class RankWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         items: ids.
         user_id: for whom; not given = for the session.
         session: what the session was about, latest last.
+        scenario: whose filter and boosts hold.
+        after: an event that the order should know, `partition:offset`; it is waited for.
+        timeout: of that wait, in seconds.
+        filter: CEL: only items that it is true of.
+        exclude: ids of items that are not wanted.
+        min_relevance: least share of the best item's odds.
     """
 
     items: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=1000)]
     user_id: Id | None = None
     session: Annotated[tuple[Id, ...], Meta(max_length=200)] = ()
+    scenario: ScenarioName = DEFAULT_SCENARIO
+    after: After | None = None
+    timeout: Timeout = 1.0
+    filter: Filter = ""
+    exclude: Excluded = ()
+    min_relevance: Relevance = 0.0
+
+
+class RankAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Items in order.
+
+    Attributes:
+        items: best first. What may not be shown is left out; what the engine does not know (reason `unknown`) is last,
+            in the order given.
+        stale: the event given as `after` was not learned in time.
+    """
+
+    items: Sequence[SlateItem]
+    stale: bool = False
 
 
 class ForgottenStore(msgspec.Struct, frozen=True):

@@ -33,6 +33,22 @@ class ServeSettings(Branch):
         "127.0.0.1", description="address that `stream-rec serve` listens on; empty = all"
     )
     port: int = Field(8474, ge=0, le=65535, description="its port; 0 = any free port")
+    live: bool = Field(
+        False,
+        description="follow every topic and answer from the engine, at the time of the request (docs/http.md)",
+    )
+    live_within_records: int = Field(
+        1_000,
+        ge=0,
+        le=1 << 62,
+        description="a live server is ready while no partition's learning is further from its end",
+    )
+    max_live_waiting: int = Field(
+        128,
+        ge=1,
+        le=100_000,
+        description="requests that wait for the engine of a live server; one more is refused with 503",
+    )
     max_connections: int = Field(1000, ge=1, le=100_000, description="connections at a time, at most")
     max_requests: int = Field(
         256, ge=1, le=100_000, description="requests answered at a time; one more is refused with 503"

@@ -11,6 +11,10 @@ import uvloop
 
 from stream_rec.api.server import HttpServer
 from stream_rec.settings import Settings
+from tests.waiting import wait_until
+
+READY_SECONDS = 300
+"""For kernels to be loaded, or compiled, and the log to be learned."""
 
 Serve = Callable[[Settings], httpx.Client]
 
@@ -27,3 +31,15 @@ def served(settings: Settings) -> Iterator[str]:
     finally:
         server.stop()
         thread.join()
+
+
+def live(settings: Settings, **more: object) -> Settings:
+    """The same settings, of a live server."""
+    serve = settings.serve.model_copy(update={"live": True, **more})
+    return settings.model_copy(update={"serve": serve})
+
+
+def until_ready(http: httpx.Client) -> httpx.Client:
+    """The client of a live server, once that is ready."""
+    wait_until(lambda: http.get("/readyz").status_code == 200, READY_SECONDS, "it to be ready")
+    return http

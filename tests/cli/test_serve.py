@@ -23,12 +23,14 @@ from tests.waiting import wait_until
 
 
 @contextmanager
-def serving(settings: Settings, log: Path, *flags: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def serving(
+    settings: Settings, log: Path, *flags: str, **environment: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The process, and its address; killed at the end if it still runs."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*PROGRAM, "--log-json", *flags, "serve", "--port", "0"],
-            env=clean_environment(**addresses(settings)),
+            env=clean_environment(**addresses(settings), **environment),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -59,6 +61,33 @@ def test_at_sigterm_what_is_being_answered_is_answered(tansu_settings: Settings,
         assert process.wait(60) == 0
     assert len(records(tansu_settings.bus, "events", Interaction)) == 1
     assert lines(log)[-1]["event"] == "stopped"
+
+
+def test_a_live_server_answers_what_waits_and_ends(tansu_settings: Settings, tmp_path: Path) -> None:
+    ensure_topics(tansu_settings.bus)
+    log = tmp_path / "log"
+    live = {"STREAM_REC__SERVE__LIVE": "true"}
+    with (
+        serving(tansu_settings, log, **live) as (process, url),
+        httpx.Client(base_url=url, timeout=60) as http,
+    ):
+        wait_until(lambda: http.get("/readyz").status_code == 200, 120, "it to be ready")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            slow = {"after": "0:99", "timeout": 3}
+            asked = pool.submit(httpx.get, f"{url}/v1/users/ann/recommendations", params=slow, timeout=60)
+            wait_until(lambda: "stream_rec_http_waiting 2.0" in http.get("/metrics").text)
+            process.send_signal(signal.SIGTERM)
+            assert asked.result().json()["stale"] is True
+        assert process.wait(60) == 0
+    assert lines(log)[-1]["event"] == "stopped"
+
+
+def test_a_live_server_told_to_stop_while_it_starts_ends_too(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    with serving(tansu_settings, tmp_path / "log", STREAM_REC__SERVE__LIVE="true") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
 
 
 def test_the_access_log_has_the_request_and_nobodys_id(tansu_settings: Settings, tmp_path: Path) -> None:

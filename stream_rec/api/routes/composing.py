@@ -14,7 +14,7 @@ from stream_rec.api.problem import Problem
 from stream_rec.api.routes.reading import ITEMS, may_speak_of, place, recommended
 from stream_rec.schemas.validation import required
 from stream_rec.sdk import wire
-from stream_rec.serve.answers import PageWish, Rail, SessionWish, UnknownScenario
+from stream_rec.serve.answers import Limits, PageWish, Rail, RankWish, SessionWish, UnknownScenario
 from stream_rec.settings import IngestSettings
 
 
@@ -38,7 +38,15 @@ class Composing:
         wanted = read_json(call.body, self._read_session)
         for item_id in (*wanted.items, *wanted.negatives):
             required("an item", item_id, self._rules)
-        found = await self._answering.session(SessionWish(wanted.items, wanted.negatives, wanted.n))
+        found = await self._answering.session(
+            SessionWish(
+                wanted.items,
+                wanted.negatives,
+                wanted.n,
+                wanted.scenario,
+                Limits(wanted.filter, wanted.exclude, wanted.min_relevance),
+            )
+        )
         return answer(wire.SessionItems(found.items, found.origin))
 
     async def page(self, call: Call) -> Answer:
@@ -47,7 +55,9 @@ class Composing:
         may_speak_of(call.caller, wanted.user_id)
         required("user_id", wanted.user_id, self._rules)
         rails = [Rail(each.scenario, each.n) for each in wanted.rails]
-        wish = PageWish(wanted.user_id, rails, place(wanted.after), wanted.timeout)
+        wish = PageWish(
+            wanted.user_id, rails, place(wanted.after), wanted.timeout, Limits(wanted.filter, wanted.exclude)
+        )
         try:
             found = await self._answering.page(wish)
         except UnknownScenario as error:
@@ -61,14 +71,23 @@ class Composing:
     async def rank(self, call: Call) -> Answer:
         """These items, best first."""
         wanted = read_json(call.body, self._read_ranking)
-        return answer(wire.Items(await self._answering.rank(wanted.items, wanted.user_id, wanted.session)))
+        found = await self._answering.rank(
+            RankWish(
+                wanted.items,
+                wanted.user_id,
+                wanted.session,
+                wanted.scenario,
+                place(wanted.after),
+                wanted.timeout,
+                Limits(wanted.filter, wanted.exclude, wanted.min_relevance),
+            )
+        )
+        return answer(wire.RankAnswer(found.items, found.stale))
 
     def operations(self) -> Iterator[Operation]:
         """All of them."""
-        problems = ("unavailable", "misconfigured")
+        problems = ("unavailable", "misconfigured", "not-found", "needs-live")
         shared: dict[str, Any] = {"scope": "read", "problems": problems}
-        found: dict[str, Any] = {"scope": "read", "problems": (*problems, "not-found")}
-        live: dict[str, Any] = {"scope": "read", "problems": (*problems, "needs-live")}
         yield Operation(
             "POST",
             "/v1/sessions/recommendations",
@@ -89,15 +108,15 @@ class Composing:
             body=wire.PageWish,
             body_example={"user_id": "ann", "rails": [{"scenario": "home", "n": 10}, {"n": 20}]},
             browser="visitor",
-            **found,
+            **shared,
         )
         yield Operation(
             "POST",
             "/v1/rank",
             self.rank,
             "Put up to 1,000 items in order for a user or a session; only a live server can.",
-            {200: Example("best first", wire.Items, {"items": ITEMS})},
+            {200: Example("best first", wire.RankAnswer, {"items": ITEMS})},
             body=wire.RankWish,
             body_example={"items": ["milk", "bread"], "user_id": "ann"},
-            **live,
+            **shared,
         )

@@ -16,8 +16,19 @@ from stream_rec.api.problem import Problem
 from stream_rec.api.shown import Shown
 from stream_rec.schemas.scenario import MAX_K
 from stream_rec.schemas.validation import required
-from stream_rec.sdk.wire import After, Items, Length, Made, Recommended, ScenarioName, Timeout
-from stream_rec.serve.answers import Recommendations, UnknownScenario, Wish
+from stream_rec.sdk.wire import (
+    After,
+    ExcludedText,
+    Filter,
+    Items,
+    Length,
+    Made,
+    Recommended,
+    Relevance,
+    ScenarioName,
+    Timeout,
+)
+from stream_rec.serve.answers import Limits, Recommendations, SimilarWish, UnknownScenario, Wish
 from stream_rec.settings import IngestSettings
 from stream_rec.store.keys import TopName
 
@@ -62,12 +73,28 @@ class OfUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    filter: Filter = ""
+    exclude: ExcludedText = ""
+    min_relevance: Relevance = 0.0
 
 
 class OfItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of an item's neighbours."""
 
     n: Length = 20
+    also: Annotated[
+        str, Meta(max_length=65_536, description="further items, separated by commas; live servers only")
+    ] = ""
+    user_id: Annotated[
+        str | None, Meta(description="whose taste counts too, by user_impact; live servers only")
+    ] = None
+    user_impact: Annotated[float, Meta(ge=0, le=1, description="0 = the item alone, 1 = the user alone")] = (
+        0.5
+    )
+    scenario: ScenarioName = "default"
+    filter: Filter = ""
+    exclude: ExcludedText = ""
+    min_relevance: Relevance = 0.0
 
 
 class OfList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +114,16 @@ class Place(NamedTuple):
 def place(text: str | None) -> Place | None:
     """Of `partition:offset`."""
     return Place(*map(int, text.split(":"))) if text is not None else None
+
+
+def limits(query: OfUser | OfItem) -> Limits:
+    """What of an answer is wanted."""
+    return Limits(query.filter, split(query.exclude), query.min_relevance)
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Ids that are separated by commas."""
+    return tuple([each for each in text.split(",") if each])
 
 
 def may_speak_of(caller: Caller, user_id: str) -> None:
@@ -138,7 +175,13 @@ class Reading:
             )
         is_paged = query.paged or query.cursor is not None
         wish = Wish(
-            user_id, query.scenario, MAX_K if is_paged else query.n, place(query.after), query.timeout, ()
+            user_id,
+            query.scenario,
+            MAX_K if is_paged else query.n,
+            place(query.after),
+            query.timeout,
+            (),
+            limits(query),
         )
         try:
             found = await self._answering.recommendations(wish)
@@ -146,23 +189,30 @@ class Reading:
             raise Problem("not-found", error.message, where="query scenario", fix=error.fix) from None
         cursor = None
         if is_paged:
-            found, cursor = await self._page(found, query)
+            found, cursor = await self._page(found, wish, query)
         given = recommended(found, user_id, query.scenario, explain=query.explain)
         if query.fields is not None:
             ids = [each.item_id for each in given.items]
             known = await self._answering.properties(ids, query.fields.split(","))
             given = msgspec.structs.replace(given, properties=dict(known))
+        if query.explain and found.items:
+            ids = [each.item_id for each in found.items]
+            given = msgspec.structs.replace(
+                given, why=await self._answering.why(user_id, ids, query.scenario)
+            )
         if cursor is not None:
             given = msgspec.structs.replace(given, cursor=cursor)
         return answer(await self._noted(given, found, query.shown) if query.shown else given)
 
-    async def _page(self, found: Recommendations, query: OfUser) -> tuple[Recommendations, str | None]:
+    async def _page(
+        self, found: Recommendations, wish: Wish, query: OfUser
+    ) -> tuple[Recommendations, str | None]:
         """What the reader has not had yet; when the slate ends, what stands in its place elsewhere."""
         before = had(query.cursor or "")
         items = left(found.items, before)[: query.n]
         if len(items) < query.n and found.origin in ("personal", "session"):
             own = {each.item_id for each in items}
-            others = left(await self._answering.beyond(query.scenario, MAX_K), before)
+            others = left(await self._answering.beyond(wish), before)
             items += [each for each in others if each.item_id not in own][: query.n - len(items)]
         return dataclasses.replace(found, items=tuple(items)), cursor_after(before, items)
 
@@ -181,7 +231,10 @@ class Reading:
         """An item's neighbours."""
         item_id = call.path["item_id"]
         required("item_id", item_id, self._rules)
-        return answer(Items(await self._answering.similar(item_id, call.query.n)))
+        query: OfItem = call.query
+        items = (*split(query.also), item_id)
+        wish = SimilarWish(items, query.n, query.user_id, query.user_impact, query.scenario, limits(query))
+        return answer(Items(await self._answering.similar(wish)))
 
     async def popular(self, call: Call) -> Answer:
         """The list of this name."""
@@ -223,7 +276,7 @@ class Reading:
             "Items like this one.",
             items,
             query=OfItem,
-            **shared,
+            **{**shared, "problems": (*shared["problems"], "not-found", "needs-live")},
         )
         for name, run in (("popular", self.popular), ("trending", self.trending), ("new", self.new)):
             yield Operation("GET", f"/v1/lists/{name}", run, _LISTS[name], items, query=OfList, **shared)

@@ -95,9 +95,15 @@ def rates(settings: EngineSettings) -> Rates:
     return Rates(**core, **registry.parts("RATES"))
 
 
-def query(settings: EngineSettings) -> Query:
-    """Working memory of one thread."""
-    bounds, n = bounds_of(settings), MAX_CANDIDATES
+def query(settings: EngineSettings, n: int = MAX_CANDIDATES, n_indexed: int = N_FOUND) -> Query:
+    """Working memory of one thread.
+
+    Args:
+        settings: bounds.
+        n: candidates at most, a power of two below 2 ** kernels.candidates.CANDIDATE_BITS.
+        n_indexed: items at most that come from the vector index, or are asked for by name.
+    """
+    bounds = bounds_of(settings)
     core: dict[str, Any] = {
         "stamp": np.zeros(1, np.int64),
         "user": np.zeros(1, np.int64),
@@ -118,7 +124,7 @@ def query(settings: EngineSettings) -> Query:
         **_context(bounds),
         "has_vector": np.zeros(1, np.bool_),
         "vector": np.zeros(bounds.n_factors, np.float32),
-        "indexed": np.full(N_FOUND, -1, np.int32),
+        "indexed": np.full(n_indexed, -1, np.int32),
     }
     return Query(**core, **registry.parts("scratch", bounds))
 

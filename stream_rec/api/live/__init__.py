@@ -1,0 +1,1 @@
+"""A server that holds the engine: it follows everything, owns nothing, and answers at request time."""
