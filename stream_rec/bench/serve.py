@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
@@ -23,6 +22,7 @@ import msgspec
 from stream_rec.bench.bench_log import BenchLog
 from stream_rec.bench.freshness import wait_until_handled
 from stream_rec.bench.harness import Figures, Say, calibration_ms
+from stream_rec.bench.learning import Learning
 from stream_rec.bench.serve_load import Outcome, Plan
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.embedded.serve import ServeProcess
@@ -30,7 +30,6 @@ from stream_rec.embedded.stack import start_stack, without_addresses
 from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.errors import Unavailable
 from stream_rec.producers.feed.feed import Feed, Row
-from stream_rec.producers.feed.pace import PerSecond
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.serve.freshness_probe import percentile
 from stream_rec.settings import Settings
@@ -120,7 +119,7 @@ class Bench:
     def __init__(self, settings: Settings, rows: Sequence[Row], wanted: Wanted, say: Say) -> None:
         self._settings = settings
         self._rows = rows
-        self._fed = PRELOAD_EVENTS
+        self._learning = Learning(settings, rows, PRELOAD_EVENTS, LEARNED_PER_SECOND)
         self._wanted = wanted
         self._say = say
         self._paths = _paths(rows[:PRELOAD_EVENTS])
@@ -128,7 +127,7 @@ class Bench:
     def stateless(self) -> Figures:
         """Of a server that answers from Redis."""
         rate, seconds, say = self._wanted.rate, self._wanted.seconds, self._say
-        with _serving(self._settings) as server, self._learning():
+        with _serving(self._settings) as server, self._learning.beside():
             _load(server, paths=self._paths, rate=rate, seconds=WARM_UP_SECONDS, connections=CONNECTIONS)
             say(
                 f"{rate:g} reads/s for {seconds:g} s, {LEARNED_PER_SECOND:g} events/s learned beside them ..."
@@ -164,7 +163,7 @@ class Bench:
     def live(self) -> Figures:
         """Of a server that holds the engine. Its CPU for learning is measured first, and taken off."""
         say, seconds = self._say, max(STEP_SECONDS, self._wanted.seconds / 4)
-        with _serving(self._settings, ["--set", "serve.live=true"]) as server, self._learning():
+        with _serving(self._settings, ["--set", "serve.live=true"]) as server, self._learning.beside():
             _wait_until_ready(server)
             plan: dict[str, Any] = {"rate": LIVE_RATE, "connections": CONNECTIONS}
             _load(server, paths=self._paths, seconds=WARM_UP_SECONDS, **plan)
@@ -245,24 +244,6 @@ class Bench:
                 break
             best, rate = rate, rate * STEP
         return best
-
-    @contextmanager
-    def _learning(self) -> Iterator[None]:
-        """Events at a steady rate, in a thread, until the end; the next time, those behind them."""
-        stop, rows = threading.Event(), self._rows[self._fed :]
-
-        def feed() -> None:
-            with Publisher(self._settings.bus, self._settings.ingest) as publisher:
-                done = Feed(publisher, pace=PerSecond(LEARNED_PER_SECOND), stop=stop.is_set).run(rows)
-                self._fed += done.n_sent
-
-        thread = threading.Thread(target=feed, name="feed")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
 
 
 @contextmanager
