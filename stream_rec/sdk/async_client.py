@@ -103,11 +103,19 @@ class AsyncHttpClient:
         )
         return await self._do(call)
 
-    async def next(self, page: Recommended, *, n: int = 20) -> Recommended | None:
-        """The page after one that was `paged`, without anything of those before; None = there is none."""
+    async def next(self, page: Recommended, *, n: int = 20, limits: Limits = NO_LIMITS) -> Recommended | None:
+        """The page after one that was `paged`, without anything of those before; None = there is none.
+
+        Args:
+            page: the one before.
+            n: items, at most.
+            limits: what is wanted, as of the page before.
+        """
         if page.cursor is None:
             return None
-        return await self._do(calls.recommendations(page.user_id, page.scenario, n=n, cursor=page.cursor))
+        return await self._do(
+            calls.recommendations(page.user_id, page.scenario, n=n, cursor=page.cursor, limits=limits)
+        )
 
     async def explain(self, user_id: str, scenario: str = DEFAULT_SCENARIO, *, n: int = 20) -> Recommended:
         """The same, with what it was made from."""

@@ -110,11 +110,19 @@ class HttpClient:
         )
         return self._do(call)
 
-    def next(self, page: Recommended, *, n: int = 20) -> Recommended | None:
-        """The page after one that was `paged`, without anything of those before; None = there is none."""
+    def next(self, page: Recommended, *, n: int = 20, limits: Limits = NO_LIMITS) -> Recommended | None:
+        """The page after one that was `paged`, without anything of those before; None = there is none.
+
+        Args:
+            page: the one before.
+            n: items, at most.
+            limits: what is wanted, as of the page before.
+        """
         if page.cursor is None:
             return None
-        return self._do(calls.recommendations(page.user_id, page.scenario, n=n, cursor=page.cursor))
+        return self._do(
+            calls.recommendations(page.user_id, page.scenario, n=n, cursor=page.cursor, limits=limits)
+        )
 
     def explain(self, user_id: str, scenario: str = DEFAULT_SCENARIO, *, n: int = 20) -> Recommended:
         """The same, with what it was made from."""

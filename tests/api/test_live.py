@@ -148,6 +148,17 @@ def test_a_requests_filter_exclusions_and_relevance_hold(client: HttpClient) -> 
     wait_until(lambda: "i7" in ids(client.recommendations("stranger", limits=cheap).items), 120)
 
 
+def test_further_pages_keep_to_the_requests_filter(client: HttpClient) -> None:
+    shop(client)
+    odd = Limits(filter="'odd' in tags", exclude=("i3",))
+    page: Recommended | None = client.recommendations("u1", n=2, paged=True, limits=odd)
+    found: list[str] = []
+    while page is not None:
+        found += ids(page.items)
+        page = client.next(page, n=2, limits=odd)
+    assert sorted(found) == ["i1", "i11", "i5", "i7", "i9"]
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [
