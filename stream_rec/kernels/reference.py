@@ -9,7 +9,6 @@ Source: https://numba.readthedocs.io/en/stable/extending/low-level.html, typing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
 
@@ -100,9 +99,12 @@ class Reference:
     """
 
     def __init__(self, held: Any) -> None:
-        kind = numba.typeof(held)
-        slots = np.array(list(_words(held)), np.uint64)
-        self._point(held, ReferenceType(tuple(zip(kind.fields, kind.types, strict=True)), True), slots, 0)
+        words: list[int] = []
+        form = _form(held, words)
+        if form not in _KINDS:
+            kind = numba.typeof(held)
+            _KINDS[form] = ReferenceType(tuple(zip(kind.fields, kind.types, strict=True)), is_constant=True)
+        self._point(held, _KINDS[form], np.array(words, np.uint64), 0)
 
     def _point(self, held: Any, kind: ReferenceType, slots: NDArray[np.uint64], first: int) -> None:
         self._held, self._numba_type_, self._slots, self._first = held, kind, slots, first
@@ -119,18 +121,27 @@ class Reference:
         return held
 
 
-def _words(held: Any) -> Iterator[np.uint64]:
+_KINDS: dict[Any, ReferenceType] = {}
+"""By form: to find the types of 150 arrays takes milliseconds."""
+
+
+def _form(held: Any, words: list[int]) -> tuple[Any, ...]:
+    """What the type hangs on; the slots' content is added to `words`."""
+    form: list[Any] = [type(held)]
     for value in held:
         if isinstance(value, tuple):
-            yield from _words(value)
+            form.append(_form(value, words))
         elif isinstance(value, np.ndarray):
-            yield np.uint64(value.ctypes.data)
-            yield from map(np.uint64, value.shape)
+            form.append((value.dtype, value.ndim, value.flags.c_contiguous, value.flags.writeable))
+            words.append(value.ctypes.data)
+            words.extend(value.shape)
         else:
             number = np.zeros(SLOT_BYTES, np.uint8)
             bits = np.asarray(value).reshape(1).view(np.uint8)
             number[: len(bits)] = bits
-            yield number.view(np.uint64)[0]
+            form.append(type(value))
+            words.append(int(number.view(np.uint64)[0]))
+    return tuple(form)
 
 
 @unbox(ReferenceType)
