@@ -124,7 +124,10 @@ class Expression:
 
     def holds(self, subject: Subject) -> bool:
         """Is it true of the item; false if it cannot be evaluated."""
-        return self.value(subject) is True
+        try:
+            return self._program.execute(subject.context) is True
+        except _FAILURES:
+            return False
 
     def number(self, subject: Subject) -> float:
         """What it gives for the item; NaN if that is no number."""

@@ -33,6 +33,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rule-sets", type=int, default=25, help="random shops that test_never_shown.py tries")
+
+
 @pytest.fixture(scope="session")
 def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with TansuServer.start(tmp_path_factory.mktemp("tansu")) as broker:

@@ -7,6 +7,7 @@ slice, with a batch of events learned after every few slices, as in a worker.
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
 
@@ -97,6 +98,8 @@ def compiling(settings: Settings, say: Say) -> Figures:
     rng = np.random.default_rng(bounds.seed)
     learned, slices, learning = 0, [], 0.0
     engine.decisions.scenarios = ruled_scenarios()
+    gc.collect()
+    gc.freeze()  # as a worker does when it starts: what is there is no garbage
     began = time.perf_counter()
     more = True
     while more:
@@ -109,6 +112,7 @@ def compiling(settings: Settings, say: Say) -> Figures:
         learning += time.perf_counter() - at
         learned += EVENTS_PER_BATCH
     seconds = time.perf_counter() - began
+    gc.unfreeze()
     say(
         f"{N_ITEMS:,} items x {N_SCENARIOS} scenarios in {seconds:.1f} s, {learned:,} events learned meanwhile"
     )

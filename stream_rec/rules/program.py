@@ -83,10 +83,12 @@ class Program:
         """What the rules say of an item, of which all `names` were given."""
         item_id = subject.item.get("id")
         shown = item_id not in self._hidden and (self._filter is None or self._filter.holds(subject))
-        boost = sum(ln for when, ln in self._boosts if when.holds(subject))
-        promotions = 0
-        for p, (items, when) in enumerate(self._promotions):
-            promotions |= (item_id in items or (when is not None and when.holds(subject))) << p
+        boost, promotions = 0.0, 0
+        for when, ln in self._boosts:
+            if when.holds(subject):
+                boost += ln
+        for p, (items, promotes) in enumerate(self._promotions):
+            promotions |= (item_id in items or (promotes is not None and promotes.holds(subject))) << p
         return Verdict(shown, boost, promotions, self._order.number(subject) if self._order else math.nan)
 
     def told(self, item: Item) -> list[str]:

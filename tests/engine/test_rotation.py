@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.explain import explain
-from stream_rec.schemas.columns import IdColumn, ImpressionBatch, Span
 from stream_rec.schemas.scenario import Rotation, Scenario
-from tests.engine.worlds import click, decide, engine
+from tests.engine.worlds import click, decide, engine, show
 
 HOUR = 3600.0
 ROTATING = Scenario(k=5, rotation=Rotation(factor=0.01, after=1, recover_seconds=HOUR))
@@ -21,26 +19,6 @@ def shop() -> Engine:
     click(e, *[(f"u{n % 7}", f"i{(n * n) % 13}", 1e6 + n) for n in range(200)])
     decide(e, {"home": ROTATING, "popular": Scenario(logic="popular", k=5, rotation=ROTATING.rotation)})
     return e
-
-
-def show(e: Engine, user: str, items: list[str], ts: float, times: int = 1) -> None:
-    """Impressions of the user."""
-    start = e.position.get(("impressions", 0), 0)
-    e.learn_impressions(
-        ImpressionBatch(
-            span=Span("impressions", 0, 0, start, start + times),
-            offsets=np.arange(start, start + times),
-            broker_ts=np.full(times, int(ts * 1000)),
-            ts=np.full(times, ts),
-            users=IdColumn.of([user] * times),
-            slate_ids=IdColumn.of(["s"] * times),
-            scenarios=["home"] * times,
-            variants=[""] * times,
-            items=IdColumn.of(items * times),
-            item_ends=np.arange(1, times + 1) * len(items),
-            propensities=np.full(times * len(items), np.nan, np.float32),
-        )
-    )
 
 
 def slate(e: Engine, user: str = "u1", scenario: str = "home") -> list[str]:

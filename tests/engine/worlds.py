@@ -191,6 +191,15 @@ def change(e: Engine, *items: Item | str) -> None:
     e.upsert_items(ItemBatch(Span("items", 0, 0, start, start + len(changes)), changes))
 
 
+def show(e: Engine, user: str, items: Sequence[str], ts: float, times: int = 1) -> None:
+    """Learn impressions of the user at the next offsets of partition 0, the same so many times."""
+    start = e.position.get(("impressions", 0), 0)
+    shown = Impression("s", user, ts, tuple(items), scenario="home")
+    e.learn_impressions(
+        impression_batch([Record("impressions", 0, start + n, user, shown) for n in range(times)])
+    )
+
+
 def known_items(e: Engine) -> list[str]:
     """Ids of the items that stand in a row now."""
     v = e.state.items
