@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import redis
 
+from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError
+from stream_rec.serve.answers import Answers, PageWish, Rail, SessionWish
 from stream_rec.serve.client import Client
 from stream_rec.settings import StoreSettings
+from stream_rec.store.reader import Reader
 
 
 class Shown(NamedTuple):
@@ -35,13 +39,15 @@ def shown(
     Raises:
         Unavailable: Redis does not answer.
     """
-    with Client(store) as client, redis.Redis.from_url(store.url) as plain:
+    answers = Answers(store.prefix, SystemClock(), None)
+    with Client(store) as client, redis.Redis.from_url(store.url) as plain, closing(Reader(store)) as reader:
         for scenario in scenarios:
             for at, user in enumerate(users):
                 session = (items[at % len(items)], items[-1 - at % len(items)])
                 yield from _of_client(client, user, scenario, session)
                 found = by_recipe(plain, store.prefix, user, scenario)
                 yield Shown(f"recipe {user}", scenario, found)
+            yield from _of_server(reader, answers, users, scenario, items[:3])
         for item in items:
             yield Shown(f"similar:{item}", None, [each.item_id for each in client.similar(item)])
         yield Shown("basket", None, [each.item_id for each in client.together(items[:4])])
@@ -58,6 +64,25 @@ def _of_client(client: Client, user: str, scenario: str, session: Sequence[str])
         except ConfigError:  # workers have not said yet that there is such a scenario
             return
         yield Shown(f"client {user} {answer.origin}", scenario, [each.item_id for each in answer.items])
+
+
+def _of_server(
+    reader: Reader, answers: Answers, users: Sequence[str], scenario: str, session: Sequence[str]
+) -> Iterator[Shown]:
+    """What the HTTP server reads besides: pages, what stands behind a slate, and sessions of nobody in particular."""
+    for user in users:
+        wish = PageWish(user, (Rail(scenario, 3), Rail(scenario, 5)), None, 0.0)
+        try:
+            rails = reader.answer(answers.page(wish))
+        except ConfigError:
+            return
+        for rail in rails:
+            yield Shown(f"page {user} {rail.origin}", scenario, [each.item_id for each in rail.items])
+    for path, question in (
+        ("beyond", answers.beyond(scenario, 50)),
+        ("session", answers.session(SessionWish(session, (), 20, scenario))),
+    ):
+        yield Shown(path, scenario, [each.item_id for each in reader.answer(question).items])
 
 
 def by_recipe(plain: Any, prefix: str, user: str, scenario: str) -> list[str]:

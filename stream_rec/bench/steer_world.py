@@ -26,7 +26,7 @@ N_ITEMS, N_USERS = 60, 16
 SCENARIOS = ("s0", "s1", "s2", "s3")
 LOGICS = (
     *("personal", "personal", "personal", "similar", "popular", "trending", "new"),
-    *("recently_viewed", "bought_together"),
+    *("recently_viewed", "buy_again", "bought_together", "leaderboard"),
 )
 Allows = Callable[[Item], bool]
 FILTERS: tuple[tuple[str, Allows], ...] = (
@@ -137,6 +137,7 @@ class ShopWithRules:
         self.scenarios[name] = Scenario(
             logic=self.any(LOGICS),
             k=int(rng.integers(2, 12)),
+            order_by="price",
             filter=text,
             hides=(Hide(hidden),) if whole else (Hide(hidden, slots=(1,)),),
             boosts=(Boost("price > 20.0", 3.0),) if rng.random() < 0.5 else (),
