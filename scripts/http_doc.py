@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
+
+from generated import DOCS, renew
 
 from stream_rec.api.app import table
 from stream_rec.api.description import description
 from stream_rec.api.problem import KINDS, TYPE_PREFIX
-
-DOC = Path(__file__).parents[1] / "docs" / "http.md"
-BEGIN, END = "<!-- reference -->\n", "<!-- /reference -->"
 
 
 def reference() -> str:
@@ -67,17 +65,5 @@ def _json(value: Any) -> str:
     return json.dumps(value, separators=(", ", ": "), ensure_ascii=False)
 
 
-def main() -> int:
-    """Exit code 1 if the reference was stale and only checked."""
-    text = DOC.read_text()
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    renewed = head + begin + reference() + end + tail
-    if "--check" in sys.argv:
-        return int(renewed != text)
-    DOC.write_text(renewed)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(renew(DOCS / "http.md", "reference", reference()))

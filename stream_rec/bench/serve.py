@@ -156,7 +156,7 @@ class Bench:
             "ingest_per_s": n_events / posted.seconds,
             "cpu_us_ingest": cpu_us_ingest,
             "stateless_mib": mib,
-            "serve_exit_code": server.exit_code,
+            "serve_exit_code": server.ended_with,
             **paired,
         }
 
@@ -189,7 +189,7 @@ class Bench:
             "live_errors": reads.errors + ranked.errors,
             "max_live_per_s": most,
             "live_mib": mib,
-            "live_exit_code": server.exit_code,
+            "live_exit_code": server.ended_with,
             **paired,
         }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from stream_rec.bench.chaos.member import Member
 from stream_rec.bench.chaos.scene import RECOVERY_SECONDS, Scene, why_not_fresh
 from stream_rec.bench.chaos.slate_watch import Mark
-from stream_rec.embedded.worker import STOP_SECONDS
+from stream_rec.embedded.worker import WorkerProcess
 
 _BURST = 1_000
 """Events that fill a worker's hands before it is hit."""
@@ -108,7 +108,9 @@ def wait_fresh(scene: Scene, mark: Mark) -> None:
 def bury(scene: Scene, stopped: Member) -> None:
     """It was asked to stop: that must not take long, and end with 0."""
     try:
-        scene.wait(lambda: f"{stopped.name} runs on" if stopped.exit_code is None else "", STOP_SECONDS)
+        scene.wait(
+            lambda: f"{stopped.name} runs on" if stopped.exit_code is None else "", WorkerProcess.STOP_SECONDS
+        )
     finally:
         code = stopped.bury()
     if code != 0:
