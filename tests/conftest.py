@@ -34,7 +34,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rule-sets", type=int, default=25, help="random shops that test_never_shown.py tries")
+    parser.addoption("--rule-sets", type=int, default=10, help="random shops that test_never_shown.py tries")
 
 
 @pytest.fixture(scope="session")
