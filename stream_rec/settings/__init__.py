@@ -4,6 +4,7 @@ from stream_rec.settings.cache import cache_folder, wanted_cache_folder
 from stream_rec.settings.load import DATA_VARIABLE, DEFAULT_FILE, load
 from stream_rec.settings.serve import ServeSettings
 from stream_rec.settings.servers import BusSettings, StoreSettings
+from stream_rec.settings.shapes import ShapeSettings
 from stream_rec.settings.tree import (
     DataSettings,
     EngineSettings,
@@ -27,6 +28,7 @@ __all__ = [
     "ScenarioSettings",
     "ServeSettings",
     "Settings",
+    "ShapeSettings",
     "SnapshotSettings",
     "StoreSettings",
     "cache_folder",

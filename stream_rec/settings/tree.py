@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from stream_rec.settings.branch import TEN_YEARS, Branch
 from stream_rec.settings.serve import ServeSettings, host_name
 from stream_rec.settings.servers import BusSettings, StoreSettings
+from stream_rec.settings.shapes import ShapeName, ShapeSettings
 from stream_rec.sources import features
 
 _SCENARIO = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -317,6 +318,9 @@ class Settings(Branch):
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     data: DataSettings = Field(default_factory=DataSettings)
+    shapes: dict[ShapeName, ShapeSettings] = Field(
+        default_factory=dict, max_length=64, description="other people's data, by name (docs/your-data.md)"
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

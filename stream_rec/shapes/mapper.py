@@ -1,0 +1,112 @@
+"""A shape, compiled: messages in, records and refusals out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from stream_rec.errors import ConfigError, ContractError
+from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.shapes.decoding import Decoder
+from stream_rec.shapes.framing import Unframed, unwrap
+from stream_rec.shapes.layout import Layout
+from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry
+from stream_rec.shapes.nodes import Meta, Root, walk
+from stream_rec.shapes.outputs import Output, Write, write
+from stream_rec.shapes.presets import resolve
+
+TOMBSTONE = Refused("tombstone", "value", "the message has no value")
+
+
+def compile_shape(shape: ShapeSettings, name: str = "shape", registry: Registry | None = None) -> Mapper:
+    """Make a shape's mapper.
+
+    Args:
+        shape: as declared; what it does not say is its preset's.
+        name: of the shape, for errors.
+        registry: of schemas, where the framing is `confluent`.
+
+    Raises:
+        ConfigError: the preset is unknown, a path cannot be read, a field is missing, a schema file cannot be read.
+    """
+    return Mapper(resolve(shape, name), name, registry)
+
+
+class Mapper:
+    """Reads messages by a shape. Not thread-safe while it learns new schemas.
+
+    Args:
+        shape: resolved (see `presets.resolve`).
+        name: of the shape, for errors.
+        registry: see `compile_shape`.
+    """
+
+    def __init__(self, shape: ShapeSettings, name: str, registry: Registry | None = None) -> None:
+        self.shape, self.name = shape, name
+        given = {"events": shape.events, "items": shape.items, "impressions": shape.impressions}
+        self.outputs = [Output.of(kind, fields, f"shapes.{name}") for kind, fields in given.items() if fields]
+        if not self.outputs:
+            raise ConfigError(
+                f"shapes.{name} names no field",
+                fix=f"add [shapes.{name}.events] with user_id, item_id and ts, or a preset",
+            )
+        paths = [path for output in self.outputs for path in output.paths]
+        self._has_envelope = any(node == Meta("envelope") for path in paths for node in walk(path))
+        self._decoder = Decoder(shape, name, registry)
+        layout = Layout(paths)
+        is_typed = layout.is_struct(Root()) and shape.format in ("auto", "json") and shape.framing == "none"
+        self._typed: msgspec.json.Decoder[Any] | None = (
+            msgspec.json.Decoder(layout.body) if is_typed else None
+        )
+        self._write_typed = [write(output, shape, layout) for output in self.outputs] if is_typed else []
+        self._write = [write(output, shape, None) for output in self.outputs]
+
+    def records(self, message: RawMessage) -> list[Mapped]:
+        """What a message holds, in its order; what could not be read of it is a `Refused` in its place.
+
+        Raises:
+            Unavailable: the schema registry does not answer: try the message again.
+        """
+        if not message.value:
+            return [TOMBSTONE]
+        if self._typed is not None:
+            try:
+                body = self._typed.decode(message.value)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return self._of_objects(message)
+            return self._all(self._write_typed, body, message, None, [])
+        return self._of_objects(message)
+
+    def of_object(self, body: Any, message: RawMessage) -> list[Mapped]:
+        """As `records`, of a body that is decoded already: an object, or whatever its paths begin at."""
+        return self._all(self._write, body, message, None, [])
+
+    def _of_objects(self, message: RawMessage) -> list[Mapped]:
+        """A message that the structs do not fit, or that has a frame."""
+        try:
+            documents = self._decoder.documents(message)
+        except ContractError as error:
+            return [Refused(error.reason, "value", error.detail)]
+        found: list[Mapped] = []
+        for document in documents:
+            unframed = unwrap(self.shape.framing, document, message)
+            if isinstance(unframed, Unframed):
+                self._all(self._write, unframed.body, message, unframed.envelope, found)
+            else:
+                found.append(unframed)
+        return found or [Refused("not_kept", "value", "an empty list")]
+
+    def _all(
+        self, writes: list[Write], body: Any, message: RawMessage, envelope: Any, out: list[Mapped]
+    ) -> list[Mapped]:
+        """Append what a body becomes; what one output leaves out may be another's."""
+        first = len(out)
+        for each in writes:
+            each(body, message, envelope, out)
+        if len(writes) > 1 and len(out) - first > 1:
+            found = out[first:]
+            out[first:] = [one for one in found if not (isinstance(one, Refused) and one.is_meant)] or found[
+                :1
+            ]
+        return out

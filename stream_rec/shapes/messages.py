@@ -1,0 +1,96 @@
+"""What goes into a mapper, and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from stream_rec.schemas.records import Impression, Interaction, Item
+
+NO_HEADERS: Mapping[str, bytes] = {}
+
+
+class RawMessage(NamedTuple):
+    """A message as a broker gives it.
+
+    Attributes:
+        value: its bytes; None or empty = a tombstone.
+        key: its bytes, or None.
+        headers: by name, the last of each.
+        timestamp: the broker's, ms since the epoch; -1 = none.
+        topic: where it came from; empty = from no broker, and then no event id is made of its place.
+        partition: of that topic.
+        offset: in that partition; of a file, the row.
+    """
+
+    value: bytes | None
+    key: bytes | None = None
+    headers: Mapping[str, bytes] = NO_HEADERS
+    timestamp: int = -1
+    topic: str = ""
+    partition: int = 0
+    offset: int = 0
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A message, or one element of it, that became no record.
+
+    Attributes:
+        reason: a short, stable code; those of `MEANT` are as the shape has it and no fault.
+        field: of our record, or of the shape: what could not be filled.
+        detail: for a person.
+    """
+
+    reason: str
+    field: str
+    detail: str = ""
+
+    @property
+    def is_meant(self) -> bool:
+        """Does the shape itself leave it out? No dead letter, then."""
+        return self.reason in MEANT
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """An item that is gone: a tombstone for the topic `items`.
+
+    Attributes:
+        item_id: the item.
+    """
+
+    item_id: str
+
+
+MEANT = frozenset({"not_kept", "other_type", "tombstone", "deleted"})
+"""Reasons for which a message is left out as the shape says: its `keep`, a type it does not list, a deleted row."""
+
+Mapped = Interaction | Item | Impression | Removed | Refused
+
+
+class Registered(NamedTuple):
+    """A schema as a registry has it.
+
+    Attributes:
+        kind: `AVRO`, `JSON` or `PROTOBUF`.
+        text: the schema; of Protobuf its FileDescriptorProto, serialised and in base64 (`?format=serialized`).
+        references: name and text of every schema that it names, those first that others name.
+    """
+
+    kind: str
+    text: str
+    references: tuple[tuple[str, str], ...] = ()
+
+
+class Registry(Protocol):
+    """A schema registry. Answers are kept by the mapper, one for each id."""
+
+    def schema(self, schema_id: int | str) -> Registered:
+        """The schema of an id, a number or a GUID.
+
+        Raises:
+            Unavailable: it did not answer: try the message again.
+            ContractError: it knows no such schema.
+        """
+        ...

@@ -1,0 +1,391 @@
+"""The functions that a shape's outputs become: body in, records and refusals out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from stream_rec.errors import ConfigError, ContractError
+from stream_rec.schemas.coercion import coerced
+from stream_rec.schemas.records import Impression, Interaction, Item, PublishedRecord
+from stream_rec.schemas.validation import TS_END
+from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.shapes import nodes, times, values
+from stream_rec.shapes.generate import Code
+from stream_rec.shapes.layout import Layout
+from stream_rec.shapes.messages import Refused, Removed
+from stream_rec.shapes.nodes import Each, Node
+from stream_rec.shapes.paths import parse, parse_condition
+
+Write = Callable[[Any, Any, Any, list[Any]], None]
+"""Body, message and envelope in; appends to a list."""
+
+EVENT_FIELDS = ("user_id", "item_id", "event_type", "ts", "event_id", "session_id", "value", "ts_plus")
+ITEM_FIELDS = (
+    "item_id", "title", "tags", "ts", "available", "hidden", "price", "available_from", "available_until", "owner",
+    "description", "image", "link", "removed",
+)  # fmt: skip
+IMPRESSION_FIELDS = ("slate_id", "user_id", "ts", "items", "scenario", "variant")
+_LISTS = {"items": ("tags",), "impressions": ("items",)}
+_MAPS = {"events": "context.", "items": "attributes.", "impressions": ""}
+_TIMES = ("ts", "available_from", "available_until")
+NOT_KEPT = Refused("not_kept", "keep", "the shape's `keep` does not hold")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One of the records that a shape makes.
+
+    Attributes:
+        kind: `events`, `items` or `impressions`.
+        fields: by field of our record, its path; `keep` is not among them.
+        keep: which messages are for it; None = all.
+    """
+
+    kind: str
+    fields: Mapping[str, Node]
+    keep: Node | None
+
+    @classmethod
+    def of(cls, kind: str, given: Mapping[str, str], where: str) -> Output:
+        """Parsed.
+
+        Raises:
+            ConfigError: a path cannot be read, a field is unknown or missing.
+        """
+        known = {"events": EVENT_FIELDS, "items": ITEM_FIELDS, "impressions": IMPRESSION_FIELDS}[kind]
+        needed = {
+            "events": ("user_id", "item_id", "ts"),
+            "items": ("item_id",),
+            "impressions": ("user_id", "ts", "items"),
+        }
+        prefix = _MAPS[kind]
+        for name in given:
+            if name not in known and name != "keep" and not (prefix and name.startswith(prefix)):
+                there = ", ".join([*known, "keep"] + ([f"{prefix}NAME"] if prefix else []))
+                raise ConfigError(f"{where}.{kind} has no field {name!r}", fix=f"there are {there}")
+        if missing := [name for name in needed[kind] if not given.get(name)]:
+            raise ConfigError(
+                f"{where}.{kind} does not say what {missing[0]} is", fix=f"add {missing[0]} = 'a path'"
+            )
+        paths = {}
+        for name, text in given.items():
+            is_condition = name in ("keep", "removed")
+            paths[name] = (parse_condition if is_condition else parse)(text, f"{where}.{kind}.{name}")
+        keep = paths.pop("keep", None)
+        for name in _LISTS.get(kind, ()):
+            if name in paths and not nodes.eaches(paths[name]):
+                paths[name] = Each(paths[name])
+        return cls(kind, paths, keep)
+
+    @property
+    def paths(self) -> list[Node]:
+        """All of them."""
+        return [*self.fields.values(), *([self.keep] if self.keep else [])]
+
+
+def write(output: Output, shape: ShapeSettings, layout: Layout | None) -> Write:
+    """The function of an output.
+
+    Args:
+        output: of which it is.
+        shape: with its units and words.
+        layout: of the bodies that it will be given; None = objects as JSON has them.
+    """
+    code = Code(layout)
+    code.values |= {"NULLS": frozenset(shape.null), "NOBODY": frozenset(shape.nobody), "NOT_KEPT": NOT_KEPT}
+    keep = output.keep
+    if keep is not None and not nodes.eaches(keep):
+        with code.block(f"if not {code.condition(keep)}:"):
+            code.line("out.append(NOT_KEPT)")
+            code.line("return")
+        keep = None
+    with ExitStack() as loops:
+        _loops(code, output, loops)
+        if keep is not None:
+            with code.block(f"if not {code.condition(keep)}:"):
+                code.line("out.append(NOT_KEPT)")
+                code.line("continue")
+        _event(code, output, shape) if output.kind == "events" else _record(code, output, shape)
+    return code.function("def mapped(body, message, envelope, out):")
+
+
+def _loops(code: Code, output: Output, loops: ExitStack) -> None:
+    """Open a loop for every list that the output goes through, outer ones first; one that runs once if there is none.
+
+    Of the options of `item_id` the first that gives something decides: the lists of the others are not gone through.
+    """
+    collected = {each for name in _LISTS.get(output.kind, ()) if name in output.fields
+                 for each in _collected(output.fields[name])}  # fmt: skip
+    lists = dict.fromkeys(
+        each for path in output.paths for each in nodes.eaches(path) if each not in collected
+    )
+    ordered = sorted(lists, key=lambda each: len(nodes.eaches(each)))
+    options = _options(output.fields["item_id"]) if "item_id" in output.fields else ()
+    owner = {each: n for n, option in enumerate(options) for each in nodes.eaches(option)}
+    chosen = _chosen(code, options) if len(options) > 1 and ordered else ""
+    for each in ordered:
+        outer = nodes.eaches(each.base)
+        found = f"elements({code.value(each.base)})"
+        if outer:
+            found = f"{found} if {code.value(outer[-1])} is not None else ONE"
+        elif chosen and each in owner:
+            found = f"({found} or ONE) if {chosen} == {owner[each]} else ONE"
+        else:
+            found = f"{found} or ONE"
+        name = code.variable()
+        loops.enter_context(code.block(f"for {name} in {found}:"))
+        code.bind(each, name)
+    if not ordered:
+        loops.enter_context(code.block("for _ in ONE:"))
+
+
+def _chosen(code: Code, options: tuple[Node, ...]) -> str:
+    """The variable that holds which option gives the item."""
+    chosen = code.variable()
+    code.line(f"{chosen} = -1")
+    for n, option in enumerate(options):
+        with code.block(f"if {chosen} < 0:"):
+            eaches = nodes.eaches(option)
+            if eaches:
+                condition = f"elements({code.value(eaches[0].base)})"
+            else:
+                value = code.variable()
+                code.line(f"{value} = {code.value(option)}")
+                condition = f"not ({code.is_absent(value)})"
+            with code.block(f"if {condition}:"):
+                code.line(f"{chosen} = {n}")
+    return chosen
+
+
+def _options(path: Node) -> tuple[Node, ...]:
+    return path.options if isinstance(path, nodes.Either) else (path,)
+
+
+def _collected(path: Node) -> list[Each]:
+    """The lists of a field that is a list itself: the innermost of each option."""
+    return [eaches[-1] for option in _options(path) if (eaches := nodes.eaches(option))]
+
+
+def _event(code: Code, output: Output, shape: ShapeSettings) -> None:
+    fields = output.fields
+    code.values |= {"Interaction": Interaction, "refused_id": refused_id, "refused_time": refused_time}
+    kind = _event_type(code, fields.get("event_type"), shape)
+    user = _id(code, "user_id", fields["user_id"], shape, " or {0} in NOBODY")
+    item = _id(code, "item_id", fields["item_id"], shape)
+    ts = _time(code, fields["ts"], shape, fields.get("ts_plus"))
+    event_id = _optional_id(code, fields.get("event_id"), shape)
+    session = _optional_id(code, fields.get("session_id"), shape)
+    value = "None"
+    if "value" in fields:
+        code.values["number"] = times.number
+        value = code.variable()
+        code.line(f"{value} = number({code.value(fields['value'])})")
+    context = _context(code, fields)
+    with code.block(f"if {event_id} is None and message.topic:"):
+        code.line(f'{event_id} = f"{{message.topic}}/{{message.partition}}/{{message.offset}}/{{len(out)}}"')
+    code.line(
+        f"out.append(Interaction({user}, {item}, {kind}, {ts}, {event_id}, {session}, {value}, {context}))"
+    )
+
+
+def _event_type(code: Code, path: Node | None, shape: ShapeSettings) -> str:
+    if path is None:
+        return repr("view")
+    code.values |= {"TYPES": dict(shape.types), "other_type": other_type, "refused_id": refused_id}
+    kind = code.variable()
+    raw = code.value(path)
+    code.line(f"{kind} = {raw} if {raw}.__class__ is str else to_id({raw})")
+    with code.block(f"if not {kind} or {kind} in NULLS:"):
+        code.line(f"out.append(refused_id('event_type', {raw}))")
+        code.line("continue")
+    if shape.types and shape.other_types == "leave_out":
+        code.line(f"{raw}_ = TYPES.get({kind})" if raw.isidentifier() else f"_raw = TYPES.get({kind})")
+        name = f"{raw}_" if raw.isidentifier() else "_raw"
+        with code.block(f"if {name} is None:"):
+            code.line(f"out.append(other_type({kind}))")
+            code.line("continue")
+        return name
+    if shape.types:
+        code.line(f"{kind} = TYPES.get({kind}, {kind})")
+    return kind
+
+
+def _id(code: Code, field: str, path: Node, shape: ShapeSettings, more: str = "") -> str:
+    raw, name = code.value(path), code.variable()
+    code.line(f"{name} = {raw} if {raw}.__class__ is str else to_id({raw})")
+    if shape.whole_numbers:
+        with code.block(f"if {name}:"):
+            code.line(f"{name} = without_point({name})")
+    with code.block(f"if not {name} or {name} in NULLS{more.format(name)}:"):
+        code.line(f"out.append(refused_id({field!r}, {raw}))")
+        code.line("continue")
+    return name
+
+
+def _optional_id(code: Code, path: Node | None, shape: ShapeSettings) -> str:
+    name = code.variable()
+    if path is None:
+        code.line(f"{name} = None")
+        return name
+    raw = code.value(path)
+    code.line(f"{name} = {raw} if {raw}.__class__ is str else to_id({raw})")
+    with code.block(f"if not {name} or {name} in NULLS:"):
+        code.line(f"{name} = None")
+    if shape.whole_numbers:
+        with code.block(f"if {name}:"):
+            code.line(f"{name} = without_point({name})")
+    return name
+
+
+def _time(code: Code, path: Node, shape: ShapeSettings, plus: Node | None = None) -> str:
+    """A variable with seconds since the epoch; the broker's own time and a row's number need no unit."""
+    code.values |= {"seconds": times.reader(shape.unit), "EARLIEST": earliest(shape), "TS_END": float(TS_END),
+                    "UNIT": shape.unit, "refused_time": refused_time}  # fmt: skip
+    name, raw = code.variable(), code.variable()
+    n_blocks = 0
+    with ExitStack() as stack:
+        for option in _options(path):
+            if n_blocks:
+                stack.enter_context(code.block(f"if {name} is None and ({code.is_absent(raw)}):"))
+            n_blocks += 1
+            match option:
+                case nodes.Meta("timestamp"):
+                    code.line(f"{raw} = message.timestamp if message.timestamp >= 0 else None")
+                    code.line(f"{name} = None if {raw} is None else {raw} / 1000.0")
+                case nodes.Meta("row"):
+                    code.line(f"{raw} = message.offset")
+                    code.line(f"{name} = {ROW_TIME} + {raw}")
+                case _:
+                    code.line(f"{raw} = {code.value(option)}")
+                    code.line(f"{name} = seconds({raw})")
+    if plus is not None:
+        code.values["number"] = times.number
+        more = code.variable()
+        code.line(f"{more} = number({code.value(plus)})")
+        with code.block(f"if {name} is not None and {more} is not None:"):
+            code.line(f"{name} += {more}{' / 1000.0' if shape.plus_unit == 'ms' else ''}")
+    with code.block(f"if {name} is None or not EARLIEST <= {name} < TS_END:"):
+        code.line(f"out.append(refused_time({raw}, {name}, UNIT))")
+        code.line("continue")
+    return name
+
+
+def _context(code: Code, fields: Mapping[str, Node], prefix: str = "context.") -> str:
+    entries = {name[len(prefix) :]: path for name, path in fields.items() if name.startswith(prefix)}
+    if not entries:
+        return "None"
+    name = code.variable()
+    code.line(f"{name} = {{}}")
+    for key, path in entries.items():
+        value = code.variable()
+        code.line(f"{value} = scalar({code.value(path)})")
+        with code.block(f"if not ({code.is_absent(value)}):"):
+            code.line(f"{name}[{key!r}] = {value}")
+    code.line(f"{name} = {name} or None")
+    return name
+
+
+def _record(code: Code, output: Output, shape: ShapeSettings) -> None:
+    """An item or an impression: its fields as an object, which is then read as leniently as one on the wire."""
+    kind: type[PublishedRecord] = Item if output.kind == "items" else Impression
+    code.values |= {"record": record, "KIND": kind, "Removed": Removed}
+    given = code.variable()
+    code.line(f"{given} = {{}}")
+    for name, path in output.fields.items():
+        if name == "removed" or name.startswith("attributes."):
+            continue
+        if name in _TIMES and not (name == "ts" and output.kind == "impressions"):
+            value = f"seconds({code.value(path)})"
+            code.values["seconds"] = times.reader(shape.unit)
+        elif name == "ts":
+            value = _time(code, path, shape)
+        elif name in ("item_id", "user_id"):
+            value = _id(code, name, path, shape, " or {0} in NOBODY" if name == "user_id" else "")
+            code.values["refused_id"] = refused_id
+        elif name in _LISTS.get(output.kind, ()):
+            value = _list(code, path)
+        else:
+            value = code.value(path)
+        code.line(f"{given}[{name!r}] = {value}")
+        if name == "item_id" and "removed" in output.fields:
+            with code.block(f"if {code.condition(output.fields['removed'])}:"):
+                code.line(f"out.append(Removed({value}))")
+                code.line("continue")
+    if output.kind == "impressions":
+        with code.block(f"if {given}.get('slate_id') is None and message.topic:"):
+            code.line(
+                f"{given}['slate_id'] = f\"{{message.topic}}/{{message.partition}}/{{message.offset}}/{{len(out)}}\""
+            )
+    else:
+        code.line(f"{given}['attributes'] = {_context(code, output.fields, 'attributes.')}")
+    code.line(f"out.append(record(KIND, {given}))")
+
+
+def _list(code: Code, path: Node) -> str:
+    """A variable with the ids or tags of the first option that has any."""
+    found = code.variable()
+    code.line(f"{found} = []")
+    for option in _options(path):
+        eaches = nodes.eaches(option)
+        with code.block(f"if not {found}:"):
+            source = f"elements({code.value(eaches[-1].base)})" if eaches else f"({code.value(option)},)"
+            one, text = code.variable(), code.variable()
+            with code.block(f"for {one} in {source}:"):
+                if eaches:
+                    code.bind(eaches[-1], one)
+                value = code.value(option) if eaches else one
+                code.line(f"{text} = to_id({value})")
+                with code.block(f"if {text} and {text} not in NULLS:"):
+                    code.line(f"{found}.append({text})")
+    return found
+
+
+ROW_TIME = 1_000_000_000.0
+"""A log without times is in order of its rows: so many seconds (2001-09-09), and one more a row."""
+
+
+def earliest(shape: ShapeSettings) -> float:
+    """The first time that is not refused, in seconds."""
+    return datetime.fromisoformat(shape.earliest).replace(tzinfo=UTC).timestamp()
+
+
+def record(kind: type[PublishedRecord], given: dict[str, Any]) -> PublishedRecord | Refused:
+    """The record that an object stands for, or why it stands for none."""
+    try:
+        return coerced(kind, given)[0]
+    except ContractError as error:
+        field = error.detail.split("`")[1] if "`" in error.detail else ""
+        return Refused(error.reason, field, error.detail)
+
+
+def refused_id(field: str, raw: Any) -> Refused:
+    """Why a value is no id."""
+    if raw is None:
+        return Refused("missing_field", field, f"there is no {field}")
+    text = values.plain(raw)
+    if isinstance(raw, bool) or text is None:
+        return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}")
+    what = "nobody" if field == "user_id" else "nothing"
+    return Refused("null_word", field, f"{text[:40]!a} stands for {what}")
+
+
+def refused_time(raw: Any, seconds: float | None, unit: str) -> Refused:
+    """Why a value is no time."""
+    shown = ascii(raw)[:60]
+    if raw is None:
+        return Refused("missing_field", "ts", "there is no time")
+    if seconds is None:
+        how = "" if unit == "auto" else f" as {unit}"
+        return Refused("wrong_type", "ts", f"{shown} cannot be read{how}")
+    hint = "; is it a date? unit = '%Y%m%d'" if times.is_compact_date(raw) else ""
+    when = "before the shape's `earliest`" if seconds < TS_END / 2 else "too far in the future"
+    return Refused("ts_out_of_range", "ts", f"{shown} is {when}{hint}")
+
+
+def other_type(kind: str) -> Refused:
+    """A type that the shape does not list."""
+    return Refused("other_type", "event_type", f"{kind[:60]!a} is not among the shape's types")

@@ -1,0 +1,145 @@
+"""What generated mappers call: steps through decoded values, and values in the form of our fields."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from stream_rec.shapes.times import number
+
+_WHOLE = re.compile(r"-?\d+\.0+", re.ASCII)
+ONE: tuple[None] = (None,)
+"""The elements of a list that is not gone through: one, unknown."""
+
+
+def member(base: Any, name: str) -> Any:
+    """`base.name`, null if there is none."""
+    return base.get(name) if type(base) is dict else None
+
+
+def place(base: Any, at: int) -> Any:
+    """`base[at]`, null past either end."""
+    return base[at] if type(base) is list and -len(base) <= at < len(base) else None
+
+
+def named(base: Any, name: str, value: str) -> Any:
+    """The first element whose member `name` is `value`."""
+    if type(base) is list:
+        for each in base:
+            if type(each) is dict and plain(each.get(name)) == value:
+                return each
+    return None
+
+
+def elements(base: Any) -> list[Any]:
+    """A list's elements; of an object that stands where a list is expected, itself; else none."""
+    if type(base) is list:
+        return base
+    return [base] if base is not None and type(base) is not str else []
+
+
+def plain(value: Any) -> str | None:
+    """A scalar as text: numbers as people write them, true and false in small letters; null for anything else."""
+    if type(value) is str:
+        return value
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) is int:
+        return str(value)
+    if type(value) is float and math.isfinite(value):
+        return str(int(value)) if value.is_integer() else repr(value)
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f") if value.is_finite() else None
+    return str(value) if isinstance(value, UUID) else None
+
+
+def to_id(value: Any) -> str | None:
+    """An id that is no text: a number as people write it; "" for what is no id, null for null."""
+    if value is None:
+        return None
+    return "" if type(value) is bool else plain(value) or ""
+
+
+def without_point(text: str) -> str:
+    """`17.0` as `17`; any other text as it is."""
+    return text[: text.index(".")] if _WHOLE.fullmatch(text) else text
+
+
+def decoded(value: Any) -> Any:
+    """`json(x)`: what a text of JSON holds, null if it is none; what is no text stays."""
+    if type(value) is not str:
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def joined(*parts: Any) -> str | None:
+    """The parts as one text; null if one is."""
+    texts = [plain(part) for part in parts]
+    return None if None in texts else "".join(texts)  # type: ignore[arg-type]
+
+
+def matched(value: Any, pattern: re.Pattern[str]) -> str | None:
+    """The pattern's group where it is found in a scalar's text."""
+    text = plain(value)
+    found = pattern.search(text) if text is not None else None
+    return found[1] if found else None
+
+
+def split(value: Any, separator: str) -> list[str] | None:
+    """A text's parts that are not empty."""
+    return [part for part in value.split(separator) if part] if type(value) is str else None
+
+
+def lower(value: Any) -> str | None:
+    """A scalar as text in small letters."""
+    text = plain(value)
+    return text.lower() if text is not None else None
+
+
+def compared(operator: str, left: Any, right: Any) -> bool:
+    """By number where both sides are, else by text; null is unequal to everything and in no order."""
+    if left is None or right is None:
+        return operator == "!=" and left is not right
+    first, second = number(left), number(right)
+    if first is None or second is None:
+        if operator not in ("==", "!="):
+            return False
+        return (plain(left) == plain(right)) is (operator == "==")
+    match operator:
+        case "==":
+            return first == second
+        case "!=":
+            return first != second
+        case "<":
+            return first < second
+        case "<=":
+            return first <= second
+        case ">":
+            return first > second
+        case _:
+            return first >= second
+
+
+def scalar(value: Any) -> Any:
+    """What a context can hold; null for the rest."""
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    return value if type(value) in (str, int, bool) else None
+
+
+def text_of(data: bytes | None) -> str | None:
+    """A key or header as text; null if it is no UTF-8."""
+    if data is None:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
