@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -125,15 +126,18 @@ def _loops(code: Code, output: Output, loops: ExitStack) -> None:
     )
     ordered = sorted(lists, key=lambda each: len(nodes.eaches(each)))
     options = _options(output.fields["item_id"]) if "item_id" in output.fields else ()
-    owner = {each: n for n, option in enumerate(options) for each in nodes.eaches(option)}
+    owners: dict[Each, list[int]] = defaultdict(list)
+    for n, option in enumerate(options):
+        for each in nodes.eaches(option):
+            owners[each].append(n)
     chosen = _chosen(code, options) if len(options) > 1 and ordered else ""
     for each in ordered:
         outer = nodes.eaches(each.base)
         found = f"elements({code.value(each.base)})"
         if outer:
             found = f"{found} if {code.value(outer[-1])} is not None else ONE"
-        elif chosen and each in owner:
-            found = f"({found} or ONE) if {chosen} == {owner[each]} else ONE"
+        elif chosen and each in owners:
+            found = f"({found} or ONE) if {chosen} in {tuple(owners[each])} else ONE"
         else:
             found = f"{found} or ONE"
         name = code.variable()

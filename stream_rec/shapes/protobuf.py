@@ -30,7 +30,7 @@ def framed_reader(text: str, references: Sequence[tuple[str, str]] = ()) -> Read
     except ImportError:
         raise _NEEDED from None
     files = [_file(FileDescriptorProto(), each, name) for name, each in references]
-    pool, descriptor = _pool([*files, _file(FileDescriptorProto(), text, "")])
+    _, descriptor = _pool([*files, _file(FileDescriptorProto(), text, "")])
     classes: dict[tuple[int, ...], Read] = {}
 
     def read(data: bytes) -> Any:
