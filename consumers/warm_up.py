@@ -65,7 +65,7 @@ def warm_up() -> None:
     touched = TouchedItems(table)
     scenarios = tuple(settings.engine.scenarios)
     slates = SlateOutput(SlateEncoder(SystemClock()), _NO_SERVER, asyncio.Event())
-    metrics = EventMetrics(measures, table, scenarios[0])
+    metrics = EventMetrics(measures, table, scenarios[0], engine.event_types)
     events = EventsHandler(context, slates, AsOfTable("log", {}), touched, metrics)
     items = ItemsHandler(context, _NO_SERVER, touched)
     impressions = ImpressionsHandler(context)

@@ -286,7 +286,9 @@ def _collaborators(
         SlateOutput(SlateEncoder(context.clock), stores.slates, asyncio.Event()),
         AsOfTable(core.table.topic_ids["events"], start.notes, rules),
         TouchedItems(core.table),
-        EventMetrics(core.measures, core.table, shown=next(iter(settings.engine.scenarios))),
+        EventMetrics(
+            core.measures, core.table, next(iter(settings.engine.scenarios)), start.engine.event_types
+        ),
         stores.lists,
         ForgottenUsers(),
     )

@@ -201,7 +201,16 @@ def _event_columns(
         event_ids=IdColumn.of([e.event_id or "" for e in events]),
         event_types=[e.event_type for e in events],
         values=values,
+        context_tags=_context_tags(events),
     )
+
+
+def _context_tags(events: Sequence[Interaction]) -> IdColumn:
+    """What the contexts name under `tag`, as text; what is no text there names nothing."""
+    if not any(e.context for e in events):
+        return IdColumn.none(len(events))
+    tags = [e.context.get("tag") if e.context else None for e in events]
+    return IdColumn.of([tag if isinstance(tag, str) else "" for tag in tags])
 
 
 def _ids_good(ids: IdColumn, rules: IngestSettings, *, required: bool = False) -> bool:

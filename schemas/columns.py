@@ -71,6 +71,11 @@ class IdColumn(NamedTuple):
             lengths = np.fromiter((len(i.encode()) for i in ids), np.int64, len(ids))
         return cls(np.frombuffer(data, np.uint8), np.cumsum(lengths))
 
+    @classmethod
+    def none(cls, n: int) -> IdColumn:
+        """N times no id."""
+        return cls(np.zeros(0, np.uint8), np.zeros(n, np.int64))
+
     def only(self, places: NDArray[np.int64]) -> IdColumn:
         """The ids at these places, int64 [m], ascending; read-only, as `of` makes them."""
         lengths = np.diff(self.ends, prepend=0)
@@ -102,6 +107,7 @@ class EventBatch:
         event_ids: ids [n]; empty = none.
         event_types: [n].
         values: float32 [n]; NaN = none.
+        context_tags: [n], the `tag` that an event's context names; empty = none.
     """
 
     span: Span
@@ -114,6 +120,7 @@ class EventBatch:
     event_ids: IdColumn
     event_types: Sequence[str]
     values: NDArray[np.float32]
+    context_tags: IdColumn
 
     def __len__(self) -> int:
         """How many interactions."""
@@ -132,6 +139,7 @@ class EventBatch:
             event_ids=self.event_ids.only(places),
             event_types=[self.event_types[place] for place in places],
             values=self.values[places],
+            context_tags=self.context_tags.only(places),
         )
 
     @classmethod
@@ -159,6 +167,7 @@ class EventBatch:
             event_ids=IdColumn.of(event_ids if event_ids is not None else [""] * n),
             event_types=[event_type] * n,
             values=np.full(n, np.nan, np.float32),
+            context_tags=IdColumn.none(n),
         )
 
 

@@ -24,7 +24,8 @@ from stream_rec.settings import IngestSettings
 
 SCENARIO, ERASURE, MERGE = "scenario", "erasure", "merge"
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
-SCENARIO_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+SCENARIO_NAME = re.compile(r"[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}", re.ASCII)
+"""What begins with `_` stands in Redis for something else (stream_rec/store/keys.py)."""
 _HASH = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _64_BITS = (1 << 64) - 1
 
@@ -135,7 +136,8 @@ def body_of(kind: str, name: str, body: dict[str, Any], rules: IngestSettings) -
     if kind == SCENARIO:
         if not SCENARIO_NAME.fullmatch(name):
             raise ContractError(
-                "bad_id", f"{name!a}: a scenario's name has 1 to 64 letters, digits, '.', '_', '-'"
+                "bad_id",
+                f"{name!a}: a scenario's name has 1 to 64 letters, digits, '.', '_', '-', no '_' first",
             )
         try:
             return scenario_of(body)

@@ -33,11 +33,12 @@ class Interaction(PublishedRecord, frozen=True, gc=False, omit_defaults=True):
     Attributes:
         user_id: who; for anonymous traffic the visitor's or session's id.
         item_id: with what.
-        event_type: what was done: `view`, `click`, `cart`, `purchase`, ... (free; weights in settings).
+        event_type: what was done: `view`, `click`, `cart`, `purchase`, ...: free, and `engine.event_types` says what it
+            means.
         ts: event time, seconds since the epoch, the client's clock.
         event_id: the producer's id of this event; repeats of one id, item and event type are one event.
         session_id: the producer's session; without it a gap in event time splits sessions.
-        value: rating, dwell seconds or price, by event type.
+        value: rating, dwell seconds or price, as `engine.event_types` says.
         context: small map of anything else (device, country, ...).
     """
 

@@ -15,6 +15,7 @@ from stream_rec.feedback.served import UNKNOWN
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.murmur2 import partition_of
 from stream_rec.schemas.columns import EventBatch, IdColumn
+from stream_rec.schemas.event_types import EventTypes
 from stream_rec.schemas.records import TopicName
 from stream_rec.store.slates import Written
 
@@ -28,12 +29,14 @@ class EventMetrics:
         measures: where the figures go.
         table: number of partitions of the topic.
         shown: the scenario whose slates count as what a user was shown.
+        types: the table of event types.
     """
 
-    def __init__(self, measures: Measures, table: PartitionTable, shown: str) -> None:
+    def __init__(self, measures: Measures, table: PartitionTable, shown: str, types: EventTypes) -> None:
         self._measures = measures
         self._table = table
         self._shown = shown
+        self._types = types
         self._misrouted_said = False
 
     def ranks(self, engine: Engine, batch: EventBatch) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -61,6 +64,7 @@ class EventMetrics:
         self, batch: EventBatch, served: NDArray[np.int32], popular: NDArray[np.int32], learned: Learned
     ) -> None:
         """A batch was learned, and what it asked for is served; the ranks are those of `ranks`."""
+        self._measures.on_unknown_types(batch.span, self._types.unknown(batch.event_types), len(batch))
         self._measures.on_batch(
             batch.span, batch.offsets, batch.broker_ts, served=served, popular=popular, learned=learned
         )

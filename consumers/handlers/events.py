@@ -23,6 +23,7 @@ from stream_rec.schemas.codec import decode_interactions
 from stream_rec.schemas.columns import EventBatch
 from stream_rec.schemas.records import AsOf, TopicName
 from stream_rec.store.encoding import EncodedSlate
+from stream_rec.store.keys import NEVER
 from stream_rec.store.markers import Upto
 from stream_rec.store.slates import Written
 
@@ -40,6 +41,7 @@ class LearnedEvents:
         popular: int32 [n], ranks of the events' items in the popular list.
         users: the batch's users, each once.
         ranked: the users' new rankings, by scenario.
+        nevers: what users of the batch never want to see; empty of those who may have taken it back.
         as_of: the last event that the rankings know; None when the batch held no event.
     """
 
@@ -49,6 +51,7 @@ class LearnedEvents:
     popular: NDArray[np.int32]
     users: list[str]
     ranked: dict[str, Ranked]
+    nevers: dict[str, list[str]]
     as_of: AsOf | None
 
 
@@ -105,12 +108,14 @@ class EventsHandler:
             served, popular = self._metrics.ranks(engine, batch)
         with times.stage("learn"):
             learned = engine.learn(batch)
-        served[learned.repeated] = UNKNOWN  # a repeat says nothing about what was shown
+        for places in (learned.repeated, learned.ignored, learned.no_interest):
+            served[places] = UNKNOWN  # these say nothing about whether it was good to show the item
         as_of = self._note(batch)
         with times.stage("recommend"):
             users = _users(batch, learned.past)
             ranked = self._slates.encoder.rank(engine, users)
-        return LearnedEvents(decoded, learned, served, popular, users, ranked, as_of)
+            nevers = _changed(batch, learned, users) | engine.nevers(users)
+        return LearnedEvents(decoded, learned, served, popular, users, ranked, nevers, as_of)
 
     async def write(self, learned: LearnedEvents, stop: asyncio.Event) -> WrittenEvents:
         """Slates to Redis, then slates and dead letters to their topics."""
@@ -127,7 +132,8 @@ class EventsHandler:
         written_ms = self._context.clock.now() * 1000
         if written.lost:
             self._slates.lost.set()
-        records = [Outgoing("slates", slate.user_id.encode(), slate.json) for slate in slates]
+        shown = [slate for slate in slates if slate.scenario != NEVER]
+        records = [Outgoing("slates", slate.user_id.encode(), slate.json) for slate in shown]
         return WrittenEvents(learned, written, written_ms, await self._context.publish(decoded, records))
 
     def measure(self, written: WrittenEvents) -> None:
@@ -154,7 +160,15 @@ class EventsHandler:
     def _encode(self, learned: LearnedEvents) -> list[EncodedSlate]:
         if learned.as_of is None:
             return []
-        return self._slates.encoder.encode(learned.users, learned.ranked, learned.as_of)
+        encoder = self._slates.encoder
+        slates = encoder.encode(learned.users, learned.ranked, learned.as_of)
+        return slates + encoder.encode_nevers(learned.nevers, learned.as_of)
+
+
+def _changed(batch: EventBatch, learned: Learned, users: list[str]) -> dict[str, list[str]]:
+    """Nothing, for the users who have said in this batch what is no interest: perhaps they took a never back."""
+    said = batch.users.only(learned.no_interest).to_list()
+    return {user: [] for user in sorted({*said}.intersection(users))}
 
 
 def _users(batch: EventBatch, past: NDArray[np.int64]) -> list[str]:

@@ -11,6 +11,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Ranked
 from stream_rec.schemas.records import AsOf
 from stream_rec.store.encoding import EncodedSlate, encode_slates
+from stream_rec.store.keys import NEVER
 from stream_rec.store.slates import SlateStore
 
 
@@ -72,6 +73,22 @@ class SlateEncoder:
                 placed=[rows.places(user) for user in range(len(users))] if rows.marks is not None else (),
             )
         ]
+
+    def encode_nevers(self, nevers: Mapping[str, list[str]], as_of: AsOf) -> list[EncodedSlate]:
+        """What users never want to see, by user, in the form of slates: for Redis alone. From any thread."""
+        users, items = list(nevers), list(nevers.values())
+        return encode_slates(
+            users,
+            items,
+            [[0.0] * len(each) for each in items],
+            [[0] * len(each) for each in items],
+            [[""] * len(each) for each in items],
+            source_names=(NEVER,),
+            as_of=as_of,
+            scenario=NEVER,
+            model=Engine.version,
+            created_ts=self._clock.now(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.decisions import hash_name
 from stream_rec.schemas.records import TopicName
 from stream_rec.store.forgotten import ReceiptStore, WorkerReceipt
+from stream_rec.store.keys import NEVER
 from stream_rec.store.slates import SlateStore
 
 _TOPIC: TopicName = "events"
@@ -151,7 +152,7 @@ class Forgetting:
 def _is_back(user: str, engine: Engine) -> tuple[bool, Collection[str]]:
     """Does the engine know the user again; all scenarios that slates may be of."""
     decisions = engine.decisions
-    names = {*engine.settings.scenarios, *decisions.scenarios, *decisions.changed}
+    names = {*engine.settings.scenarios, *decisions.scenarios, *decisions.changed, NEVER}
     return len(_rows(user, engine)) > 0, sorted(names)
 
 

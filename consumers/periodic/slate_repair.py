@@ -115,6 +115,7 @@ class ActiveSlates:
             mine = [user for user, home in zip(users, homes, strict=True) if home == partition]
             if as_of is not None and mine:
                 slates += self._encoder.encode(mine, self._encoder.rank(engine, mine, only), as_of)
+                slates += self._encoder.encode_nevers(engine.nevers(mine), as_of)
         return slates
 
     def _count(self, slates: Collection[EncodedSlate], _: Engine) -> None:

@@ -89,7 +89,13 @@ def _scenario(name: str, table: object) -> Scenario:
         raise BadScenario([Fault((), said, "write the scenario's name in brackets above it: [default]")])
     if not SCENARIO_NAME.fullmatch(name):
         raise BadScenario(
-            [Fault((), f"{name!r} cannot name a scenario", "1 to 64 letters, digits, '.', '_' and '-'")]
+            [
+                Fault(
+                    (),
+                    f"{name!r} cannot name a scenario",
+                    "1 to 64 letters, digits, '.', '_' and '-', no '_' first",
+                )
+            ]
         )
     return scenario_of(_with_times(table))
 

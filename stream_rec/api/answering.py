@@ -130,7 +130,7 @@ class RedisAnswering:
 
     async def beyond(self, wish: Wish) -> Sequence[SlateItem]:
         """As in `Answering`."""
-        return (await self._reader.answer(self._answers.beyond(wish.scenario, wish.k))).items
+        return (await self._reader.answer(self._answers.beyond(wish.user_id, wish.scenario, wish.k))).items
 
     async def rank(self, wish: RankWish) -> Ranking:  # noqa: ARG002 - what a live one ranks
         """Raises NeedsLive: Redis has slates, not scores of any item for any user."""

@@ -39,7 +39,7 @@ class NoEngine(Engine):
         """Only the position moves."""
         self.position[batch.span.tp] = batch.span.next
         none = np.zeros(0, np.int64)
-        return Learned(len(batch), none, none, self._nothing_judged, 0, 0)
+        return Learned(len(batch), none, none, none, none, self._nothing_judged, 0, 0)
 
     def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
         """The same k items for all."""

@@ -213,6 +213,23 @@ def steer(
 
 
 @bench.command()
+def negatives(
+    events: Annotated[int | None, typer.Option(min=1000, help="only the first so many of the log")] = None,
+    warmup: Annotated[
+        float, typer.Option(min=0, max=0.99, help="this share of the answers is only learned")
+    ] = 0.6,
+    weight: Annotated[float, typer.Option(min=0, max=1000, help="of a dislike")] = 1.0,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """MovieLens with ratings of 1 and 2 as dislikes, against ignoring them."""
+    from stream_rec.bench.negatives import run
+
+    _bench(lambda s, say: run(s, say, events=events, warmup=warmup, weight=weight), json_file, config, set_)
+
+
+@bench.command()
 def stop(
     stops: Annotated[int, typer.Option(min=1, help="how many workers are stopped")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="of moments, order and traffic")] = 1,

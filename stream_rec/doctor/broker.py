@@ -17,6 +17,7 @@ from stream_rec.bus.lag import lag
 from stream_rec.bus.skips import noted
 from stream_rec.bus.topics import partition_counts
 from stream_rec.doctor.dead_letters import examine_letters
+from stream_rec.doctor.event_types import examine_types
 from stream_rec.doctor.finding import Finding, attempted
 from stream_rec.doctor.partitioner import examine_keys
 from stream_rec.doctor.store import reported_workers
@@ -62,6 +63,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if len(counts) == len(TOPICS):
         looks.append(partial(_group, client, settings))
         looks.append(partial(examine_keys, bus, "events"))
+        looks.append(partial(examine_types, settings))
     if DEAD_LETTERS in counts:
         looks.append(partial(examine_letters, bus))
     for look in looks:

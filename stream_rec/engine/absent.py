@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stream_rec.engine.engine import Engine
-from stream_rec.kernels import histories, past
-from stream_rec.kernels.codes import code_of
+from stream_rec.engine.had import had_by, why_blocked
 
 
 class Asked(NamedTuple):
@@ -20,12 +19,14 @@ class Asked(NamedTuple):
         user: row, -1 = unknown.
         item: id.
         row: of the item, -1 = it has none.
+        user_hash: of the user's id.
     """
 
     scenario: str
     user: int
     item: str
     row: int
+    user_hash: np.uint64
 
 
 def why_absent(engine: Engine, asked: Asked, candidate: int | None) -> str:
@@ -85,15 +86,12 @@ def _not_here(engine: Engine, asked: Asked) -> str | None:
     for said in engine.scenes.told(asked.scenario, asked.row):
         if said.startswith(("hides:", "filter:")):
             return said
+    if said_of := why_blocked(engine.state, asked.user_hash, asked.row):
+        return said_of
     age = engine.event_time - float(engine.state.first_seen[asked.row])
     if scenario.item_ttl_seconds and age > scenario.item_ttl_seconds:
         return f"it is {age:.0f} s old, item_ttl_seconds is {scenario.item_ttl_seconds:.0f}"
-    if scenario.leave_out_seen != "none" and asked.user >= 0 and _had(engine, asked):
+    counts = 0 if scenario.leave_out_seen == "none" else engine.scenes.seen_types(scenario)
+    if asked.user >= 0 and had_by(engine.state, asked.user, asked.row) & counts:
         return "the user has had it, and leave_out_seen leaves it out"
     return None
-
-
-def _had(engine: Engine, asked: Asked) -> bool:
-    code = code_of(asked.row, engine.state.generation)
-    own = engine.state.histories
-    return bool(histories.times_had(own, asked.user, code) or past.holds(engine.state.past, asked.user, code))

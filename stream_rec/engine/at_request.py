@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stream_rec.engine import lists
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.fold.slates import Rules
+from stream_rec.engine.had import blocked, said_by
 from stream_rec.engine.held import SideMemory
 from stream_rec.engine.lent_row import LentRow
 from stream_rec.engine.names import rows_of
@@ -24,6 +25,8 @@ from stream_rec.engine.scenes import Ruled
 from stream_rec.engine.state import create
 from stream_rec.kernels.candidates import CANDIDATE_BITS
 from stream_rec.kernels.codes import ROW_MASK
+from stream_rec.kernels.ids import hash_ids
+from stream_rec.kernels.pairs import DISLIKED, NEVER_ITEM
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.scenario import Scenario
 
@@ -61,7 +64,9 @@ class AtRequest:
         self._wide = SideMemory(engine.held, wide)
         self._recommender = engine.recommender(self._wide)
         self._lent = LentRow(engine.held)
-        self._filters = RequestFilters(engine.held, engine.attributes, engine.decisions.pacing, MAX_FILTERS)
+        self._filters = RequestFilters(
+            engine.held, engine.attributes, engine.event_types, engine.decisions.pacing, MAX_FILTERS
+        )
 
     def knows_user(self, user_id: str) -> bool:
         """Has the user done anything."""
@@ -94,8 +99,22 @@ class AtRequest:
         """
         if not request:
             return self.engine.recommend(users, scenario=scenario, k=k)
-        rows = rows_of(self.engine.state.users, IdColumn.of(users))
-        return self.engine.slates(rows, self._rules(scenario, k, request))
+        ids = IdColumn.of(users)
+        rows = rows_of(self.engine.state.users, ids)
+        return self.engine.slates(rows, hash_ids(ids), self._rules(scenario, k, request))
+
+    def blocked(self, user_id: str, items: Sequence[str]) -> set[str]:
+        """Those of these items that the user dislikes or never wants to see, known to the engine or not."""
+        state, user = self.engine.state, _hash(user_id)
+        said = said_by(state, user)
+        if not said or not items:
+            return set()
+        of_items = [at for at in said if state.blocked.kinds[at] in (DISLIKED, NEVER_ITEM)]
+        ids = IdColumn.of(items)
+        rows = rows_of(state.items, ids)
+        found = np.isin(hash_ids(ids), state.blocked.whats[of_items])
+        found[rows >= 0] |= blocked(state, user, rows[rows >= 0])
+        return {item for item, is_blocked in zip(items, found.tolist(), strict=True) if is_blocked}
 
     def session(self, items: Sequence[str], scenario: str, k: int, request: str = "") -> Ranked | None:
         """The slate of a new user whose session is these items, the latest last; None = none of them is known."""
@@ -103,7 +122,7 @@ class AtRequest:
         if not rows:
             return None
         with self._lent.having(rows) as row:
-            return self.engine.slates(np.array([row], np.int32), self._rules(scenario, k, request))
+            return self.engine.slates(*_nobody(row), self._rules(scenario, k, request))
 
     def connected(self, items: Sequence[str], k: int) -> Ranked | None:
         """What events or tags connect with these items, the latest counting most; None = none of them is known."""
@@ -114,9 +133,9 @@ class AtRequest:
             k=k, allow_seen=False, only_catalogue=self.engine.catalogue_decides, only_connected=True
         )
         if len(rows) == 1:
-            return self.engine.slates(np.array([-2 - rows[0]], np.int32), rules)
+            return self.engine.slates(*_nobody(-2 - rows[0]), rules)
         with self._lent.having(rows) as row:
-            return self.engine.slates(np.array([row], np.int32), rules)
+            return self.engine.slates(*_nobody(row), rules)
 
     def rank(
         self,
@@ -139,6 +158,10 @@ class AtRequest:
             KeyError: there is no such scenario.
         """
         ids = list(dict.fromkeys(items))
+        if user_id is not None and (unwanted := self.blocked(user_id, ids)):
+            ids = [item for item in ids if item not in unwanted]
+        if not ids:
+            return []
         rows = rows_of(self.engine.state.items, IdColumn.of(ids))
         ruled = self._rules(scenario, 1, request) if scenario or request else None
         if user_id is not None:
@@ -204,6 +227,16 @@ class AtRequest:
     def _known_rows(self, items: Sequence[str]) -> list[int]:
         rows = rows_of(self.engine.state.items, IdColumn.of(items)).tolist() if items else []
         return [row for row in rows if row >= 0]
+
+
+def _hash(user_id: str) -> np.uint64:
+    found: np.uint64 = hash_ids(IdColumn.of([user_id]))[0]
+    return found
+
+
+def _nobody(row: int) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
+    """A row that is nobody's, and the hash of nobody's id, who has blocked nothing."""
+    return np.array([row], np.int32), np.zeros(1, np.uint64)
 
 
 def _filters(rules: Ruled | Rules | None) -> bool:

@@ -18,6 +18,7 @@ from stream_rec.engine.dedup import Deduplication, SharedIds, event_keys
 from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.event_columns import columns, without
 from stream_rec.engine.fold.judge import PrequentialRanks
+from stream_rec.engine.fold.learn import Events
 from stream_rec.engine.learn_loop import LearnLoop, Plan
 from stream_rec.engine.names import n_evicted, n_rows, rows_of
 from stream_rec.engine.outputs import judged
@@ -32,6 +33,7 @@ from stream_rec.errors import ConfigError, GapError
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import Batch, EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
 from stream_rec.schemas.decisions import DecisionBatch
+from stream_rec.schemas.event_types import Meaning
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources.ranker import boost_learning_rate
@@ -79,7 +81,7 @@ class Engine(Queries):
         """Learn a batch's events from the engine's position on, in order, each judged before it is learned.
 
         An event that repeats another's event_id, item and type, inside the partition's window, is neither judged nor
-        learned.
+        learned. One whose meaning is `ignore` is as if it were not there. Only interest is judged.
 
         Args:
             batch: one span of one partition.
@@ -99,7 +101,12 @@ class Engine(Queries):
         first = int(np.searchsorted(batch.offsets, position))
         evicted = self._evicted()
         batch, erased, past = self.decisions.applied(batch, first)
-        kept, batch, judge_all, left_out = without(erased, batch, judge_all, left_out)
+        meanings = self._meanings.read(batch).meanings
+        ignored = np.flatnonzero(meanings[first:] == Meaning.IGNORED) + first
+        dropped = np.union1d(erased, ignored)
+        is_neither = (meanings != Meaning.POSITIVE) & (meanings != Meaning.IGNORED)
+        no_interest = np.setdiff1d(np.flatnonzero(is_neither), erased)
+        kept, batch, judge_all, left_out = without(dropped, batch, judge_all, left_out)
         keys = event_keys(batch)
         self._shared_ids.look(batch, keys, first)
         self._user_shares.look(batch, first)
@@ -113,6 +120,8 @@ class Engine(Queries):
             n_learned=len(batch) - first,
             repeated=np.sort(np.concatenate([erased, kept[repeated]])),
             past=past,
+            ignored=np.setdiff1d(ignored, erased),
+            no_interest=no_interest,
             fresh=judged(ranks, kept[new]),
             evicted_users=users,
             evicted_items=items,
@@ -213,16 +222,21 @@ class Engine(Queries):
     def _learn_new(self, batch: EventBatch, plan: Plan) -> PrequentialRanks:
         """The batch without duplicates: into the join of impressions, then into the state."""
         self.held.make_room(len(batch.users.data), len(batch.items.data))
-        events, first = columns(batch, self.settings), plan.first
+        events, first = columns(batch, self.settings.seed, self._meanings), plan.first
         if not plan.frozen and first < len(batch):
-            self.attribution.interact(
-                events.user_hashes[first:],
-                events.item_hashes[first:],
-                batch.ts[first:],
-                batch.event_types[first:],
-                batch.values[first:],
-            )
+            self._join_shown(events, batch, first)
         return self._loop.learn(events, batch.values, plan)
+
+    def _join_shown(self, events: Events, batch: EventBatch, first: int) -> None:
+        """Interest is joined with what was shown; nothing else is a click."""
+        at = np.flatnonzero(events.meanings[first:] == Meaning.POSITIVE) + first
+        self.attribution.interact(
+            events.user_hashes[at],
+            events.item_hashes[at],
+            batch.ts[at],
+            [batch.event_types[i] for i in at.tolist()],
+            batch.values[at],
+        )
 
     def _evicted(self) -> tuple[int, int]:
         return n_evicted(self.state.users), n_evicted(self.state.items)
@@ -288,6 +302,8 @@ class Engine(Queries):
             "catalogue_texts": float(np.count_nonzero(self.state.columns.uses[: n_rows(self.state.texts)])),
             "catalogue_left_out": float(self.state.columns.n_left_out[0]),
             "evicted_hidden": float(n_evicted(self.state.hidden)),
+            "blocked": float(self.state.blocked.counters["n_rows"][0]),
+            "evicted_blocked": float(self.state.blocked.counters["evicted"][0]),
             "loudest_user_share": self._user_shares.largest,
             **self._vectors.stats(self.state),
             **self.attribution.stats(),

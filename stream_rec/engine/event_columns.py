@@ -8,21 +8,20 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.event_meanings import EventMeanings
 from stream_rec.engine.fold.learn import Events
 from stream_rec.engine.fold.state import Query
 from stream_rec.engine.names import rows_of
 from stream_rec.kernels.ids import event_seeds, hash_ids
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.schemas.columns import EventBatch, IdColumn
-from stream_rec.settings import EngineSettings
 
 
-def columns(batch: EventBatch, settings: EngineSettings) -> Events:
-    """Ids with their hashes, weights, and the seed of each event: a function of the settings' and where it stands."""
-    base = hash_ids(IdColumn.of([f"{settings.seed}/{batch.span.topic}/{batch.span.partition}"]))[0]
+def columns(batch: EventBatch, seed: int, meanings: EventMeanings) -> Events:
+    """Ids with their hashes, what the events mean, and the seed of each: a function of `seed` and where it stands."""
+    base = hash_ids(IdColumn.of([f"{seed}/{batch.span.topic}/{batch.span.partition}"]))[0]
     seeds = np.empty(len(batch), np.uint64)
     event_seeds(base, batch.offsets, seeds)
-    weights = settings.event_weights
     return Events(
         user_data=batch.users.data,
         user_ends=batch.users.ends,
@@ -32,7 +31,7 @@ def columns(batch: EventBatch, settings: EngineSettings) -> Events:
         item_hashes=hash_ids(batch.items),
         sessions=hash_ids(batch.sessions),
         ts=batch.ts,
-        weights=np.array([weights.get(t, 1.0) for t in batch.event_types], np.float32),
+        **meanings.columns(batch)._asdict(),
         seeds=seeds,
     )
 
@@ -44,11 +43,11 @@ LeftOut = Sequence[IdColumn] | None
 
 
 def without(
-    repeated: NDArray[np.int64], batch: EventBatch, judge: Marked, left_out: LeftOut
+    dropped: NDArray[np.int64], batch: EventBatch, judge: Marked, left_out: LeftOut
 ) -> tuple[NDArray[np.int64], EventBatch, Marked, LeftOut]:
-    """A batch and what is asked of it without its repeats; first, int64 [m]: where the others stand in the batch."""
-    new = np.delete(np.arange(len(batch)), repeated)
-    if not len(repeated):
+    """A batch and what is asked of it without some events; first, int64 [m]: where the others stand in the batch."""
+    new = np.delete(np.arange(len(batch)), dropped)
+    if not len(dropped):
         return new, batch, judge, left_out
     judge = judge[new] if isinstance(judge, np.ndarray) else judge
     left_out = None if left_out is None else [left_out[i] for i in new.tolist()]

@@ -14,6 +14,7 @@ from stream_rec.engine.fold.judge import LEAST_SLOPE
 from stream_rec.engine.names import name_of, rows_of
 from stream_rec.engine.outputs import SCORE_DECIMALS
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
+from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.records import Reason
 from stream_rec.sources.features import FEATURES, N_FEATURES
@@ -79,7 +80,8 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
     places = {item: place for place, item in enumerate(ranked.items[0], start=1)}
     query, items = engine.held.query, engine.state.items  # as ranking the only user has left it
     candidates = {code: c for c, code in enumerate(query.codes[: int(query.n_candidates[0])].tolist())}
-    user = int(rows_of(engine.state.users, IdColumn.of([user_id]))[0])
+    ids = IdColumn.of([user_id])
+    user, user_hash = int(rows_of(engine.state.users, ids)[0]), hash_ids(ids)[0]
     answers = []
     for item, row in zip(item_ids, rows_of(items, IdColumn.of(item_ids)).tolist(), strict=True):
         c = candidates.get(int(code_of(row, engine.state.generation))) if row >= 0 else None
@@ -87,7 +89,8 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         rules = engine.scenes.told(scenario, row)
         if place is not None and (put := ranked.places(0)) and put[place - 1].by:
             rules = [*rules, f"it stands there by: {put[place - 1].by}"]
-        absent = None if place is not None else why_absent(engine, Asked(scenario, user, item, row), c)
+        asked = Asked(scenario, user, item, row, user_hash)
+        absent = None if place is not None else why_absent(engine, asked, c is not None)
         if c is None:
             answers.append(Explained(item, place, None, None, {}, {}, rules, absent))
             continue

@@ -18,6 +18,7 @@ from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.engine.windows import Windows, judge_anew
 from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.event_types import Meaning
 from stream_rec.settings import EngineSettings
 
 SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
@@ -83,7 +84,8 @@ class LearnLoop:
         """
         n = len(events.ts)
         trained = training_sample(events, self._train_sample)
-        asked = np.flatnonzero((trained | plan.judge)[plan.first :]) + plan.first
+        is_interest = (events.meanings == Meaning.POSITIVE) & (events.weights > 0)
+        asked = np.flatnonzero(((trained | plan.judge) & is_interest)[plan.first :]) + plan.first
         ranks = empty_ranks(len(asked), self._n_sources)
         stops = iter([*asked.tolist(), n])
         at, stop, has_vector = plan.first, next(stops), False

@@ -9,10 +9,12 @@ import numpy as np
 from stream_rec.engine.decisions import Decisions
 from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.fold.catalogue import forget_user, join_users, rename_user
+from stream_rec.engine.fold.reject import MAX_UNDOABLE_PER_USER
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import name_of, rows_of
 from stream_rec.engine.user_shares import UserShares
 from stream_rec.feedback.attribution import Attribution
+from stream_rec.kernels import pairs
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.decisions import ERASURE, MERGE, Decision, DecisionBatch, Merge
@@ -108,20 +110,31 @@ class People:
         self._decisions.merge(visitor, (user_id, int(user)), decision.broker_ts)
         row = self._row(visitor)
         if row < 0:
+            self._said_by(visitor, user)
             return self._forget(decision.offset, visitor, user_id)
         self._held.make_room(len(data), 0)
         of_user = int(rows_of(self._held.state.users, IdColumn.of([user_id]))[0])
         if of_user >= 0:
-            room = np.empty(2 * self._held.state.histories.items.shape[1], np.int32)
-            join_users(self._held.handle.state, row, of_user, room)
+            room = np.empty((2, 2 * self._held.state.histories.items.shape[1]), np.int32)
+            join_users(self._held.handle.state, self._held.handle.rates, row, of_user, room)
+            self._said_by(visitor, user)
             return self._forget(decision.offset, visitor, user_id)
         visitor_id = name_of(self._held.state.users, row)
         n_events = int(self._held.state.histories.n_events[row])
         rename_user(self._held.handle.state, row, data, user)
+        self._said_by(visitor, user)
         known = self._forget(decision.offset, visitor, user_id)
         return known._replace(user_id=visitor_id, n_events=n_events)
 
+    def _said_by(self, visitor: int, user: np.uint64) -> None:
+        """Dislikes, nevers and what can be undone of a visitor are the user's (hashes)."""
+        state, limit = self._held.handle.state, self._held.rates.max_blocked_per_user
+        pairs.join_users(state.blocked, np.uint64(visitor), user, limit)
+        pairs.join_users(state.undoable, np.uint64(visitor), user, MAX_UNDOABLE_PER_USER)
+
     def _forget_hash(self, user: int) -> None:
+        for table in (self._held.handle.state.blocked, self._held.handle.state.undoable):
+            pairs.forget_user(table, np.uint64(user))
         self._attribution.forget_user(np.uint64(user))
         self._shares.forget(user)
         self._clock.forget(user)

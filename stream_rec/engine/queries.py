@@ -13,11 +13,14 @@ from stream_rec.engine import catalogue, categories, lists
 from stream_rec.engine.attributes import ItemAttributes
 from stream_rec.engine.categories import Category
 from stream_rec.engine.decisions import Decisions
+from stream_rec.engine.event_meanings import EventMeanings
 from stream_rec.engine.fold import rotate
 from stream_rec.engine.fold.slates import Rules
 from stream_rec.engine.fold.state import State
+from stream_rec.engine.had import had_rows
 from stream_rec.engine.held import Held, Memory
 from stream_rec.engine.names import ItemNames, n_rows, name_of, rows_of
+from stream_rec.engine.nevers import Nevers
 from stream_rec.engine.recommend import Recommender
 from stream_rec.engine.results import FilterMove, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
@@ -25,9 +28,9 @@ from stream_rec.engine.scenes import OF_USER, Ruled, Scenes, rotation_of
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.engine.windows import Windows
 from stream_rec.feedback.attribution import Attribution
-from stream_rec.kernels import past
-from stream_rec.kernels.codes import CODE_MASK, ROW_MASK
+from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources import features
 
@@ -55,15 +58,17 @@ class Queries:
         self.settings = settings
         self.held = Held(settings)
         self.attributes = ItemAttributes(self.held)
+        self._meanings = EventMeanings(settings.event_types)
         self.attribution = Attribution(
-            measure, max_items=settings.max_items, scenarios=list(settings.scenarios)
+            measure, self.event_types, max_items=settings.max_items, scenarios=list(settings.scenarios)
         )
         self.decisions = Decisions(settings)
         self._names = ItemNames(settings.max_items)
+        self._nevers = Nevers(self.held, self._names)
         self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
         self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
-        self.scenes = Scenes(self.held, self.attributes, settings.max_items, self.decisions.pacing.is_due)
+        self.scenes = Scenes(self.held, self.attributes, self.event_types, self.decisions.pacing.is_due)
         self._windows = Windows(self.held, self._vectors)
         self._recommender = self.recommender(self.held)
 
@@ -75,6 +80,11 @@ class Queries:
     @state.setter
     def state(self, state: State) -> None:
         self.held.state = state
+
+    @property
+    def event_types(self) -> EventTypes:
+        """What events mean, by their types."""
+        return self._meanings.types
 
     def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
         """Slates for users as of the last learned event. Reads only; an unknown user (cold start) gets what is popular.
@@ -89,7 +99,8 @@ class Queries:
         Raises:
             ValueError: k is below 1.
         """
-        found = self.slates(rows_of(self.state.users, IdColumn.of(users)), self.rules_of(scenario, k))
+        ids = IdColumn.of(users)
+        found = self.slates(rows_of(self.state.users, ids), hash_ids(ids), self.rules_of(scenario, k))
         upto = self.rules_upto(scenario)
         return found if upto is None else replace(found, rules_upto=upto)
 
@@ -111,25 +122,30 @@ class Queries:
             or_seen=True,
         )
 
-    def slates(self, rows: NDArray[np.int32], rules: Ruled | Rules) -> Ranked:
-        """Slates of int32 [n] user rows; those below 0 as in `kernels.candidates.read_context`. Reads only.
+    def slates(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Ruled | Rules) -> Ranked:
+        """Slates of n users. Reads only.
+
+        Args:
+            rows: int32 [n], of the users; those below 0 as in `kernels.candidates.read_context`.
+            hashes: uint64 [n], of the users' ids, 0 = nobody's: what they have blocked is known under these.
+            rules: what the slates may hold.
 
         Raises:
             ValueError: k is below 1.
         """
         if isinstance(rules, Rules):
-            return self._recommender.rank(rows, rules)
-        return self._under_rules(rows, rules)
+            return self._recommender.rank(rows, hashes, rules)
+        return self._under_rules(rows, hashes, rules)
 
     def recommender(self, memory: Memory) -> Recommender:
         """One that ranks in a working memory of its own."""
         searched = self._vectors, self._rivers
         return Recommender(memory, searched, self._names, self.sources, self.attribution)
 
-    def _under_rules(self, rows: NDArray[np.int32], ruled: Ruled) -> Ranked:
+    def _under_rules(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled) -> Ranked:
         if ruled.scenario.logic in OF_USER:
             ruled = self.scenes.of_users(ruled, rows)
-        return self._recommender.arrange(rows, ruled)
+        return self._recommender.arrange(rows, hashes, ruled)
 
     def has_rules(self, scenario: str) -> bool:
         """Is it another slate than a plain personal one: may it forbid what others show?"""
@@ -227,7 +243,8 @@ class Queries:
         if row < 0:
             return Neighbours([], [])
         rules = Rules(k=k, allow_seen=False, only_catalogue=self.catalogue_decides, only_connected=True)
-        ranked = self._recommender.rank(np.array([-2 - row], np.int32), rules)
+        nobody = np.zeros(1, np.uint64)
+        ranked = self._recommender.rank(np.array([-2 - row], np.int32), nobody, rules)
         return Neighbours(ranked.items[0], ranked.scores[0])
 
     def popular(self, k: int) -> Neighbours:
@@ -270,20 +287,22 @@ class Queries:
         return float(self.state.clock[0])
 
     def had(self, user_id: str) -> list[str]:
-        """What the user is known to have had, in no order: what `leave_out_seen = "all"` leaves out."""
+        """What the user is known to have had, the latest first: what `leave_out_seen = "all"` leaves out."""
         state = self.state
         row = int(rows_of(state.users, IdColumn.of([user_id]))[0])
         if row < 0:
             return []
-        marks = np.zeros(len(state.generation), np.bool_)
-        past.mark(state.past, state.generation, row, marks, True)
-        own = state.histories.items[row, : int(state.histories.n_events[row])]
-        own = own & CODE_MASK
-        marks[own[(own >> 24) == state.generation[own & ROW_MASK]] & ROW_MASK] = True
-        rows = np.flatnonzero(marks)
+        rows = had_rows(state, row, ALL_TYPES)
         codes = (rows | state.generation[rows].astype(np.int64) << 24).astype(np.int32)
         items: list[str] = self._names.of(state.items, codes).tolist()
         return items
+
+    def nevers(self, users: Sequence[str]) -> dict[str, list[str]]:
+        """The items that users never want to see, by user; who has said nothing is left out.
+
+        For readers that have nothing of the user's to show. Of very many items of an owner or a tag the most popular.
+        """
+        return self._nevers.of(users)
 
     def hidden(self, item_ids: Sequence[str]) -> list[str]:
         """Those of these items that must not be shown: removed or not available."""

@@ -11,6 +11,7 @@ from stream_rec.engine.fold import arrange, slates
 from stream_rec.engine.fold.arrange import Marked
 from stream_rec.engine.fold.pool import empty_pool
 from stream_rec.engine.fold.slates import Asked, Rules
+from stream_rec.engine.had import blocked
 from stream_rec.engine.held import Memory
 from stream_rec.engine.names import ItemNames
 from stream_rec.engine.outputs import empty_marks, empty_slates, ranked
@@ -19,6 +20,7 @@ from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.scenes import Ruled
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.feedback.attribution import Attribution
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.sources.factorization import learned_inputs
 
 
@@ -47,15 +49,20 @@ class Recommender:
         self._names = names
         self._sources = sources
 
-    def rank(self, rows: NDArray[np.int32], rules: Rules) -> Ranked:
-        """Slates for int32 [n] user rows; those below 0 as in `kernels.candidates.read_context`.
+    def rank(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Rules) -> Ranked:
+        """Slates for n users.
+
+        Args:
+            rows: int32 [n], of the users; those below 0 as in `kernels.candidates.read_context`.
+            hashes: uint64 [n], of the users' ids, 0 = nobody's: what they have blocked is known under these.
+            rules: what the slates may hold.
 
         Raises:
             ValueError: k is below 1.
         """
         if rules.k < 1:
             raise ValueError(f"k is {rules.k}")
-        asked = self._ask(rows)
+        asked = self._ask(rows, hashes)
         out = empty_slates(len(rows), rules.k)
         order = np.empty(rules.k, np.int32)
         for some in self._rivers.portions(len(rows)):
@@ -65,10 +72,11 @@ class Recommender:
                 self._rivers.fill(self._held.query)
             part = slates.Slates._make(array[some] for array in out)
             slates.recommend(self._held.handle, portion, rules, bool(self._rivers.names), order, part)
+        self._name_no_blocked(out, hashes)
         return ranked(out, self._names, self._held.state.items, self._sources)
 
-    def arrange(self, rows: NDArray[np.int32], ruled: Ruled) -> Ranked:
-        """Slates under rules, for int32 [n] user rows.
+    def arrange(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled) -> Ranked:
+        """Slates under rules, for n users; rows and hashes as `rank` has them.
 
         Raises:
             ValueError: k is below 1.
@@ -76,7 +84,7 @@ class Recommender:
         scene = ruled.scene
         if scene.k < 1:
             raise ValueError(f"k is {scene.k}")
-        asked = self._ask(rows, ruled.narrow) if scene.ranks else self._unasked(rows)
+        asked = self._ask(rows, hashes, ruled.narrow) if scene.ranks else self._unasked(rows, hashes)
         out, marked = empty_slates(len(rows), scene.k), empty_marks(len(rows), scene.k)
         pool = empty_pool(scene.k, len(scene.pins))
         rivers = bool(self._rivers.names) and scene.ranks
@@ -99,6 +107,7 @@ class Recommender:
                 part,
                 marks,
             )
+        self._name_no_blocked(out, hashes)
         answer = ranked(out, self._names, self._held.state.items, self._sources)
         return replace(
             answer,
@@ -116,7 +125,7 @@ class Recommender:
             row: of the user; below 0 as in `kernels.candidates.read_context`.
             items: int32 [n], rows.
         """
-        asked = self._ask(np.array([row], np.int32))
+        asked = self._ask(np.array([row], np.int32), np.zeros(1, np.uint64))
         asked = asked._replace(indexed=np.concatenate([items, asked.indexed[0]])[None, :])
         rivers = bool(self._rivers.names)
         if rivers:
@@ -126,13 +135,23 @@ class Recommender:
         order, out = np.empty(1, np.int32), empty_slates(1, 1)
         slates.recommend(self._held.handle, asked, rules, rivers, order, out)
 
-    def _unasked(self, rows: NDArray[np.int32]) -> Asked:
+    def _name_no_blocked(self, out: slates.Slates, users: NDArray[np.uint64]) -> None:
+        """No item that a user (a hash) has blocked is named as a reason, though the history may hold it."""
+        state = self._held.state
+        if not state.blocked.counters["n_rows"][0]:
+            return
+        for user, because in zip(users, out.because, strict=True):
+            because[blocked(state, user, because & ROW_MASK) & (because != NO_CODE)] = NO_CODE
+
+    def _unasked(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64]) -> Asked:
         """For logics that need no vectors."""
         n, width = len(rows), len(self._held.query.vector)
         nowhere = np.full((n, len(self._vectors.nowhere)), -1, np.int32)
-        return Asked(rows, np.zeros((n, width), np.float32), np.zeros(n, np.bool_), nowhere)
+        return Asked(rows, hashes, np.zeros((n, width), np.float32), np.zeros(n, np.bool_), nowhere)
 
-    def _ask(self, rows: NDArray[np.int32], narrow: NDArray[np.bool_] | None = None) -> Asked:
+    def _ask(
+        self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], narrow: NDArray[np.bool_] | None = None
+    ) -> Asked:
         """The users' query vectors, and what the index finds near them, of all rows or of a few."""
         vectors = np.empty((len(rows), len(self._held.query.vector)), np.float32)
         has_vector = np.empty(len(rows), np.bool_)
@@ -140,4 +159,4 @@ class Recommender:
         has_vector[rows < -1] &= learned_inputs(self._held.state.factors, -2 - rows[rows < -1])
         indexed = self._vectors.search(vectors, narrow)
         indexed[~has_vector] = -1
-        return Asked(rows, vectors, has_vector, indexed)
+        return Asked(rows, hashes, vectors, has_vector, indexed)

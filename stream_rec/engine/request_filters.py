@@ -14,6 +14,7 @@ from stream_rec.engine.attributes import ItemAttributes
 from stream_rec.engine.held import Held
 from stream_rec.engine.pacing import Pacing
 from stream_rec.engine.scenes import Ruled, Scenes
+from stream_rec.schemas.event_types import EventTypes
 from stream_rec.schemas.scenario import Promotion, Scenario
 
 Key = tuple[str, str]
@@ -35,13 +36,15 @@ class RequestFilters:
     Args:
         held: the state, read only.
         attributes: of items.
+        types: the table of event types.
         pacing: of promotions, read only.
         most: filters that are kept; the one that was not asked for longest makes room.
     """
 
-    def __init__(self, held: Held, attributes: ItemAttributes, pacing: Pacing, most: int) -> None:
-        max_items = len(held.state.generation)
-        self._scenes = Scenes(held, attributes, max_items, self._is_due)
+    def __init__(
+        self, held: Held, attributes: ItemAttributes, types: EventTypes, pacing: Pacing, most: int
+    ) -> None:
+        self._scenes = Scenes(held, attributes, types, self._is_due)
         self._pacing = pacing
         self._most = most
         self._kept: OrderedDict[Key, Scenario] = OrderedDict()

@@ -40,10 +40,13 @@ class Learned:
     """What one call of `Engine.learn` did.
 
     Attributes:
-        n_learned: events learned now; less than the batch's length when a part was learned before.
+        n_learned: events learned now; less than the batch's length when a part was learned before, or is ignored.
         repeated: int64 [m], ascending, the events of the batch that were dropped: their event_id was learned
             before, inside the bounded window, or their user has been forgotten since.
         past: int64 [p], ascending, the events of users who were forgotten or became others since: no slate is for them.
+        ignored: int64 [i], ascending, the events of the batch that leave no trace by their type.
+        no_interest: int64 [d], ascending, the events of the batch that are learned, but no interest: dislikes, and
+            events that take others back.
         fresh: the judged sample.
         evicted_users: users that made room.
         evicted_items: items that made room.
@@ -52,6 +55,8 @@ class Learned:
     n_learned: int
     repeated: NDArray[np.int64]
     past: NDArray[np.int64]
+    ignored: NDArray[np.int64]
+    no_interest: NDArray[np.int64]
     fresh: Judged
     evicted_users: int
     evicted_items: int
@@ -60,6 +65,11 @@ class Learned:
     def n_repeated(self) -> int:
         """How many were dropped."""
         return len(self.repeated)
+
+    @property
+    def n_ignored(self) -> int:
+        """How many leave no trace."""
+        return len(self.ignored)
 
 
 class Placed(NamedTuple):

@@ -13,6 +13,7 @@ from stream_rec.engine.names import rows_of
 from stream_rec.errors import ConfigError
 from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.event_types import Meaning
 from stream_rec.settings import EngineSettings
 from stream_rec.sources.features import N_FEATURES
 from stream_rec.sources.river_source import RiverSource
@@ -71,7 +72,11 @@ class Rivers:
         for i, user, item in zip(range(first, last), users, items, strict=True):
             if user < 0 or item < 0:
                 continue
-            y = 1.0 if np.isnan(values[i]) else float(values[i])
+            meaning = events.meanings[i]
+            if meaning == Meaning.UNDONE:
+                continue
+            without_value = 1.0 if meaning == Meaning.POSITIVE else 0.0
+            y = without_value if np.isnan(values[i]) else float(values[i])
             other = int(state.factors.recent[int(events.seeds[i]) % held]) & ROW_MASK
             for model in self._models:
                 model.learn(user, item, y)

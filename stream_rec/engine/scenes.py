@@ -15,11 +15,12 @@ from stream_rec.engine import lists
 from stream_rec.engine.attributes import ItemAttributes
 from stream_rec.engine.fold.pool import FALLBACK, RANKED, Masks, Scene
 from stream_rec.engine.fold.rotate import Rotation
+from stream_rec.engine.had import had_rows
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import n_rows, rows_of
-from stream_rec.kernels.codes import CODE_MASK, LAST_GENERATION, ROW_MASK
 from stream_rec.rules.masks import SLICE, Compiled, RuleMasks
 from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
 from stream_rec.schemas.scenario import Promotion, Scenario
 
 REFRESH_EVENTS = 1024
@@ -28,6 +29,8 @@ MOVE_EVENTS = 16_384
 """Events after which rules that go by an item's age are evaluated again."""
 NARROW = 0.2
 """The share of the items that a filter leaves below which the vector index searches under it."""
+MAX_SAID = 1024
+"""Warnings about event types that scenarios name, at most."""
 N_LISTED = 512
 """Items of a list that slates are filled from."""
 CONNECTED = ("similar", "bought_together")
@@ -77,19 +80,21 @@ class Scenes:
     Args:
         held: the state, read only.
         attributes: of items.
-        max_items: rows.
+        types: the table of event types.
         is_due: may a promotion of this scenario have its places, as of event time?
     """
 
-    def __init__(self, held: Held, attributes: ItemAttributes, max_items: int, is_due: IsDue) -> None:
+    def __init__(self, held: Held, attributes: ItemAttributes, types: EventTypes, is_due: IsDue) -> None:
         self._held = held
+        self._types = types
         self._is_due = is_due
         self._attributes = attributes
-        self.masks = RuleMasks(max_items, attributes, held.state.generation)
+        self.masks = RuleMasks(len(held.state.generation), attributes, held.state.generation)
         self._known: Mapping[str, Scenario] | None = None
         self._lists: dict[tuple[str, int], _Listed] = {}
         self._narrowed: dict[int, tuple[tuple[int, ...], NDArray[np.bool_] | None]] = {}
         self._moved = 0
+        self._said: set[tuple[str, str]] = set()
         self._log = logs.get("recommend")
 
     def follow(self, scenarios: Mapping[str, Scenario]) -> None:
@@ -103,7 +108,21 @@ class Scenes:
                 why=fault,
                 fix=f"apply {name} again without the mistake: stream-rec scenario apply FILE",
             )
+        for name, scenario in scenarios.items():
+            self._say_unknown_types(name, scenario)
         self._known = scenarios
+
+    def _say_unknown_types(self, name: str, scenario: Scenario) -> None:
+        seen = () if isinstance(scenario.leave_out_seen, str) else scenario.leave_out_seen
+        for event_type in {*seen, *scenario.event_types} - {*self._types.names}:
+            if (name, event_type) not in self._said and len(self._said) < MAX_SAID:
+                self._said.add((name, event_type))
+                self._log.warning(
+                    "a scenario names an event type that is not in the table: it stands for all types without an entry",
+                    scenario=name,
+                    event_type=event_type,
+                    fix=f"add [engine.event_types.{event_type}], or correct the scenario",
+                )
 
     def compile(self, n_evaluations: int = SLICE) -> bool:
         """One bounded slice of what is to be compiled; is there more?"""
@@ -129,7 +148,8 @@ class Scenes:
             number=max(compiled.number, 0),
             filters=compiled.program.filters,
             ranks=scenario.logic == "personal" or scenario.logic in CONNECTED,
-            allow_seen=scenario.leave_out_seen == "none" or scenario.logic in OF_USER,
+            allow_seen=_allows_seen(scenario),
+            seen_types=self.seen_types(scenario),
             only_catalogue=only_catalogue,
             only_connected=scenario.logic in CONNECTED,
             strict=scenario.strict,
@@ -167,27 +187,25 @@ class Scenes:
         compiled = self.masks.of(name)
         return float(compiled.boosts[row]) if compiled is not None and len(compiled.boosts) else 0.0
 
+    def seen_types(self, scenario: Scenario) -> int:
+        """Events of these types, a bit set, are what `leave_out_seen` goes by."""
+        seen = scenario.leave_out_seen
+        return ALL_TYPES if isinstance(seen, str) else self._types.mask_of(seen)
+
     def of_users(self, ruled: Ruled, rows: NDArray[np.int32]) -> Ruled:
-        """The same, with the lists of users' own items, newest first."""
-        own = [self._own(row) for row in rows.tolist()]
+        """The same, with the lists of users' own items, the latest first."""
+        scenario, types = ruled.scenario, ALL_TYPES
+        if scenario.event_types:
+            types = self._types.mask_of(scenario.event_types)
+        elif scenario.logic == "buy_again":
+            types = self._types.conversions
+        own = [had_rows(self._held.state, row, types) for row in rows.tolist()]
         return ruled._replace(
             scene=ruled.scene._replace(
                 own=np.array([row for each in own for row in each], np.int32),
                 own_ends=np.cumsum([len(each) for each in own], dtype=np.int64),
             )
         )
-
-    def _own(self, row: int) -> list[int]:
-        """Rows of what a user has had to do with, newest first."""
-        if row < 0:
-            return []
-        state = self._held.state
-        n, length = int(state.histories.n_events[row]), state.histories.items.shape[1]
-        slots = np.arange(n - 1, max(-1, n - 1 - length), -1) % length
-        codes = state.histories.items[row, slots] & CODE_MASK
-        of = codes & ROW_MASK
-        held = of[(codes >> 24) & LAST_GENERATION == state.generation[of]]
-        return list(dict.fromkeys(held.tolist()))
 
     def _masks(self, compiled: Compiled) -> Masks:
         masks = self.masks
@@ -295,6 +313,12 @@ def _scores(state: object, logic: str, compiled: Compiled, n: int) -> NDArray[np
     if logic == "new":
         return state.first_seen[:n] / 86_400.0  # type: ignore[attr-defined, no-any-return]
     return np.log(lists.weights(state, slice(n)) + 1e-9)  # type: ignore[arg-type]
+
+
+def _allows_seen(scenario: Scenario) -> bool:
+    """A list of what the user has had would be empty without it."""
+    seen = scenario.leave_out_seen
+    return seen == "none" or (seen == "all" and scenario.logic in OF_USER)
 
 
 def _is_plain(scenario: Scenario) -> bool:

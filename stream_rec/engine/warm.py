@@ -6,18 +6,22 @@ cache, and sums in float32 would round otherwise (by 1e-7, which online learning
 
 from __future__ import annotations
 
+from typing import Any
+
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback import warm as measure
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import Rotation, Scenario
-from stream_rec.settings import EngineSettings, ScenarioSettings
+from stream_rec.settings import EngineSettings, EventTypeSettings, ScenarioSettings
 
 
 def warm_up() -> None:
     """Run a few events through learning and ranking; a second once compiled, a minute before."""
     scenarios = {"default": ScenarioSettings()}
-    engine = Engine(EngineSettings(max_users=64, max_items=64, train_sample=1.0, scenarios=scenarios))
+    types = {"hide": EventTypeSettings(meaning="never")}
+    bounds: dict[str, Any] = {"max_users": 64, "max_items": 64, "train_sample": 1.0}
+    engine = Engine(EngineSettings(scenarios=scenarios, event_types=types, **bounds))
     rows = [(f"u{i % 5}", f"i{i % 7}", float(i)) for i in range(50)]
     engine.learn(EventBatch.of(rows, event_ids=[f"{i % 35}" for i in range(50)]))
     engine.recommend(["u1", "unknown"])
@@ -30,6 +34,9 @@ def warm_up() -> None:
         ItemChange(1, 0, "i2", None),
     ]
     engine.upsert_items(ItemBatch(Span("items", 0, 0, 0, 2), items))
+    said = EventBatch.of([("u2", "i1", 99.0)], event_type="hide", span=Span("events", 1, 0, 0, 1))
+    engine.learn(said)
+    engine.nevers(["u2"])
     engine.forget_user("u2")
     measure.warm_up()
 

@@ -25,12 +25,14 @@ from stream_rec.kernels.attribution_state import (
     EXPOSURE,
     INTERACTION,
     N_SUMS,
+    UNPRICED,
     AttributionState,
     Places,
     Ring,
 )
 from stream_rec.kernels.reference import refer
 from stream_rec.kernels.shown import N_REGISTERS, NO_LABEL, TOTALS, WAYS, Cells, ItemCounts
+from stream_rec.schemas.event_types import EventType, EventTypes
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.labels import LabelNames, NameKind, scenario_of, variant_of
 
@@ -42,17 +44,18 @@ class Attribution:
 
     Args:
         settings: bounds and the attribution window.
+        types: which event types are conversions, and what their values are.
         max_items: items whose use is counted (for novelty); the least recently used are evicted.
         scenarios: configured ones; others have a label while there is room and they are in use (`LabelNames`), else
             `other`.
     """
 
-    def __init__(self, settings: MeasureSettings, *, max_items: int, scenarios: Sequence[str]) -> None:
+    def __init__(
+        self, settings: MeasureSettings, types: EventTypes, *, max_items: int, scenarios: Sequence[str]
+    ) -> None:
         self._window = settings.attribution_window_seconds
         self._window_ms = settings.window_seconds * 1000
-        self._kinds = dict.fromkeys(settings.dwell_types, DWELL)
-        for event_type in settings.conversion_types:
-            self._kinds[event_type] = self._kinds.get(event_type, 0) | CONVERSION
+        self._kinds = {name: _kind(types.row(name)) for name in types.names}
         # A name may lose its label once no outcome can be credited to what was shown under it.
         age_windows = 2 + int(settings.attribution_window_seconds // settings.window_seconds)
         self.names = LabelNames(scenarios, age_windows)
@@ -128,7 +131,7 @@ class Attribution:
             users: [n], hashes.
             items: [n], hashes.
             ts: [n], event time in seconds.
-            event_types: [n]; any type counts as a click, some also as conversion or dwell (settings).
+            event_types: [n], of interest only; any counts as a click, some also as conversion or dwell (settings).
             values: [n], NaN = none.
 
         Returns:
@@ -210,6 +213,13 @@ class Attribution:
                     f"attribution state {name!r} does not fit: {_form(other)} where {_form(array)} is wanted",
                     fix="start with the measure and engine bounds the snapshot was made with, or without it",
                 )
+
+
+def _kind(row: EventType) -> int:
+    kind = DWELL if row.value == "dwell" else 0
+    if row.is_conversion:
+        kind |= CONVERSION if row.value == "price" else CONVERSION | UNPRICED
+    return kind
 
 
 def _plain(array: NDArray[Any]) -> NDArray[np.generic]:

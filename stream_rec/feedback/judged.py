@@ -51,6 +51,16 @@ class LearnedLike(Protocol):
         ...
 
     @property
+    def n_ignored(self) -> int:
+        """Events that leave no trace by their type."""
+        ...
+
+    @property
+    def no_interest(self) -> NDArray[np.int64]:
+        """Places of the events that were learned, but not as interest."""
+        ...
+
+    @property
     def fresh(self) -> JudgedLike:
         """The judged sample."""
         ...

@@ -22,6 +22,7 @@ from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.accumulator import MetricAccumulator
 from stream_rec.telemetry.points import field
 from stream_rec.telemetry.prometheus import Figures
+from stream_rec.telemetry.series import MAX_UNKNOWN_TYPES
 
 
 class Measures:
@@ -58,6 +59,7 @@ class Measures:
         self._owned_impressions: set[int] = set()
         self._followed: set[TopicPartition] = set()
         self._left_out_said: set[tuple[str, str, str]] = set()
+        self._unknown_types: set[str] = set()
         self._live_seconds = settings.live_seconds
         self._next_outcomes = float("-inf")
         self._catalogue_items = 0.0
@@ -88,7 +90,7 @@ class Measures:
         position = self._position.get(tp, 0)
         self._position[tp] = max(span.next, position)
         # What was learned before it was served (by the follower, at a hand-over) is no test: its slates knew it.
-        known = len(offsets) - learned.n_learned - learned.n_repeated
+        known = len(offsets) - learned.n_learned - learned.n_repeated - learned.n_ignored
         first = max(known, int(np.searchsorted(offsets, position)))
         self._add_served(tp, broker_ts, served, popular, first)
         if len(learned.fresh.at):
@@ -96,8 +98,24 @@ class Measures:
         read = span.next - span.start
         self.add(*tp, "events_learned", learned.n_learned, read)
         self.add(*tp, "events_repeated", learned.n_repeated, read)
+        self.add(*tp, "events_ignored", learned.n_ignored, read)
+        self.add(*tp, "events_no_interest", len(learned.no_interest), read)
         self.add(*tp, "evicted_users", learned.evicted_users, read)
         self.add(*tp, "evicted_items", learned.evicted_items, read)
+
+    def on_unknown_types(self, span: Span, counts: Mapping[str, int], n_events: int) -> None:
+        """Events of a batch of so many, by types that are not in the table; the first of each type is logged."""
+        for event_type, n in counts.items():
+            self._accumulator.add_unknown_type(*span.tp, event_type, n, n_events)
+            if event_type in self._unknown_types or len(self._unknown_types) == MAX_UNKNOWN_TYPES:
+                continue
+            self._unknown_types.add(event_type)
+            logs.get("learn").warning(
+                "an event type that is not in engine.event_types is learned as interest of weight 1; more of it is "
+                "only counted",
+                event_type=event_type,
+                fix="say what it means in [engine.event_types.NAME]: docs/event-types.md",
+            )
 
     def on_written(
         self,

@@ -8,7 +8,8 @@ from stream_rec.feedback.attribution import Attribution
 from stream_rec.feedback.prequential import add_ranks
 from stream_rec.feedback.served import Served
 from stream_rec.kernels.prequential import add_durations
-from stream_rec.settings import MeasureSettings
+from stream_rec.schemas.event_types import EventTypes
+from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.telemetry import histograms
 from stream_rec.telemetry.series import FRESHNESS_LIMITS_MS
 
@@ -17,7 +18,10 @@ def warm_up() -> None:
     """Run one event and one impression through every kernel; milliseconds once compiled, seconds before."""
     one = np.ones(1, np.uint64)
     ts, broker_ts = np.zeros(1, np.float64), np.zeros(1, np.int64)
-    attribution = Attribution(MeasureSettings(max_open_places=256), max_items=16, scenarios=["default"])
+    types = EventTypes.of(EngineSettings().event_types)
+    attribution = Attribution(
+        MeasureSettings(max_open_places=256), types, max_items=16, scenarios=["default"]
+    )
     attribution.interact(one, one, ts, ["click"], np.zeros(1, np.float32))
     attribution.expose(
         one,

@@ -30,6 +30,7 @@ from stream_rec.kernels.attribution_state import (
     NOVELTY_BITS,
     PLACES,
     REFUND_VALUE,
+    UNPRICED,
     VALUED_CONVERSIONS,
 )
 from stream_rec.kernels.compile import kernel
@@ -98,7 +99,7 @@ def credit(state, exposure, place, kind, value):
     if kind & CONVERSION and not done & CONVERTED:
         done |= CONVERTED
         sums[CONVERSIONS] += 1
-        if has_value:
+        if has_value and not kind & UNPRICED:
             sums[VALUED_CONVERSIONS] += 1
             if value >= 0:
                 sums[CONVERSION_VALUE] += value
@@ -263,7 +264,7 @@ def interact(state, users, items, ts, kinds, values, window, ranks):
         users: uint64 [n], hashes.
         items: uint64 [n], hashes.
         ts: float64 [n].
-        kinds: uint8 [n], bits CONVERSION, DWELL.
+        kinds: uint8 [n], bits CONVERSION, DWELL, UNPRICED.
         values: float32 [n], NaN = none.
         window: attribution window in seconds.
         ranks: int32 [n], filled: place (from 1) of the item in the impression it was credited to, 0 = none.

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from stream_rec.kernels.records import record
 from stream_rec.kernels.shown import Cells, ItemCounts
 
-CONVERSION, DWELL, JOINED = 1, 2, 4
-"""Bits of an interaction's kind; JOINED = it has been credited to an impression."""
+CONVERSION, DWELL, JOINED, UNPRICED = 1, 2, 4, 8
+"""Bits of an interaction's kind; JOINED = it has been credited to an impression, UNPRICED = its value is no price."""
 CLICKED, CONVERTED = 1, 2
 """Bits of a place: what has been credited to it."""
 

@@ -13,6 +13,8 @@ class Bounds(NamedTuple):
     hidden: int = 1
     texts: int = 1
     windows: int = 1
+    blocked: int = 1
+    undoable: int = 1
     history_length: int = 64
     ring_length: int = 250
     n_factors: int = 32

@@ -1,7 +1,9 @@
 """Per-user rings of the last events, and where the current session begins.
 
 `items` int32 [users, length] holds item codes; a user's event with number i (counted from 0, for ever) stands in slot
-i & (length - 1) while it is among the last `length`. SESSION_START marks the first event of a session.
+i & (length - 1) while it is among the last `length`. SESSION_START marks the first event of a session. An event that
+was taken back, or whose item the user has come to dislike, leaves NO_CODE: it is there, but of no item. `types` says of
+what type each event was, by the numbers that `schemas.event_types` gives them.
 """
 
 from __future__ import annotations
@@ -11,8 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.codes import CODE_MASK, NO_CODE, SESSION_START
+from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, SESSION_START, is_current
 from stream_rec.kernels.compile import kernel
+
+WEIGHTLESS = 0x80
+"""Added to the number of an event's type: its user has had the item, but it is no interest that anything goes by."""
+_NUMBER = 0x0F
 
 
 class HistoryState(NamedTuple):
@@ -20,12 +26,14 @@ class HistoryState(NamedTuple):
 
     Attributes:
         items: int32 [users, length], length a power of two.
+        types: uint8 [users, length], number of each event's type, and WEIGHTLESS.
         n_events: uint32 [users], events so far.
         session_start: uint32 [users], number of the first event of the current session.
         session: uint64 [users], hash of the producer's session id; 0 = it gave none.
     """
 
     items: NDArray[np.int32]
+    types: NDArray[np.uint8]
     n_events: NDArray[np.uint32]
     session_start: NDArray[np.uint32]
     session: NDArray[np.uint64]
@@ -47,8 +55,8 @@ def starts_session(histories, user, seen, ts, session, gap):
 
 
 @kernel
-def append(histories, user, code, new_session, session):
-    """Add an event."""
+def append(histories, user, code, new_session, session, kind):
+    """Add an event; `kind` is what `types` holds of it."""
     at = np.int64(histories.n_events[user])
     mark = 0
     if new_session:
@@ -57,7 +65,9 @@ def append(histories, user, code, new_session, session):
         mark = SESSION_START
     elif histories.session[user] == np.uint64(0):
         histories.session[user] = session
-    histories.items[user, at & (histories.items.shape[1] - 1)] = code | mark
+    slot = at & (histories.items.shape[1] - 1)
+    histories.items[user, slot] = code | mark
+    histories.types[user, slot] = kind
     histories.n_events[user] = at + 1
 
 
@@ -66,6 +76,30 @@ def leaves_next(histories, user):
     """The code that the next event of a user pushes out of the ring; NO_CODE = the ring has room."""
     at, length = np.int64(histories.n_events[user]), histories.items.shape[1]
     return histories.items[user, at & (length - 1)] & CODE_MASK if at >= length else np.int32(NO_CODE)
+
+
+@kernel
+def type_that_leaves(histories, user):
+    """As a set: bit b = its type has number b. Of the event that `leaves_next` tells of."""
+    at, length = np.int64(histories.n_events[user]), histories.items.shape[1]
+    return type_bit(histories.types[user, at & (length - 1)])
+
+
+@kernel
+def type_bit(kind):
+    """The set of the one type that `HistoryState.types` holds as `kind`."""
+    return np.uint16(1) << np.uint16(kind & _NUMBER)
+
+
+@kernel
+def mark_had(histories, generation, user, types, marks, value):
+    """Marks bool [items] of all that the ring holds by events of some types (a bit set), and that is there still."""
+    length = histories.items.shape[1]
+    for slot in range(min(np.int64(histories.n_events[user]), length)):
+        code = histories.items[user, slot] & CODE_MASK
+        counts = type_bit(histories.types[user, slot]) & np.uint16(types) != 0
+        if counts and code != NO_CODE and is_current(code, generation):
+            marks[code & ROW_MASK] = value
 
 
 @kernel
@@ -90,12 +124,31 @@ def session_items(histories, user, codes, steps, counts):
     Returns:
         How many were filled, at most m; older ones are left out.
     """
-    mask = histories.items.shape[1] - 1
     newest = np.int64(histories.n_events[user]) - 1
-    first = max(np.int64(histories.session_start[user]), newest - mask)
+    first = max(np.int64(histories.session_start[user]), newest - (histories.items.shape[1] - 1))
+    return _distinct_items(histories, user, newest, first, codes, steps, counts)
+
+
+@kernel
+def session_before(histories, user, number, codes, steps, counts):
+    """As `session_items`, of the session that event `number` is in and as it was before that event came."""
+    mask = histories.items.shape[1] - 1
+    oldest = max(np.int64(0), np.int64(histories.n_events[user]) - histories.items.shape[1])
+    first = number
+    while first > oldest and not histories.items[user, first & mask] & SESSION_START:
+        first -= 1
+    return _distinct_items(histories, user, number - 1, first, codes, steps, counts)
+
+
+@kernel
+def _distinct_items(histories, user, newest, first, codes, steps, counts):
+    """The distinct items of events first .. newest, newest first; as `session_items`."""
+    mask = histories.items.shape[1] - 1
     n = 0
     for number in range(newest, first - 1, -1):
         code = histories.items[user, number & mask] & CODE_MASK
+        if code == NO_CODE or histories.types[user, number & mask] & WEIGHTLESS != 0:
+            continue
         known = False
         for i in range(n):
             if codes[i] == code:
@@ -114,12 +167,34 @@ def session_items(histories, user, codes, steps, counts):
 
 
 @kernel
+def take_out(histories, user, number, code):
+    """Event `number` is of no item from now on, if it is still there and of this one. Was it?"""
+    count, length = np.int64(histories.n_events[user]), histories.items.shape[1]
+    if number < 0 or number >= count or count - number > length:
+        return False
+    slot = number & (length - 1)
+    if histories.items[user, slot] & CODE_MASK != code:
+        return False
+    histories.items[user, slot] &= SESSION_START
+    return True
+
+
+@kernel
+def take_out_all(histories, user, code):
+    """All events of an item are of no item from now on."""
+    count = np.int64(histories.n_events[user])
+    for number in range(max(np.int64(0), count - histories.items.shape[1]), count):
+        take_out(histories, user, number, code)
+
+
+@kernel
 def times_had(histories, user, code):
-    """How often an item stands in the whole ring of a user."""
+    """How often an item stands in the whole ring of a user, as interest."""
     length = histories.items.shape[1]
     n = 0
     for i in range(min(np.int64(histories.n_events[user]), length)):
-        n += (histories.items[user, i] & CODE_MASK) == code
+        same = (histories.items[user, i] & CODE_MASK) == code
+        n += same and histories.types[user, i] & WEIGHTLESS == 0
     return n
 
 
@@ -131,6 +206,8 @@ def past_items(histories, user, codes, steps):
     n = 0
     for number in range(newest, max(np.int64(0), newest - mask) - 1, -1):
         code = histories.items[user, number & mask] & CODE_MASK
+        if code == NO_CODE or histories.types[user, number & mask] & WEIGHTLESS != 0:
+            continue
         known = False
         for i in range(n):
             if codes[i] == code:

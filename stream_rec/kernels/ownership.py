@@ -17,6 +17,8 @@ class Owner(Enum):
     ITEM_ROW = "a row per item row"
     HIDDEN_ROW = "a row per hidden id"
     WINDOW_ROW = "a row per id with a window"
+    BLOCKED_ROW = "a row per dislike or never"
+    UNDOABLE_ROW = "a row per event that can be undone"
     TEXT_ROW = "a row per text of the catalogue"
     ITEM_COLUMN = "an entry per item row along some axis, in snapshots whole"
     NOBODY = "nobody"

@@ -28,6 +28,10 @@ class QueryCore(NamedTuple):
         competes: bool [C], may a candidate stand above the target.
         left_out: bool [items], takes no part in the ranking that is judged next.
         seen: bool [items], the user of this query has had it; all false between queries.
+        blocked: bool [items], the user of this query dislikes it or never wants to see it; all false between queries.
+        blocked_texts: int64 [B], tags and owners (negative) that the user of this query never wants to see: numbers of
+            texts in kernels.columns.
+        n_blocked_texts: int64 [1].
         n_session: int64 [1], items in the session.
         session_codes, session_steps, session_counts: int32 [S], the session, newest first.
         session_decay: float32 [S], how much an item of the session counts, by its place.
@@ -54,6 +58,9 @@ class QueryCore(NamedTuple):
     competes: NDArray[np.bool_]
     left_out: NDArray[np.bool_]
     seen: NDArray[np.bool_]
+    blocked: NDArray[np.bool_]
+    blocked_texts: NDArray[np.int64]
+    n_blocked_texts: NDArray[np.int64]
     n_session: NDArray[np.int64]
     session_codes: NDArray[np.int32]
     session_steps: NDArray[np.int32]
@@ -65,6 +72,28 @@ class QueryCore(NamedTuple):
     has_vector: NDArray[np.bool_]
     vector: NDArray[np.float32]
     indexed: NDArray[np.int32]
+
+
+class Undone(NamedTuple):
+    """An event of the past that is taken back; the query's session is what its session held before it.
+
+    Attributes:
+        user: row.
+        item: row.
+        code: the item's.
+        ts: its time, seconds.
+        weight: of its type.
+        reach: what it added to the item's reach (sources.popularity).
+        is_gone: the user's history does not hold the item any more.
+    """
+
+    user: int
+    item: int
+    code: int
+    ts: float
+    weight: float
+    reach: float
+    is_gone: bool
 
 
 class Event(NamedTuple):

@@ -9,6 +9,9 @@ from __future__ import annotations
 from stream_rec.kernels.codes import NO_CODE
 from stream_rec.kernels.compile import kernel
 
+ROUNDING = 1e-4
+"""The part of a weight that may be left when it was taken back."""
+
 
 @kernel
 def add(codes, weights, row, code, weight):
@@ -35,6 +38,25 @@ def add(codes, weights, row, code, weight):
             lightest = at
     codes[row, lightest] = code
     weights[row, lightest] = weight
+
+
+@kernel
+def take(codes, weights, row, code, weight):
+    """weights[row, code] -= weight; an entry of which nothing but rounding is left goes. Nothing if it is not there."""
+    width = codes.shape[1]
+    for at in range(width):
+        if codes[row, at] == NO_CODE:
+            return
+        if codes[row, at] == code:
+            weights[row, at] -= weight
+            if weights[row, at] <= ROUNDING * weight:
+                last = at
+                while last + 1 < width and codes[row, last + 1] != NO_CODE:
+                    last += 1
+                codes[row, at] = codes[row, last]
+                weights[row, at] = weights[row, last]
+                codes[row, last] = NO_CODE
+            return
 
 
 @kernel

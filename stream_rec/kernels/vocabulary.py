@@ -91,6 +91,18 @@ def find(vocabulary, data, start, end, id_hash):
 
 
 @kernel
+def find_hash(vocabulary, id_hash):
+    """Row of the id with this hash, or -1. Two ids of one hash (a chance of 1 in 2^64) are not told apart."""
+    mask = vocabulary.slots.shape[0] - 1
+    at = np.int64(id_hash & np.uint64(mask))
+    while True:
+        row = np.int64(vocabulary.slots[at]) - 1
+        if row < 0 or vocabulary.hashes[row] == id_hash:
+            return row
+        at = (at + 1) & mask
+
+
+@kernel
 def unlink(vocabulary, row):
     """Remove the id of a row, and its bytes; the row is free (length -1) and the first to go in the next sweep."""
     slots = vocabulary.slots

@@ -229,7 +229,8 @@ class Answers:
     def recommendations(self, wish: Wish) -> Question[Recommendations]:
         """The user's slate; without one, what fits the session; without that, what is popular.
 
-        A scenario with rules has a list of its own in place of the last two, which know nothing of its rules.
+        A scenario with rules has a list of its own in place of the last two, which know nothing of its rules. What the
+        user never wants to see is in none of them.
 
         The session's latest item does not lead, whoever answers.
 
@@ -243,16 +244,18 @@ class Answers:
             return Recommendations(items, "personal", stale, slate)
         popular = None if of_scenario else (yield from self._questions.top("popular"))
         others, origin = _in_place(wish.scenario, of_scenario, popular)
-        if wish.session and origin == "popular" and (items := (yield from self._from_session(wish))):
+        nevers = yield from self._questions.nevers(wish.user_id)
+        if wish.session and origin == "popular" and (items := (yield from self._from_session(wish, nevers))):
             return Recommendations(items, "session", stale, None)
-        items = yield from self._for_session(wish, others)
+        items = yield from self._for_session(wish, _but(nevers, others))
         return Recommendations(items, origin if items else "none", stale, None)
 
-    def beyond(self, scenario: str, k: int) -> Question[Recommendations]:
-        """What stands behind a slate of the scenario: its own list if it has rules, else what is popular."""
+    def beyond(self, user_id: str, scenario: str, k: int) -> Question[Recommendations]:
+        """What stands behind a user's slate of the scenario: its own list if it has rules, else what is popular."""
         of_scenario, popular = yield from self._questions.of_everybody(scenario)
+        nevers = yield from self._questions.nevers(user_id)
         others, origin = _in_place(scenario, of_scenario, popular)
-        items = yield from self._available(others, k, scenario)
+        items = yield from self._available(_but(nevers, others), k, scenario)
         return Recommendations(items, origin if items else "none", False, None)
 
     def session(self, wish: SessionWish) -> Question[Recommendations]:
@@ -289,10 +292,12 @@ class Answers:
             if slate is None:
                 yield from self._check_scenario(rail.scenario)
         popular = yield from self._questions.top("popular")
+        nevers = yield from self._questions.nevers(wish.user_id)
         page: list[Recommendations] = []
         shown: set[str] = set()
         for rail, (slate, of_scenario) in zip(wish.rails, found, strict=True):
             others, source = _in_place(rail.scenario, of_scenario, popular)
+            others = _but(nevers, others)
             own = slate.items if slate else ()
             kept = yield from self._available([*own, *others], len(own) + len(others), rail.scenario)
             chosen: list[SlateItem] = []
@@ -364,9 +369,10 @@ class Answers:
         same = as_of.partition == event.partition and self._log in (None, as_of.log)
         return same and as_of.offset >= event.offset
 
-    def _from_session(self, wish: Wish) -> Question[tuple[SlateItem, ...]]:
+    def _from_session(self, wish: Wish, nevers: set[str]) -> Question[tuple[SlateItem, ...]]:
         neighbours = yield from self._questions.similar(recent_items(wish.session))
-        return (yield from self._available(session_slate(wish.session, neighbours), wish.k))
+        slate = _but(nevers, session_slate(wish.session, neighbours))
+        return (yield from self._available(slate, wish.k))
 
     def _for_session(self, wish: Wish, items: Sequence[SlateItem]) -> Question[tuple[SlateItem, ...]]:
         """Those of the items that may be shown, k at most; the session's latest does not lead."""
@@ -389,6 +395,10 @@ def _in_place(
     if popular and scenario in popular.not_for:
         return [], "none"
     return _places(popular, "popular"), "popular"
+
+
+def _but(nevers: set[str], items: Sequence[SlateItem]) -> list[SlateItem]:
+    return [each for each in items if each.item_id not in nevers]
 
 
 def _places(found: ItemList | None, source: str) -> list[SlateItem]:

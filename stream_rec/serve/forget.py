@@ -20,6 +20,7 @@ from stream_rec.schemas.validation import required
 from stream_rec.serve.workers import live_workers, wait_for_workers
 from stream_rec.settings import Settings
 from stream_rec.store.forgotten import WorkerReceipt
+from stream_rec.store.keys import NEVER
 from stream_rec.store.reader import Reader
 
 KEEPING: tuple[TopicName, ...] = ("events", "impressions", "slates")
@@ -88,7 +89,7 @@ class Forgetter:
         decisions = read_decisions(settings.bus, settings.ingest)
         self._last = last_of_each(decisions)
         of_records = {each.name for each in decisions if each.kind == SCENARIO}
-        self._scenarios = sorted({*settings.engine.scenarios, *of_records, *reader.scenarios()})
+        self._scenarios = sorted({*settings.engine.scenarios, *of_records, *reader.scenarios(), NEVER})
 
     def plan(self, user_id: str) -> Receipt:
         """What `forget` would do; nothing is changed.

@@ -1,6 +1,7 @@
 """Every setting in one frozen tree, where its value came from, and how it is shown."""
 
 from stream_rec.settings.cache import cache_folder, wanted_cache_folder
+from stream_rec.settings.event_types import EventTypeSettings, ValueCondition, parse_condition
 from stream_rec.settings.load import DATA_VARIABLE, DEFAULT_FILE, load
 from stream_rec.settings.serve import ServeSettings
 from stream_rec.settings.servers import BusSettings, StoreSettings
@@ -22,6 +23,7 @@ __all__ = [
     "BusSettings",
     "DataSettings",
     "EngineSettings",
+    "EventTypeSettings",
     "IngestSettings",
     "JournalSettings",
     "MeasureSettings",
@@ -31,7 +33,9 @@ __all__ = [
     "ShapeSettings",
     "SnapshotSettings",
     "StoreSettings",
+    "ValueCondition",
     "cache_folder",
     "load",
+    "parse_condition",
     "wanted_cache_folder",
 ]

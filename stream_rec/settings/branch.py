@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, field_validator
 
 TEN_YEARS = 315_360_000
@@ -9,6 +11,9 @@ TEN_YEARS = 315_360_000
 
 class Branch(BaseModel):
     """Frozen; refuses unknown keys, NaN, infinity and control characters."""
+
+    SHOWN_WHOLE: ClassVar[bool] = False
+    """Is an entry of a map listed in one row, with the fields that were set, rather than in one for each field?"""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -62,7 +62,11 @@ def list_settings(tree: BaseModel, origins: Mapping[str, str], at: str = "") -> 
             yield from list_settings(value, origins, f"{path}.")
         elif isinstance(value, dict) and any(isinstance(entry, BaseModel) for entry in value.values()):
             for key, entry in value.items():
-                yield from list_settings(entry, origins, f"{path}.{key}.")
+                if entry.SHOWN_WHOLE:
+                    whole, shown = f"{path}.{key}", entry.model_dump(exclude_unset=True)
+                    yield Row(whole, shown, _origin(whole, origins), field.description or "")
+                else:
+                    yield from list_settings(entry, origins, f"{path}.{key}.")
         else:
             yield Row(path, masked(path, value), _origin(path, origins), field.description or "")
 

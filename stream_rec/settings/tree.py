@@ -12,12 +12,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from stream_rec.settings.branch import TEN_YEARS, Branch
+from stream_rec.settings.event_types import MOST_BLOCKED, EventTypeTable, built_in_table
 from stream_rec.settings.serve import ServeSettings, host_name
 from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.settings.shapes import ShapeName, ShapeSettings
 from stream_rec.sources import features
 
-_SCENARIO = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SCENARIO = re.compile(r"[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}")
 _SKIPPED = re.compile(
     r"(events|items|impressions|control)/[0-9]{1,4}:(?P<first>[0-9]{1,18})(-(?P<last>[0-9]{1,18}))?", re.ASCII
 )
@@ -27,7 +28,7 @@ _DEAD_LETTER_BYTES = 4096
 
 def _scenario(name: str) -> str:
     if not _SCENARIO.fullmatch(name):
-        raise ValueError("the name of a scenario has 1 to 64 letters, digits, '.', '_' and '-'")
+        raise ValueError("the name of a scenario has 1 to 64 letters, digits, '.', '_' and '-', no '_' first")
     return name
 
 
@@ -148,10 +149,25 @@ def _known_source(name: str) -> str:
 
 
 SourceName = Annotated[str, AfterValidator(_known_source)]
+_MOVED = {
+    "event_weights": "[engine.event_types.NAME] with weight = ...",
+    "conversion_types": "[engine.event_types.NAME] with conversion = true",
+    "dwell_types": "[engine.event_types.NAME] with value = 'dwell'",
+}
+"""Settings of earlier releases that the table of event types has taken over."""
+
+
+def _refuse_moved(given: object) -> object:
+    """Unlike an unknown key, one that has moved is told where to."""
+    for name in _MOVED.keys() & (given.keys() if isinstance(given, dict) else ()):
+        raise ValueError(f"{name} is part of the table of event types now: write {_MOVED[name]}")
+    return given
 
 
 class EngineSettings(Branch):
     """Bounds and rates of the engine's state. Same defaults for every data set."""
+
+    _moved = model_validator(mode="before")(_refuse_moved)
 
     max_users: int = Field(
         1_000_000, ge=16, le=1 << 28, description="users in state; the longest silent are evicted"
@@ -198,9 +214,21 @@ class EngineSettings(Branch):
     n_factors: int = Field(32, ge=4, le=256, description="width of user and item factors")
     train_sample: float = Field(0.05, ge=0, le=1, description="share of events that train the ranker")
     seed: int = Field(42, ge=0, lt=1 << 63, description="seed of every random choice")
-    event_weights: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(
-        default_factory=lambda: {"purchase": 2.0, "cart": 1.5},
-        description="weight of an event type; every other type counts 1",
+    event_types: EventTypeTable = Field(
+        default_factory=built_in_table,
+        description="what an event of a type means; every other type is positive and counts 1",
+    )
+    max_blocked: int = Field(
+        262_144,
+        ge=16,
+        le=1 << 26,
+        description="dislikes and `never`s that are remembered, of all users; the oldest are forgotten",
+    )
+    max_blocked_per_user: int = Field(
+        64, ge=1, le=MOST_BLOCKED, description="of them of one user; dislikes are forgotten before `never`s"
+    )
+    max_undoable: int = Field(
+        65_536, ge=16, le=1 << 26, description="events that can still be undone, of all users; 16 of one user"
     )
     index_refresh_events: int = Field(
         16_384, ge=1, le=1 << 40, description="events between refreshes of the vector index"
@@ -255,6 +283,8 @@ class JournalSettings(Branch):
 class MeasureSettings(Branch):
     """Metrics."""
 
+    _moved = model_validator(mode="before")(_refuse_moved)
+
     k: int = Field(10, ge=1, le=100, description="cut-off of the live hit-rate, MRR and nDCG")
     window_seconds: int = Field(
         60, ge=1, le=86_400, description="metric points are sums over windows this long (broker time)"
@@ -279,10 +309,6 @@ class MeasureSettings(Branch):
         ge=16,
         le=1 << 22,
         description="windows kept open for outcomes (by partition, scenario, variant and segment)",
-    )
-    conversion_types: tuple[str, ...] = Field(("purchase",), description="event types that are conversions")
-    dwell_types: tuple[str, ...] = Field(
-        ("dwell", "view"), description="event types whose value is a dwell time in seconds"
     )
     live_seconds: float = Field(
         5.0,

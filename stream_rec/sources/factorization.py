@@ -278,6 +278,29 @@ def step(own, rates, user, codes, steps, n_codes, row, seed, generation, vector,
                 own.inputs[at, j] = own.inputs[at, j] * shrink - size * gradient[j]
 
 
+@kernel_sums
+def step_away(own, rates, user, codes, steps, n_codes, row, weight, generation, vector, scratch):
+    """One step of logistic regression away from item `row`: loss = weight log(1 + exp(query . item)).
+
+    As a negative of `step` the item would only be moved by chance; the user's own factors move here as well.
+    Working memory: vector float32 [F], overwritten with the query, and scratch.
+    """
+    gradient = scratch.gradient
+    query_vector(own, rates, user, codes, steps, n_codes, generation, vector, scratch.shares)
+    score = dot(own.items, row, vector)
+    error = np.float32(weight) / (np.float32(1.0) + np.exp(-score))
+    for j in range(vector.shape[0]):
+        gradient[j] = error * own.items[row, j]
+    shrink = np.float32(1.0 - rates.learning_rate * rates.regularisation)
+    size = _step(rates, own.item_squares, row, vector, error)
+    for j in range(vector.shape[0]):
+        own.items[row, j] = own.items[row, j] * shrink - size * vector[j]
+    own.dirty[row] = True
+    size = _step(rates, own.user_squares, user, gradient, np.float32(1.0))
+    for j in range(vector.shape[0]):
+        own.users[user, j] = own.users[user, j] * shrink - size * gradient[j]
+
+
 @kernel
 def observe(own, rates, code):
     """Remember the event as a future negative, and let its tags follow the item."""
@@ -312,6 +335,25 @@ def learn(state, query, rates, event):
             query.factors,
         )
     observe(own, rates.factors, event.code)
+
+
+@kernel
+def reject(state, query, rates, event):
+    """A step away from the item."""
+    if event.weight > 0.0:
+        step_away(
+            state.factors,
+            rates.factors,
+            event.user,
+            query.session_codes,
+            query.session_steps,
+            query.n_session[0],
+            event.item,
+            event.weight,
+            state.generation,
+            query.vector,
+            query.factors,
+        )
 
 
 @kernel

@@ -88,6 +88,18 @@ def observe(own, past, n_past, code, generation):
 
 
 @kernel
+def take_back(own, past, n_past, code, generation):
+    """The user, whose distinct items but `code` are past[:n_past], does not have it any more."""
+    row = code & ROW_MASK
+    own.degree[row] = max(own.degree[row] - np.float32(1.0), np.float32(0.0))
+    for i in range(n_past):
+        other = past[i] & CODE_MASK
+        if other != code and is_current(other, generation):
+            rows.take(own.codes, own.counts, row, other, np.float32(1.0))
+            rows.take(own.codes, own.counts, other & ROW_MASK, code, np.float32(1.0))
+
+
+@kernel
 def clear(own, row):
     """Forget an item's own row."""
     rows.clear(own.codes, row)
@@ -98,6 +110,13 @@ def clear(own, row):
 def learn(state, query, rates, event):
     """The item enters the history of its user."""
     observe(state.item_neighbours, query.past_codes, query.n_past[0], event.code, state.generation)
+
+
+@kernel
+def undo(state, query, rates, undone):
+    """The item leaves the history of its user, unless another event keeps it there."""
+    if undone.is_gone:
+        take_back(state.item_neighbours, query.past_codes, query.n_past[0], undone.code, state.generation)
 
 
 @kernel

@@ -35,6 +35,8 @@ HALF_LIVES = (3600.0, 86_400.0, 30 * 86_400.0)
 N_TOP = 40
 SHORT, MIDDLE = 0, 1
 """Half-lives by their place."""
+ROUNDING = 1e-9
+"""The part of a weight that may be left when it was taken back."""
 N_LISTED = 2
 """Half-lives that lists for everybody are made at: the first ones."""
 
@@ -58,7 +60,7 @@ class PopularityState(NamedTuple):
     Attributes:
         scores: float64 [P, items].
         reach: float64 [N_LISTED, items], like the first scores, but that what one user does with an item again and
-            again counts half as much each time (`_repeats`): what the lists for everybody go by.
+            again counts half as much each time (`repeats`): what the lists for everybody go by.
         logs: float32 [items, P], natural logarithms of the scores; -inf for none. By item, since rankers read all P.
         rates: float64 [P], ln 2 / half-life; 0 = never decays.
         landmarks: float64 [P], seconds.
@@ -102,7 +104,7 @@ def empty(bounds: Bounds) -> PopularityState:
 
 @kernel
 def observe(own, row, ts, weight, repeats):
-    """An event of weight `weight` on an item, which its user has repeated so many times (`_repeats`)."""
+    """An event of weight `weight` on an item, which its user has repeated so many times (`repeats`)."""
     reach = weight * 0.5**repeats
     for h in range(own.rates.shape[0]):
         if own.rates[h] * (ts - own.landmarks[h]) > EXPONENT_MAX:
@@ -121,6 +123,27 @@ def observe(own, row, ts, weight, repeats):
         own.logs[row, h] = np.log(own.scores[h, row])
         if own.eligible[row] and not own.listed[h, row] and own.scores[h, row] > own.floor[h]:
             _enter(own, h, row)
+
+
+@kernel
+def take_back(own, row, ts, weight, reach):
+    """An event that `observe` was told of counts no more. Nothing falls below 0: an evicted item has begun anew."""
+    for h in range(own.rates.shape[0]):
+        grown = growth(own.rates[h], own.landmarks[h], ts)
+        own.scores[h, row] = _without(own.scores[h, row], weight * grown)
+        if h < N_LISTED:
+            own.reach[h, row] = _without(own.reach[h, row], reach * grown)
+        own.logs[row, h] = np.log(own.scores[h, row]) if own.scores[h, row] > 0.0 else -np.inf
+        if own.listed[h, row]:
+            own.floor[h] = min(own.floor[h], own.scores[h, row])
+            if own.scores[h, row] == 0.0:
+                _leave(own, h, row)
+
+
+@kernel
+def _without(score, taken):
+    left = score - taken
+    return left if left > ROUNDING * taken else 0.0
 
 
 @kernel
@@ -202,7 +225,7 @@ def rank_of_row(own, h, row, left_out):
 
 
 @kernel
-def _repeats(state, event, gap):
+def repeats(state, event, gap):
     """How often the event's user has had the item already, as far as the history knows.
 
     The longer the pause before the event, the less it counts, half for every `gap` seconds: who comes back another day
@@ -215,8 +238,14 @@ def _repeats(state, event, gap):
 @kernel
 def learn(state, query, rates, event):
     """One more event on the item."""
-    repeats = _repeats(state, event, rates.session_gap)
-    observe(state.popularity, event.item, event.ts, event.weight, repeats)
+    n_repeats = repeats(state, event, rates.session_gap)
+    observe(state.popularity, event.item, event.ts, event.weight, n_repeats)
+
+
+@kernel
+def undo(state, query, rates, undone):
+    """One event less on the item."""
+    take_back(state.popularity, undone.item, undone.ts, undone.weight, undone.reach)
 
 
 @kernel

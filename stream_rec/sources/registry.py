@@ -8,6 +8,8 @@ A source is a module of this folder that has any of these:
     learn(state, query, rates, event)      after the event was judged; the context is that before the event
     propose(state, query, rates)           enter candidates, and what their features are
     describe(state, query, rates)          features that every candidate has, whoever found it
+    reject(state, query, rates, event)     the event says that its user dislikes the item
+    undo(state, query, rates, undone)      an event of the past is taken back
     enter_item(state, rates, row, seed)    a new item stands in the row
     evict_item(state, row)                 the item in the row goes: nothing of it may stay
     evict_user(state, row)                 the user in the row goes
@@ -100,6 +102,8 @@ def _both_of_entry(first, second):
 propose = reduce(_both_of_query, _of_heard("propose"))
 describe = reduce(_both_of_query, _of_heard("describe"))
 learn = reduce(_both_of_event, _kernels("learn"))
+reject = reduce(_both_of_event, _kernels("reject"))
+undo = reduce(_both_of_event, _kernels("undo"))
 enter_item = reduce(_both_of_entry, _kernels("enter_item"))
 evict_item = reduce(_both_of_row, _kernels("evict_item"))
 evict_user = reduce(_both_of_row, _kernels("evict_user"))

@@ -100,6 +100,23 @@ def observe(own, recent, n_recent, code, ts, weight, generation):
 
 
 @kernel
+def take_back(own, recent, n_recent, code, ts, weight, generation):
+    """An event that `observe` was told of counts no more; the items before it as they were then."""
+    clock = own.clock[0]
+    w = np.float32(weight * growth(clock.rate, clock.landmark, ts))
+    for d in range(min(n_recent, RULE_STEPS)):
+        before = recent[d]
+        if before == code or not is_current(before, generation):
+            continue
+        row = before & ROW_MASK
+        if d == 0:
+            rows.take(own.next_codes, own.next_weights, row, code, w)
+            rows.take(own.back_codes, own.back_weights, code & ROW_MASK, before, w)
+        else:
+            rows.take(own.later_codes, own.later_weights, row, code, w / np.float32(d + 1))
+
+
+@kernel
 def clear(own, row):
     """Forget an item's own rows; references to it go stale by its generation."""
     rows.clear(own.next_codes, row)
@@ -117,6 +134,20 @@ def learn(state, query, rates, event):
         event.code,
         event.ts,
         event.weight,
+        state.generation,
+    )
+
+
+@kernel
+def undo(state, query, rates, undone):
+    """The event did not follow on what the session held before it."""
+    take_back(
+        state.transitions,
+        query.session_codes,
+        query.n_session[0],
+        undone.code,
+        undone.ts,
+        undone.weight,
         state.generation,
     )
 

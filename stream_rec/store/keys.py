@@ -13,6 +13,9 @@ from stream_rec.errors import ConfigError
 
 TopName = Literal["popular", "trending", "new"]
 
+NEVER = "_never"
+"""In place of a scenario: not what a user is shown, but what the user never wants to see again."""
+
 _SCENARIO = re.compile(r"[A-Za-z0-9_.-]+")
 
 

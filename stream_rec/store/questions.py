@@ -14,7 +14,7 @@ from stream_rec.schemas.records import Slate
 from stream_rec.store.decoding import Decoding
 from stream_rec.store.encoding import ItemList
 from stream_rec.store.forgotten import WorkerReceipt
-from stream_rec.store.keys import Keys, TopName
+from stream_rec.store.keys import NEVER, Keys, TopName
 from stream_rec.store.last_values import LastValues
 
 T = TypeVar("T")
@@ -88,6 +88,11 @@ class Questions:
         keys = self._keys.scenario_list(scenario), self._keys.top("popular")
         found = yield RoundTrip(tuple([("GET", key) for key in keys]))
         return self._decoding.item_list(found[0]), self._decoding.item_list(found[1])
+
+    def nevers(self, user_id: str) -> Question[set[str]]:
+        """The items that the user never wants to see, as far as Redis knows."""
+        held = yield from self.slate(user_id, NEVER)
+        return {place.item_id for place in held.items} if held else set()
 
     def top(self, name: TopName, tag: str = "") -> Question[ItemList | None]:
         """`popular`, `trending` or `new`, of all items or of a tag's; None = there is none."""

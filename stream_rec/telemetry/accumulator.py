@@ -62,6 +62,10 @@ class MetricAccumulator:
         """So many records for the topic `to` were refused for good."""
         self.windows.sums(topic, partition)[self.series.refused(to)] += n
 
+    def add_unknown_type(self, topic: str, partition: int, event_type: str, n: int, n_events: int) -> None:
+        """So many of a batch's events are of a type that is not in the table."""
+        self.windows.sums(topic, partition)[self.series.unknown_type(event_type)] += (n, n_events)
+
     def add_left_out(self, topic: str, partition: int, n_parts: int, broker_ts: int) -> None:
         """One record that lost so many of its parts."""
         sums = self.windows.at(topic, partition, broker_ts).sums

@@ -147,7 +147,7 @@ OUTCOMES = (
     _ratio(
         "conversion_rate",
         "per slate",
-        "places with a conversion (`measure.conversion_types`) / shown slates",
+        "places with a conversion (`engine.event_types`: `conversion`) / shown slates",
         *_OUTCOME,
     ),
     _ratio(
@@ -166,7 +166,7 @@ OUTCOMES = (
     _ratio(
         "dwell_seconds",
         "s",
-        "sum of dwell (`measure.dwell_types`) on shown items / events with a dwell",
+        "sum of dwell (`engine.event_types`: `value`) on shown items / events with a dwell",
         *_OUTCOME,
     ),
     _ratio(
@@ -240,6 +240,17 @@ COUNTS = (
     _count(
         "events_repeated",
         "events dropped by deduplication: their event_id, item and type were learned before / records read",
+    ),
+    _count("events_ignored", "events whose type or value means `ignore`: they leave no trace / records read"),
+    _count(
+        "events_no_interest",
+        "events that were learned, but not as interest: dislikes, nevers and what takes others back / records read",
+    ),
+    _count(
+        "unknown_event_types",
+        "events of a type that is not in `engine.event_types`, each learned as interest of weight 1; the first 15 "
+        "names have a label / events",
+        "type",
     ),
     _count(
         "misrouted", "events on a partition their key does not hash to: a wrong partitioner / records read"

@@ -17,8 +17,13 @@ FRESHNESS_LIMITS_MS = np.array([10.0, 25.0, 60.0, 100.0, 250.0, 1000.0, 5000.0])
 MAX_REASONS = 24
 """Reasons of dead letters that get a label of their own; the rest are counted as OTHER_REASON."""
 OTHER_REASON = "other"
+MAX_UNKNOWN_TYPES = 16
+"""Event types that are not in the settings' table and get a label of their own; the rest are counted as OTHER_TYPE."""
+OTHER_TYPE = "other"
 REFUSED_BY = ("slates", "dead-letters", "other")
 """Topics that records are published to for a batch; the last stands for all others."""
+
+_MAX_TYPE_BYTES = 64
 
 PLAIN = (
     "served_known",
@@ -29,6 +34,8 @@ PLAIN = (
     "index_staleness",
     "events_learned",
     "events_repeated",
+    "events_ignored",
+    "events_no_interest",
     "evicted_users",
     "evicted_items",
     "misrouted",
@@ -42,7 +49,9 @@ PLAIN = (
 
 
 class Series:
-    """Rows of the sums, fixed when the worker starts; only the reasons of dead letters get their names later.
+    """Rows of the sums, fixed when the worker starts; only some get their names later.
+
+    These are the reasons of dead letters, and unknown event types.
 
     Args:
         k: cut-off of the ranking metrics.
@@ -65,6 +74,9 @@ class Series:
         self._reasons = {OTHER_REASON: self._add("dead_letters", reason=OTHER_REASON)}
         self._free_reasons = len(self.names)
         self.names.extend([None] * (MAX_REASONS - 1))
+        self._types = {OTHER_TYPE: self._add("unknown_event_types", type=OTHER_TYPE)}
+        self._free_types = len(self.names)
+        self.names.extend([None] * (MAX_UNKNOWN_TYPES - 1))
 
     def __len__(self) -> int:
         """Rows."""
@@ -88,6 +100,18 @@ class Series:
         row = self._free_reasons + len(self._reasons) - 1
         self.names[row] = ("dead_letters", {"reason": reason})
         self._reasons[reason] = row
+        return row
+
+    def unknown_type(self, name: str) -> int:
+        """Row of the events of a type that is not in the table; a new one takes a row while there are free ones."""
+        row = self._types.get(name)
+        if row is not None:
+            return row
+        if len(self._types) == MAX_UNKNOWN_TYPES or len(name.encode()) > _MAX_TYPE_BYTES:
+            return self._types[OTHER_TYPE]
+        row = self._free_types + len(self._types) - 1
+        self.names[row] = ("unknown_event_types", {"type": name})
+        self._types[name] = row
         return row
 
     def refused(self, to: str) -> int:

@@ -21,8 +21,8 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.doctor import AREAS, Finding, examine
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.records import DeadLetter
-from stream_rec.settings import BusSettings, Settings, StoreSettings
+from stream_rec.schemas.records import DeadLetter, Interaction
+from stream_rec.settings import BusSettings, EngineSettings, Settings, StoreSettings
 from stream_rec.store.keys import Keys
 from stream_rec.store.last_values import LastValues
 from stream_rec.telemetry.points import field
@@ -92,6 +92,22 @@ def test_keys_on_wrong_partitions_are_found(tansu_settings: Settings) -> None:
     (wrong,) = [f for f in findings(tansu_settings, "kafka") if f.status == "fail"]
     assert "of the last 50 records of events are on a wrong partition" in wrong.what
     assert "murmur2_random" in wrong.fix
+
+
+def test_event_types_that_the_table_does_not_know_are_named(tansu_settings: Settings) -> None:
+    ensure_topics(tansu_settings.bus)
+    producer = Producer({"bootstrap.servers": tansu_settings.bus.bootstrap, "partitioner": "murmur2_random"})
+    for n, kind in enumerate(["view", "play", "play", "purchase"]):
+        event = encode(Interaction(f"u{n}", "i", kind, 1.7e9))
+        producer.produce(f"{tansu_settings.bus.prefix}events", event, key=f"u{n}")
+    assert producer.flush(30) == 0
+    (said,) = [f for f in findings(tansu_settings, "kafka") if "engine.event_types" in f.what]
+    assert said.status == "warn"
+    assert "'play' (2)" in said.what
+    engine = EngineSettings.model_validate({"event_types": {"play": {}}})
+    named = tansu_settings.model_copy(update={"engine": engine})
+    (said,) = [f for f in findings(named, "kafka") if "engine.event_types" in f.what]
+    assert said == Finding("ok", "engine.event_types names the types of the newest 4 events")
 
 
 def test_missing_topics_are_found_and_not_created(tansu_settings: Settings) -> None:

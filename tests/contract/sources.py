@@ -71,7 +71,7 @@ class SourceContract:
 
     def asked(self, e: Engine, row: int) -> Query:
         """The query of a user row with all candidates, as ranking has left it; good until the next one."""
-        e._recommender.rank(np.array([row], np.int32), Rules(k=1, allow_seen=True))
+        e._recommender.rank(np.array([row], np.int32), np.zeros(1, np.uint64), Rules(k=1, allow_seen=True))
         return e.held.query
 
     # ---- bounded ----

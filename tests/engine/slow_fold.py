@@ -30,7 +30,7 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
             only the features know it.
     """
     e.held.make_room(len(batch.users.data), len(batch.items.data))
-    events, rates = columns(batch, e.settings), create.rates(e.settings)
+    events, rates = columns(batch, e.settings.seed, e._meanings), create.rates(e.settings)
     trained, seed = training_sample(events, e.settings.train_sample), np.uint64(e.settings.seed)
     out = empty_ranks(len(batch), len(e.sources))
     for i in range(len(batch)):
@@ -48,7 +48,7 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
             learn_it()
         learn.gather(ours, found, has_vector)
         item = learn.item_of(ours.state, refer(events), i)
-        judge.judge(ours.state, ours.query, ours.rates, i, item, bool(trained[i]), out)
+        judge.judge(ours.state, ours.query, ours.rates, i, item, events.user_hashes[i], bool(trained[i]), out)
         if leak == "none":
             learn_it()
         e._vectors.after(e.state)

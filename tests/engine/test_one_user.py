@@ -51,7 +51,7 @@ def test_an_item_that_left_the_history_counts_again() -> None:
 
 
 def test_weights_count_as_they_are() -> None:
-    e = engine(event_weights={"purchase": 3.0})
+    e = engine(event_types={"purchase": {"weight": 3.0}})
     click(e, ("u", "a", 0.0), event_type="purchase")
     click(e, ("u", "b", 0.0))
     assert e.popular(2).scores == pytest.approx([3.0, 1.0])
@@ -60,8 +60,8 @@ def test_weights_count_as_they_are() -> None:
 
 
 def test_an_event_of_weight_nothing_makes_nothing_popular() -> None:
-    """`engine.event_weights = {dislike = 0}`: it counts nowhere, but it is an event all the same (docs/models.md)."""
-    e = engine(event_weights={"dislike": 0.0}, train_sample=0.0)
+    """`engine.event_types.dislike.weight = 0`: it counts nowhere, but it is an event all the same (docs/models.md)."""
+    e = engine(event_types={"dislike": {"weight": 0.0}}, train_sample=0.0)
     click(e, *[(f"u{n}", "bad", 10.0 * n) for n in range(20)], event_type="dislike")
     click(e, ("v", "good", 300.0))
     assert e.popular(2).items == ["good"]

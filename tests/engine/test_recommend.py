@@ -210,7 +210,7 @@ def test_it_is_in_the_slate_where_repeats_are_allowed_and_is_all_there_is_in_a_s
 
 
 def test_events_of_a_heavier_type_count_more() -> None:
-    e = engine(event_weights={"purchase": 10.0, "glance": 0.0})
+    e = engine(event_types={"purchase": {"weight": 10.0}, "glance": {"weight": 0.0}})
     for n in range(8):
         click(e, (f"u{n}", "seen", 60.0 * n))
         click(e, (f"u{n}", "skimmed", 60.0 * n), event_type="glance")
@@ -224,7 +224,7 @@ def test_events_of_a_heavier_type_count_more() -> None:
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), 1e6])
 def test_a_weight_that_would_spoil_what_is_learned_is_refused(weight: float) -> None:
     with pytest.raises(ValidationError):
-        EngineSettings(event_weights={"dislike": weight})
+        EngineSettings.model_validate({"event_types": {"dislike": {"weight": weight}}})
 
 
 def test_a_later_click_changes_the_very_next_answer() -> None:

@@ -37,6 +37,8 @@ def engine(**bounds: object) -> Engine:
     small: dict[str, object] = {
         "max_users": 64,
         "max_items": 64,
+        "max_blocked": 64,
+        "max_undoable": 64,
         "history_length": 16,
         "ring_length": 8,
         "n_factors": 8,
@@ -136,7 +138,8 @@ def event_batch(records: Sequence[Record]) -> EventBatch:
         sessions=IdColumn.of([v.session_id or "" for v in events]),
         event_ids=IdColumn.of([""] * len(events)),
         event_types=[v.event_type for v in events],
-        values=np.full(len(events), np.nan, np.float32),
+        values=np.array([np.nan if v.value is None else v.value for v in events], np.float32),
+        context_tags=IdColumn.of([str((v.context or {}).get("tag", "")) for v in events]),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.feedback.attribution import Attribution
-from stream_rec.settings import MeasureSettings
+from stream_rec.schemas.event_types import EventTypes
+from stream_rec.settings import EngineSettings, MeasureSettings
 
 MINUTE = 60_000
 """A metric window in ms, as by default."""
@@ -18,6 +19,9 @@ MINUTE = 60_000
 def hashes(ids: Sequence[int]) -> NDArray[np.uint64]:
     """Stand-ins for 64-bit hashes of ids."""
     return np.array(ids, np.uint64)
+
+
+BUILT_IN = EventTypes.of(EngineSettings().event_types)
 
 
 def attribution(**settings: object) -> Attribution:
@@ -29,7 +33,8 @@ def attribution(**settings: object) -> Attribution:
         "max_recent_interactions": 64,
         "max_outcome_cells": 64,
     }
-    return Attribution(MeasureSettings(**(bounds | settings)), max_items=64, scenarios=["default"])  # type: ignore[arg-type]
+    measure = MeasureSettings(**(bounds | settings))  # type: ignore[arg-type]
+    return Attribution(measure, BUILT_IN, max_items=64, scenarios=["default"])
 
 
 def show(
@@ -83,6 +88,8 @@ class FakeLearned:
 
     n_learned: int = 0
     n_repeated: int = 0
+    n_ignored: int = 0
+    no_interest: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     fresh: FakeJudged = field(default_factory=FakeJudged)
     evicted_users: int = 0
     evicted_items: int = 0

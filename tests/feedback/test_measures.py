@@ -214,3 +214,27 @@ def test_at_the_end_everything_is_given_out() -> None:
     batch(m, 1, ints(1), ints(0))
     assert m.due_points(0.1) == []
     assert total(m.due_points(0.2, everything=True), "served_hit_rate", source="slate") == (2, 2)
+
+
+def test_event_types_that_the_table_does_not_know_are_counted_by_name_up_to_a_bound_and_said_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    m = measures()
+    for start in (0, 100):
+        m.on_unknown_types(Span("events", 0, 1, start, start + 100), {"play": 3, "stop": 1}, 100)
+    m.on_unknown_types(Span("events", 0, 1, 200, 300), {f"t{n}": 1 for n in range(20)} | {"x" * 100: 5}, 100)
+    live = m.live()
+    assert live["unknown_event_types{type=play}"] == 6
+    assert live["unknown_event_types{type=other}"] == 7 + 5
+    assert sum(name.startswith("unknown_event_types") for name in live) == 16
+    assert "".join(capfd.readouterr()).count("event_type=play") == 1
+
+
+def test_what_is_ignored_or_no_interest_is_counted_and_no_test_of_slates() -> None:
+    m = measures()
+    unknown = ints(1, UNKNOWN, UNKNOWN, 0)
+    no_interest = np.array([2])
+    batch(m, 0, unknown, unknown, learned=FakeLearned(n_learned=3, n_ignored=1, no_interest=no_interest))
+    live = m.live()
+    assert (live["events_ignored"], live["events_no_interest"]) == (1, 1)
+    assert live["served_hit_rate{k=10,source=slate}"] == 1 / 2

@@ -12,7 +12,7 @@ from stream_rec.kernels import prequential
 from stream_rec.kernels import served as slates
 from stream_rec.schemas.columns import Span
 from stream_rec.settings import MeasureSettings
-from tests.feedback.making import FakeJudged, FakeLearned, do, hashes, show
+from tests.feedback.making import BUILT_IN, FakeJudged, FakeLearned, do, hashes, show
 
 ENTRIES = (
     join.expose,
@@ -28,7 +28,7 @@ ENTRIES = (
 def test_a_batch_after_warming_up_compiles_nothing() -> None:
     warm_up()
     before = [len(kernel.signatures) for kernel in ENTRIES]
-    a = Attribution(MeasureSettings(), max_items=100, scenarios=["default"])
+    a = Attribution(MeasureSettings(), BUILT_IN, max_items=100, scenarios=["default"])
     m = Measures(MeasureSettings(), ["markov", "vectors"], attribution=a)
     show(a, 1, [10, 11], ts=0)
     do(a, 1, 10, ts=1)

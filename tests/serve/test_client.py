@@ -14,6 +14,7 @@ from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.serve.client import AsyncClient, Client
 from stream_rec.settings import StoreSettings
+from stream_rec.store.keys import NEVER
 from tests.store.building import LOG, Stores, as_of, slate, slates, with_stores
 from tests.store.test_lists import Row
 
@@ -354,3 +355,17 @@ def test_what_goes_with_a_basket_is_none_of_it(client: Client, store: StoreSetti
     with_stores(store, story)
     assert ids(client.together(["a", "b"])) == ["y", "x"]
     assert client.together([]) == ()
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_a_user_never_wants_to_see_is_in_no_other_answer_either(
+    client: Client, store: StoreSettings
+) -> None:
+    async def story(my: Stores) -> None:
+        await my.slates.write(slates(["eve"], as_of(6), ["p", "b"], scenario=NEVER))
+
+    with_stores(store, story)
+    assert ids(client.recommendations("eve").items) == ["q", "r"]
+    assert ids(client.recommendations("eve", session=["a", "b"]).items) == ["s"]
+    assert ids(client.recommendations("eve", session=["a"]).items) == ["q", "r"]
+    assert ids(client.recommendations("bob", session=["a"]).items) == ["b", "p"]

@@ -102,7 +102,7 @@ class LiveAnswering:
         if wish.limits.min_relevance:
             return ()
         await self._ready(wish.scenario, wish.limits.filter)
-        return (await self._ask(partial(made.of_user, replace(wish, user_id=made.NOBODY)))).items
+        return await self._ask(partial(made.beyond, wish))
 
     async def rank(self, wish: RankWish) -> Ranking:
         """As in `Answering`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from stream_rec.engine.at_request import AtRequest, Scored
@@ -103,6 +104,13 @@ def of_user(wish: Wish, at: AtRequest) -> Found:
     return Found(items, origin, ranked.relaxed[0], at.engine.rules_upto(wish.scenario))
 
 
+def beyond(wish: Wish, at: AtRequest) -> tuple[SlateItem, ...]:
+    """What the scenario shows whoever has no slate, without what this user has blocked."""
+    items = of_user(replace(wish, user_id=NOBODY), at).items
+    unwanted = at.blocked(wish.user_id, [each.item_id for each in items])
+    return tuple([each for each in items if each.item_id not in unwanted])
+
+
 def of_users(wishes: Sequence[Wish], at: AtRequest) -> list[Found]:
     """Of wishes for one scenario and length that are not limited."""
     scenario, k = _scenario(at, wishes[0].scenario), wishes[0].k
@@ -162,6 +170,9 @@ def similar(wish: SimilarWish, at: AtRequest) -> tuple[SlateItem, ...]:
         for each in _slate(ranked)
         if each.item_id not in without
     ]
+    if wish.user_id is not None:
+        unwanted = at.blocked(wish.user_id, [each.item_id for each in found])
+        found = [each for each in found if each.item_id not in unwanted]
     if limits.filter:
         ids = [each.item_id for each in found]
         kept = (

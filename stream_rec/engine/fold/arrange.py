@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine.fold import judge, rotate, slates
+from stream_rec.engine.fold import judge, reject, rotate, slates
 from stream_rec.engine.fold.chance import chance_knows, try_chance
 from stream_rec.engine.fold.places import is_kept_out, is_placed, may_stand_at
 from stream_rec.engine.fold.pool import (
@@ -118,7 +118,7 @@ def _pick_promoted(state, query, scene, masks, pool, n, at, promotion, clicked):
             continue
         if best >= 0 and query.scores[c] <= query.scores[best]:
             continue
-        if not may_stand(state, scene, masks, row) or (query.seen[row] and not scene.allow_seen):
+        if not may_stand(state, query, scene, masks, row) or (query.seen[row] and not scene.allow_seen):
             continue
         if is_placed(pool, scene.k, query.codes[c]) or not may_stand_at(scene, masks, pool, at, row, True):
             continue
@@ -152,13 +152,13 @@ def _write(query, source_of, pool, i, at, mark, out, marked):
 
 
 @kernel
-def _place_pins(state, scene, masks, pool, n):
+def _place_pins(state, query, scene, masks, pool, n):
     """Pinned items that may be shown stand in their slots, before anything else does."""
     for place in range(scene.k):
         pool.codes_placed[place] = NO_CODE
     for p in range(scene.pins.shape[0]):
         place, row = scene.pins[p, 0], scene.pins[p, 1]
-        if place >= scene.k or state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
+        if place >= scene.k or state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
             continue
         code = code_of(row, state.generation)
         if not is_placed(pool, scene.k, code) and not is_kept_out(scene, place, row):
@@ -199,7 +199,7 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, seed):
 def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
     """Slate i; its length. Where nothing may fill a place, the pins behind it move up, and there is the end."""
     clicked = query.past_codes[0] if query.n_past[0] > 0 and scene.ranks else np.int32(NO_CODE)
-    _place_pins(state, scene, masks, pool, n)
+    _place_pins(state, query, scene, masks, pool, n)
     user = query.user[0]
     seed = mix(
         np.uint64(state.counters[0].n_learned) ^ (state.users.hashes[user] if user >= 0 else np.uint64(0))
@@ -236,6 +236,12 @@ def _next_pin(scene, pool, place):
 
 
 @kernel
+def _mark_user(state, query, scene, user_hash, mark):
+    slates.mark_seen(state, query, scene.seen_types, mark)
+    reject.mark_blocked(state, query, user_hash, mark)
+
+
+@kernel
 def _allowing_seen(scene):
     """The scenario, but that the slate may hold what the user has had."""
     return Scene(
@@ -244,6 +250,7 @@ def _allowing_seen(scene):
         scene.filters,
         scene.ranks,
         True,
+        scene.seen_types,
         scene.only_catalogue,
         scene.only_connected,
         scene.strict,
@@ -290,14 +297,14 @@ def _recommend(state, query, rates, asked, scene, masks, shown, gathered, pool, 
             rotate.gather(shown, user, state.clock[0], scene.rotation, pool.faded)
             if scene.ranks:
                 rotate.fade_candidates(state, query, scene.rotation, pool.faded)
-        slates.mark_seen(state, query, True)
+        _mark_user(state, query, scene, asked.hashes[i], True)
         filled = _slate(state, query, rates, scene, masks, pool, i, out, marked)
         out.relaxed[i] = False
         if filled == 0 and not scene.strict and not scene.allow_seen:
             freed = lend(_allowing_seen(scene))
             filled = _slate(state, query, rates, freed, masks, pool, i, out, marked)
             out.relaxed[i] = filled > 0
-        slates.mark_seen(state, query, False)
+        _mark_user(state, query, scene, asked.hashes[i], False)
         out.lengths[i] = filled
         for at in range(filled):
             out.relaxed[i] |= marked.marks[i, at] == HAD_BEFORE

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.engine.fold import learn
-from stream_rec.kernels import columns, hidden, vocabulary, windows
-from stream_rec.kernels.codes import NO_CODE, ROW_MASK, is_current
+from stream_rec.kernels import columns, hidden, histories, pairs, past, vocabulary, windows
+from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.reference import lend
@@ -103,6 +103,7 @@ def forget_user(state, data, id_hash):
         return False
     learn.forget_user_row(state, row)
     state.histories.items[row, :] = NO_CODE
+    state.histories.types[row, :] = 0
     vocabulary.unlink(state.users, row)
     return True
 
@@ -117,16 +118,17 @@ def rename_user(state, row, data, id_hash):
 
 
 @kernel
-def join_users(state, visitor, user, joined):
+def join_users(state, rates, visitor, user, joined):
     """Two users were one: the history of whom was active later follows the other's, and factors are weighted by events.
 
     The visitor's row keeps what it had; it is to be forgotten.
 
     Args:
         state: changed in place.
+        rates: which types are conversions.
         visitor: row.
         user: row.
-        joined: int32 [2 x history_length], working memory.
+        joined: int32 [2, 2 x history_length], working memory.
     """
     own = state.histories
     older, newer = (visitor, user) if state.users.seen[visitor] <= state.users.seen[user] else (user, visitor)
@@ -136,27 +138,37 @@ def join_users(state, visitor, user, joined):
         weighted = state.factors.users[visitor, f] * n_visitor + state.factors.users[user, f] * n_user
         state.factors.users[user, f] = weighted / total
     state.factors.user_squares[user] += state.factors.user_squares[visitor]
-    _join_rings(own, older, newer, user, joined)
+    past.join(state.past, visitor, user, older == visitor)
+    _join_rings(state, rates, older, newer, user, joined)
     state.users.seen[user] = max(state.users.seen[visitor], state.users.seen[user])
 
 
 @kernel
-def _join_rings(own, older, newer, user, joined):
-    """The rings of two rows, one behind the other, in the row of one of them."""
+def _join_rings(state, rates, older, newer, user, joined):
+    """The rings of two rows, one behind the other, in the row of one of them; what has no room there was had before."""
+    own = state.histories
     length = own.items.shape[1]
     n = 0
     for row in (older, newer):
         count = np.int64(own.n_events[row])
-        for number in range(max(0, count - length), count):
-            joined[n] = own.items[row, number & (length - 1)]
+        first = max(0, count - length)
+        pairs.move_places(state.undoable, state.users.hashes[row], n - first)
+        for number in range(first, count):
+            joined[0, n] = own.items[row, number & (length - 1)]
+            joined[1, n] = own.types[row, number & (length - 1)]
             n += 1
     session, count = own.session[newer], np.int64(own.n_events[newer])
     in_session = min(count - np.int64(own.session_start[newer]), n)
     own.n_events[user] = n
     own.session_start[user] = n - in_session
     own.session[user] = session
-    for number in range(max(0, n - length), n):
-        own.items[user, number & (length - 1)] = joined[number]
+    for number in range(n):
+        code, kind = joined[0, number], joined[1, number]
+        if number >= n - length:
+            own.items[user, number & (length - 1)] = code
+            own.types[user, number & (length - 1)] = kind
+        elif code & CODE_MASK != NO_CODE:
+            past.add(state.past, user, code & CODE_MASK, histories.type_bit(kind), rates.conversions)
 
 
 @kernel

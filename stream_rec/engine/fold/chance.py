@@ -23,7 +23,7 @@ def _chance_code(state, query, scene, j):
 @kernel
 def _may_be_tried(state, query, scene, masks, pool, at, code):
     row = code & ROW_MASK
-    if state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
+    if state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
         return False
     if (query.seen[row] and not scene.allow_seen) or is_placed(pool, scene.k, code):
         return False

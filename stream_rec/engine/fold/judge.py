@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold import reject
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel
@@ -54,7 +55,8 @@ def _compete(state, query, target):
     """Fill query.competes: which candidates can be recommended and are not left out, but for the target itself."""
     for c in range(query.n_candidates[0]):
         row = query.codes[c] & ROW_MASK
-        query.competes[c] = state.popularity.eligible[row] and not query.left_out[row]
+        may_be_shown = state.popularity.eligible[row] and not reject.is_blocked(state, query, row)
+        query.competes[c] = may_be_shown and not query.left_out[row]
     query.competes[target] = False
 
 
@@ -81,12 +83,12 @@ def _rank_by_source(query, source_of, target, ranks):
 
 
 @kernel
-def judge(state, query, rates, i, item, train, ranks):
+def judge(state, query, rates, i, item, user_hash, train, ranks):
     """Rank event i's item among everything, write the ranks, and (train) let the ranker learn from it.
 
     The query is as `gather` left it for this event. Ranking is over the full catalogue: items that are no candidates
-    stand below all candidates; those in query.left_out take no part. The features know nothing of event i but its
-    time's place in the log.
+    stand below all candidates; those in query.left_out, and those that the user has blocked, take no part. The
+    features know nothing of event i but its time's place in the log.
 
     Args:
         state: the ranker is trained, the rest read.
@@ -94,6 +96,7 @@ def judge(state, query, rates, i, item, train, ranks):
         rates: the ranker's, and source_of.
         i: of the event in its batch.
         item: row of its item, -1 = unknown.
+        user_hash: of its user.
         train: does the ranker learn.
         ranks: PrequentialRanks, one is added.
     """
@@ -113,7 +116,9 @@ def judge(state, query, rates, i, item, train, ranks):
     ranks.only_index[at] = False
     if target < 0:
         return
+    reject.mark_blocked(state, query, user_hash, True)
     _compete(state, query, target)
+    reject.mark_blocked(state, query, user_hash, False)
     ranks.rank[at] = _rank_of(query, query.scores, target)
     ranks.only_index[at] = query.found[target] == 0
     if train:

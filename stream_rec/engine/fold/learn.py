@@ -7,21 +7,29 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine.fold import judge
+from stream_rec.engine.fold import judge, reject
 from stream_rec.kernels import candidates, columns, hidden, histories, past, vocabulary
 from stream_rec.kernels.codes import LAST_GENERATION, NO_CODE, code_of
 from stream_rec.kernels.compile import kernel, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.query import Event
 from stream_rec.kernels.reference import lend
+from stream_rec.schemas.event_types import Meaning
 from stream_rec.sources import factorization, popularity, registry
 from stream_rec.sources.features import number_of_source
 
 FACTORIZATION = number_of_source("factorization")
+POSITIVE = int(Meaning.POSITIVE)
 
 
 class Events(NamedTuple):
-    """n events as columns. See stream_rec.schemas.columns.IdColumn for `data` and `ends`."""
+    """n events as columns. See stream_rec.schemas.columns.IdColumn for `data` and `ends`.
+
+    `meanings` are those of schemas.event_types, none of them IGNORED. `undo_kinds` is the kind under which an event can
+    be taken back (0 = it cannot), or under which the one stands that an UNDONE takes back; `undone` then are bits of
+    fold.reject, what else it takes back. `hides` is the kind (kernels.pairs) of what a NEVER blocks besides the item,
+    0 = nothing, and `tags` the hash of the tag that its context names, 0 = none. `types` are the types' numbers.
+    """
 
     user_data: NDArray[np.uint8]
     user_ends: NDArray[np.int64]
@@ -32,6 +40,12 @@ class Events(NamedTuple):
     sessions: NDArray[np.uint64]
     ts: NDArray[np.float64]
     weights: NDArray[np.float32]
+    meanings: NDArray[np.uint8]
+    undo_kinds: NDArray[np.uint64]
+    undone: NDArray[np.uint8]
+    hides: NDArray[np.uint8]
+    tags: NDArray[np.uint64]
+    types: NDArray[np.uint8]
     seeds: NDArray[np.uint64]
 
 
@@ -149,7 +163,10 @@ def _item_row(state, rates, events, i, seed, frozen):
 
 @kernel
 def learn_event(state, query, rates, events, i, seed, frozen):
-    """Event i enters every source; frozen: only its user's history, as in evaluations that do not learn."""
+    """Event i enters every source; frozen: only its user's history, as in evaluations that do not learn.
+
+    One that is no interest enters no history: `fold.reject`. One of weight 0 enters nothing else.
+    """
     ts = events.ts[i]
     user = _user_row(state, events, i)
     item = _item_row(state, rates, events, i, seed, frozen)
@@ -162,15 +179,22 @@ def learn_event(state, query, rates, events, i, seed, frozen):
     for k in range(query.n_session[0]):
         in_session |= query.session_codes[k] == code
     state.clock[0] = max(state.clock[0], ts)
+    event = Event(user, item, code, ts, events.weights[i], events.seeds[i], not in_session)
+    if events.meanings[i] != POSITIVE:
+        reject.take_in(state, query, rates, events, i, event, new_session, frozen)
+        return
+    reject.take_in_interest(state, rates, events, i, event, frozen)
     if not frozen:
-        event = Event(user, item, code, ts, events.weights[i], events.seeds[i], not in_session)
-        registry.learn(state, query, rates, event)
+        if event.weight > 0.0:
+            registry.learn(state, query, rates, event)
         state.items.seen[item] = max(state.items.seen[item], ts)
         state.counters[0].n_learned += 1
     left = histories.leaves_next(state.histories, user)
     if left != NO_CODE:
-        past.add(state.past, user, left)
-    histories.append(state.histories, user, code, new_session, events.sessions[i])
+        left_type = histories.type_that_leaves(state.histories, user)
+        past.add(state.past, user, left, left_type, rates.conversions)
+    kind = events.types[i] if event.weight > 0.0 else events.types[i] | histories.WEIGHTLESS
+    histories.append(state.histories, user, code, new_session, events.sessions[i], kind)
     state.users.seen[user] = max(state.users.seen[user], ts)
 
 
@@ -230,7 +254,8 @@ def _advance(state, query, rates, events, first, last, step, indexed, ranks, see
     if step.judge:
         if not step.gathered:
             registry.gather(state, query, rates, indexed, step.has_vector)
-        judge.judge(state, query, rates, first, item_of(state, events, first), step.train, ranks)
+        item, user_hash = item_of(state, events, first), events.user_hashes[first]
+        judge.judge(state, query, rates, first, item, user_hash, step.train, ranks)
     for i in range(first, last):
         learn_event(state, query, rates, events, i, seed, step.frozen)
     if step.ask_next:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine.fold import judge
+from stream_rec.engine.fold import judge, reject
 from stream_rec.engine.fold.rotate import Faded, Rotation, empty_faded, fade_listed
 from stream_rec.engine.fold.shown import may_be_shown
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
@@ -49,6 +49,7 @@ class Scene(NamedTuple):
         filters: has it a filter, or hides items: do the bits count.
         ranks: does the ranker order the slate; else `listed` of tier RANKED does.
         allow_seen: may it hold items that the user has had.
+        seen_types: bit set: by events of which types an item is had.
         only_catalogue: may it hold only items that the catalogue has.
         only_connected: may it hold only what a source found from an item of the user's.
         strict: rather fewer items than others.
@@ -76,6 +77,7 @@ class Scene(NamedTuple):
     filters: bool
     ranks: bool
     allow_seen: bool
+    seen_types: int
     only_catalogue: bool
     only_connected: bool
     strict: bool
@@ -141,8 +143,10 @@ def empty_pool(k: int, n_pins: int) -> Pool:
 
 
 @kernel
-def may_stand(state, scene, masks, row):
-    """May the item be shown to anybody, in this scenario, now?"""
+def may_stand(state, query, scene, masks, row):
+    """May the item be shown to the user of this query, in this scenario, now? What the user has had is asked apart."""
+    if reject.is_blocked(state, query, row):
+        return False
     if scene.filters and (
         (masks.bits[row] >> np.uint64(scene.number)) & np.uint64(1) == np.uint64(0)
         or masks.evaluated[row] != state.generation[row]
@@ -169,7 +173,9 @@ def _best(state, query, scene, masks, seen, pool):
         if filled == size and score <= query.scores[pool.order[size - 1]]:
             continue
         row = query.codes[c] & ROW_MASK
-        if not may_stand(state, scene, masks, row) or (not scene.allow_seen and query.seen[row] != seen):
+        if not may_stand(state, query, scene, masks, row) or (
+            not scene.allow_seen and query.seen[row] != seen
+        ):
             continue
         if scene.only_connected and query.because[c] == NO_CODE:
             continue
@@ -216,7 +222,7 @@ def _add_listed(state, query, scene, masks, pool, n, fallbacks):
         if n == pool.codes.shape[0] or (fallbacks and n >= 2 * scene.k + 8):
             break
         row = scene.listed[at]
-        if state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
+        if state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
             continue
         code = code_of(row, state.generation)
         if (query.seen[row] and not scene.allow_seen) or _holds(pool, n, code):
@@ -230,14 +236,16 @@ def _add_listed(state, query, scene, masks, pool, n, fallbacks):
 
 
 @kernel
-def _add_own(state, scene, masks, pool, n, i):
+def _add_own(state, query, scene, masks, pool, n, i):
     """What the list of user i brings; how many the pool holds then."""
     first = scene.own_ends[i - 1] if i > 0 else 0
     for at in range(first, scene.own_ends[i]):
         if n == pool.codes.shape[0]:
             break
         row = scene.own[at]
-        if state.items.lengths[row] < 0 or not may_stand(state, scene, masks, row):
+        if state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
+            continue
+        if query.seen[row] and not scene.allow_seen:
             continue
         pool.codes[n] = code_of(row, state.generation)
         pool.scores[n] = np.float32(scene.own_ends[i] - at)
@@ -262,7 +270,7 @@ def fill_pool(state, query, scene, masks, pool, i):
             scene.least,
         )
     elif scene.own_ends.shape[0] > 0:
-        n = _add_own(state, scene, masks, pool, n, i)
+        n = _add_own(state, query, scene, masks, pool, n, i)
     else:
         n = _add_listed(state, query, scene, masks, pool, n, False)
     if n < scene.k and scene.returns > -np.inf and not scene.allow_seen:

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine.fold import judge, learn
+from stream_rec.engine.fold import judge, learn, reject
 from stream_rec.engine.fold.shown import may_be_shown
-from stream_rec.kernels import candidates, past
+from stream_rec.kernels import candidates, histories, past
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of, is_current
 from stream_rec.kernels.compile import kernel, kernel_unlocked
 from stream_rec.kernels.reference import lend
+from stream_rec.schemas.event_types import ALL_TYPES
 from stream_rec.sources import registry
 from stream_rec.sources.features import number_of_source
 from stream_rec.sources.popularity import MIDDLE
@@ -45,12 +46,14 @@ class Asked(NamedTuple):
 
     Attributes:
         users: int32 [n], rows; -1 = unknown user: gets what is popular.
+        hashes: uint64 [n], of the users' ids; 0 = nobody's: nothing is blocked.
         vectors: float32 [n, F], of query_vectors.
         has_vector: bool [n].
         indexed: int32 [n, v], item rows that the index found, -1 = nothing.
     """
 
     users: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
     vectors: NDArray[np.float32]
     has_vector: NDArray[np.bool_]
     indexed: NDArray[np.int32]
@@ -100,10 +103,16 @@ def _main_source(query, source_of, c):
 
 
 @kernel
-def mark_seen(state, query, seen):
-    """query.seen of all that the user has had, which is read from itself: no source needs to be heard for it."""
-    if query.user[0] >= 0:
-        past.mark(state.past, state.generation, query.user[0], query.seen, seen)
+def mark_seen(state, query, types, seen):
+    """query.seen of all that the user has had by events of some types (a bit set).
+
+    It is read from the histories themselves: no source needs to be heard for it.
+    """
+    user = query.user[0]
+    if user >= 0:
+        past.mark(state.past, state.generation, user, types, query.seen, seen)
+        histories.mark_had(state.histories, state.generation, user, types, query.seen, seen)
+        return
     for i in range(query.n_past[0]):
         if is_current(query.past_codes[i], state.generation):
             query.seen[query.past_codes[i] & ROW_MASK] = seen
@@ -111,7 +120,9 @@ def mark_seen(state, query, seen):
 
 @kernel
 def _may_be_shown(state, query, row, rules):
-    return may_be_shown(state, row, rules.only_catalogue) and (rules.allow_seen or not query.seen[row])
+    if not may_be_shown(state, row, rules.only_catalogue) or reject.is_blocked(state, query, row):
+        return False
+    return rules.allow_seen or not query.seen[row]
 
 
 @kernel
@@ -274,13 +285,15 @@ def _recommend(state, query, rates, asked, rules, gathered, order, out):
         if not gathered:
             gather_one(state, query, rates, asked, i)
         judge.score(state, query, rates)
-        mark_seen(state, query, True)
+        mark_seen(state, query, ALL_TYPES, True)
+        reject.mark_blocked(state, query, asked.hashes[i], True)
         filled = _slate(state, query, rates, rules, order, i, out)
         out.relaxed[i] = False
         if filled == 0 and rules.or_seen and not rules.allow_seen:
             freed = Rules(rules.k, True, rules.only_catalogue, rules.only_connected, True)
             filled = _slate(state, query, rates, freed, order, i, out)
             out.relaxed[i] = filled > 0
-        mark_seen(state, query, False)
+        mark_seen(state, query, ALL_TYPES, False)
+        reject.mark_blocked(state, query, asked.hashes[i], False)
         out.lengths[i] = filled
         out.codes[i, filled:] = NO_CODE

@@ -16,6 +16,7 @@ from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.columns import ColumnState
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.ownership import Owner, PerItem
+from stream_rec.kernels.pairs import PairState
 from stream_rec.kernels.past import PastState
 from stream_rec.kernels.query import QueryCore
 from stream_rec.kernels.records import record
@@ -47,7 +48,10 @@ class StateCore(NamedTuple):
         counters: COUNTERS [1].
         clock: float64 [1], the latest event time.
         histories: of the users.
+        remembered: uint64 [N_TYPES], hash of the event type that has each number in histories; 0 = no type of its own.
         past: what users have had before their histories; see kernels.past.
+        blocked: what users have disliked or never want to see again.
+        undoable: the last events that another one may take back.
     """
 
     users: Annotated[VocabularyState, Owner.USER_ROW]
@@ -65,7 +69,10 @@ class StateCore(NamedTuple):
     counters: NDArray[np.void]
     clock: NDArray[np.float64]
     histories: Annotated[HistoryState, Owner.USER_ROW]
+    remembered: NDArray[np.uint64]
     past: PastState
+    blocked: Annotated[PairState, Owner.BLOCKED_ROW]
+    undoable: Annotated[PairState, Owner.UNDOABLE_ROW]
 
 
 class RatesCore(NamedTuple):
@@ -75,12 +82,16 @@ class RatesCore(NamedTuple):
         session_gap: seconds.
         heard: bool [sources], switched on.
         source_of: int64 [D], which source each feature belongs to, by its place in `Engine.sources`.
+        conversions: bit set: numbers of the event types that are conversions.
+        max_blocked_per_user: dislikes and nevers of one user, at most.
         ranker: the ranker's own.
     """
 
     session_gap: float
     heard: NDArray[np.bool_]
     source_of: NDArray[np.int64]
+    conversions: int
+    max_blocked_per_user: int
     ranker: RankerRates
 
 

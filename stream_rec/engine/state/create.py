@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold.state import COUNTERS, Query, Rates, State
 from stream_rec.engine.vectors import N_FOUND
-from stream_rec.kernels import columns, past, vocabulary, windows
+from stream_rec.kernels import columns, pairs, past, vocabulary, windows
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.histories import HistoryState
+from stream_rec.kernels.ids import hash_ids
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.event_types import N_TYPES, EventTypes
 from stream_rec.settings import EngineSettings
+from stream_rec.settings.event_types import MOST_BLOCKED
 from stream_rec.sources import ranker, registry
 from stream_rec.sources.features import N_FEATURES, NAMES, SOURCE_OF
 
@@ -33,6 +37,8 @@ def bounds_of(settings: EngineSettings) -> Bounds:
         hidden=settings.max_hidden,
         texts=settings.max_texts,
         windows=settings.max_windows,
+        blocked=settings.max_blocked,
+        undoable=settings.max_undoable,
         history_length=settings.history_length,
         ring_length=settings.ring_length,
         n_factors=settings.n_factors,
@@ -69,7 +75,10 @@ def empty_state(settings: EngineSettings) -> State:
         "counters": np.zeros(1, COUNTERS),
         "clock": np.zeros(1, np.float64),
         "histories": _histories(bounds),
+        "remembered": _remembered(EventTypes.of(settings.event_types)),
         "past": past.empty(bounds),
+        "blocked": pairs.empty(bounds.blocked),
+        "undoable": pairs.empty(bounds.undoable),
         "ranker": ranker.empty(n_features(settings)),
     }
     return State(**core, **registry.parts("empty", bounds))
@@ -78,10 +87,17 @@ def empty_state(settings: EngineSettings) -> State:
 def _histories(bounds: Bounds) -> HistoryState:
     return HistoryState(
         items=np.zeros((bounds.users, bounds.history_length), np.int32),
+        types=np.zeros((bounds.users, bounds.history_length), np.uint8),
         n_events=np.zeros(bounds.users, np.uint32),
         session_start=np.zeros(bounds.users, np.uint32),
         session=np.zeros(bounds.users, np.uint64),
     )
+
+
+def _remembered(types: EventTypes) -> NDArray[np.uint64]:
+    hashes = np.zeros(N_TYPES, np.uint64)
+    hashes[1 : len(types.remembered) + 1] = hash_ids(IdColumn.of(types.remembered))
+    return hashes
 
 
 def rates(settings: EngineSettings) -> Rates:
@@ -90,6 +106,8 @@ def rates(settings: EngineSettings) -> Rates:
         "session_gap": settings.session_gap_seconds,
         "heard": np.array([name in settings.sources for name in NAMES]),
         "source_of": _source_of(settings),
+        "conversions": EventTypes.of(settings.event_types).conversions,
+        "max_blocked_per_user": settings.max_blocked_per_user,
         "ranker": ranker.RATES,
     }
     return Rates(**core, **registry.parts("RATES"))
@@ -121,6 +139,9 @@ def query(settings: EngineSettings, n: int = MAX_CANDIDATES, n_indexed: int = N_
         "competes": np.zeros(n, np.bool_),
         "left_out": np.zeros(bounds.items, np.bool_),
         "seen": np.zeros(bounds.items, np.bool_),
+        "blocked": np.zeros(bounds.items, np.bool_),
+        "blocked_texts": np.zeros(MOST_BLOCKED, np.int64),
+        "n_blocked_texts": np.zeros(1, np.int64),
         **_context(bounds),
         "has_vector": np.zeros(1, np.bool_),
         "vector": np.zeros(bounds.n_factors, np.float32),

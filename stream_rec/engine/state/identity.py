@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from llvmlite import binding
+from pydantic import BaseModel
 
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources.popularity import n_top
@@ -30,7 +31,10 @@ _LEARNING = (
     "max_texts",
     "session_gap_seconds",
     "train_sample",
-    "event_weights",
+    "event_types",
+    "max_blocked",
+    "max_blocked_per_user",
+    "max_undoable",
     "index_refresh_events",
     "exact_below_items",
     "repeat_partitions",
@@ -42,7 +46,7 @@ _MEASURE_FORM = (
     "max_recent_interactions",
     "max_outcome_cells",
 )
-_MEASURE_LEARNING = ("attribution_window_seconds", "conversion_types", "dwell_types")
+_MEASURE_LEARNING = ("attribution_window_seconds",)
 _TOP = "items in lists of the heaviest"
 FITTED = frozenset({"engine.max_users", "engine.max_items", "engine.repeat_window", _TOP})
 """Of the form: what may differ if what was learned has room in the new bounds (`refit`)."""
@@ -83,4 +87,8 @@ def identity(engine: EngineSettings, measure: MeasureSettings) -> Identity:
 
 def _plain(value: object) -> object:
     """As it comes back from JSON."""
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     return list(value) if isinstance(value, tuple) else value

@@ -16,6 +16,8 @@ from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.columns import ColumnState
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.ownership import Owner, owners
+from stream_rec.kernels.pairs import COUNTERS as PAIR_COUNTERS
+from stream_rec.kernels.pairs import PairState
 from stream_rec.kernels.past import PastState
 from stream_rec.kernels.vocabulary import COUNTERS, VocabularyState
 from stream_rec.kernels.windows import WindowState
@@ -25,6 +27,9 @@ Arrays = dict[str, NDArray[Any]]
 
 LAYOUT = {"slots", "arena", "counters"}
 """Arrays of a vocabulary that do not have a row per id."""
+_CHAINS = {"heads", "later"}
+"""Arrays of a table of pairs that say where entries are found: made anew from these, they are in no snapshot."""
+PAIRS = {"blocked": "blocked", "undoable": "undoable"}
 VOCABULARIES = {"users": "user", "items": "item", "hidden": "hidden", "windowed": "window", "texts": "text"}
 """By what owns their rows."""
 _ROWS = {
@@ -33,9 +38,12 @@ _ROWS = {
     Owner.HIDDEN_ROW: "hidden",
     Owner.TEXT_ROW: "text",
     Owner.WINDOW_ROW: "window",
+    Owner.BLOCKED_ROW: "blocked",
+    Owner.UNDOABLE_ROW: "undoable",
 }
+_TABLES = VOCABULARIES | PAIRS
 
-_PAGES = "past.pages"
+_PAGES = {"past.pages", "past.types"}
 """Cut to those that were ever taken; `past.counters` begins with their number."""
 
 
@@ -61,6 +69,9 @@ def _owners() -> dict[str, Owner]:
     found |= {f"histories.{array}": found["histories"] for array in HistoryState._fields}
     for name, part in (("columns", ColumnState), ("windows", WindowState), ("past", PastState)):
         found |= {f"{name}.{array}": owner for array, owner in owners(part).items()}
+    for name in PAIRS:
+        rows = {array: found[name] for array in PairState._fields if array not in ("heads", "counters")}
+        found |= {f"{name}.{array}": owner for array, owner in rows.items()}
     for name, of_source in registry.parts("empty", Bounds()).items():
         found |= {f"{name}.{array}": owner for array, owner in owners(type(of_source)).items()}
     return found
@@ -77,11 +88,14 @@ def learned(state: State) -> Arrays:
 
     What is cut off is as `create.empty_state` made it, so the cost goes with what is known, not with the bounds.
     """
-    taken = {owner: n_rows(getattr(state, name)) for name, owner in VOCABULARIES.items()}
+    taken = {owner: n_rows(getattr(state, name)) for name, owner in _TABLES.items()}
     ends = {f"{name}.arena": int(getattr(state, name).counters["arena_end"][0]) for name in VOCABULARIES}
-    ends[_PAGES] = int(state.past.counters["n_pages"][0])
+    ends |= dict.fromkeys(_PAGES, int(state.past.counters["n_pages"][0]))
     arrays = {}
     for path, array in leaves(state):
+        table, _, field = path.partition(".")
+        if table in PAIRS and field in _CHAINS:
+            continue
         owner = owner_of(path)
         n = ends.get(path, taken[owner] if owner else len(array))
         arrays[path] = array[:n]
@@ -89,7 +103,7 @@ def learned(state: State) -> Arrays:
 
 
 def owner_of(path: str) -> str:
-    """Whom the array has a row for, as `VOCABULARIES` names them; empty = nobody."""
+    """Whom the array has a row for, as `VOCABULARIES` and `PAIRS` name them; empty = nobody."""
     if is_layout(path):
         return ""
     return _ROWS.get(grows_with(path), "")
@@ -136,21 +150,21 @@ def _length(path: str, arrays: Mapping[str, NDArray[Any]], mine: NDArray[Any]) -
     owner = owner_of(path)
     name, _, field = path.partition(".")
     if owner:
-        vocabulary = next(name for name, of_rows in VOCABULARIES.items() if of_rows == owner)
-        return _counted(arrays, vocabulary, "n_rows")
+        table = next(name for name, of_rows in _TABLES.items() if of_rows == owner)
+        return _counted(arrays, table, "n_rows")
     if name in VOCABULARIES and field == "arena":
         return _counted(arrays, name, "arena_end")
-    if path == _PAGES and (given := arrays.get("past.counters")) is not None and len(given):
+    if path in _PAGES and (given := arrays.get("past.counters")) is not None and len(given):
         return int(given[0])
     return len(mine)
 
 
-def _counted(arrays: Mapping[str, NDArray[Any]], vocabulary: str, counter: str) -> int:
-    """A counter of a vocabulary among given arrays; -1 = it is not there."""
-    given = arrays.get(f"{vocabulary}.counters")
-    if given is None or given.dtype != np.int64 or given.shape != (len(COUNTERS.names or ()),):
+def _counted(arrays: Mapping[str, NDArray[Any]], table: str, counter: str) -> int:
+    """A counter of a vocabulary or of a table of pairs among given arrays; -1 = it is not there."""
+    given, counters = arrays.get(f"{table}.counters"), PAIR_COUNTERS if table in PAIRS else COUNTERS
+    if given is None or given.dtype != np.int64 or given.shape != (len(counters.names or ()),):
         return -1
-    return int(given.view(COUNTERS)[counter][0])
+    return int(given.view(counters)[counter][0])
 
 
 def _room(path: str, mine: NDArray[Any]) -> int:

@@ -14,6 +14,8 @@ _OWNERS = {
     Owner.HIDDEN_ROW: "other",
     Owner.TEXT_ROW: "other",
     Owner.WINDOW_ROW: "other",
+    Owner.BLOCKED_ROW: "other",
+    Owner.UNDOABLE_ROW: "other",
     Owner.NOBODY: "other",
 }
 

@@ -23,6 +23,7 @@ from stream_rec.kernels.shown import TOTALS
 from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.kernels.vocabulary import empty as empty_vocabulary
+from stream_rec.schemas.event_types import N_TYPES
 from stream_rec.sources.popularity import N_LISTED
 from stream_rec.telemetry.labels import MAX_NAMES, NameKind, scenario_of, variant_of
 
@@ -96,7 +97,7 @@ def completed(state: State, given: Mapping[str, NDArray[Any]]) -> dict[str, NDAr
         slots, n = len(arrays["hidden.slots"]), len(arrays["hidden.hashes"])
         if slots != len(state.hidden.slots) or n > len(state.hidden.hashes):
             arrays |= _hidden_anew(state.hidden, arrays, "hidden", True, arrays["hidden.seen"])
-    return _with_columns(state, _with_past(arrays))
+    return _with_columns(state, _with_past(_with_types(arrays)))
 
 
 def _with_columns(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -114,14 +115,26 @@ def _with_columns(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDA
     return given
 
 
+def _with_types(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Nothing is known of the types of events where the snapshot does not say."""
+    if "remembered" in given or "histories.items" not in given:
+        return given
+    none = np.zeros(N_TYPES, np.uint64)
+    return given | {"histories.types": np.zeros(given["histories.items"].shape, np.uint8), "remembered": none}
+
+
 def _with_past(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Nobody has had anything before the histories, where the snapshot does not say so."""
+    """Nobody has had anything before the histories, where the snapshot does not say so; of what types, likewise."""
+    if "past.pages" in given and "past.types" not in given:
+        of_any = np.ones((len(given["past.pages"]), past.PAGE_ITEMS), np.uint16)
+        return given | {"past.types": of_any}
     if "past.counters" in given or "histories.n_events" not in given:
         return given
     n_users = len(given["histories.n_events"])
     nobody = past.empty(Bounds(users=n_users))
-    counters = nobody.counters.view(np.int64)
-    return given | {"past.heads": nobody.heads, "past.pages": nobody.pages[:0], "past.counters": counters}
+    none: dict[str, NDArray[Any]] = {"past.pages": nobody.pages[:0], "past.types": nobody.types[:0]}
+    none |= {"past.heads": nobody.heads, "past.counters": nobody.counters.view(np.int64)}
+    return given | none
 
 
 def _has_rows(arrays: Mapping[str, NDArray[Any]], vocabulary: str, *others: str) -> bool:

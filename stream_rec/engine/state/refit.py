@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.state import layout
+from stream_rec.kernels import histories, pairs
 from stream_rec.kernels.ownership import Owner
+from stream_rec.schemas.event_types import N_TYPES
 from stream_rec.sources import popularity
 
 _TOP, _SCORES, _ELIGIBLE = "popularity.top", "popularity.scores", "popularity.eligible"
@@ -27,6 +29,9 @@ def state(empty: State, given: Mapping[str, NDArray[Any]]) -> layout.Arrays:
     """
     mine = dict(layout.leaves(empty))
     fitted = dict(given)
+    for table in layout.PAIRS:
+        fitted |= _pairs(table, mine, given)
+    fitted |= _renumbered(mine["remembered"], fitted)
     for path in mine.keys() & given.keys():
         if layout.grows_with(path) is Owner.ITEM_COLUMN and _differ(given[path], mine[path]):
             fitted[path] = _overlaid(given[path], mine[path])
@@ -40,6 +45,31 @@ def state(empty: State, given: Mapping[str, NDArray[Any]]) -> layout.Arrays:
         lists = popularity.heaviest(fitted[_SCORES], fitted[_ELIGIBLE], mine[_TOP].shape[1])
         fitted |= {f"popularity.{name}": array for name, array in lists.items()}
     return fitted
+
+
+def _pairs(table: str, mine: layout.Arrays, given: Mapping[str, NDArray[Any]]) -> layout.Arrays:
+    """A table of pairs with its chains; empty if the release that wrote the arrays did not have it."""
+    of_fields = {
+        path.removeprefix(f"{table}."): array for path, array in given.items() if path.startswith(f"{table}.")
+    }
+    if of_fields and of_fields.keys() != {*pairs.PairState._fields} - {"heads", "later"}:
+        return {}  # `layout.check` says what is missing
+    fitted = pairs.fitted(len(mine[f"{table}.numbers"]), of_fields)
+    return {f"{table}.{field}": array for field, array in fitted.items()}
+
+
+def _renumbered(mine: NDArray[np.uint64], given: Mapping[str, NDArray[Any]]) -> layout.Arrays:
+    """Histories by the numbers that event types have here; a type that has none any more becomes any type."""
+    of_them, kinds, sets = (given.get(name) for name in ("remembered", "histories.types", "past.types"))
+    if of_them is None or kinds is None or sets is None or np.array_equal(of_them, mine):
+        return {}
+    places = {h: number for number, h in enumerate(mine.tolist()) if h}
+    numbers = np.array([places.get(h, 0) for h in of_them.tolist()], np.uint8)
+    renumbered = numbers[kinds & (N_TYPES - 1)] | (kinds & histories.WEIGHTLESS)
+    moved = np.zeros_like(sets)
+    for bit, number in enumerate(numbers.tolist()):
+        moved |= (sets >> np.uint16(bit) & np.uint16(1)) << np.uint16(number)
+    return {"remembered": mine, "histories.types": renumbered, "past.types": moved}
 
 
 def _differ(given: NDArray[Any], mine: NDArray[Any]) -> bool:

@@ -87,6 +87,13 @@ def _context(text: str, left_out: Callable[[str, str], None]) -> Context | None:
     return good
 
 
+def _context_tags(contexts: pl.Series) -> IdColumn:
+    if contexts.null_count() == len(contexts):
+        return IdColumn.none(len(contexts))
+    tags = [(_context(text, ignored) or {}).get("tag") if text else None for text in contexts.to_list()]
+    return IdColumn.of([tag if isinstance(tag, str) else "" for tag in tags])
+
+
 def to_batches(log: pl.DataFrame, size: int, *, start: int = 0, partition: int = 0) -> Iterator[EventBatch]:
     """The rows as batches of one partition of `events`, as if the log began at offset `start`.
 
@@ -113,4 +120,5 @@ def to_batches(log: pl.DataFrame, size: int, *, start: int = 0, partition: int =
             event_ids=IdColumn.of(rows["event_id"].fill_null("").to_list()),
             event_types=rows["event_type"].to_list(),
             values=rows["value"].fill_null(np.nan).to_numpy().astype(np.float32),
+            context_tags=_context_tags(rows["context"]),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from stream_rec.offline.evaluate.rules import Rules
 from stream_rec.offline.evaluate.run import Findings, Progress, Run
 from stream_rec.offline.evaluate.verdict import Gap, gap, sentence
 from stream_rec.offline.evaluate.weights import ranker_weights
+from stream_rec.schemas.event_types import EventTypes
 from stream_rec.settings import EngineSettings, ScenarioSettings
 
 BLENDED, POPULARITY = "blended", "most_popular"
@@ -119,7 +120,7 @@ def evaluate(
         ConfigError: there is nothing to ask.
         LeakError: the engine saw answers.
     """
-    plan = Plan.of(log, rules)
+    plan = Plan.of(log, replace(rules, types=EventTypes.of(settings.event_types)))
     engine = Engine(settings.model_copy(update={"scenarios": {"default": ScenarioSettings(k=k)}}))
     return Evaluation(
         rules=rules,

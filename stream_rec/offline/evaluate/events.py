@@ -38,6 +38,7 @@ def part(batch: EventBatch, first: int, last: int) -> EventBatch:
         event_ids=_ids(batch.event_ids, first, last),
         event_types=batch.event_types[first:last],
         values=batch.values[first:last],
+        context_tags=_ids(batch.context_tags, first, last),
     )
 
 

@@ -66,6 +66,7 @@ class Plan:
         relevant = rules.relevant.among(log) if rules.relevant else pl.repeat(True, len(log), eager=True)
         if rules.learn_from == "relevant":
             log, relevant = log.filter(relevant), relevant.filter(relevant)
+        relevant &= rules.interest(log)
         log = log.with_columns(relevant.alias("relevant"))
         n_first = 0
         if rules.protocol != "prequential":

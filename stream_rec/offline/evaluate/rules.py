@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets.mapping import ColumnMapping
+from stream_rec.schemas.event_types import OPERATORS, EventTypes, Meaning
 
 Protocol = Literal["frozen", "streaming", "prequential"]
 LearnFrom = Literal["relevant", "all"]
 SeenBy = Literal["log", "engine", "ring"]
+_RELEVANT = re.compile(r"\s*([^<>=!]*[^<>=!\s])\s*(>=|<=|==|!=|=|>|<)\s*([^<>=!\s][^<>=!]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Relevant:
-    """Which events are answers: those whose `column` has this value.
+    """Which events are answers: those whose `column` compares so with this value.
 
     Attributes:
         column: `event_type`, or a column of numbers (`rating`).
         value: as text.
+        operator: one of `schemas.event_types.OPERATORS`; of an `event_type` it is `==`.
     """
 
     column: str
     value: str
+    operator: str = "=="
 
     @classmethod
     def parse(cls, text: str) -> Relevant:
-        """From `column=value`.
+        """From `column=value`, or with another comparison of numbers: `column>=value`.
 
         Raises:
             ConfigError: it is not of that form.
         """
-        column, equals, value = text.partition("=")
-        relevant = cls(column.strip(), value.strip())
-        if not equals or not column.strip() or not value.strip():
+        found = _RELEVANT.fullmatch(text)
+        if not found:
             raise _bad(text)
+        relevant = cls(found[1].strip(), found[3].strip(), "==" if found[2] == "=" else found[2])
         if relevant.column != "event_type":
             relevant.number()
+        elif relevant.operator != "==":
+            raise _bad(text)
         return relevant
 
     def number(self) -> float:
@@ -61,7 +69,9 @@ class Relevant:
         """Which rows of a log read by `mapping` are relevant; bool [n]."""
         if self.column == "event_type":
             return log["event_type"] == self.value
-        return (log["value"] == self.number()).fill_null(False)
+        value = log["value"].fill_null(float("nan"))
+        holds = OPERATORS[self.operator](value.to_numpy(), self.number()) & value.is_not_nan().to_numpy()
+        return pl.Series(holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,7 @@ class Rules:
             `leave_out_seen = "all"` does (relevant or not, within its bounds); or the `ring` of the user's last
             `engine.history_length` events alone.
         session_gap_seconds: as the engine has it.
+        types: what events mean: none is asked for that is no interest.
     """
 
     protocol: Protocol
@@ -91,9 +102,18 @@ class Rules:
     exclude_seen: bool = False
     seen_by: SeenBy = "log"
     session_gap_seconds: float = 1800.0
+    types: EventTypes | None = None
+
+    def interest(self, log: pl.DataFrame) -> pl.Series:
+        """Which rows of a log are interest; bool [n]."""
+        if self.types is None:
+            return pl.repeat(True, len(log), eager=True)
+        values = log["value"].fill_null(float("nan")).to_numpy().astype(np.float32)
+        return pl.Series(self.types.read(log["event_type"].to_list(), values).meanings == Meaning.POSITIVE)
 
 
 def _bad(text: str) -> ConfigError:
     return ConfigError(
-        f"--relevant {text!r} names no events", fix="write column=value, e.g. rating=5 or event_type=purchase"
+        f"--relevant {text!r} names no events",
+        fix="write column=value, e.g. rating=5, rating>=4 or event_type=purchase",
     )

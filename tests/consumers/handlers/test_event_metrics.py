@@ -28,7 +28,9 @@ class Scene:
     def __init__(self, n_partitions: int = 1) -> None:
         self.engine = Engine(TINY)
         self.measures = make_measures(self.engine)
-        self.metrics = EventMetrics(self.measures, make_table(n_partitions), "default")
+        self.metrics = EventMetrics(
+            self.measures, make_table(n_partitions), "default", self.engine.event_types
+        )
 
     def learn(self, events: EventBatch) -> tuple[list[int], list[int]]:
         """The ranks before the batch; it is learned, and its users are served."""

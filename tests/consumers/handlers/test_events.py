@@ -15,11 +15,12 @@ from stream_rec.consumers.handlers.touched_items import TouchedItems
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import GapError
-from stream_rec.schemas.records import DeadLetter, Slate
-from stream_rec.settings import StoreSettings
+from stream_rec.schemas.records import DeadLetter, Interaction, Slate
+from stream_rec.settings import EngineSettings, StoreSettings
+from stream_rec.store.keys import NEVER
 from stream_rec.store.markers import Upto
 from stream_rec.store.waiting import WaitEnded
-from tests.consumers.parts import TINY, Outbox, click, fetched, make_context, make_measures, make_table
+from tests.consumers.parts import Outbox, click, fetched, make_context, make_measures, make_table
 from tests.store.building import Stores, with_stores
 
 
@@ -28,11 +29,20 @@ def store(redis_url: str) -> StoreSettings:
     return StoreSettings(url=redis_url)
 
 
+NEVERS: dict[str, object] = {
+    "hide": {"meaning": "never"},
+    "hide_tag": {"meaning": "never", "hides": "tag"},
+    "unhide": {"meaning": "undo:hide"},
+    "scroll": {"meaning": "ignore"},
+}
+TYPED = EngineSettings.model_validate({"max_users": 64, "max_items": 64, "event_types": NEVERS})
+
+
 class Scene:
     """A handler with an engine, and a Redis whose partition 0 is ours."""
 
     def __init__(self, stores: Stores) -> None:
-        self.engine, self.outbox, self.lost = Engine(TINY), Outbox(), asyncio.Event()
+        self.engine, self.outbox, self.lost = Engine(TYPED), Outbox(), asyncio.Event()
         self.stores, self.measures = stores, make_measures(self.engine)
         table = make_table(1, owned=[("events", 0), ("items", 0)])
         self.as_of, self.touched = AsOfTable(table.topic_ids["events"], {}), TouchedItems(table)
@@ -42,7 +52,7 @@ class Scene:
             SlateOutput(SlateEncoder(context.clock), stores.slates, self.lost),
             self.as_of,
             self.touched,
-            EventMetrics(self.measures, table, "default"),
+            EventMetrics(self.measures, table, "default", self.engine.event_types),
         )
 
     async def serve(self, batch: object) -> None:
@@ -155,3 +165,40 @@ def test_while_redis_is_away_a_stop_ends_the_wait_and_nothing_is_published() -> 
         assert scene.outbox.sent == []
 
     with_stores(StoreSettings(url="redis://127.0.0.1:1", timeout_seconds=0.1), story)
+
+
+def test_what_a_user_never_wants_to_see_is_in_redis_and_on_no_topic(store: StoreSettings) -> None:
+    async def nevers(scene: Scene, user: str) -> list[str] | None:
+        found = await scene.stores.slates.read(user, NEVER)
+        return None if found is None else [place.item_id for place in found.items]
+
+    async def story(scene: Scene) -> None:
+        await scene.serve(fetched("events", [click("ann", "a"), click("bob", "b"), click("ann", "c")]))
+        assert await nevers(scene, "ann") is None
+        await scene.serve(fetched("events", [typed("ann", "b", "hide"), click("bob", "a", 1)], start=3))
+        assert await nevers(scene, "ann") == ["b"]
+        assert await nevers(scene, "bob") is None
+        slate = await scene.stores.slates.read("ann")
+        assert slate is not None
+        assert "b" not in [place.item_id for place in slate.items]
+        assert scene.outbox.topics() == ["slates"] * 4
+        await scene.serve(fetched("events", [typed("ann", "b", "unhide")], start=5))
+        assert await nevers(scene, "ann") == []
+
+    told(store, story)
+
+
+def test_an_ignored_event_brings_a_slate_that_knows_it(store: StoreSettings) -> None:
+    async def story(scene: Scene) -> None:
+        await scene.serve(fetched("events", [click("ann", "a"), typed("ann", "b", "scroll")]))
+        slate = await scene.stores.slates.read("ann")
+        assert slate is not None
+        assert slate.as_of.offset == 1
+        assert [place.item_id for place in slate.items] == ["a"]
+        assert scene.measures.live()["events_ignored"] == 1
+
+    told(store, story)
+
+
+def typed(user: str, item: str, kind: str) -> Interaction:
+    return Interaction(user, item, kind, click(user, item, 2.0).ts)

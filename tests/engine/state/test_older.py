@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of
 from stream_rec.engine.state.older import renamed
-from tests.engine.worlds import engine, learn, random_log
+from tests.engine.worlds import click, engine, learn, random_log
 
 SNAPSHOT = Path(__file__).with_name("written_by_ec9fab2.npz")
 """Arrays of an engine with these bounds that had learned 400 records."""
@@ -21,7 +21,7 @@ def restored() -> tuple[Engine, dict[str, NDArray[np.generic]]]:
     with np.load(SNAPSHOT) as held:
         arrays = {name: held[name] for name in held.files}
     position = {(topic, part): offset for topic, part, offset in json.loads(str(arrays.pop("position")))}
-    e = engine(max_users=16, max_items=24, history_length=8)
+    e = engine(max_users=16, max_items=24, history_length=8, event_types={"dislike": {"meaning": "negative"}})
     e.restore(arrays, position)
     return e, arrays
 
@@ -29,11 +29,9 @@ def restored() -> tuple[Engine, dict[str, NDArray[np.generic]]]:
 def test_its_arrays_are_those_that_were_written() -> None:
     e, arrays = restored()
     now = {name: array.copy() for name, array in e.snapshot().items()}
-    was_not_there = {
-        name
-        for name in now
-        if name.startswith(("state.hidden.", "state.columns.", "state.texts.", "state.window", "state.past."))
-    } | {"state.popularity.reach"}
+    parts = ("hidden", "columns", "texts", "window", "past", "blocked", "undoable", "remembered")
+    later = tuple(f"state.{part}" for part in (*parts, "histories.types"))
+    was_not_there = {name for name in now if name.startswith(later)} | {"state.popularity.reach"}
     assert now.keys() - was_not_there == renamed(arrays).keys()
     for name, array in renamed(arrays).items():
         assert now[name].dtype == array.dtype, name
@@ -58,6 +56,14 @@ def test_what_was_hidden_in_its_row_is_hidden_and_lists_begin_with_what_was_coun
         name_of(e.state.items, row) for row in hidden
     ]
     assert (e.state.popularity.reach == e.state.popularity.scores[:2]).all()
+
+
+def test_nothing_was_blocked_and_what_is_blocked_from_now_on_is() -> None:
+    e, _ = restored()
+    assert e.stats()["blocked"] == 0
+    item = e.recommend(["u1"], k=1).items[0][0]
+    click(e, ("u1", item, e.event_time + 1), event_type="dislike")
+    assert item not in e.recommend(["u1"], k=24).items[0]
 
 
 def test_the_engine_learns_on() -> None:
