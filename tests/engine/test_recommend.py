@@ -67,7 +67,7 @@ def test_no_slate_names_an_item_twice() -> None:
 
 
 def test_where_repeats_are_barred_nothing_of_the_history_is_shown() -> None:
-    e = engine(scenarios=SCENARIOS)
+    e = engine(scenarios=SCENARIOS, max_users=256)
     rng = np.random.default_rng(2)
     rows = [(USERS[rng.integers(12)], f"i{rng.integers(30)}", 200.0 * n) for n in range(600)]
     click(e, *rows)

@@ -10,18 +10,23 @@ from stream_rec.engine.names import n_rows
 from stream_rec.engine.state.layout import leaves
 from tests.engine.worlds import click, engine, learn, random_log
 
-MEMORY = {"slots", "starts", "arena", "counters"}
-"""Where ids lie is no part of what is known."""
+MEMORY = {"slots", "starts", "arena", "counters", "heads", "later"}
+"""Where ids and entries lie is no part of what is known."""
+TYPES = {"hide": {"meaning": "never"}, "uncart": {"meaning": "undo:cart"}}
 PATHS = [path for path, _ in leaves(engine().state)]
 
 
 def learned(**bounds: object) -> Engine:
-    e = engine(**bounds)
+    e = engine(event_types=TYPES, **bounds)
     learn(e, random_log(1, 300, users=10, items=12))
+    click(e, ("u1", "i1", 2e9), event_type="hide")
+    click(e, ("u1", "i2", 2e9), event_type="cart")
     return e
 
 
-@pytest.mark.parametrize("path", [p for p in PATHS if p.rpartition(".")[2] not in MEMORY])
+@pytest.mark.parametrize(
+    "path", [p for p in PATHS if p == "past.heads" or p.rpartition(".")[2] not in MEMORY]
+)
 @pytest.mark.parametrize("bound", [16, 64])
 def test_every_learned_array_counts(path: str, bound: int) -> None:
     """Also where the number of rows happens to be the length of something else (the ranker's weights, say)."""
@@ -36,7 +41,9 @@ def test_every_learned_array_counts(path: str, bound: int) -> None:
         at = n_rows(e.state.windowed) - 1
     if path.startswith("texts.") or path in ("columns.uses", "columns.next_free"):
         at = n_rows(e.state.texts) - 1
-    if path == "past.pages":
+    if path.startswith(("blocked.", "undoable.")):
+        at = n_rows(getattr(e.state, path.partition(".")[0])) - 1
+    if path in ("past.pages", "past.types"):
         at = int(e.state.past.counters["n_pages"][0]) - 1
     _flip(array, at)
     assert e.digest() != before
