@@ -90,7 +90,7 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         if place is not None and (put := ranked.places(0)) and put[place - 1].by:
             rules = [*rules, f"it stands there by: {put[place - 1].by}"]
         asked = Asked(scenario, user, item, row, user_hash)
-        absent = None if place is not None else why_absent(engine, asked, c is not None)
+        absent = None if place is not None else why_absent(engine, asked, c)
         if c is None:
             answers.append(Explained(item, place, None, None, {}, {}, rules, absent))
             continue

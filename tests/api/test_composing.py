@@ -12,6 +12,7 @@ from stream_rec.api.paging import cursor_after, had, left
 from stream_rec.engine.results import Neighbours
 from stream_rec.schemas.records import Impression, Reason, SlateItem
 from stream_rec.settings import Settings
+from stream_rec.store.keys import NEVER
 from stream_rec.store.lists import ScenarioList
 from tests.api.serving import Serve, served
 from tests.reading import records
@@ -83,6 +84,17 @@ def test_on_a_page_no_item_stands_twice(http: httpx.Client) -> None:
     found = http.post("/v1/pages", json={"user_id": "ann", "rails": rails}).json()["rails"]
     assert [ids(rail["items"]) for rail in found] == [["b", "a"], ["d", "p", "q"], ["e", "tea"]]
     assert [rail["scenario"] for rail in found] == ["home", "default", "home"]
+
+
+def test_what_a_user_never_wants_to_see_fills_no_page_up(http: httpx.Client, bus: Settings) -> None:
+    async def story(my: Stores) -> None:
+        await my.slates.write(slates(["ann"], as_of(6), ["p", "tea"], scenario=NEVER))
+
+    with_stores(bus.store, story)
+    rails = [{"scenario": "home", "n": 3}, {"n": 5}]
+    found = http.post("/v1/pages", json={"user_id": "ann", "rails": rails}).json()["rails"]
+    assert [ids(rail["items"]) for rail in found] == [["b", "a", "e"], ["d", "q"]]
+    assert ids(http.get(URL, params={"n": 9, "paged": "true"}).json()["items"]) == ["a", "b", "d", "q"]
 
 
 def test_a_page_of_an_unknown_scenario_is_not_found(http: httpx.Client) -> None:
