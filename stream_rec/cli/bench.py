@@ -218,7 +218,7 @@ def negatives(
     warmup: Annotated[
         float, typer.Option(min=0, max=0.99, help="this share of the answers is only learned")
     ] = 0.6,
-    weight: Annotated[float, typer.Option(min=0, max=1000, help="of a dislike")] = 1.0,
+    weight: Annotated[float, typer.Option(min=0, max=1000, help="of a dislike")] = 0.1,
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,

@@ -121,7 +121,7 @@ def test_a_requests_filter_holds_beside_the_scenarios_own() -> None:
 
 def test_only_so_many_filters_are_kept() -> None:
     e = world()
-    filters = RequestFilters(e.held, e.attributes, e.settings.max_items, 2)
+    filters = RequestFilters(e.held, e.attributes, e.event_types, e.decisions.pacing, 2)
     scenarios = e.decisions.scenarios
     for n in range(5):
         while not filters.prepare(scenarios, ("default", f"price > {n}.0")):
@@ -133,7 +133,7 @@ def test_only_so_many_filters_are_kept() -> None:
 def test_and_those_that_are_being_compiled_are_not_given_up() -> None:
     e = engine(max_items=2048)
     change(e, *[Item(f"i{n}") for n in range(1000)])
-    filters = RequestFilters(e.held, e.attributes, e.settings.max_items, 1)
+    filters = RequestFilters(e.held, e.attributes, e.event_types, e.decisions.pacing, 1)
     assert not filters.prepare(e.decisions.scenarios, ("default", "price > 1.0"))
     with pytest.raises(TooManyFilters):
         filters.prepare(e.decisions.scenarios, ("default", "price > 2.0"))
