@@ -78,23 +78,24 @@ def _of_server(
             return
         for rail in rails:
             yield Shown(f"page {user} {rail.origin}", scenario, [each.item_id for each in rail.items])
-    for path, question in (
-        ("beyond", answers.beyond(scenario, 50)),
-        ("session", answers.session(SessionWish(session, (), 20, scenario))),
-    ):
-        yield Shown(path, scenario, [each.item_id for each in reader.answer(question).items])
+        behind = reader.answer(answers.beyond(user, scenario, 50))
+        yield Shown(f"beyond {user}", scenario, [each.item_id for each in behind.items])
+    of_session = reader.answer(answers.session(SessionWish(session, (), 20, scenario)))
+    yield Shown("session", scenario, [each.item_id for each in of_session.items])
 
 
 def by_recipe(plain: Any, prefix: str, user: str, scenario: str) -> list[str]:
     """Steps 1 and 2 of the recipe, with a client that knows nothing of us; a score of 0 is taken for nil."""
-    keys = [f"{prefix}rec:{scenario}:{user}", f"{prefix}list:{scenario}", f"{prefix}popular"]
-    slate, listed, popular = (json.loads(raw) if raw else None for raw in plain.mget(keys))
+    names = f"rec:{scenario}:{user}", f"list:{scenario}", "popular", f"rec:_never:{user}"
+    keys = [prefix + name for name in names]
+    slate, listed, popular, never = (json.loads(raw) if raw else None for raw in plain.mget(keys))
     if slate and listed and slate["as_of"].get("rules", -1) < listed.get("changed", -1):
         slate = None
     if popular and scenario in popular.get("not_for", ()):
         popular = None
     found = slate or listed or popular
-    ids = [place["item_id"] for place in found["items"]] if found else []
+    nevers = {place["item_id"] for place in never["items"]} if never and not slate else set()
+    ids = [place["item_id"] for place in found["items"] if place["item_id"] not in nevers] if found else []
     if not ids:
         return []
     removed = plain.zmscore(f"{prefix}removed", ids)
