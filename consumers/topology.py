@@ -23,6 +23,7 @@ from stream_rec.consumers.handlers.events import EventsHandler
 from stream_rec.consumers.handlers.impressions import ImpressionsHandler
 from stream_rec.consumers.handlers.items import ItemsHandler
 from stream_rec.consumers.handlers.touched_items import TouchedItems
+from stream_rec.consumers.handlers.vectors import VectorsHandler
 from stream_rec.consumers.output.slate_encoder import SlateOutput
 from stream_rec.consumers.pipeline import BatchPipeline, PipelineContext
 from stream_rec.schemas.records import TopicName
@@ -112,6 +113,13 @@ ROUTES: dict[TopicName, Route] = {
         handler=_items,
         teaches=("upsert_items",),
         writes=("removed",),
+        publishes=("dead-letters",),
+        whole_before_joining=True,
+    ),
+    "vectors": Route(
+        handler=lambda at: VectorsHandler(at.context),
+        teaches=("learn_vectors",),
+        writes=(),
         publishes=("dead-letters",),
         whole_before_joining=True,
     ),

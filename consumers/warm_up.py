@@ -21,6 +21,7 @@ from stream_rec.consumers.handlers.events import EventsHandler, WrittenEvents
 from stream_rec.consumers.handlers.impressions import ImpressionsHandler
 from stream_rec.consumers.handlers.items import ItemsHandler
 from stream_rec.consumers.handlers.touched_items import TouchedItems
+from stream_rec.consumers.handlers.vectors import VectorsHandler
 from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.consumers.replication.partition_table import PartitionTable
@@ -29,7 +30,7 @@ from stream_rec.engine.warm import warm_up as warm_up_engine
 from stream_rec.feedback.measures import Measures
 from stream_rec.feedback.warm import warm_up as warm_up_measures
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.records import Impression, Interaction, Item, Record, TopicName
+from stream_rec.schemas.records import Impression, Interaction, Item, Record, TopicName, Vector
 from stream_rec.schemas.topics import FOLLOWED, key_of
 from stream_rec.settings import EngineSettings, Settings
 from stream_rec.store.slates import Written
@@ -69,10 +70,12 @@ def warm_up() -> None:
     events = EventsHandler(context, slates, AsOfTable("log", {}), touched, metrics)
     items = ItemsHandler(context, _NO_SERVER, touched)
     impressions = ImpressionsHandler(context)
+    vectors = VectorsHandler(context)
     for name in FOLLOWED:
         measures.assign(name, 0)
 
     items.learn(engine, items.decode(_batch("items", _items())))
+    vectors.learn(engine, vectors.decode(_batch("vectors", _vectors())))
     impressions.learn(engine, impressions.decode(_batch("impressions", _impressions())))
     for start in range(0, N_EVENTS, 64):
         learned = events.learn(engine, events.decode(_batch("events", _events(start), start)))
@@ -98,6 +101,10 @@ def _batch(topic: TopicName, records: list[Record], start: int = 0) -> Fetched:
 
 def _items() -> list[Record]:
     return [Item(f"item-{i}", f"Item {i}", (f"tag-{i % 5}", "tag"), float(_TS)) for i in range(N_ITEMS)]
+
+
+def _vectors() -> list[Record]:
+    return [Vector("space", f"item-{i}", (1.0, float(i))) for i in range(N_ITEMS)]
 
 
 def _impressions() -> list[Record]:

@@ -296,6 +296,7 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     float | None: _number,
     bool: _bool,
     tuple[str, ...]: _texts,
+    tuple[float, ...]: _numbers,
     tuple[float, ...] | None: _numbers,
     Context | None: _context,
     Attributes | None: _attributes,

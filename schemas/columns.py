@@ -221,6 +221,43 @@ class ItemBatch:
         return last.values()
 
 
+class VectorChange(NamedTuple):
+    """One change of a vector space.
+
+    Attributes:
+        offset: in its partition.
+        broker_ts: ms.
+        space: which space.
+        item_id: which item.
+        values: float32 [n], its vector from now on, finite and not all 0; None = removed.
+        raw: the message, for a dead letter.
+    """
+
+    offset: int
+    broker_ts: int
+    space: str
+    item_id: str
+    values: NDArray[np.float32] | None
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorBatch:
+    """Changes of vector spaces in log order.
+
+    Attributes:
+        span: where they came from.
+        changes: offsets strictly ascending.
+    """
+
+    span: Span
+    changes: Sequence[VectorChange]
+
+    def __len__(self) -> int:
+        """How many changes."""
+        return len(self.changes)
+
+
 @dataclass(frozen=True, slots=True)
 class ImpressionBatch:
     """n shown slates of one span, in log order. Slate i shows `items[item_ends[i - 1]:item_ends[i]]`.

@@ -10,13 +10,22 @@ from typing import Any
 
 import msgspec
 
-from stream_rec.schemas.records import Control, Impression, Interaction, Item, PublishedRecord, TopicName
+from stream_rec.schemas.records import (
+    Control,
+    Impression,
+    Interaction,
+    Item,
+    PublishedRecord,
+    TopicName,
+    Vector,
+)
 
 _KINDS: Mapping[TopicName, type[PublishedRecord]] = {
     "events": Interaction,
     "items": Item,
     "impressions": Impression,
     "control": Control,
+    "vectors": Vector,
 }
 _ALIASES = {
     "user_id": "user uid userid visitor visitorid customer customerid client clientid anonymousid profileid member "
@@ -26,6 +35,8 @@ _ALIASES = {
     "event_type": "event type action eventname name verb eventtype interaction interactiontype kind",
     "ts": "timestamp time eventtime eventts datetime date createdat created occurredat timestampms tsms",
     "slate_id": "slate slateid recommendationid requestid listid impressionid",
+    "space": "namespace model modelname index",
+    "values": "vector embedding embeddings features factors data",
     "items": "itemids itemid products productids shown list slateitems",
 }
 """How others call a field, in lower case and without separators."""
@@ -68,6 +79,8 @@ def hint(topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | No
             return _format(raw)
         if topic == "control" and reason in _CONTROL:
             return _CONTROL[reason]
+        if topic == "vectors" and reason in ("missing_key", "key_mismatch"):
+            return "the key must be the space, a slash and the item_id, as plain text: <space>/<item_id>"
         if reason in _PLAIN:
             return _PLAIN[reason]
         if reason == "key_mismatch":
@@ -113,11 +126,15 @@ _CONTROL = {
     "bad_id": "the key is <kind>/<name>, such as scenario/home",
 }
 _PLAIN = {
-    "empty_value": "an empty value removes an item from `items`, by its key; on other topics it says nothing",
+    "empty_value": "an empty value removes an item or a vector, by its key; on other topics it says nothing",
     "missing_key": "send the item_id as the key: the topic is compacted by it",
     "empty_id": "send the visitor's or session's id for who has no account",
     "record_too_large": "keep large texts and pictures out of records, or raise ingest.max_record_bytes",
     "ts_too_late": "older than ingest.max_lateness_seconds lets in: raise it to import the past",
+    "bad_space": "the key is <space>/<item_id>; name a space like a model: text-minilm-v2",
+    "reserved_space": "choose another name: `content` is made from titles, tags and descriptions",
+    "dimension_mismatch": "vectors of another model? give them a space of their own, or remove the old ones first",
+    "too_many_spaces": "raise engine.max_spaces on all workers, or remove all vectors of a space that is not needed",
     "id_too_long": "send a shorter id (a hash of it), or raise ingest.max_id_bytes",
 }
 
@@ -178,6 +195,8 @@ def _record(topic: TopicName, reason: str, detail: str, found: dict[str, Any]) -
     if reason.startswith("ts_") or (reason == "wrong_type" and detail.startswith("`ts`")):
         return _time(reason, found.get("ts"))
     if reason == "wrong_type":
+        if topic == "vectors":
+            return "`values` is a list of numbers, without NaN or null"
         return "an id is text or a number, `items` a list of ids: see the JSON Schema in schemas/json"
     return ""
 

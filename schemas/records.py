@@ -17,6 +17,8 @@ AttributeValue = str | int | float | bool | tuple[str | int | float | bool, ...]
 Attributes = dict[str, AttributeValue | None]
 
 DEFAULT_SCENARIO = "default"
+CONTENT = "content"
+"""The vector space that is made from the catalogue; no record may name it."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -88,6 +90,20 @@ class Item(PublishedRecord, frozen=True, omit_defaults=True):
     image: str | None = None
     link: str | None = None
     attributes: Attributes | None = None
+
+
+class Vector(PublishedRecord, frozen=True):
+    """What somebody knows of an item, as a vector. Topic `vectors`, key `<space>/<item_id>`; an empty value removes it.
+
+    Attributes:
+        space: which vector space: a model's name and version, say. Its first vector decides how long all are.
+        item_id: the item.
+        values: the numbers. Their length (norm) does not count: vectors are compared by their angle.
+    """
+
+    space: str
+    item_id: str
+    values: tuple[float, ...]
 
 
 class Impression(PublishedRecord, frozen=True, omit_defaults=True):

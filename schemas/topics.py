@@ -20,7 +20,9 @@ from stream_rec.schemas.records import (
     Record,
     Slate,
     TopicName,
+    Vector,
 )
+from stream_rec.schemas.vector_changes import decode_vectors, vector_key
 from stream_rec.settings import IngestSettings
 
 _DAY_MS = 86_400_000
@@ -139,6 +141,16 @@ TOPICS: dict[TopicName, Topic] = {
             retention_ms=None,
             compacted=True,
             codec=Codec(validation.check_item, codec.decode_items),
+        ),
+        Topic(
+            "vectors",
+            Vector,
+            key="space/item_id",
+            key_of=lambda vector: vector_key(vector.space, vector.item_id),
+            partitions=1,  # one order of all records decides which space has which slot, and how long its vectors are
+            retention_ms=None,
+            compacted=True,
+            codec=Codec(validation.check_vector, decode_vectors),
         ),
         Topic(
             "impressions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
 
@@ -9,17 +10,19 @@ import numpy as np
 
 from stream_rec.errors import ContractError
 from stream_rec.schemas.records import (
+    CONTENT,
     DEFAULT_SCENARIO,
     Attributes,
     AttributeValue,
     Impression,
     Interaction,
     Item,
+    Vector,
 )
 from stream_rec.settings import IngestSettings
 
 REASONS: dict[str, str] = {
-    "empty_value": "the message has no value, or null (on `items` and `control`, with a key, that removes; no error)",
+    "empty_value": "the message has no value, or null (on compacted topics, with a key, that removes and is no error)",
     "record_too_large": "the value is longer than `ingest.max_record_bytes`",
     "message_too_large": "a publisher's record is longer than `bus.max_message_bytes`; it was not sent",
     "not_utf8": "the value is not UTF-8",
@@ -38,11 +41,18 @@ REASONS: dict[str, str] = {
     "text_too_long": "a title, description, image, link or attribute is longer than its limit in `ingest`",
     "bad_window": "available_until is before available_from: the item is not shown",
     "missing_key": "a message of a compacted topic has no key",
-    "key_mismatch": "the key is not what the record says: an item's id, a decision's kind and name",
+    "key_mismatch": "the key is not what the record says: an item's id, a vector's space and item, a decision's name",
     "bad_body": "the body of a decision on `control` is not what its kind says",
     "propensity_mismatch": "propensities are not one per item, each in (0, 1]",
+    "bad_space": "the name of a vector space is not 1 to 64 letters, digits, '.', '_' and '-'",
+    "reserved_space": "the vector space `content` is made from the catalogue, not from records",
+    "bad_vector": "a vector has no number, more than `ingest.max_vector_numbers`, one too large for 32 bits, or only 0",
+    "dimension_mismatch": "a vector is not as long as the others of its space",
+    "too_many_spaces": "`engine.max_spaces` vector spaces are in use",
 }
 """Every reason code and its meaning. Codes are metric labels: stable, never renamed."""
+
+_SPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 TS_BEGIN = -62_135_596_800.0
 """First second of the year 1: no date is before it."""
@@ -230,6 +240,34 @@ def check_impression(shown: Impression, broker_ts: int, rules: IngestSettings) -
         if n_items != n_propensities or not all(0 < p <= 1 for p in shown.propensities):
             detail = f"{n_items} items, {n_propensities} propensities"
             raise Unusable("propensity_mismatch", detail, field="propensities", instead=None)
+
+
+def check_vector(vector: Vector, _broker_ts: int, rules: IngestSettings) -> None:
+    """Judge one vector by itself; arguments and errors as `check_interaction`."""
+    check_space(vector.space)
+    if vector.space == CONTENT:
+        raise ContractError("reserved_space", f"the space {CONTENT} is made from the catalogue")
+    required("item_id", vector.item_id, rules)
+    n = len(vector.values)
+    if not 1 <= n <= rules.max_vector_numbers:
+        raise ContractError("bad_vector", f"{n} numbers, 1 to {rules.max_vector_numbers} are allowed")
+    with np.errstate(over="ignore"):
+        values = np.array(vector.values, np.float32)
+    if not np.isfinite(values).all():
+        at = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise ContractError("bad_vector", f"number {at} is {vector.values[at]!r}")
+    if not values.any():
+        raise ContractError("bad_vector", "all numbers are 0: the vector has no direction")
+
+
+def check_space(name: str) -> None:
+    """Judge the name of a vector space.
+
+    Raises:
+        ContractError: `bad_space`.
+    """
+    if not _SPACE.fullmatch(name):
+        raise ContractError("bad_space", f"space is {name[:80]!a}")
 
 
 def check_id(field: str, text: str, rules: IngestSettings) -> None:

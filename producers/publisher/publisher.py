@@ -18,7 +18,8 @@ from stream_rec.producers.publisher.delivery_reports import Deliveries
 from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import PublishedRecord, TopicName
 from stream_rec.schemas.topics import Ack, check, full_name, key_of, topic_of
-from stream_rec.schemas.validation import check_id
+from stream_rec.schemas.validation import check_space, required
+from stream_rec.schemas.vector_changes import vector_key
 from stream_rec.settings import BusSettings, IngestSettings
 
 _GRACE_SECONDS = 2.0
@@ -90,10 +91,14 @@ class Publisher:
 
     def remove_item(self, item_id: str) -> Ack:
         """Take an item out of the catalogue. Raises as `publish`."""
-        if not item_id:
-            raise ContractError("empty_id", "item_id is empty")
-        check_id("item_id", item_id, self._rules)
+        required("item_id", item_id, self._rules)
         return self._remove("items", item_id)
+
+    def remove_vector(self, space: str, item_id: str) -> Ack:
+        """Take an item out of a vector space. Raises as `publish`."""
+        check_space(space)
+        required("item_id", item_id, self._rules)
+        return self._remove("vectors", vector_key(space, item_id))
 
     def take_back(self, kind: str, name: str) -> Ack:
         """Take a decision back. Raises as `publish`."""

@@ -33,6 +33,7 @@ from stream_rec.cli.snapshot import snapshot
 from stream_rec.cli.text import say
 from stream_rec.cli.time_travel import replay_state, why
 from stream_rec.cli.up import up
+from stream_rec.cli.vectors import vectors
 from stream_rec.cli.worker import worker
 from stream_rec.errors import StreamRecError, Unavailable
 from stream_rec.settings.masking import hidden
@@ -98,6 +99,7 @@ app.add_typer(snapshot)
 app.add_typer(items)
 app.add_typer(scenario)
 app.add_typer(key)
+app.add_typer(vectors)
 
 
 def run() -> None:

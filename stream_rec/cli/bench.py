@@ -91,6 +91,21 @@ def engine(
 
 
 @bench.command()
+def cold_start(
+    data: Annotated[str, typer.Option(help="a data set with a catalogue")] = "movielens-100k",
+    events: Annotated[int, typer.Option(min=0, help="the first ones of the log; 0 = all")] = 0,
+    k: Annotated[int, typer.Option("--k", min=1, max=100, help="a hit is a place up to this one")] = 20,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Items that nobody has touched, and users of one event: hit-rates with the space `content` and without."""
+    from stream_rec.bench.cold_start import Plan, run
+
+    _bench(lambda s, say: run(s, say, Plan(data, events, k)), json_file, config, set_)
+
+
+@bench.command()
 def drift(
     hits: Annotated[int, typer.Option(min=1000, help="of each stationary stream")] = 1_000_000,
     streams: Annotated[int, typer.Option(min=1, help="with a change, for each length of run")] = 20,

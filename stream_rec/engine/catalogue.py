@@ -12,6 +12,7 @@ from stream_rec.engine.event_clock import JUMP_SECONDS
 from stream_rec.engine.fold import catalogue
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
+from stream_rec.engine.spaces import Spaces
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.kernels.columns import Described
 from stream_rec.kernels.ids import hash_ids
@@ -50,7 +51,9 @@ def decides(state: State, rule: Literal["auto", "required", "off"]) -> bool:
     return bool(n_covered > 0 and n_covered >= COVERED * n)
 
 
-def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, seed: np.uint64) -> None:
+def apply(
+    held: Held, vectors: VectorIndex, spaces: Spaces, batch: ItemBatch, position: int, seed: np.uint64
+) -> None:
     """Learn the changes at or after `position`, in log order; the index knows each at once."""
     changes = [change for change in batch.changes if change.offset >= position]
     given = [described(change.item) if change.item is not None else None for change in changes]
@@ -62,8 +65,11 @@ def apply(held: Held, vectors: VectorIndex, batch: ItemBatch, position: int, see
         h = hash_ids(IdColumn(data, np.array([len(data)], np.int64)))[0]
         if change.item is None or of_item is None:
             row = int(catalogue.remove(held.handle.state, data, h))
+            if row >= 0:
+                spaces.catalogue_removed(row)
         else:
             row = _upsert(held, change, of_item, data, h, seed)
+            spaces.describe(change.item, row)
         if row >= 0:
             vectors.update_one(held.state, row)
 

@@ -25,13 +25,22 @@ from stream_rec.engine.outputs import judged
 from stream_rec.engine.people import Forgotten, People
 from stream_rec.engine.queries import Queries
 from stream_rec.engine.results import Learned
+from stream_rec.engine.spaces import Refused
 from stream_rec.engine.state import parts
 from stream_rec.engine.state.digest import digest
 from stream_rec.engine.state.identity import identity
 from stream_rec.engine.user_shares import UserShares
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.schemas.columns import Batch, EventBatch, IdColumn, ImpressionBatch, ItemBatch, Span
+from stream_rec.schemas.columns import (
+    Batch,
+    EventBatch,
+    IdColumn,
+    ImpressionBatch,
+    ItemBatch,
+    Span,
+    VectorBatch,
+)
 from stream_rec.schemas.decisions import DecisionBatch
 from stream_rec.schemas.event_types import Meaning
 from stream_rec.schemas.partition import TopicPartition
@@ -68,7 +77,7 @@ class Engine(Queries):
         self._people = People(
             self.held, self.attribution, (self._user_shares, self._event_clock), self.decisions
         )
-        self._loop = LearnLoop(self.held, self._vectors, self._rivers, self._windows, settings)
+        self._loop = LearnLoop(self.held, self._vectors, self.spaces, self._rivers, self._windows, settings)
 
     def learn(
         self,
@@ -138,9 +147,22 @@ class Engine(Queries):
         """
         position = self._position_for(batch.span)
         _, evicted = self._evicted()
-        catalogue.apply(self.held, self._vectors, batch, position, np.uint64(self.settings.seed))
+        catalogue.apply(self.held, self._vectors, self.spaces, batch, position, np.uint64(self.settings.seed))
         self._advance_to(batch.span)
         return self._evicted()[1] - evicted
+
+    def learn_vectors(self, batch: VectorBatch) -> list[Refused]:
+        """Learn vectors that came, changed or went; the index of their space knows each of them at once.
+
+        Returns:
+            Those that do not fit into their space.
+
+        Raises:
+            GapError: as for learn.
+        """
+        refused = self.spaces.learn(batch, self._position_for(batch.span))
+        self._advance_to(batch.span)
+        return refused
 
     def learn_impressions(self, batch: ImpressionBatch) -> None:
         """Remember what was shown, to be joined with what users do next.
@@ -190,6 +212,8 @@ class Engine(Queries):
                 self.learn(batch)
             case ItemBatch():
                 self.upsert_items(batch)
+            case VectorBatch():
+                self.learn_vectors(batch)
             case ImpressionBatch():
                 self.learn_impressions(batch)
             case DecisionBatch():
@@ -306,6 +330,7 @@ class Engine(Queries):
             "evicted_blocked": float(self.state.blocked.counters["evicted"][0]),
             "loudest_user_share": self._user_shares.largest,
             **self._vectors.stats(self.state),
+            **self.spaces.stats(),
             **self.attribution.stats(),
             "event_ids": float(self.deduplication.n_ids()),
             "forgotten_users": float(self.decisions.n_erased),

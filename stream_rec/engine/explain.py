@@ -17,7 +17,9 @@ from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.records import Reason
+from stream_rec.schemas.scenario import SPACE_PREFIX
 from stream_rec.sources.features import FEATURES, N_FEATURES
+from stream_rec.sources.vectors import FEATURES as SPACE_FEATURES
 
 _NOTHING = 1e-6
 """Less is rounding."""
@@ -142,12 +144,12 @@ def _features(engine: Engine, c: int, by_feature: NDArray[np.float32]) -> dict[s
 
 
 def _feature_name(engine: Engine, j: int) -> str:
-    """Those behind the table's have the name of their source, and a number where it has several."""
+    """Those behind the table's have the name of their source; a vector space has several."""
     if j < N_FEATURES:
         return FEATURES[j].name
     source_of = engine.held.rates.source_of
-    number = int(np.count_nonzero(source_of[:j] == source_of[j]))
-    return f"{engine.sources[source_of[j]]}{f'.{number}' if number else ''}"
+    name, number = engine.sources[source_of[j]], int(np.count_nonzero(source_of[:j] == source_of[j]))
+    return f"{name} {SPACE_FEATURES[number]}" if name.startswith(SPACE_PREFIX) else name
 
 
 def _parts(engine: Engine, c: int, by_feature: NDArray[np.float32]) -> dict[str, float]:
@@ -165,7 +167,7 @@ def _reason(engine: Engine, c: int) -> Reason:
     because = int(query.because[c])
     from_item = because not in (NO_CODE, int(query.codes[c]))
     name = name_of(engine.state.items, because & ROW_MASK) if from_item else None
-    return Reason(engine.sources[int(np.argmax(contributions))], name)
+    return Reason(engine.sources[int(np.argmax(contributions[: engine.n_sources_in_use]))], name)
 
 
 def _by_source(engine: Engine, by_feature: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from stream_rec.engine.fold.learn import Events, Step, advance, gather
 from stream_rec.engine.held import Held
 from stream_rec.engine.outputs import empty_ranks
 from stream_rec.engine.rivers import Rivers
+from stream_rec.engine.spaces import Spaces
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.engine.windows import Windows, judge_anew
 from stream_rec.schemas.columns import IdColumn
@@ -52,6 +53,7 @@ class LearnLoop:
 
     Args:
         held: the state, changed in place.
+        spaces: told when the count of events says so.
         vectors: searched for every judged event, and refreshed when the count of events says so.
         rivers: usually none.
         windows: open and close when the count of events says so.
@@ -62,12 +64,14 @@ class LearnLoop:
         self,
         held: Held,
         vectors: VectorIndex,
+        spaces: Spaces,
         rivers: Rivers,
         windows: Windows,
         settings: EngineSettings,
     ) -> None:
         self._held = held
         self._vectors = vectors
+        self._spaces = spaces
         self._rivers = rivers
         self._windows = windows
         self._train_sample = settings.train_sample
@@ -99,6 +103,8 @@ class LearnLoop:
                 judge_anew(self._held.state)
             until = min([self._until(at, stop), *(place for place in plan.back if place > at)])
             found = self._search(judging and has_vector)
+            if judging:
+                self._vectors.spaces.find_one(self._held.state, self._held.query)
             step = Step(
                 judge=judging,
                 has_vector=judging and has_vector,
@@ -112,7 +118,8 @@ class LearnLoop:
                 has_vector = self._advance(events, at, until, step, found, ranks)
             if not plan.frozen:
                 self._rivers.learn(self._held.state, events, values, at, until)
-                self._vectors.after(self._held.state)
+                if self._vectors.after(self._held.state):
+                    self._spaces.refresh()
                 self._windows.after()
             judging = step.ask_next
             if judging:

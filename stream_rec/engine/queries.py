@@ -24,7 +24,9 @@ from stream_rec.engine.nevers import Nevers
 from stream_rec.engine.recommend import Recommender
 from stream_rec.engine.results import FilterMove, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
-from stream_rec.engine.scenes import OF_USER, Ruled, Scenes, rotation_of
+from stream_rec.engine.scenes import Ruled, Scenes, rotation_of
+from stream_rec.engine.space_indexes import n_slots
+from stream_rec.engine.spaces import Spaces
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.engine.windows import Windows
 from stream_rec.feedback.attribution import Attribution
@@ -51,7 +53,7 @@ class Queries:
         attribution: what users were shown, and did.
         decisions: what is in force.
         scenes: scenarios, compiled.
-        sources: names, in the order of `Ranked.sources`.
+        spaces: vector spaces.
     """
 
     def __init__(self, settings: EngineSettings, measure: MeasureSettings) -> None:
@@ -67,10 +69,20 @@ class Queries:
         self._nevers = Nevers(self.held, self._names)
         self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
-        self.sources: tuple[str, ...] = (*features.NAMES, *self._rivers.names)
+        self.spaces = Spaces(self.held, self._vectors.spaces, settings)
         self.scenes = Scenes(self.held, self.attributes, self.event_types, self.decisions.pacing.is_due)
         self._windows = Windows(self.held, self._vectors)
         self._recommender = self.recommender(self.held)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of all sources, by their place: always as many; "" = a slot for a vector space is free."""
+        return (*features.NAMES, *self._rivers.names, *self.spaces.sources())
+
+    @property
+    def n_sources_in_use(self) -> int:
+        """How many of `sources` there are but for slots of vector spaces behind the last one that is taken."""
+        return len(features.NAMES) + len(self._rivers.names) + n_slots(self.state)
 
     @property
     def state(self) -> State:
@@ -135,17 +147,12 @@ class Queries:
         """
         if isinstance(rules, Rules):
             return self._recommender.rank(rows, hashes, rules)
-        return self._under_rules(rows, hashes, rules)
+        return self._recommender.arrange(rows, hashes, rules)
 
     def recommender(self, memory: Memory) -> Recommender:
         """One that ranks in a working memory of its own."""
         searched = self._vectors, self._rivers
-        return Recommender(memory, searched, self._names, self.sources, self.attribution)
-
-    def _under_rules(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled) -> Ranked:
-        if ruled.scenario.logic in OF_USER:
-            ruled = self.scenes.of_users(ruled, rows)
-        return self._recommender.arrange(rows, hashes, ruled)
+        return Recommender(memory, searched, self._names, lambda: self.sources, self.attribution)
 
     def has_rules(self, scenario: str) -> bool:
         """Is it another slate than a plain personal one: may it forbid what others show?"""
@@ -246,6 +253,19 @@ class Queries:
         nobody = np.zeros(1, np.uint64)
         ranked = self._recommender.rank(np.array([-2 - row], np.int32), nobody, rules)
         return Neighbours(ranked.items[0], ranked.scores[0])
+
+    def near(self, space: str, item_ids: Sequence[str], k: int) -> Neighbours:
+        """The items of a vector space that are nearest to the mean of these, which are not among them; by cosine.
+
+        Empty if there is no such space, or nothing is known there of any of these items.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        if k < 1:
+            raise ValueError(f"k is {k}")
+        codes, cosines = self.spaces.nearest(space, item_ids, k, only_catalogue=self.catalogue_decides)
+        return self._listed((codes, cosines))
 
     def popular(self, k: int) -> Neighbours:
         """The heaviest items at the middle half-life."""

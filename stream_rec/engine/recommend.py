@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,15 +10,17 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold import arrange, slates
 from stream_rec.engine.fold.arrange import Marked
-from stream_rec.engine.fold.pool import empty_pool
-from stream_rec.engine.fold.slates import Asked, Rules
+from stream_rec.engine.fold.pool import Scene, empty_pool
+from stream_rec.engine.fold.slates import Asked, Near, Rules
 from stream_rec.engine.had import blocked
 from stream_rec.engine.held import Memory
 from stream_rec.engine.names import ItemNames
 from stream_rec.engine.outputs import empty_marks, empty_slates, ranked
+from stream_rec.engine.own_lists import NearList, OwnLists, say_why
 from stream_rec.engine.results import Ranked
 from stream_rec.engine.rivers import Rivers
-from stream_rec.engine.scenes import Ruled
+from stream_rec.engine.scenes import OF_USER, Ruled
+from stream_rec.engine.space_indexes import n_slots
 from stream_rec.engine.vectors import VectorIndex
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
@@ -31,7 +34,7 @@ class Recommender:
         held: the state, read only.
         searched: the vector index, and river models (usually none).
         names: of items.
-        sources: names, in the order of `Engine.sources`.
+        sources: gives their names, `Engine.sources`.
         attribution: what users were shown, read only.
     """
 
@@ -40,7 +43,7 @@ class Recommender:
         held: Memory,
         searched: tuple[VectorIndex, Rivers],
         names: ItemNames,
-        sources: tuple[str, ...],
+        sources: Callable[[], tuple[str, ...]],
         attribution: Attribution,
     ) -> None:
         self._held = held
@@ -48,6 +51,7 @@ class Recommender:
         self._attribution = attribution
         self._names = names
         self._sources = sources
+        self._own_lists = OwnLists(held, self._vectors.spaces)
 
     def rank(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Rules) -> Ranked:
         """Slates for n users.
@@ -73,7 +77,7 @@ class Recommender:
             part = slates.Slates._make(array[some] for array in out)
             slates.recommend(self._held.handle, portion, rules, bool(self._rivers.names), order, part)
         self._name_no_blocked(out, hashes)
-        return ranked(out, self._names, self._held.state.items, self._sources)
+        return ranked(out, self._names, self._held.state.items, self._sources())
 
     def arrange(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled) -> Ranked:
         """Slates under rules, for n users; rows and hashes as `rank` has them.
@@ -82,8 +86,11 @@ class Recommender:
             ValueError: k is below 1.
         """
         scene = ruled.scene
+        lists: list[NearList] = []
         if scene.k < 1:
             raise ValueError(f"k is {scene.k}")
+        if ruled.scenario.logic in OF_USER or ruled.spaces:
+            scene, lists = self._own_lists.of(rows, ruled, self._near_of(rows, bool(ruled.spaces)))
         asked = self._ask(rows, hashes, ruled.narrow) if scene.ranks else self._unasked(rows, hashes)
         out, marked = empty_slates(len(rows), scene.k), empty_marks(len(rows), scene.k)
         pool = empty_pool(scene.k, len(scene.pins))
@@ -99,7 +106,7 @@ class Recommender:
             arrange.recommend(
                 self._held.handle,
                 portion,
-                scene,
+                _scene_of(scene, some) if rivers else scene,
                 ruled.masks,
                 self._attribution.handle,
                 rivers,
@@ -107,8 +114,9 @@ class Recommender:
                 part,
                 marks,
             )
+        say_why(self._held.state, out, marked, lists)
         self._name_no_blocked(out, hashes)
-        answer = ranked(out, self._names, self._held.state.items, self._sources)
+        answer = ranked(out, self._names, self._held.state.items, self._sources())
         return replace(
             answer,
             marks=marked.marks,
@@ -147,16 +155,51 @@ class Recommender:
         """For logics that need no vectors."""
         n, width = len(rows), len(self._held.query.vector)
         nowhere = np.full((n, len(self._vectors.nowhere)), -1, np.int32)
-        return Asked(rows, hashes, np.zeros((n, width), np.float32), np.zeros(n, np.bool_), nowhere)
+        near = self._vectors.spaces.find(self._held.state, self._near(n, 0))
+        return Asked(rows, hashes, np.zeros((n, width), np.float32), np.zeros(n, np.bool_), nowhere, near)
 
     def _ask(
         self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], narrow: NDArray[np.bool_] | None = None
     ) -> Asked:
         """The users' query vectors, and what the index finds near them, of all rows or of a few."""
-        vectors = np.empty((len(rows), len(self._held.query.vector)), np.float32)
-        has_vector = np.empty(len(rows), np.bool_)
-        slates.query_vectors(self._held.handle, rows, vectors, has_vector)
+        vectors, has_vector = self._vectors_of(len(rows))
+        near = self._near(len(rows), n_slots(self._held.state))
+        slates.query_vectors(self._held.handle, rows, vectors, has_vector, near)
         has_vector[rows < -1] &= learned_inputs(self._held.state.factors, -2 - rows[rows < -1])
         indexed = self._vectors.search(vectors, narrow)
         indexed[~has_vector] = -1
-        return Asked(rows, hashes, vectors, has_vector, indexed)
+        found = self._vectors.spaces.find(self._held.state, near, narrow)
+        return Asked(rows, hashes, vectors, has_vector, indexed, found)
+
+    def _vectors_of(self, n: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Room for the query vectors of n users."""
+        return np.empty((n, len(self._held.query.vector)), np.float32), np.empty(n, np.bool_)
+
+    def _near_of(self, rows: NDArray[np.int32], asks: bool) -> Near:
+        """What users ask of the vector spaces, if they do."""
+        near = self._near(len(rows), n_slots(self._held.state) if asks else 0)
+        if asks:
+            slates.query_vectors(self._held.handle, rows, *self._vectors_of(len(rows)), near)
+        return near
+
+    def _near(self, n: int, slots: int) -> Near:
+        """Room for what n users ask of the first slots of vector spaces."""
+        of_one = self._held.query.spaces
+        return Near(
+            np.empty((n, slots, of_one.means.shape[1]), np.float32),
+            np.empty((n, slots, of_one.singles.shape[1]), np.int32),
+            np.empty((n, slots), np.bool_),
+        )
+
+
+def _scene_of(scene: Scene, some: slice) -> Scene:
+    """With the own lists of some of the users."""
+    if not len(scene.own_ends):
+        return scene
+    first = int(scene.own_ends[some.start - 1]) if some.start else 0
+    return scene._replace(
+        own=scene.own[first:],
+        own_marks=scene.own_marks[first:],
+        own_scores=scene.own_scores[first:],
+        own_ends=scene.own_ends[some] - first,
+    )

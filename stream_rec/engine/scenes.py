@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from stream_rec import logs
 from stream_rec.engine import lists
 from stream_rec.engine.attributes import ItemAttributes
-from stream_rec.engine.fold.pool import FALLBACK, RANKED, Masks, Scene
+from stream_rec.engine.fold.pool import BY_FACTORS, BY_NOTHING, BY_TAGS, FALLBACK, RANKED, Masks, Scene
 from stream_rec.engine.fold.rotate import Rotation
-from stream_rec.engine.had import had_rows
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import n_rows, rows_of
+from stream_rec.engine.space_indexes import slot_of
 from stream_rec.rules.masks import SLICE, Compiled, RuleMasks
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
-from stream_rec.schemas.scenario import Promotion, Scenario
+from stream_rec.schemas.scenario import SPACE_PREFIX, Promotion, Scenario
 
 REFRESH_EVENTS = 1024
 """Events after which lists are made anew."""
@@ -54,12 +54,16 @@ class Ruled(NamedTuple):
         masks: for the kernels.
         scenario: what it says.
         narrow: bool [rows], what may be shown, if that is little: the index looks for nothing else. None = much.
+        spaces: vector spaces that bring lists of each user's own, and the tiers of these.
+        own_types: events of these types, a bit set, are what a list of a user's own items goes by.
     """
 
     scene: Scene
     masks: Masks
     scenario: Scenario
     narrow: NDArray[np.bool_] | None
+    spaces: tuple[tuple[int, str], ...] = ()
+    own_types: int = ALL_TYPES
 
 
 class _Listed(NamedTuple):
@@ -157,7 +161,7 @@ class Scenes:
             least=_ln(scenario.min_relevance),
             returns=_ln(scenario.replacement),
             relevance=scenario.diversity.relevance if scenario.diversity else 1.0,
-            by_vectors=scenario.diversity is not None and scenario.diversity.over != "tags",
+            alike=self._alike(scenario),
             explores=scenario.exploration.share if scenario.exploration else 0.0,
             caps=_caps(compiled),
             pins=self._slots([(pin.slot, pin.item) for pin in scenario.pins]),
@@ -168,10 +172,13 @@ class Scenes:
             listed_scores=listed.scores,
             among=self._among(compiled, only_catalogue),
             own=_NO_ROWS,
+            own_marks=_NO_BYTES,
+            own_scores=_NO_FLOATS,
             own_ends=_NO_ENDS,
             rotation=rotation_of(scenario),
         )
-        return Ruled(scene, masks, scenario, self._narrow(compiled))
+        types = self._own_types(scenario)
+        return Ruled(scene, masks, scenario, self._narrow(compiled), _spaces(scenario), types)
 
     def has_rules(self, name: str) -> bool:
         """Is it more than a plain personal slate, with or without what the user has had?"""
@@ -192,24 +199,23 @@ class Scenes:
         seen = scenario.leave_out_seen
         return ALL_TYPES if isinstance(seen, str) else self._types.mask_of(seen)
 
-    def of_users(self, ruled: Ruled, rows: NDArray[np.int32]) -> Ruled:
-        """The same, with the lists of users' own items, the latest first."""
-        scenario, types = ruled.scenario, ALL_TYPES
+    def _own_types(self, scenario: Scenario) -> int:
+        """Events of these types, a bit set, are what a list of the user's own items goes by."""
         if scenario.event_types:
-            types = self._types.mask_of(scenario.event_types)
-        elif scenario.logic == "buy_again":
-            types = self._types.conversions
-        own = [had_rows(self._held.state, row, types) for row in rows.tolist()]
-        return ruled._replace(
-            scene=ruled.scene._replace(
-                own=np.array([row for each in own for row in each], np.int32),
-                own_ends=np.cumsum([len(each) for each in own], dtype=np.int64),
-            )
-        )
+            return self._types.mask_of(scenario.event_types)
+        return self._types.conversions if scenario.logic == "buy_again" else ALL_TYPES
 
     def _masks(self, compiled: Compiled) -> Masks:
         masks = self.masks
         return Masks(masks.bits, masks.evaluated, compiled.boosts, masks.values, compiled.promoted)
+
+    def _alike(self, scenario: Scenario) -> int:
+        """`Scene.alike`: in a vector space that there is not (yet), nothing is like anything."""
+        over = scenario.diversity.over if scenario.diversity else "tags"
+        if over.startswith(SPACE_PREFIX):
+            slot = slot_of(self._held.state, over.removeprefix(SPACE_PREFIX))
+            return slot if slot >= 0 else BY_NOTHING
+        return BY_TAGS if over == "tags" else BY_FACTORS
 
     def _slots(self, wanted: list[tuple[int, str]]) -> NDArray[np.int32]:
         """Slots from 0 with the rows of the items that are known."""
@@ -220,12 +226,13 @@ class Scenes:
 
     def _listed(self, compiled: Compiled, only_catalogue: bool) -> _Lists:
         """The lists of the logic, if it is one, and of the fallbacks, one after the other."""
-        scenario = compiled.scenario
-        logics = [] if scenario.strict else list(scenario.fallbacks)
-        marks = [FALLBACK + f for f in range(len(logics))]
-        if scenario.logic in LISTS:
-            logics, marks = [scenario.logic, *logics], [RANKED, *marks]
-        found = [self._list(logic, compiled, only_catalogue) for logic in logics]
+        tiers = [
+            (mark, logic)
+            for mark, logic in _tiers(compiled.scenario)
+            if not logic.startswith(SPACE_PREFIX) and (mark != RANKED or logic in LISTS)
+        ]
+        marks = [mark for mark, _ in tiers]
+        found = [self._list(logic, compiled, only_catalogue) for _, logic in tiers]
         return _Lists(
             np.concatenate([_NO_ROWS, *(each.rows for each in found)]),
             np.concatenate(
@@ -302,6 +309,20 @@ class Scenes:
         if explores is None or explores.among == "candidates":
             return np.zeros(0, np.int32)
         return self._list("new" if explores.among == "new" else "popular", compiled, only_catalogue).rows
+
+
+def _tiers(scenario: Scenario) -> list[tuple[int, str]]:
+    """Mark and logic: what ranks, and the fallbacks."""
+    fallbacks = () if scenario.strict else scenario.fallbacks
+    return [(RANKED, scenario.logic), *((FALLBACK + f, logic) for f, logic in enumerate(fallbacks))]
+
+
+def _spaces(scenario: Scenario) -> tuple[tuple[int, str], ...]:
+    return tuple(
+        (mark, logic.removeprefix(SPACE_PREFIX))
+        for mark, logic in _tiers(scenario)
+        if logic.startswith(SPACE_PREFIX)
+    )
 
 
 def _scores(state: object, logic: str, compiled: Compiled, n: int) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.names import n_rows
+from stream_rec.engine.space_indexes import SpaceIndexes, is_of_spaces
 from stream_rec.index.item_index import ItemIndex
 from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.settings import EngineSettings
@@ -20,7 +21,11 @@ N_PROBES = 128
 
 
 class VectorIndex:
-    """Item factors in FAISS, as of the last multiple of `index_refresh_events` learned events."""
+    """Item factors in FAISS, as of the last multiple of `index_refresh_events` learned events.
+
+    Attributes:
+        spaces: the indexes of vector spaces.
+    """
 
     def __init__(self, settings: EngineSettings) -> None:
         self._every = settings.index_refresh_events
@@ -30,20 +35,23 @@ class VectorIndex:
             max_items=settings.max_items,
             seed=settings.seed,
         )
+        self.spaces = SpaceIndexes(settings)
         self.nowhere: NDArray[np.int32] = np.full(N_FOUND, -1, np.int32)
 
     def due_in(self, n_learned: int) -> int:
         """Events until the next refresh: 1 to index_refresh_events."""
         return self._every - n_learned % self._every
 
-    def after(self, state: State) -> None:
-        """Called when events were learned: refresh if the count says so.
+    def after(self, state: State) -> bool:
+        """Called when events were learned: refresh if the count says so; did it?
 
         A rebuild that was begun at one refresh is joined a fixed number of refreshes later, however long it took.
         """
-        if int(state.counters[0]["n_learned"]) % self._every == 0:
-            self._refresh(state)
-            self._index.maintain(_typical_queries(state))
+        if int(state.counters[0]["n_learned"]) % self._every:
+            return False
+        self._refresh(state)
+        self._index.maintain(_typical_queries(state))
+        return True
 
     def _refresh(self, state: State) -> None:
         """Take over the factors of every dirty item that may be recommended."""
@@ -62,6 +70,7 @@ class VectorIndex:
         else:
             self._index.remove(rows)
         state.factors.dirty[row] = False
+        self.spaces.place_in_all(state, row)
 
     def search(
         self, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None = None
@@ -77,7 +86,7 @@ class VectorIndex:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything, for snapshots, digests and accounts: copies. Does not wait for a rebuild that is under way."""
-        return self._index.serialize()
+        return self._index.serialize() | self.spaces.arrays()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Become what `arrays` came from; a rebuild that was under way is begun again, and joined at the same count.
@@ -85,7 +94,8 @@ class VectorIndex:
         Raises:
             ConfigError: vectors of another width; nothing is changed then.
         """
-        self._index.restore(arrays)
+        self._index.restore({name: array for name, array in arrays.items() if not is_of_spaces(name)})
+        self.spaces.restore(arrays)
 
     def stats(self, state: State) -> dict[str, float]:
         """Size and staleness."""

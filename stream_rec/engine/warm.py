@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback import warm as measure
-from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span
+from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span, VectorBatch, VectorChange
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import Rotation, Scenario
 from stream_rec.settings import EngineSettings, EventTypeSettings, ScenarioSettings
@@ -37,6 +39,9 @@ def warm_up() -> None:
     said = EventBatch.of([("u2", "i1", 99.0)], event_type="hide", span=Span("events", 1, 0, 0, 1))
     engine.learn(said)
     engine.nevers(["u2"])
+    values = np.array([1.0, 2.0], np.float32)
+    vector = VectorChange(0, 0, "space", "i3", values)
+    engine.learn_vectors(VectorBatch(Span("vectors", 0, 0, 0, 1), [vector]))
     engine.forget_user("u2")
     measure.warm_up()
 

@@ -18,4 +18,6 @@ class Bounds(NamedTuple):
     history_length: int = 64
     ring_length: int = 250
     n_factors: int = 32
+    spaces: int = 0
+    vector_width: int = 8
     longest_slate: int = 20

@@ -8,6 +8,7 @@ from stream_rec.kernels import histories
 from stream_rec.kernels.codes import ROW_MASK, code_of, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.memory import FLOATS_PER_LINE, prefetch
+from stream_rec.kernels.slots import n_columns
 
 CANDIDATE_BITS, ROW_BITS = 12, 24
 """A slot of the table: which query wrote it, an item row, its candidate; together 63 bits."""
@@ -72,12 +73,13 @@ def index_of(query, code):
 
 
 @kernel
-def _forget_candidates(query):
+def _forget_candidates(state, query):
     """Begin a query: no candidates, features 0. The table is wiped before stamps come round again."""
-    for j in range(query.features.shape[0]):
+    for j in range(query.n_columns[0]):
         for c in range(query.n_candidates[0]):
             query.features[j, c] = np.float32(0.0)
     query.n_candidates[0] = 0
+    query.n_columns[0] = n_columns(state, query)
     if query.stamp[0] == LAST_STAMP:
         query.stamp[0] = 0
         query.table[:] = 0
@@ -90,7 +92,7 @@ def read_context(state, query, user, new_session):
 
     Rows below 0: -1 is an unknown user; -2 - r stands for an unknown user whose session is item row r alone.
     """
-    _forget_candidates(query)
+    _forget_candidates(state, query)
     query.user[0] = user
     query.n_session[0] = 0
     query.n_past[0] = 0

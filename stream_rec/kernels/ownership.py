@@ -21,6 +21,7 @@ class Owner(Enum):
     UNDOABLE_ROW = "a row per event that can be undone"
     TEXT_ROW = "a row per text of the catalogue"
     ITEM_COLUMN = "an entry per item row along some axis, in snapshots whole"
+    ITEM_IN_SLOT = "a row per item row in every slot of a vector space that is in use"
     NOBODY = "nobody"
 
 
@@ -28,6 +29,7 @@ _T = TypeVar("_T", bound=np.generic)
 PerUser = Annotated[NDArray[_T], Owner.USER_ROW]
 PerItem = Annotated[NDArray[_T], Owner.ITEM_ROW]
 AcrossItems = Annotated[NDArray[_T], Owner.ITEM_COLUMN]
+PerItemInSlots = Annotated[NDArray[_T], Owner.ITEM_IN_SLOT]
 """What is declared as a plain NDArray is nobody's."""
 
 

@@ -17,7 +17,8 @@ class QueryCore(NamedTuple):
         n_candidates: int64 [1].
         table: int64 [T], from item row to candidate, see kernels.candidates.
         codes: int32 [C], the candidates.
-        features: float32 [D, C], 0 behind the candidates.
+        features: float32 [D, C], 0 behind the candidates and the columns in use.
+        n_columns: int64 [1], columns of features in use, the first ones; see kernels.slots.
         because: int32 [C], code of the user's item that brought the candidate in, NO_CODE = none.
         found: uint8 [C], 1 = some source but the vector index found it.
         scores: float32 [C].
@@ -48,6 +49,7 @@ class QueryCore(NamedTuple):
     table: NDArray[np.int64]
     codes: NDArray[np.int32]
     features: NDArray[np.float32]
+    n_columns: NDArray[np.int64]
     because: NDArray[np.int32]
     found: NDArray[np.uint8]
     scores: NDArray[np.float32]

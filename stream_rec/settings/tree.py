@@ -20,7 +20,8 @@ from stream_rec.sources import features
 
 _SCENARIO = re.compile(r"[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}")
 _SKIPPED = re.compile(
-    r"(events|items|impressions|control)/[0-9]{1,4}:(?P<first>[0-9]{1,18})(-(?P<last>[0-9]{1,18}))?", re.ASCII
+    r"(events|items|vectors|impressions|control)/[0-9]{1,4}:(?P<first>[0-9]{1,18})(-(?P<last>[0-9]{1,18}))?",
+    re.ASCII,
 )
 _DEAD_LETTER_BYTES = 4096
 """Of a dead letter beside the raw bytes, which are in base64."""
@@ -85,6 +86,7 @@ class IngestSettings(Branch):
     max_item_text_bytes: int = Field(
         8192, ge=8, le=1_000_000, description="longest title, description, image or link, in UTF-8"
     )
+    max_vector_numbers: int = Field(4096, ge=1, le=100_000, description="numbers of a vector, at most")
     max_impression_items: int = Field(200, ge=1, le=100_000, description="items of one impression, at most")
     skip: tuple[Annotated[str, AfterValidator(_skipped)], ...] = Field(
         (),
@@ -143,8 +145,8 @@ class ScenarioSettings(Branch):
 
 
 def _known_source(name: str) -> str:
-    if name not in features.NAMES:
-        raise ValueError(f"no source is called {name!r}; there are {', '.join(features.NAMES)}")
+    if name not in features.SWITCHES:
+        raise ValueError(f"no source is called {name!r}; there are {', '.join(features.SWITCHES)}")
     return name
 
 
@@ -212,6 +214,15 @@ class EngineSettings(Branch):
     )
     ring_length: int = Field(250, ge=8, le=65_536, description="recent sessions kept per item")
     n_factors: int = Field(32, ge=4, le=256, description="width of user and item factors")
+    max_spaces: int = Field(
+        4, ge=0, le=16, description="vector spaces, that of `content` among them; gives the ranker its width"
+    )
+    vector_width: int = Field(
+        64, ge=8, le=512, description="width of the vectors that are kept; longer ones are projected to it"
+    )
+    content: bool = Field(
+        True, description="make the vector space `content` from titles, tags, descriptions and attributes"
+    )
     train_sample: float = Field(0.05, ge=0, le=1, description="share of events that train the ranker")
     seed: int = Field(42, ge=0, lt=1 << 63, description="seed of every random choice")
     event_types: EventTypeTable = Field(
@@ -246,7 +257,7 @@ class EngineSettings(Branch):
         256, ge=1, le=4096, description="partitions whose event_ids are kept: those with a lower number"
     )
     sources: tuple[SourceName, ...] = Field(
-        features.NAMES, description="sources that rank; one left out still learns, but does not rank"
+        features.SWITCHES, description="sources that rank; one left out still learns, but does not rank"
     )
     river_sources: tuple[str, ...] = Field(
         (), description="river.reco classes used as sources, e.g. 'BiasedMF'"

@@ -60,6 +60,7 @@ SOURCES = (
     Source("item_neighbours", "item_neighbours", turn=4),
     Source("factorization", "factors", turn=5),
     Source("session", "", turn=1),
+    Source("vectors", "spaces", turn=7),
 )
 FEATURES = (
     Feature("after", "neighbours", LIST, prior=3.0),
@@ -80,7 +81,13 @@ FEATURES = (
     Feature("youth", "popularity"),
 )
 
-NAMES = tuple(source.name for source in SOURCES)
+SPACES = "vectors"
+"""The source of all vector spaces: each of them is a source of its own to readers, and their features stand behind the
+table's (`sources.vectors`)."""
+NAMES = tuple(source.name for source in SOURCES if source.name != SPACES)
+"""Those that have features in the table."""
+SWITCHES = (*NAMES, SPACES)
+"""What settings call the sources, by their place in `Rates.heard`."""
 N_FEATURES = len(FEATURES)
 SOURCE_OF = np.array([NAMES.index(feature.source) for feature in FEATURES], np.int64)
 """int64 [N_FEATURES]: the source of each feature, by its place in SOURCES."""

@@ -20,6 +20,7 @@ Hinton, 2012; CUSUM, Page, "Continuous inspection schemes", Biometrika 41, 1954.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -101,11 +102,20 @@ RATES = RankerRates(
 """A false alarm costs little: for a while steps are larger than they need be."""
 
 
-def empty(n_features: int) -> RankerState:
-    """The prior; features beyond the table begin at 0, and the hidden units have no say yet."""
+def empty(n_features: int, last: Sequence[float] = ()) -> RankerState:
+    """The prior; features beyond the table begin at 0, and the hidden units have no say yet.
+
+    Args:
+        n_features: D.
+        last: the prior of the last features, those of vector spaces. What others begin with does not hang on how many
+            they are.
+    """
     linear = np.zeros(n_features, np.float32)
     linear[: len(FEATURES)] = [feature.prior for feature in FEATURES]
-    hidden = np.random.default_rng(SEED).normal(0.0, HIDDEN_DEVIATION, (N_HIDDEN, n_features))
+    linear[n_features - len(last) :] = last
+    random = np.random.default_rng(SEED)
+    widths = (n_features - len(last), len(last))
+    hidden = np.hstack([random.normal(0.0, HIDDEN_DEVIATION, (N_HIDDEN, width)) for width in widths])
     by_context = (len(CONTEXTS), N_HIDDEN)
     return RankerState(
         linear=linear,

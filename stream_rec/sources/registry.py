@@ -27,7 +27,7 @@ from typing import Any
 
 from stream_rec.kernels import normalise
 from stream_rec.kernels.compile import kernel, kernel_joined
-from stream_rec.sources.features import KIND_OF, LEVEL, LIST, N_FEATURES, SOURCE_OF, SOURCES, VECTOR
+from stream_rec.sources.features import KIND_OF, LEVEL, LIST, N_FEATURES, SOURCE_OF, SOURCES, SWITCHES, VECTOR
 
 MODULES: dict[str, ModuleType] = {
     source.name: import_module(f"{__package__}.{source.name}") for source in SOURCES
@@ -58,8 +58,8 @@ def _heard(place, hook):
 
 
 def _of_heard(hook):
-    by_turn = sorted(enumerate(SOURCES), key=lambda each: each[1].turn)
-    modules = [(place, MODULES[source.name]) for place, source in by_turn]
+    by_turn = sorted(SOURCES, key=lambda source: source.turn)
+    modules = [(SWITCHES.index(source.name), MODULES[source.name]) for source in by_turn]
     return [_heard(place, getattr(module, hook)) for place, module in modules if hasattr(module, hook)]
 
 

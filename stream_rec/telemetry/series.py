@@ -55,7 +55,7 @@ class Series:
 
     Args:
         k: cut-off of the ranking metrics.
-        sources: the engine's, in the order of `Judged.rank_by_source`.
+        sources: the engine's, in the order of `Judged.rank_by_source`; those without a name are not written.
     """
 
     def __init__(self, k: int, sources: Sequence[str]) -> None:
@@ -127,5 +127,8 @@ class Series:
         first = len(self.names)
         for source in sources:
             for metric in RANK_METRICS:
-                self._add(f"{kind}_{metric}", source=source, k=str(k))
+                if source:
+                    self._add(f"{kind}_{metric}", source=source, k=str(k))
+                else:
+                    self.names.append(None)
         return first

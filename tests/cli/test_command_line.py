@@ -35,6 +35,7 @@ COMMANDS = {
     "scenario",
     "forget",
     "merge",
+    "vectors",
 }
 HEAVY = (
     "numpy",

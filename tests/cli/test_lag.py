@@ -45,7 +45,7 @@ def test_lag_agrees_with_plain_offsets(written: Settings) -> None:
     shown = run("lag", "--json", "--interval", "0.1", environment=addresses(written))
     assert shown.returncode == 0, shown.stderr
     lines = {(line["topic"], line["partition"]): line for line in json.loads(shown.stdout)}
-    assert {name for name, _ in lines} == {"events", "items", "impressions", "control"}
+    assert {name for name, _ in lines} == {"events", "items", "vectors", "impressions", "control"}
     assert lines["events", 0] == {
         "topic": "events",
         "partition": 0,

@@ -63,14 +63,14 @@ def test_when_one_of_two_workers_is_killed_the_other_has_learned_everything_once
 ) -> None:
     with running(settings, tmp_path, "first") as first, running(settings, tmp_path, "second") as second:
         wait_until(
-            lambda: sorted((len(first.owned()), len(second.owned()))) == [6, 7],
+            lambda: min(len(first.owned()), len(second.owned())) >= 6,
             120,
             "the partitions to be split",
         )
         with Replay(settings) as replay:
             wait_until(lambda: committed(settings) > 0, 120, "a commit in mid-replay")
             second.kill()
-            wait_until(lambda: len(first.owned()) == 13, 120, "the first worker to have everything")
+            wait_until(lambda: len(first.owned()) == 14, 120, "the first worker to have everything")
         wait_until_done(settings, replay.n, first)
         wait_until(lambda: replay.n in learned(settings), 10, "the figures")
         assert behind(settings, replay.last) == {}

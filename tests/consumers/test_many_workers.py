@@ -90,16 +90,16 @@ def test_two_workers_learn_everything_through_joining_and_leaving_under_traffic(
 
 
 def test_a_worker_that_owns_nothing_follows_everything_and_is_ready(tansu_settings: Settings) -> None:
-    """Four topics of one partition, five workers."""
+    """Five topics of one partition, six workers."""
     bus = tansu_settings.bus.model_copy(update={"partitions": 1})
     settings = tansu_settings.model_copy(update={"engine": SMALL, "bus": bus})
-    engines = [Engine(SMALL) for _ in range(5)]
+    engines = [Engine(SMALL) for _ in range(6)]
 
     async def scenario() -> None:
         async with AsyncExitStack() as stack:
             workers = [await stack.enter_async_context(serving(settings, engine)) for engine in engines]
             await split(settings, *workers)
-            assert sorted(len(owned(worker)) for worker in workers) == [0, 1, 1, 1, 1]
+            assert sorted(len(owned(worker)) for worker in workers) == [0, 1, 1, 1, 1, 1]
             await asyncio.to_thread(publish_events, settings.bus, clicks(900))
             await until(lambda: all(n_learned(engine) == 900 for engine in engines), "all to know all")
             await until(
@@ -193,7 +193,7 @@ def test_partitions_added_to_topics_are_followed_then_owned_and_served(
             for future in admin.create_partitions(grown).values():
                 await asyncio.to_thread(future.result)
             await until(
-                lambda: len(owned(one) | owned(two)) == 13 and not owned(one) & owned(two), "all to be owned"
+                lambda: len(owned(one) | owned(two)) == 14 and not owned(one) & owned(two), "all to be owned"
             )
             with redis.Redis.from_url(redis_url) as client:
                 client.flushall()

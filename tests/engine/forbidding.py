@@ -14,6 +14,7 @@ from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import (
     LOGICS,
+    SPACE_PREFIX,
     Boost,
     Cap,
     Diversity,
@@ -24,12 +25,13 @@ from stream_rec.schemas.scenario import (
     Rotation,
     Scenario,
 )
-from stream_rec.sources.features import NAMES
-from tests.engine.worlds import SMALL_MEASURE, change, click, decide, engine, show
+from stream_rec.sources.features import SWITCHES
+from tests.engine.worlds import SMALL_MEASURE, change, click, decide, engine, learn_vectors, show
 
 ITEMS, USERS = [f"i{n}" for n in range(40)], [f"u{n}" for n in range(8)]
 OWN_LISTS = ("recently_viewed", "buy_again")
 """Logics that show what the user has had."""
+SPACES = ("vectors:text", "vectors:content")
 Allows = Callable[[Item], bool]
 FILTERS: list[tuple[str, Allows]] = [
     ("", lambda _: True),
@@ -40,7 +42,7 @@ FILTERS: list[tuple[str, Allows]] = [
     ("price > 1000.0", lambda _: False),
     ("price <", lambda _: False),
 ]
-Said = Callable[[Engine], None]
+Said = Callable[[Engine], object]
 """A record of the log, as an engine learns it."""
 
 
@@ -66,15 +68,18 @@ class World:
 
     def some_sources(self) -> tuple[str, ...]:
         """Any subset of them but none."""
-        return tuple(name for name in NAMES if self.rng.random() < 0.7) or NAMES
+        return tuple(name for name in SWITCHES if self.rng.random() < 0.7) or SWITCHES
 
     def step(self) -> None:
-        """Events, changes of the catalogue, impressions, a decision, a snapshot, or a restart from the last one."""
+        """Events, changes of the catalogue, vectors, impressions, a decision, a snapshot, or a restart from the last one."""
         what = self.rng.random()
         if what < 0.55:
             self.now += float(self.rng.choice([1.0, 60.0, 4000.0]))
             rows = [(self.any(USERS), self.any(ITEMS), self.now) for _ in range(4)]
             self._learn(lambda e: click(e, *rows))
+        elif what < 0.63:
+            given = [("text", self.any(ITEMS), self.vector()) for _ in range(4)]
+            self._learn(lambda e: learn_vectors(e, *given))
         elif what < 0.8:
             changes = {self.any(ITEMS): self.record() for _ in range(3)}
             records = {item: Item(item, **given) if given else None for item, given in changes.items()}
@@ -114,6 +119,10 @@ class World:
         """One of them."""
         return str(self.rng.choice(among))
 
+    def vector(self) -> list[float] | None:
+        """An item's vector from now on; None = it is removed."""
+        return self.rng.normal(size=3).tolist() if self.rng.random() < 0.8 else None
+
     def record(self) -> dict[str, Any] | None:
         """What the catalogue says of an item from now on; None = it is removed."""
         if self.rng.random() < 0.15:
@@ -139,7 +148,7 @@ class World:
         text, allowed = FILTERS[rng.integers(len(FILTERS))]
         hidden = tuple({self.any(ITEMS) for _ in range(3)})
         self.scenarios[name] = Scenario(
-            logic=self.any(["personal", *LOGICS]),
+            logic=self.any(["personal", *LOGICS, *SPACES]),
             k=int(rng.integers(1, 12)),
             order_by=self.any(["price", "-first_seen"]),
             filter=text,
@@ -148,7 +157,9 @@ class World:
             caps=(Cap("owner", 2, 4),) if rng.random() < 0.5 else (),
             pins=(Pin(self.any(ITEMS), 1),) if rng.random() < 0.5 else (),
             promotions=(Promotion(items=(self.any(ITEMS),), share=0.3),) if rng.random() < 0.5 else (),
-            diversity=Diversity(over=self.any(["tags", "vectors"])) if rng.random() < 0.3 else None,
+            diversity=Diversity(over=self.any(["tags", "vectors", "vectors:text"]))
+            if rng.random() < 0.3
+            else None,
             min_relevance=float(rng.choice([0.0, 0.0, 0.3])),
             rotation=Rotation(after=1) if rng.random() < 0.5 else None,
             exploration=self.exploration(),
@@ -156,7 +167,7 @@ class World:
             replacement=float(rng.choice([0.0, 0.5])),
             strict=bool(rng.random() < 0.3),
             item_ttl_seconds=float(rng.choice([0.0, 0.0, 20_000.0])),
-            fallbacks=("popular", "new") if rng.random() < 0.7 else (),
+            fallbacks=("popular", "vectors:text", "new") if rng.random() < 0.7 else (),
         )
         whole = bool(self.scenarios[name].hides[0].slots == ())
         self.allowed[name] = lambda item: allowed(item) and not (whole and item.item_id in hidden)
@@ -187,6 +198,7 @@ class World:
         similar = {item: e.similar(item, 10).items for item in ITEMS[:5]}
         assert not [item for item, found in similar.items() if item in found]
         listed = [e.popular(20), e.trending(20), e.new(20)]
+        listed += [e.near(space.removeprefix(SPACE_PREFIX), ITEMS[:3], 10) for space in SPACES]
         listed += [found for tag in e.categories(4) for found in e.of_category(tag, 10).values()]
         for items in (*similar.values(), *(found.items for found in listed)):
             assert not [item for item in items if self.forbidden(item)]

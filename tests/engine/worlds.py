@@ -12,10 +12,22 @@ from msgspec import structs
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import n_rows, name_of
 from stream_rec.engine.state.layout import leaves
-from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch, ItemBatch, ItemChange, Span
+from stream_rec.schemas.columns import (
+    EventBatch,
+    IdColumn,
+    ImpressionBatch,
+    ItemBatch,
+    ItemChange,
+    Span,
+    VectorBatch,
+    VectorChange,
+)
 from stream_rec.schemas.records import Attributes, Impression, Interaction, Item
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.settings import EngineSettings, MeasureSettings
+
+VectorGiven = tuple[str, str, list[float] | None]
+"""Space, item, vector; None = removed."""
 
 SMALL_MEASURE = MeasureSettings(
     max_open_impressions=16, max_open_places=256, max_recent_interactions=16, max_outcome_cells=16
@@ -233,3 +245,16 @@ def bytes_held(e: Engine) -> int:
 def decide(e: Engine, scenarios: Mapping[str, Scenario]) -> None:
     """These scenarios are in force, beside those of the settings."""
     e.decisions.scenarios = dict(scenarios)
+
+
+def learn_vectors(e: Engine, *changes: VectorGiven) -> list[str]:
+    """Learn changes at the next offsets; the reasons against those that were refused."""
+    start = e.position.get(("vectors", 0), 0)
+    batch = VectorBatch(
+        Span("vectors", 0, 0, start, start + len(changes)),
+        [
+            VectorChange(start + n, 0, space, item, None if v is None else np.array(v, np.float32))
+            for n, (space, item, v) in enumerate(changes)
+        ],
+    )
+    return [refused.reason for refused in e.learn_vectors(batch)]

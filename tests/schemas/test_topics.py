@@ -16,6 +16,7 @@ from stream_rec.schemas.records import (
     PublishedRecord,
     Record,
     Slate,
+    Vector,
 )
 from stream_rec.schemas.topics import FOLLOWED, TOPICS, check, full_name, key_of, short_name, topic_of
 from stream_rec.settings import IngestSettings
@@ -30,6 +31,7 @@ POINT = MetricPoint("ctr", {"k": "10", "at": "home"}, 60_000, 60, "events", 3, 1
         (Item("i1"), "items", b"i1"),
         (Impression("s", "ü", 1.0, ()), "impressions", "ü".encode()),
         (Control("scenario", "home", 1.0, {}), "control", b"scenario/home"),
+        (Vector("text", "a/ü", (1.0,)), "vectors", "text/a/ü".encode()),
         (Slate(AsOf("log", 0, 1, 2, 3.0), "u1", "default", "s", "m", 1.0, ()), "slates", b"u1"),
         (POINT, "metrics", b"ctr/at=home,k=10/60000/events/3"),
         (DeadLetter("events", 3, 17, 1, "not_json", "", b"", 0, False), "dead-letters", b"events/3/17"),

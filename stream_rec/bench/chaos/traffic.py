@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections import deque
@@ -11,12 +12,13 @@ from functools import partial
 from stream_rec.clock import Clock
 from stream_rec.errors import Unavailable
 from stream_rec.producers.publisher.publisher import Publisher
-from stream_rec.schemas.records import Interaction, Item
+from stream_rec.schemas.records import Interaction, Item, Vector
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import BusSettings
 
 USERS = tuple(f"user-{n}" for n in range(400))
 N_ITEMS = 300
+N_NUMBERS = 16
 REPEATED = 0.02
 """Share of events that are sent again, with the same event_id."""
 WITH_ID = 0.5
@@ -91,6 +93,10 @@ class Traffic(threading.Thread):
             with Publisher(self._bus) as publisher:
                 publisher.publish_all(
                     Item(f"item-{n}", f"Item {n}", (f"tag-{n % 7}",), self._clock.now())
+                    for n in range(N_ITEMS)
+                )
+                publisher.publish_all(
+                    Vector("chaos", f"item-{n}", tuple(math.sin(n * j) for j in range(1, N_NUMBERS + 1)))
                     for n in range(N_ITEMS)
                 )
                 while not self._over.is_set():

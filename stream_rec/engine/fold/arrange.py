@@ -17,6 +17,8 @@ from stream_rec.engine.fold import judge, reject, rotate, slates
 from stream_rec.engine.fold.chance import chance_knows, try_chance
 from stream_rec.engine.fold.places import is_kept_out, is_placed, may_stand_at
 from stream_rec.engine.fold.pool import (
+    BY_FACTORS,
+    BY_NOTHING,
     EXPLORED,
     HAD_BEFORE,
     PINNED,
@@ -49,8 +51,15 @@ class Marked(NamedTuple):
 
 @kernel
 def _alike(state, scene, one, other):
-    """From 0 to 1: cosine of the factors, or Jaccard's index of the tags."""
-    if scene.by_vectors:
+    """From 0 to 1: cosine in a vector space or of the factors, or Jaccard's index of the tags."""
+    if scene.alike >= 0:
+        vectors, dot = state.spaces.vectors[scene.alike], np.float32(0.0)
+        for j in range(vectors.shape[1]):
+            dot += vectors[one, j] * vectors[other, j]
+        return max(dot, np.float32(0.0))
+    if scene.alike == BY_NOTHING:
+        return np.float32(0.0)
+    if scene.alike == BY_FACTORS:
         dot, a, b = np.float32(0.0), np.float32(1e-12), np.float32(1e-12)
         for j in range(state.factors.items.shape[1]):
             x, y = state.factors.items[one, j], state.factors.items[other, j]
@@ -258,7 +267,7 @@ def _allowing_seen(scene):
         scene.least,
         scene.returns,
         scene.relevance,
-        scene.by_vectors,
+        scene.alike,
         scene.explores,
         scene.caps,
         scene.pins,
@@ -269,6 +278,8 @@ def _allowing_seen(scene):
         scene.listed_scores,
         scene.among,
         scene.own,
+        scene.own_marks,
+        scene.own_scores,
         scene.own_ends,
         Rotation(scene.rotation.factor, scene.rotation.after, scene.rotation.recovers),
     )

@@ -22,7 +22,7 @@ def upsert(state, rates, data, id_hash, tags, ts, available, given, now, seed):
 
     An item without events is placed among those that share its tags (mean of the tags' factors), so that the vector
     index can find it at once; what events have taught about an item is kept. It is new if it was not known, or only
-    as hidden and without events.
+    as hidden or from a vector, and without events.
 
     Args:
         state: changed in place.
@@ -55,7 +55,8 @@ def upsert(state, rates, data, id_hash, tags, ts, available, given, now, seed):
         row = learn.enter_item(state, rates, data, 0, n, id_hash, since, unused, seed)
         is_new = True
     else:
-        is_new = not state.popularity.eligible[row] and state.popularity.logs[row, 0] == -np.inf
+        is_known = state.popularity.eligible[row] and state.in_catalogue[row]
+        is_new = not is_known and state.popularity.logs[row, 0] == -np.inf
     if is_new:
         state.first_seen[row] = since
         if available:
@@ -92,6 +93,23 @@ def remove(state, data, id_hash):
         state.in_catalogue[row] = False
         columns.clear(state.columns, state.texts, row)
     state.counters[0].n_items_changed += 1
+    return row
+
+
+@kernel
+def row_of(state, data, id_hash):
+    """The row of an item, -1 = it has none."""
+    return vocabulary.find(state.items, data, 0, data.shape[0], id_hash)
+
+
+@kernel
+def enter(state, rates, data, id_hash, seed):
+    """The row of an item that something other than an event or the catalogue knows; a new one counts as unused."""
+    row = row_of(state, data, id_hash)
+    if row < 0:
+        now = state.clock[0]
+        seen = vocabulary.UNUSED + now
+        row = learn.enter_item(state, rates, data, 0, data.shape[0], id_hash, now, seen, seed)
     return row
 
 

@@ -11,6 +11,7 @@ from stream_rec.engine.fold import reject
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.slots import n_sources
 from stream_rec.sources import popularity, ranker
 
 LEAST_SLOPE = np.float32(0.01)
@@ -32,8 +33,15 @@ class PrequentialRanks(NamedTuple):
 def source_contributions(query, source_of, c, out):
     """What each source says of candidate c, by the ranker's slopes: out float32 [sources]; 0 = nothing."""
     out[:] = np.float32(0.0)
-    for j in range(source_of.shape[0]):
+    for j in range(query.n_columns[0]):
         out[source_of[j]] += max(query.slopes[j], LEAST_SLOPE) * query.features[j, c]
+
+
+@kernel
+def main_source(query, source_of, c):
+    """The source that contributes most to candidate c."""
+    source_contributions(query, source_of, c, query.source_contributions)
+    return np.argmax(query.source_contributions[: n_sources(query)])
 
 
 @kernel
@@ -45,7 +53,7 @@ def score(state, query, rates):
         query.features,
         query.n_candidates[0],
         query.units,
-        query.slopes,
+        query.slopes[: query.n_columns[0]],
         query.scores,
     )
 
@@ -73,10 +81,10 @@ def _rank_of(query, scores, target):
 def _rank_by_source(query, source_of, target, ranks):
     """Ranks of the target by each source alone, int32 [sources]; 0 where a source does not know it."""
     n, scores = query.n_candidates[0], query.source_scores
-    for source in range(ranks.shape[0]):
+    for source in range(n_sources(query)):
         for c in range(n):
             scores[c] = np.float32(0.0)
-        for j in range(source_of.shape[0]):
+        for j in range(query.n_columns[0]):
             if source_of[j] == source:
                 ranker.add_scaled(scores, max(query.slopes[j], LEAST_SLOPE), query.features[j], n)
         ranks[source] = _rank_of(query, scores, target) if scores[target] > np.float32(0.0) else 0
@@ -134,7 +142,7 @@ def _train(state, query, rates, target):
         query.features,
         query.n_candidates[0],
         query.units,
-        query.slopes,
+        query.slopes[: query.n_columns[0]],
         query.scores,
         target,
         rates.ranker,

@@ -15,7 +15,7 @@ from stream_rec.kernels.ids import mix
 from stream_rec.kernels.query import Event
 from stream_rec.kernels.reference import lend
 from stream_rec.schemas.event_types import Meaning
-from stream_rec.sources import factorization, popularity, registry
+from stream_rec.sources import factorization, popularity, registry, vectors
 from stream_rec.sources.features import number_of_source
 
 FACTORIZATION = number_of_source("factorization")
@@ -202,6 +202,7 @@ def learn_event(state, query, rates, events, i, seed, frozen):
 def read_query(state, query, rates, user, new_session):
     """Fill the query with the context and the vector of a user row (-1 = unknown user); False = no vector."""
     candidates.read_context(state, query, user, new_session)
+    vectors.read_spaces(state, query, rates)
     return factorization.read_vector(state, query, rates) and rates.heard[FACTORIZATION]
 
 

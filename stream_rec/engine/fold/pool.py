@@ -20,6 +20,8 @@ from stream_rec.sources.features import number_of_source
 POPULARITY = number_of_source("popularity")
 RANKED, HAD_BEFORE, PINNED, PROMOTED, EXPLORED, FALLBACK = 0, 1, 2, 3, 4, 8
 """Marks of a place: why it is there besides its rank. A fallback's number is added to FALLBACK."""
+BY_TAGS, BY_FACTORS, BY_NOTHING = -1, -2, -3
+"""Of Scene.alike."""
 
 
 class Masks(NamedTuple):
@@ -57,7 +59,7 @@ class Scene(NamedTuple):
         least: ln of the least share of the best item's odds, -inf = none.
         returns: ln of the factor with which seen items return, -inf = they do not.
         relevance: lambda of maximal marginal relevance, 1 = relevance alone.
-        by_vectors: items are alike by factors, else by tags.
+        alike: what makes items alike: the slot of a vector space, or BY_TAGS, BY_FACTORS, BY_NOTHING.
         explores: share of the places that chance fills.
         caps: int32 [c, 4], column, n, window (0 = the slate), is it hard.
         pins: int32 [p, 2], slot and row.
@@ -67,7 +69,9 @@ class Scene(NamedTuple):
         listed_marks: uint8 [m], their tiers.
         listed_scores: float32 [m].
         among: int32 [e], rows that chance chooses from; [0] = the candidates.
-        own: int32 [o], rows that the users' own lists bring, user after user, best first.
+        own: int32 [o], rows that the users' own lists bring, user after user, tier by tier, best first.
+        own_marks: uint8 [o], their tiers.
+        own_scores: float32 [o].
         own_ends: int64 [n], where each user's end; [0] = users have no lists of their own.
         rotation: what was shown and not clicked fades.
     """
@@ -85,7 +89,7 @@ class Scene(NamedTuple):
     least: float
     returns: float
     relevance: float
-    by_vectors: bool
+    alike: int
     explores: float
     caps: NDArray[np.int32]
     pins: NDArray[np.int32]
@@ -96,6 +100,8 @@ class Scene(NamedTuple):
     listed_scores: NDArray[np.float32]
     among: NDArray[np.int32]
     own: NDArray[np.int32]
+    own_marks: NDArray[np.uint8]
+    own_scores: NDArray[np.float32]
     own_ends: NDArray[np.int64]
     rotation: Rotation
 
@@ -213,44 +219,35 @@ def _holds(pool, n, code):
 
 
 @kernel
-def _add_listed(state, query, scene, masks, pool, n, fallbacks):
-    """What the lists bring, of the logic itself or of the fallbacks; how many the pool holds then."""
-    for at in range(scene.listed.shape[0]):
-        mark = scene.listed_marks[at]
-        if (mark >= FALLBACK) != fallbacks:
-            continue
+def _add_listed(state, query, scene, masks, pool, n, i, fallbacks):
+    """What lists bring user i, of the logic itself or of the fallbacks; how many the pool holds then.
+
+    A tier has entries of the user's own list or of one for all.
+    """
+    at, own, own_end = 0, 0, 0
+    if scene.own_ends.shape[0] > 0:
+        own, own_end = scene.own_ends[i - 1] if i > 0 else 0, scene.own_ends[i]
+    n_listed = scene.listed.shape[0]
+    while at < n_listed or own < own_end:
         if n == pool.codes.shape[0] or (fallbacks and n >= 2 * scene.k + 8):
             break
-        row = scene.listed[at]
+        if at == n_listed or (own < own_end and scene.own_marks[own] <= scene.listed_marks[at]):
+            row, mark, score = scene.own[own], scene.own_marks[own], scene.own_scores[own]
+            own += 1
+        else:
+            row, mark, score = scene.listed[at], scene.listed_marks[at], scene.listed_scores[at]
+            at += 1
+        if (mark >= FALLBACK) != fallbacks:
+            continue
         if state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
             continue
         code = code_of(row, state.generation)
         if (query.seen[row] and not scene.allow_seen) or _holds(pool, n, code):
             continue
         pool.codes[n] = code
-        pool.scores[n] = scene.listed_scores[at] if not fallbacks else np.float32(0.0)
+        pool.scores[n] = score if not fallbacks else np.float32(0.0)
         pool.candidates[n] = -1
         pool.marks[n] = mark
-        n += 1
-    return n
-
-
-@kernel
-def _add_own(state, query, scene, masks, pool, n, i):
-    """What the list of user i brings; how many the pool holds then."""
-    first = scene.own_ends[i - 1] if i > 0 else 0
-    for at in range(first, scene.own_ends[i]):
-        if n == pool.codes.shape[0]:
-            break
-        row = scene.own[at]
-        if state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
-            continue
-        if query.seen[row] and not scene.allow_seen:
-            continue
-        pool.codes[n] = code_of(row, state.generation)
-        pool.scores[n] = np.float32(scene.own_ends[i] - at)
-        pool.candidates[n] = -1
-        pool.marks[n] = RANKED
         n += 1
     return n
 
@@ -269,15 +266,13 @@ def fill_pool(state, query, scene, masks, pool, i):
             np.float32(0.0),
             scene.least,
         )
-    elif scene.own_ends.shape[0] > 0:
-        n = _add_own(state, query, scene, masks, pool, n, i)
     else:
-        n = _add_listed(state, query, scene, masks, pool, n, False)
+        n = _add_listed(state, query, scene, masks, pool, n, i, False)
     if n < scene.k and scene.returns > -np.inf and not scene.allow_seen:
         found = _best(state, query, scene, masks, True, pool)
         n = _add_ranked(query, pool, n, found, HAD_BEFORE, np.float32(scene.returns), -np.inf)
     if n < pool.codes.shape[0] and not scene.strict and scene.least == -np.inf:
-        n = _add_listed(state, query, scene, masks, pool, n, True)
+        n = _add_listed(state, query, scene, masks, pool, n, i, True)
     if scene.rotation.factor < 0.0 and query.user[0] >= 0:
         fade_listed(state, scene.rotation, pool.faded, pool, 0, n)
     for at in range(n):
@@ -291,5 +286,4 @@ def main_source(query, source_of, c):
     """The source that contributes most to candidate c."""
     if c < 0:
         return POPULARITY
-    judge.source_contributions(query, source_of, c, query.source_contributions)
-    return np.argmax(query.source_contributions)
+    return judge.main_source(query, source_of, c)

@@ -50,6 +50,7 @@ class Asked(NamedTuple):
         vectors: float32 [n, F], of query_vectors.
         has_vector: bool [n].
         indexed: int32 [n, v], item rows that the index found, -1 = nothing.
+        near: int32 [n, S, m], item rows that the index of each vector space found, -1 = nothing.
     """
 
     users: NDArray[np.int32]
@@ -57,6 +58,21 @@ class Asked(NamedTuple):
     vectors: NDArray[np.float32]
     has_vector: NDArray[np.bool_]
     indexed: NDArray[np.int32]
+    near: NDArray[np.int32]
+
+
+class Near(NamedTuple):
+    """What the indexes of the vector spaces are asked for n users; see sources.vectors. S = slots.
+
+    Attributes:
+        means: float32 [n, S, W].
+        singles: int32 [n, S, N_SINGLE], rows of the user's last items in the space, newest first, -1 = none.
+        asks: bool [n, S].
+    """
+
+    means: NDArray[np.float32]
+    singles: NDArray[np.int32]
+    asks: NDArray[np.bool_]
 
 
 class Slates(NamedTuple):
@@ -82,24 +98,23 @@ class Slates(NamedTuple):
 
 
 @kernel
-def _query_vectors(state, query, rates, users, vectors, has_vector):
+def _query_vectors(state, query, rates, users, vectors, has_vector, near):
     for i in range(users.shape[0]):
         has_vector[i] = learn.read_query(state, query, rates, users[i], False)
+        for s in range(near.asks.shape[1]):
+            near.asks[i, s] = query.spaces.asks[s]
+            for j in range(near.singles.shape[2]):
+                near.singles[i, s, j] = query.spaces.singles[s, j]
+            for j in range(near.means.shape[2]):
+                near.means[i, s, j] = query.spaces.means[s, j]
         for j in range(query.vector.shape[0]):
             vectors[i, j] = query.vector[j]
 
 
 @kernel_unlocked
-def query_vectors(handle, users, vectors, has_vector):
-    """vectors[i] = query of user row users[i] (-1 = unknown user); has_vector[i] = is it one."""
-    _query_vectors(handle.state, handle.query, handle.rates, users, vectors, has_vector)
-
-
-@kernel
-def _main_source(query, source_of, c):
-    """The source that contributes most to candidate c."""
-    judge.source_contributions(query, source_of, c, query.source_contributions)
-    return np.argmax(query.source_contributions)
+def query_vectors(handle, users, vectors, has_vector, near):
+    """vectors[i] = query of user row users[i] (-1 = unknown user); has_vector[i] = is it one; and `near` of all."""
+    _query_vectors(handle.state, handle.query, handle.rates, users, vectors, has_vector, lend(near))
 
 
 @kernel
@@ -161,7 +176,7 @@ def _write(query, source_of, c, i, at, out):
     """Candidate c into a place."""
     out.codes[i, at] = query.codes[c]
     out.scores[i, at] = query.scores[c]
-    out.sources[i, at] = _main_source(query, source_of, c)
+    out.sources[i, at] = judge.main_source(query, source_of, c)
     out.because[i, at] = query.because[c] if query.because[c] != query.codes[c] else NO_CODE
     out.only_index[i, at] = query.found[c] == 0
 
@@ -235,6 +250,9 @@ def gather_one(state, query, rates, asked, i):
     candidates.read_context(state, query, asked.users[i], False)
     for j in range(query.vector.shape[0]):
         query.vector[j] = asked.vectors[i, j]
+    for s in range(asked.near.shape[1]):
+        for j in range(asked.near.shape[2]):
+            query.spaces.found[s, j] = asked.near[i, s, j]
     registry.gather(state, query, rates, asked.indexed[i], asked.has_vector[i])
 
 

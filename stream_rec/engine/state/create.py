@@ -13,12 +13,13 @@ from stream_rec.kernels import columns, pairs, past, vocabulary, windows
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.histories import HistoryState
 from stream_rec.kernels.ids import hash_ids
+from stream_rec.kernels.slots import PER_SPACE
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.event_types import N_TYPES, EventTypes
 from stream_rec.settings import EngineSettings
 from stream_rec.settings.event_types import MOST_BLOCKED
-from stream_rec.sources import ranker, registry
-from stream_rec.sources.features import N_FEATURES, NAMES, SOURCE_OF
+from stream_rec.sources import ranker, registry, vectors
+from stream_rec.sources.features import N_FEATURES, NAMES, SOURCE_OF, SWITCHES
 
 N_NEWEST = 16
 MAX_CANDIDATES = 1024
@@ -42,18 +43,27 @@ def bounds_of(settings: EngineSettings) -> Bounds:
         history_length=settings.history_length,
         ring_length=settings.ring_length,
         n_factors=settings.n_factors,
+        spaces=settings.max_spaces,
+        vector_width=settings.vector_width,
         longest_slate=max(scenario.k for scenario in settings.scenarios.values()),
     )
 
 
 def n_features(settings: EngineSettings) -> int:
-    """Columns of the feature table: the kernels' own, and one for each river model."""
-    return N_FEATURES + len(settings.river_sources)
+    """Columns of the feature table: the kernels' own, one for each river model, and those of vector spaces."""
+    return N_FEATURES + len(settings.river_sources) + PER_SPACE * settings.max_spaces
 
 
 def _source_of(settings: EngineSettings) -> NDArray[np.int64]:
-    rivers = np.arange(len(NAMES), len(NAMES) + len(settings.river_sources), dtype=np.int64)
-    return np.concatenate([SOURCE_OF, rivers])
+    n_rivers = len(settings.river_sources)
+    others = len(NAMES) + np.arange(n_rivers + settings.max_spaces, dtype=np.int64)
+    spaces = np.repeat(others[n_rivers:], PER_SPACE)
+    return np.concatenate([SOURCE_OF, others[:n_rivers], spaces])
+
+
+def n_sources(settings: EngineSettings) -> int:
+    """As many as `Engine.sources` names."""
+    return len(NAMES) + len(settings.river_sources) + settings.max_spaces
 
 
 def empty_state(settings: EngineSettings) -> State:
@@ -79,7 +89,7 @@ def empty_state(settings: EngineSettings) -> State:
         "past": past.empty(bounds),
         "blocked": pairs.empty(bounds.blocked),
         "undoable": pairs.empty(bounds.undoable),
-        "ranker": ranker.empty(n_features(settings)),
+        "ranker": ranker.empty(n_features(settings), vectors.PRIORS * settings.max_spaces),
     }
     return State(**core, **registry.parts("empty", bounds))
 
@@ -104,7 +114,7 @@ def rates(settings: EngineSettings) -> Rates:
     """What the kernels need of the settings."""
     core: dict[str, Any] = {
         "session_gap": settings.session_gap_seconds,
-        "heard": np.array([name in settings.sources for name in NAMES]),
+        "heard": np.array([name in settings.sources for name in SWITCHES]),
         "source_of": _source_of(settings),
         "conversions": EventTypes.of(settings.event_types).conversions,
         "max_blocked_per_user": settings.max_blocked_per_user,
@@ -129,12 +139,13 @@ def query(settings: EngineSettings, n: int = MAX_CANDIDATES, n_indexed: int = N_
         "table": np.zeros(4 * n, np.int64),
         "codes": np.zeros(n, np.int32),
         "features": np.zeros((n_features(settings), n + OFF_BY_A_LINE), np.float32),
+        "n_columns": np.zeros(1, np.int64),
         "because": np.zeros(n, np.int32),
         "found": np.zeros(n, np.uint8),
         "scores": np.zeros(n, np.float32),
         "units": np.zeros((ranker.N_HIDDEN, n + OFF_BY_A_LINE), np.float32),
         "slopes": np.zeros(n_features(settings), np.float32),
-        "source_contributions": np.zeros(len(NAMES) + len(settings.river_sources), np.float32),
+        "source_contributions": np.zeros(n_sources(settings), np.float32),
         "source_scores": np.zeros(n, np.float32),
         "competes": np.zeros(n, np.bool_),
         "left_out": np.zeros(bounds.items, np.bool_),

@@ -21,6 +21,8 @@ _FORM = (
     "history_length",
     "ring_length",
     "n_factors",
+    "max_spaces",
+    "vector_width",
     "repeat_window",
     "river_sources",
 )
@@ -38,6 +40,7 @@ _LEARNING = (
     "index_refresh_events",
     "exact_below_items",
     "repeat_partitions",
+    "content",
 )
 _MEASURE_FORM = (
     "window_seconds",

@@ -91,8 +91,12 @@ def learned(state: State) -> Arrays:
     taken = {owner: n_rows(getattr(state, name)) for name, owner in _TABLES.items()}
     ends = {f"{name}.arena": int(getattr(state, name).counters["arena_end"][0]) for name in VOCABULARIES}
     ends |= dict.fromkeys(_PAGES, int(state.past.counters["n_pages"][0]))
+    n_slots = _slots_in_use(state.spaces.dimensions)
     arrays = {}
     for path, array in leaves(state):
+        if grows_with(path) is Owner.ITEM_IN_SLOT:
+            arrays[path] = array[:n_slots, : taken["item"]]
+            continue
         table, _, field = path.partition(".")
         if table in PAIRS and field in _CHAINS:
             continue
@@ -100,6 +104,10 @@ def learned(state: State) -> Arrays:
         n = ends.get(path, taken[owner] if owner else len(array))
         arrays[path] = array[:n]
     return arrays
+
+
+def _slots_in_use(dimensions: NDArray[np.int32]) -> int:
+    return int(np.flatnonzero(dimensions)[-1]) + 1 if dimensions.any() else 0
 
 
 def owner_of(path: str) -> str:
@@ -124,15 +132,29 @@ def check(state: State, arrays: Mapping[str, NDArray[Any]]) -> None:
         given = arrays.get(path)
         if given is None or given.dtype != mine.dtype or given.ndim != mine.ndim:
             raise _misfit(path, given, mine)
+        if grows_with(path) is Owner.ITEM_IN_SLOT:
+            _check_slots(path, arrays, mine)
+            continue
         wanted = _length(path, arrays, mine)
         if given.shape[1:] != mine.shape[1:] or len(given) != wanted or len(given) > _room(path, mine):
             raise _misfit(path, given, mine)
 
 
+def _check_slots(path: str, arrays: Mapping[str, NDArray[Any]], mine: NDArray[Any]) -> None:
+    given, dimensions = arrays[path], arrays.get(f"{path.partition('.')[0]}.dimensions")
+    n_slots = -1 if dimensions is None else _slots_in_use(dimensions)
+    wanted = (n_slots, _counted(arrays, "items", "n_rows"), mine.shape[2])
+    if given.shape != wanted or given.shape[0] > mine.shape[0] or given.shape[1] > mine.shape[1]:
+        raise _misfit(path, given, mine)
+
+
 def fill(state: State, arrays: Mapping[str, NDArray[Any]]) -> State:
     """The state that `arrays` came from, in the memory of an empty one; they fit (`check`) and are not kept."""
     for path, mine in leaves(state):
-        if not path.endswith(".arena"):
+        if grows_with(path) is Owner.ITEM_IN_SLOT:
+            n_slots, n_items, _ = arrays[path].shape
+            mine[:n_slots, :n_items] = arrays[path]
+        elif not path.endswith(".arena"):
             mine[: len(arrays[path])] = arrays[path]
     with_ids: dict[str, Any] = {
         name: _with_arena(getattr(state, name), arrays[f"{name}.arena"]) for name in VOCABULARIES

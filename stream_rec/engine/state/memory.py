@@ -16,6 +16,7 @@ _OWNERS = {
     Owner.WINDOW_ROW: "other",
     Owner.BLOCKED_ROW: "other",
     Owner.UNDOABLE_ROW: "other",
+    Owner.ITEM_IN_SLOT: "items",
     Owner.NOBODY: "other",
 }
 

@@ -20,6 +20,7 @@ from stream_rec.kernels.attribution_state import N_SUMS
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.ownership import Owner
 from stream_rec.kernels.shown import TOTALS
+from stream_rec.kernels.slots import PER_SPACE
 from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.kernels.vocabulary import empty as empty_vocabulary
@@ -97,7 +98,25 @@ def completed(state: State, given: Mapping[str, NDArray[Any]]) -> dict[str, NDAr
         slots, n = len(arrays["hidden.slots"]), len(arrays["hidden.hashes"])
         if slots != len(state.hidden.slots) or n > len(state.hidden.hashes):
             arrays |= _hidden_anew(state.hidden, arrays, "hidden", True, arrays["hidden.seen"])
-    return _with_columns(state, _with_past(_with_types(arrays)))
+    return _with_spaces(state, _with_columns(state, _with_past(_with_types(arrays))))
+
+
+def _with_spaces(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """No vector spaces where the snapshot holds none, and the ranker begins with their features."""
+    if "spaces.dimensions" in given or "items.lengths" not in given:
+        return given
+    n_items = len(given["items.lengths"])
+    for path, array in layout.leaves(state):
+        part = path.partition(".")[0]
+        if part == "spaces":
+            owner = layout.grows_with(path)
+            empty = array[:n_items] if owner is Owner.ITEM_ROW else array
+            given[path] = (array[:0, :n_items] if owner is Owner.ITEM_IN_SLOT else empty).copy()
+        elif part == "ranker" and path in given:
+            narrow = given[path]
+            if array.shape[-1] == narrow.shape[-1] + PER_SPACE * len(state.spaces.dimensions):
+                given[path] = np.concatenate([narrow, array[..., narrow.shape[-1] :]], axis=-1)
+    return given
 
 
 def _with_columns(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -133,15 +133,18 @@ def ask_facts(bus: BusSettings) -> Facts:
 def check_identity(header: Header, identity: Identity) -> Sequence[str]:
     """Whether an engine of this identity can take over the state, if it has room for it.
 
+    A setting that the snapshot's release did not have yet forbids nothing: it came with arrays that are begun anew.
+
     Returns:
         Settings of the form that differ, and are allowed to.
 
     Raises:
         UnusableSnapshot: incompatible: names the settings and their values then and now.
     """
-    differing = differing_keys(header.identity.form, identity.form)
+    then = header.identity.form
+    differing = [key for key in differing_keys(then, identity.form) if key in then]
     if unfit := [key for key in differing if key not in FITTED and not key.startswith(MEASURE)]:
-        then, now = ({key: form.get(key) for key in unfit} for form in (header.identity.form, identity.form))
+        then, now = ({key: form.get(key) for key in unfit} for form in (then, identity.form))
         raise UnusableSnapshot(
             header.name,
             "incompatible",
@@ -162,7 +165,7 @@ def lost_without(known: Position | None, start: Position, facts: Facts) -> int:
         facts: the log.
     """
     n = 0
-    for topic in ("events", "items"):
+    for topic in ("events", "items", "vectors"):
         for partition, begin in facts.logs[topic].begins.items() if topic in facts.logs else ():
             learned = begin if known is None else known.get(TopicPartition(topic, partition), 0)
             n += max(0, min(begin, learned) - start.get(TopicPartition(topic, partition), 0))

@@ -127,7 +127,7 @@ def evaluate(
         k=k,
         n_events=len(plan),
         n_items=len(plan.names),
-        judges=(BLENDED, POPULARITY, *engine.sources),
+        judges=(BLENDED, POPULARITY, *engine.sources[: engine.n_sources_in_use]),
         findings=Run(plan, engine, k, progress).run(),
         weights=ranker_weights(engine),
     )

@@ -178,7 +178,9 @@ class Run:
     def _ranks(self) -> NDArray[np.int32]:
         """Targets that were never learned are misses, whatever candidates they came among."""
         columns = [
-            np.column_stack((judged.rank, judged.popularity, judged.rank_by_source))
+            np.column_stack(
+                (judged.rank, judged.popularity, judged.rank_by_source[:, : self._engine.n_sources_in_use])
+            )
             for judged in self._judged
         ]
         ranks: NDArray[np.int32] = np.concatenate(columns).astype(np.int32)

@@ -45,6 +45,8 @@ def test_every_learned_array_counts(path: str, bound: int) -> None:
         at = n_rows(getattr(e.state, path.partition(".")[0])) - 1
     if path in ("past.pages", "past.types"):
         at = int(e.state.past.counters["n_pages"][0]) - 1
+    if path == "spaces.vectors":  # slots that are not in use, and rows that were never taken, are no part
+        array, at = array[0], n_rows(e.state.items) - 1
     _flip(array, at)
     assert e.digest() != before
     _flip(array, at)
