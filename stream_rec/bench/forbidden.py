@@ -27,7 +27,7 @@ from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.errors import Unavailable
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.settings import Settings
-from stream_rec.sources.features import NAMES
+from stream_rec.sources.features import SWITCHES
 
 Fault = Literal["none", "flush", "evict", "restart", "fewer sources", "no snapshot"]
 FAULTS: tuple[Fault, ...] = (
@@ -102,7 +102,7 @@ class _Trial:
         self._rng = np.random.default_rng(seed)
         self._clock = SystemClock()
         self._shop = ShopWithRules(seed)
-        self._sources = NAMES
+        self._sources = SWITCHES
         self.worker = self._start()
         with self._publisher() as publisher:
             _publish_changes(publisher, self._shop.everything(self._clock.now()))
@@ -177,7 +177,7 @@ class _Trial:
     def _restart(self, fault: Fault) -> None:
         self.worker.kill()
         if fault == "fewer sources":
-            some = tuple(name for name in NAMES if self._rng.random() < 0.6)
+            some = tuple(name for name in SWITCHES if self._rng.random() < 0.6)
             self._sources = some or ("popularity",)
         if fault == "no snapshot":
             for path in self._folder.iterdir():
