@@ -15,7 +15,7 @@ from stream_rec.kernels import candidates, normalise
 from stream_rec.kernels.codes import ROW_MASK, is_current
 from stream_rec.sources import registry
 from stream_rec.sources.factorization import VECTOR
-from stream_rec.sources.features import KIND_OF, LIST, N_FEATURES
+from stream_rec.sources.features import KIND_OF, LIST
 from stream_rec.sources.popularity import POPULAR_SHORT, RATES, YOUTH
 from stream_rec.sources.session import IN_PAST, IN_SESSION
 from tests.engine.holding import parts
@@ -93,7 +93,9 @@ def test_gather_is_all_sources_and_then_the_normalisation(seed: int, vector_rows
 def test_more_candidates_than_there_is_room_for_are_left_out() -> None:
     e = learned(5)
     query, rates = create.query(e.settings), create.rates(e.settings)
-    query = query._replace(codes=np.zeros(7, np.int32), features=np.zeros((N_FEATURES, 7), np.float32))
+    query = query._replace(
+        codes=np.zeros(7, np.int32), features=np.zeros((len(query.features), 7), np.float32)
+    )
     learn.read_query(*parts(e, query, rates), 0, False)
     registry.gather(*parts(e, query, rates), np.array([1, 2, 3], np.int32), True)
     assert query.n_candidates[0] == 7

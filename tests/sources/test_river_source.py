@@ -9,6 +9,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.columns import EventBatch
 from stream_rec.settings import EngineSettings
+from stream_rec.sources.features import N_FEATURES
 from stream_rec.sources.river_source import RiverSource
 
 SMALL = EngineSettings(
@@ -61,11 +62,11 @@ def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
 
 def test_the_engine_judges_a_river_source_beside_its_own() -> None:
     engine = Engine(SMALL)
-    assert engine.sources[-1] == "river_BiasedMF"
+    at = engine.sources.index("river_BiasedMF")
     fresh = engine.learn(world()).fresh
     assert fresh.rank_by_source.shape[1] == len(engine.sources)
-    assert (fresh.rank_by_source[:, -1] > 0).any()
-    assert engine.state.ranker.linear[-1] != 0
+    assert (fresh.rank_by_source[:, at] > 0).any()
+    assert engine.state.ranker.linear[N_FEATURES] != 0
 
 
 def test_river_sources_leave_the_rest_of_the_engine_as_it_is() -> None:

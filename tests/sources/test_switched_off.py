@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_rec.sources.features import NAMES, SOURCE_OF
+from stream_rec.sources.features import NAMES
 from tests.sources.making import batch, clicks, engine
 
 LOG = clicks(7, 300, users=20, items=40, pause=8000.0)
@@ -26,7 +26,7 @@ def test_it_brings_no_candidates_and_knows_no_item(source: str) -> None:
 def test_the_ranker_gives_its_features_no_weight_beyond_the_prior(source: str) -> None:
     untouched, e = engine(), engine(sources=tuple(s for s in NAMES if s != source), train_sample=1.0)
     e.learn(batch(LOG))
-    own = NAMES.index(source) == SOURCE_OF
+    own = NAMES.index(source) == e.held.rates.source_of
     for part in ("linear", "hidden"):
         moved = getattr(e.state.ranker, part) != getattr(untouched.state.ranker, part)
         assert not moved[..., own].any()

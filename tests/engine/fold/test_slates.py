@@ -19,7 +19,6 @@ from stream_rec.schemas.columns import IdColumn, ItemBatch, ItemChange, Span
 from stream_rec.schemas.records import Item
 from stream_rec.settings import ScenarioSettings
 from stream_rec.sources import registry
-from stream_rec.sources.features import SOURCE_OF
 from stream_rec.sources.popularity import MIDDLE
 from tests.engine.holding import parts
 from tests.oracles.candidates import best
@@ -108,5 +107,5 @@ def test_the_reason_is_the_source_that_adds_most_to_the_score(seed: int) -> None
             assert e.sources[source] == "popularity"
             continue
         parts = slopes * query.features[:, at[item]]
-        by_source = np.array([parts[s == SOURCE_OF].sum() for s in range(len(e.sources))])
+        by_source = np.array([parts[s == e.held.rates.source_of].sum() for s in range(len(e.sources))])
         assert by_source[source] == pytest.approx(by_source.max(), abs=1e-4)
