@@ -13,6 +13,7 @@ from stream_rec.engine.content import content_vector
 from stream_rec.engine.fold import catalogue
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
+from stream_rec.engine.lists import may_be_shown
 from stream_rec.engine.names import rows_of
 from stream_rec.engine.space_indexes import SpaceIndexes, slot_of, space_name
 from stream_rec.kernels.codes import code_of
@@ -121,17 +122,20 @@ class Spaces:
     def nearest(
         self, space: str, item_ids: Sequence[str], k: int, *, only_catalogue: bool
     ) -> tuple[list[int], list[float]]:
-        """Codes and cosines of the k items nearest to the mean of these, which are not among them, best first."""
+        """Codes and cosines of the k items nearest to the mean of these, which are not among them, best first.
+
+        Fewer where of the nearest 1,024 not so many may be shown.
+        """
         slot, state = slot_of(self._state, space), self._state
         rows = rows_of(state.items, IdColumn.of(item_ids))
         rows = rows[rows >= 0]
         if slot < 0 or not (rows := np.unique(rows[state.spaces.has[rows, slot]])).size:
             return [], []
         mean = state.spaces.vectors[slot, rows].mean(axis=0)
-        most = int(state.spaces.counts[slot]) if only_catalogue else k + len(rows)
-        found = self._indexes.search(state, slot, mean[None], max(1, min(most, _MOST_SEARCHED)))[0][0]
+        most = min(int(state.spaces.counts[slot]), _MOST_SEARCHED)
+        found = self._indexes.search(state, slot, mean[None], most)[0][0]
         found = found[(found >= 0) & ~np.isin(found, rows)]
-        found = found[state.in_catalogue[found]][:k] if only_catalogue else found[:k]
+        found = found[may_be_shown(state, only_catalogue)[found]][:k]
         cosines = (state.spaces.vectors[slot, found] * mean).sum(axis=1) / max(
             np.sqrt((mean * mean).sum()), 1e-9
         )

@@ -160,7 +160,7 @@ def music(e: Engine, rng: np.random.Generator, n: int = 4000) -> None:
 
 
 def test_an_item_without_events_is_found_through_the_index_by_those_who_like_its_tags() -> None:
-    e = engine(max_items=512, n_factors=16, index_refresh_events=64, exact_below_items=1024)
+    e = engine(max_items=512, n_factors=16, index_refresh_events=64, exact_below_items=1024, content=False)
     music(e, np.random.default_rng(5))
     change(e, Item("new jazz", tags=("jazz", "jazz-label")), Item("new metal", tags=("metal", "metal-label")))
     # Enough others come after them that they are not candidates for being new.
