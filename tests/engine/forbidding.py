@@ -71,7 +71,7 @@ class World:
         return tuple(name for name in SWITCHES if self.rng.random() < 0.7) or SWITCHES
 
     def step(self) -> None:
-        """Events, changes of the catalogue, vectors, impressions, a decision, a snapshot, a restart from the last one."""
+        """Events, catalogue, vectors, impressions, a decision, a snapshot, or a restart from the last one."""
         what = self.rng.random()
         if what < 0.55:
             self.now += float(self.rng.choice([1.0, 60.0, 4000.0]))
