@@ -31,7 +31,7 @@ def test_nothing_that_is_forbidden_is_ever_shown(seed: int) -> None:
 
 
 def test_what_is_drawn_is_shown_too() -> None:
-    world, n = World(7), 0
+    world, n = World(4), 0
     for _ in range(60):
         world.step()
         world.engine.compile_rules()
