@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_rec.cli.options import ConfigFile, JsonFile, Overrides, need_writable, read_settings, write_json
+from stream_rec.cli.options import (
+    ConfigFile,
+    JsonFile,
+    Overrides,
+    ShapeName,
+    SortOrder,
+    need_writable,
+    read_settings,
+    write_json,
+)
 from stream_rec.cli.replay import STOPPED
 from stream_rec.cli.text import width
 
@@ -29,6 +39,8 @@ def demo(
     ] = MOVIELENS,
     rate: Annotated[float, typer.Option(min=1, help="events per second")] = 2000.0,
     limit: Annotated[int, typer.Option(min=1, help="events, at most")] = 100_000,
+    shape: ShapeName = "",
+    sort: SortOrder = "auto",
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -42,7 +54,11 @@ def demo(
     need_writable(json_file)
     console = Console() if sys.stdout.isatty() else Console(width=min(width(), PIPE_WIDTH))
     try:
-        outcome = run_demo(_options(data, rate, limit, _flags(config, set_)), settings, console)
+        outcome = run_demo(
+            replace(_options(data, rate, limit, _flags(config, set_)), shape=shape, sort=sort),
+            settings,
+            console,
+        )
     except Interrupted:
         raise typer.Exit(STOPPED) from None
     if json_file is not None:

@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from stream_rec.cli.options import ConfigFile, JsonFile, Overrides, read_settings, write_json
+from stream_rec.cli.options import (
+    ConfigFile,
+    JsonFile,
+    Overrides,
+    ShapeName,
+    SortOrder,
+    read_settings,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import RenderableType
 
+    from stream_rec.offline.datasets.reading import Reading
     from stream_rec.offline.evaluate.rules import LearnFrom, Relevant
     from stream_rec.offline.evaluate.run import Progress
     from stream_rec.settings import DataSettings
@@ -65,6 +74,8 @@ def evaluate(
     ts_unit: Annotated[
         TsUnit, typer.Option(help="of the time column; auto: inferred from its values")
     ] = "auto",
+    shape: ShapeName = "",
+    sort: SortOrder = "auto",
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="draw HR and MRR over the stream")
     ] = None,
@@ -74,6 +85,7 @@ def evaluate(
 ) -> None:
     """Rank what came next in a log, event by event, with the engine that a worker runs; see docs/evaluation.md."""
     from stream_rec.engine.warm import warm_up
+    from stream_rec.offline.datasets.reading import Reading
     from stream_rec.offline.evaluate.evaluation import evaluate as run
     from stream_rec.offline.evaluate.plot import plot as draw
     from stream_rec.offline.evaluate.report import report
@@ -83,7 +95,8 @@ def evaluate(
     if sources is not None:
         settings = read_settings(config, [*(set_ or ()), *_only(sources, settings.engine.river_sources)])
     answers = None if relevant is None else Relevant.parse(relevant)
-    log = _read(data, settings.data, answers, events, ts_unit)
+    reading = Reading(shape, sort, settings.shapes)
+    log = _read(data, settings.data, answers, events, ts_unit, reading)
     typer.echo("warming up (a minute or two where kernels are not compiled yet)", err=True)
     warm_up()
     figures: dict[str, Any] = {"data": data, "protocol": protocol, "k": k, "seed": settings.engine.seed}
@@ -128,7 +141,12 @@ def _variants(
 
 
 def _read(
-    name: str, data: DataSettings, relevant: Relevant | None, events: int | None, ts_unit: TsUnit
+    name: str,
+    data: DataSettings,
+    relevant: Relevant | None,
+    events: int | None,
+    ts_unit: TsUnit,
+    reading: Reading,
 ) -> pl.DataFrame:
     from stream_rec.offline.datasets.first_events import FirstEvents
     from stream_rec.offline.datasets.mapping import ColumnMapping
@@ -136,8 +154,8 @@ def _read(
 
     mapping = replace(relevant.mapping() if relevant else ColumnMapping(), ts_unit=ts_unit)
     if events is None:
-        return load_columns(name, data, mapping)
-    return FirstEvents.of(open_source(name, data, mapping), events).frame
+        return load_columns(name, data, mapping, reading)
+    return FirstEvents.of(open_source(name, data, mapping, reading), events).frame
 
 
 def _print(renderable: RenderableType) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -30,6 +30,13 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="one setting; repeatable"),
+]
+ShapeName = Annotated[
+    str, typer.Option("--shape", metavar="NAME", help="of [shapes.NAME], or a preset; by default recognised")
+]
+SortOrder = Annotated[
+    Literal["auto", "time", "none"],
+    typer.Option("--sort", help="time: in order of time; none: as it stands; auto: by the shape, or refused"),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="also write the figures there")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stream_rec.cli.options import ConfigFile, Overrides, need_broker, read_settings
+from stream_rec.cli.options import ConfigFile, Overrides, ShapeName, SortOrder, need_broker, read_settings
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,12 +56,15 @@ def replay(
     ] = "auto",
     default_event_type: Annotated[str, typer.Option(help="where there is no such column")] = "view",
     separator: Annotated[str, typer.Option(help="between columns of a CSV file")] = ",",
+    shape: ShapeName = "",
+    sort: SortOrder = "auto",
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """Publish a log's events in its order. After Ctrl-C, the same command resumes exactly there."""
     from stream_rec.offline.datasets.mapping import ColumnMapping
     from stream_rec.offline.datasets.named import load_items, open_source
+    from stream_rec.offline.datasets.reading import Reading
     from stream_rec.producers.feed.stopping import stop_on_signals
     from stream_rec.producers.publisher.publisher import Publisher
     from stream_rec.producers.replay.replay import replay as run
@@ -82,7 +85,7 @@ def replay(
         default_event_type=default_event_type,
         separator=separator,
     )
-    log = open_source(source, settings.data, mapping)
+    log = open_source(source, settings.data, mapping, Reading(shape, sort, settings.shapes))
     pace = _pace(rate, speed_up)
     with Publisher(settings.bus, settings.ingest) as publisher, stop_on_signals() as stop:
         if items and (catalogue := load_items(source, settings.data)):

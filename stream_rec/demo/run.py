@@ -21,6 +21,7 @@ from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.errors import Unavailable
 from stream_rec.offline.datasets.first_events import FirstEvents
 from stream_rec.offline.datasets.named import load_items, open_source
+from stream_rec.offline.datasets.reading import Reading, Sort
 from stream_rec.producers.feed.stopping import stop_on_signals
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.records import Item, MetricPoint
@@ -46,6 +47,8 @@ class Options:
         limit: events, at most.
         lanes: users that act at a time; 1 = the log's own order.
         flags: `--config` and `--set` as given, for the worker.
+        shape: of the log; empty = recognised.
+        sort: in which order the log is read.
     """
 
     data: str
@@ -53,6 +56,8 @@ class Options:
     limit: int
     lanes: int
     flags: Sequence[str] = ()
+    shape: str = ""
+    sort: Sort = "auto"
 
 
 class Interrupted(Exception):
@@ -67,7 +72,8 @@ def run_demo(options: Options, settings: Settings, console: Console) -> Outcome:
         Unavailable: the worker or a server ended or stopped answering; its log is kept and named.
         Interrupted: Ctrl-C or SIGTERM; everything is stopped.
     """
-    log = FirstEvents.of(open_source(options.data, settings.data), options.limit)
+    reading = Reading(options.shape, options.sort, settings.shapes)
+    log = FirstEvents.of(open_source(options.data, settings.data, None, reading), options.limit)
     if options.lanes > 1:
         log = log.side_by_side(options.lanes)
     items = load_items(options.data, settings.data)

@@ -72,6 +72,9 @@ class ShapeSettings(Branch):
         (), max_length=1000, description="names of a CSV's columns, by position, if it has no header"
     )
     quoting: bool = Field(True, description="may columns of a CSV stand in double quotes")
+    escape: Literal["double", "backslash"] = Field(
+        "double", description='how a quote inside of quotes is written: "" or \\"'
+    )
     encoding: str = Field("utf-8", description="of a file's text, e.g. 'cp1252'")
     files: str = Field("", description="which files of a folder or zip are read, as a pattern: '*.csv'")
     group_line: str = Field(

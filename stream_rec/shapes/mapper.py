@@ -9,10 +9,10 @@ import msgspec
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.settings.shapes import ShapeSettings
 from stream_rec.shapes.decoding import Decoder
-from stream_rec.shapes.framing import Unframed, unwrap
+from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.layout import Layout
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry
-from stream_rec.shapes.nodes import Meta, Root, walk
+from stream_rec.shapes.nodes import Root
 from stream_rec.shapes.outputs import Output, Write, write
 from stream_rec.shapes.presets import resolve
 
@@ -30,7 +30,8 @@ def compile_shape(shape: ShapeSettings, name: str = "shape", registry: Registry 
     Raises:
         ConfigError: the preset is unknown, a path cannot be read, a field is missing, a schema file cannot be read.
     """
-    return Mapper(resolve(shape, name), name, registry)
+    resolved = resolve(shape, name)
+    return Mapper(resolved, name, Decoder(resolved, name, registry))
 
 
 class Mapper:
@@ -39,11 +40,11 @@ class Mapper:
     Args:
         shape: resolved (see `presets.resolve`).
         name: of the shape, for errors.
-        registry: see `compile_shape`.
+        decoder: of messages; None = only `of_object` will be called.
     """
 
-    def __init__(self, shape: ShapeSettings, name: str, registry: Registry | None = None) -> None:
-        self.shape, self.name = shape, name
+    def __init__(self, shape: ShapeSettings, name: str, decoder: Decoder | None = None) -> None:
+        self.shape, self.name, self._decoder = shape, name, decoder
         given = {"events": shape.events, "items": shape.items, "impressions": shape.impressions}
         self.outputs = [Output.of(kind, fields, f"shapes.{name}") for kind, fields in given.items() if fields]
         if not self.outputs:
@@ -52,15 +53,15 @@ class Mapper:
                 fix=f"add [shapes.{name}.events] with user_id, item_id and ts, or a preset",
             )
         paths = [path for output in self.outputs for path in output.paths]
-        self._has_envelope = any(node == Meta("envelope") for path in paths for node in walk(path))
-        self._decoder = Decoder(shape, name, registry)
         layout = Layout(paths)
         is_typed = layout.is_struct(Root()) and shape.format in ("auto", "json") and shape.framing == "none"
         self._typed: msgspec.json.Decoder[Any] | None = (
             msgspec.json.Decoder(layout.body) if is_typed else None
         )
         self._write_typed = [write(output, shape, layout) for output in self.outputs] if is_typed else []
-        self._write = [write(output, shape, None) for output in self.outputs]
+        self.units: dict[str, int] = {}
+        """Of times that are numbers, as which units `of_object` has read how many (`unit = "auto"`)."""
+        self._write = [write(output, shape, None, self.units) for output in self.outputs]
 
     def records(self, message: RawMessage) -> list[Mapped]:
         """What a message holds, in its order; what could not be read of it is a `Refused` in its place.
@@ -79,11 +80,15 @@ class Mapper:
         return self._of_objects(message)
 
     def of_object(self, body: Any, message: RawMessage) -> list[Mapped]:
-        """As `records`, of a body that is decoded already: an object, or whatever its paths begin at."""
-        return self._all(self._write, body, message, None, [])
+        """As `records`, of a body that is decoded already, its frame around it."""
+        unframed = unwrap(self.shape.framing, body, message)
+        if isinstance(unframed, Refused):
+            return [unframed]
+        return self._all(self._write, unframed.body, message, unframed.envelope, [])
 
     def _of_objects(self, message: RawMessage) -> list[Mapped]:
         """A message that the structs do not fit, or that has a frame."""
+        assert self._decoder is not None, "a mapper of rows was given a message"
         try:
             documents = self._decoder.documents(message)
         except ContractError as error:
@@ -91,10 +96,10 @@ class Mapper:
         found: list[Mapped] = []
         for document in documents:
             unframed = unwrap(self.shape.framing, document, message)
-            if isinstance(unframed, Unframed):
-                self._all(self._write, unframed.body, message, unframed.envelope, found)
-            else:
+            if isinstance(unframed, Refused):
                 found.append(unframed)
+            else:
+                self._all(self._write, unframed.body, message, unframed.envelope, found)
         return found or [Refused("not_kept", "value", "an empty list")]
 
     def _all(

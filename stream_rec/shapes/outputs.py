@@ -13,7 +13,7 @@ from stream_rec.errors import ConfigError, ContractError
 from stream_rec.schemas.coercion import coerced
 from stream_rec.schemas.records import Impression, Interaction, Item, PublishedRecord
 from stream_rec.schemas.validation import TS_END
-from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.settings.shapes import NULL_WORDS, ShapeSettings
 from stream_rec.shapes import nodes, times, values
 from stream_rec.shapes.generate import Code
 from stream_rec.shapes.layout import Layout
@@ -88,15 +88,19 @@ class Output:
         return [*self.fields.values(), *([self.keep] if self.keep else [])]
 
 
-def write(output: Output, shape: ShapeSettings, layout: Layout | None) -> Write:
+def write(
+    output: Output, shape: ShapeSettings, layout: Layout | None, units: dict[str, int] | None = None
+) -> Write:
     """The function of an output.
 
     Args:
         output: of which it is.
         shape: with its units and words.
         layout: of the bodies that it will be given; None = objects as JSON has them.
+        units: counts the units as which times were read that are numbers; None = nobody asks.
     """
     code = Code(layout)
+    code.values["seconds"] = times.reader(shape.unit, units)
     code.values |= {"NULLS": frozenset(shape.null), "NOBODY": frozenset(shape.nobody), "NOT_KEPT": NOT_KEPT}
     keep = output.keep
     if keep is not None and not nodes.eaches(keep):
@@ -247,7 +251,7 @@ def _optional_id(code: Code, path: Node | None, shape: ShapeSettings) -> str:
 
 def _time(code: Code, path: Node, shape: ShapeSettings, plus: Node | None = None) -> str:
     """A variable with seconds since the epoch; the broker's own time and a row's number need no unit."""
-    code.values |= {"seconds": times.reader(shape.unit), "EARLIEST": earliest(shape), "TS_END": float(TS_END),
+    code.values |= {"EARLIEST": earliest(shape), "TS_END": float(TS_END),
                     "UNIT": shape.unit, "refused_time": refused_time}  # fmt: skip
     name, raw = code.variable(), code.variable()
     n_blocks = 0
@@ -304,7 +308,6 @@ def _record(code: Code, output: Output, shape: ShapeSettings) -> None:
             continue
         if name in _TIMES and not (name == "ts" and output.kind == "impressions"):
             value = f"seconds({code.value(path)})"
-            code.values["seconds"] = times.reader(shape.unit)
         elif name == "ts":
             value = _time(code, path, shape)
         elif name in ("item_id", "user_id"):
@@ -380,7 +383,7 @@ def refused_id(field: str, raw: Any) -> Refused:
 def refused_time(raw: Any, seconds: float | None, unit: str) -> Refused:
     """Why a value is no time."""
     shown = ascii(raw)[:60]
-    if raw is None:
+    if raw is None or (isinstance(raw, str) and raw.strip() in NULL_WORDS):
         return Refused("missing_field", "ts", "there is no time")
     if seconds is None:
         how = "" if unit == "auto" else f" as {unit}"

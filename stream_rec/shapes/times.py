@@ -27,15 +27,16 @@ _UTC = frozenset({"UTC", "GMT", "Z", "ETC/UTC"})
 _YEAR_FIRST = re.compile(r"\d{4}/\d\d?/\d\d?")
 
 
-def reader(unit: str) -> Seconds:
+def reader(unit: str, seen: dict[str, int] | None = None) -> Seconds:
     """How times of a unit are read.
 
     Args:
         unit: `s`, `ms`, `us`, `ns` or `days` since the epoch, `iso`, a strptime pattern (UTC without %z), or `auto`:
             each value by itself, numbers by their size (below 1e11 seconds, 1e14 milli-, 1e17 microseconds, else
             nanoseconds), texts as ISO 8601.
+        seen: counts, by unit, the numbers that `auto` has read.
     """
-    read = _reader(unit)
+    read = _counting(seen) if unit == "auto" and seen is not None else _reader(unit)
 
     def any_form(value: Any) -> float | None:
         return _moment(value) if isinstance(value, date) else read(value)
@@ -48,6 +49,17 @@ def _moment(value: date) -> float:
     if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+
+
+def _counting(seen: dict[str, int]) -> Seconds:
+    def read(value: Any) -> float | None:
+        found = _auto(value)
+        if found is not None and (size := number(value)) is not None:
+            unit = _unit_of_number(size)
+            seen[unit] = seen.get(unit, 0) + 1
+        return found
+
+    return read
 
 
 def _reader(unit: str) -> Seconds:

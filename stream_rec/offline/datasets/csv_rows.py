@@ -8,7 +8,7 @@ them as they stand.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ class CsvRows:
         path: the file, plain or gzip.
         separator: between columns, one character.
         block_bytes: of a block, about.
+        source: gives the file's text in blocks of whole lines; None = as it stands.
         n_stray: lines so far that had a stray quote.
         first_stray: number of the first of them, from 1; 0 = none.
     """
@@ -34,6 +35,7 @@ class CsvRows:
     path: Path
     separator: str = ","
     block_bytes: int = BLOCK_BYTES
+    source: Callable[[], Iterable[Block]] | None = None
     n_stray: int = 0
     first_stray: int = 0
     _n_lines: int = field(default=0, init=False)
@@ -47,7 +49,8 @@ class CsvRows:
             ConfigError: as `blocks.blocks`.
         """
         last = 1.0
-        for data, last in blocks(self.path, block_bytes=self.block_bytes):
+        source = self.source() if self.source else blocks(self.path, block_bytes=self.block_bytes)
+        for data, last in source:
             if whole := self._whole(data):
                 yield Block(whole, last)
         if rest := self._rows(ended=True):

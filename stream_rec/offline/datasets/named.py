@@ -16,6 +16,8 @@ from stream_rec.offline.datasets.blocks import blocks
 from stream_rec.offline.datasets.faults import Faults, nothing_read, say
 from stream_rec.offline.datasets.files import FileSource, Source
 from stream_rec.offline.datasets.mapping import ColumnMapping
+from stream_rec.offline.datasets.parts import exists
+from stream_rec.offline.datasets.reading import Reading, open_path
 from stream_rec.offline.datasets.rows import good_rows
 from stream_rec.schemas.records import Item
 from stream_rec.settings import DATA_VARIABLE, DataSettings
@@ -34,22 +36,31 @@ def names(data: DataSettings) -> list[str]:
     return sorted({movielens.NAME, *there})
 
 
-def open_source(name_or_path: str, data: DataSettings, mapping: ColumnMapping | None = None) -> Source:
+def open_source(
+    name_or_path: str,
+    data: DataSettings,
+    mapping: ColumnMapping | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> Source:
     """A log to read.
 
     Args:
-        name_or_path: a data set's name, or a file. A file of that name in the working folder goes first.
+        name_or_path: a data set's name, or a file. A file of that name in the working folder goes first; a folder, a
+            pattern or a zip may stand for files, too.
         data: where named data sets are.
         mapping: columns; None = the usual names.
+        reading: by which shape, and in which order.
 
     Raises:
-        ConfigError: neither a file nor a known name, or MovieLens cannot be fetched.
+        ConfigError: neither a file nor a known name, it cannot be read, or MovieLens cannot be fetched.
     """
     path = Path(name_or_path)
     if path.is_file():
-        return FileSource(path, mapping or ColumnMapping())
+        return open_path(path, mapping or ColumnMapping(), reading)
     if found := _in_folder(name_or_path, data):
         return FileSource(found, mapping or ColumnMapping())
+    if name_or_path and exists(path):
+        return open_path(path, mapping or ColumnMapping(), reading)
     if name_or_path == movielens.NAME:
         return movielens.MovieLens(movielens.fetch())
     raise ConfigError(
@@ -58,13 +69,18 @@ def open_source(name_or_path: str, data: DataSettings, mapping: ColumnMapping | 
     )
 
 
-def load_columns(name_or_path: str, data: DataSettings, mapping: ColumnMapping | None = None) -> pl.DataFrame:
+def load_columns(
+    name_or_path: str,
+    data: DataSettings,
+    mapping: ColumnMapping | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> pl.DataFrame:
     """A whole log in memory, in its order: the good rows, in the form of `rows.LOG_SCHEMA`. What is left out is logged.
 
     Raises:
         ConfigError: as `open_source` and `FileSource.chunks`, or there is no good row.
     """
-    source, frames, faults = open_source(name_or_path, data, mapping), [], Faults()
+    source, frames, faults = open_source(name_or_path, data, mapping, reading), [], Faults()
     for chunk in source.chunks():
         frames.append(good_rows(chunk.log))
         faults.take(chunk.faults)

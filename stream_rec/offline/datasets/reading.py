@@ -1,0 +1,105 @@
+"""How a log is read: by a shape that is named or recognised, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from stream_rec import logs
+from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.files import FileSource, Source, file_format
+from stream_rec.offline.datasets.in_time import SortedSource, disorder
+from stream_rec.offline.datasets.mapping import ColumnMapping
+from stream_rec.offline.datasets.recognised import look
+from stream_rec.offline.datasets.shaped import ShapedSource
+from stream_rec.settings import ShapeSettings
+from stream_rec.shapes.presets import presets
+
+OWN = "native"
+"""The preset of what `FileSource` reads, column by column."""
+Sort = Literal["auto", "time", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the caller says about a log beside its name.
+
+    Attributes:
+        shape: name of a declared shape or a preset; empty = a file is looked at, and a preset that fits is taken.
+        sort: `time` = in order of time, `none` = in its own, `auto` = sorted where the shape says that it is not,
+            refused where its first part is not.
+        shapes: those that settings declare.
+    """
+
+    shape: str = ""
+    sort: Sort = "auto"
+    shapes: Mapping[str, ShapeSettings] = field(default_factory=dict)
+
+    def declared(self) -> ShapeSettings:
+        """The shape that is named.
+
+        Raises:
+            ConfigError: neither settings nor presets have it.
+        """
+        if self.shape in self.shapes:
+            return self.shapes[self.shape]
+        if self.shape in presets():
+            return ShapeSettings(preset=self.shape)
+        known = ", ".join([*self.shapes, *presets()])
+        raise ConfigError(
+            f"there is no shape {self.shape!r}", fix=f"declare [shapes.{self.shape}], or name one of {known}"
+        )
+
+
+def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:
+    """A file, folder, pattern or zip.
+
+    Raises:
+        ConfigError: it cannot be read, or is not in order of time.
+    """
+    if reading.shape:
+        return _in_order(
+            ShapedSource.of(path, _with_value(reading.declared(), mapping), reading.shape), reading
+        )
+    found = look(path).preset if replace(mapping, value=None) == ColumnMapping() else None
+    if found and found != OWN:
+        logs.get("import").info(f"recognised as {found}: {presets()[found].about}", log=path.name)
+        return _in_order(
+            ShapedSource.of(path, _with_value(ShapeSettings(preset=found), mapping), found), reading
+        )
+    if not path.is_file():
+        raise ConfigError(
+            f"{path} is no file, and of no shape that is known", fix=f"`stream-rec shape guess {path}`"
+        )
+    file_format(path)
+    return _in_order(FileSource(path, mapping), reading)
+
+
+def _with_value(shape: ShapeSettings, mapping: ColumnMapping) -> ShapeSettings:
+    """The shape, its value from the column that the caller names."""
+    if mapping.value is None:
+        return shape
+    name = mapping.value.replace('"', '\\"')
+    return shape.model_copy(update={"events": {**shape.events, "value": f'"{name}"'}})
+
+
+def _in_order(source: ShapedSource | FileSource, reading: Reading) -> Source:
+    if reading.sort == "none":
+        return source
+    if reading.sort == "time":
+        return SortedSource(source)
+    if isinstance(source, ShapedSource) and not source.shape.sorted:
+        logs.get("import").info(
+            "is not in order of time by itself, and is sorted (--sort none: as it is)", log=source.name
+        )
+        return SortedSource(source)
+    problem = disorder(source)
+    if problem and isinstance(source, ShapedSource):
+        raise ConfigError(
+            problem, fix="--sort time reads it in order of time; --sort none takes its own order"
+        )
+    if problem:
+        logs.get("import").warning(f"{problem}; --sort time reads it in order of time", log=source.name)
+    return source
