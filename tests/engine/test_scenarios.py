@@ -169,6 +169,15 @@ def test_seen_items_return_faded_where_too_few_are_left(shop: Engine) -> None:
     assert ranked.relaxed == [True]
 
 
+def test_what_only_returns_is_not_promoted(shop: Engine) -> None:
+    click(shop, *[("fan", f"i{n}", 10_000.0 + n) for n in range(N - 4)])
+    promotion = Promotion(items=("i0", "i1"), share=0.5)
+    again = Scenario(k=8, leave_out_seen="all", replacement=0.5, promotions=(promotion,), fallbacks=())
+    ranked = ask(shop, again, "fan")
+    assert ranked.marks is not None and PROMOTED not in ranked.marks[0]
+    assert ranked.relaxed == [True]
+
+
 @pytest.mark.parametrize("among", ["candidates", "new", "all"])
 def test_chance_has_its_share_and_says_with_which_probability(shop: Engine, among: str) -> None:
     scenario = Scenario(k=10, exploration=Exploration(0.5, among))  # type: ignore[arg-type]

@@ -138,6 +138,7 @@ def _pick_promoted(state, query, scene, masks, pool, n, at, promotion, clicked):
         row = pool.codes[i] & ROW_MASK
         if (
             pool.used[i]
+            or pool.marks[i] == HAD_BEFORE  # it may return by its own score alone
             or masks.promoted[row] >> promotion & 1 == 0
             or (at == 0 and pool.codes[i] == clicked)
         ):
