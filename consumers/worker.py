@@ -18,6 +18,7 @@ from stream_rec.consumers.runtime import library_logs
 from stream_rec.consumers.runtime.background import in_background
 from stream_rec.consumers.runtime.shutdown import Shutdown
 from stream_rec.consumers.runtime.stop_signal import STOP, leave
+from stream_rec.consumers.runtime.waiting import tell_until
 from stream_rec.consumers.topology import FIRST, WHOLE_BEFORE_JOINING
 from stream_rec.consumers.warm_up import warm_up
 from stream_rec.consumers.wiring import Parts, build
@@ -104,8 +105,12 @@ class Worker:
         parts, app = self.parts, self.parts.app
         await catch_up(self._settings.bus, parts.engine, parts.follower, WHOLE_BEFORE_JOINING, FIRST)
         await parts.rules.look()  # no slate is written before it is known what may be shown
-        await app.start()
-        await app.wait_until_stopped()
+        telling = asyncio.create_task(tell_until(parts.table.ready))
+        try:
+            await app.start()
+            await app.wait_until_stopped()
+        finally:
+            telling.cancel()
         if not parts.shutdown.stopping.is_set():
             parts.shutdown.fail(app.crash_reason or Unavailable("kafka", "the consumer stopped by itself"))
 
