@@ -44,6 +44,7 @@ soak: $(READY) ## one worker under 300 events/s for an hour, into soak.json and 
 docs: $(READY) ## renew what is generated in docs/
 	@$(VENV)/bin/python scripts/settings_doc.py
 	@$(VENV)/bin/python scripts/http_doc.py
+	@$(VENV)/bin/python scripts/shapes_doc.py
 
 peers: $(READY) ## other recommenders beside ours on the same events (docs/peers.md); ARGS="--data NAME --events N"
 	@sh scripts/setup_peers.sh $(VENV)

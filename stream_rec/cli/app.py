@@ -28,6 +28,7 @@ from stream_rec.cli.replay import replay
 from stream_rec.cli.scenario import scenario
 from stream_rec.cli.serve import serve
 from stream_rec.cli.settings import settings
+from stream_rec.cli.shape import shape
 from stream_rec.cli.simulate import simulate
 from stream_rec.cli.snapshot import snapshot
 from stream_rec.cli.text import say
@@ -99,6 +100,7 @@ app.add_typer(snapshot)
 app.add_typer(items)
 app.add_typer(scenario)
 app.add_typer(key)
+app.add_typer(shape)
 app.add_typer(vectors)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from stream_rec.errors import ConfigError
@@ -43,11 +44,15 @@ MIN_SHARE = 0.2
 MAX_DEPTH = 4
 
 
-def guess(samples: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+NOTHING: Mapping[str, str] = {}
+
+
+def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> dict[str, str]:
     """The paths of an interaction's fields.
 
     Args:
         samples: decoded messages or rows.
+        otherwise: paths of fields for which none is found.
 
     Raises:
         ConfigError: no field looks like a user, an item or a time; says what there is.
@@ -68,6 +73,9 @@ def guess(samples: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         best = [path for path in best if path not in found.values()]
         if best:
             found[field] = best[0]
+    if "ts" not in found and (dates := [path for path in common if _is_date(example[path])]):
+        found["ts"] = dates[0]
+    found = {**otherwise, **found}
     for field in NEEDED:
         if field not in found:
             there = ", ".join(list(seen)[:30])
@@ -116,6 +124,13 @@ def _is_like(field: str, path: str, value: Any, names: tuple[str, ...]) -> bool:
     if field == "ts":
         return bool(times.unit_of(value)) or date_pattern([value]) is not None
     return field != "value" or times.number(value) is not None
+
+
+def _is_date(value: Any) -> bool:
+    """Is it one by its form alone? No number is."""
+    if isinstance(value, str):
+        return times.iso(value) is not None or date_pattern([value]) not in (None, _PATTERNS[0])
+    return isinstance(value, date)
 
 
 def _rank(path: str, names: tuple[str, ...]) -> tuple[int, int]:

@@ -17,6 +17,7 @@ COMMANDS = {
     "serve",
     "key",
     "replay",
+    "shape",
     "simulate",
     "recommend",
     "similar",

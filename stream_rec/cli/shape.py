@@ -1,0 +1,159 @@
+"""`shape`: what somebody's file or topic is, and what it becomes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream_rec.cli.options import ConfigFile, Overrides, need_broker, read_settings, shown_text
+from stream_rec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stream_rec.settings import Settings
+    from stream_rec.shapes.messages import RawMessage
+    from stream_rec.shapes.sampling import Guess
+
+shape = typer.Typer(
+    name="shape",
+    help="Other people's data: what a file or topic is, and what it becomes.",
+    no_args_is_help=True,
+)
+SourceName = Annotated[str, typer.Argument(metavar="FILE|TOPIC", help="a file, folder or zip; else a topic")]
+SAMPLES = 200
+SHOWN = 3
+
+
+@shape.command()
+def guess(
+    source: SourceName,
+    name: Annotated[str, typer.Option(help="of the shape; by default the source's")] = "",
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Look at 200 records, print the shape for the settings file, and what the records become by it.
+
+    Exit code 1 if none of them becomes one.
+    """
+    from stream_rec.offline.datasets.guessing import guess_file
+    from stream_rec.offline.datasets.parts import exists
+    from stream_rec.shapes.sampling import of_messages
+
+    settings = read_settings(config, set_)
+    found = (
+        guess_file(Path(source), SAMPLES)
+        if exists(Path(source))
+        else of_messages(_messages(source, settings, SAMPLES))
+    )
+    _print_guess(found, name or _name(source))
+    if found.mapped and not found.records:
+        raise typer.Exit(1)
+
+
+@shape.command("try")
+def try_(
+    source: SourceName,
+    by: Annotated[str, typer.Option("--shape", metavar="NAME", help="of [shapes.NAME], or a preset")],
+    n: Annotated[int, typer.Option("--records", min=1, max=10_000, help="how many are shown")] = 10,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Show records of a file or topic, and what they become by a shape. Exit code 1 if none of them becomes one."""
+    from stream_rec.offline.datasets.guessing import first_rows
+    from stream_rec.offline.datasets.parts import exists
+    from stream_rec.offline.datasets.reading import Reading
+    from stream_rec.shapes.mapper import Mapper, compile_shape
+    from stream_rec.shapes.messages import RawMessage, Refused
+    from stream_rec.shapes.presets import resolve
+
+    settings = read_settings(config, set_)
+    declared = Reading(by, "none", settings.shapes).declared()
+    n_read = 0
+    if exists(Path(source)):
+        resolved = resolve(declared, by)
+        mapper = Mapper(resolved, by)
+        for row, body in enumerate(first_rows(Path(source), resolved, n)):
+            message = RawMessage(body.encode() if isinstance(body, str) else b"", offset=row)
+            mapped = (
+                [body]
+                if isinstance(body, Refused)
+                else mapper.of_object({} if isinstance(body, str) else body, message)
+            )
+            n_read += _print_record(f"row {row + 1}", body, mapped)
+    else:
+        mapper = compile_shape(declared, by)
+        for message in _messages(source, settings, n):
+            place = f"{message.topic}/{message.partition}/{message.offset}"
+            n_read += _print_record(place, message.value, mapper.records(message))
+    if not n_read:
+        raise typer.Exit(1)
+
+
+@shape.command("presets")
+def list_presets() -> None:
+    """List the shapes that are known by name."""
+    from stream_rec.shapes.presets import presets
+
+    for preset in presets().values():
+        typer.echo(f"{preset.name}: {preset.about}")
+        for what in (preset.refused, preset.note):
+            if what:
+                typer.echo(f"    {what}")
+
+
+def _messages(topic: str, settings: Settings, n: int) -> list[RawMessage]:
+    from stream_rec.bus.sample import sample
+    from stream_rec.shapes.messages import RawMessage
+
+    if not settings.bus.bootstrap and re.search(r"[./\\]", topic):
+        raise ConfigError(f"there is no file {topic}", fix="name a file, or a topic and bus.bootstrap")
+    need_broker(settings)
+    found = [RawMessage(*each) for each in sample(settings.bus, topic, n)]
+    if not found:
+        raise ConfigError(f"the topic {topic!r} has no message", fix="name one that has some")
+    return found
+
+
+def _name(source: str) -> str:
+    stem = Path(source).name.split(".")[0] or "mine"
+    return re.sub(r"[^A-Za-z0-9_-]", "-", stem)[:64]
+
+
+def _print_guess(found: Guess, name: str) -> None:
+    from stream_rec.shapes.presets import presets
+
+    if found.preset:
+        preset = presets()[found.preset]
+        typer.echo(f"# {found.preset}: {preset.about}")
+        if preset.note:
+            typer.echo(f"# {preset.note}")
+    typer.echo(found.toml(name))
+    typer.echo("")
+    n_events = len(found.records)
+    unit = f"; times as {found.unit}" if found.unit else ""
+    order = "" if not found.n_late else f"; {found.n_late:,} lie before one above them in time"
+    typer.echo(f"{found.n:,} records looked at, {n_events:,} became ours{unit}{order}")
+    for (reason, field, detail), n in found.refused.most_common():
+        _line(f"  {n:,} {reason} ({field}): {detail}")
+    for record in found.records[:SHOWN]:
+        _line(f"  {record}")
+
+
+def _print_record(place: str, value: Any, mapped: list[Any]) -> int:
+    from stream_rec.shapes.messages import Refused
+
+    shown = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    _line(f"{place}: {shown[:300]}")
+    for one in mapped:
+        if isinstance(one, Refused):
+            _line(f"  refused, {one.reason} ({one.field}): {one.detail}")
+        else:
+            _line(f"  {one}")
+    return sum(not isinstance(one, Refused) for one in mapped)
+
+
+def _line(text: str) -> None:
+    """One of somebody else's: no control characters reach the terminal."""
+    typer.echo(shown_text(text).plain)

@@ -1,0 +1,38 @@
+"""What a file of somebody's is, by its first rows."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.parts import parts
+from stream_rec.offline.datasets.recognised import look
+from stream_rec.offline.datasets.shaped_rows import rows
+from stream_rec.settings import ShapeSettings
+from stream_rec.shapes.presets import resolve
+from stream_rec.shapes.sampling import Guess, of_rows
+
+SAMPLES = 200
+
+
+def guess_file(path: Path, n: int = SAMPLES) -> Guess:
+    """A shape for a file, folder, pattern or zip.
+
+    Raises:
+        ConfigError: it cannot be read, such data can be no interactions, or no field looks like one that is needed.
+    """
+    found = look(path)
+    settings = {"preset": found.preset} if found.preset else found.shape
+    shape = resolve(ShapeSettings.model_validate(settings), path.name)
+    bodies = first_rows(path, shape, n)
+    if not bodies:
+        raise ConfigError(f"{path} has no row", fix="name a file that has some")
+    return of_rows(bodies, found.shape, found.preset)
+
+
+def first_rows(path: Path, shape: ShapeSettings, n: int) -> list[Any]:
+    """The first rows by a shape that is resolved."""
+    with parts(path, shape.files) as files:
+        return list(islice((body for file in files for read in rows(file, shape) for body in read.bodies), n))

@@ -1,0 +1,247 @@
+"""What samples of somebody's data are: framing, preset or guessed fields, and what they become by that."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from stream_rec.errors import ConfigError, ContractError
+from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.shapes import recognise
+from stream_rec.shapes.decoding import json_documents, unpacked
+from stream_rec.shapes.framing import unwrap
+from stream_rec.shapes.guess import NOTHING, date_pattern, guess
+from stream_rec.shapes.mapper import Mapper, compile_shape
+from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed
+from stream_rec.shapes.presets import presets, resolve
+
+ENOUGH = 0.5
+"""A preset that reads a smaller share of the samples is only begun with: fields are guessed, too."""
+_CONFLUENT_BYTES = 5
+
+
+@dataclass(slots=True)
+class Guess:
+    """A shape for some samples, and what they become by it.
+
+    Attributes:
+        settings: the shape, as it stands in TOML.
+        preset: on which it builds; empty = none.
+        n: samples.
+        mapped: what they became, in order.
+        unit: as what the times were read.
+    """
+
+    settings: dict[str, Any]
+    preset: str
+    n: int
+    mapped: list[Mapped] = field(default_factory=list)
+    unit: str = ""
+
+    @property
+    def records(self) -> list[Interaction | Item | Impression | Removed]:
+        """What was read."""
+        return [one for one in self.mapped if not isinstance(one, Refused)]
+
+    @property
+    def refused(self) -> Counter[tuple[str, str, str]]:
+        """By reason, field and an example: how many. Those that the shape leaves out are among them."""
+        found: dict[tuple[str, str], str] = {}
+        counts: Counter[tuple[str, str]] = Counter()
+        for one in self.mapped:
+            if isinstance(one, Refused):
+                found.setdefault((one.reason, one.field), one.detail)
+                counts[one.reason, one.field] += 1
+        return Counter({(*key, found[key]): n for key, n in counts.items()})
+
+    @property
+    def n_late(self) -> int:
+        """Events that lie before one above them in time."""
+        latest, n = float("-inf"), 0
+        for one in self.records:
+            if isinstance(one, Interaction):
+                n, latest = n + (one.ts < latest), max(latest, one.ts)
+        return n
+
+    def toml(self, name: str) -> str:
+        """The table of the settings file."""
+        return toml(self.settings, name)
+
+
+def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any], preset: str | None) -> Guess:
+    """Of rows of a file.
+
+    Args:
+        bodies: the first of them, decoded.
+        read_as: settings by which they were.
+        preset: of the file, if it is known.
+
+    Raises:
+        ConfigError: no field looks like a user, an item or a time, or such data can be no interactions.
+    """
+    if preset:
+        settings: dict[str, Any] = {"preset": preset}
+    else:
+        objects = [body for body in bodies if isinstance(body, Mapping)]
+        settings = {**read_as, **_fields(objects)}
+    found = Guess(settings, preset or "", len(bodies))
+    mapper = Mapper(resolve(ShapeSettings.model_validate(settings), "guess"), "guess")
+    for n, body in enumerate(bodies):
+        if isinstance(body, Refused):
+            found.mapped.append(body)
+        else:
+            is_text = isinstance(body, str)
+            message = RawMessage(body.encode() if is_text else b"", offset=n)
+            found.mapped += mapper.of_object({} if is_text else body, message)
+    found.unit = _unit(mapper, settings)
+    return found
+
+
+def of_messages(messages: Sequence[RawMessage]) -> Guess:
+    """Of messages of a topic.
+
+    Raises:
+        ConfigError: they cannot be decoded without being told how, or no field looks like a user, an item or a time.
+    """
+    messages = [message for message in messages if message.value]
+    if not messages:
+        raise ConfigError("there is no message to look at", fix="name a topic that has some")
+    values = [message.value or b"" for message in messages]
+    preset = recognise.of_headers(messages[0].headers)
+    documents, settings = _documents(values)
+    objects = [one for one in documents if isinstance(one, Mapping)]
+    if preset is None and objects:
+        votes = Counter(recognise.of_object(one) for one in objects)
+        preset = votes.most_common(1)[0][0]
+    if preset is None and not objects:
+        preset = settings.pop("preset", None)
+    tried = Guess({"preset": preset, **settings}, preset or "", len(messages))
+    if preset:
+        tried = _mapped(tried, messages)
+        n_read = sum(not isinstance(one, Refused) or one.is_meant for one in tried.mapped)
+        if n_read >= ENOUGH * len(tried.mapped) or not objects:
+            return tried
+    framing = str(presets()[preset].shape.get("framing", "none")) if preset else "none"
+    bodies = [
+        inner.body
+        for one in objects
+        if not isinstance(inner := unwrap(framing, one, messages[0]), Refused)
+        and isinstance(inner.body, Mapping)
+    ]
+    try:
+        guessed = {
+            **settings,
+            **({"framing": framing} if framing != "none" else {}),
+            **_fields(bodies, {"ts": "@timestamp"}),
+        }
+    except ConfigError:
+        if preset:
+            return tried
+        raise
+    return _mapped(Guess(guessed, "", len(messages)), messages)
+
+
+def _fields(objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> dict[str, Any]:
+    events = guess(objects, otherwise)
+    found: dict[str, Any] = {"events": events}
+    if re.fullmatch(r"\w+", events["ts"]):
+        pattern = date_pattern([one.get(events["ts"]) for one in objects])
+        if pattern:
+            found["unit"] = pattern
+    return found
+
+
+def _documents(values: Sequence[bytes]) -> tuple[list[Any], dict[str, Any]]:
+    """The samples decoded, and the settings by which they are."""
+    first = values[0]
+    if first[0] == 0 and len(first) > _CONFLUENT_BYTES:
+        return [], {"preset": "confluent"}
+    documents: list[Any] = []
+    for value in values:
+        try:
+            documents += json_documents(unpacked(value))
+        except ContractError:
+            continue
+    if documents:
+        return documents, {}
+    try:
+        found = [msgspec.msgpack.decode(value) for value in values]
+        if all(isinstance(one, dict) for one in found):
+            return found, {"format": "msgpack"}
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        line = first.decode().splitlines()[0]
+    except (UnicodeDecodeError, IndexError):
+        raise ConfigError(
+            f"messages that are neither JSON nor text: {ascii(first[:24])[2:-1]}",
+            fix="set the shape's format: avro or protobuf with schema_file",
+        ) from None
+    preset = recognise.of_line(line)
+    if preset is None and line.count(",") == len(presets()["csv-lines"].shape["columns"]) - 1:
+        preset = "csv-lines"
+    header = dict.fromkeys(line.split(","), "")
+    preset = preset or recognise.of_object(header)
+    if preset is None:
+        raise ConfigError(
+            f"messages of no form that is known: {line[:60]!a}", fix="set the shape's format and columns"
+        )
+    return [], {"preset": preset}
+
+
+def _mapped(found: Guess, messages: Sequence[RawMessage]) -> Guess:
+    shape = ShapeSettings.model_validate({k: v for k, v in found.settings.items() if v is not None})
+    if resolve(shape, "guess").framing == "confluent":
+        return found
+    mapper = compile_shape(shape, "guess")
+    for message in messages:
+        found.mapped += mapper.records(message)
+    found.unit = _unit(mapper, found.settings)
+    return found
+
+
+def _unit(mapper: Mapper, settings: Mapping[str, Any]) -> str:
+    if mapper.shape.unit != "auto":
+        return mapper.shape.unit
+    return " and ".join(mapper.units) or "iso" if settings else ""
+
+
+def toml(settings: Mapping[str, Any], name: str) -> str:
+    """Settings of a shape as TOML."""
+    head = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
+    tables = {key: value for key, value in settings.items() if isinstance(value, Mapping)}
+    lines = [f"[shapes.{head}]"]
+    lines += [
+        f"{key} = {_value(value)}"
+        for key, value in settings.items()
+        if key not in tables and value is not None
+    ]
+    for key, table in tables.items():
+        lines += [
+            "",
+            f"[shapes.{head}.{key}]",
+            *(f"{_key(one)} = {_value(each)}" for one, each in table.items()),
+        ]
+    return "\n".join(lines)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(each) for each in value) + "]"
+    return _quoted(str(value))
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t") + '"'
