@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
 import uvicorn
 import uvloop
-from fastapi import FastAPI
 
 from stream_rec import logs
 from stream_rec.api.app import application
@@ -23,18 +23,55 @@ _BACKLOG = 1024
 log = logs.get("serve")
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C; what is being answered then is answered.
+class Front(Protocol):
+    """What stands before the application, and answers some paths itself; it may use websockets."""
+
+    def before(self, application: Any) -> Any:
+        """The ASGI application with this in front of it."""
+        ...
+
+    async def close(self) -> None:
+        """End what it has begun."""
+        ...
+
+
+class Made(NamedTuple):
+    """What a server serves.
+
+    Attributes:
+        application: ASGI.
+        failure: says afterwards what it could not go on with.
+    """
+
+    application: Any
+    failure: Callable[[], Exception | None] = lambda: None
+
+
+Make = Callable[[Settings, Callable[[], bool], Callable[[], None]], Made]
+"""Makes it of settings, of what says whether the server is about to end, and of what ends it."""
+
+
+def api(settings: Settings, is_draining: Callable[[], bool], stop: Callable[[], None]) -> Made:
+    """The application of `stream-rec serve`; in the event loop that serves.
+
+    Raises:
+        ConfigError: an address in the settings is wrong.
+    """
+    parts = make_parts(settings, stop)
+    return Made(application(parts, is_draining), lambda: parts.following and parts.following.failure)
+
+
+def run(settings: Settings, front: Front | None = None, make: Make = api) -> None:
+    """Serve until SIGTERM or Ctrl-C; what is being answered then is answered. Arguments as of `HttpServer`.
 
     Raises:
         ConfigError: as `HttpServer`.
         Exception: as `HttpServer.serve`.
     """
-    uvloop.run(_until_signal(settings))
+    uvloop.run(_until_signal(HttpServer(settings, front, make)))
 
 
-async def _until_signal(settings: Settings) -> None:
-    server = HttpServer(settings)
+async def _until_signal(server: HttpServer) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, server.stop)
     await server.serve()
@@ -54,6 +91,8 @@ class HttpServer:
 
     Args:
         settings: of everything.
+        front: before the application; None = nothing.
+        make: the application.
 
     Attributes:
         url: where it is reached.
@@ -62,8 +101,10 @@ class HttpServer:
         ConfigError: the address cannot be bound, or one in the settings is wrong.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, front: Front | None = None, make: Make = api) -> None:
         self._settings = settings
+        self._front = front
+        self._make = make
         self._listening = _bound(settings.serve)
         self._server: _Server | None = None
         self._is_stopping = False
@@ -78,15 +119,17 @@ class HttpServer:
             Exception: what the engine of a live server could not go on with.
         """
         with self._listening:
-            parts = make_parts(self._settings, self.stop)
-            app = application(parts, self._is_draining)
-            self._server = _Server(_config(app, self._settings.serve))
+            front, made = self._front, self._make(self._settings, self._is_draining, self.stop)
+            app = front.before(made.application) if front else made.application
+            self._server = _Server(_config(app, self._settings.serve, has_front=bool(front)))
             self._server.should_exit = self._is_stopping
             log.info("listening", url=self.url)
             await self._server.serve(sockets=[self._listening])
+            if front:
+                await front.close()
         log.info("stopped")
-        if parts.following is not None and parts.following.failure is not None:
-            raise parts.following.failure
+        if (failure := made.failure()) is not None:
+            raise failure
 
     def stop(self) -> None:
         """As a signal; from any thread."""
@@ -111,11 +154,11 @@ def _bound(serve: ServeSettings) -> socket.socket:
         ) from error
 
 
-def _config(app: FastAPI, serve: ServeSettings) -> uvicorn.Config:
+def _config(app: Any, serve: ServeSettings, *, has_front: bool) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        ws="websockets-sansio" if has_front else "none",
         lifespan="on",
         log_config=None,
         access_log=False,

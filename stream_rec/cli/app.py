@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from stream_rec.cli.bench import bench
+from stream_rec.cli.dashboard import dashboard
 from stream_rec.cli.dead_letters import dead_letters
 from stream_rec.cli.demo import demo
 from stream_rec.cli.doctor import doctor
@@ -78,6 +79,7 @@ for command in (
     up,
     worker,
     serve,
+    dashboard,
     replay,
     simulate,
     recommend,

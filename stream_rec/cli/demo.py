@@ -41,6 +41,9 @@ def demo(
     limit: Annotated[int, typer.Option(min=1, help="events, at most")] = 100_000,
     shape: ShapeName = "",
     sort: SortOrder = "auto",
+    open_: Annotated[
+        bool, typer.Option("--open", help="leave it running with its page, until Ctrl-C")
+    ] = False,
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -55,7 +58,7 @@ def demo(
     console = Console() if sys.stdout.isatty() else Console(width=min(width(), PIPE_WIDTH))
     try:
         outcome = run_demo(
-            replace(_options(data, rate, limit, _flags(config, set_)), shape=shape, sort=sort),
+            replace(_options(data, rate, limit, _flags(config, set_), stays=open_), shape=shape, sort=sort),
             settings,
             console,
         )
@@ -68,12 +71,12 @@ def demo(
         raise typer.Exit(1)
 
 
-def _options(data: str, rate: float, limit: int, flags: list[str]) -> Options:
+def _options(data: str, rate: float, limit: int, flags: list[str], *, stays: bool) -> Options:
     from stream_rec.demo.run import Options
 
     if data == MOVIELENS:
-        return Options(data, rate, limit, LANES, [*MOVIELENS_FLAGS, *flags])
-    return Options(data, rate, limit, 1, flags)
+        return Options(data, rate, limit, LANES, [*MOVIELENS_FLAGS, *flags], stays=stays)
+    return Options(data, rate, limit, 1, flags, stays=stays)
 
 
 def _flags(config: Path | None, overrides: list[str] | None) -> list[str]:

@@ -21,8 +21,9 @@ def serve(
 ) -> None:
     """Answer reads from Redis and take events for Kafka over HTTP, until SIGTERM or Ctrl-C."""
     from stream_rec.api.server import run
+    from stream_rec.page.front import front_of_serve
 
     flags = [f"serve.{name}={value}" for name, value in (("host", host), ("port", port)) if value is not None]
     settings = read_settings(config, [*(set_ or ()), *flags])
     need_store(settings)
-    run(settings)
+    run(settings, front_of_serve(settings))

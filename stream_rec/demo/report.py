@@ -11,21 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from stream_rec.demo.figures import Figures
-from stream_rec.schemas.records import Interaction, Reason
+from stream_rec.schemas.records import Interaction
 from stream_rec.serve.answers import Recommendations
+from stream_rec.serve.reasons import because
 
 SHOWN_EVENTS = 5
 SHOWN_ITEMS = 10
-_PHRASES = {
-    "popularity": "popular now",
-    "transitions": "often follows {}",
-    "neighbours": "from sessions with {}",
-    "item_neighbours": "liked along with {}",
-    "factorization": "this user's taste",
-    "session": "seen in this session",
-}
-_NO_ITEM = "what came before"
 _NEXT = (
+    ("stream-rec demo --open", "this again, and it stays: look at it and click, on its page at {page}"),
     ("make test", "the same on real servers, with everything that can go wrong"),
     ("stream-rec up --write", "a stack that stays: broker and Redis, addresses in stream-rec.toml"),
     ("stream-rec worker", "in a second terminal: learns and writes slates"),
@@ -76,15 +69,10 @@ def print_user(
     for name in ("", "recommended now", "score", "why"):
         table.add_column(name, overflow="fold")  # a long id is never cut
     for place, item in enumerate(answer.items[:SHOWN_ITEMS], start=1):
+        why = because(item.reason, lambda each: titles.get(each, each))
         title = Text(titles.get(item.item_id, item.item_id))
-        table.add_row(str(place), title, f"{item.score:.3f}", Text(because(item.reason, titles), style="dim"))
+        table.add_row(str(place), title, f"{item.score:.3f}", Text(why, style="dim"))
     console.print(table)
-
-
-def because(reason: Reason, titles: Mapping[str, str]) -> str:
-    """A reason in words."""
-    item = titles.get(reason.item_id, reason.item_id) if reason.item_id else _NO_ITEM
-    return _PHRASES.get(reason.source, f"{reason.source}, {{}}").format(item)
 
 
 def print_totals(console: Console, outcome: Outcome) -> None:
@@ -116,10 +104,21 @@ def print_totals(console: Console, outcome: Outcome) -> None:
     console.print(table)
 
 
-def print_next(console: Console) -> None:
-    """What to try next."""
+def print_page(console: Console, url: str) -> None:
+    """Where a browser sees the same."""
+    if url:
+        console.print(Text.assemble("Watch it in a browser: ", (url, "bold cyan")))
+
+
+def print_staying(console: Console, url: str) -> None:
+    """Where it goes on, and how it ends."""
+    console.print(Text.assemble("\nIt stays: ", (url, "bold cyan"), ", until Ctrl-C"))
+
+
+def print_next(console: Console, page: str) -> None:
+    """What to try next; `page` is the page's address."""
     console.print(Text("\nTry next", style="bold"))
     table = Table.grid(padding=(0, 2))
     for command, text in _NEXT:
-        table.add_row(Text(f"  {command}", style="cyan"), Text(text, style="dim"))
+        table.add_row(Text(f"  {command}", style="cyan"), Text(text.format(page=page), style="dim"))
     console.print(table)

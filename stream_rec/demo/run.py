@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from rich.console import Console
@@ -13,15 +14,26 @@ from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
 from stream_rec.demo.figures import Figures
 from stream_rec.demo.replaying import Replaying
-from stream_rec.demo.report import SHOWN_EVENTS, Outcome, print_next, print_totals, print_user
+from stream_rec.demo.report import (
+    SHOWN_EVENTS,
+    Outcome,
+    print_next,
+    print_page,
+    print_staying,
+    print_totals,
+    print_user,
+)
 from stream_rec.demo.view import view_on
 from stream_rec.demo.watch import Watch
+from stream_rec.embedded.child_process import ChildExited
+from stream_rec.embedded.serve import ServeProcess
 from stream_rec.embedded.stack import start_stack, without_addresses
 from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.errors import Unavailable
 from stream_rec.offline.datasets.first_events import FirstEvents
 from stream_rec.offline.datasets.named import load_items, open_source
 from stream_rec.offline.datasets.reading import Reading, Sort
+from stream_rec.page.front import is_installed, need_installed
 from stream_rec.producers.feed.stopping import stop_on_signals
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.records import Item, MetricPoint
@@ -46,9 +58,10 @@ class Options:
         rate: events per second.
         limit: events, at most.
         lanes: users that act at a time; 1 = the log's own order.
-        flags: `--config` and `--set` as given, for the worker.
+        flags: `--config` and `--set` as given, for the worker and the page.
         shape: of the log; empty = recognised.
         sort: in which order the log is read.
+        stays: whether everything goes on running after the replay, until Ctrl-C.
     """
 
     data: str
@@ -58,6 +71,7 @@ class Options:
     flags: Sequence[str] = ()
     shape: str = ""
     sort: Sort = "auto"
+    stays: bool = False
 
 
 class Interrupted(Exception):
@@ -72,6 +86,8 @@ def run_demo(options: Options, settings: Settings, console: Console) -> Outcome:
         Unavailable: the worker or a server ended or stopped answering; its log is kept and named.
         Interrupted: Ctrl-C or SIGTERM; everything is stopped.
     """
+    if options.stays:
+        need_installed()
     reading = Reading(options.shape, options.sort, settings.shapes)
     log = FirstEvents.of(open_source(options.data, settings.data, None, reading), options.limit)
     if options.lanes > 1:
@@ -84,14 +100,41 @@ def run_demo(options: Options, settings: Settings, console: Console) -> Outcome:
             with console.status("starting a broker, a Redis and a worker ..."):
                 worker.wait_until_ready()
             _publish_items(stack.settings, items)
-            figures = _replay(options, stack.settings, log, worker, console, stop)
-            _print_user(stack.settings, log, items, console)
+            with _page(stack.settings, options.flags) as url:
+                print_page(console, url)
+                figures = _replay(options, stack.settings, log, worker, console, stop)
+                _print_user(stack.settings, log, items, console)
+                if options.stays:
+                    print_staying(console, url)
+                    _stay(worker, stop)
         finally:
             exit_code = worker.stop()
         outcome = _outcome(log, figures, read_points(stack.settings.bus), exit_code)
     print_totals(console, outcome)
-    print_next(console)
+    print_next(console, f"http://{settings.page.host or '127.0.0.1'}:{settings.page.port}")
     return outcome
+
+
+@contextmanager
+def _page(settings: Settings, flags: Sequence[str]) -> Iterator[str]:
+    """The page's address; empty = it is not installed."""
+    if not is_installed():
+        yield ""
+        return
+    try:
+        page = ServeProcess(settings, flags, "dashboard", settings.page.port)
+    except ChildExited:  # somebody else has the port
+        page = ServeProcess(settings, flags, "dashboard")
+    try:
+        yield page.url
+    finally:
+        page.stop()
+
+
+def _stay(worker: WorkerProcess, stop: Callable[[], bool]) -> None:
+    while not stop():
+        worker.check()
+        time.sleep(REFRESH_SECONDS)
 
 
 def _publish_items(settings: Settings, items: Sequence[Item]) -> None:

@@ -1,9 +1,10 @@
-"""`stream-rec serve` as a process of its own, as in production: for the benches."""
+"""`stream-rec serve` or `dashboard` as a process of its own, as in production: for the benches and the demo."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import psutil
 
@@ -20,12 +21,24 @@ class ServeProcess(OwnProcess):
     Args:
         settings: of the running stack.
         flags: further `--set`.
+        command: which of the two.
+        port: to listen on; 0 = any free one.
+
+    Raises:
+        ChildExited: it exited instead of listening; the end of its log is in the message.
     """
 
     STOP_SECONDS = 30.0
 
-    def __init__(self, settings: Settings, flags: Sequence[str] = ()) -> None:
-        super().__init__("serve", settings, ("stream_rec.cli", "--log-json", "serve", "--port", "0", *flags))
+    def __init__(
+        self,
+        settings: Settings,
+        flags: Sequence[str] = (),
+        command: Literal["serve", "dashboard"] = "serve",
+        port: int = 0,
+    ) -> None:
+        argv = ("stream_rec.cli", "--log-json", command, "--host", "127.0.0.1", "--port", str(port), *flags)
+        super().__init__(command, settings, argv)
         self._child.wait_ready(lambda: bool(self._found()), READY_SECONDS)
         self.url = self._found()
         self._process = psutil.Process(self.pid)

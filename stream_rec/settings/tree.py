@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from stream_rec.settings.branch import TEN_YEARS, Branch
 from stream_rec.settings.event_types import MOST_BLOCKED, EventTypeTable, built_in_table
+from stream_rec.settings.page import PageSettings
 from stream_rec.settings.serve import ServeSettings, host_name
 from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.settings.shapes import ShapeName, ShapeSettings
@@ -354,6 +355,7 @@ class Settings(Branch):
     journal: JournalSettings = Field(default_factory=JournalSettings)
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
+    page: PageSettings = Field(default_factory=PageSettings)
     data: DataSettings = Field(default_factory=DataSettings)
     shapes: dict[ShapeName, ShapeSettings] = Field(
         default_factory=dict, max_length=64, description="other people's data, by name (docs/your-data.md)"

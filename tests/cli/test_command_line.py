@@ -15,6 +15,7 @@ COMMANDS = {
     "up",
     "worker",
     "serve",
+    "dashboard",
     "key",
     "replay",
     "shape",

@@ -1,0 +1,1 @@
+"""A page in a browser to see and steer one tenant: figures, users, items, scenarios, workers."""

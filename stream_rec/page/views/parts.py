@@ -1,0 +1,143 @@
+"""What views are built of: plain HTML elements with the page's classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from nicegui import ui
+from nicegui.element import Element
+from nicegui.elements.mixins.text_element import TextElement
+
+Handler = Callable[..., Any]
+DASH = "\N{EN DASH}"
+
+
+def box(tag: str, classes: str = "", **attributes: str) -> Element:
+    """An element that holds others."""
+    return _dressed(Element(tag), classes, attributes)
+
+
+def words(tag: str, text: str, classes: str = "", **attributes: str) -> TextElement:
+    """An element that holds text; `set_text` changes it."""
+    made = TextElement(tag=tag, text=text)
+    _dressed(made, classes, attributes)
+    return made
+
+
+def button(text: str, act: Handler, classes: str = "", **attributes: str) -> TextElement:
+    """A button."""
+    made = words("button", text, f"button {classes}", type="button", **attributes)
+    made.on("click", act)
+    return made
+
+
+def head(title: str, note: str = "", level: int = 2) -> TextElement:
+    """A heading, and quiet words beside it, which are returned."""
+    with box("div", "head"):
+        words(f"h{level}", title)
+        return words("p", note, "quiet small")
+
+
+def field(label: str, control: Element) -> Element:
+    """A label for a control that was just made; both move into a box, which is returned."""
+    with box("div", "field") as found:
+        words("label", label, **{"for": f"c{control.id}"})
+        control.move(found)
+    return found
+
+
+def table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], caption: str) -> None:
+    """A table.
+
+    Args:
+        columns: headings, and whether each holds numbers.
+        rows: texts.
+        caption: what it shows, for who cannot see it.
+    """
+    with box("div", "scroll", tabindex="0", role="region", aria_label=caption), box("table", "plain"):
+        with box("thead"), box("tr"):
+            for name, is_number in columns:
+                words("th", name, "num" if is_number else "", scope="col")
+        with box("tbody"):
+            for row in rows:
+                with box("tr"):
+                    for (_, is_number), text in zip(columns, row, strict=True):
+                        words("td", text, "num" if is_number else "")
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> None:
+    """Names and values."""
+    with box("dl", "facts"):
+        for name, value in pairs:
+            words("dt", name)
+            words("dd", value)
+
+
+class Live:
+    """Words that are read out when they change: what became of what somebody did."""
+
+    def __init__(self) -> None:
+        self._words = words("p", "", "said", role="status", aria_live="polite")
+
+    def say(self, text: str) -> None:
+        """Good news."""
+        self._words.classes(replace="said")
+        self._words.set_text(text)
+
+    def warn(self, text: str) -> None:
+        """It did not work."""
+        self._words.classes(replace="said bad")
+        self._words.set_text(text)
+
+
+def spark(values: Sequence[float], color: str = "var(--accent)") -> str:
+    """A small line as SVG; gaps where nothing was measured."""
+    found = [(i, value) for i, value in enumerate(values) if not math.isnan(value)]
+    if len(found) < 2:
+        return ""
+    top, last = max(max(value for _, value in found), 1e-9), max(len(values) - 1, 1)
+    points = " ".join(f"{100 * i / last:.1f},{30 - 28 * value / top:.1f}" for i, value in found)
+    first_x, last_x = 100 * found[0][0] / last, 100 * found[-1][0] / last
+    return (
+        '<svg viewBox="0 0 100 32" preserveAspectRatio="none" aria-hidden="true">'
+        f'<polygon points="{first_x:.1f},32 {points} {last_x:.1f},32" style="fill:{color};opacity:.1"/>'
+        f'<polyline points="{points}" style="fill:none;stroke:{color};stroke-width:1.5" '
+        'vector-effect="non-scaling-stroke" stroke-linejoin="round"/></svg>'
+    )
+
+
+def drawing(classes: str = "") -> ui.html:
+    """A place for SVG that we have made."""
+    return ui.html("", sanitize=False).classes(classes)
+
+
+def number(value: float) -> str:
+    """With thousands apart; a dash = not measured."""
+    return DASH if math.isnan(value) else f"{value:,.0f}"
+
+
+def milliseconds(value: float) -> str:
+    """A dash = not measured."""
+    return DASH if math.isnan(value) else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def share(value: float) -> str:
+    """A ratio with three places; a dash = not measured."""
+    return DASH if math.isnan(value) else f"{value:.3f}"
+
+
+def ago(seconds: float) -> str:
+    """How long it is, in the largest unit that fits."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return "now" if seconds < 1.5 else f"{seconds:.0f} s ago"
+
+
+def _dressed(made: Element, classes: str, attributes: dict[str, str]) -> Element:
+    made.classes(classes)
+    for name, value in attributes.items():
+        made.props[name.replace("_", "-")] = value
+    return made

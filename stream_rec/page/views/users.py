@@ -1,0 +1,251 @@
+"""One user: history, slate with reasons, and what a click does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from fastapi import Request
+from nicegui.element import Element
+
+from stream_rec.page.desk import Desk, Felt
+from stream_rec.page.user_log import Done
+from stream_rec.page.views.frame import EXPECTED, Frame, said
+from stream_rec.page.views.parts import Live, ago, box, button, head, words
+from stream_rec.schemas.records import DEFAULT_SCENARIO, SlateItem
+from stream_rec.serve.answers import Recommendations
+from stream_rec.serve.reasons import because
+
+SHOWN_EVENTS = 14
+RECENT_USERS = 10
+EVENT_TYPES = ("click", "view", "cart", "purchase")
+_ORIGINS = {
+    "personal": "the user's own slate",
+    "session": "from this session's items",
+    "popular": "no slate yet: what is popular",
+    "none": "nothing has been learned yet",
+}
+
+
+class Users:
+    """The view.
+
+    Args:
+        desk: what is asked.
+        frame: around it.
+        request: names the user: `?user=`.
+    """
+
+    def __init__(self, desk: Desk, frame: Frame, request: Request) -> None:
+        self._desk = desk
+        self._user = request.query_params.get("user", "").strip()
+        self._scenario = request.query_params.get("scenario", DEFAULT_SCENARIO)
+        self._shown: list[str] = []
+        self._slate_id: str | None = None
+        self._is_busy = False
+        head("Users", "what they did, what they are shown, and what a click changes", level=1)
+        self._build_choice()
+        if self._user:
+            self._build_user()
+        frame.every_tick(self._tick)
+
+    async def load(self) -> None:
+        """Ask for what the view begins with."""
+        try:
+            await self._suggest()
+            if self._user:
+                for name in await self._desk.scenarios():
+                    if name not in self._choice.options:
+                        self._choice.options.append(name)
+                self._choice.update()
+                await self._show(await self._desk.slate(self._user, self._scenario))
+                await self._load_history()
+        except EXPECTED as error:
+            self._live.warn(said(error))
+
+    def _build_choice(self) -> None:
+        with box("section", "card stack", aria_label="Choose a user"):
+            with box("form", "row", method="get", action="/users", role="search"):
+                words("label", "User", **{"for": "user"})
+                box(
+                    "input",
+                    id="user",
+                    name="user",
+                    placeholder="user_id",
+                    autocomplete="off",
+                    required="",
+                    **{"^value": self._user},
+                )
+                words("button", "Show", "button strong", type="submit")
+            self._recent: Element = box("div", "row", aria_label="Active lately", role="group")
+            self._live = Live()
+
+    def _build_user(self) -> None:
+        with box("div", "grid side"):
+            with box("section", "card"):
+                with box("div", "head"):
+                    words("h2", f"Slate of {self._user}")
+                    with box("div", "row"):
+                        words("label", "Scenario", id="scenario-label")
+                        self._choice = _Choice(
+                            [self._scenario], self._scenario, "scenario-label", self._change
+                        )
+                        words("label", "Do", id="type-label")
+                        self._type = _Choice(list(EVENT_TYPES), EVENT_TYPES[0], "type-label")
+                self._note = words("p", "", "quiet small")
+                self._slate: Element = box("ol", "list slate")
+            with box("section", "card"):
+                self._n_done = head("History", "")
+                self._history: Element = box("ul", "list history")
+
+    async def _suggest(self) -> None:
+        users = await self._desk.recent_users(RECENT_USERS)
+        self._recent.clear()
+        with self._recent:
+            words("span", "active lately" if users else "no events yet", "quiet small")
+            for user in users:
+                words("a", user, "button chip", href=_link(user))
+
+    async def _change(self, scenario: str) -> None:
+        self._scenario, self._shown = scenario, []
+        try:
+            await self._show(await self._desk.slate(self._user, scenario))
+        except EXPECTED as error:
+            self._live.warn(said(error))
+
+    async def _tick(self) -> None:
+        """The slate also changes when others act as this user."""
+        if not self._user or self._is_busy:
+            return
+        try:
+            answer = await self._desk.slate(self._user, self._scenario)
+        except EXPECTED as error:
+            self._note.set_text(said(error))
+            return
+        if self._slate_id != (answer.slate.slate_id if answer.slate else None) and not self._is_busy:
+            await self._show(answer)
+
+    async def _click(self, item_id: str) -> None:
+        if self._is_busy:
+            return
+        self._is_busy = True
+        event_type = self._type.value
+        try:
+            felt = await self._desk.click(self._user, item_id, event_type, self._scenario)
+            await self._show(felt.answer)
+            self._say(felt, item_id, event_type)
+            await self._load_history()
+        except EXPECTED as error:
+            self._live.warn(said(error))
+        finally:
+            self._is_busy = False
+
+    def _say(self, felt: Felt, item_id: str, event_type: str) -> None:
+        what = f"{event_type} on {self._desk.catalogue.title(item_id)}"
+        if felt.answer.slate is None or felt.answer.stale:
+            self._live.warn(f"{what}: no slate knows it after {felt.ms / 1000:.0f} s. Does a worker run?")
+        else:
+            self._live.say(f"{what}: the slate knew it {felt.ms:.0f} ms later.")
+
+    async def _show(self, answer: Recommendations) -> None:
+        before = {item: place for place, item in enumerate(self._shown, start=1)}
+        self._shown = [each.item_id for each in answer.items]
+        self._slate_id = answer.slate.slate_id if answer.slate else None
+        self._note.set_text(self._about(answer))
+        self._slate.clear()
+        with self._slate:
+            if not answer.items:
+                words("li", "Nothing to show yet.", "empty")
+            for place, item in enumerate(answer.items, start=1):
+                self._line(place, item, before)
+
+    def _line(self, place: int, item: SlateItem, before: dict[str, int]) -> None:
+        title, was = self._desk.catalogue.title(item.item_id), before.get(item.item_id)
+        moved = bool(before) and was != place
+        with box("li", "fresh" if moved else ""):
+            words("span", str(place), "place")
+            with box("div"):
+                words("p", title, "title")
+                why = because(item.reason, self._desk.catalogue.title)
+                words("p", f"{why} · {item.by}" if item.by else why, "quiet small")
+            with box("span", "move"):
+                if moved:
+                    words("span", _moved(was, place), "badge up" if was is None or was > place else "badge")
+            if not self._desk.settings.page.read_only:
+                button(
+                    "Click", lambda item_id=item.item_id: self._click(item_id), aria_label=f"Click {title}"
+                )
+
+    def _about(self, answer: Recommendations) -> str:
+        origin = _ORIGINS.get(answer.origin, answer.origin)
+        if answer.slate is None:
+            return origin
+        as_of = answer.slate.as_of
+        made = ago(max(0.0, self._desk.clock.now() - answer.slate.created_ts))
+        return f"{origin}, made {made}, knows events/{as_of.partition} up to offset {as_of.offset}"
+
+    async def _load_history(self) -> None:
+        answer = await self._desk.slate(self._user, self._scenario)
+        done: Sequence[Done] = ()
+        if answer.slate is not None:
+            done = await self._desk.history(self._user, answer.slate.as_of.partition, SHOWN_EVENTS)
+        self._n_done.set_text(f"the last {len(done)}" if done else "")
+        self._history.clear()
+        now = self._desk.clock.now()
+        with self._history:
+            if not done:
+                words("li", "No events in the recent log.", "empty")
+            for each in done:
+                with box("li"):
+                    with box("div"):
+                        words("p", self._desk.catalogue.title(each.event.item_id), "title")
+                        words("p", _what(each), "quiet small")
+                    words("span", ago(max(0.0, now - each.broker_ts / 1000)), "quiet small")
+
+
+class _Choice:
+    """A native select.
+
+    Args:
+        options: values.
+        value: that is chosen.
+        label: id of its label.
+        on_change: told of another choice.
+    """
+
+    def __init__(self, options: list[str], value: str, label: str, on_change: object = None) -> None:
+        self.options = options
+        self.value = value
+        self._on_change = on_change
+        self._element = box("select", aria_labelledby=label)
+        self._element.on("change", self._changed, js_handler="(e) => emit(e.target.value)")
+        self.update()
+
+    def update(self) -> None:
+        """Show the options that there are now."""
+        self._element.clear()
+        with self._element:
+            for option in self.options:
+                made = words("option", option, value=option)
+                if option == self.value:
+                    made.props["selected"] = ""
+
+    async def _changed(self, event: object) -> None:
+        self.value = str(getattr(event, "args", self.value))
+        if callable(self._on_change):
+            await self._on_change(self.value)
+
+
+def _moved(was: int | None, place: int) -> str:
+    if was is None:
+        return "new"
+    return f"▲ {was - place}" if was > place else f"▼ {place - was}"
+
+
+def _what(done: Done) -> str:
+    value = "" if done.event.value is None else f" {done.event.value:g}"
+    return f"{done.event.event_type}{value}"
+
+
+def _link(user: str) -> str:
+    return f"/users?user={quote(user, safe='')}"

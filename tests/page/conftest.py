@@ -1,0 +1,148 @@
+"""One installation with a worker and the page, and a browser, for all tests of the page: each takes seconds to start."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.settings import BusSettings, Settings, StoreSettings
+from tests.cli.running import PROGRAM, addresses, clean_environment
+from tests.consumers.running import running, wait_until_done
+from tests.waiting import wait_until
+
+CHROMIUM = shutil.which("chromium")
+PREFIX = "page-"
+N_USERS, N_ITEMS = 12, 30
+START = 1_700_000_000.0
+SECONDS_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A running installation.
+
+    Attributes:
+        settings: of it.
+        url: of the page.
+    """
+
+    settings: Settings
+    url: str
+
+
+@pytest.fixture(scope="session")
+def installation(tansu: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """With a worker that has learned a few users' events."""
+    folder = tmp_path_factory.mktemp("page")
+    with RedisServer.start(folder) as redis:
+        bus = BusSettings(bootstrap=tansu, prefix=PREFIX, group=f"{PREFIX}group", partitions=2)
+        settings = Settings(bus=bus, store=StoreSettings(url=redis.url))
+        ensure_topics(settings.bus)
+        _publish(settings)
+        with running(settings, folder) as worker:
+            wait_until_done(settings, N_USERS * 8 + 1, worker)
+            yield settings
+
+
+@pytest.fixture(scope="session")
+def shown(installation: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """`stream-rec dashboard`, as a process."""
+    with dashboard(installation, tmp_path_factory.mktemp("dashboard")) as url:
+        yield Shown(installation, url)
+
+
+@contextmanager
+def dashboard(settings: Settings, folder: Path, *command: str) -> Iterator[str]:
+    """The page's process: its address; SIGTERM must end it well."""
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*PROGRAM, "--log-json", *(command or ("dashboard",)), "--port", "0"],
+            env=clean_environment(**addresses(settings), STREAM_REC__SERVE__KEY_SECONDS="1"),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield wait_until(lambda: re.search(r'"(http://[^"]+)"', log.read_text()), 60, "it to listen")[1]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        print(f"--- log of the page ---\n{log.read_text()}")
+
+
+def _publish(settings: Settings) -> None:
+    with Publisher(settings.bus, settings.ingest) as publisher:
+        publisher.publish_all(
+            Item(f"i{n}", title=f"Film {n}", tags=("new",) if n % 5 == 0 else ("old",))
+            for n in range(N_ITEMS)
+        )
+        for step in range(8):
+            publisher.publish_all(
+                Interaction(
+                    f"u{user}", f"i{(user * 3 + step * (1 + user % 3)) % N_ITEMS}", "view", START + step
+                )
+                for user in range(N_USERS)
+            )
+        items = tuple(f"i{n}" for n in range(5))
+        publisher.publish(Impression("s1", "u1", START, items))
+        publisher.send_raw("events", b"u1", b"no json")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):  # noqa: TID251 - as for Apache Kafka: CI must not skip
+            pytest.fail("there is no chromium: apt-get install chromium")
+        pytest.skip("there is no chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser, shown: Shown) -> Iterator[Page]:
+    """A tab whose every error fails the test, and that may ask nobody but our server."""
+    with tab(browser, shown.url) as opened:
+        yield opened
+
+
+@contextmanager
+def tab(browser: Browser, url: str, *, scheme: str = "light", width: int = 1280) -> Iterator[Page]:
+    """See `page`."""
+    context = browser.new_context(
+        base_url=url,
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    opened, wrong = context.new_page(), list[str]()
+
+    def note(request: Request) -> None:
+        if not request.url.startswith((url, url.replace("http", "ws"), "data:", "blob:")):
+            wrong.append(f"asked another server: {request.url}")
+
+    opened.on("request", note)
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.set_default_timeout(SECONDS_MS)
+    try:
+        yield opened
+        assert not wrong
+    finally:
+        context.close()

@@ -1,0 +1,148 @@
+"""The page in a real browser, on a real installation: what people see, and what they change."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from stream_rec.api.access.key import new_key
+from stream_rec.clock import SystemClock
+from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.producers.scenarios.apply import Scenarios
+from stream_rec.schemas.records import Interaction
+from stream_rec.store.api_keys import ApiKeyQuestions
+from stream_rec.store.reader import Reader
+from tests.page.conftest import START, Shown, dashboard, tab
+from tests.waiting import wait_until
+
+VIEWS = ("/", "/scenarios", "/users?user=u1", "/items?item=i5", "/operations")
+SERIOUS = ("serious", "critical")
+
+
+def test_the_overview_has_live_figures_and_what_could_not_be_read(page: Page, shown: Shown) -> None:
+    page.goto("/")
+    expect(page.get_by_text(re.compile(r"1 worker, \d+ events so far"))).to_be_visible()
+    before = int(page.get_by_text("events so far").inner_text().split()[2].replace(",", ""))
+    with Publisher(shown.settings.bus) as publisher:
+        publisher.publish_all(Interaction("u2", f"i{n}", "view", START + 100 + n) for n in range(20))
+    expect(page.get_by_text(f"{before + 20} events so far")).to_be_visible()
+    expect(page.get_by_role("cell", name="bad_json")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Throughput: events/s"))).to_be_visible()
+
+
+def test_a_click_as_a_user_changes_the_slate(page: Page) -> None:
+    page.goto("/users?user=u1")
+    slate = page.get_by_role("list").filter(has=page.get_by_role("button", name=re.compile("^Click Film")))
+    first = slate.get_by_role("listitem").first
+    expect(first.get_by_text(re.compile(r"Film \d+"))).to_be_visible()
+    title = first.locator(".title").inner_text()
+    before = slate.inner_text()
+    click = slate.get_by_role("button").first
+    click.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text(
+        re.compile(rf"click on {title}: the slate knew it \d+ ms later\.")
+    )
+    expect(page.locator(".history .title").first).to_have_text(title)
+    assert slate.inner_text() != before
+
+
+def test_a_scenario_is_checked_as_it_is_typed_applied_and_rolled_back(page: Page, shown: Shown) -> None:
+    page.goto("/scenarios")
+    editor, apply = page.get_by_label("Scenario", exact=True), page.get_by_role("button", name="Apply")
+    expect(page.locator("#verdict")).to_have_text("As it is in force.")
+    editor.fill("[default]\nk = 500\n")
+    expect(page.locator("#verdict")).to_contain_text("line 2:5: scenario default: k")
+    expect(apply).to_be_disabled()
+    editor.fill("[default]\nk = 7\n")
+    expect(page.locator("#verdict")).to_contain_text("k: 20 -> 7")
+    page.get_by_label("Why").fill("shorter")
+    apply.click()
+    expect(page.locator(".history").get_by_text(re.compile("shorter"))).to_be_visible()
+    assert _k(shown) == 7
+    page.get_by_role("button", name="Roll back").first.click()
+    expect(page.locator("#verdict")).to_have_text("As it is in force.")
+    wait_until(lambda: _k(shown) == 20)
+
+
+def _k(shown: Shown) -> int:
+    found = Scenarios(shown.settings).one("default").scenario
+    assert found is not None
+    return found.k
+
+
+def test_a_hidden_item_is_shown_no_more_until_it_is_brought_back(page: Page, shown: Shown) -> None:
+    reader = Reader(shown.settings.store)
+    page.goto("/items?q=Film 5")
+    page.get_by_role("link", name="Film 5", exact=True).click()
+    expect(page.get_by_role("heading", name="Neighbours")).to_be_visible()
+    page.get_by_role("button", name="Hide").click()
+    wait_until(lambda: reader.removed(["i5"]))
+    page.get_by_role("button", name="Bring back").click()
+    wait_until(lambda: not reader.removed(["i5"]))
+    expect(page.get_by_role("button", name="Hide")).to_be_visible()
+    reader.close()
+
+
+def test_operations_name_workers_owners_and_dead_letters(page: Page) -> None:
+    page.goto("/operations")
+    workers = page.get_by_role("region", name="Workers")
+    name = workers.get_by_role("cell").first.inner_text()
+    partitions = page.get_by_role("region", name="Partitions")
+    expect(partitions.get_by_role("row", name=re.compile(f"events 0 .* {re.escape(name)}"))).to_be_visible()
+    expect(page.get_by_role("cell", name=re.compile("^events/\\d/\\d+$")).first).to_be_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_every_view_is_accessible_and_fits(browser: Browser, shown: Shown, scheme: str, width: int) -> None:
+    with tab(browser, shown.url, scheme=scheme, width=width) as page:
+        for path in VIEWS:
+            page.goto(path)
+            expect(page.get_by_text("live", exact=True)).to_be_attached()
+            page.wait_for_load_state("networkidle")
+            found = Axe().run(page).response["violations"]
+            assert not [(path, each["id"], each["nodes"]) for each in found if each["impact"] in SERIOUS]
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is too wide"
+
+
+def test_a_read_only_page_on_serve_offers_nothing_that_changes(
+    browser: Browser, shown: Shown, tmp_path: Path
+) -> None:
+    """`/` of a local `serve` is the same page, and its API stands beside it; the last test: a key is made."""
+    command = ("serve", "--set", "page.read_only=true")
+    with dashboard(shown.settings, tmp_path, *command) as url:
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        with tab(browser, url) as page:
+            page.goto("/users?user=u1")
+            expect(page.get_by_text("read-only")).to_be_visible()
+            expect(page.locator(".slate .title").first).to_be_visible()
+            assert page.get_by_role("button", name=re.compile("^Click")).count() == 0
+            _sign_in(page, shown)
+
+
+def _sign_in(page: Page, shown: Shown) -> None:
+    """From the first key on, only who has one with the scope admin sees the page; an open page notices it."""
+    key, secret = new_key("boss", ("admin",), 0.0, SystemClock().now(), ())
+    other, other_secret = new_key("reader", ("read",), 0.0, SystemClock().now(), ())
+    reader, questions = Reader(shown.settings.store), ApiKeyQuestions(shown.settings.store.prefix)
+    try:
+        reader.answer(questions.add(key))
+        reader.answer(questions.add(other))
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.get_by_label("Key").fill(other_secret)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.get_by_label("Key").fill(secret)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        reader.answer(questions.remove(key.key_id))
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    finally:
+        reader.answer(questions.remove(key.key_id))
+        reader.answer(questions.remove(other.key_id))
+        reader.close()
