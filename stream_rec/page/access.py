@@ -105,7 +105,7 @@ class Access:
 
 
 def is_own(headers: dict[bytes, bytes]) -> bool:
-    """Does no page of another site send this? (Browsers name it in requests that could change something.)"""
+    """Does no page of another site send this? Browsers name the site in requests that could change something."""
     origin = headers.get(b"origin")
     if origin is None:
         return True

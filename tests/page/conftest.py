@@ -1,4 +1,4 @@
-"""One installation with a worker and the page, and a browser, for all tests of the page: each takes seconds to start."""
+"""One installation with a worker and the page, and a browser, for all tests of the page: they take seconds to start."""
 
 from __future__ import annotations
 

@@ -26,7 +26,13 @@ from stream_rec.schemas.scenario import Scenario
 MAX_VERSIONS = 30
 MAX_TEXT_CHARACTERS = 200_000
 _WHERE = "line"
-_START = '[{name}]\nk = 20\n# filter = "price < 100.0"\n# [[{name}.boosts]]\n# when = "\'new\' in tags"\n# factor = 2.0\n'
+_START = """[{name}]
+k = 20
+# filter = "price < 100.0"
+# [[{name}.boosts]]
+# when = "'new' in tags"
+# factor = 2.0
+"""
 
 
 class Scenarios:
