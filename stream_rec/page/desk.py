@@ -28,6 +28,8 @@ from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.topics import check, key_of, topic_of
 from stream_rec.sdk.wire import Written
 from stream_rec.serve.answers import Position, Recommendations, Wish
+from stream_rec.serve.forget import Forgetter, Receipt
+from stream_rec.store.reader import Reader
 
 FELT_SECONDS = 5.0
 """So long a slate that knows a click is waited for."""
@@ -174,6 +176,28 @@ class Desk:
         }
         found = list(read_letters(bus, bounds))[: -most - 1 : -1]
         return [(each, hint(each.topic, each.reason, each.detail, each.raw, each.key)) for each in found]
+
+    async def forget(self, user_id: str, by: str, *, dry_run: bool) -> Receipt:
+        """Forget a user everywhere; a dry run says what would be done.
+
+        Raises:
+            ReadOnly: see `need_writable`.
+            StreamRecError: as `Forgetter`.
+        """
+        self.need_writable()
+        async with self._reading:
+            return await asyncio.to_thread(self._forget, user_id, by, dry_run)
+
+    def _forget(self, user_id: str, by: str, dry_run: bool) -> Receipt:
+        reader = Reader(self.settings.store)
+        try:
+            forgetter = Forgetter(self.settings, reader, self.clock)
+            if dry_run:
+                return forgetter.plan(user_id)
+            note = f"on the page, {by}" if by else "on the page"
+            return forgetter.forget(user_id, wait_seconds=FELT_SECONDS, note=note)
+        finally:
+            reader.close()
 
     async def recent_users(self, most: int) -> list[str]:
         """As `UserLog.recent_users`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 from fastapi import Request
@@ -11,7 +10,7 @@ from nicegui.element import Element
 
 from stream_rec.page.desk import Desk
 from stream_rec.page.views.frame import EXPECTED, Frame, said
-from stream_rec.page.views.parts import Live, box, button, facts, head, words
+from stream_rec.page.views.parts import Live, box, button, day, facts, head, words
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import Scenario
 
@@ -41,7 +40,7 @@ class Items:
                 box("input", id="q", name="q", autocomplete="off", **{"^value": self._query})
                 words("button", "Find", "button strong", type="submit")
             self._live = Live()
-        self._body: Element = box("div", "stack")
+        self._body: Element = box("div", "grid")
         self._near: Element | None = None
         frame.every_tick(self._tick)
 
@@ -155,16 +154,9 @@ def _facts(item: Item) -> Iterator[tuple[str, str]]:
             yield name, str(value)
     for name, ts in (("since", item.ts), ("from", item.available_from), ("until", item.available_until)):
         if ts:
-            yield name, _when(ts)
+            yield name, day(ts)
     for name, value in (item.attributes or {}).items():
         yield name, ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _when(ts: float) -> str:
-    try:
-        return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M")
-    except (OverflowError, ValueError, OSError):
-        return f"{ts:.0f}"
 
 
 def _state(item: Item) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from nicegui.element import Element
 
 from stream_rec.page.desk import Desk
 from stream_rec.page.figures import Sample, labels_of
 from stream_rec.page.views.frame import EXPECTED, Frame, said
-from stream_rec.page.views.parts import DASH, Live, ago, box, button, head, number, table, words
+from stream_rec.page.views.parts import DASH, Live, ago, box, button, day, head, number, table, words
 
 _WORKERS = (
     ("worker", False),
@@ -120,7 +119,7 @@ class Operations:
         rows = [
             (
                 each["name"],
-                datetime.fromtimestamp(each["created"], UTC).strftime("%Y-%m-%d %H:%M:%S"),
+                day(each["created"]),
                 f"{each['n_events']:,}",
                 f"{each['size'] / 2**20:,.1f}",
                 each["problem"],

@@ -17,8 +17,8 @@ from stream_rec.page.views.parts import (
     DASH,
     box,
     drawing,
+    duration,
     head,
-    milliseconds,
     number,
     share,
     spark,
@@ -38,6 +38,7 @@ MAX_BARS = 8
 
 class _Tile(NamedTuple):
     value: TextElement
+    unit: TextElement
     note: TextElement
     line: ui.html
 
@@ -122,7 +123,9 @@ class Overview:
         self._lag.show(f"{last.lag:,}", "not handled yet", [float(each.lag) for each in line])
         for tile, name, note in ((self._fresh, "p50", "half are faster"), (self._late, "p99", "all but 1 %")):
             values = [each.worst(f"freshness_ms_{name}") for each in line]
-            tile.show(milliseconds(last.worst(f"freshness_ms_{name}")), note, values)
+            shown, unit = duration(last.worst(f"freshness_ms_{name}"))
+            tile.unit.set_text(unit)
+            tile.show(shown, note, values)
         times = (
             f"{hit / popular:.1f} \N{MULTIPLICATION SIGN} popularity"
             if popular > 0
@@ -190,9 +193,8 @@ def _tile(name: str, unit: str) -> _Tile:
     with box("div", "tile"):
         words("h2", name, "name")
         with box("p", "value"):
-            value = words("span", DASH)
-            words("span", unit, "unit")
-        return _Tile(value, words("p", "", "note"), drawing("spark"))
+            value, of = words("span", DASH), words("span", unit, "unit")
+        return _Tile(value, of, words("p", "", "note"), drawing("spark"))
 
 
 def _plot(

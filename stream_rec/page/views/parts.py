@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from nicegui import ui
@@ -38,14 +39,6 @@ def head(title: str, note: str = "", level: int = 2) -> TextElement:
     with box("div", "head"):
         words(f"h{level}", title)
         return words("p", note, "quiet small")
-
-
-def field(label: str, control: Element) -> Element:
-    """A label for a control that was just made; both move into a box, which is returned."""
-    with box("div", "field") as found:
-        words("label", label, **{"for": f"c{control.id}"})
-        control.move(found)
-    return found
 
 
 def table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], caption: str) -> None:
@@ -118,9 +111,14 @@ def number(value: float) -> str:
     return DASH if math.isnan(value) else f"{value:,.0f}"
 
 
-def milliseconds(value: float) -> str:
-    """A dash = not measured."""
-    return DASH if math.isnan(value) else f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+def duration(ms: float) -> tuple[str, str]:
+    """A number and its unit, so that the number has four digits at most; a dash = not measured."""
+    if math.isnan(ms):
+        return DASH, "ms"
+    for unit, length in (("h", 3_600_000), ("min", 60_000), ("s", 1000)):
+        if ms >= 10 * length:
+            return f"{ms / length:,.0f}", unit
+    return (f"{ms:,.0f}" if ms >= 10 else f"{ms:.1f}"), "ms"
 
 
 def share(value: float) -> str:
@@ -134,6 +132,14 @@ def ago(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit} ago"
     return "now" if seconds < 1.5 else f"{seconds:.0f} s ago"
+
+
+def day(ts: float) -> str:
+    """A moment, in UTC; a number if no calendar has it."""
+    try:
+        return datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError, OSError):
+        return f"{ts:.0f}"
 
 
 def _dressed(made: Element, classes: str, attributes: dict[str, str]) -> Element:

@@ -115,9 +115,9 @@ def _options(lines: Sequence[Line], digits: int) -> dict[str, Any]:
                     "type": "dashed" if line.is_dashed else "solid",
                 },
                 "itemStyle": {"color": line.color},
-                "areaStyle": {"color": line.color, "opacity": 0 if line.is_dashed else 0.07},
+                "areaStyle": {"color": line.color, "opacity": 0 if number else 0.07},
                 "data": [],
             }
-            for line in lines
+            for number, line in enumerate(lines)
         ],
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +15,7 @@ from nicegui.element import Element
 from stream_rec.errors import ConfigError
 from stream_rec.page.desk import Desk
 from stream_rec.page.views.frame import EXPECTED, Frame, said
-from stream_rec.page.views.parts import Live, box, button, head, words
+from stream_rec.page.views.parts import Live, box, button, day, head, words
 from stream_rec.producers.scenarios.apply import Scenarios as Decided
 from stream_rec.producers.scenarios.apply import Version
 from stream_rec.producers.scenarios.file import as_toml, changes, read_text
@@ -33,6 +32,18 @@ k = 20
 # when = "'new' in tags"
 # factor = 2.0
 """
+_HELP = """[home]
+logic = "personal"              # or similar, popular, trending, new, recently_viewed, buy_again, ...
+k = 20
+filter = "price < 100.0 && 'new' in tags"
+boosts = [{ when = "owner == 'acme'", factor = 2.0 }]
+caps = [{ attribute = "owner", n = 3 }]
+pins = [{ item = "item-7", slot = 1 }]
+hides = [{ items = ["item-9"] }]
+promotions = [{ when = "'sale' in tags", share = 0.2 }]
+diversity = { lambda = 0.7, over = "tags" }
+exploration = { share = 0.1, among = "new" }
+# docs/rules.md has all of it"""
 
 
 class Scenarios:
@@ -81,10 +92,13 @@ class Scenarios:
             head("Edit", "TOML; only what differs from the defaults")
             words("label", "Scenario", "hidden-text", **{"for": "editor"})
             area = box(
-                "textarea", "mono", id="editor", spellcheck="false", rows="16", aria_describedby="verdict"
+                "textarea", "mono", id="editor", spellcheck="false", rows="10", aria_describedby="verdict"
             )
             area.on("input", self._typed, js_handler="(e) => emit(e.target.value)", throttle=0.25)
             self._verdict = words("pre", "", "said text", id="verdict", role="status", aria_live="polite")
+            with box("details"):
+                words("summary", "What can be said")
+                words("pre", _HELP)
             with box("div", "row"):
                 words("label", "Why", **{"for": "why"})
                 note = box("input", id="why", autocomplete="off", placeholder="for who reads the history")
@@ -102,6 +116,10 @@ class Scenarios:
                 self._user = ""
                 self._try = button("Preview", self._preview)
             self._trial: Element = box("div", "stack")
+            with self._trial:
+                words(
+                    "p", "The user's slate now and as edited, side by side, and what each rule does.", "quiet"
+                )
 
     def _show_names(self, in_force: Mapping[str, Version]) -> None:
         self._names.clear()
@@ -229,6 +247,7 @@ class Scenarios:
                 with box("li"):
                     with box("div"):
                         what = "; ".join(changes(before, version.scenario)) or "as before"
+                        what = "as in the settings" if version.offset < 0 else what
                         words("p", what)
                         words("p", _about(version), "quiet small")
                     if number and not self._desk.settings.page.read_only:
@@ -270,7 +289,7 @@ def _show_trial(desk: Desk, found: Mapping[str, Any]) -> None:
 def _about(version: Version) -> str:
     if version.offset < 0:
         return "from the settings"
-    at = datetime.fromtimestamp(version.ts, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    at = day(version.ts)
     return " · ".join(filter(None, (at, version.by, version.note, f"offset {version.offset}")))
 
 

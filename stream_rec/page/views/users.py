@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
@@ -11,13 +12,16 @@ from nicegui.element import Element
 from stream_rec.page.desk import Desk, Felt
 from stream_rec.page.user_log import Done
 from stream_rec.page.views.frame import EXPECTED, Frame, said
-from stream_rec.page.views.parts import Live, ago, box, button, head, words
+from stream_rec.page.views.parts import Live, ago, box, button, day, head, table, words
 from stream_rec.schemas.records import DEFAULT_SCENARIO, SlateItem
 from stream_rec.serve.answers import Recommendations
+from stream_rec.serve.forget import Receipt
 from stream_rec.serve.reasons import because
 
 SHOWN_EVENTS = 14
 RECENT_USERS = 10
+_WHY = (("place", True), ("item", False), ("score", True), ("made of", False), ("rules", False))
+_STORES = (("store", False), ("removed", False), ("waits", False), ("until (UTC)", False))
 EVENT_TYPES = ("click", "view", "cart", "purchase")
 _ORIGINS = {
     "personal": "the user's own slate",
@@ -39,6 +43,7 @@ class Users:
     def __init__(self, desk: Desk, frame: Frame, request: Request) -> None:
         self._desk = desk
         self._user = request.query_params.get("user", "").strip()
+        self._frame = frame
         self._scenario = request.query_params.get("scenario", DEFAULT_SCENARIO)
         self._shown: list[str] = []
         self._slate_id: str | None = None
@@ -94,9 +99,14 @@ class Users:
                         self._type = _Choice(list(EVENT_TYPES), EVENT_TYPES[0], "type-label")
                 self._note = words("p", "", "quiet small")
                 self._slate: Element = box("ol", "list slate")
+                with box("div", "row end"):
+                    button("Explain", self._explain)
+                    if not self._desk.settings.page.read_only:
+                        button("Forget this user", self._plan, "danger")
             with box("section", "card"):
                 self._n_done = head("History", "")
                 self._history: Element = box("ul", "list history")
+        self._more: Element = box("div", "stack")
 
     async def _suggest(self) -> None:
         users = await self._desk.recent_users(RECENT_USERS)
@@ -184,6 +194,46 @@ class Users:
         made = ago(max(0.0, self._desk.clock.now() - answer.slate.created_ts))
         return f"{origin}, made {made}, knows events/{as_of.partition} up to offset {as_of.offset}"
 
+    async def _explain(self) -> None:
+        self._live.say("An engine learns the log, to say why: a few seconds ...")
+        try:
+            found = await self._desk.engine.ask("explain", user_id=self._user, scenario=self._scenario)
+            self._more.clear()
+            with self._more, box("section", "card"):
+                head("What the scores are made of", "as of the end of the log")
+                table(_WHY, [_made_of(self._desk, each) for each in found], "What the scores are made of")
+            self._live.say(f"{len(found)} items explained.")
+        except EXPECTED as error:
+            self._live.warn(said(error))
+
+    async def _plan(self) -> None:
+        """What forgetting would do; nothing is done before it is said again."""
+        try:
+            receipt = await self._desk.forget(self._user, self._frame.who, dry_run=True)
+        except EXPECTED as error:
+            self._live.warn(said(error))
+            return
+        self._more.clear()
+        with self._more, box("section", "card stack"):
+            head(f"Forget {self._user} for good?", "what would be removed where, and what only time removes")
+            _show_stores(receipt)
+            with box("div", "row"):
+                button("Forget for good", self._forget, "danger")
+                button("Keep", self._more.clear)
+
+    async def _forget(self) -> None:
+        try:
+            receipt = await self._desk.forget(self._user, self._frame.who, dry_run=False)
+        except EXPECTED as error:
+            self._live.warn(said(error))
+            return
+        self._more.clear()
+        with self._more, box("section", "card"):
+            head(f"{self._user} is forgotten", f"control offset {receipt.offset}")
+            _show_stores(receipt)
+        silent = f"; no answer yet of {', '.join(receipt.silent)}: ask again" if receipt.silent else ""
+        self._live.say(f"{self._user} is forgotten by {len(receipt.workers)} workers{silent}.")
+
     async def _load_history(self) -> None:
         answer = await self._desk.slate(self._user, self._scenario)
         done: Sequence[Done] = ()
@@ -201,6 +251,27 @@ class Users:
                         words("p", self._desk.catalogue.title(each.event.item_id), "title")
                         words("p", _what(each), "quiet small")
                     words("span", ago(max(0.0, now - each.broker_ts / 1000)), "quiet small")
+
+
+def _show_stores(receipt: Receipt) -> None:
+    rows = [
+        (each.name, each.removed, each.waits, day(each.until) if each.until else "")
+        for each in receipt.stores
+    ]
+    table(_STORES, rows, "What becomes of the user, by store")
+
+
+def _made_of(desk: Desk, told: Mapping[str, Any]) -> tuple[str, ...]:
+    parts = sorted(told["by_source"].items(), key=lambda pair: -abs(pair[1]))
+    score = "" if told["score"] is None else f"{told['score']:.3f}"
+    made = ", ".join(f"{name} {adds:+.3f}" for name, adds in parts)
+    return (
+        str(told["place"] or "-"),
+        desk.catalogue.title(told["item_id"]),
+        score,
+        made,
+        "; ".join(told["rules"]),
+    )
 
 
 class _Choice:
