@@ -37,9 +37,8 @@ def _found(sample: Sample) -> Iterator[Alarm]:
             f"{worker} has not reported for a while", "is it running? Its log says more", is_grave=True
         )
     if drops := sample.by_label("drift_alarms", "direction").get("drop"):
-        yield Alarm(
-            f"the served hit-rate has dropped for good, {drops:.0f} times", "docs/operations.md: drift"
-        )
+        times = "once" if drops == 1 else f"{drops:.0f} times"
+        yield Alarm(f"the served hit-rate has dropped for good, {times}", "docs/operations.md: its alerts")
     if refused := sum(sample.by_label("records_refused", "to").values()):
         yield Alarm(
             f"Kafka has refused {refused:,.0f} records for good", "see the workers' log", is_grave=True
