@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.embedded.redis_server import RedisServer
@@ -111,6 +111,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):  # noqa: TID251 - as for Apache Kafka: CI must not skip
             pytest.fail("there is no chromium: apt-get install chromium")
         pytest.skip("there is no chromium: apt-get install chromium")
+    expect.set_options(timeout=SECONDS_MS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield launched

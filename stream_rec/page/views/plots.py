@@ -54,7 +54,7 @@ class Plot:
             return
         self._shown = data
         for series, line in zip(self._chart.options["series"], data, strict=True):
-            series["data"] = line
+            series["data"], series["showSymbol"] = line, len(line) == 1
         self._chart.update()
         self._figure.props["aria-label"] = f"{self._title}: {self._last(points)}"
 
