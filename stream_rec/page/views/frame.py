@@ -80,13 +80,13 @@ class Frame:
     def every_tick(self, refresh: Refresh) -> None:
         """Do this twice a second, and now."""
         self._refresh = refresh
-        ui.timer(TICK_SECONDS, self._tick)
+        self._timer = ui.timer(TICK_SECONDS, self._tick)
 
     async def _tick(self) -> None:
         last = self._desk.watcher.ask().last
         try:
             if not await self._access.may_stay(self._token):
-                ui.navigate.to("/sign-in")
+                self._leave()
                 return
         except StreamRecError:
             pass  # Redis is away: the view says so
@@ -98,6 +98,12 @@ class Frame:
         )
         if self._refresh is not None and (waited := self._refresh()) is not None:
             await waited
+
+    def _leave(self) -> None:
+        """Away; and for whoever does not follow there is nothing left to press."""
+        self._timer.cancel()
+        ui.navigate.to("/sign-in")
+        ui.context.client.content.clear()
 
     async def _turn(self) -> None:
         is_dark = self._dark.value
