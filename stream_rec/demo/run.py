@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,6 @@ from stream_rec.demo.report import (
 )
 from stream_rec.demo.view import view_on
 from stream_rec.demo.watch import Watch
-from stream_rec.embedded.child_process import ChildExited
 from stream_rec.embedded.serve import ServeProcess
 from stream_rec.embedded.stack import start_stack, without_addresses
 from stream_rec.embedded.worker import WorkerProcess
@@ -111,7 +111,7 @@ def run_demo(options: Options, settings: Settings, console: Console) -> Outcome:
             exit_code = worker.stop()
         outcome = _outcome(log, figures, read_points(stack.settings.bus), exit_code)
     print_totals(console, outcome)
-    print_next(console, f"http://{settings.page.host or '127.0.0.1'}:{settings.page.port}")
+    print_next(console, f"http://127.0.0.1:{settings.page.port}")
     return outcome
 
 
@@ -121,14 +121,20 @@ def _page(settings: Settings, flags: Sequence[str]) -> Iterator[str]:
     if not is_installed():
         yield ""
         return
-    try:
-        page = ServeProcess(settings, flags, "dashboard", settings.page.port)
-    except ChildExited:  # somebody else has the port
-        page = ServeProcess(settings, flags, "dashboard")
+    page = ServeProcess(settings, flags, "dashboard", _free(settings.page.port))
     try:
         yield page.url
     finally:
         page.stop()
+
+
+def _free(port: int) -> int:
+    """The port if nobody has it, else 0: any."""
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return port
+    except OSError:
+        return 0
 
 
 def _stay(worker: WorkerProcess, stop: Callable[[], bool]) -> None:

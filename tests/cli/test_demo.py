@@ -51,6 +51,8 @@ def test_movielens_streams_through_and_everything_is_accounted_for(tmp_path: Pat
     assert "recommended now" in shown
     assert re.search(r"\(19\d\d\)", shown), f"items go by their titles: {shown}"
     assert "Try next" in shown
+    assert re.search(r"in a browser: http://127\.0\.0\.1:\d+", shown)
+    assert "demo --open" in shown
 
 
 def test_a_log_of_ones_own_can_be_shown(tmp_path: Path) -> None:
