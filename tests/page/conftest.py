@@ -28,7 +28,7 @@ CHROMIUM = shutil.which("chromium")
 PREFIX = "page-"
 N_USERS, N_ITEMS = 12, 30
 START = 1_700_000_000.0
-SECONDS_MS = 60_000
+SECONDS_MS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
