@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from stream_rec.api.server import run
+from stream_rec.api.server import Made, run
 from stream_rec.page.front import Front, need_installed
 from stream_rec.settings import Settings
 
@@ -23,5 +23,5 @@ def run_alone(settings: Settings) -> None:
     run(here, Front(here), _nothing_else)
 
 
-def _nothing_else(_: Settings, __: Callable[[], bool]) -> FastAPI:
-    return FastAPI(openapi_url=None)
+def _nothing_else(_: Settings, __: Callable[[], bool], ___: Callable[[], None]) -> Made:
+    return Made(FastAPI(openapi_url=None))

@@ -60,7 +60,8 @@ class Front:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        serve = settings.serve.model_copy(update={"live": False})
+        self._settings = settings.model_copy(update={"serve": serve})
         self._closing = AsyncExitStack()
         self._making = asyncio.Lock()
         self._both: tuple[Application, Access] | None = None
@@ -100,7 +101,7 @@ class Front:
             if self._both is None:
                 await asyncio.to_thread(need_installed)
                 make = await asyncio.to_thread(_maker)  # a second or two: others are answered meanwhile
-                parts = make_parts(self._settings)
+                parts = make_parts(self._settings)  # of its own: it answers from Redis, also beside a live server
                 self._closing.push_async_callback(parts.close)
                 access = Access(parts.book, parts.clock, self._settings.page.session_seconds)
                 page = await self._closing.enter_async_context(make(parts, access))
