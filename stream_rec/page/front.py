@@ -101,7 +101,9 @@ class Front:
             if self._both is None:
                 await asyncio.to_thread(need_installed)
                 make = await asyncio.to_thread(_maker)  # a second or two: others are answered meanwhile
-                parts = make_parts(self._settings)  # of its own: it answers from Redis, also beside a live server
+                parts = make_parts(
+                    self._settings
+                )  # of its own: it answers from Redis, also beside a live server
                 self._closing.push_async_callback(parts.close)
                 access = Access(parts.book, parts.clock, self._settings.page.session_seconds)
                 page = await self._closing.enter_async_context(make(parts, access))
