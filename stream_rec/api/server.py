@@ -58,7 +58,8 @@ def api(settings: Settings, is_draining: Callable[[], bool], stop: Callable[[], 
         ConfigError: an address in the settings is wrong.
     """
     parts = make_parts(settings, stop)
-    return Made(application(parts, is_draining), lambda: parts.following and parts.following.failure)
+    following = parts.following
+    return Made(application(parts, is_draining), lambda: following.failure if following else None)
 
 
 def run(settings: Settings, front: Front | None = None, make: Make = api) -> None:

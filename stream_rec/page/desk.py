@@ -27,7 +27,7 @@ from stream_rec.schemas.records import DeadLetter, Interaction, PublishedRecord,
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.topics import check, key_of, topic_of
 from stream_rec.sdk.wire import Written
-from stream_rec.serve.answers import Position, Recommendations, Wish
+from stream_rec.serve.answers import Position, Recommendations, SimilarWish, Wish
 from stream_rec.serve.forget import Forgetter, Receipt
 from stream_rec.store.reader import Reader
 
@@ -133,7 +133,7 @@ class Desk:
 
     async def similar(self, item_id: str, most: int) -> Sequence[SlateItem]:
         """As `Client.similar`."""
-        return await self._parts.answering.similar(item_id, most)
+        return await self._parts.answering.similar(SimilarWish((item_id,), most))
 
     async def exposure(self, item_id: str) -> Exposure:
         """As `UserLog.exposure`."""
