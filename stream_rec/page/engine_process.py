@@ -20,7 +20,7 @@ from stream_rec.settings import Settings
 ANSWER_SECONDS = 300.0
 """A log without a snapshot is learned whole."""
 
-Kind = Literal["explain", "snapshots", "doctor"]
+Kind = Literal["preview", "explain", "snapshots", "doctor"]
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -29,14 +29,16 @@ class Question(msgspec.Struct, frozen=True):
     Attributes:
         kind: which.
         settings: of everything.
-        user_id: of `explain`.
+        user_id: of `preview` and `explain`.
         scenario: of `explain`.
+        text: of `preview`: scenarios in TOML.
     """
 
     kind: Kind
     settings: dict[str, Any]
     user_id: str = ""
     scenario: str = ""
+    text: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -64,7 +66,7 @@ class EngineProcess:
         self._settings = settings
         self._asking = asyncio.Lock()
 
-    async def ask(self, kind: Kind, *, user_id: str = "", scenario: str = "") -> Any:
+    async def ask(self, kind: Kind, *, user_id: str = "", scenario: str = "", text: str = "") -> Any:
         """The answer, as `_ANSWERS` gives it.
 
         Raises:
@@ -72,7 +74,7 @@ class EngineProcess:
             Unavailable: it has not answered within ANSWER_SECONDS, or has ended without an answer.
         """
         settings = self._settings.model_dump(mode="json")
-        question = msgspec.json.encode(Question(kind, settings, user_id, scenario))
+        question = msgspec.json.encode(Question(kind, settings, user_id, scenario, text))
         async with self._asking:
             raw = await self._run(question)
         try:
@@ -102,15 +104,24 @@ class EngineProcess:
                 await process.wait()
 
 
+def _preview(settings: Settings, question: Question) -> Any:
+    """Effects of scenarios on a user's slates: `engine.preview.Preview` each."""
+    from stream_rec.clock import SystemClock
+    from stream_rec.engine.preview import preview
+    from stream_rec.history.time_travel.rebuild import present
+    from stream_rec.producers.scenarios.file import read_text
+
+    wanted = read_text(question.text, "line")
+    return preview(present(settings, SystemClock()).engine, question.user_id, wanted)
+
+
 def _explain(settings: Settings, question: Question) -> Any:
     """Why items stand where they stand: `engine.explain.Explained` each."""
     from stream_rec.clock import SystemClock
     from stream_rec.engine.explain import explain
-    from stream_rec.history.time_travel.merge import UntilTime
-    from stream_rec.history.time_travel.rebuild import rebuild
+    from stream_rec.history.time_travel.rebuild import present
 
-    now_ms = int(SystemClock().now() * 1000)
-    engine = rebuild(settings, UntilTime(now_ms), now_ms).engine
+    engine = present(settings, SystemClock()).engine
     if question.scenario not in engine.decisions.scenarios:
         raise ConfigError(f"no scenario {question.scenario!r}", fix="choose another")
     engine.compile_rules()
@@ -140,6 +151,7 @@ def _doctor(settings: Settings, _: Question) -> Any:
 
 
 _ANSWERS: Mapping[Kind, Any] = {
+    "preview": _preview,
     "explain": _explain,
     "snapshots": _snapshots,
     "doctor": _doctor,

@@ -1,10 +1,10 @@
-"""Scenarios: what is in force, edited with checking as one types, applied, and rolled back."""
+"""Scenarios: what is in force, edited with checking as one types, tried on a user, applied, and rolled back."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -65,7 +65,9 @@ class Scenarios:
         head("Scenarios", "what slates are: in force on every worker within seconds", level=1)
         self._names: Element = box("nav", "row", aria_label="Scenarios")
         self._live = Live()
-        self._build_editor()
+        with box("div", "grid two"):
+            self._build_editor()
+            self._build_trial()
         with box("section", "card"):
             head("History", "newest first, as far as the log has it")
             self._history: Element = box("ul", "list history")
@@ -104,6 +106,21 @@ class Scenarios:
                 self._note = ""
                 self._apply = button("Apply", self._put_in_force, "strong", disabled="")
 
+    def _build_trial(self) -> None:
+        with box("section", "card stack"):
+            head("Preview", "nothing is applied")
+            with box("div", "row"):
+                words("label", "User", **{"for": "trial-user"})
+                user = box("input", id="trial-user", autocomplete="off", placeholder="user_id")
+                user.on("input", self._named, js_handler="(e) => emit(e.target.value)")
+                self._user = ""
+                self._try = button("Preview", self._preview)
+            self._trial: Element = box("div", "stack")
+            with self._trial:
+                words(
+                    "p", "The user's slate now and as edited, side by side, and what each rule does.", "quiet"
+                )
+
     def _show_names(self, in_force: Mapping[str, Version]) -> None:
         self._names.clear()
         with self._names:
@@ -137,6 +154,9 @@ class Scenarios:
 
     def _noted(self, event: Any) -> None:
         self._note = str(event.args)[:1000]
+
+    def _named(self, event: Any) -> None:
+        self._user = str(event.args).strip()
 
     def _judge(self) -> None:
         """Check what stands in the editor, and say what it would change."""
@@ -192,6 +212,25 @@ class Scenarios:
         except EXPECTED as error:
             self._live.warn(said(error))
 
+    async def _preview(self) -> None:
+        if not self._wanted or not self._user:
+            self._live.warn("Name a user, and mend what stands in the editor.")
+            return
+        self._live.say("An engine learns the log, to try it: a few seconds …")
+        self._try.props["disabled"] = ""
+        try:
+            found = await self._desk.engine.ask("preview", user_id=self._user, text=self._text)
+            self._trial.clear()
+            with self._trial:
+                for each in found:
+                    _show_trial(self._desk, each)
+            self._live.say(f"Tried on {self._user}; nothing was applied.")
+        except EXPECTED as error:
+            self._live.warn(said(error))
+        finally:
+            self._try.props.pop("disabled", None)
+            self._try.update()
+
     def _show_history(self) -> None:
         assert self._decided is not None
         try:
@@ -220,6 +259,31 @@ class Scenarios:
                         )
                     elif not number:
                         words("span", "in force", "badge up")
+
+
+def _show_trial(desk: Desk, found: Mapping[str, Any]) -> None:
+    words("h3", found["scenario"])
+    before: Sequence[str] = found["before"] or ()
+    with box("div", "versions"):
+        for title, items in (("Now", before), ("As edited", found["after"])):
+            with box("div"):
+                words("p", title, "quiet small")
+                with box("ol", "list trial"):
+                    if not items:
+                        words("li", "Nothing.", "quiet")
+                    for place, item in enumerate(items, start=1):
+                        is_new = title != "Now" and item not in before
+                        with box("li"):
+                            words("span", f"{place}  {desk.catalogue.title(item)}")
+                            if is_new:
+                                words("span", "new", "badge up")
+    for effect in found["effects"]:
+        n = len(effect["moved"])
+        words(
+            "p",
+            f"{effect['rule']} ({effect['says']}): {f'moves {n} items' if n else 'changes nothing here'}",
+            "small",
+        )
 
 
 def _about(version: Version) -> str:
