@@ -31,8 +31,6 @@ from stream_rec.serve.answers import Position, Recommendations, SimilarWish, Wis
 from stream_rec.serve.forget import Forgetter, Receipt
 from stream_rec.store.reader import Reader
 
-FELT_SECONDS = 5.0
-"""So long a slate that knows a click is waited for."""
 SLATE_ITEMS = 12
 """Shown of a slate."""
 
@@ -110,7 +108,8 @@ class Desk:
 
     async def slate(self, user_id: str, scenario: str, after: Position | None = None) -> Recommendations:
         """What the user is shown now; with `after`, as soon as it knows that event."""
-        wish = Wish(user_id, scenario, SLATE_ITEMS, after, FELT_SECONDS if after else 0.0, ())
+        seconds = self.settings.page.timeout_seconds if after else 0.0
+        wish = Wish(user_id, scenario, SLATE_ITEMS, after, seconds, ())
         return await self._parts.answering.recommendations(wish)
 
     async def click(self, user_id: str, item_id: str, event_type: str, scenario: str) -> Felt:
@@ -195,7 +194,7 @@ class Desk:
             if dry_run:
                 return forgetter.plan(user_id)
             note = f"on the page, {by}" if by else "on the page"
-            return forgetter.forget(user_id, wait_seconds=FELT_SECONDS, note=note)
+            return forgetter.forget(user_id, wait_seconds=self.settings.page.timeout_seconds, note=note)
         finally:
             reader.close()
 

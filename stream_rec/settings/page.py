@@ -25,3 +25,9 @@ class PageSettings(Branch):
     session_seconds: float = Field(
         43_200.0, ge=60, le=2_592_000, description="so long after its last request a browser stays signed in"
     )
+    timeout_seconds: float = Field(
+        5.0,
+        ge=0.1,
+        le=600,
+        description="wait for a slate that knows a click, and for workers' word on who is forgotten",
+    )

@@ -17,15 +17,22 @@ from stream_rec.producers.scenarios.apply import Scenarios
 from stream_rec.schemas.records import Interaction
 from stream_rec.store.api_keys import ApiKeyQuestions
 from stream_rec.store.reader import Reader
-from tests.page.conftest import START, Shown, dashboard, tab
+from tests.page.conftest import START, Shown, connected, dashboard, open_view, tab
 from tests.waiting import wait_until
 
-VIEWS = ("/", "/scenarios", "/users?user=u1", "/items?item=i5", "/operations")
+VIEWS = (
+    ("/", ".tile"),
+    ("/scenarios", ".history li"),
+    ("/users?user=u1", ".history .title"),
+    ("/items?item=i5", ".facts >> text=impressions"),
+    ("/operations", "td >> text=/^events\\/\\d\\/\\d+$/"),
+)
+"""Addresses, and what is there once everything is."""
 SERIOUS = ("serious", "critical")
 
 
 def test_the_overview_has_live_figures_and_what_could_not_be_read(page: Page, shown: Shown) -> None:
-    page.goto("/")
+    open_view(page, "/")
     expect(page.get_by_text(re.compile(r"1 worker, \d+ events so far"))).to_be_visible()
     before = int(page.get_by_text("events so far").inner_text().split()[2].replace(",", ""))
     with Publisher(shown.settings.bus) as publisher:
@@ -36,7 +43,7 @@ def test_the_overview_has_live_figures_and_what_could_not_be_read(page: Page, sh
 
 
 def test_a_click_as_a_user_changes_the_slate(page: Page) -> None:
-    page.goto("/users?user=u1")
+    open_view(page, "/users?user=u1")
     slate = page.get_by_role("list").filter(has=page.get_by_role("button", name=re.compile("^Click Film")))
     first = slate.get_by_role("listitem").first
     expect(first.locator(".title")).to_have_text(re.compile(r"Film \d+"))
@@ -53,7 +60,7 @@ def test_a_click_as_a_user_changes_the_slate(page: Page) -> None:
 
 
 def test_a_scenario_is_checked_as_it_is_typed_applied_and_rolled_back(page: Page, shown: Shown) -> None:
-    page.goto("/scenarios")
+    open_view(page, "/scenarios")
     editor, apply = page.get_by_label("Scenario", exact=True), page.get_by_role("button", name="Apply")
     expect(page.locator("#verdict")).to_have_text("As it is in force.")
     editor.fill("[default]\nk = 500\n")
@@ -67,7 +74,7 @@ def test_a_scenario_is_checked_as_it_is_typed_applied_and_rolled_back(page: Page
     assert _k(shown) == 7
     page.get_by_role("button", name="Roll back").first.click()
     expect(page.locator("#verdict")).to_have_text("As it is in force.")
-    wait_until(lambda: _k(shown) == 20)
+    wait_until(lambda: _k(shown) == 20, 120)
 
 
 def _k(shown: Shown) -> int:
@@ -78,19 +85,20 @@ def _k(shown: Shown) -> int:
 
 def test_a_hidden_item_is_shown_no_more_until_it_is_brought_back(page: Page, shown: Shown) -> None:
     reader = Reader(shown.settings.store)
-    page.goto("/items?q=Film 5")
+    open_view(page, "/items?q=Film 5")
     page.get_by_role("link", name="Film 5", exact=True).click()
     expect(page.get_by_role("heading", name="Neighbours")).to_be_visible()
+    connected(page)
     page.get_by_role("button", name="Hide").click()
-    wait_until(lambda: reader.removed(["i5"]))
+    wait_until(lambda: reader.removed(["i5"]), 120)
     page.get_by_role("button", name="Bring back").click()
-    wait_until(lambda: not reader.removed(["i5"]))
+    wait_until(lambda: not reader.removed(["i5"]), 120)
     expect(page.get_by_role("button", name="Hide")).to_be_visible()
     reader.close()
 
 
 def test_operations_name_workers_owners_and_dead_letters(page: Page) -> None:
-    page.goto("/operations")
+    open_view(page, "/operations")
     workers = page.get_by_role("region", name="Workers")
     name = workers.get_by_role("cell").first.inner_text()
     partitions = page.get_by_role("region", name="Partitions")
@@ -101,10 +109,9 @@ def test_operations_name_workers_owners_and_dead_letters(page: Page) -> None:
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_view_is_accessible_and_fits(browser: Browser, shown: Shown, scheme: str, width: int) -> None:
     with tab(browser, shown.url, scheme=scheme, width=width) as page:
-        for path in VIEWS:
-            page.goto(path)
-            expect(page.get_by_text("live", exact=True)).to_be_attached()
-            page.wait_for_load_state("networkidle")
+        for path, loaded in VIEWS:
+            open_view(page, path)
+            expect(page.locator(loaded).first).to_be_attached()
             found = Axe().run(page).response["violations"]
             assert not [(path, each["id"], each["nodes"]) for each in found if each["impact"] in SERIOUS]
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is too wide"
@@ -118,7 +125,7 @@ def test_a_read_only_page_on_serve_offers_nothing_that_changes(
     with dashboard(shown.settings, tmp_path, *command) as url:
         assert httpx.get(f"{url}/healthz").status_code == 200
         with tab(browser, url) as page:
-            page.goto("/users?user=u1")
+            open_view(page, "/users?user=u1")
             expect(page.get_by_text("read-only")).to_be_visible()
             expect(page.locator(".slate .title").first).to_be_visible()
             assert page.get_by_role("button", name=re.compile("^Click")).count() == 0

@@ -41,12 +41,12 @@ class Items:
                 words("button", "Find", "button strong", type="submit")
             self._live = Live()
         self._body: Element = box("div", "grid")
-        self._near: Element | None = None
+        self._near: Element = box("div", "grid two")  # beside what is drawn anew whenever the item changes
         frame.every_tick(self._tick)
 
     async def load(self) -> None:
         """Ask for what Redis and the log know of the item."""
-        if not self._item or self._near is None:
+        if not self._item:
             return
         try:
             similar = await self._desk.similar(self._item, NEIGHBOURS)
@@ -120,10 +120,6 @@ class Items:
                 if state := _state(item):
                     words("p", state, "said warn")
                 facts(_facts(item))
-        if self._near is None:
-            self._near = box("div", "grid two")
-        else:
-            self._near.move(self._body)
 
     async def _hide(self, is_hidden: bool) -> None:
         title = self._desk.catalogue.title(self._item)

@@ -25,6 +25,7 @@ _STORES = (("store", False), ("removed", False), ("waits", False), ("until (UTC)
 EVENT_TYPES = ("click", "view", "cart", "purchase")
 _ORIGINS = {
     "personal": "the user's own slate",
+    "scenario": "no slate yet: what the scenario shows to newcomers",
     "session": "from this session's items",
     "popular": "no slate yet: what is popular",
     "none": "nothing has been learned yet",
