@@ -30,7 +30,10 @@ _ASSETS = "/_nicegui"
 _MAX_FORM_BYTES = 4096
 _HEADERS = [
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    (
+        b"referrer-policy",
+        b"same-origin",
+    ),  # under `no-referrer` Chromium sends our own form as from the origin `null`
     (b"x-content-type-options", b"nosniff"),
 ]
 

@@ -20,12 +20,14 @@ from stream_rec.store.reader import Reader
 from tests.page.conftest import START, Shown, connected, dashboard, open_view, tab
 from tests.waiting import wait_until
 
+LETTER = 'td:text-matches("^events/[0-9]/[0-9]+$")'
+"""A record that could not be read. (No pattern with a slash can be the name of a role: Playwright ends it there.)"""
 VIEWS = (
     ("/", ".tile"),
     ("/scenarios", ".history li"),
     ("/users?user=u1", ".history .title"),
     ("/items?item=i5", ".facts >> text=impressions"),
-    ("/operations", "td >> text=/^events\\/\\d\\/\\d+$/"),
+    ("/operations", LETTER),
 )
 """Addresses, and what is there once everything is."""
 SERIOUS = ("serious", "critical")
@@ -39,7 +41,7 @@ def test_the_overview_has_live_figures_and_what_could_not_be_read(page: Page, sh
         publisher.publish_all(Interaction("u2", f"i{n}", "view", START + 100 + n) for n in range(20))
     expect(page.get_by_text(f"{before + 20} events so far")).to_be_visible()
     expect(page.get_by_role("cell", name="not_json", exact=True)).to_be_visible()
-    expect(page.get_by_role("img", name=re.compile("Throughput: events/s"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("^Throughput"))).to_be_visible()
 
 
 def test_a_click_as_a_user_changes_the_slate(page: Page) -> None:
@@ -103,7 +105,7 @@ def test_operations_name_workers_owners_and_dead_letters(page: Page) -> None:
     name = workers.get_by_role("cell").first.inner_text()
     partitions = page.get_by_role("region", name="Partitions")
     expect(partitions.get_by_role("row", name=re.compile(f"events 0 .* {re.escape(name)}"))).to_be_visible()
-    expect(page.get_by_role("cell", name=re.compile("^events/\\d/\\d+$")).first).to_be_visible()
+    expect(page.locator(LETTER).first).to_be_visible()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
