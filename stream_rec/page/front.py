@@ -28,12 +28,10 @@ PATHS = frozenset(("/", "/users", "/items", "/scenarios", "/operations"))
 _SIGN_IN, _SIGN_OUT = "/sign-in", "/sign-out"
 _ASSETS = "/_nicegui"
 _MAX_FORM_BYTES = 4096
+# Under the policy `no-referrer` Chromium sends our own form as from the origin `null`.
 _HEADERS = [
     (b"x-frame-options", b"DENY"),
-    (
-        b"referrer-policy",
-        b"same-origin",
-    ),  # under `no-referrer` Chromium sends our own form as from the origin `null`
+    (b"referrer-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
 ]
 

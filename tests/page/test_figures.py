@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 
 import msgspec
+import pytest
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.lag import PartitionLag
+from stream_rec.page import metric_log
 from stream_rec.page.alarms import alarms
 from stream_rec.page.catalogue import Catalogue
 from stream_rec.page.figures import KEPT_SAMPLES, RATE_SECONDS, Recent, Sample, labels_of
-from stream_rec.page.metric_log import KEPT_POINTS, MetricLog, Share
+from stream_rec.page.metric_log import MetricLog, Share
 from stream_rec.page.views.parts import ago, duration, spark
 from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import Item, MetricPoint
@@ -74,7 +76,11 @@ def test_labels_are_read_from_the_names_of_figures() -> None:
     assert labels_of("lag", "partition_lag") is None
 
 
-def test_the_larger_of_two_points_of_one_key_counts_and_others_are_added() -> None:
+def test_the_larger_of_two_points_of_one_key_counts_and_others_are_added(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metric_log, "KEPT_POINTS", 100)
+
     def point(partition: int, numerator: float, denominator: float) -> bytes:
         made = MetricPoint("ctr", {"scenario": "home"}, 60, 60, "events", partition, numerator, denominator)
         return msgspec.json.encode(made)
@@ -83,9 +89,9 @@ def test_the_larger_of_two_points_of_one_key_counts_and_others_are_added() -> No
     log.take(batch("metrics", [b"k"] * 4, [point(0, 3, 10), point(0, 1, 4), point(1, 1, 10), b"no json"]))
     assert log.by_label("ctr", "scenario") == {"home": Share(4, 20)}
     assert log.by_window("ctr", {"scenario": "home"}) == [(60, Share(4, 20))]
-    for number in range(KEPT_POINTS + 10):
+    for number in range(110):
         log.take(batch("metrics", [b"k"], [point(number + 5, 0, 1)]))
-    assert log.by_label("ctr", "scenario")["home"].below == KEPT_POINTS
+    assert log.by_label("ctr", "scenario")["home"].below == 100
 
 
 def test_the_catalogue_follows_items_and_forgets_the_oldest() -> None:
