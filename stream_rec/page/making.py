@@ -18,6 +18,10 @@ MARK = (
     '<path d="M6 19c4 0 4-8 9-8s5 10 11 10" stroke="#fff" stroke-width="3" fill="none" stroke-linecap="round"/></svg>'
 )
 
+RECONNECT_SECONDS = 30.0
+"""A view whose connection broke goes on where it was until then; later it loads itself anew. NiceGUI takes a connection
+for broken when 0.4 of it pass without an answer, which a busy machine can need."""
+
 
 @asynccontextmanager
 async def page_of(parts: Parts, access: Access) -> AsyncIterator[FastAPI]:
@@ -33,7 +37,7 @@ async def page_of(parts: Parts, access: Access) -> AsyncIterator[FastAPI]:
         language="en-US",
         tailwind=False,
         show_welcome_message=False,
-        reconnect_timeout=10.0,
+        reconnect_timeout=RECONNECT_SECONDS,
     )
     desk.start()
     try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Request, expect, sync_playwright
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.embedded.redis_server import RedisServer
@@ -93,8 +93,19 @@ def dashboard(settings: Settings, folder: Path, *command: str) -> Iterator[str]:
 
 def open_view(page: Page, path: str) -> None:
     """Go there; back once the server has spoken to the browser: what is pressed before that would be lost."""
-    page.goto(path)
+    wait_until(lambda: _went(page, path), SECONDS_MS / 1000, "the view to be gone to")
     connected(page)
+
+
+def _went(page: Page, path: str) -> bool:
+    """False: the view that was open has just loaded itself anew, as it does when its connection breaks for long."""
+    try:
+        page.goto(path)
+    except Error as error:
+        if "net::ERR_ABORTED" not in error.message:
+            raise
+        return False
+    return True
 
 
 def connected(page: Page) -> None:
