@@ -78,7 +78,7 @@ class Worker:
 
 def _flags(settings: Settings) -> Iterator[str]:
     """Every setting that is not at its default, as flags."""
-    defaults = Settings().model_dump()
+    defaults = Settings().model_dump(mode="json")
     for branch, values in settings.model_dump(mode="json").items():
         for key, value in values.items():
             if value != defaults[branch][key]:
