@@ -96,7 +96,7 @@ class Traffic(threading.Thread):
                     for n in range(N_ITEMS)
                 )
                 publisher.publish_all(
-                    Vector("chaos", f"item-{n}", tuple(math.sin(n * j) for j in range(1, N_NUMBERS + 1)))
+                    Vector("chaos", f"item-{n}", tuple(math.sin(1 + n * j) for j in range(1, N_NUMBERS + 1)))
                     for n in range(N_ITEMS)
                 )
                 while not self._over.is_set():
