@@ -83,19 +83,38 @@ def _alike(state, scene, one, other):
 
 
 @kernel
-def _note_placed(state, scene, pool, n, code):
-    """Nothing that stands already is placed again; what is like it counts less."""
-    row = code & ROW_MASK
-    for at in range(n):
-        if pool.codes[at] == code:
-            pool.used[at] = True
-        elif scene.relevance < 1.0 and not pool.used[at]:
-            pool.alike[at] = max(pool.alike[at], _alike(state, scene, pool.codes[at] & ROW_MASK, row))
+def _note_placed(state, scene, pool, n, code, found):
+    """Nothing that stands already is placed again; what is like it counts less.
+
+    `found` is its place in the pool, or -1.
+    """
+    if found >= 0:
+        pool.used[found] = True
+    else:
+        for at in range(n):
+            pool.used[at] |= pool.codes[at] == code
+    if scene.relevance < 1.0:
+        for at in range(n):
+            if not pool.used[at]:
+                likeness = _alike(state, scene, pool.codes[at] & ROW_MASK, code & ROW_MASK)
+                pool.alike[at] = max(pool.alike[at], likeness)
 
 
 @kernel
 def _pick(scene, masks, pool, n, at, clicked, hard_only):
     """The pool's item for place `at`, or -1: of the lowest tier that has any, the best."""
+    if scene.relevance < 1.0:
+        return _pick_varied(scene, masks, pool, n, at, clicked, hard_only)
+    for i in range(n):
+        if pool.used[i] or (at == 0 and pool.codes[i] == clicked):
+            continue
+        if may_stand_at(scene, masks, pool, at, pool.codes[i] & ROW_MASK, hard_only):
+            return i
+    return -1
+
+
+@kernel
+def _pick_varied(scene, masks, pool, n, at, clicked, hard_only):
     best, best_value = -1, -np.inf
     least = pool.scores[0]
     for i in range(n):
@@ -106,10 +125,6 @@ def _pick(scene, masks, pool, n, at, clicked, hard_only):
         if best >= 0 and pool.marks[i] != pool.marks[best]:
             break
         if pool.used[i] or (at == 0 and pool.codes[i] == clicked):
-            continue
-        if scene.relevance >= 1.0:
-            if may_stand_at(scene, masks, pool, at, pool.codes[i] & ROW_MASK, hard_only):
-                return i
             continue
         value = scene.relevance * (pool.scores[i] - least) / spread - (1.0 - scene.relevance) * pool.alike[i]
         if value > best_value and may_stand_at(scene, masks, pool, at, pool.codes[i] & ROW_MASK, hard_only):
@@ -173,7 +188,7 @@ def _place_pins(state, query, scene, masks, pool, n):
         code = code_of(row, state.generation)
         if not is_placed(pool, scene.k, code) and not is_kept_out(scene, place, row):
             pool.codes_placed[place] = code
-            _note_placed(state, scene, pool, n, code)
+            _note_placed(state, scene, pool, n, code, -1)
 
 
 @kernel
@@ -226,7 +241,7 @@ def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
             if code == NO_CODE:
                 return place
             pool.codes_placed[place] = code
-            _note_placed(state, scene, pool, n, code)
+            _note_placed(state, scene, pool, n, code, found)
         _write(query, rates.source_of, pool, i, place, mark, out, marked)
         if found >= 0:
             out.scores[i, place] = pool.scores[found]

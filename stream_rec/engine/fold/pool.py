@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.fold import judge, reject
+from stream_rec.engine.fold.best import keep, keeps, sort_kept
 from stream_rec.engine.fold.rotate import Faded, Rotation, empty_faded, fade_listed
 from stream_rec.engine.fold.shown import may_be_shown
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
@@ -111,6 +112,7 @@ class Pool(NamedTuple):
 
     Attributes:
         order: int32 [M], candidates.
+        keys: float32 [M], their scores.
         codes: int32 [M].
         scores: float32 [M].
         candidates: int32 [M], -1 = no candidate.
@@ -122,6 +124,7 @@ class Pool(NamedTuple):
     """
 
     order: NDArray[np.int32]
+    keys: NDArray[np.float32]
     codes: NDArray[np.int32]
     scores: NDArray[np.float32]
     candidates: NDArray[np.int32]
@@ -137,6 +140,7 @@ def empty_pool(k: int, n_pins: int) -> Pool:
     n = max(64, 4 * k) + n_pins
     return Pool(
         order=np.zeros(n, np.int32),
+        keys=np.zeros(n, np.float32),
         codes=np.zeros(n, np.int32),
         scores=np.zeros(n, np.float32),
         candidates=np.zeros(n, np.int32),
@@ -172,11 +176,10 @@ def boost(query, masks):
 
 @kernel
 def _best(state, query, scene, masks, seen, pool):
-    """The best candidates that may be shown and that the user has had, or has not; how many."""
-    filled, size = 0, pool.order.shape[0]
+    """The best candidates that may be shown and that the user has had, or has not, in pool.order; how many."""
+    n = 0
     for c in range(query.n_candidates[0]):
-        score = query.scores[c]
-        if filled == size and score <= query.scores[pool.order[size - 1]]:
+        if not keeps(pool.keys, n, query.scores[c]):
             continue
         row = query.codes[c] & ROW_MASK
         if not may_stand(state, query, scene, masks, row) or (
@@ -185,14 +188,9 @@ def _best(state, query, scene, masks, seen, pool):
             continue
         if scene.only_connected and query.because[c] == NO_CODE:
             continue
-        if filled < size:
-            filled += 1
-        at = filled - 1
-        while at > 0 and query.scores[pool.order[at - 1]] < score:
-            pool.order[at] = pool.order[at - 1]
-            at -= 1
-        pool.order[at] = c
-    return filled
+        n = keep(pool.order, pool.keys, n, c, query.scores[c])
+    sort_kept(pool.order, pool.keys, n)
+    return n
 
 
 @kernel
