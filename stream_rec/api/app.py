@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from importlib.metadata import version
 
@@ -29,7 +29,10 @@ from stream_rec.api.routes.scenarios import ScenarioRoutes
 from stream_rec.api.routes.system import System
 from stream_rec.api.routes.users import Users
 from stream_rec.api.routes.visitors import Visitors
+from stream_rec.api.tenants import Application, ByKey, Owners
+from stream_rec.errors import ConfigError
 from stream_rec.settings import Settings, StoreSettings
+from stream_rec.settings.tenants import of_tenant
 
 
 class _Id(Convertor[str]):
@@ -78,15 +81,39 @@ def table() -> list[Operation]:
     return operations(make_parts(settings), lambda: False)
 
 
-def application(of: Parts, is_draining: Callable[[], bool]) -> FastAPI:
-    """The application, for any ASGI server; it closes the parts when it ends."""
+def for_all_tenants(of: Parts, is_draining: Callable[[], bool]) -> Application:
+    """The application of the settings' own tenant, and of those of `serve.tenants` for who has a key of theirs.
+
+    Raises:
+        ConfigError: it is to be live and of several tenants.
+    """
+    serve = of.settings.serve
+    if not serve.tenants:
+        return application(of, is_draining)
+    if serve.live:
+        raise ConfigError(
+            "a live server holds one engine, so it is of one tenant",
+            fix="leave serve.tenants empty, and start a live server for each",
+        )
+    each = {name: make_parts(of_tenant(of.settings, name), measures=of.measures) for name in serve.tenants}
+    tenants = {name: application(parts, is_draining) for name, parts in each.items()}
+    prefixes = {name: parts.settings.store.prefix for name, parts in each.items()}
+    owners = Owners(of.reader, prefixes, serve.key_seconds, of.clock)
+    return ByKey(application(of, is_draining, beside=list(tenants.values())), tenants, owners)
+
+
+def application(of: Parts, is_draining: Callable[[], bool], beside: Sequence[FastAPI] = ()) -> FastAPI:
+    """The application, for any ASGI server; it closes the parts when it ends, and lives as long as those beside it."""
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        if of.following is not None:
-            of.following.start()
-        yield
-        await of.close()
+        async with AsyncExitStack() as others:
+            for each in beside:
+                await others.enter_async_context(each.router.lifespan_context(each))
+            if of.following is not None:
+                of.following.start()
+            yield
+            await of.close()
 
     app = FastAPI(lifespan=life, openapi_url=None, redirect_slashes=False)
     serve = of.settings.serve

@@ -59,17 +59,20 @@ class Parts:
         await self.reader.close()
 
 
-def make_parts(settings: Settings, on_failure: Callable[[], None] = lambda: None) -> Parts:
+def make_parts(
+    settings: Settings, on_failure: Callable[[], None] = lambda: None, measures: Measures | None = None
+) -> Parts:
     """All of them; in the event loop that serves.
 
     Args:
         settings: of everything.
         on_failure: called when a live server cannot go on.
+        measures: those of another tenant in the same server; None = new ones.
 
     Raises:
         ConfigError: an address is missing or wrong.
     """
-    clock, measures, serve = SystemClock(), Measures(), settings.serve
+    clock, measures, serve = SystemClock(), measures or Measures(), settings.serve
     reader = AsyncReader(settings.store)
     bus = settings.bus.model_copy(update={"publish_timeout_seconds": serve.publish_timeout_seconds})
     publisher = AsyncPublisher(bus) if bus.bootstrap else None

@@ -13,7 +13,7 @@ import uvicorn
 import uvloop
 
 from stream_rec import logs
-from stream_rec.api.app import application
+from stream_rec.api.app import for_all_tenants
 from stream_rec.api.parts import make_parts
 from stream_rec.errors import ConfigError
 from stream_rec.settings import ServeSettings, Settings
@@ -59,7 +59,7 @@ def api(settings: Settings, is_draining: Callable[[], bool], stop: Callable[[], 
     """
     parts = make_parts(settings, stop)
     following = parts.following
-    return Made(application(parts, is_draining), lambda: following.failure if following else None)
+    return Made(for_all_tenants(parts, is_draining), lambda: following.failure if following else None)
 
 
 def run(settings: Settings, front: Front | None = None, make: Make = api) -> None:

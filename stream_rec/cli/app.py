@@ -32,6 +32,7 @@ from stream_rec.cli.settings import settings
 from stream_rec.cli.shape import shape
 from stream_rec.cli.simulate import simulate
 from stream_rec.cli.snapshot import snapshot
+from stream_rec.cli.tenant import tenant
 from stream_rec.cli.text import say
 from stream_rec.cli.time_travel import replay_state, why
 from stream_rec.cli.up import up
@@ -104,6 +105,7 @@ app.add_typer(scenario)
 app.add_typer(key)
 app.add_typer(shape)
 app.add_typer(vectors)
+app.add_typer(tenant)
 
 
 def run() -> None:

@@ -26,6 +26,26 @@ def _origin(text: str) -> str:
     return text
 
 
+_TENANT = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+_KEYS_OF_OURS = frozenset(
+    {"rec", "list", "popular", "trending", "new", "similar", "removed", "marker"}
+) | frozenset({"forgotten", "metrics", "workers", "scenarios", "api-keys"})
+"""What Redis keys begin with (docs/redis.md): those of a tenant called so could be taken for another's."""
+
+
+def is_tenant(name: str) -> bool:
+    """Can it be the name of a tenant?"""
+    return bool(_TENANT.fullmatch(name)) and name not in _KEYS_OF_OURS
+
+
+def _tenant(name: str) -> str:
+    if not is_tenant(name):
+        raise ValueError(
+            "a tenant's name has 1 to 32 lower-case letters, digits and '-', and is no name of a Redis key of ours"
+        )
+    return name
+
+
 class ServeSettings(Branch):
     """HTTP."""
 
@@ -36,6 +56,11 @@ class ServeSettings(Branch):
     live: bool = Field(
         False,
         description="follow every topic and answer from the engine, at the time of the request (docs/http.md)",
+    )
+    tenants: tuple[Annotated[str, AfterValidator(_tenant)], ...] = Field(
+        (),
+        max_length=100,
+        description="further tenants that this server answers, by their keys (`stream-rec tenant create NAME`)",
     )
     live_within_records: int = Field(
         1_000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +39,12 @@ _decode = msgspec.json.Decoder(ApiKey).decode
 _encode = msgspec.json.Encoder().encode
 
 
+def owner_of(prefixes: Sequence[str], key_id: str) -> Question[int | None]:
+    """Which of several tenants (`store.prefix` each) has a key of this id; None = none of them."""
+    found = yield RoundTrip(tuple([("HEXISTS", Keys(prefix).api_keys, key_id) for prefix in prefixes]))
+    return next((at for at, has in enumerate(found) if _answered(has)), None)
+
+
 class ApiKeyQuestions:
     """Everything about one tenant's keys, for a `Reader` or an `AsyncReader`.
 
@@ -51,34 +58,35 @@ class ApiKeyQuestions:
     def one(self, key_id: str) -> Question[tuple[ApiKey | None, int]]:
         """The key of this id, None = there is none; and how many keys there are."""
         found, n = yield RoundTrip((("HGET", self._key, key_id), ("HLEN", self._key)))
-        return self._read(found), int(self._answered(n))
+        return self._read(found), int(_answered(n))
 
     def all(self) -> Question[list[ApiKey]]:
         """All of them, by name, the oldest first."""
         (found,) = yield RoundTrip((("HVALS", self._key),))
-        read = [self._read(raw) for raw in self._answered(found)]
+        read = [self._read(raw) for raw in _answered(found)]
         return sorted([each for each in read if each], key=lambda each: (each.name, each.created_ts))
 
     def add(self, key: ApiKey) -> Question[None]:
         """Make it valid."""
         (found,) = yield RoundTrip((("HSET", self._key, key.key_id, _encode(key).decode()),))
-        self._answered(found)
+        _answered(found)
 
     def remove(self, key_id: str) -> Question[bool]:
         """Make it invalid; whether there was one."""
         (found,) = yield RoundTrip((("HDEL", self._key, key_id),))
-        return bool(self._answered(found))
+        return bool(_answered(found))
 
     def _read(self, raw: Any) -> ApiKey | None:
         """A key that cannot be read is none: who presents it is not let in."""
-        if self._answered(raw) is None or not isinstance(raw, bytes):
+        if _answered(raw) is None or not isinstance(raw, bytes):
             return None
         try:
             return _decode(raw)
         except (msgspec.MsgspecError, UnicodeError):
             return None
 
-    def _answered(self, answer: Any) -> Any:
-        if isinstance(answer, ResponseError):
-            raise answer
-        return answer
+
+def _answered(answer: Any) -> Any:
+    if isinstance(answer, ResponseError):
+        raise answer
+    return answer

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from stream_rec.api.server import HttpServer
+from stream_rec.errors import ConfigError
 from stream_rec.settings import Settings
+from stream_rec.settings.tenants import of_tenant
 from tests.api.serving import served
 from tests.api.test_access import bearer, make
 from tests.store.building import Stores, as_of, slate, with_stores
 from tests.store.test_lists import Row
 
 SECRET = "secret-of-b"
+READS = "/v1/users/ann/recommendations"
 PARTS = [
     "b-",
     "a-",
@@ -107,3 +113,32 @@ def test_a_key_of_one_tenant_never_reads_anothers(bus: Settings) -> None:
                     assert http.request(method, url_b + path, json=body, headers=key_a).status_code == 401  # noqa: B023
 
             never()
+
+
+def test_one_server_answers_each_tenant_by_its_key(bus: Settings) -> None:
+    names = ("a", "b")
+    own = of("", bus)
+    whole = own.model_copy(update={"serve": own.serve.model_copy(update={"tenants": names})})
+    its = {name: of_tenant(own, name) for name in names}
+    keys = {name: bearer(make(each, "read", name=name)[1]) for name, each in its.items()}
+    for name, each in its.items():
+        stock(each, f"secret-of-{name}")
+    with served(whole) as url, httpx.Client(timeout=30, base_url=url) as http:
+        for name, other in (("a", "b"), ("b", "a")):
+            for method, path, body in reads("ann", "default"):
+                found = http.request(method, path, json=body, headers=keys[name])
+                assert found.status_code == 200
+                assert f"secret-of-{other}" not in found.text
+            assert f"secret-of-{name}" in http.get(READS, headers=keys[name]).text
+        assert "secret-of" not in http.get(READS).text  # without a key it is the own tenant's
+        key_id, secret = make(its["a"], "read", name="wrong")[1].removeprefix("srk_").split("_", 1)
+        assert http.get(READS, headers=bearer(f"srk_{key_id}_{secret[::-1]}")).status_code == 401
+        assert http.get(READS, headers=bearer(f"srk_{'0' * 12}_{secret}")).status_code == 401
+        answered = http.get("/metrics").text
+    assert 'route="/v1/users/{user_id}/recommendations",status="401"' in answered
+
+
+def test_a_live_server_is_of_one_tenant(bus: Settings) -> None:
+    serve = bus.serve.model_copy(update={"tenants": ("a",), "live": True})
+    with pytest.raises(ConfigError, match="one tenant"):
+        asyncio.run(HttpServer(bus.model_copy(update={"serve": serve})).serve())

@@ -17,6 +17,7 @@ COMMANDS = {
     "serve",
     "dashboard",
     "key",
+    "tenant",
     "replay",
     "shape",
     "simulate",
