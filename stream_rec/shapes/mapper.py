@@ -59,6 +59,7 @@ class Mapper:
             msgspec.json.Decoder(layout.body) if is_typed else None
         )
         self._write_typed = [write(output, shape, layout) for output in self.outputs] if is_typed else []
+        self._write_one = self._write_typed[0] if len(self._write_typed) == 1 else None
         self.units: dict[str, int] = {}
         """Of times that are numbers, as which units `of_object` has read how many (`unit = "auto"`)."""
         self._write = [write(output, shape, None, self.units) for output in self.outputs]
@@ -76,7 +77,11 @@ class Mapper:
                 body = self._typed.decode(message.value)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 return self._of_objects(message)
-            return self._all(self._write_typed, body, message, None, [])
+            if self._write_one is None:
+                return self._all(self._write_typed, body, message, None, [])
+            out: list[Mapped] = []
+            self._write_one(body, message, None, out)
+            return out
         return self._of_objects(message)
 
     def of_object(self, body: Any, message: RawMessage) -> list[Mapped]:

@@ -101,7 +101,8 @@ def write(
     """
     code = Code(layout)
     code.values["seconds"] = times.reader(shape.unit, units)
-    code.values |= {"NULLS": frozenset(shape.null), "NOBODY": frozenset(shape.nobody), "NOT_KEPT": NOT_KEPT}
+    nulls = frozenset(shape.null)
+    code.values |= {"NULLS": nulls, "NOT_USERS": nulls | frozenset(shape.nobody), "NOT_KEPT": NOT_KEPT}
     keep = output.keep
     if keep is not None and not nodes.eaches(keep):
         with code.block(f"if not {code.condition(keep)}:"):
@@ -182,7 +183,7 @@ def _event(code: Code, output: Output, shape: ShapeSettings) -> None:
     fields = output.fields
     code.values |= {"Interaction": Interaction, "refused_id": refused_id, "refused_time": refused_time}
     kind = _event_type(code, fields.get("event_type"), shape)
-    user = _id(code, "user_id", fields["user_id"], shape, " or {0} in NOBODY")
+    user = _id(code, "user_id", fields["user_id"], shape, "NOT_USERS")
     item = _id(code, "item_id", fields["item_id"], shape)
     ts = _time(code, fields["ts"], shape, fields.get("ts_plus"))
     event_id = _optional_id(code, fields.get("event_id"), shape)
@@ -222,13 +223,13 @@ def _event_type(code: Code, path: Node | None, shape: ShapeSettings) -> str:
     return kind
 
 
-def _id(code: Code, field: str, path: Node, shape: ShapeSettings, more: str = "") -> str:
+def _id(code: Code, field: str, path: Node, shape: ShapeSettings, words: str = "NULLS") -> str:
     raw, name = code.value(path), code.variable()
     code.line(f"{name} = {raw} if {raw}.__class__ is str else to_id({raw})")
     if shape.whole_numbers:
         with code.block(f"if {name}:"):
             code.line(f"{name} = without_point({name})")
-    with code.block(f"if not {name} or {name} in NULLS{more.format(name)}:"):
+    with code.block(f"if not {name} or {name} in {words}:"):
         code.line(f"out.append(refused_id({field!r}, {raw}))")
         code.line("continue")
     return name
@@ -311,7 +312,7 @@ def _record(code: Code, output: Output, shape: ShapeSettings) -> None:
         elif name == "ts":
             value = _time(code, path, shape)
         elif name in ("item_id", "user_id"):
-            value = _id(code, name, path, shape, " or {0} in NOBODY" if name == "user_id" else "")
+            value = _id(code, name, path, shape, "NOT_USERS" if name == "user_id" else "NULLS")
             code.values["refused_id"] = refused_id
         elif name in _LISTS.get(output.kind, ()):
             value = _list(code, path)
