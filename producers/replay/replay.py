@@ -122,7 +122,10 @@ class _Rest:
         n = 0
         for chunk in self._source.chunks(self._done.low):
             self._faults.take(chunk.faults)
-            before, per_row = chunk.fraction_before, (chunk.fraction - chunk.fraction_before) / len(chunk.log)
+            before, per_row = (
+                chunk.fraction_before,
+                (chunk.fraction - chunk.fraction_before) / max(1, len(chunk.log)),
+            )
             for nth, event in enumerate(to_interactions(chunk.log, self._left_out)):
                 position = chunk.first + nth
                 if position in self._done:

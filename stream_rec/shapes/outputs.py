@@ -140,7 +140,7 @@ def _loops(code: Code, output: Output, loops: ExitStack) -> None:
         outer = nodes.eaches(each.base)
         found = f"elements({code.value(each.base)})"
         if outer:
-            found = f"{found} if {code.value(outer[-1])} is not None else ONE"
+            found = _inner(code, each, outer[-1], options)
         elif chosen and each in owners:
             found = f"({found} or ONE) if {chosen} in {tuple(owners[each])} else ONE"
         else:
@@ -150,6 +150,19 @@ def _loops(code: Code, output: Output, loops: ExitStack) -> None:
         code.bind(each, name)
     if not ordered:
         loops.enter_context(code.block("for _ in ONE:"))
+
+
+def _inner(code: Code, each: Each, outer: Each, options: tuple[Node, ...]) -> str:
+    """The elements of a list inside of another's element, where no earlier option gives that element's item."""
+    found, around = f"elements({code.value(each.base)})", code.value(outer)
+    others = [
+        option for option in options if each not in nodes.eaches(option) and outer in nodes.eaches(option)
+    ]
+    if not others or all(each not in nodes.eaches(option) for option in options):
+        return f"{found} if {around} is not None else ONE"
+    given = code.variable()
+    code.line(f"{given} = {code.value(nodes.Either((*others, nodes.Constant(''))))}")
+    return f"(ONE if {given} or {around} is None else {found} or ONE)"
 
 
 def _chosen(code: Code, options: tuple[Node, ...]) -> str:
