@@ -32,7 +32,7 @@ def read(raw: bytes | None, broker_ts: int, rules: IngestSettings) -> tuple[dict
     event = _parse(raw)
     if not isinstance(event, dict):
         raise Refused("wrong_type")
-    event = {field: value for field, value in event.items() if value is not None}
+    event = {field: value for field, value in event.items() if not _is_nothing(field, value)}
     for field in ("user_id", "item_id", "event_type", "ts"):
         if field not in event:
             raise Refused("missing_field")
@@ -44,6 +44,11 @@ def read(raw: bytes | None, broker_ts: int, rules: IngestSettings) -> tuple[dict
     out["value"] = _value(event, lost)
     _context(event.get("context"), rules, lost)
     return out, lost
+
+
+def _is_nothing(field: str, value: Any) -> bool:
+    """Null, and a blank text where there can be no text."""
+    return value is None or (field in ("value", "context") and isinstance(value, str) and not value.strip())
 
 
 def _parse(raw: bytes) -> Any:

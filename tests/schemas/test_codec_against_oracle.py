@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream_rec.bus.batch import Fetched
@@ -80,6 +80,9 @@ def expected(raw: bytes | None, stamp: int) -> tuple[dict[str, Any], set[str]] |
 
 
 @settings(deadline=None)
+@example(
+    [(b'{"user_id": "a", "item_id": "a", "event_type": "a", "ts": 1, "value": " ", "context": ""}', -1)], 1
+)
 @given(messages, st.sampled_from([1, 10_000]))
 def test_what_lives_and_what_is_rejected(batch: Sequence[tuple[bytes | None, int]], bulk: int) -> None:
     raw = [value for value, _ in batch]
