@@ -9,7 +9,7 @@ from stream_rec.bus.batch import Fetched
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.handlers.base import DecodedBatch, HandlerContext, LearnedBatch, WrittenBatch
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.people import Forgotten
+from stream_rec.engine.learning.people import Forgotten
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.decisions import DecisionBatch, decode_control

@@ -7,9 +7,9 @@ from functools import partial
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
-from stream_rec.engine.categories import Category
+from stream_rec.engine.answering.queries import ListName
+from stream_rec.engine.catalogue.categories import Category
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.queries import ListName
 from stream_rec.engine.results import Neighbours
 from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings

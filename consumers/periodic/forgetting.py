@@ -19,8 +19,8 @@ from stream_rec.consumers.periodic.slate_repair import ActiveSlates
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.learning.people import Forgotten
 from stream_rec.engine.names import rows_of
-from stream_rec.engine.people import Forgotten
 from stream_rec.kernels.murmur2 import partition_of
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.decisions import hash_name

@@ -10,8 +10,8 @@ from stream_rec.clock import Clock
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
-from stream_rec.engine.decisions import Changed
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.steering.decisions import Changed
 from stream_rec.schemas.records import TopicName
 from stream_rec.settings import StoreSettings
 from stream_rec.store.rate import RateLimiter

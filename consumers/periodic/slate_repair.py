@@ -16,8 +16,8 @@ from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.output.slate_encoder import SlateEncoder
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
-from stream_rec.engine.active import active_rows, user_ids
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.learning.active import active_rows, user_ids
 from stream_rec.feedback.measures import Measures
 from stream_rec.kernels.murmur2 import partition_of
 from stream_rec.schemas.columns import IdColumn

@@ -12,7 +12,7 @@ from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stream_rec.engine.explain import Explained
+    from stream_rec.engine.answering.explain import Explained
     from stream_rec.settings import Settings
 
 _COLUMNS = (
@@ -42,7 +42,7 @@ def explain_slate(
     """
     import msgspec
 
-    from stream_rec.engine.explain import explain
+    from stream_rec.engine.answering.explain import explain
     from stream_rec.history.time_travel.rebuild import present
 
     need_broker(settings)
@@ -88,7 +88,7 @@ def _row(told: Explained) -> tuple[str, ...]:
 
 def _sum(told: Explained) -> str:
     """The score's parts, greatest first: features with their values, and what is no feature's."""
-    from stream_rec.engine.explain import NO_SOURCE
+    from stream_rec.engine.answering.explain import NO_SOURCE
 
     parts = [
         (each.adds, f"{name}({each.value:.3g}) {each.adds:+.4f}") for name, each in told.features.items()

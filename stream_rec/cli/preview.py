@@ -15,7 +15,7 @@ from stream_rec.clock import SystemClock
 
 if TYPE_CHECKING:
     from stream_rec.engine.engine import Engine
-    from stream_rec.engine.preview import Effect, Moved, Preview
+    from stream_rec.engine.steering.preview import Effect, Moved, Preview
     from stream_rec.settings import Settings
 
 _COLUMNS = (
@@ -48,7 +48,7 @@ def preview(
     """
     import msgspec
 
-    from stream_rec.engine.preview import preview as run
+    from stream_rec.engine.steering.preview import preview as run
     from stream_rec.producers.scenarios.file import read_file
 
     wanted = read_file(file)

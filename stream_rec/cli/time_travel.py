@@ -16,7 +16,7 @@ from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stream_rec.engine.explain import Explained
+    from stream_rec.engine.answering.explain import Explained
     from stream_rec.history.time_travel.rebuild import Rebuilt
     from stream_rec.schemas.records import Slate
     from stream_rec.settings import Settings
@@ -107,7 +107,7 @@ def why(
     """Explain the slate that a user had, with the engine as it was when the slate was made."""
     import msgspec
 
-    from stream_rec.engine.explain import explain
+    from stream_rec.engine.answering.explain import explain
     from stream_rec.history.time_travel.merge import UntilEvent
     from stream_rec.history.time_travel.rebuild import rebuild
     from stream_rec.history.time_travel.slate_history import slate_at

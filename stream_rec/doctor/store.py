@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from stream_rec.clock import SystemClock
 from stream_rec.doctor.finding import Finding, attempted
 from stream_rec.embedded.redis_server import RedisServer
-from stream_rec.engine.user_shares import ABSURD
+from stream_rec.engine.learning.user_shares import ABSURD
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import Settings, StoreSettings
 from stream_rec.settings.masking import address

@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine import catalogue
-from stream_rec.engine.dedup import Deduplication, SharedIds, event_keys
-from stream_rec.engine.event_clock import EventClock
-from stream_rec.engine.event_columns import columns, without
+from stream_rec.engine.answering.outputs import judged
+from stream_rec.engine.answering.queries import Queries
+from stream_rec.engine.catalogue import records as catalogue
 from stream_rec.engine.fold.judge import PrequentialRanks
 from stream_rec.engine.fold.learn import Events
-from stream_rec.engine.learn_loop import LearnLoop, Plan
+from stream_rec.engine.learning.dedup import Deduplication, SharedIds, event_keys
+from stream_rec.engine.learning.event_clock import EventClock
+from stream_rec.engine.learning.event_columns import columns, without
+from stream_rec.engine.learning.learn_loop import LearnLoop, Plan
+from stream_rec.engine.learning.people import Forgotten, People
+from stream_rec.engine.learning.user_shares import UserShares
 from stream_rec.engine.names import n_evicted, n_rows, rows_of
-from stream_rec.engine.outputs import judged
-from stream_rec.engine.people import Forgotten, People
-from stream_rec.engine.queries import Queries
 from stream_rec.engine.results import Learned
-from stream_rec.engine.spaces import Refused
+from stream_rec.engine.spaces.learning import Refused
 from stream_rec.engine.state import parts
 from stream_rec.engine.state.digest import digest
 from stream_rec.engine.state.identity import identity
-from stream_rec.engine.user_shares import UserShares
 from stream_rec.errors import ConfigError, GapError
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import (

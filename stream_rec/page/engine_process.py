@@ -107,7 +107,7 @@ class EngineProcess:
 def _preview(settings: Settings, question: Question) -> Any:
     """Effects of scenarios on a user's slates: `engine.preview.Preview` each."""
     from stream_rec.clock import SystemClock
-    from stream_rec.engine.preview import preview
+    from stream_rec.engine.steering.preview import preview
     from stream_rec.history.time_travel.rebuild import present
     from stream_rec.producers.scenarios.file import read_text
 
@@ -118,7 +118,7 @@ def _preview(settings: Settings, question: Question) -> Any:
 def _explain(settings: Settings, question: Question) -> Any:
     """Why items stand where they stand: `engine.explain.Explained` each."""
     from stream_rec.clock import SystemClock
-    from stream_rec.engine.explain import explain
+    from stream_rec.engine.answering.explain import explain
     from stream_rec.history.time_travel.rebuild import present
 
     engine = present(settings, SystemClock()).engine

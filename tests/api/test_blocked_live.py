@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from stream_rec.api.live import made
-from stream_rec.engine.at_request import AtRequest
+from stream_rec.engine.answering.at_request import AtRequest
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.records import SlateItem
 from stream_rec.serve.answers import Limits, RankWish, SimilarWish, Wish

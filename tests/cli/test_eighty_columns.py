@@ -20,7 +20,7 @@ from stream_rec.cli.app import app
 from stream_rec.cli.snapshot import _table as snapshot_table
 from stream_rec.demo.report import Outcome, print_next, print_totals, print_user
 from stream_rec.demo.view import Lines, LivePanel
-from stream_rec.engine.explain import Explained
+from stream_rec.engine.answering.explain import Explained
 from stream_rec.history.snapshots.store import SnapshotInfo
 from stream_rec.history.time_travel.rebuild import Rebuilt
 from stream_rec.schemas.records import Interaction, Reason, Slate, SlateItem

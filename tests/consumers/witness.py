@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 
-from stream_rec.engine.active import user_ids
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.learning.active import user_ids
 from stream_rec.engine.names import n_rows
 from stream_rec.schemas.records import Interaction
 from stream_rec.settings import BusSettings

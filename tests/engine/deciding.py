@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.people import Forgotten
+from stream_rec.engine.learning.people import Forgotten
 from stream_rec.kernels.ids import hash_id
 from stream_rec.schemas.codec import encode
 from stream_rec.schemas.columns import Span

@@ -6,12 +6,12 @@ from typing import Literal
 
 import numpy as np
 
+from stream_rec.engine.answering.outputs import empty_ranks, judged
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.event_columns import columns
 from stream_rec.engine.fold import judge, learn
 from stream_rec.engine.fold.handle import hold
-from stream_rec.engine.learn_loop import training_sample
-from stream_rec.engine.outputs import empty_ranks, judged
+from stream_rec.engine.learning.event_columns import columns
+from stream_rec.engine.learning.learn_loop import training_sample
 from stream_rec.engine.results import Judged
 from stream_rec.engine.state import create
 from stream_rec.kernels.reference import refer

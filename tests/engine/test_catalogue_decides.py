@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_rec.engine.catalogue import COVERED
+from stream_rec.engine.catalogue.records import COVERED
 from stream_rec.engine.engine import Engine
 from stream_rec.schemas.records import Item
 from tests.engine.worlds import answers, change, click, engine, everywhere, known_items, learn, random_log

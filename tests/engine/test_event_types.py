@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_rec.engine.answering.explain import explain
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.explain import explain
 from stream_rec.schemas.columns import EventBatch, IdColumn, Span
 from stream_rec.schemas.records import Interaction, Item
 from stream_rec.schemas.scenario import LOGICS, Exploration, Pin, Promotion, Scenario

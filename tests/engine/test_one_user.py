@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from stream_rec.engine.user_shares import UserShares
+from stream_rec.engine.learning.user_shares import UserShares
 from stream_rec.schemas.columns import EventBatch
 from tests.engine.worlds import Row, change, click, engine
 

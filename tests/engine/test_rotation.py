@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from stream_rec.engine.answering.explain import explain
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.explain import explain
 from stream_rec.schemas.scenario import Rotation, Scenario
 from tests.engine.worlds import click, decide, engine, show
 

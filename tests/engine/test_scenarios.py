@@ -8,8 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from stream_rec.engine.answering.explain import explain
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.explain import explain
 from stream_rec.engine.fold.pool import EXPLORED, FALLBACK, HAD_BEFORE, PINNED, PROMOTED, RANKED
 from stream_rec.engine.results import Ranked
 from stream_rec.schemas.records import Item

@@ -10,7 +10,7 @@ from stream_rec.engine.fold.pool import FALLBACK, RANKED
 from stream_rec.engine.results import Ranked
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import Boost, Diversity, Pin, Scenario
-from tests.engine.test_spaces import circle
+from tests.engine.spaces.test_learning import circle
 from tests.engine.worlds import change, click, decide, engine, learn_vectors
 
 NEAR = "vectors:text"

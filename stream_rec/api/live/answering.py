@@ -14,9 +14,9 @@ from stream_rec.api.live import made
 from stream_rec.api.live.following import Following
 from stream_rec.api.problem import Problem
 from stream_rec.clock import Clock
-from stream_rec.engine.at_request import AtRequest
+from stream_rec.engine.answering.at_request import AtRequest
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.request_filters import TooManyFilters, both
+from stream_rec.engine.steering.request_filters import TooManyFilters, both
 from stream_rec.schemas.expressions import BadExpression, check
 from stream_rec.schemas.records import AsOf, Slate, SlateItem
 from stream_rec.sdk.wire import Properties, Why

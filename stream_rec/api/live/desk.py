@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from stream_rec.api.answering import Busy
 from stream_rec.consumers.runtime.engine_thread import EngineThread
-from stream_rec.engine.at_request import AtRequest
+from stream_rec.engine.answering.at_request import AtRequest
 from stream_rec.engine.engine import Engine
 
 A = TypeVar("A")

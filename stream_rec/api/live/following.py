@@ -26,7 +26,7 @@ from stream_rec.consumers.runtime.background import in_background
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.consumers.topology import FIRST
 from stream_rec.consumers.warm_up import warm_up
-from stream_rec.engine.at_request import AtRequest
+from stream_rec.engine.answering.at_request import AtRequest
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import StreamRecError, Unavailable
 from stream_rec.schemas.columns import EventBatch

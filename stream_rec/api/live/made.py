@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from stream_rec.engine.at_request import AtRequest, Scored
-from stream_rec.engine.explain import explain
+from stream_rec.engine.answering.at_request import AtRequest, Scored
+from stream_rec.engine.answering.explain import explain
 from stream_rec.engine.results import Ranked
 from stream_rec.schemas.records import Reason, SlateItem
 from stream_rec.schemas.scenario import MAX_K

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.bench.chaos.tally import Tally, Testimony
-from stream_rec.engine.active import user_ids
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.learning.active import user_ids
 from stream_rec.engine.names import n_rows
 from stream_rec.engine.results import Learned
 from stream_rec.schemas.columns import EventBatch, Span

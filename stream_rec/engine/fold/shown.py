@@ -9,7 +9,7 @@ from stream_rec.kernels.compile import kernel
 def may_be_shown(state, row, only_catalogue):
     """Neither removed nor unavailable, inside its window by event time, and in the catalogue if that decides.
 
-    Windows are turned at fixed event counts (`engine.windows`); between two of them, what has closed is not shown.
+    Windows are turned at fixed event counts (`engine.catalogue.windows`); in between, what has closed is not shown.
     """
     if not state.popularity.eligible[row] or (only_catalogue and not state.in_catalogue[row]):
         return False

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.fold.state import COUNTERS, Query, Rates, State
-from stream_rec.engine.vectors import N_FOUND
+from stream_rec.engine.spaces.item_vectors import N_FOUND
 from stream_rec.kernels import columns, pairs, past, vocabulary, windows
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.histories import HistoryState

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine.event_clock import SETTLED_EVENTS
 from stream_rec.engine.fold.state import State
+from stream_rec.engine.learning.event_clock import SETTLED_EVENTS
 from stream_rec.engine.state import layout
 from stream_rec.kernels import hidden, past
 from stream_rec.kernels.attribution_state import COUNTERS as ATTRIBUTION_COUNTERS

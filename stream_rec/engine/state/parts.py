@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from stream_rec import logs
-from stream_rec.engine.decisions import Decisions
-from stream_rec.engine.dedup import Deduplication
-from stream_rec.engine.event_clock import EventClock
 from stream_rec.engine.fold.state import State
+from stream_rec.engine.learning.dedup import Deduplication
+from stream_rec.engine.learning.event_clock import EventClock
+from stream_rec.engine.spaces.item_vectors import VectorIndex
 from stream_rec.engine.state import layout, older, refit
-from stream_rec.engine.vectors import VectorIndex
+from stream_rec.engine.steering.decisions import Decisions
 from stream_rec.errors import ConfigError
 from stream_rec.feedback.attribution import Attribution
 

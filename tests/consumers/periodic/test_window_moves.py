@@ -11,8 +11,8 @@ from stream_rec.consumers.handlers.touched_items import TouchedItems
 from stream_rec.consumers.periodic.category_lists import CategoryLists
 from stream_rec.consumers.periodic.window_moves import WindowMoves
 from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.engine.catalogue.windows import EVERY
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.windows import EVERY
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import Item

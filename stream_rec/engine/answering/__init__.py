@@ -1,0 +1,1 @@
+"""Slates and their reasons, for users and for requests."""

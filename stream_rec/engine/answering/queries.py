@@ -1,0 +1,335 @@
+"""What an engine can be asked: slates, lists, what may be shown. It reads only, as of the last learned event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.answering.had import had_rows
+from stream_rec.engine.answering.recommend import Recommender
+from stream_rec.engine.catalogue import categories, lists
+from stream_rec.engine.catalogue import records as catalogue
+from stream_rec.engine.catalogue.attributes import ItemAttributes
+from stream_rec.engine.catalogue.categories import Category
+from stream_rec.engine.catalogue.windows import Windows
+from stream_rec.engine.fold import rotate
+from stream_rec.engine.fold.slates import Rules
+from stream_rec.engine.fold.state import State
+from stream_rec.engine.held import Held, Memory
+from stream_rec.engine.learning.event_meanings import EventMeanings
+from stream_rec.engine.names import ItemNames, n_rows, name_of, rows_of
+from stream_rec.engine.results import FilterMove, Neighbours, Ranked
+from stream_rec.engine.rivers import Rivers
+from stream_rec.engine.spaces.indexes import n_slots
+from stream_rec.engine.spaces.item_vectors import VectorIndex
+from stream_rec.engine.spaces.learning import Spaces
+from stream_rec.engine.steering.decisions import Decisions
+from stream_rec.engine.steering.nevers import Nevers
+from stream_rec.engine.steering.scenes import Ruled, Scenes, rotation_of
+from stream_rec.feedback.attribution import Attribution
+from stream_rec.kernels.ids import hash_ids
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
+from stream_rec.settings import EngineSettings, MeasureSettings
+from stream_rec.sources import features
+
+ListName = Literal["popular", "trending", "new"]
+
+
+class Queries:
+    """The half of an engine that answers. Not thread-safe, like the engine: ranking uses its working memory.
+
+    Args:
+        settings: bounds and rates.
+        measure: bounds of the join of impressions and interactions.
+
+    Attributes:
+        settings: as given.
+        held: the state, and the working memory beside it.
+        attributes: of items, as rules read them.
+        attribution: what users were shown, and did.
+        decisions: what is in force.
+        scenes: scenarios, compiled.
+        spaces: vector spaces.
+    """
+
+    def __init__(self, settings: EngineSettings, measure: MeasureSettings) -> None:
+        self.settings = settings
+        self.held = Held(settings)
+        self.attributes = ItemAttributes(self.held)
+        self._meanings = EventMeanings(settings.event_types)
+        self.attribution = Attribution(
+            measure, self.event_types, max_items=settings.max_items, scenarios=list(settings.scenarios)
+        )
+        self.decisions = Decisions(settings)
+        self._names = ItemNames(settings.max_items)
+        self._nevers = Nevers(self.held, self._names)
+        self._vectors = VectorIndex(settings)
+        self._rivers = Rivers(settings)
+        self.spaces = Spaces(self.held, self._vectors.spaces, settings)
+        self.scenes = Scenes(self.held, self.attributes, self.event_types, self.decisions.pacing.is_due)
+        self._windows = Windows(self.held, self._vectors)
+        self._recommender = self.recommender(self.held)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of all sources, by their place: always as many; "" = a slot for a vector space is free."""
+        return (*features.NAMES, *self._rivers.names, *self.spaces.sources())
+
+    @property
+    def n_sources_in_use(self) -> int:
+        """How many of `sources` there are but for slots of vector spaces behind the last one that is taken."""
+        return len(features.NAMES) + len(self._rivers.names) + n_slots(self.state)
+
+    @property
+    def state(self) -> State:
+        """All that is learned."""
+        return self.held.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.held.state = state
+
+    @property
+    def event_types(self) -> EventTypes:
+        """What events mean, by their types."""
+        return self._meanings.types
+
+    def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
+        """Slates for users as of the last learned event. Reads only; an unknown user (cold start) gets what is popular.
+
+        The item of a user's last event does not lead, unless there is nothing else.
+
+        Args:
+            users: user ids.
+            scenario: of `decisions.scenarios`: says what a slate is.
+            k: another length.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        ids = IdColumn.of(users)
+        found = self.slates(rows_of(self.state.users, ids), hash_ids(ids), self.rules_of(scenario, k))
+        upto = self.rules_upto(scenario)
+        return found if upto is None else replace(found, rules_upto=upto)
+
+    def rules_of(self, scenario: str, k: int | None = None) -> Ruled | Rules:
+        """What a scenario says now, for slates of k places.
+
+        Raises:
+            KeyError: there is no such scenario.
+        """
+        of_scenario = self.decisions.scenarios[scenario]
+        self.scenes.follow(self.decisions.scenarios)
+        ruled = self.scenes.of(scenario, k, only_catalogue=self.catalogue_decides)
+        if ruled is not None:
+            return ruled
+        return Rules(
+            k=of_scenario.k if k is None else k,
+            allow_seen=of_scenario.leave_out_seen != "all",
+            only_catalogue=self.catalogue_decides,
+            or_seen=True,
+        )
+
+    def slates(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Ruled | Rules) -> Ranked:
+        """Slates of n users. Reads only.
+
+        Args:
+            rows: int32 [n], of the users; those below 0 as in `kernels.candidates.read_context`.
+            hashes: uint64 [n], of the users' ids, 0 = nobody's: what they have blocked is known under these.
+            rules: what the slates may hold.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        if isinstance(rules, Rules):
+            return self._recommender.rank(rows, hashes, rules)
+        return self._recommender.arrange(rows, hashes, rules)
+
+    def recommender(self, memory: Memory) -> Recommender:
+        """One that ranks in a working memory of its own."""
+        searched = self._vectors, self._rivers
+        return Recommender(memory, searched, self._names, lambda: self.sources, self.attribution)
+
+    def has_rules(self, scenario: str) -> bool:
+        """Is it another slate than a plain personal one: may it forbid what others show?"""
+        self.scenes.follow(self.decisions.scenarios)
+        return self.scenes.has_rules(scenario)
+
+    def changed_at(self, scenario: str) -> int:
+        """Offset on `control` of the last record about it; -1 = there is none, or it is no longer known."""
+        changed = self.decisions.changed.get(scenario)
+        return changed.offset if changed else -1
+
+    def rules_upto(self, scenario: str) -> int | None:
+        """As `Ranked.rules_upto`."""
+        self.scenes.follow(self.decisions.scenarios)
+        is_pending = self.scenes.masks.is_pending(scenario)
+        return max(-1, self.changed_at(scenario) - 1) if is_pending else None
+
+    def fade(self, scenario: str, user_row: int, row: int) -> float:
+        """What rotation adds to the score of the item in a row for a user: 0, or less."""
+        rotation = rotation_of(self.decisions.scenarios[scenario])
+        if rotation.factor == 0.0 or user_row < 0 or row < 0:
+            return 0.0
+        added = np.zeros(1, np.float32)
+        user, items = self.state.users.hashes[user_row], self.state.items.hashes[row : row + 1]
+        rotate.fades(
+            self.attribution.handle, user, self.event_time, rotation, rotate.empty_faded(), items, added
+        )
+        return float(added[0])
+
+    def take_filter_moves(self) -> list[FilterMove]:
+        """What filters have stopped, or begun, to let through since the last call."""
+        state = self.held.state
+        return [
+            FilterMove(scenario, name_of(state.items, row), shown)
+            for scenario, row, shown in self.scenes.masks.take_moved()
+            if state.items.lengths[row] >= 0
+        ]
+
+    def let_through(self, first: int, n: int) -> dict[str, list[str]]:
+        """Of n item rows from `first` on, what the filter of each scenario lets through; empty behind the last row."""
+        state = self.held.state
+        rows = range(first, min(first + n, n_rows(state.items)))
+        held = [row for row in rows if state.items.lengths[row] >= 0]
+        through = self.scenes.masks.through(np.array(held, np.int64)) if held else {}
+        return {
+            scenario: [name_of(state.items, held[at]) for at in np.flatnonzero(shown).tolist()]
+            for scenario, shown in through.items()
+        }
+
+    def stopped(self, n: int) -> dict[str, list[str]]:
+        """Of each scenario in force that filters: what the filter stops, the latest changes, n at most."""
+        state = self.held.state
+        rows = np.flatnonzero(state.items.lengths[: n_rows(state.items)] >= 0)
+        rows = rows[np.argsort(-state.columns.changed[rows], kind="stable")]
+        return {
+            scenario: [name_of(state.items, row) for row in rows[~shown][:n].tolist()]
+            for scenario, shown in self.scenes.masks.through(rows).items()
+        }
+
+    def still_stopped(self, scenario: str, item_ids: Sequence[str]) -> list[str]:
+        """Those of these items that the scenario's filter does not let through, or that are not known any more."""
+        rows = rows_of(self.state.items, IdColumn.of(item_ids))
+        shown = self.scenes.masks.through(np.maximum(rows, 0)).get(scenario)
+        if shown is None:
+            return []
+        return [item for item, stays in zip(item_ids, ((rows < 0) | ~shown).tolist(), strict=True) if stays]
+
+    @property
+    def is_compiling_rules(self) -> bool:
+        """Are there rules that were decided and are not in force yet?"""
+        self.scenes.follow(self.decisions.scenarios)
+        return self.scenes.masks.is_compiling
+
+    def compile_rules(self, n_evaluations: int | None = None) -> bool:
+        """One bounded slice of what rules have to be evaluated for; is there more? None = all of it.
+
+        Until a scenario's rules are compiled, those before are in force; a new scenario with a filter shows nothing.
+        """
+        self.scenes.follow(self.decisions.scenarios)
+        if n_evaluations is not None:
+            return self.scenes.compile(n_evaluations)
+        while self.scenes.compile():
+            pass
+        return False
+
+    def similar(self, item_id: str, k: int) -> Neighbours:
+        """What events or tags connect with an item, for an unknown user whose session is this item alone.
+
+        Empty if the item is unknown, or nothing connects it with others.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        row = int(rows_of(self.state.items, IdColumn.of([item_id]))[0])
+        if row < 0:
+            return Neighbours([], [])
+        rules = Rules(k=k, allow_seen=False, only_catalogue=self.catalogue_decides, only_connected=True)
+        nobody = np.zeros(1, np.uint64)
+        ranked = self._recommender.rank(np.array([-2 - row], np.int32), nobody, rules)
+        return Neighbours(ranked.items[0], ranked.scores[0])
+
+    def near(self, space: str, item_ids: Sequence[str], k: int) -> Neighbours:
+        """The items of a vector space that are nearest to the mean of these, which are not among them; by cosine.
+
+        Empty if there is no such space, or nothing is known there of any of these items.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        if k < 1:
+            raise ValueError(f"k is {k}")
+        codes, cosines = self.spaces.nearest(space, item_ids, k, only_catalogue=self.catalogue_decides)
+        return self._listed((codes, cosines))
+
+    def popular(self, k: int) -> Neighbours:
+        """The heaviest items at the middle half-life."""
+        return self._listed(lists.popular(self.state, k, self.catalogue_decides))
+
+    def trending(self, k: int) -> Neighbours:
+        """Items with more events of late than their longer past foretells."""
+        return self._listed(lists.trending(self.state, k, self.catalogue_decides))
+
+    def new(self, k: int) -> Neighbours:
+        """The items that came last, newest first."""
+        return self._listed(lists.newest(self.state, k, self.catalogue_decides))
+
+    def categories(self, n: int) -> list[Category]:
+        """The n tags that are used most."""
+        return categories.heaviest(self.state, n)
+
+    def of_category(self, category: Category, k: int) -> dict[ListName, Neighbours]:
+        """The lists of a category's items: what has changed since it was read is left out of them."""
+        state, only, rows = self.state, self.catalogue_decides, categories.unchanged(self.state, category)
+        return {
+            "popular": self._listed(lists.popular(state, k, only, rows)),
+            "trending": self._listed(lists.trending(state, k, only, rows)),
+            "new": self._listed(lists.latest(state, k, only, rows)),
+        }
+
+    def _listed(self, found: tuple[list[int], list[float]]) -> Neighbours:
+        codes, scores = found
+        return Neighbours(self._names.of(self.state.items, np.array(codes, np.int32)).tolist(), scores)
+
+    @property
+    def catalogue_decides(self) -> bool:
+        """Is only what the catalogue has recommended now?"""
+        return catalogue.decides(self.state, self.settings.catalogue)
+
+    @property
+    def event_time(self) -> float:
+        """The latest event time learned, in seconds; 0 before the first event."""
+        return float(self.state.clock[0])
+
+    def had(self, user_id: str) -> list[str]:
+        """What the user is known to have had, the latest first: what `leave_out_seen = "all"` leaves out."""
+        state = self.state
+        row = int(rows_of(state.users, IdColumn.of([user_id]))[0])
+        if row < 0:
+            return []
+        rows = had_rows(state, row, ALL_TYPES)
+        codes = (rows | state.generation[rows].astype(np.int64) << 24).astype(np.int32)
+        items: list[str] = self._names.of(state.items, codes).tolist()
+        return items
+
+    def nevers(self, users: Sequence[str]) -> dict[str, list[str]]:
+        """The items that users never want to see, by user; who has said nothing is left out.
+
+        For readers that have nothing of the user's to show. Of very many items of an owner or a tag the most popular.
+        """
+        return self._nevers.of(users)
+
+    def hidden(self, item_ids: Sequence[str]) -> list[str]:
+        """Those of these items that must not be shown: removed or not available."""
+        rows = rows_of(self.state.hidden, IdColumn.of(item_ids))
+        return [item for item, row in zip(item_ids, rows.tolist(), strict=True) if row >= 0]
+
+    def take_moved(self) -> list[str]:
+        """Items whose window has opened or closed since the last call."""
+        return self._windows.take_moved()

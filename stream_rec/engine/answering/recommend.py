@@ -1,0 +1,205 @@
+"""Slates for user rows, as of the last learned event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.answering.had import blocked
+from stream_rec.engine.answering.outputs import empty_marks, empty_slates, ranked
+from stream_rec.engine.answering.own_lists import NearList, OwnLists, say_why
+from stream_rec.engine.fold import arrange, slates
+from stream_rec.engine.fold.arrange import Marked
+from stream_rec.engine.fold.pool import Scene, empty_pool
+from stream_rec.engine.fold.slates import Asked, Near, Rules
+from stream_rec.engine.held import Memory
+from stream_rec.engine.names import ItemNames
+from stream_rec.engine.results import Ranked
+from stream_rec.engine.rivers import Rivers
+from stream_rec.engine.spaces.indexes import n_slots
+from stream_rec.engine.spaces.item_vectors import VectorIndex
+from stream_rec.engine.steering.scenes import OF_USER, Ruled
+from stream_rec.feedback.attribution import Attribution
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK
+from stream_rec.sources.factorization import learned_inputs
+
+
+class Recommender:
+    """Ranks for users; changes nothing but the working memory.
+
+    Args:
+        held: the state, read only.
+        searched: the vector index, and river models (usually none).
+        names: of items.
+        sources: gives their names, `Engine.sources`.
+        attribution: what users were shown, read only.
+    """
+
+    def __init__(
+        self,
+        held: Memory,
+        searched: tuple[VectorIndex, Rivers],
+        names: ItemNames,
+        sources: Callable[[], tuple[str, ...]],
+        attribution: Attribution,
+    ) -> None:
+        self._held = held
+        self._vectors, self._rivers = searched
+        self._attribution = attribution
+        self._names = names
+        self._sources = sources
+        self._own_lists = OwnLists(held, self._vectors.spaces)
+
+    def rank(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Rules) -> Ranked:
+        """Slates for n users.
+
+        Args:
+            rows: int32 [n], of the users; those below 0 as in `kernels.candidates.read_context`.
+            hashes: uint64 [n], of the users' ids, 0 = nobody's: what they have blocked is known under these.
+            rules: what the slates may hold.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        if rules.k < 1:
+            raise ValueError(f"k is {rules.k}")
+        asked = self._ask(rows, hashes)
+        out = empty_slates(len(rows), rules.k)
+        order = np.empty(rules.k, np.int32)
+        for some in self._rivers.portions(len(rows)):
+            portion = Asked._make(array[some] for array in asked)
+            if self._rivers.names:
+                slates.gather(self._held.handle, portion, 0)
+                self._rivers.fill(self._held.query)
+            part = slates.Slates._make(array[some] for array in out)
+            slates.recommend(self._held.handle, portion, rules, bool(self._rivers.names), order, part)
+        self._name_no_blocked(out, hashes)
+        return ranked(out, self._names, self._held.state.items, self._sources())
+
+    def arrange(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled) -> Ranked:
+        """Slates under rules, for n users; rows and hashes as `rank` has them.
+
+        Raises:
+            ValueError: k is below 1.
+        """
+        scene = ruled.scene
+        lists: list[NearList] = []
+        if scene.k < 1:
+            raise ValueError(f"k is {scene.k}")
+        if ruled.scenario.logic in OF_USER or ruled.spaces:
+            scene, lists = self._own_lists.of(rows, ruled, self._near_of(rows, bool(ruled.spaces)))
+        asked = self._ask(rows, hashes, ruled.narrow) if scene.ranks else self._unasked(rows, hashes)
+        out, marked = empty_slates(len(rows), scene.k), empty_marks(len(rows), scene.k)
+        pool = empty_pool(scene.k, len(scene.pins))
+        rivers = bool(self._rivers.names) and scene.ranks
+        portions = self._rivers.portions(len(rows)) if scene.ranks else [slice(None)]
+        for some in portions:
+            portion = Asked._make(array[some] for array in asked)
+            if rivers:
+                slates.gather(self._held.handle, portion, 0)
+                self._rivers.fill(self._held.query)
+            part = slates.Slates._make(array[some] for array in out)
+            marks = Marked._make(array[some] for array in marked)
+            arrange.recommend(
+                self._held.handle,
+                portion,
+                _scene_of(scene, some) if rivers else scene,
+                ruled.masks,
+                self._attribution.handle,
+                rivers,
+                pool,
+                part,
+                marks,
+            )
+        say_why(self._held.state, out, marked, lists)
+        self._name_no_blocked(out, hashes)
+        answer = ranked(out, self._names, self._held.state.items, self._sources())
+        return replace(
+            answer,
+            marks=marked.marks,
+            propensities=marked.propensities,
+            fallbacks=ruled.scenario.fallbacks,
+        )
+
+    def score(self, row: int, items: NDArray[np.int32]) -> None:
+        """Score the candidates of one user row, and these items beside them: the working memory holds them then.
+
+        Items that a source that is switched off would have to bring in are left out, and those there is no room for.
+
+        Args:
+            row: of the user; below 0 as in `kernels.candidates.read_context`.
+            items: int32 [n], rows.
+        """
+        asked = self._ask(np.array([row], np.int32), np.zeros(1, np.uint64))
+        asked = asked._replace(indexed=np.concatenate([items, asked.indexed[0]])[None, :])
+        rivers = bool(self._rivers.names)
+        if rivers:
+            slates.gather(self._held.handle, asked, 0)
+            self._rivers.fill(self._held.query)
+        rules = Rules(k=1, allow_seen=True)
+        order, out = np.empty(1, np.int32), empty_slates(1, 1)
+        slates.recommend(self._held.handle, asked, rules, rivers, order, out)
+
+    def _name_no_blocked(self, out: slates.Slates, users: NDArray[np.uint64]) -> None:
+        """No item that a user (a hash) has blocked is named as a reason, though the history may hold it."""
+        state = self._held.state
+        if not state.blocked.counters["n_rows"][0]:
+            return
+        for user, because in zip(users, out.because, strict=True):
+            because[blocked(state, user, because & ROW_MASK) & (because != NO_CODE)] = NO_CODE
+
+    def _unasked(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64]) -> Asked:
+        """For logics that need no vectors."""
+        n, width = len(rows), len(self._held.query.vector)
+        nowhere = np.full((n, len(self._vectors.nowhere)), -1, np.int32)
+        near = self._vectors.spaces.find(self._held.state, self._near(n, 0))
+        return Asked(rows, hashes, np.zeros((n, width), np.float32), np.zeros(n, np.bool_), nowhere, near)
+
+    def _ask(
+        self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], narrow: NDArray[np.bool_] | None = None
+    ) -> Asked:
+        """The users' query vectors, and what the index finds near them, of all rows or of a few."""
+        vectors, has_vector = self._vectors_of(len(rows))
+        near = self._near(len(rows), n_slots(self._held.state))
+        slates.query_vectors(self._held.handle, rows, vectors, has_vector, near)
+        has_vector[rows < -1] &= learned_inputs(self._held.state.factors, -2 - rows[rows < -1])
+        indexed = self._vectors.search(vectors, narrow)
+        indexed[~has_vector] = -1
+        found = self._vectors.spaces.find(self._held.state, near, narrow)
+        return Asked(rows, hashes, vectors, has_vector, indexed, found)
+
+    def _vectors_of(self, n: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Room for the query vectors of n users."""
+        return np.empty((n, len(self._held.query.vector)), np.float32), np.empty(n, np.bool_)
+
+    def _near_of(self, rows: NDArray[np.int32], asks: bool) -> Near:
+        """What users ask of the vector spaces, if they do."""
+        near = self._near(len(rows), n_slots(self._held.state) if asks else 0)
+        if asks:
+            slates.query_vectors(self._held.handle, rows, *self._vectors_of(len(rows)), near)
+        return near
+
+    def _near(self, n: int, slots: int) -> Near:
+        """Room for what n users ask of the first slots of vector spaces."""
+        of_one = self._held.query.spaces
+        return Near(
+            np.empty((n, slots, of_one.means.shape[1]), np.float32),
+            np.empty((n, slots, of_one.singles.shape[1]), np.int32),
+            np.empty((n, slots), np.bool_),
+        )
+
+
+def _scene_of(scene: Scene, some: slice) -> Scene:
+    """With the own lists of some of the users."""
+    if not len(scene.own_ends):
+        return scene
+    first = int(scene.own_ends[some.start - 1]) if some.start else 0
+    return scene._replace(
+        own=scene.own[first:],
+        own_marks=scene.own_marks[first:],
+        own_scores=scene.own_scores[first:],
+        own_ends=scene.own_ends[some] - first,
+    )

@@ -1,0 +1,1 @@
+"""What the catalogue says of items, and what hangs on it: windows, categories, lists."""

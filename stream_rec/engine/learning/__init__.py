@@ -1,0 +1,1 @@
+"""One batch of records into the state: stamps, repeats, columns, the loop."""

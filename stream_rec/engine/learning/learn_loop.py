@@ -1,0 +1,161 @@
+"""One batch into the state: from one judged event to the next, with the vector index and river's models in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.engine.answering.outputs import empty_ranks
+from stream_rec.engine.catalogue.windows import Windows, judge_anew
+from stream_rec.engine.fold.judge import PrequentialRanks
+from stream_rec.engine.fold.learn import Events, Step, advance, gather
+from stream_rec.engine.held import Held
+from stream_rec.engine.learning.event_clock import move_back
+from stream_rec.engine.learning.event_columns import leaving_out
+from stream_rec.engine.rivers import Rivers
+from stream_rec.engine.spaces.item_vectors import VectorIndex
+from stream_rec.engine.spaces.learning import Spaces
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.event_types import Meaning
+from stream_rec.settings import EngineSettings
+
+SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
+
+
+class Plan(NamedTuple):
+    """What is to be done with a batch's events besides learning them.
+
+    Attributes:
+        first: the first event that is not learned yet.
+        judge: all, or besides the training sample those marked in a bool [n].
+        frozen: only histories move.
+        left_out: for every event, the items that take no part in the ranking it is judged by.
+        back: events before which time goes back (`event_clock.move_back`), ascending.
+    """
+
+    first: int
+    judge: bool | NDArray[np.bool_]
+    frozen: bool
+    left_out: Sequence[IdColumn] | None
+    back: tuple[int, ...]
+
+
+def training_sample(events: Events, share: float) -> NDArray[np.bool_]:
+    """Bool [n]: the events that train the ranker, a function of where each stands in the log."""
+    return (events.seeds ^ SAMPLE_SALT) < np.uint64(min(share * 2.0**64, 2.0**64 - 2048))
+
+
+class LearnLoop:
+    """Judges and learns.
+
+    Args:
+        held: the state, changed in place.
+        spaces: told when the count of events says so.
+        vectors: searched for every judged event, and refreshed when the count of events says so.
+        rivers: usually none.
+        windows: open and close when the count of events says so.
+        settings: the engine's.
+    """
+
+    def __init__(
+        self,
+        held: Held,
+        vectors: VectorIndex,
+        spaces: Spaces,
+        rivers: Rivers,
+        windows: Windows,
+        settings: EngineSettings,
+    ) -> None:
+        self._held = held
+        self._vectors = vectors
+        self._spaces = spaces
+        self._rivers = rivers
+        self._windows = windows
+        self._train_sample = settings.train_sample
+        self._seed = np.uint64(settings.seed)
+        self._n_sources = len(held.query.source_contributions)
+
+    def learn(self, events: Events, values: NDArray[np.float32], plan: Plan) -> PrequentialRanks:
+        """Learn the events from plan.first on, each that is asked for judged before it is learned.
+
+        Args:
+            events: n.
+            values: float32 [n], the events' values, NaN = none; for river's models.
+            plan: what is asked.
+        """
+        n = len(events.ts)
+        trained = training_sample(events, self._train_sample)
+        is_interest = (events.meanings == Meaning.POSITIVE) & (events.weights > 0)
+        asked = np.flatnonzero(((trained | plan.judge) & is_interest)[plan.first :]) + plan.first
+        ranks = empty_ranks(len(asked), self._n_sources)
+        stops = iter([*asked.tolist(), n])
+        at, stop, has_vector = plan.first, next(stops), False
+        judging = at == stop < n
+        if judging:
+            has_vector = self._ask(events, at, plan.frozen, ranks)
+            stop = next(stops)
+        while at < n:
+            if at in plan.back:
+                move_back(self._held.state, float(events.ts[at]))
+                judge_anew(self._held.state)
+            until = min([self._until(at, stop), *(place for place in plan.back if place > at)])
+            found = self._search(judging and has_vector)
+            if judging:
+                self._vectors.spaces.find_one(self._held.state, self._held.query)
+            step = Step(
+                judge=judging,
+                has_vector=judging and has_vector,
+                gathered=judging and self._gather_with_rivers(found, has_vector),
+                train=judging and bool(trained[at]) and not plan.frozen,
+                ask_next=until == stop < n,
+                frozen=plan.frozen,
+            )
+            left_out = plan.left_out[at] if judging and plan.left_out is not None else None
+            with leaving_out(self._held.query, self._held.state.items, left_out):
+                has_vector = self._advance(events, at, until, step, found, ranks)
+            if not plan.frozen:
+                self._rivers.learn(self._held.state, events, values, at, until)
+                if self._vectors.after(self._held.state):
+                    self._spaces.refresh()
+                self._windows.after()
+            judging = step.ask_next
+            if judging:
+                stop = next(stops)
+            at = until
+        return ranks
+
+    def _until(self, at: int, stop: int) -> int:
+        """Where the kernels have to stop: at a judged event, for the index or windows, or for river's models."""
+        n_learned = int(self._held.state.counters[0]["n_learned"])
+        due = min(self._vectors.due_in(n_learned), self._windows.due_in(n_learned))
+        return self._rivers.stop(at, min(stop, at + due))
+
+    def _search(self, has_vector: bool) -> NDArray[np.int32]:
+        return self._vectors.search_one(self._held.query.vector) if has_vector else self._vectors.nowhere
+
+    def _ask(self, events: Events, first: int, frozen: bool, ranks: PrequentialRanks) -> bool:
+        """Prepare the query of the first event; has it a vector?"""
+        step = Step(judge=False, has_vector=False, gathered=False, train=False, ask_next=True, frozen=frozen)
+        return self._advance(events, first, first, step, self._vectors.nowhere, ranks)
+
+    def _advance(
+        self,
+        events: Events,
+        first: int,
+        last: int,
+        step: Step,
+        found: NDArray[np.int32],
+        ranks: PrequentialRanks,
+    ) -> bool:
+        return bool(advance(self._held.handle, events, first, last, step, found, ranks, self._seed))
+
+    def _gather_with_rivers(self, found: NDArray[np.int32], has_vector: bool) -> bool:
+        """River's models score outside of the kernels, between the gathering and the judging; False without any."""
+        if not self._rivers.names:
+            return False
+        gather(self._held.handle, found, has_vector)
+        self._rivers.fill(self._held.query)
+        return True

@@ -1,0 +1,1 @@
+"""Vector spaces and the vector index, as the engine drives them."""

@@ -1,0 +1,1 @@
+"""Decisions of the shop: scenarios, rules at work, pacing, previews."""

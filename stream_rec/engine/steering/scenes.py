@@ -1,0 +1,396 @@
+"""Scenarios as kernels read them: rows for ids, lists for logics, and the masks that their rules compile to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec import logs
+from stream_rec.engine.catalogue import lists
+from stream_rec.engine.catalogue.attributes import ItemAttributes
+from stream_rec.engine.fold.pool import BY_FACTORS, BY_NOTHING, BY_TAGS, FALLBACK, RANKED, Masks, Scene
+from stream_rec.engine.fold.rotate import Rotation
+from stream_rec.engine.held import Held
+from stream_rec.engine.names import n_rows, rows_of
+from stream_rec.engine.spaces.indexes import slot_of
+from stream_rec.rules.masks import SLICE, Compiled, RuleMasks
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
+from stream_rec.schemas.scenario import SPACE_PREFIX, Promotion, Scenario
+
+REFRESH_EVENTS = 1024
+"""Events after which lists are made anew."""
+MOVE_EVENTS = 16_384
+"""Events after which rules that go by an item's age are evaluated again."""
+NARROW = 0.2
+"""The share of the items that a filter leaves below which the vector index searches under it."""
+MAX_SAID = 1024
+"""Warnings about event types that scenarios name, at most."""
+N_LISTED = 512
+"""Items of a list that slates are filled from."""
+CONNECTED = ("similar", "bought_together")
+"""Logics that the ranker orders, from what something of the user's leads to."""
+OF_USER = ("recently_viewed", "buy_again")
+"""Logics whose list is another for every user."""
+LISTS = ("popular", "trending", "new", "leaderboard")
+"""Logics that a list orders, the same for everybody."""
+IsDue = Callable[[str, Promotion, float], bool]
+_NO_ROWS: NDArray[np.int32] = np.zeros(0, np.int32)
+_NO_ENDS: NDArray[np.int64] = np.zeros(0, np.int64)
+_NO_FLOATS: NDArray[np.float32] = np.zeros(0, np.float32)
+_NO_BYTES: NDArray[np.uint8] = np.zeros(0, np.uint8)
+
+
+class Ruled(NamedTuple):
+    """A scenario in force, for one call.
+
+    Attributes:
+        scene: for the kernels.
+        masks: for the kernels.
+        scenario: what it says.
+        narrow: bool [rows], what may be shown, if that is little: the index looks for nothing else. None = much.
+        spaces: vector spaces that bring lists of each user's own, and the tiers of these.
+        own_types: events of these types, a bit set, are what a list of a user's own items goes by.
+    """
+
+    scene: Scene
+    masks: Masks
+    scenario: Scenario
+    narrow: NDArray[np.bool_] | None
+    spaces: tuple[tuple[int, str], ...] = ()
+    own_types: int = ALL_TYPES
+
+
+class _Listed(NamedTuple):
+    stamp: tuple[int, ...]
+    rows: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
+class _Lists(NamedTuple):
+    rows: NDArray[np.int32]
+    marks: NDArray[np.uint8]
+    scores: NDArray[np.float32]
+
+
+class Scenes:
+    """The scenarios of an engine. Engine's thread.
+
+    Args:
+        held: the state, read only.
+        attributes: of items.
+        types: the table of event types.
+        is_due: may a promotion of this scenario have its places, as of event time?
+    """
+
+    def __init__(self, held: Held, attributes: ItemAttributes, types: EventTypes, is_due: IsDue) -> None:
+        self._held = held
+        self._types = types
+        self._is_due = is_due
+        self._attributes = attributes
+        self.masks = RuleMasks(len(held.state.generation), attributes, held.state.generation)
+        self._known: Mapping[str, Scenario] | None = None
+        self._lists: dict[tuple[str, int], _Listed] = {}
+        self._narrowed: dict[int, tuple[tuple[int, ...], NDArray[np.bool_] | None]] = {}
+        self._moved = 0
+        self._said: set[tuple[str, str]] = set()
+        self._log = logs.get("recommend")
+
+    def follow(self, scenarios: Mapping[str, Scenario]) -> None:
+        """These are wanted: a mapping that is replaced when one changes."""
+        if scenarios is self._known:
+            return
+        for name, fault in self.masks.apply(scenarios).items():
+            self._log.warning(
+                "a scenario's rules cannot be compiled: it shows nothing",
+                scenario=name,
+                why=fault,
+                fix=f"apply {name} again without the mistake: stream-rec scenario apply FILE",
+            )
+        for name, scenario in scenarios.items():
+            self._say_unknown_types(name, scenario)
+        self._known = scenarios
+
+    def _say_unknown_types(self, name: str, scenario: Scenario) -> None:
+        seen = () if isinstance(scenario.leave_out_seen, str) else scenario.leave_out_seen
+        for event_type in {*seen, *scenario.event_types} - {*self._types.names}:
+            if (name, event_type) not in self._said and len(self._said) < MAX_SAID:
+                self._said.add((name, event_type))
+                self._log.warning(
+                    "a scenario names an event type that is not in the table: it stands for all types without an entry",
+                    scenario=name,
+                    event_type=event_type,
+                    fix=f"add [engine.event_types.{event_type}], or correct the scenario",
+                )
+
+    def compile(self, n_evaluations: int = SLICE) -> bool:
+        """One bounded slice of what is to be compiled; is there more?"""
+        state = self._held.state
+        self.masks.renew(state.generation)
+        moved = int(state.counters[0]["n_learned"]) // MOVE_EVENTS
+        if moved != self._moved:
+            self._moved = moved
+            self.masks.reevaluate()
+        return self.masks.compile(n_rows(state.items), n_evaluations)
+
+    def of(self, name: str, k: int | None, *, only_catalogue: bool) -> Ruled | None:
+        """A scenario, for one call; None = it is a plain personal slate, with or without what the user has had."""
+        compiled = self.masks.of(name)
+        if compiled is None or _is_plain(compiled.scenario):
+            return None
+        scenario = compiled.scenario
+        k = scenario.k if k is None else k
+        masks, listed = self._masks(compiled), self._listed(compiled, only_catalogue)
+        now = float(self._held.state.clock[0])
+        scene = Scene(
+            k=k,
+            number=max(compiled.number, 0),
+            filters=compiled.program.filters,
+            ranks=scenario.logic == "personal" or scenario.logic in CONNECTED,
+            allow_seen=_allows_seen(scenario),
+            seen_types=self.seen_types(scenario),
+            only_catalogue=only_catalogue,
+            only_connected=scenario.logic in CONNECTED,
+            strict=scenario.strict,
+            max_age=scenario.item_ttl_seconds or math.inf,
+            least=_ln(scenario.min_relevance),
+            returns=_ln(scenario.replacement),
+            relevance=scenario.diversity.relevance if scenario.diversity else 1.0,
+            alike=self._alike(scenario),
+            explores=scenario.exploration.share if scenario.exploration else 0.0,
+            caps=_caps(compiled),
+            pins=self._slots([(pin.slot, pin.item) for pin in scenario.pins]),
+            kept_out=self._slots(_kept_out(scenario)),
+            promotions=_promotion_slots(scenario, k, now, partial(self._is_due, name)),
+            listed=listed.rows,
+            listed_marks=listed.marks,
+            listed_scores=listed.scores,
+            among=self._among(compiled, only_catalogue),
+            own=_NO_ROWS,
+            own_marks=_NO_BYTES,
+            own_scores=_NO_FLOATS,
+            own_ends=_NO_ENDS,
+            rotation=rotation_of(scenario),
+        )
+        types = self._own_types(scenario)
+        return Ruled(scene, masks, scenario, self._narrow(compiled), _spaces(scenario), types)
+
+    def has_rules(self, name: str) -> bool:
+        """Is it more than a plain personal slate, with or without what the user has had?"""
+        return self._known is not None and name in self._known and not _is_plain(self._known[name])
+
+    def told(self, name: str, row: int) -> list[str]:
+        """What each rule of a scenario says of the item in a row; empty below 0."""
+        compiled = self.masks.of(name)
+        return compiled.program.told(self._attributes.of(row)) if compiled is not None and row >= 0 else []
+
+    def boost(self, name: str, row: int) -> float:
+        """What the rules of a scenario add to the score of the item in a row."""
+        compiled = self.masks.of(name)
+        return float(compiled.boosts[row]) if compiled is not None and len(compiled.boosts) else 0.0
+
+    def seen_types(self, scenario: Scenario) -> int:
+        """Events of these types, a bit set, are what `leave_out_seen` goes by."""
+        seen = scenario.leave_out_seen
+        return ALL_TYPES if isinstance(seen, str) else self._types.mask_of(seen)
+
+    def _own_types(self, scenario: Scenario) -> int:
+        """Events of these types, a bit set, are what a list of the user's own items goes by."""
+        if scenario.event_types:
+            return self._types.mask_of(scenario.event_types)
+        return self._types.conversions if scenario.logic == "buy_again" else ALL_TYPES
+
+    def _masks(self, compiled: Compiled) -> Masks:
+        masks = self.masks
+        return Masks(masks.bits, masks.evaluated, compiled.boosts, masks.values, compiled.promoted)
+
+    def _alike(self, scenario: Scenario) -> int:
+        """`Scene.alike`: in a vector space that there is not (yet), nothing is like anything."""
+        over = scenario.diversity.over if scenario.diversity else "tags"
+        if over.startswith(SPACE_PREFIX):
+            slot = slot_of(self._held.state, over.removeprefix(SPACE_PREFIX))
+            return slot if slot >= 0 else BY_NOTHING
+        return BY_TAGS if over == "tags" else BY_FACTORS
+
+    def _slots(self, wanted: list[tuple[int, str]]) -> NDArray[np.int32]:
+        """Slots from 0 with the rows of the items that are known."""
+        if not wanted:
+            return np.zeros((0, 2), np.int32)
+        rows = rows_of(self._held.state.items, IdColumn.of([item for _, item in wanted])).tolist()
+        return _table([[slot - 1, row] for (slot, _), row in zip(wanted, rows, strict=True) if row >= 0], 2)
+
+    def _listed(self, compiled: Compiled, only_catalogue: bool) -> _Lists:
+        """The lists of the logic, if it is one, and of the fallbacks, one after the other."""
+        tiers = [
+            (mark, logic)
+            for mark, logic in _tiers(compiled.scenario)
+            if not logic.startswith(SPACE_PREFIX) and (mark != RANKED or logic in LISTS)
+        ]
+        marks = [mark for mark, _ in tiers]
+        found = [self._list(logic, compiled, only_catalogue) for _, logic in tiers]
+        return _Lists(
+            np.concatenate([_NO_ROWS, *(each.rows for each in found)]),
+            np.concatenate(
+                [
+                    _NO_BYTES,
+                    *(
+                        np.full(len(each.rows), mark, np.uint8)
+                        for mark, each in zip(marks, found, strict=True)
+                    ),
+                ]
+            ),
+            np.concatenate([_NO_FLOATS, *(each.scores for each in found)]),
+        )
+
+    def _narrow(self, compiled: Compiled) -> NDArray[np.bool_] | None:
+        """As of a fixed count of events: what the index finds is tested again."""
+        if not compiled.program.filters:
+            return None
+        stamp = self._stamp(compiled, only_catalogue=False)
+        known = self._narrowed.get(compiled.number)
+        if known is None or known[0] != stamp:
+            n = n_rows(self._held.state.items)
+            shown = self._filtered(compiled, n)
+            known = stamp, shown if np.count_nonzero(shown) < NARROW * n else None
+            self._narrowed[compiled.number] = known
+        return known[1]
+
+    def _filtered(self, compiled: Compiled, n: int) -> NDArray[np.bool_]:
+        """Bool [n], the rows whose items the scenario's filter lets through."""
+        bits = (self.masks.bits[:n] >> np.uint64(compiled.number)) & np.uint64(1)
+        through: NDArray[np.bool_] = (bits == 1) & (
+            self.masks.evaluated[:n] == self._held.state.generation[:n]
+        )
+        return through
+
+    def _stamp(self, compiled: Compiled, *, only_catalogue: bool) -> tuple[int, ...]:
+        """Changes when lists of the scenario are to be made anew."""
+        state = self._held.state
+        n_learned, n_changed = int(state.counters[0]["n_learned"]), int(state.counters[0]["n_items_changed"])
+        is_large = n_rows(state.items) > N_LISTED  # of few items, the lists are always fresh
+        every = REFRESH_EVENTS if is_large else 1
+        return n_learned // every, n_changed // every, compiled.version // every, int(only_catalogue)
+
+    def _list(self, logic: str, compiled: Compiled, only_catalogue: bool) -> _Listed:
+        """The best rows of a list that the scenario may show, as of a fixed count of events."""
+        stamp = self._stamp(compiled, only_catalogue=only_catalogue)
+        known = self._lists.get((logic, compiled.number))
+        if known is not None and known.stamp == stamp:
+            return known
+        made = self._make_list(logic, compiled, only_catalogue, stamp)
+        self._lists[logic, compiled.number] = made
+        return made
+
+    def _make_list(
+        self, logic: str, compiled: Compiled, only_catalogue: bool, stamp: tuple[int, ...]
+    ) -> _Listed:
+        state, n = self._held.state, n_rows(self._held.state.items)
+        scores = _scores(state, logic, compiled, n)
+        shown = lists.may_be_shown(state, only_catalogue)[:n] & (state.items.lengths[:n] >= 0)
+        if compiled.program.filters:
+            shown &= self._filtered(compiled, n)
+        rows = np.flatnonzero(shown & ~np.isnan(scores))
+        values = scores[rows]
+        if len(compiled.boosts):
+            values = values + compiled.boosts[rows]
+        if len(rows) > N_LISTED:
+            best = values >= np.partition(values, -N_LISTED)[-N_LISTED]
+            rows, values = rows[best], values[best]
+        order = np.argsort(-values, kind="stable")[:N_LISTED]
+        return _Listed(stamp, rows[order].astype(np.int32), values[order].astype(np.float32))
+
+    def _among(self, compiled: Compiled, only_catalogue: bool) -> NDArray[np.int32]:
+        explores = compiled.scenario.exploration
+        if explores is None or explores.among == "candidates":
+            return np.zeros(0, np.int32)
+        return self._list("new" if explores.among == "new" else "popular", compiled, only_catalogue).rows
+
+
+def _tiers(scenario: Scenario) -> list[tuple[int, str]]:
+    """Mark and logic: what ranks, and the fallbacks."""
+    fallbacks = () if scenario.strict else scenario.fallbacks
+    return [(RANKED, scenario.logic), *((FALLBACK + f, logic) for f, logic in enumerate(fallbacks))]
+
+
+def _spaces(scenario: Scenario) -> tuple[tuple[int, str], ...]:
+    return tuple(
+        (mark, logic.removeprefix(SPACE_PREFIX))
+        for mark, logic in _tiers(scenario)
+        if logic.startswith(SPACE_PREFIX)
+    )
+
+
+def _scores(state: object, logic: str, compiled: Compiled, n: int) -> NDArray[np.float64]:
+    """What orders a list, for all rows; NaN = not in it. As logarithms, where boosts multiply."""
+    if logic == "leaderboard" and len(compiled.order):
+        return compiled.order[:n].astype(np.float64)
+    if logic == "trending":
+        return lists.trend(state, slice(n))  # type: ignore[arg-type]
+    if logic == "new":
+        return state.first_seen[:n] / 86_400.0  # type: ignore[attr-defined, no-any-return]
+    return np.log(lists.weights(state, slice(n)) + 1e-9)  # type: ignore[arg-type]
+
+
+def _allows_seen(scenario: Scenario) -> bool:
+    """A list of what the user has had would be empty without it."""
+    seen = scenario.leave_out_seen
+    return seen == "none" or (seen == "all" and scenario.logic in OF_USER)
+
+
+def _is_plain(scenario: Scenario) -> bool:
+    return scenario == Scenario(
+        k=scenario.k,
+        leave_out_seen=scenario.leave_out_seen,
+        on=scenario.on,
+        description=scenario.description,
+        valid_from=scenario.valid_from,
+        valid_until=scenario.valid_until,
+    ) and scenario.leave_out_seen in ("none", "all")
+
+
+def _caps(compiled: Compiled) -> NDArray[np.int32]:
+    columns = zip(compiled.columns, compiled.scenario.caps, strict=True)
+    return _table([[column, cap.n, cap.window, cap.kind == "hard"] for column, cap in columns], 4)
+
+
+def _kept_out(scenario: Scenario) -> list[tuple[int, str]]:
+    return [(slot, item) for hide in scenario.hides for slot in hide.slots for item in hide.items]
+
+
+def rotation_of(scenario: Scenario) -> Rotation:
+    """How a scenario's items fade."""
+    rotates = scenario.rotation
+    if rotates is None:
+        return Rotation()
+    return Rotation(_ln(rotates.factor), float(rotates.after), rotates.recover_seconds)
+
+
+def _ln(share: float) -> float:
+    return math.log(share) if share > 0.0 else -math.inf
+
+
+def _table(rows: list[list[int]], width: int) -> NDArray[np.int32]:
+    return np.array(rows, np.int32).reshape(len(rows), width)
+
+
+def _promotion_slots(
+    scenario: Scenario, k: int, now: float, is_due: Callable[[Promotion, float], bool]
+) -> NDArray[np.int8]:
+    """Which promotion each place belongs to: its share of them, evenly spread, those named first before others."""
+    slots = np.zeros(k, np.int8)
+    for p, promotion in enumerate(scenario.promotions):
+        if now < promotion.valid_from or (promotion.valid_until and now >= promotion.valid_until):
+            continue
+        if not is_due(promotion, now):
+            continue
+        n = max(1, round(promotion.share * k))
+        for at in (np.arange(n) * k // n).tolist():
+            free = next((slot for slot in (*range(at, k), *range(at)) if slots[slot] == 0), None)
+            if free is not None:
+                slots[free] = p + 1
+    return slots
