@@ -7,8 +7,11 @@ from pathlib import Path
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.schemas.records import Interaction
 from stream_rec.settings import Settings
 from tests.cli.running import addresses, run
+from tests.reading import records
 
 SAMPLES = Path(__file__).parents[1] / "shapes" / "samples"
 
@@ -49,3 +52,34 @@ def test_rows_of_a_file_are_shown_with_the_reason_why_they_are_refused() -> None
 def test_the_presets_are_listed() -> None:
     done = run("shape", "presets")
     assert "movielens: MovieLens 20M" in done.stdout
+
+
+def test_a_log_of_which_all_rows_are_left_out_ends_with_2_and_the_reasons(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    ensure_topics(tansu_settings.bus)
+    log = tmp_path / "events.csv"
+    log.write_text(
+        "timestamp,visitorid,event,itemid,transactionid\n1433221332117,NULL,view,355908,\n5,7,view,1,\n"
+    )
+    done = run("replay", str(log), environment=addresses(tansu_settings))
+    assert done.returncode == 2
+    assert "1 row: user_id stands for nobody" in done.stderr
+    assert "1 row: the time is out of range" in done.stderr
+
+
+def test_a_log_is_replayed_by_a_shape_of_the_settings(tansu_settings: Settings, tmp_path: Path) -> None:
+    ensure_topics(tansu_settings.bus)
+    (tmp_path / "stream-rec.toml").write_text(
+        '[shapes.shop]\nseparator = ";"\n[shapes.shop.events]\n'
+        'user_id = "Customer"\nitem_id = "Product-ID"\nts = "When"\n'
+    )
+    (tmp_path / "shop.csv").write_text(
+        "Customer;Product-ID;When\nann;7;2020-04-13 10:00\nbob;8;2020-05-03 11:00\n"
+    )
+    done = run(
+        "replay", "shop.csv", "--shape", "shop", environment=addresses(tansu_settings), folder=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 events published" in done.stdout
+    assert {event.user_id for event in records(tansu_settings.bus, "events", Interaction)} == {"ann", "bob"}

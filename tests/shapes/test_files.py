@@ -316,3 +316,21 @@ def test_folders_patterns_and_zips_are_read_as_one_log(tmp_path: Path) -> None:
     expected = [("u1", "x", "view", 1.7e9 + 1, None), ("u2", "x", "view", 1.7e9 + 2, None)]
     for path in (folder, folder / "*.csv", tmp_path / "logs.zip"):
         assert read(path, PLAIN) == expected
+
+
+def test_a_file_of_our_own_columns_counts_them_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.csv"
+    rows = [f"{user},x,170000000{n}" for n, user in enumerate(("NULL", "undefined", "0", "-1", "ann"))]
+    path.write_text("\n".join(["user_id,item_id,ts", *rows, "bob,\\N,1700000009"]))
+    assert load_columns(str(path), DataSettings())["user_id"].to_list() == ["ann"]
+    said = capsys.readouterr().out
+    assert "4 rows: user_id stands for nobody, e.g. row 1: 'NULL'" in said
+    assert "1 row: item_id stands for nothing" in said
+
+
+def test_a_session_0_that_is_taken_for_a_user_is_somebody(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("session_id,item_id,ts\n0,x,1700000000\n")
+    assert load_columns(str(path), DataSettings())["user_id"].to_list() == ["0"]

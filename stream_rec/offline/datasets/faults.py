@@ -11,7 +11,7 @@ import polars as pl
 from stream_rec import logs
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets.rows import bad_rows
-from stream_rec.offline.datasets.values import UNIT_NAMES, TsUnit
+from stream_rec.offline.datasets.values import UNIT_NAMES, TsUnit, ids
 
 MAX_CAUSES = 50
 """Further causes are counted together."""
@@ -54,7 +54,14 @@ class Faults:
     causes: dict[str, Cause] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, log: pl.DataFrame, given: Mapping[str, pl.Series], first: int, unit: TsUnit) -> Faults:
+    def of(
+        cls,
+        log: pl.DataFrame,
+        given: Mapping[str, pl.Series],
+        first: int,
+        unit: TsUnit,
+        words: Mapping[str, list[str]],
+    ) -> Faults:
         """Those of rows.
 
         Args:
@@ -62,10 +69,18 @@ class Faults:
             given: what the log was made of, by field, where there was a column.
             first: position of the first row.
             unit: as which times were read.
+            words: by field, texts that stand for nothing.
         """
         faults = cls()
         for name, bad in bad_rows(log).items():
             as_what = f" as {UNIT_NAMES[unit]}" if name == "ts" else ""
+            if name in words:
+                is_word = ids(given[name]).is_in([w for w in words[name] if w])
+                nobody = "nobody" if name == "user_id" else "nothing"
+                faults._rows(
+                    name, bad & is_word.fill_null(False), given[name], first, f"{name} stands for {nobody}"
+                )
+                bad = bad & ~is_word.fill_null(False)
             faults._rows(name, bad, given[name], first, f"{name} cannot be read{as_what}")
         if "value" in given:
             bad = log["value"].is_null() & ~_is_empty(given["value"])

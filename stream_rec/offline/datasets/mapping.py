@@ -12,6 +12,7 @@ from stream_rec.offline.datasets import values
 from stream_rec.offline.datasets.faults import Faults
 from stream_rec.offline.datasets.rows import LOG_SCHEMA, REQUIRED
 from stream_rec.offline.datasets.values import TsUnit
+from stream_rec.settings.shapes import NULL_WORDS
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "user_id": ("user_id", "user", "visitor_id", "visitorid", "session_id"),
@@ -44,6 +45,7 @@ class ColumnMapping:
         ts_unit: of `ts`; `iso` = ISO 8601 text, UTC unless it says otherwise; `auto` = inferred from the first rows.
         default_event_type: see event_type.
         separator: between the columns of a CSV file.
+        nobody: ids of users (not of sessions that are taken for users) that stand for nobody.
     """
 
     user_id: str | None = None
@@ -58,6 +60,7 @@ class ColumnMapping:
     ts_unit: TsUnit = "auto"
     default_event_type: str = "view"
     separator: str = ","
+    nobody: tuple[str, ...] = ()
 
     def key(self) -> str:
         """A text that differs where mappings differ."""
@@ -157,6 +160,11 @@ def to_log(
         field: values.ids(frame[column[field]], whole=field in form.whole) if field in column else nothing
         for field in ("user_id", "item_id", "session_id", "event_type", "event_id", "split")
     }
+    nothing_said = {"user_id": list(NULL_WORDS), "item_id": list(NULL_WORDS)}
+    if not column["user_id"].startswith("session"):
+        nothing_said["user_id"] += mapping.nobody
+    for field, words in nothing_said.items():
+        log[field] = log[field].set(log[field].is_in(words), None)
     log["event_type"] = log["event_type"].fill_null(mapping.default_event_type)
     log["ts"] = values.seconds(frame[column["ts"]], form.ts_unit)
     log["value"] = values.numbers(frame[column["value"]] if "value" in column else nothing)
@@ -166,9 +174,13 @@ def to_log(
     elif "context" in column:
         log["context"] = values.ids(frame[column["context"]])
     rows = pl.DataFrame({field: log[field] for field in LOG_SCHEMA})
-    return rows, Faults.of(rows, {field: frame[name] for field, name in column.items()}, first, form.ts_unit)
+    given = {field: frame[name] for field, name in column.items()}
+    return rows, Faults.of(rows, given, first, form.ts_unit, nothing_said)
 
 
 def _no_column(problem: str, columns: Sequence[str]) -> ConfigError:
     there = ", ".join(columns[:40])
-    return ConfigError(f"{problem}; it has {there}", fix="map the columns, e.g. --user-id COLUMN --ts COLUMN")
+    return ConfigError(
+        f"{problem}; it has {there}",
+        fix="map the columns, e.g. --user-id COLUMN --ts COLUMN, or see `stream-rec shape guess FILE`",
+    )

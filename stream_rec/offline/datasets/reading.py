@@ -15,6 +15,7 @@ from stream_rec.offline.datasets.mapping import ColumnMapping
 from stream_rec.offline.datasets.recognised import look
 from stream_rec.offline.datasets.shaped import ShapedSource
 from stream_rec.settings import ShapeSettings
+from stream_rec.settings.shapes import NOBODY
 from stream_rec.shapes.presets import presets
 
 OWN = "native"
@@ -74,7 +75,7 @@ def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:
             f"{path} is no file, and of no shape that is known", fix=f"`stream-rec shape guess {path}`"
         )
     file_format(path)
-    return _in_order(FileSource(path, mapping), reading)
+    return _in_order(FileSource(path, replace(mapping, nobody=NOBODY)), reading)
 
 
 def _with_value(shape: ShapeSettings, mapping: ColumnMapping) -> ShapeSettings:
