@@ -20,8 +20,8 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 HERE = "tests/docs/test_readme.py"
-STAYING = ("stream-rec up", "stream-rec worker")
-"""Commands of terminals 1 and 2: they go on while the others run."""
+STAYING = {"stream-rec up": "up:", "stream-rec worker": "serving", "stream-rec serve": "listening"}
+"""Commands that go on while others run, and what they say once they are ready."""
 
 
 class Block(NamedTuple):
@@ -51,17 +51,19 @@ def test_it_is_short_enough_to_be_read() -> None:
 class Terminals:
     """A user's terminals in one folder, with the virtual environment active."""
 
-    def __init__(self, folder: Path, running: ExitStack) -> None:
+    def __init__(self, folder: Path, running: ExitStack, **environment: str) -> None:
         self._folder = folder
         self._running = running
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
-        self._environment = clean_environment(PATH=path, STREAM_REC__MEASURE__PROMETHEUS_PORT="0")
+        self._environment = clean_environment(
+            PATH=path, STREAM_REC__MEASURE__PROMETHEUS_PORT="0", **environment
+        )
 
     def type(self, line: str) -> str:
         """Run a line; what it printed. A command that stays is started, and is ready when this returns."""
         command = shlex.split(line, comments=True)
-        if line.startswith(STAYING):
-            self._running.enter_context(self._staying(command))
+        if said := STAYING.get(" ".join(command[:2])):
+            self._running.enter_context(self._staying(command, said))
             return ""
         ended = subprocess.run(
             command,
@@ -76,13 +78,12 @@ class Terminals:
         return ended.stdout
 
     @contextmanager
-    def _staying(self, command: list[str]) -> Iterator[None]:
+    def _staying(self, command: list[str], said: str) -> Iterator[None]:
         log = self._folder / f"{command[1]}.log"
         with log.open("w") as output:
             process = subprocess.Popen(
                 command, cwd=self._folder, env=self._environment, stdout=output, stderr=subprocess.STDOUT
             )
-        said = {"up": "up:", "worker": "serving"}[command[1]]
         try:
             wait_until(
                 lambda: said in log.read_text() or process.poll() is not None,
