@@ -30,7 +30,7 @@ NULL_WORDS = (
 )
 NOBODY = ("0", "-1", "00000000-0000-0000-0000-000000000000")
 
-Framing = Literal["none", "confluent", "connect", "debezium", "cloudevents"]
+Framing = Literal["none", "confluent", "connect", "debezium", "cloudevents", "confluent-debezium"]
 Format = Literal["auto", "json", "csv", "parquet", "avro", "protobuf", "msgpack", "xlsx", "text", "python"]
 Fields = dict[Annotated[str, Field(max_length=256)], Annotated[str, Field(max_length=4000)]]
 

@@ -50,7 +50,7 @@ class Decoder:
     def _reader(
         self, shape: ShapeSettings, name: str, registry: Registry | None
     ) -> Callable[[RawMessage], list[Any]]:
-        if shape.framing == "confluent":
+        if shape.framing.startswith("confluent"):
             if registry is None:
                 raise ConfigError(
                     f"shapes.{name}: the framing `confluent` needs a schema registry",

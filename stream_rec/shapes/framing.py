@@ -135,5 +135,6 @@ _UNWRAP: dict[str, Callable[[Any, RawMessage], Unframed | Refused]] = {
     "confluent": _plain,
     "connect": _connect,
     "debezium": _debezium,
+    "confluent-debezium": _debezium,
     "cloudevents": _cloudevents,
 }

@@ -119,7 +119,7 @@ def _leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any
 
 
 def _is_like(field: str, path: str, value: Any, names: tuple[str, ...]) -> bool:
-    if _bare(path) not in names:
+    if _word(path, names) is None:
         return False
     if field == "ts":
         return bool(times.unit_of(value)) or date_pattern([value]) is not None
@@ -134,9 +134,11 @@ def _is_date(value: Any) -> bool:
 
 
 def _rank(path: str, names: tuple[str, ...]) -> tuple[int, int]:
-    return path.count(".") + path.count("[]"), names.index(_bare(path))
+    return path.count(".") + path.count("[]"), names.index(_word(path, names) or names[-1])
 
 
-def _bare(path: str) -> str:
-    last = re.split(r"\.|\[\]", path)[-1]
-    return re.sub(r"[^a-z0-9]", "", last.lower())
+def _word(path: str, names: tuple[str, ...]) -> str | None:
+    """The name that a path has: its last part, or the last two (`user.id` is `userid`)."""
+    parts = [re.sub(r"[^a-z0-9]", "", part.lower()) for part in re.split(r"\.|\[\]\.?", path)]
+    pair = "".join(parts[-2:])
+    return parts[-1] if parts[-1] in names else pair if pair in names else None

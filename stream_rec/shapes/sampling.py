@@ -197,7 +197,7 @@ def _documents(values: Sequence[bytes]) -> tuple[list[Any], dict[str, Any]]:
 
 def _mapped(found: Guess, messages: Sequence[RawMessage]) -> Guess:
     shape = ShapeSettings.model_validate({k: v for k, v in found.settings.items() if v is not None})
-    if resolve(shape, "guess").framing == "confluent":
+    if resolve(shape, "guess").framing.startswith("confluent"):
         return found
     mapper = compile_shape(shape, "guess")
     for message in messages:

@@ -40,7 +40,8 @@ def test_stopped_by_ctrl_c_it_goes_on_without_repeating_or_skipping(
     ensure_topics(tansu_settings.bus)
     log = tmp_path / "log.csv"
     log.write_text("user_id,item_id,ts\n" + "".join(f"u{n % 7},i{n},{n}\n" for n in range(2_000)))
-    command = ["replay", str(log), "--rate", "1000", "--resume-file", str(tmp_path / "resume.json")]
+    resume = ["--resume-file", str(tmp_path / "resume.json")]
+    command = ["replay", str(log), "--rate", "1000", "--ts-unit", "s", *resume]
     first = subprocess.Popen(
         [*PROGRAM, *command],
         env=clean_environment(**addresses(tansu_settings)),

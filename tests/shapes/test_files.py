@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.guessing import guess_file
+from stream_rec.offline.datasets.mapping import ColumnMapping
 from stream_rec.offline.datasets.named import load_columns, open_source
 from stream_rec.offline.datasets.reading import Reading
 from stream_rec.offline.datasets.recognised import look
+from stream_rec.schemas.records import Interaction
 from stream_rec.settings import DataSettings, ShapeSettings
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -334,3 +337,20 @@ def test_a_session_0_that_is_taken_for_a_user_is_somebody(tmp_path: Path) -> Non
     path = tmp_path / "log.csv"
     path.write_text("session_id,item_id,ts\n0,x,1700000000\n")
     assert load_columns(str(path), DataSettings())["user_id"].to_list() == ["0"]
+
+
+def test_numbers_that_are_no_seconds_of_our_days_are_refused_unless_told(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,item_id,ts\na,x,20191001\n")
+    with pytest.raises(ConfigError, match="before 1990"):
+        load_columns(str(path), DataSettings())
+    told = load_columns(str(path), DataSettings(), ColumnMapping(ts_unit="s"))
+    assert told["ts"].to_list() == [20191001.0]
+
+
+def test_a_windows_file_is_guessed_with_its_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_bytes("Customer;Product-ID;When\nJosé;7;2024-05-01\n".encode("cp1252"))
+    found = guess_file(path)
+    assert found.settings["encoding"] == "cp1252"
+    assert [one.user_id for one in found.records if isinstance(one, Interaction)] == ["José"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from pathlib import Path
 
 import pytest
+from fastavro import parse_schema, schemaless_writer
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
@@ -257,3 +259,21 @@ def test_avro_without_a_registry_is_read_with_the_schema_of_its_fingerprint_only
     mark = bytes.fromhex(fingerprint(to_parsing_canonical_form(AVRO), "CRC-64-AVRO"))
     for value in (sample.value[:2] + mark + sample.value[10:], sample.value[10:]):
         assert mapper.records(sample._replace(value=value)) == [event("u-1", "i-1", "view", TS)]
+
+
+def test_debeziums_envelope_in_avro_is_read_inside_of_confluents() -> None:
+    row = {"type": "record", "name": "Row", "fields": [
+        {"name": "user_id", "type": "long"}, {"name": "product_id", "type": "long"},
+        {"name": "created_at", "type": "long"},
+    ]}  # fmt: skip
+    schema = {"type": "record", "name": "Envelope", "fields": [
+        {"name": "before", "type": ["null", row]}, {"name": "after", "type": ["null", "Row"]},
+        {"name": "op", "type": "string"},
+    ]}  # fmt: skip
+    stream = io.BytesIO()
+    after = {"user_id": 17, "product_id": 88, "created_at": 1_700_000_000_250_000}
+    schemaless_writer(stream, parse_schema(schema), {"before": None, "after": after, "op": "c"})
+    shape = ShapeSettings(preset="debezium", framing="confluent-debezium")
+    mapper = compile_shape(shape, "rows", OneSchema("AVRO", json.dumps(schema)))
+    value = b"\x00\x00\x00\x00\x07" + stream.getvalue()
+    assert mapper.records(RawMessage(value, None, {}, -1, "t", 2, 7)) == [event("17", "88", "view", TS)]

@@ -103,3 +103,16 @@ def test_a_file_of_dates_is_read_by_their_pattern_but_never_if_they_mean_two_day
     path.write_text("Customer;Product-ID;When\nann;7;03/04/2020\n")
     with pytest.raises(ConfigError, match="no field looks like ts"):
         guess_file(path)
+
+
+def test_an_id_may_stand_in_an_object_of_its_name() -> None:
+    body = {
+        "user": {"id": 5},
+        "product": {"id": "p"},
+        "event": {"name": "seen"},
+        "time": "2024-05-01T10:00:00Z",
+    }
+    found = of_messages(messages(body))
+    assert found.settings["events"] == {
+        "user_id": "user.id", "item_id": "product.id", "ts": "time", "event_type": "event.name",
+    }  # fmt: skip

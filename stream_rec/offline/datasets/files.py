@@ -120,6 +120,8 @@ class FileSource:
         for frame, fraction, faults in self._frames():
             if form is None and len(frame):
                 form = Form.of(frame, self.mapping, str(self.path))
+                if form.is_early and not self.mapping.allow_early:
+                    raise _early(self.path)
                 for note in form.notes(self.mapping):
                     logs.get("import").info(note, log=self.name)
             skip = min(max(0, start - first), len(frame))
@@ -141,6 +143,14 @@ class FileSource:
                     yield from _parquet(self.path)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise ConfigError(f"cannot read {self.path}: {error}", fix=_READABLE) from error
+
+
+def _early(path: Path) -> ConfigError:
+    return ConfigError(
+        f"{path}: its times are numbers that lie before 1990 as seconds since the epoch: dates like 20191001, "
+        "days, or a counter",
+        fix="`stream-rec shape guess FILE` tells dates; if they only count, --ts-unit s takes them as they are",
+    )
 
 
 def file_format(path: Path) -> str:

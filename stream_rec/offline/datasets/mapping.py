@@ -45,6 +45,7 @@ class ColumnMapping:
         ts_unit: of `ts`; `iso` = ISO 8601 text, UTC unless it says otherwise; `auto` = inferred from the first rows.
         default_event_type: see event_type.
         separator: between the columns of a CSV file.
+        allow_early: read times before 1990 whose unit nobody has told; they are said to be early.
         nobody: ids of users (not of sessions that are taken for users) that stand for nobody.
     """
 
@@ -60,6 +61,7 @@ class ColumnMapping:
     ts_unit: TsUnit = "auto"
     default_event_type: str = "view"
     separator: str = ","
+    allow_early: bool = True
     nobody: tuple[str, ...] = ()
 
     def key(self) -> str:
@@ -128,7 +130,7 @@ class Form:
             yield f"times are read as {unit} since the epoch, by their size (--ts-unit says otherwise)"
         if self.is_early:
             yield (
-                "times are read as seconds since the epoch and lie before 1973: if they are dates like 20191001, or "
+                "times are read as seconds since the epoch and lie before 1990: if they are dates like 20191001, or "
                 "days, write them in ISO 8601; if they only count, order alone is right (--ts-unit s silences this)"
             )
         if self.whole:

@@ -75,7 +75,7 @@ def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:
             f"{path} is no file, and of no shape that is known", fix=f"`stream-rec shape guess {path}`"
         )
     file_format(path)
-    return _in_order(FileSource(path, replace(mapping, nobody=NOBODY)), reading)
+    return _in_order(FileSource(path, replace(mapping, nobody=NOBODY, allow_early=False)), reading)
 
 
 def _with_value(shape: ShapeSettings, mapping: ColumnMapping) -> ShapeSettings:

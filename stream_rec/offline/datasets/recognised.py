@@ -53,7 +53,8 @@ def look(path: Path) -> Look:
             return Look(recognise.of_object(found), {"format": "json"})
         if by_line := recognise.of_line(lines[0]):
             return Look(by_line, {})
-        return _of_header(lines, file)
+        by_header = _of_header(lines, file)
+        return by_header._replace(shape={**by_header.shape, **encoding_of(file)})
 
 
 def _of_table(path: Path) -> Look:
@@ -65,6 +66,17 @@ def _head(path: Path) -> str:
     for data, _ in blocks(path, block_bytes=65_536):
         return data[:262_144].decode("utf-8", "replace")
     return ""
+
+
+def encoding_of(path: Path) -> dict[str, str]:
+    """Settings for a file that is not in UTF-8: a Windows one, as most that are not."""
+    for data, _ in blocks(path, block_bytes=1 << 20):
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return {"encoding": "cp1252"}
+        break
+    return {}
 
 
 def _json(path: Path, line: str) -> dict[str, Any] | None:

@@ -59,12 +59,14 @@ def test_items_have_their_titles(folder: DataSettings) -> None:
 
 def test_a_file_goes_before_a_name(folder: DataSettings, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text("user_id,item_id,ts\nann,x,5\n")
+    path.write_text("user_id,item_id,ts\nann,x,1700000000\n")
     assert load_columns(str(path), folder)["user_id"].to_list() == ["ann"]
     assert load_items(str(path), folder) == []
 
 
-@pytest.mark.parametrize("text", ["user_id,item_id,ts\n", "user_id,item_id,ts\nann,x,yesterday\n,x,1\n"])
+@pytest.mark.parametrize(
+    "text", ["user_id,item_id,ts\n", "user_id,item_id,ts\nann,x,yesterday\n,x,1700000000\n"]
+)
 def test_a_log_without_an_event_is_an_error_that_says_why(tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(text)

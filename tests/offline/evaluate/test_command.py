@@ -19,6 +19,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of sessions with a rating, as a file."""
     path = tmp_path_factory.mktemp("logs") / "shop.csv"
     frame = sessions(9, 200).select("session_id", "item_id", "ts", "event_type", "split")
+    frame = frame.with_columns(ts=frame["ts"] + 1_700_000_000)
     frame.with_row_index("rating").with_columns(rating=1 + frame.with_row_index("n")["n"] % 5).write_csv(path)
     return path
 
