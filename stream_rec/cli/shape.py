@@ -129,6 +129,8 @@ def _print_guess(found: Guess, name: str) -> None:
         typer.echo(f"# {found.preset}: {preset.about}")
         if preset.note:
             typer.echo(f"# {preset.note}")
+    if found.note:
+        typer.echo(f"# {found.note}")
     typer.echo(found.toml(name))
     typer.echo("")
     n_events = len(found.records)

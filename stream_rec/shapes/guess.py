@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -22,7 +22,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "itemid", "item", "productid", "product", "sku", "articleid", "movieid", "bookid", "trackid", "songid",
         "videoid", "contentid", "newsid", "pageid", "asin", "parentasin", "isbn", "gameid", "adid", "documentid",
         "docid", "postid", "courseid", "recipeid", "hotelid", "listingid", "offerid", "stockcode", "iteid", "goodsid",
-        "skuid", "productsku", "trackuri", "aid", "placeid", "venueid",
+        "skuid", "productsku", "trackuri", "aid", "placeid", "venueid", "article", "movie", "book", "track", "song",
+        "video", "page", "listing", "recipe", "course", "place", "game", "film", "filmid",
     ),
     "ts": (
         "ts", "timestamp", "eventtime", "eventtimestamp", "time", "datetime", "createdat", "occurredat", "happenedat",
@@ -39,6 +40,9 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Without what is no letter or digit, in small letters; the first is the surest."""
 NEEDED = ("user_id", "item_id", "ts")
+_CENTURY = (946_684_800.0, 2_051_222_400.0)
+"""2000 to 2034, in seconds."""
+_WORDS_OF_TIME = ("time", "date", "stamp", "when", "zeit", "datum", "temps", "fecha", "hora", "tijd", "epoch")
 MIN_SHARE = 0.2
 """Of the samples, that must have a field."""
 MAX_DEPTH = 4
@@ -57,24 +61,28 @@ def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = N
     Raises:
         ConfigError: no field looks like a user, an item or a time; says what there is.
     """
-    seen: Counter[str] = Counter()
-    example: dict[str, Any] = {}
+    seen: dict[str, list[Any]] = defaultdict(list)
     for sample in samples:
         for path, value in dict(_leaves(sample)).items():
             if value is not None and value != "":
-                seen[path] += 1
-                example.setdefault(path, value)
-    common = [path for path, n in seen.items() if n >= MIN_SHARE * len(samples)]
+                seen[path].append(value)
+    common = [path for path, given in seen.items() if len(given) >= MIN_SHARE * len(samples)]
     found: dict[str, str] = {}
     for field, names in NAMES.items():
         best = sorted(
-            (p for p in common if _is_like(field, p, example[p], names)), key=lambda p: _rank(p, names)
+            (p for p in common if _is_like(field, p, seen[p], names)), key=lambda p: _rank(p, names)
         )
         best = [path for path in best if path not in found.values()]
         if best:
             found[field] = best[0]
-    if "ts" not in found and (dates := [path for path in common if _is_date(example[path])]):
+    left = [path for path in common if path not in found.values()]
+    if "ts" not in found and (dates := [path for path in left if _is_moment(path, seen[path])]):
         found["ts"] = dates[0]
+    if "ts" not in found and (unsure := [path for path in left if _is_either_day(seen[path])]):
+        raise ConfigError(
+            f"{unsure[0]} has dates such as {seen[unsure[0]][0]!a}, which are either of two days",
+            fix=f"set ts = '{unsure[0]}', and unit = '%d/%m/%Y' or '%m/%d/%Y' (with %H:%M:%S if there is a time)",
+        )
     found = {**otherwise, **found}
     for field in NEEDED:
         if field not in found:
@@ -94,15 +102,27 @@ def date_pattern(values: Sequence[Any]) -> str | None:
         all(times.unit_of(text) for text in texts) and not all(map(times.is_compact_date, texts))
     ):
         return None
-    fitting = [each for each in _PATTERNS if all(times.reader(each)(text) is not None for text in texts)]
-    return fitting[0] if fitting else None
+    if fitting := _fitting(_PATTERNS, texts):
+        return fitting[0]
+    either = _fitting(_EITHER_DAY, texts)
+    return either[0] if len(either) == 1 else None
+
+
+def _fitting(patterns: Sequence[str], texts: Sequence[str]) -> list[str]:
+    return [each for each in patterns if all(times.reader(each)(text) is not None for text in texts)]
 
 
 _PATTERNS = (
     "%Y%m%d", "%d/%b/%Y:%H:%M:%S %z", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
     "%Y.%m.%d %H:%M:%S", "%d %b %Y %H:%M:%S", "%b %d, %Y", "%a %b %d %H:%M:%S %Y",
 )  # fmt: skip
-"""Patterns that cannot be taken for one another: a date 03/04/2020 is either March or April, and is not guessed."""
+"""Patterns that cannot be taken for one another."""
+_EITHER_DAY = tuple(
+    f"{date}{time}"
+    for date in ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y")
+    for time in ("", " %H:%M", " %H:%M:%S")
+)
+"""03/04/2020 is either March or April: one of these is taken only if no other fits."""
 
 
 def _leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -118,19 +138,31 @@ def _leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any
         yield at, value
 
 
-def _is_like(field: str, path: str, value: Any, names: tuple[str, ...]) -> bool:
+def _is_like(field: str, path: str, given: Sequence[Any], names: tuple[str, ...]) -> bool:
     if _word(path, names) is None:
         return False
     if field == "ts":
-        return bool(times.unit_of(value)) or date_pattern([value]) is not None
-    return field != "value" or times.number(value) is not None
+        return all(map(times.unit_of, given)) or date_pattern(given) is not None
+    return field != "value" or times.number(given[0]) is not None
 
 
-def _is_date(value: Any) -> bool:
-    """Is it one by its form alone? No number is."""
-    if isinstance(value, str):
-        return times.iso(value) is not None or date_pattern([value]) not in (None, _PATTERNS[0])
-    return isinstance(value, date)
+def _is_moment(path: str, given: Sequence[Any]) -> bool:
+    """Are they times by their form: dates; numbers of this century in some unit, if the name speaks of a time?"""
+    if isinstance(given[0], date):
+        return True
+    if times.number(given[0]) is None:
+        texts = [value for value in given if isinstance(value, str)]
+        return bool(texts) and (
+            all(times.iso(text) is not None for text in texts) or date_pattern(texts) is not None
+        )
+    found = [times.reader("auto")(value) for value in given]
+    speaks = any(word in path.lower() for word in _WORDS_OF_TIME)
+    return speaks and all(one is not None and _CENTURY[0] < one < _CENTURY[1] for one in found)
+
+
+def _is_either_day(given: Sequence[Any]) -> bool:
+    texts = [value for value in given if isinstance(value, str)]
+    return len(texts) == len(given) and len(_fitting(_EITHER_DAY, texts)) > 1
 
 
 def _rank(path: str, names: tuple[str, ...]) -> tuple[int, int]:

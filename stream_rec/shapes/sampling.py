@@ -20,6 +20,7 @@ from stream_rec.shapes.guess import NOTHING, date_pattern, guess
 from stream_rec.shapes.mapper import Mapper, compile_shape
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed
 from stream_rec.shapes.presets import presets, resolve
+from stream_rec.shapes.values import plain
 
 ENOUGH = 0.5
 """A preset that reads a smaller share of the samples is only begun with: fields are guessed, too."""
@@ -69,6 +70,16 @@ class Guess:
                 n, latest = n + (one.ts < latest), max(latest, one.ts)
         return n
 
+    @property
+    def note(self) -> str:
+        """What the reader must know of it; empty = nothing."""
+        given = str(self.settings.get("events", {}).get("ts", ""))
+        if given == "@row":
+            return (
+                "no column looks like a time: rows are taken in their order, a second each from 2001-09-09 on"
+            )
+        return "no field looks like a time: the broker's is taken" if given == "@timestamp" else ""
+
     def toml(self, name: str) -> str:
         """The table of the settings file."""
         return toml(self.settings, name)
@@ -89,7 +100,7 @@ def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any], preset: str | Non
         settings: dict[str, Any] = {"preset": preset}
     else:
         objects = [body for body in bodies if isinstance(body, Mapping)]
-        settings = {**read_as, **_fields(objects)}
+        settings = {**read_as, **_fields(objects, {"ts": "@row"})}
     found = Guess(settings, preset or "", len(bodies))
     mapper = Mapper(resolve(ShapeSettings.model_validate(settings), "guess"), "guess")
     for n, body in enumerate(bodies):
@@ -150,6 +161,11 @@ def of_messages(messages: Sequence[RawMessage]) -> Guess:
 def _fields(objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> dict[str, Any]:
     events = guess(objects, otherwise)
     found: dict[str, Any] = {"events": events}
+    ids = [
+        text for one in objects for name in ("user_id", "item_id") if (text := plain(one.get(events[name])))
+    ]
+    if ids and all(re.fullmatch(r"\d+\.0+", text) for text in ids):
+        found["whole_numbers"] = True
     if re.fullmatch(r"\w+", events["ts"]):
         pattern = date_pattern([one.get(events["ts"]) for one in objects])
         if pattern:
@@ -209,7 +225,8 @@ def _mapped(found: Guess, messages: Sequence[RawMessage]) -> Guess:
 def _unit(mapper: Mapper, settings: Mapping[str, Any]) -> str:
     if mapper.shape.unit != "auto":
         return mapper.shape.unit
-    return " and ".join(mapper.units) or "iso" if settings else ""
+    given = str(settings.get("events", {}).get("ts", ""))
+    return "" if given.startswith("@") else " and ".join(mapper.units) or "ISO 8601"
 
 
 def toml(settings: Mapping[str, Any], name: str) -> str:

@@ -77,7 +77,7 @@ def test_fields_are_found_by_their_names_and_lists_gone_through() -> None:
     assert [(one.user_id, one.item_id) for one in found.records if isinstance(one, Interaction)] == [
         ("a", "x"), ("a", "y"), ("b", "x"),
     ]  # fmt: skip
-    assert (found.unit, found.n_late) == ("iso", 1)
+    assert (found.unit, found.n_late) == ("ISO 8601", 1)
     assert as_declared(found) == [Interaction] * 3
 
 
@@ -101,8 +101,25 @@ def test_a_file_of_dates_is_read_by_their_pattern_but_never_if_they_mean_two_day
     assert found.settings["unit"] == "%d.%m.%Y %H:%M"
     assert [one.ts for one in found.records if isinstance(one, Interaction)] == [1586772000.0, 1588503600.0]
     path.write_text("Customer;Product-ID;When\nann;7;03/04/2020\n")
-    with pytest.raises(ConfigError, match="no field looks like ts"):
+    with pytest.raises(ConfigError, match="either of two days"):
         guess_file(path)
+    path.write_text("Customer;Product-ID;When\nann;7;03/04/2020\nbob;8;04/28/2020\n")
+    assert guess_file(path).settings["unit"] == "%m/%d/%Y"
+
+
+def test_a_file_without_times_is_taken_in_its_order_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("user_id,item_id,rating\n3,4,5\n3,5,1\n")
+    found = guess_file(path)
+    assert "rows are taken in their order" in found.note
+    assert [one.ts for one in found.records if isinstance(one, Interaction)] == [1e9, 1e9 + 1]
+
+
+def test_ids_that_lost_their_form_get_it_back(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("time,user,product\n1700000000,1.0,2.0\n1700000001,3.0,4.0\n")
+    found = [(one.user_id, one.item_id) for one in guess_file(path).records if isinstance(one, Interaction)]
+    assert found == [("1", "2"), ("3", "4")]
 
 
 def test_an_id_may_stand_in_an_object_of_its_name() -> None:

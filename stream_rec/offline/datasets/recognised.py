@@ -64,6 +64,8 @@ def _of_table(path: Path) -> Look:
 
 def _head(path: Path) -> str:
     for data, _ in blocks(path, block_bytes=65_536):
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise ConfigError(f"{path} is in UTF-16", fix="save it in UTF-8")
         return data[:262_144].decode("utf-8", "replace")
     return ""
 
@@ -97,12 +99,15 @@ def _json(path: Path, line: str) -> dict[str, Any] | None:
 
 def _of_header(lines: list[str], path: Path) -> Look:
     header = lines[0]
-    counts = {each: min(line.count(each) for line in lines[:20]) for each in _SEPARATORS}
-    separator = max(counts, key=lambda each: (counts[each] * len(each), -_SEPARATORS.index(each)))
-    if not counts[separator]:
-        raise ConfigError(
-            f"{path} has one column, or rows of different length", fix="set format and separator"
-        )
+    counts = {each: header.count(each) for each in _SEPARATORS}
+    alike = {
+        each: sum(line.count(each) == counts[each] for line in lines[:20])
+        for each in _SEPARATORS
+        if counts[each]
+    }
+    separator = max(alike, key=lambda each: (alike[each], counts[each] * len(each)), default="")
+    if not separator:
+        raise ConfigError(f"{path} has one column", fix="set format and separator")
     names = [name.strip().strip('"') for name in header.split(separator)]
     shape: dict[str, Any] = {"format": "csv", "separator": "tab" if separator == "\t" else separator}
     if any(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in names):  # a header has names, and no numbers
