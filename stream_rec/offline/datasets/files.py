@@ -33,7 +33,9 @@ _FORMATS = {
 
 _STRAY_HINT = "a quote inside a field is written twice, and the field in quotes (RFC 4180)"
 
-_READABLE = "give a file that is what its name says, in UTF-8, each row as long as the header; or `stream-rec shape guess`"
+_READABLE = (
+    "give a file that is what its name says: UTF-8, rows as long as the header; or `stream-rec shape guess`"
+)
 
 NO_FAULTS = Faults()
 
