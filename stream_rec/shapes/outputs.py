@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from stream_rec.errors import ConfigError, ContractError
-from stream_rec.schemas.coercion import coerced
+from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import Impression, Interaction, Item, PublishedRecord
 from stream_rec.schemas.validation import TS_END
-from stream_rec.settings.shapes import NULL_WORDS, ShapeSettings
-from stream_rec.shapes import nodes, times, values
+from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.shapes import nodes, times
 from stream_rec.shapes.generate import Code
 from stream_rec.shapes.layout import Layout
 from stream_rec.shapes.messages import Refused, Removed
 from stream_rec.shapes.nodes import Each, Node
 from stream_rec.shapes.paths import parse, parse_condition
+from stream_rec.shapes.refusals import other_type, record, refused_id, refused_time
 
 Write = Callable[[Any, Any, Any, list[Any]], None]
 """Body, message and envelope in; appends to a list."""
@@ -225,8 +225,8 @@ def _event_type(code: Code, path: Node | None, shape: ShapeSettings) -> str:
         code.line(f"out.append(refused_id('event_type', {raw}))")
         code.line("continue")
     if shape.types and shape.other_types == "leave_out":
-        code.line(f"{raw}_ = TYPES.get({kind})" if raw.isidentifier() else f"_raw = TYPES.get({kind})")
-        name = f"{raw}_" if raw.isidentifier() else "_raw"
+        name = code.variable()
+        code.line(f"{name} = TYPES.get({kind})")
         with code.block(f"if {name} is None:"):
             code.line(f"out.append(other_type({kind}))")
             code.line("continue")
@@ -372,41 +372,3 @@ ROW_TIME = 1_000_000_000.0
 def earliest(shape: ShapeSettings) -> float:
     """The first time that is not refused, in seconds."""
     return datetime.fromisoformat(shape.earliest).replace(tzinfo=UTC).timestamp()
-
-
-def record(kind: type[PublishedRecord], given: dict[str, Any]) -> PublishedRecord | Refused:
-    """The record that an object stands for, or why it stands for none."""
-    try:
-        return coerced(kind, given)[0]
-    except ContractError as error:
-        field = error.detail.split("`")[1] if "`" in error.detail else ""
-        return Refused(error.reason, field, error.detail)
-
-
-def refused_id(field: str, raw: Any) -> Refused:
-    """Why a value is no id."""
-    if raw is None:
-        return Refused("missing_field", field, f"there is no {field}")
-    text = values.plain(raw)
-    if isinstance(raw, bool) or text is None:
-        return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}")
-    what = "nobody" if field == "user_id" else "nothing"
-    return Refused("null_word", field, f"{text[:40]!a} stands for {what}")
-
-
-def refused_time(raw: Any, seconds: float | None, unit: str) -> Refused:
-    """Why a value is no time."""
-    shown = ascii(raw)[:60]
-    if raw is None or (isinstance(raw, str) and raw.strip() in NULL_WORDS):
-        return Refused("missing_field", "ts", "there is no time")
-    if seconds is None:
-        how = "" if unit == "auto" else f" as {unit}"
-        return Refused("wrong_type", "ts", f"{shown} cannot be read{how}")
-    hint = "; is it a date? unit = '%Y%m%d'" if times.is_compact_date(raw) else ""
-    when = "before the shape's `earliest`" if seconds < TS_END / 2 else "too far in the future"
-    return Refused("ts_out_of_range", "ts", f"{shown} is {when}{hint}")
-
-
-def other_type(kind: str) -> Refused:
-    """A type that the shape does not list."""
-    return Refused("other_type", "event_type", f"{kind[:60]!a} is not among the shape's types")

@@ -1,0 +1,51 @@
+"""Why a value became no field of a record: what generated mappers call when they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stream_rec.errors import ContractError
+from stream_rec.schemas.coercion import coerced
+from stream_rec.schemas.records import PublishedRecord
+from stream_rec.schemas.validation import TS_END
+from stream_rec.settings.shapes import NULL_WORDS
+from stream_rec.shapes import times, values
+from stream_rec.shapes.messages import Refused
+
+
+def record(kind: type[PublishedRecord], given: dict[str, Any]) -> PublishedRecord | Refused:
+    """The record that an object stands for, or why it stands for none."""
+    try:
+        return coerced(kind, given)[0]
+    except ContractError as error:
+        field = error.detail.split("`")[1] if "`" in error.detail else ""
+        return Refused(error.reason, field, error.detail)
+
+
+def refused_id(field: str, raw: Any) -> Refused:
+    """Why a value is no id."""
+    if raw is None:
+        return Refused("missing_field", field, f"there is no {field}")
+    text = values.plain(raw)
+    if isinstance(raw, bool) or text is None:
+        return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}")
+    what = "nobody" if field == "user_id" else "nothing"
+    return Refused("null_word", field, f"{text[:40]!a} stands for {what}")
+
+
+def refused_time(raw: Any, seconds: float | None, unit: str) -> Refused:
+    """Why a value is no time."""
+    shown = ascii(raw)[:60]
+    if raw is None or (isinstance(raw, str) and raw.strip() in NULL_WORDS):
+        return Refused("missing_field", "ts", "there is no time")
+    if seconds is None:
+        how = "" if unit == "auto" else f" as {unit}"
+        return Refused("wrong_type", "ts", f"{shown} cannot be read{how}")
+    hint = "; is it a date? unit = '%Y%m%d'" if times.is_compact_date(raw) else ""
+    when = "before the shape's `earliest`" if seconds < TS_END / 2 else "too far in the future"
+    return Refused("ts_out_of_range", "ts", f"{shown} is {when}{hint}")
+
+
+def other_type(kind: str) -> Refused:
+    """A type that the shape does not list."""
+    return Refused("other_type", "event_type", f"{kind[:60]!a} is not among the shape's types")
