@@ -55,7 +55,7 @@ def guess(
 @shape.command("try")
 def try_(
     source: SourceName,
-    by: Annotated[str, typer.Option("--shape", metavar="NAME", help="of [shapes.NAME], or a preset")],
+    by: Annotated[str, typer.Option("--shape", metavar="NAME", help="of \\[shapes.NAME], or a preset")],
     n: Annotated[int, typer.Option("--records", min=1, max=10_000, help="how many are shown")] = 10,
     config: ConfigFile = None,
     set_: Overrides = None,

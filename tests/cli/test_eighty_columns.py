@@ -154,7 +154,7 @@ def test_demo() -> None:
     console.print(panel.panel(FIGURES))
     print_user(console, events, Recommendations(items, "personal", False, None), {})
     print_totals(console, Outcome("movielens-100k", FIGURES, 100_000, 0))
-    print_next(console)
+    print_next(console, "http://127.0.0.1:8080")
     assert_fits(console.export_text())
 
 
