@@ -54,8 +54,10 @@ class ShapeSettings(Branch):
     """What a message or a row is in our records. What is not given is the preset's, or the default."""
 
     preset: str = Field("", description="a shape to begin with; `stream-rec shape presets` lists them")
-    framing: Framing = Field("none", description="what is around the record: none, confluent, connect, debezium, "
-                             "cloudevents")  # fmt: skip
+    framing: Framing = Field(
+        "none",
+        description="what is around the record: none, confluent, connect, debezium, cloudevents, or confluent-debezium",
+    )
     format: Format = Field(
         "auto",
         description="json, csv, parquet, avro, protobuf, msgpack, xlsx, text (a line is `@value`) or python (a dict "

@@ -54,7 +54,7 @@ class Decoder:
             if registry is None:
                 raise ConfigError(
                     f"shapes.{name}: the framing `confluent` needs a schema registry",
-                    fix="set bridge.registry",
+                    fix="give whoever reads it the registry's address, or set schema_file",
                 )
             return Confluent(registry, lambda data: json_documents(unpacked(data))).documents
         match shape.format:

@@ -74,6 +74,8 @@ class Guess:
     def note(self) -> str:
         """What the reader must know of it; empty = nothing."""
         given = str(self.settings.get("events", {}).get("ts", ""))
+        if not self.mapped:
+            return "messages name a schema of a registry, which is not asked here: fields go by their usual names"
         if given == "@row":
             return (
                 "no column looks like a time: rows are taken in their order, a second each from 2001-09-09 on"

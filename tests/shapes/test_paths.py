@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.errors import ConfigError
@@ -104,6 +105,7 @@ def test_what_cannot_be_read_is_shown_at_its_place(path: str, problem: str, at: 
     assert error.value.fix
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_path_or_an_error_of_ours(text: str) -> None:
     for read in (parse, parse_condition):
@@ -149,16 +151,16 @@ SHAPE = ShapeSettings(
     }
 )
 
+MAPPER = compile_shape(SHAPE)
 
+
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["u", "i", "t", "k", "list", "deep"]), JSON, max_size=6))
 def test_structs_and_objects_give_the_same_records(body: dict[str, Any]) -> None:
     """The fast way (only what the paths name is decoded, into structs) and the plain one agree on every message."""
-    import msgspec
-
-    mapper = compile_shape(SHAPE)
     message = MESSAGE._replace(value=msgspec.json.encode(body))
-    found: list[Mapped] = mapper.records(message)
-    assert found == mapper.of_object(body, message)
+    found: list[Mapped] = MAPPER.records(message)
+    assert found == MAPPER.of_object(body, message)
     for one in found:
         if isinstance(one, Interaction):
             assert one.user_id not in ("", "NULL", "0")
