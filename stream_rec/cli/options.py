@@ -32,11 +32,14 @@ Overrides = Annotated[
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="one setting; repeatable"),
 ]
 ShapeName = Annotated[
-    str, typer.Option("--shape", metavar="NAME", help="of \\[shapes.NAME], or a preset; by default recognised")
+    str,
+    typer.Option("--shape", metavar="NAME", help="of \\[shapes.NAME], or a preset; by default recognised"),
 ]
 SortOrder = Annotated[
     Literal["auto", "time", "none"],
-    typer.Option("--sort", metavar="ORDER", help="time, none (as it stands) or auto: by the shape, or refused"),
+    typer.Option(
+        "--sort", metavar="ORDER", help="time, none (as it stands) or auto: by the shape, or refused"
+    ),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="also write the figures there")]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from stream_rec.schemas.records import Control
+from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import Settings
 from tests.reading import messages, records
 
@@ -50,4 +51,4 @@ def test_lag_is_that_of_every_partition(http: httpx.Client) -> None:
     http.post("/v1/events", json={"user_id": "ann", "item_id": "a", "event_type": "view"})
     found = http.get("/v1/lag").json()
     assert found["total"] == 1
-    assert {line["topic"] for line in found["partitions"]} == {"events", "items", "impressions", "control"}
+    assert {line["topic"] for line in found["partitions"]} == set(FOLLOWED)

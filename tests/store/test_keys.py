@@ -10,12 +10,13 @@ import msgspec
 import pytest
 
 from stream_rec.schemas.records import Slate
-from stream_rec.store.keys import Keys
+from stream_rec.store.keys import NEVER, Keys
 
 PAGE = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
 KEYS = Keys("")
 MADE = {
     KEYS.slate("home", "<user_id>").replace("home", "<scenario>"),
+    KEYS.slate(NEVER, "<user_id>"),
     KEYS.top("popular"),
     KEYS.top("trending"),
     KEYS.top("new"),
