@@ -22,8 +22,8 @@ def test_what_a_handler_teaches_are_methods_of_the_engine() -> None:
         assert all(callable(getattr(Engine, method)) for method in route.teaches)
 
 
-def test_a_worker_knows_the_whole_catalogue_and_all_decisions_before_it_joins() -> None:
-    assert {"items", "control"} == WHOLE_BEFORE_JOINING
+def test_a_worker_knows_the_whole_catalogue_all_decisions_and_all_vectors_before_it_joins() -> None:
+    assert {"items", "control", "vectors"} == WHOLE_BEFORE_JOINING
 
 
 def test_nothing_is_learned_before_what_was_decided() -> None:
