@@ -134,10 +134,11 @@ class ShopWithRules:
         text, allows = FILTERS[rng.integers(len(FILTERS))]
         hidden = tuple({self.any(self.items) for _ in range(3)})
         whole = bool(rng.random() < 0.5)
+        logic = self.any(LOGICS)
         self.scenarios[name] = Scenario(
-            logic=self.any(LOGICS),
+            logic=logic,
             k=int(rng.integers(2, 12)),
-            order_by="price",
+            order_by="price" if logic == "leaderboard" else "",
             filter=text,
             hides=(Hide(hidden),) if whole else (Hide(hidden, slots=(1,)),),
             boosts=(Boost("price > 20.0", 3.0),) if rng.random() < 0.5 else (),

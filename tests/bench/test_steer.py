@@ -30,7 +30,7 @@ def test_every_way_to_a_reader_is_looked_at(redis_url: str) -> None:
     found = {each.path: each.items for each in shown(store, ["ann", "bob"], ["a", "x"], ["default"])}
     assert found["client ann personal"] == found["recipe ann"] == ["a", "b"]
     assert found["page ann personal"] == ["a", "b", "p"]
-    assert found["page bob popular"] == found["beyond"] == found["client bob popular"] == ["p"]
+    assert found["page bob popular"] == found["beyond bob"] == found["client bob popular"] == ["p"]
     assert found["session"] == found["similar:a"] == ["s"]
     assert found["new:"] == ["n"]
 
