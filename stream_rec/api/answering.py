@@ -9,8 +9,8 @@ from stream_rec.clock import Clock
 from stream_rec.errors import StreamRecError
 from stream_rec.schemas.records import SlateItem
 from stream_rec.sdk.wire import Properties, Why
-from stream_rec.serve.answers import (
-    Answers,
+from stream_rec.serve.answers import Answers
+from stream_rec.serve.wishes import (
     Limits,
     PageWish,
     Ranking,

@@ -11,7 +11,7 @@ from stream_rec.api.answering import Busy, NeedsLive
 from stream_rec.errors import ConfigError, ContractError, Unavailable
 from stream_rec.producers.publisher.async_publisher import QueueFull
 from stream_rec.sdk.wire import ProblemBody
-from stream_rec.serve.answers import UnknownScenario
+from stream_rec.serve.wishes import UnknownScenario
 
 TYPE_PREFIX = "urn:stream-rec:problem:"
 RETRY_AFTER_SECONDS = 1

@@ -15,7 +15,7 @@ from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import Impression
 from stream_rec.schemas.topics import key_of
 from stream_rec.sdk.wire import Written
-from stream_rec.serve.answers import Recommendations
+from stream_rec.serve.wishes import Recommendations
 
 log = logs.get("serve")
 

@@ -11,8 +11,9 @@ import redis
 
 from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError
-from stream_rec.serve.answers import Answers, PageWish, Rail, SessionWish
+from stream_rec.serve.answers import Answers
 from stream_rec.serve.client import Client
+from stream_rec.serve.wishes import PageWish, Rail, SessionWish
 from stream_rec.settings import StoreSettings
 from stream_rec.store.reader import Reader
 

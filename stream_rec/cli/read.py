@@ -13,7 +13,7 @@ from stream_rec.cli.text import Column, plain, reason_text, say, table, width
 
 if TYPE_CHECKING:
     from stream_rec.schemas.records import SlateItem
-    from stream_rec.serve.answers import Recommendations
+    from stream_rec.serve.wishes import Recommendations
 
 _COLUMNS = (Column("", is_number=True), Column("item"), Column("score", is_number=True), Column("why"))
 Length = Annotated[int, typer.Option("--k", "-k", min=1, max=200, help="items, at most")]

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from stream_rec.demo.figures import Figures
 from stream_rec.schemas.records import Interaction
-from stream_rec.serve.answers import Recommendations
 from stream_rec.serve.reasons import because
+from stream_rec.serve.wishes import Recommendations
 
 SHOWN_EVENTS = 5
 SHOWN_ITEMS = 10

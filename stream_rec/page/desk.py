@@ -27,8 +27,8 @@ from stream_rec.schemas.records import DeadLetter, Interaction, PublishedRecord,
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.topics import check, key_of, topic_of
 from stream_rec.sdk.wire import Written
-from stream_rec.serve.answers import Position, Recommendations, SimilarWish, Wish
 from stream_rec.serve.forget import Forgetter, Receipt
+from stream_rec.serve.wishes import Position, Recommendations, SimilarWish, Wish
 from stream_rec.store.reader import Reader
 
 SLATE_ITEMS = 12

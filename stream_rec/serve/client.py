@@ -14,7 +14,8 @@ from types import TracebackType
 
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.schemas.records import SlateItem
-from stream_rec.serve.answers import Answers, Position, Recommendations, Wish
+from stream_rec.serve.answers import Answers
+from stream_rec.serve.wishes import Position, Recommendations, Wish
 from stream_rec.settings import StoreSettings
 from stream_rec.store.reader import AsyncReader, Reader
 

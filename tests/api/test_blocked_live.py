@@ -10,7 +10,7 @@ from stream_rec.api.live import made
 from stream_rec.engine.answering.at_request import AtRequest
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.records import SlateItem
-from stream_rec.serve.answers import Limits, RankWish, SimilarWish, Wish
+from stream_rec.serve.wishes import Limits, RankWish, SimilarWish, Wish
 from tests.engine.worlds import engine, learn, random_log
 
 TYPES = {"hide": {"meaning": "never"}, "dislike": {"meaning": "negative"}}

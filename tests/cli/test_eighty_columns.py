@@ -24,7 +24,7 @@ from stream_rec.engine.answering.explain import Explained
 from stream_rec.history.snapshots.store import SnapshotInfo
 from stream_rec.history.time_travel.rebuild import Rebuilt
 from stream_rec.schemas.records import Interaction, Reason, Slate, SlateItem
-from stream_rec.serve.answers import Recommendations
+from stream_rec.serve.wishes import Recommendations
 from stream_rec.settings import Settings
 from stream_rec.store.encoding import encode_list
 from tests.cli.running import addresses, run

@@ -20,7 +20,7 @@ from stream_rec.engine.steering.request_filters import TooManyFilters, both
 from stream_rec.schemas.expressions import BadExpression, check
 from stream_rec.schemas.records import AsOf, Slate, SlateItem
 from stream_rec.sdk.wire import Properties, Why
-from stream_rec.serve.answers import (
+from stream_rec.serve.wishes import (
     PageWish,
     Position,
     Ranking,

@@ -13,8 +13,8 @@ from stream_rec.engine.results import Ranked
 from stream_rec.schemas.records import Reason, SlateItem
 from stream_rec.schemas.scenario import MAX_K
 from stream_rec.sdk.wire import Origin, Properties, Why
-from stream_rec.serve.answers import RankWish, SessionWish, SimilarWish, UnknownScenario, Wish
 from stream_rec.serve.fallback import RANK_OFFSET
+from stream_rec.serve.wishes import RankWish, SessionWish, SimilarWish, UnknownScenario, Wish
 
 NOBODY = ""
 """Is shown what newcomers are."""

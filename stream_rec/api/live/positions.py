@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stream_rec.schemas.columns import Span
 from stream_rec.schemas.partition import TopicPartition
-from stream_rec.serve.answers import Position
+from stream_rec.serve.wishes import Position
 
 
 class _Wait(NamedTuple):

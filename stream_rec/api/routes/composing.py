@@ -14,7 +14,7 @@ from stream_rec.api.problem import Problem
 from stream_rec.api.routes.reading import ITEMS, may_speak_of, place, recommended
 from stream_rec.schemas.validation import required
 from stream_rec.sdk import wire
-from stream_rec.serve.answers import Limits, PageWish, Rail, RankWish, SessionWish, UnknownScenario
+from stream_rec.serve.wishes import Limits, PageWish, Rail, RankWish, SessionWish, UnknownScenario
 from stream_rec.settings import IngestSettings
 
 

@@ -28,7 +28,7 @@ from stream_rec.sdk.wire import (
     ScenarioName,
     Timeout,
 )
-from stream_rec.serve.answers import Limits, Recommendations, SimilarWish, UnknownScenario, Wish
+from stream_rec.serve.wishes import Limits, Recommendations, SimilarWish, UnknownScenario, Wish
 from stream_rec.settings import IngestSettings
 from stream_rec.store.keys import TopName
 

@@ -14,9 +14,9 @@ from stream_rec.page.user_log import Done
 from stream_rec.page.views.frame import EXPECTED, Frame, said
 from stream_rec.page.views.parts import Live, ago, box, button, day, head, table, words
 from stream_rec.schemas.records import DEFAULT_SCENARIO, SlateItem
-from stream_rec.serve.answers import Recommendations
 from stream_rec.serve.forget import Receipt
 from stream_rec.serve.reasons import because
+from stream_rec.serve.wishes import Recommendations
 
 SHOWN_EVENTS = 14
 RECENT_USERS = 10

@@ -1,0 +1,204 @@
+"""What is asked of a client or a server, and what comes back: one form for reads of Redis and for live servers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from stream_rec.errors import ConfigError
+from stream_rec.schemas.records import DEFAULT_SCENARIO, Slate, SlateItem
+from stream_rec.sdk.wire import Origin
+
+
+class UnknownScenario(ConfigError):
+    """Workers write slates, but none of this scenario; the fix names those there are."""
+
+
+class Position(Protocol):
+    """Position of an event in the topic `events`; the publisher's Ack is one."""
+
+    @property
+    def partition(self) -> int:
+        """Its partition."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Its offset there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """An answer.
+
+    Attributes:
+        items: best first, removed items left out.
+        origin: `personal` = the user's slate; `scenario` = what a scenario with rules shows whoever has none; `session`
+            = from the session's items; `popular`; `none` = nothing may be shown, or Redis holds nothing for this tenant
+            yet, and `items` is empty.
+        stale: whether it lacks the event given as `after`: that was not learned in time.
+        slate: as written, removed items included; for impressions (`slate_id`). None = not personal.
+    """
+
+    items: tuple[SlateItem, ...]
+    origin: Origin
+    stale: bool
+    slate: Slate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What of an answer is wanted; only a live server keeps to it.
+
+    Attributes:
+        filter: CEL over an item's columns, true for what may be shown; "" = everything.
+        exclude: ids of items that are not wanted.
+        min_relevance: least share of the best item's odds; 0 = any.
+    """
+
+    filter: str = ""
+    exclude: Sequence[str] = ()
+    min_relevance: float = 0.0
+
+    def __bool__(self) -> bool:
+        """Is there any."""
+        return bool(self.filter or self.exclude or self.min_relevance)
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Arguments of `recommendations`.
+
+    Attributes:
+        user_id: the user.
+        scenario: which of the user's slates.
+        k: items, at most.
+        after: an event that the slate should know.
+        timeout_seconds: of the wait for such a slate.
+        session: items of the running session, latest last.
+        limits: what is wanted.
+    """
+
+    user_id: str
+    scenario: str
+    k: int
+    after: Position | None
+    timeout_seconds: float
+    session: Sequence[str]
+    limits: Limits = NO_LIMITS
+
+
+class Rail(NamedTuple):
+    """One slate of a page.
+
+    Attributes:
+        scenario: which.
+        k: items, at most.
+    """
+
+    scenario: str
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageWish:
+    """Arguments of `page`.
+
+    Attributes:
+        user_id: the user.
+        rails: the page's slates, from the top.
+        after: an event that all of them should know.
+        timeout_seconds: of the wait for such slates.
+        limits: what is wanted.
+    """
+
+    user_id: str
+    rails: Sequence[Rail]
+    after: Position | None
+    timeout_seconds: float
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWish:
+    """Arguments of `session`.
+
+    Attributes:
+        items: what the session was about, latest last.
+        negatives: what it was not about: neither these nor what is like them is wanted.
+        k: items, at most.
+        scenario: whose rules hold.
+        limits: what is wanted.
+    """
+
+    items: Sequence[str]
+    negatives: Sequence[str]
+    k: int
+    scenario: str = DEFAULT_SCENARIO
+    limits: Limits = NO_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarWish:
+    """Arguments of `similar`.
+
+    Attributes:
+        items: that the others should be like, the one that counts most last.
+        k: items, at most.
+        user_id: whose taste counts beside; None = nobody's.
+        user_impact: how much, from 0 to 1.
+        scenario: whose filter holds beside the request's.
+        limits: what is wanted.
+    """
+
+    items: Sequence[str]
+    k: int
+    user_id: str | None = None
+    user_impact: float = 0.0
+    scenario: str = DEFAULT_SCENARIO
+    limits: Limits = NO_LIMITS
+
+    @property
+    def is_plain(self) -> bool:
+        """One item's neighbours, and nothing else."""
+        return len(self.items) == 1 and self.user_id is None and not self.limits
+
+
+@dataclass(frozen=True, slots=True)
+class RankWish:
+    """Arguments of `rank`.
+
+    Attributes:
+        items: to be put in order.
+        user_id: for whom; None = for the session.
+        session: what it was about, latest last.
+        scenario: whose filter and boosts hold.
+        after: an event that the order should know.
+        timeout_seconds: of the wait for it.
+        limits: what is wanted.
+    """
+
+    items: Sequence[str]
+    user_id: str | None
+    session: Sequence[str]
+    scenario: str = DEFAULT_SCENARIO
+    after: Position | None = None
+    timeout_seconds: float = 1.0
+    limits: Limits = NO_LIMITS
+
+
+class Ranking(NamedTuple):
+    """Given items in order.
+
+    Attributes:
+        items: best first.
+        stale: whether it lacks the event given as `after`.
+    """
+
+    items: Sequence[SlateItem]
+    stale: bool
