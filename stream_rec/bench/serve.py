@@ -85,7 +85,8 @@ def run(
         Milliseconds of reads, the server's CPU, the highest rate of reads with p99 <= LATE_MS, events taken a second.
     """
     settings, wanted = without_addresses(settings), Wanted(rate, seconds, live, pairs)
-    steps = (MAX_STEPS + 4) * (STEP_SECONDS + 1) + wanted.pairs / 200
+    # With room to spare: a log that ends too early fails the bench.
+    steps = 2 * (MAX_STEPS + 4) * (STEP_SECONDS + 1) + wanted.pairs / 50
     spare = int(LEARNED_PER_SECOND * (1 + wanted.live) * (wanted.seconds + steps))
     log = BenchLog.first(PRELOAD_EVENTS + spare, settings.data)
     say(f"events: {log.name}; calibration kernel {calibration_ms():.0f} ms")
