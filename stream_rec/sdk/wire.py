@@ -1,4 +1,7 @@
-"""What goes over HTTP, for both ends: bodies of requests and of answers."""
+"""What goes over HTTP, for both ends: bodies of requests and of answers.
+
+One file, though a long one: the forms refer to each other, and the reference in docs/http.md is read beside it.
+"""
 
 from __future__ import annotations
 
