@@ -54,11 +54,15 @@ class Deliveries:
         """A client-level error, such as a lost connection: the likely cause of the next delivery failure."""
         self._last_trouble = error
 
-    def raise_failure(self) -> None:
-        """Raise what happened to the first record that failed since the last call; nothing, if none did."""
+    def raise_failure(self, n_unreported: int = 0) -> None:
+        """Raise what happened to the first record that failed since the last call; nothing, if none did.
+
+        Args:
+            n_unreported: records that are given up without a report; the error counts them, too.
+        """
         if self._first_failure is None:
             return
-        failure, n = self._first_failure, self._n_failed
+        failure, n = self._first_failure, self._n_failed + n_unreported
         self._first_failure, self._n_failed = None, 0
         if n > 1:
             failure.add_note(f"{n} records were not acknowledged; this is what happened to the first")

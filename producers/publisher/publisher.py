@@ -246,7 +246,7 @@ class Publisher:
         # One failure does not end it: the error says how many failed, once all reports are there.
         while not done() and len(self):
             if self._clock.monotonic() > deadline:
-                self._deliveries.raise_failure()
+                self._deliveries.raise_failure(len(self))
                 raise self._deliveries.gave_up(f"{len(self)} of {what} are not acknowledged")
             self._producer.flush(_POLL_SECONDS)  # unlike a poll, it does not linger
         self._deliveries.raise_failure()
