@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup kernels demo test check chaos soak docs peers against ci clean
 
+# Hundreds of processes start in a test run: they read bytecode, wherever the shell says not to write it.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 READY := $(VENV)/.ready
 
