@@ -248,6 +248,9 @@ def negatives(
 def stop(
     stops: Annotated[int, typer.Option(min=1, help="how many workers are stopped")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="of moments, order and traffic")] = 1,
+    broker: Annotated[
+        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
+    ] = "kafka",
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -255,7 +258,7 @@ def stop(
     """SIGTERM at random moments of a worker's life: does it always leave with 0 within 5 s?"""
     from stream_rec.bench.stop import run
 
-    figures = _bench(lambda s, say: run(s, say, stops=stops, seed=seed), json_file, config, set_)
+    figures = _bench(lambda s, say: run(s, say, stops=stops, seed=seed, broker=broker), json_file, config, set_)
     if figures["failures"]:
         raise typer.Exit(1)
 
