@@ -103,6 +103,9 @@ def _fields(item: Item) -> Iterator[str]:
 @items.command()
 def load(
     file: Annotated[Path, typer.Argument(help="CSV, JSON Lines (either also .gz) or Parquet")],
+    shape: Annotated[
+        str, typer.Option(metavar="NAME", help="of \\[shapes.NAME], or a preset; by default our own fields")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only check it")] = False,
     separator: Annotated[str, typer.Option(help="between columns of a CSV file")] = ",",
     as_json: JsonFlag = False,
@@ -112,14 +115,21 @@ def load(
     """Publish a file's items; what cannot be used is left out, and said with the reason. Exit code 1 = no good row.
 
     In tables, columns that are no field of an item are attributes. Each row replaces what is known of its item.
+    With --shape, a file of any form that the shape reads; other things may stand in it beside items.
     """
     from stream_rec.offline.datasets.item_files import read_items
+    from stream_rec.offline.datasets.reading import Reading
+    from stream_rec.offline.datasets.shaped_items import read_shaped_items
 
     settings = read_settings(config, set_)
     if not dry_run:
         need_broker(settings)
     loaded = Loaded()
-    good = _good(read_items(file, settings.ingest, separator), loaded)
+    if shape:
+        declared = Reading(shape, "none", settings.shapes).declared()
+        good = _good(read_shaped_items(file, declared, shape, settings.ingest), loaded)
+    else:
+        good = _good(read_items(file, settings.ingest, separator), loaded)
     if dry_run:
         for _ in good:
             pass

@@ -111,6 +111,18 @@ class ShapeSettings(Branch):
     def _tab(cls, value: Any) -> Any:
         return "tab" if value in ("\t", "\\t") else value
 
+    @field_validator("events", "items", "impressions", mode="before")
+    @classmethod
+    def _dotted(cls, value: Any) -> Any:
+        """TOML takes `attributes.colour = ...` for a table; as a field it is called "attributes.colour"."""
+        if not isinstance(value, dict):
+            return value
+        found: dict[Any, Any] = {}
+        for name, path in value.items():
+            nested = path if isinstance(path, dict) else None
+            found |= {f"{name}.{inner}": each for inner, each in nested.items()} if nested else {name: path}
+        return found
+
     @field_validator("earliest")
     @classmethod
     def _date(cls, value: str) -> str:
