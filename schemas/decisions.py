@@ -15,19 +15,23 @@ import msgspec
 
 from stream_rec.errors import ContractError
 from stream_rec.schemas.columns import Decoded, LeftOut, Rejected, Span
+from stream_rec.schemas.experiment import Experiment
+from stream_rec.schemas.experiment_check import experiment_of
+from stream_rec.schemas.faults import BadBody
 from stream_rec.schemas.reading import Messages, Reader, is_empty
 from stream_rec.schemas.records import Control
 from stream_rec.schemas.scenario import Scenario
-from stream_rec.schemas.scenario_check import BadScenario, scenario_of
+from stream_rec.schemas.scenario_check import scenario_of
 from stream_rec.schemas.validation import TS_END, check_id, required
 from stream_rec.settings import IngestSettings
 
-SCENARIO, ERASURE, MERGE = "scenario", "erasure", "merge"
+SCENARIO, EXPERIMENT, ERASURE, MERGE = "scenario", "experiment", "erasure", "merge"
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
-SCENARIO_NAME = re.compile(r"[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}", re.ASCII)
-"""What begins with `_` stands in Redis for something else (stream_rec/store/keys.py)."""
+NAME = re.compile(r"[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}", re.ASCII)
+"""Of scenarios and experiments. What begins with `_` stands in Redis for something else (stream_rec/store/keys.py)."""
 _HASH = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _64_BITS = (1 << 64) - 1
+_A = {SCENARIO: "a", EXPERIMENT: "an"}
 
 
 class Erasure(msgspec.Struct, frozen=True):
@@ -48,7 +52,7 @@ class Unknown(msgspec.Struct, frozen=True):
     """A kind that this release does not know."""
 
 
-Body = Scenario | Erasure | Merge | Unknown
+Body = Scenario | Experiment | Erasure | Merge | Unknown
 
 
 class Decision(NamedTuple):
@@ -94,7 +98,16 @@ def hash_name(user_hash: int) -> str:
 
 
 def name_about(user_id: str) -> str:
-    """The same from the id: FNV-1a over its UTF-8, then SplitMix64's finaliser, as `kernels.ids.hash_id`.
+    """The same from the id.
+
+    Raises:
+        UnicodeEncodeError: it holds half a surrogate pair.
+    """
+    return hash_name(hash_of(user_id))
+
+
+def hash_of(text: str) -> int:
+    """FNV-1a over its UTF-8, then SplitMix64's finaliser, as `kernels.ids.hash_id`.
 
     Programs that only publish decisions need no kernels for one id.
 
@@ -102,11 +115,11 @@ def name_about(user_id: str) -> str:
         UnicodeEncodeError: it holds half a surrogate pair.
     """
     found = 0xCBF29CE484222325
-    for byte in user_id.encode():
+    for byte in text.encode():
         found = (found ^ byte) * 0x100000001B3 & _64_BITS
     found = (found ^ found >> 30) * 0xBF58476D1CE4E5B9 & _64_BITS
     found = (found ^ found >> 27) * 0x94D049BB133111EB & _64_BITS
-    return hash_name((found ^ found >> 31) or 1)
+    return (found ^ found >> 31) or 1
 
 
 def check_control(control: Control, _broker_ts: int, rules: IngestSettings) -> None:
@@ -133,15 +146,15 @@ def body_of(kind: str, name: str, body: dict[str, Any], rules: IngestSettings) -
     Raises:
         ContractError: the name or the body is none of its kind.
     """
-    if kind == SCENARIO:
-        if not SCENARIO_NAME.fullmatch(name):
+    if kind in (SCENARIO, EXPERIMENT):
+        if not NAME.fullmatch(name):
             raise ContractError(
                 "bad_id",
-                f"{name!a}: a scenario's name has 1 to 64 letters, digits, '.', '_', '-', no '_' first",
+                f"{name!a}: {_A[kind]} {kind}'s name has 1 to 64 letters, digits, '.', '_', '-', no '_' first",
             )
         try:
-            return scenario_of(body)
-        except BadScenario as error:
+            return scenario_of(body) if kind == SCENARIO else experiment_of(body)
+        except BadBody as error:
             raise ContractError("bad_body", str(error)) from None
     if kind not in (ERASURE, MERGE):
         return Unknown()

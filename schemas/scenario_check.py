@@ -2,66 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from stream_rec.schemas import scenario as spec
 from stream_rec.schemas.expressions import BadExpression, Wanted, check
+from stream_rec.schemas.faults import BadBody, Fault, Path, between, did_you_mean, dotted, of_type, too_many
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.validation import TS_END
 
-Path = tuple[str | int, ...]
-"""Of a field, as on the wire: `("boosts", 0, "factor")`."""
-
-_AT = re.compile(r"^(?P<said>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
-_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
-_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
 _MAX_FACTOR = 1000.0
 _SPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ITEMS = "ids of items"
 
 
-class Fault(NamedTuple):
-    """One mistake.
-
-    Attributes:
-        path: where; empty = the whole scenario.
-        said: what is wrong.
-        fix: what to write instead; empty = nothing comes to mind.
-        at: characters from the beginning of the field's text to the mistake; of expressions.
-    """
-
-    path: Path
-    said: str
-    fix: str = ""
-    at: int = 0
-
-    def __str__(self) -> str:
-        """The place, the mistake, the fix."""
-        where = f"{dotted(self.path)}: " if self.path else ""
-        return f"{where}{self.said}{f' ({self.fix})' if self.fix else ''}"
-
-
-class BadScenario(ValueError):
-    """A scenario with mistakes.
-
-    Args:
-        faults: at least one.
-    """
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(map(str, faults)))
-        self.faults = tuple(faults)
-
-
-def dotted(path: Path) -> str:
-    """`boosts[0].factor`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+class BadScenario(BadBody):
+    """A scenario with mistakes."""
 
 
 def scenario_of(body: Mapping[str, Any]) -> Scenario:
@@ -73,7 +33,7 @@ def scenario_of(body: Mapping[str, Any]) -> Scenario:
     try:
         scenario = msgspec.convert(body, Scenario)
     except msgspec.ValidationError as error:
-        raise BadScenario([_of_type(str(error))]) from None
+        raise BadScenario([of_type(error, _kind_at)]) from None
     if found := faults(scenario):
         raise BadScenario(found)
     return scenario
@@ -84,28 +44,7 @@ def faults(scenario: Scenario) -> list[Fault]:
     return [*_own(scenario), *_rules(scenario), *_promotions(scenario), *_parts(scenario)]
 
 
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """A suggestion for a word that is none of the known ones; else all of them, if they are few."""
-    near = difflib.get_close_matches(word, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"one of {', '.join(known)}" if len(known) <= 24 else ""
-
-
-def _of_type(text: str) -> Fault:
-    found = _AT.match(text)
-    said, path = (found["said"], _path(found["path"] or "")) if found else (text, ())
-    if unknown := _UNKNOWN_FIELD.match(said):
-        name = unknown["name"]
-        return Fault((*path, name), f"no field is called {name!r}", did_you_mean(name, _fields_at(path)))
-    return Fault(path, said.replace("`", "'"))
-
-
-def _path(text: str) -> Path:
-    return tuple(name or int(index) for name, index in _STEP.findall(text.removeprefix("$")))
-
-
-def _fields_at(path: Path) -> list[str]:
+def _kind_at(path: Path) -> type[spec.Rule]:
     kinds: dict[str | int, type[spec.Rule]] = {
         "boosts": spec.Boost,
         "caps": spec.Cap,
@@ -116,25 +55,24 @@ def _fields_at(path: Path) -> list[str]:
         "rotation": spec.Rotation,
         "exploration": spec.Exploration,
     }
-    kind = kinds.get(path[0], Scenario) if path else Scenario
-    return [field.encode_name for field in msgspec.structs.fields(kind)]
+    return kinds.get(path[0], Scenario) if path else Scenario
 
 
 def _own(scenario: Scenario) -> Iterator[Fault]:
     yield from _logic(("logic",), scenario.logic)
     if len(scenario.fallbacks) > spec.MAX_FALLBACKS:
-        yield _too_many("fallbacks", spec.MAX_FALLBACKS)
+        yield too_many("fallbacks", spec.MAX_FALLBACKS)
     for i, logic in enumerate(scenario.fallbacks):
         yield from _logic(("fallbacks", i), logic)
-    yield from _between(("k",), scenario.k, 1, spec.MAX_K)
+    yield from between(("k",), scenario.k, 1, spec.MAX_K)
     yield from _expression(("filter",), scenario.filter, bool)
     yield from _expression(("order_by",), scenario.order_by, float)
     if (scenario.logic == "leaderboard") != bool(scenario.order_by):
         yield Fault(("order_by",), "it belongs to the logic 'leaderboard', which needs it")
-    yield from _between(("min_relevance",), scenario.min_relevance, 0.0, 1.0)
-    yield from _between(("replacement",), scenario.replacement, 0.0, 1.0)
+    yield from between(("min_relevance",), scenario.min_relevance, 0.0, 1.0)
+    yield from between(("replacement",), scenario.replacement, 0.0, 1.0)
     for name in ("item_ttl_seconds", "event_ttl_seconds"):
-        yield from _between((name,), getattr(scenario, name), 0.0, TS_END)
+        yield from between((name,), getattr(scenario, name), 0.0, TS_END)
     yield from _times((), scenario.valid_from, scenario.valid_until)
 
 
@@ -147,22 +85,22 @@ def _rules(scenario: Scenario) -> Iterator[Fault]:
         ("promotions", spec.MAX_PROMOTIONS),
     ):
         if len(getattr(scenario, name)) > bound:
-            yield _too_many(name, bound)
+            yield too_many(name, bound)
     for i, boost in enumerate(scenario.boosts):
         yield from _expression(("boosts", i, "when"), boost.when, bool, required=True)
-        yield from _between(("boosts", i, "factor"), boost.factor, 1 / _MAX_FACTOR, _MAX_FACTOR)
+        yield from between(("boosts", i, "factor"), boost.factor, 1 / _MAX_FACTOR, _MAX_FACTOR)
     for i, cap in enumerate(scenario.caps):
         if not cap.attribute:
             yield Fault(("caps", i, "attribute"), "it is empty", "'tags', 'owner' or a named attribute")
-        yield from _between(("caps", i, "n"), cap.n, 1, spec.MAX_K)
-        yield from _between(("caps", i, "window"), cap.window, 0, spec.MAX_K)
+        yield from between(("caps", i, "n"), cap.n, 1, spec.MAX_K)
+        yield from between(("caps", i, "window"), cap.window, 0, spec.MAX_K)
     yield from _slots(scenario)
 
 
 def _slots(scenario: Scenario) -> Iterator[Fault]:
     taken: set[int] = set()
     for i, pin in enumerate(scenario.pins):
-        yield from _between(("pins", i, "slot"), pin.slot, 1, scenario.k)
+        yield from between(("pins", i, "slot"), pin.slot, 1, scenario.k)
         if pin.slot in taken:
             yield Fault(("pins", i, "slot"), f"slot {pin.slot} is pinned already", "one pin for a slot")
         taken.add(pin.slot)
@@ -171,7 +109,7 @@ def _slots(scenario: Scenario) -> Iterator[Fault]:
     for i, hide in enumerate(scenario.hides):
         yield from _items(("hides", i, "items"), hide.items)
         for j, slot in enumerate(hide.slots):
-            yield from _between(("hides", i, "slots", j), slot, 1, scenario.k)
+            yield from between(("hides", i, "slots", j), slot, 1, scenario.k)
 
 
 def _promotions(scenario: Scenario) -> Iterator[Fault]:
@@ -185,7 +123,7 @@ def _promotions(scenario: Scenario) -> Iterator[Fault]:
             yield from _items((*at, "items"), promotion.items)
         yield from _expression((*at, "when"), promotion.when, bool)
         yield from _share((*at, "share"), promotion.share)
-        yield from _between((*at, "impressions"), promotion.impressions, 0, 1 << 53)
+        yield from between((*at, "impressions"), promotion.impressions, 0, 1 << 53)
         if promotion.impressions and promotion.when:
             yield Fault((*at, "impressions"), "they are counted by item", "name the `items`")
         yield from _times(at, promotion.valid_from, promotion.valid_until)
@@ -193,16 +131,16 @@ def _promotions(scenario: Scenario) -> Iterator[Fault]:
 
 def _parts(scenario: Scenario) -> Iterator[Fault]:
     if scenario.diversity:
-        yield from _between(("diversity", "lambda"), scenario.diversity.relevance, 0.0, 1.0)
+        yield from between(("diversity", "lambda"), scenario.diversity.relevance, 0.0, 1.0)
         over = scenario.diversity.over
         if over not in ("tags", "vectors") and not _is_space(over):
             fix = did_you_mean(over, ["tags", "vectors", "vectors:SPACE"])
             yield Fault(("diversity", "over"), f"{over!r} does not say what is alike", fix)
     if scenario.rotation:
         at = scenario.rotation
-        yield from _between(("rotation", "factor"), at.factor, 1 / _MAX_FACTOR, 1.0)
-        yield from _between(("rotation", "after"), at.after, 0, 1_000_000)
-        yield from _between(("rotation", "recover_seconds"), at.recover_seconds, 1.0, TS_END)
+        yield from between(("rotation", "factor"), at.factor, 1 / _MAX_FACTOR, 1.0)
+        yield from between(("rotation", "after"), at.after, 0, 1_000_000)
+        yield from between(("rotation", "recover_seconds"), at.recover_seconds, 1.0, TS_END)
     if scenario.exploration:
         yield from _share(("exploration", "share"), scenario.exploration.share)
 
@@ -248,17 +186,12 @@ def _items(path: Path, items: Sequence[str]) -> Iterator[Fault]:
     if not items or not all(items):
         yield Fault(path, "an id is missing", _ITEMS)
     if len(items) > spec.MAX_ITEMS_OF_A_RULE:
-        yield _too_many(dotted(path), spec.MAX_ITEMS_OF_A_RULE)
+        yield too_many(dotted(path), spec.MAX_ITEMS_OF_A_RULE)
 
 
 def _share(path: Path, share: float) -> Iterator[Fault]:
     if not 0 < share <= 1:
         yield Fault(path, f"{share!r} is no share", "above 0, at most 1: 0.2 = every fifth place")
-
-
-def _between(path: Path, value: float, least: float, most: float) -> Iterator[Fault]:
-    if not least <= value <= most:
-        yield Fault(path, f"it is {value!r}", f"from {least:g} to {most:g}")
 
 
 def _times(path: Path, begin: float, end: float) -> Iterator[Fault]:
@@ -269,7 +202,3 @@ def _times(path: Path, begin: float, end: float) -> Iterator[Fault]:
             )
     if end and end <= begin:
         yield Fault((*path, "until"), "it ends before it begins", "a time after `from`")
-
-
-def _too_many(name: str, bound: int) -> Fault:
-    return Fault((name,), f"more than {bound} entries", f"{bound} at most")

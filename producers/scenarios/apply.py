@@ -15,9 +15,9 @@ from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.decisions import SCENARIO, Decision
+from stream_rec.schemas.faults import did_you_mean
 from stream_rec.schemas.records import Control
 from stream_rec.schemas.scenario import Scenario, of_settings
-from stream_rec.schemas.scenario_check import did_you_mean
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import Settings
 

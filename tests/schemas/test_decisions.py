@@ -9,6 +9,7 @@ import pytest
 from stream_rec.errors import ContractError
 from stream_rec.schemas.columns import Decoded
 from stream_rec.schemas.decisions import DecisionBatch, Erasure, Merge, Unknown, check_control, hash_name
+from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.hints import hint
 from stream_rec.schemas.records import Control
 from stream_rec.schemas.scenario import Scenario
@@ -37,7 +38,8 @@ def record(kind: str, name: str, body: object) -> bytes:
         ("scenario", "home", {"k": 5}, Scenario(k=5)),
         ("erasure", USER, {}, Erasure()),
         ("merge", USER, {"user_id": "ann"}, Merge("ann")),
-        ("experiment", "blue", {"arms": 2}, Unknown()),
+        ("experiment", "blue", {"arms": [{"name": "a"}, {"name": "b"}]}, Experiment((Arm("a"), Arm("b")))),
+        ("weather", "rain", {"arms": 2}, Unknown()),
     ],
 )
 def test_a_body_is_read_by_its_kind(kind: str, name: str, body: object, said: object) -> None:
@@ -67,6 +69,8 @@ def test_an_empty_value_takes_back(value: bytes | None) -> None:
         (b"scenario/home", record("scenario", "home", {"fitler": "true"}), "bad_body"),
         (b"scenario/home", b'{"ts": 1}', "missing_field"),
         (b"scenario/home", b"no json", "not_json"),
+        (b"experiment/e", record("experiment", "e", {"arms": 2}), "bad_body"),
+        (b"experiment/_e", record("experiment", "_e", {}), "bad_id"),
         (b"erasure/ann", record("erasure", "ann", {}), "bad_id"),
         (f"merge/{USER}".encode(), record("merge", USER, {}), "bad_body"),
         (f"merge/{USER}".encode(), record("merge", USER, {"user_id": ""}), "empty_id"),

@@ -12,9 +12,10 @@ from stream_rec.api.body import read_json
 from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.producers.scenarios.apply import Scenarios, Version
-from stream_rec.schemas.decisions import SCENARIO_NAME
+from stream_rec.schemas.decisions import NAME
+from stream_rec.schemas.faults import Fault, dotted
 from stream_rec.schemas.scenario import Scenario
-from stream_rec.schemas.scenario_check import BadScenario, Fault, dotted, scenario_of
+from stream_rec.schemas.scenario_check import BadScenario, scenario_of
 from stream_rec.sdk.wire import Applied, InForce
 from stream_rec.settings import Settings
 
@@ -46,7 +47,7 @@ class ScenarioRoutes:
     async def put(self, call: Call) -> Answer:
         """What a scenario is from now on."""
         name, wanted = call.path["name"], _scenario(read_json(call.body, _object))
-        if not SCENARIO_NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise Problem(
                 "refused", "it is no name", where="path name", fix="1 to 64 letters, digits, '.', '_', '-'"
             )

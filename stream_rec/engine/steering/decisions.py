@@ -21,7 +21,7 @@ from stream_rec.engine.steering.pacing import Pacing
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch
-from stream_rec.schemas.decisions import ERASURE, SCENARIO, Decision, body_of
+from stream_rec.schemas.decisions import ERASURE, EXPERIMENT, SCENARIO, Decision, body_of
 from stream_rec.schemas.scenario import Scenario, of_settings
 from stream_rec.settings import EngineSettings, IngestSettings
 
@@ -29,7 +29,7 @@ MARGIN_MS = 5_000
 """What comes so soon after an erasure counts as before it: a replica that is a moment behind on `control` learns the
 same as one that is not."""
 MAX_KEPT = 1024
-"""Decisions that are kept as they were, at most: of scenarios, and of kinds that are unknown here."""
+"""Decisions that are kept as they were, at most: of scenarios, of experiments, and of kinds that are unknown here."""
 MAX_SCENARIOS = 64
 """Scenarios in force, those of the settings included."""
 
@@ -96,7 +96,9 @@ class Decisions:
     def learn(self, decision: Decision) -> None:
         """Take in one decision of any kind but erasures and merges (`forget`, `merge`)."""
         key = (decision.kind, decision.name)
-        if decision.kind != SCENARIO:
+        if decision.kind == EXPERIMENT:
+            self._say("experiments", "experiments are kept, and nobody is served by an arm yet")
+        elif decision.kind != SCENARIO:
             self._say_unknown(decision.kind)
         if decision.body is None:
             self._kept.pop(key, None)

@@ -66,14 +66,15 @@ def test_rules_change_nothing_that_is_learned() -> None:
 
 def test_decisions_survive_a_snapshot_unknown_kinds_included() -> None:
     e = engine()
-    decide(e, scenario("home", k=2), decision("experiment", "blue", {"arms": 2}), erasure("ann", LATER))
+    decide(e, scenario("home", k=2), decision("weather", "rain", {"arms": 2}), erasure("ann", LATER))
+    decide(e, decision("experiment", "blue", {"arms": [{"name": "control"}, {"name": "dark"}]}))
     decide(e, merge("visitor", "bob", LATER))
     kept = {name: array.copy() for name, array in e.snapshot().items()}
     again = engine()
     again.restore(kept, e.position)
     assert again.digest() == e.digest()
     assert again.decisions.scenarios == e.decisions.scenarios
-    assert b"arms" in kept["control.kept"].tobytes()
+    assert all(word in kept["control.kept"].tobytes() for word in (b"arms", b"dark"))
     click(again, ("ann", "x", 1.0))
     assert rows_of(again.state.users, IdColumn.of(["ann"]))[0] < 0
 

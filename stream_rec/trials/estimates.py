@@ -1,0 +1,134 @@
+"""Estimates from an arm's moments: means, ratios, their differences; and CUPED, which takes out what was so before."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stream_rec.trials.moments import Moments
+
+USERS = "user"
+"""The outcome that is 1 for each user: the denominator of a mean by user."""
+
+
+class Estimate(NamedTuple):
+    """A number from n users, and how sure it is.
+
+    Attributes:
+        n: users.
+        value: the estimate.
+        variance: of the estimate, not of a user.
+    """
+
+    n: float
+    value: float
+    variance: float
+
+    @property
+    def standard_error(self) -> float:
+        """Its standard deviation."""
+        return float(self.variance**0.5)
+
+
+class Metric(NamedTuple):
+    """A ratio of two sums: of the mean by user, the denominator is `user`.
+
+    Attributes:
+        numerator: outcome.
+        denominator: outcome.
+        before: what the numerator was before the experiment (CUPED); empty = not known.
+        before_denominator: as `denominator`, of `before`; empty = `user`.
+    """
+
+    numerator: str
+    denominator: str = USERS
+    before: str = ""
+    before_denominator: str = ""
+
+
+def estimate(moments: Moments, metric: Metric, theta: float = 0.0, before: float = 0.0) -> Estimate:
+    """A metric of one arm.
+
+    R = sum Y / sum D, with variance g'Cg / n, g = (1, -R) / mean D: the delta method over units (Deng, Knoblich & Lu
+    2018, "Applying the Delta Method in Metric Analytics", KDD, eq. 3). Where D is 1 for each unit, that is the mean
+    with its ordinary variance s^2 / n.
+
+    With theta it is adjusted by what was before: R - theta (R0 - `before`), see `cuped`.
+
+    Args:
+        moments: of the arm; with the outcome `user`.
+        metric: what is asked.
+        theta: of CUPED; 0 = none.
+        before: the mean of R0 over all arms.
+    """
+    n = moments.total(USERS)
+    below = moments.total(metric.denominator)
+    if below == 0:
+        return Estimate(n, 0.0, 0.0)
+    value = moments.total(metric.numerator) / below
+    slopes = moments.slopes(metric.numerator, metric.denominator)
+    if theta and metric.before:
+        past = metric.before_denominator or USERS
+        value -= theta * (_ratio(moments, metric.before, past) - before)
+        slopes = slopes - theta * moments.slopes(metric.before, past)
+    return Estimate(n, value, moments.variance_of(slopes))
+
+
+def cuped(arms: dict[str, Moments], metric: Metric) -> dict[str, Estimate]:
+    """A metric of every arm, adjusted by the users' own past.
+
+    CUPED (Deng, Xu, Kohavi & Walker 2013, "Improving the Sensitivity of Online Controlled Experiments by Utilizing
+    Pre-Experiment Data", WSDM, eq. 4): Y - theta (X - E X), theta = cov(Y, X) / var(X), over all arms together, so that
+    the comparison of arms stays unbiased. For ratios both are linearised first (their slopes). The variance is
+    (1 - rho^2) of the plain one.
+
+    The past must be from before a user's first slate of the experiment, or it takes out what is to be measured.
+
+    Returns:
+        By arm; without a past, or one that never varies, the plain estimates.
+    """
+    if not metric.before:
+        return {arm: estimate(moments, metric) for arm, moments in arms.items()}
+    whole = _together(arms)
+    past = metric.before_denominator or USERS
+    of_past = whole.slopes(metric.before, past)
+    spread = whole.covariance_of(of_past, of_past)
+    shared = whole.covariance_of(whole.slopes(metric.numerator, metric.denominator), of_past)
+    theta = shared / spread if spread > 0 else 0.0
+    before = _ratio(whole, metric.before, past)
+    return {arm: estimate(moments, metric, theta, before) for arm, moments in arms.items()}
+
+
+def difference(control: Estimate, treatment: Estimate, tolerated: float = 0.0) -> Estimate:
+    """Treatment - (1 + tolerated) control: above 0 if the treatment is better by more than this share.
+
+    A linear contrast, so its variance is exact; a relative difference, divided by a control that is itself uncertain,
+    leans to one side while users are few.
+    """
+    weight = 1 + tolerated
+    return Estimate(
+        control.n + treatment.n,
+        treatment.value - weight * control.value,
+        treatment.variance + weight * weight * control.variance,
+    )
+
+
+def relative(control: Estimate, treatment: Estimate) -> Estimate:
+    """(Treatment - control) / control, by the delta method (Deng, Knoblich & Lu 2018); NaN at control 0."""
+    n = control.n + treatment.n
+    if control.value == 0:
+        return Estimate(n, float("nan"), float("nan"))
+    ratio = treatment.value / control.value
+    variance = (treatment.variance + ratio * ratio * control.variance) / control.value**2
+    return Estimate(n, ratio - 1, variance)
+
+
+def _ratio(moments: Moments, numerator: str, denominator: str) -> float:
+    below = moments.total(denominator)
+    return moments.total(numerator) / below if below else 0.0
+
+
+def _together(arms: dict[str, Moments]) -> Moments:
+    first, *others = arms.values()
+    for moments in others:
+        first = first + moments
+    return first
