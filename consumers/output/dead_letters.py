@@ -43,7 +43,11 @@ class DeadLetters:
         return [Outgoing("dead-letters", key_of(letter), encode(letter)) for letter in letters]
 
     async def tell_overdue(self) -> None:
-        """Log what was held back; call from time to time."""
+        """As `tell_held_back`."""
+        self.tell_held_back()
+
+    def tell_held_back(self) -> None:
+        """Log what may be told now; call from time to time."""
         for kind, n in self._lines.overdue().items():
             if isinstance(kind, tuple):
                 self._tell(kind, n)

@@ -10,19 +10,20 @@ from pydantic import BaseModel
 
 from stream_rec.errors import ConfigError
 
-SECURITY = ("bus", "security")
-"""The branch whose keys are librdkafka's, with dots of their own."""
+SECURITY = (("bus", "security"), ("bridge", "security"))
+"""The branches whose keys are librdkafka's, with dots of their own."""
 DEEPEST = 32
 """Parts of a key, at most: what lies deeper is no setting."""
 
 
 def path(key: str) -> list[str]:
     """`bus.security.sasl.password` ends in librdkafka's own dots."""
-    return [*SECURITY, key[len(".".join(SECURITY)) + 1 :]] if _in_security(key.split(".")) else key.split(".")
+    keys = key.split(".")
+    return [*keys[:2], ".".join(keys[2:])] if _in_security(keys) else keys
 
 
 def _in_security(keys: Sequence[str]) -> bool:
-    return tuple(keys[:2]) == SECURITY and len(keys) > len(SECURITY)
+    return tuple(keys[:2]) in SECURITY and len(keys) > 2
 
 
 def parse(tree: type[BaseModel], keys: Sequence[str], text: str) -> Any:
@@ -74,7 +75,7 @@ def merge(
         )
     for name, value in more.items():
         # Not every shell takes a dot in the name of a variable: STREAM_REC__BUS__SECURITY__SASL_PASSWORD.
-        key = name.replace("_", ".") if at == f"{'.'.join(SECURITY)}." else name
+        key = name.replace("_", ".") if tuple(at.split(".")[:-1]) in SECURITY else name
         path = f"{at}{key}"
         if isinstance(value, Mapping):
             branch = tree.setdefault(key, {})

@@ -30,12 +30,13 @@ def _brokers(addresses: str) -> str:
     return addresses
 
 
+Brokers = Annotated[str, AfterValidator(_brokers)]
+
+
 class BusSettings(Branch):
     """Kafka."""
 
-    bootstrap: Annotated[str, AfterValidator(_brokers)] = Field(
-        "", description="Kafka bootstrap servers; empty = start the embedded broker"
-    )
+    bootstrap: Brokers = Field("", description="Kafka bootstrap servers; empty = start the embedded broker")
     prefix: Annotated[str, AfterValidator(_topic_prefix)] = Field(
         "", description="put before every topic's name: the tenant"
     )

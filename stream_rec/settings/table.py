@@ -74,7 +74,7 @@ def list_settings(tree: BaseModel, origins: Mapping[str, str], at: str = "") -> 
 def masked(path: str, value: Any) -> Any:
     """The value as it may be shown: no password, also not of a URL wherever one stands, nothing of a map of options."""
     name = path.rpartition(".")[2]
-    if path == "bus.security":
+    if path in ("bus.security", "bridge.security"):
         return {key: text if key in PUBLIC_SECURITY else MASK for key, text in value.items()}
     if path == "snapshot.options":
         return dict.fromkeys(value, MASK)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from stream_rec.settings.branch import TEN_YEARS, Branch
+from stream_rec.settings.bridge import BridgeSettings, RegistrySettings
 from stream_rec.settings.event_types import MOST_BLOCKED, EventTypeTable, built_in_table
 from stream_rec.settings.page import PageSettings
 from stream_rec.settings.serve import ServeSettings, host_name
@@ -360,6 +361,8 @@ class Settings(Branch):
     shapes: dict[ShapeName, ShapeSettings] = Field(
         default_factory=dict, max_length=64, description="other people's data, by name (docs/your-data.md)"
     )
+    bridge: BridgeSettings = Field(default_factory=BridgeSettings)
+    registry: RegistrySettings = Field(default_factory=RegistrySettings)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -371,6 +374,10 @@ class Settings(Branch):
             raise ValueError(
                 "serve.publish_timeout_seconds must be shorter than serve.timeout_seconds: who publishes is to be told "
                 "what Kafka said"
+            )
+        if self.bridge.inputs and 0 < self.engine.repeat_window < self.bridge.uncommitted_records:
+            raise ValueError(
+                "bridge.uncommitted_records is above engine.repeat_window: after a kill, events would be learned twice"
             )
         if ingest.max_record_bytes > bus.max_message_bytes:
             raise ValueError("ingest.max_record_bytes is above bus.max_message_bytes: no topic would take it")

@@ -16,7 +16,7 @@ from stream_rec.offline.datasets.recognised import look
 from stream_rec.offline.datasets.shaped import ShapedSource
 from stream_rec.settings import ShapeSettings
 from stream_rec.settings.shapes import NOBODY
-from stream_rec.shapes.presets import presets
+from stream_rec.shapes.presets import declared, presets
 
 OWN = "native"
 """The preset of what `FileSource` reads, column by column."""
@@ -44,14 +44,7 @@ class Reading:
         Raises:
             ConfigError: neither settings nor presets have it.
         """
-        if self.shape in self.shapes:
-            return self.shapes[self.shape]
-        if self.shape in presets():
-            return ShapeSettings(preset=self.shape)
-        known = ", ".join([*self.shapes, *presets()])
-        raise ConfigError(
-            f"there is no shape {self.shape!r}", fix=f"declare [shapes.{self.shape}], or name one of {known}"
-        )
+        return declared(self.shape, self.shapes)
 
 
 def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -50,6 +51,20 @@ def presets() -> dict[str, Preset]:
                 data.get("refused", ""),
             )  # fmt: skip
     return found
+
+
+def declared(name: str, shapes: Mapping[str, ShapeSettings]) -> ShapeSettings:
+    """The shape of a name: one of the settings', else a preset.
+
+    Raises:
+        ConfigError: neither settings nor presets have it.
+    """
+    if name in shapes:
+        return shapes[name]
+    if name in presets():
+        return ShapeSettings(preset=name)
+    known = ", ".join([*shapes, *presets()])
+    raise ConfigError(f"there is no shape {name!r}", fix=f"declare [shapes.{name}], or name one of {known}")
 
 
 def resolve(shape: ShapeSettings, name: str) -> ShapeSettings:

@@ -1,0 +1,1 @@
+"""The bridge: reads topics of others, maps each message by a shape, and publishes to ours (docs/bridge.md)."""

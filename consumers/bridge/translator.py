@@ -1,0 +1,104 @@
+"""A foreign message as the records that are published for it. Knows no broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import msgspec
+
+from stream_rec.consumers.bridge.inputs import Input
+from stream_rec.consumers.output.dead_letters import DeadLetters
+from stream_rec.consumers.output.emitter import Outgoing
+from stream_rec.errors import ContractError
+from stream_rec.schemas.columns import Rejected, Span
+from stream_rec.schemas.records import Impression, Interaction, Item, TopicName
+from stream_rec.schemas.topics import check, key_of, topic_of
+from stream_rec.schemas.validation import Unusable, required
+from stream_rec.settings import IngestSettings
+from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed
+
+Record = tuple[TopicName, bytes, bytes | None]
+"""Topic, key and value; None = a tombstone."""
+
+
+class Translator:
+    """Maps messages and counts what becomes of them, in the inputs.
+
+    What the shape itself leaves out is counted. A message of which anything else cannot be read is one dead letter,
+    whatever else of it is published. What breaks the contract in an optional field goes on: workers leave the field
+    out, and count it.
+
+    Args:
+        inputs: by topic.
+        rules: what is let in.
+        letters: makes dead letters.
+    """
+
+    def __init__(self, inputs: Mapping[str, Input], rules: IngestSettings, letters: DeadLetters) -> None:
+        self._inputs = inputs
+        self._rules = rules
+        self._letters = letters
+        self._encode: Callable[[object], bytes] = msgspec.json.Encoder().encode
+
+    def records(self, message: RawMessage) -> list[Record]:
+        """What is to be published for a message, in its order, dead letters last.
+
+        Raises:
+            Unavailable: the schema registry does not answer: try the message again. Nothing was counted.
+            ConfigError: the schema registry refuses us.
+        """
+        source = self._inputs[message.topic]
+        mapped = source.mapper.records(message)
+        source.n_messages += 1
+        found: list[Record] = []
+        refused: list[Refused] = []
+        for one in mapped:
+            try:
+                if one.__class__ is Refused:
+                    self._refuse(one, source, refused)
+                else:
+                    found.append(self._record(one))
+            except ContractError as error:
+                refused.append(Refused(error.reason, "", error.detail))
+        for topic, _, _ in found:
+            source.records[topic] += 1
+        if refused:
+            source.dead_letters[refused[0].reason] += 1
+            found += self._letter(message, refused, len(mapped))
+        return found
+
+    def _record(self, one: Mapped) -> Record:
+        if isinstance(one, Removed):
+            required("item_id", one.item_id, self._rules)
+            return "items", one.item_id.encode(), None
+        assert isinstance(one, Interaction | Item | Impression)
+        with suppress(Unusable):
+            check(one, self._rules)
+        try:
+            value = self._encode(one)
+        except UnicodeEncodeError as error:
+            raise ContractError("not_utf8", str(error)) from None
+        if len(value) > self._rules.max_record_bytes:
+            limit = self._rules.max_record_bytes
+            raise ContractError("record_too_large", f"{len(value)} bytes, {limit} are allowed")
+        return topic_of(one), key_of(one), value
+
+    def _refuse(self, one: Refused, source: Input, refused: list[Refused]) -> None:
+        if one.is_meant:
+            source.left_out[one.reason] += 1
+        else:
+            refused.append(one)
+
+    def _letter(self, message: RawMessage, refused: list[Refused], n_parts: int) -> list[Outgoing]:
+        """One for a message: its key is the message's place."""
+        first = refused[0]
+        detail = f"{first.field}: {first.detail}" if first.field else first.detail
+        if n_parts > 1:
+            detail = f"{len(refused)} of its {n_parts} parts; the first: {detail}"
+        span = Span(message.topic, message.partition, 0, message.offset, message.offset + 1)
+        value = message.value or b""
+        rejected = Rejected(
+            message.offset, message.timestamp, first.reason, detail, bytes(value), message.key
+        )
+        return self._letters.records(span, [rejected])
