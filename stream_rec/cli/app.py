@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from stream_rec.cli.bench import bench
+from stream_rec.cli.bridge import bridge
 from stream_rec.cli.dashboard import dashboard
 from stream_rec.cli.dead_letters import dead_letters
 from stream_rec.cli.demo import demo
@@ -79,6 +80,7 @@ for command in (
     demo,
     up,
     worker,
+    bridge,
     serve,
     dashboard,
     replay,

@@ -13,9 +13,9 @@ _ALLOCATIONS = 10_000
 
 
 def main() -> None:
-    """Run `stream-rec`. A worker can be told to stop from here on: importing its parts takes seconds."""
+    """Run `stream-rec`. A worker, or a bridge, can be told to stop from here on: importing its parts takes seconds."""
     gc.set_threshold(_ALLOCATIONS)
-    if command(sys.argv[1:]) == "worker":
+    if command(sys.argv[1:]) in ("worker", "bridge"):
         from stream_rec.consumers.runtime.stop_signal import STOP
 
         STOP.install()

@@ -80,6 +80,11 @@ def _gauge(name: str, unit: str, meaning: str, *labels: str) -> Metric:
     return Metric(name, Kind.GAUGE, unit, meaning, labels, name, topic=False)
 
 
+def _scraped(name: str, kind: Kind, unit: str, meaning: str, *labels: str) -> Metric:
+    """One that only Prometheus has."""
+    return Metric(name, kind, unit, meaning, labels, name, topic=False, redis=False)
+
+
 _JUDGE = ("source", "k")
 _OUTCOME = ("scenario", "variant", "segment")
 
@@ -287,7 +292,51 @@ STATE = (
         "stat",
     ),
 )
-METRICS: tuple[Metric, ...] = SERVED + FRESH + OUTCOMES + TIMES + COUNTS + STATE
+BRIDGE = (
+    _scraped("bridge_messages", Kind.COUNT, "1", "messages read from foreign topics", "topic"),
+    _scraped(
+        "bridge_records",
+        Kind.COUNT,
+        "1",
+        "records made of them, by our topic; some may be published again",
+        "topic",
+        "to",
+    ),
+    _scraped(
+        "bridge_left_out",
+        Kind.COUNT,
+        "1",
+        "messages, or elements of them, that the shape leaves out: no dead letters",
+        "topic",
+        "reason",
+    ),
+    _scraped(
+        "bridge_dead_letters",
+        Kind.COUNT,
+        "1",
+        "messages of which something could not be read",
+        "topic",
+        "reason",
+    ),
+    _scraped(
+        "bridge_lag",
+        Kind.GAUGE,
+        "messages",
+        "messages behind the end of a foreign partition that are not committed, as of the last fetch",
+        "topic",
+        "partition",
+    ),
+    _scraped(
+        "bridge_uncommitted", Kind.GAUGE, "records", "records published whose source is not committed yet"
+    ),
+    _scraped(
+        "bridge_blocked_seconds",
+        Kind.GAUGE,
+        "s",
+        "how long the bridge has been waiting for Kafka's acknowledgements or the schema registry; 0 = it is not",
+    ),
+)
+METRICS: tuple[Metric, ...] = SERVED + FRESH + OUTCOMES + TIMES + COUNTS + STATE + BRIDGE
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 

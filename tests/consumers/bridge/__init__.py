@@ -1,0 +1,1 @@
+"""The bridge: foreign topics into ours."""
