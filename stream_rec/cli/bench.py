@@ -258,7 +258,9 @@ def stop(
     """SIGTERM at random moments of a worker's life: does it always leave with 0 within 5 s?"""
     from stream_rec.bench.stop import run
 
-    figures = _bench(lambda s, say: run(s, say, stops=stops, seed=seed, broker=broker), json_file, config, set_)
+    figures = _bench(
+        lambda s, say: run(s, say, stops=stops, seed=seed, broker=broker), json_file, config, set_
+    )
     if figures["failures"]:
         raise typer.Exit(1)
 
