@@ -15,6 +15,9 @@ from typing import Any
 from stream_rec.bus.batch_app import BatchApp
 from stream_rec.bus.topics import log_id
 from stream_rec.clock import Clock
+from stream_rec.consumers.bridge.bridge import Bridge
+from stream_rec.consumers.bridge.figures import figures_of, together
+from stream_rec.consumers.bridge.inside import BridgeInside
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.handlers.base import HandlerContext
 from stream_rec.consumers.handlers.control import ForgottenUsers
@@ -107,6 +110,7 @@ class Parts:
         forgetting: users who are to be forgotten in Redis, too.
         lost: wakes the repair.
         snapshots: of the engine.
+        bridge: topics of others, if the settings want it inside of workers.
     """
 
     shutdown: Shutdown
@@ -139,6 +143,7 @@ class Parts:
     forgetting: Forgetting
     lost: asyncio.Event
     snapshots: Snapshots
+    bridge: BridgeInside
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +194,8 @@ def build(
     health = Health(
         settings.bus.ready_within_records, settings.measure.live_within_seconds, core.engine, clock
     )
-    metrics = _metrics_server(settings, core.measures, health)
+    bridge = Bridge(settings) if settings.bridge.in_worker else None
+    metrics = _metrics_server(settings, core.measures, health, bridge)
     stores = _stores(settings, clock)
     emitter = Emitter(settings.bus, clock)
     output = MetricOutput(emitter, stores.last_values)
@@ -249,6 +255,7 @@ def build(
         renewal=SlateRenewal(settings.store, core.engine, active, stores.slates, core.table, clock),
         lost=makes.slates.lost,
         snapshots=Snapshots(settings, core.engine, notes, core.table, clock),
+        bridge=BridgeInside(bridge),
     )
 
 
@@ -294,9 +301,12 @@ def _collaborators(
     )
 
 
-def _metrics_server(settings: Settings, measures: Measures, health: Health) -> MetricsServer:
+def _metrics_server(
+    settings: Settings, measures: Measures, health: Health, bridge: Bridge | None
+) -> MetricsServer:
+    figures = together(measures.figures, partial(figures_of, bridge)) if bridge else measures.figures
     return MetricsServer(
-        registry(measures.figures),
+        registry(figures),
         settings.measure.prometheus_host,
         settings.measure.prometheus_port,
         {"/live": health.live, "/ready": health.ready},

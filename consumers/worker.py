@@ -60,7 +60,7 @@ class Worker:
         parts = self.parts
         scheduler = Scheduler(parts.table.ready, parts.shutdown)
         self._schedule(scheduler)
-        services = (self._join, parts.follower.run, parts.topics.run, self._watch_health)
+        services = (self._join, parts.follower.run, parts.topics.run, self._watch_health, parts.bridge.run)
         tasks = [asyncio.create_task(self._tend(service)) for service in services]
         await parts.shutdown.stopping.wait()
         STOP.leave_at_the_latest(_exit_code(parts.shutdown))
@@ -130,10 +130,12 @@ class Worker:
         async def step(name: str, work: Awaitable[object], most: float = _CLOSE_SECONDS) -> None:
             await _at_most(name, work, min(most, max(0.1, deadline - loop.time())))
 
+        parts.bridge.stop()
         snapshots, leads = parts.snapshots, parts.table.leads
         parts.app.consumer.interrupted.set()
         await step("leave the group", parts.app.stop(), self._settings.bus.drain_seconds + _CLOSE_SECONDS)
         await step("finish batches", asyncio.gather(*(pipeline.idle() for pipeline in parts.pipelines)))
+        await step("end the bridge", parts.bridge.ended())
         await step("send the last figures", parts.reports.send_last())
         await step("publish", in_background(partial(parts.emitter.close, _CLOSE_SECONDS)))
         if leads:

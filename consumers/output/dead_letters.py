@@ -17,7 +17,9 @@ from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import key_of
 from stream_rec.schemas.validation import REASONS
 from stream_rec.settings import IngestSettings
+from stream_rec.shapes.messages import NO_RECORD
 
+_MEANINGS = {**REASONS, **NO_RECORD}
 _Kind = tuple[TopicName, str]
 """Topic and reason."""
 
@@ -68,7 +70,7 @@ class DeadLetters:
             reason=reason,
             messages=n,
             # Other details repeat what stands in the message.
-            why=one.detail if reason == "missing_field" else REASONS.get(reason, reason),
+            why=one.detail if reason == "missing_field" else _MEANINGS.get(reason, reason),
             example=f"{topic}/{span.partition}/{one.offset}",
             sample=sample(one.raw),
             hint=hint(topic, reason, one.detail, one.raw, one.key),

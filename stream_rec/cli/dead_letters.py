@@ -94,10 +94,17 @@ def dead_letters(
 
 
 def _check(reason: str) -> None:
-    from stream_rec.schemas.validation import REASONS
+    known = _meanings()
+    if reason and reason not in known:
+        raise ConfigError(f"there is no reason {reason!r}", fix=f"give one of: {', '.join(sorted(known))}")
 
-    if reason and reason not in REASONS:
-        raise ConfigError(f"there is no reason {reason!r}", fix=f"give one of: {', '.join(sorted(REASONS))}")
+
+def _meanings() -> dict[str, str]:
+    """Of every reason: those of our topics, and those of shapes."""
+    from stream_rec.schemas.validation import REASONS
+    from stream_rec.shapes.messages import NO_RECORD
+
+    return {**REASONS, **NO_RECORD}
 
 
 def _show(settings: Settings, reason: str, limit: int, *, as_json: bool, tail: bool, replay: bool) -> None:
@@ -199,9 +206,7 @@ def _age(seconds: float) -> str:
 
 
 def _print_reason(console: WrappingConsole, letter: DeadLetter) -> None:
-    from stream_rec.schemas.validation import REASONS
-
-    console.line(REASONS.get(letter.reason, letter.reason), indent=2)
+    console.line(_meanings().get(letter.reason, letter.reason), indent=2)
     if said := _hint(letter):
         console.line(f"hint: {shown_text(said).plain}", indent=2, style="yellow")
 

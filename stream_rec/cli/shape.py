@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stream_rec.settings import Settings
     from stream_rec.shapes.messages import RawMessage
     from stream_rec.shapes.sampling import Guess
+    from stream_rec.shapes.schema_registry import SchemaRegistry
 
 shape = typer.Typer(
     name="shape",
@@ -45,7 +46,7 @@ def guess(
     found = (
         guess_file(Path(source), SAMPLES)
         if exists(Path(source))
-        else of_messages(_messages(source, settings, SAMPLES))
+        else of_messages(_messages(source, settings, SAMPLES), _registry(settings))
     )
     _print_guess(found, name or _name(source))
     if found.mapped and not found.records:
@@ -83,7 +84,7 @@ def try_(
             )
             n_read += _print_record(f"row {row + 1}", body, mapped)
     else:
-        mapper = compile_shape(declared, by)
+        mapper = compile_shape(declared, by, _registry(settings))
         for message in _messages(source, settings, n):
             place = f"{message.topic}/{message.partition}/{message.offset}"
             n_read += _print_record(place, message.value, mapper.records(message))
@@ -114,6 +115,13 @@ def _messages(topic: str, settings: Settings, n: int) -> list[RawMessage]:
     if not found:
         raise ConfigError(f"the topic {topic!r} has no message", fix="name one that has some")
     return found
+
+
+def _registry(settings: Settings) -> SchemaRegistry | None:
+    """The one of the settings, if they name one."""
+    from stream_rec.shapes.schema_registry import SchemaRegistry
+
+    return SchemaRegistry(settings.registry) if settings.registry.url else None
 
 
 def _name(source: str) -> str:

@@ -18,15 +18,17 @@ def worker(
             help="leave out bad records, e.g. events/3:1000-2000, beside ingest.skip; repeatable",
         ),
     ] = None,
+    bridge: Annotated[
+        bool, typer.Option("--bridge", help="read foreign topics, too, as `stream-rec bridge`")
+    ] = False,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """Learn from the events and write slates, until SIGTERM or Ctrl-C: then finish, commit, and leave within 5 s."""
+    set_ = [*(set_ or ()), *(["bridge.in_worker=true"] if bridge else [])]
     settings = read_settings(config, set_)
     if skip:
-        settings = read_settings(
-            config, [*(set_ or ()), f"ingest.skip={json.dumps([*settings.ingest.skip, *skip])}"]
-        )
+        settings = read_settings(config, [*set_, f"ingest.skip={json.dumps([*settings.ingest.skip, *skip])}"])
     need_broker(settings)
     need_store(settings)
     from stream_rec.consumers.runtime.stop_signal import leave

@@ -63,6 +63,7 @@ class BridgeSettings(Branch):
         description="records published whose source is not committed yet, at most: as many may be published again "
         "after a kill, and engine.repeat_window must know them",
     )
+    in_worker: bool = Field(False, description="workers bridge, too, as with `stream-rec worker --bridge`")
     prometheus_port: int = Field(
         0, ge=0, le=65535, description="port of the bridge's own /metrics; 0 = any free port"
     )

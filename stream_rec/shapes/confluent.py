@@ -18,6 +18,12 @@ _GUID_BYTES = 17
 _HEADER = "__value_schema_id"
 
 
+def is_framed(message: RawMessage) -> bool:
+    """Does it look as if it named a schema?"""
+    value = message.value or b""
+    return _HEADER in message.headers or (len(value) > _ID_BYTES and value[0] == 0)
+
+
 class Confluent:
     """Reads values by the schema that each names.
 

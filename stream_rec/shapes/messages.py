@@ -66,6 +66,25 @@ class Removed(msgspec.Struct, frozen=True):
 MEANT = frozenset({"not_kept", "other_type", "tombstone", "deleted"})
 """Reasons for which a message is left out as the shape says: its `keep`, a type it does not list, a deleted row."""
 
+NO_RECORD: dict[str, str] = {
+    "not_kept": "the shape's `keep` does not hold",
+    "other_type": "the shape does not list the event type",
+    "tombstone": "the message has no value",
+    "deleted": "the row was deleted",
+    "null_word": "a required field holds a word that stands for nothing, or a user id that stands for nobody",
+    "not_gzip": "the value is no whole gzip, or too large a one",
+    "not_csv": "the value is no CSV, or a row has another number of columns",
+    "not_msgpack": "the value is no MessagePack",
+    "not_avro": "the value is not of its Avro schema",
+    "not_avro_schema": "the registry's Avro schema cannot be read",
+    "other_schema": "the value is of another Avro schema than the shape's schema_file",
+    "not_protobuf": "the value is not of its Protobuf message",
+    "not_protobuf_schema": "the registry's Protobuf schema cannot be read",
+    "not_confluent": "the value names no schema of a registry",
+    "unknown_schema": "the registry has no schema of that id",
+}
+"""Reasons of refusals beside those of `schemas.validation.REASONS`, and their meaning. Metric labels: stable."""
+
 Mapped = Interaction | Item | Impression | Removed | Refused
 
 

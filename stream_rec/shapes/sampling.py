@@ -14,11 +14,12 @@ from stream_rec.errors import ConfigError, ContractError
 from stream_rec.schemas.records import Impression, Interaction, Item
 from stream_rec.settings.shapes import ShapeSettings
 from stream_rec.shapes import recognise
+from stream_rec.shapes.confluent import Confluent, is_framed
 from stream_rec.shapes.decoding import json_documents, unpacked
 from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.guess import NOTHING, date_pattern, guess
 from stream_rec.shapes.mapper import Mapper, compile_shape
-from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed
+from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry, Removed
 from stream_rec.shapes.presets import presets, resolve
 from stream_rec.shapes.values import plain
 
@@ -75,7 +76,7 @@ class Guess:
         """What the reader must know of it; empty = nothing."""
         given = str(self.settings.get("events", {}).get("ts", ""))
         if not self.mapped:
-            return "messages name a schema of a registry, which is not asked here: fields go by their usual names"
+            return "messages name a schema of a registry, and no registry.url is set: fields go by their usual names"
         if given == "@row":
             return (
                 "no column looks like a time: rows are taken in their order, a second each from 2001-09-09 on"
@@ -116,31 +117,41 @@ def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any], preset: str | Non
     return found
 
 
-def of_messages(messages: Sequence[RawMessage]) -> Guess:
+def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None) -> Guess:
     """Of messages of a topic.
+
+    Args:
+        messages: the newest, say.
+        registry: of the schemas that they name; None = it is not asked, and their fields are not known.
 
     Raises:
         ConfigError: they cannot be decoded without being told how, or no field looks like a user, an item or a time.
+        Unavailable: the registry does not answer.
     """
     messages = [message for message in messages if message.value]
     if not messages:
         raise ConfigError("there is no message to look at", fix="name a topic that has some")
     values = [message.value or b"" for message in messages]
     preset = recognise.of_headers(messages[0].headers)
-    documents, settings = _documents(values)
+    if registry is not None and is_framed(messages[0]):
+        documents, settings = _registered(messages, registry)
+    else:
+        documents, settings = _documents(values)
     objects = [one for one in documents if isinstance(one, Mapping)]
     if preset is None and objects:
         votes = Counter(recognise.of_object(one) for one in objects)
         preset = votes.most_common(1)[0][0]
     if preset is None and not objects:
         preset = settings.pop("preset", None)
+    framing = str(presets()[preset].shape.get("framing", "none")) if preset else "none"
+    if "framing" in settings:
+        framing = settings["framing"] = "confluent-debezium" if framing == "debezium" else "confluent"
     tried = Guess({"preset": preset, **settings}, preset or "", len(messages))
     if preset:
-        tried = _mapped(tried, messages)
+        tried = _mapped(tried, messages, registry)
         n_read = sum(not isinstance(one, Refused) or one.is_meant for one in tried.mapped)
         if n_read >= ENOUGH * len(tried.mapped) or not objects:
             return tried
-    framing = str(presets()[preset].shape.get("framing", "none")) if preset else "none"
     bodies = [
         inner.body
         for one in objects
@@ -157,7 +168,24 @@ def of_messages(messages: Sequence[RawMessage]) -> Guess:
         if preset:
             return tried
         raise
-    return _mapped(Guess(guessed, "", len(messages)), messages)
+    return _mapped(Guess(guessed, "", len(messages)), messages, registry)
+
+
+def _registered(messages: Sequence[RawMessage], registry: Registry) -> tuple[list[Any], dict[str, Any]]:
+    """The samples decoded by the schemas that they name; those that are of none are passed over here."""
+    reader = Confluent(registry, lambda data: json_documents(unpacked(data)))
+    documents: list[Any] = []
+    why: ContractError | None = None
+    for message in messages:
+        try:
+            documents += reader.documents(message)
+        except ContractError as error:
+            why = error
+    if not documents:
+        raise ConfigError(
+            f"no message can be read by its schema: {why}", fix="does registry.url name theirs?"
+        )
+    return documents, {"framing": "confluent"}
 
 
 def _fields(objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> dict[str, Any]:
@@ -213,11 +241,11 @@ def _documents(values: Sequence[bytes]) -> tuple[list[Any], dict[str, Any]]:
     return [], {"preset": preset}
 
 
-def _mapped(found: Guess, messages: Sequence[RawMessage]) -> Guess:
+def _mapped(found: Guess, messages: Sequence[RawMessage], registry: Registry | None) -> Guess:
     shape = ShapeSettings.model_validate({k: v for k, v in found.settings.items() if v is not None})
-    if resolve(shape, "guess").framing.startswith("confluent"):
+    if registry is None and resolve(shape, "guess").framing.startswith("confluent"):
         return found
-    mapper = compile_shape(shape, "guess")
+    mapper = compile_shape(shape, "guess", registry)
     for message in messages:
         found.mapped += mapper.records(message)
     found.unit = _unit(mapper, found.settings)
