@@ -19,6 +19,7 @@ from confluent_kafka import (
 
 from stream_rec import logs
 from stream_rec.bus.clients import client_config, translated
+from stream_rec.bus.foreign import group_of, source_bus
 from stream_rec.consumers.bridge.inputs import Input
 from stream_rec.consumers.bridge.ledger import Place
 from stream_rec.consumers.bridge.outages import Outages, kafka
@@ -32,18 +33,6 @@ _SHOWN_TOPICS = 20
 
 Gone = Callable[[bool], None]
 """Called before partitions are taken away: whether they are still ours, so that their offsets may be committed."""
-
-
-def source_bus(settings: Settings) -> BusSettings:
-    """Where the foreign topics are: no prefix is put before their names."""
-    bridge, bus = settings.bridge, settings.bus
-    there = {"bootstrap": bridge.bootstrap, "security": bridge.security} if bridge.bootstrap else {}
-    return bus.model_copy(update={"prefix": "", **there})
-
-
-def group_of(settings: Settings) -> str:
-    """The bridge's consumer group."""
-    return settings.bridge.group or f"{settings.bus.group}-bridge"
 
 
 class Source:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,8 @@ from stream_rec.cli.options import ConfigFile, JsonFlag, Overrides, need_broker,
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from stream_rec.bus.lag import OffsetReader, PartitionLag
+    from stream_rec.bus.lag import PartitionLag
+    from stream_rec.settings import Settings
 
 COLUMNS = ("topic", "partition", "end", "committed", "lag", "in_per_s", "done_per_s")
 _HEADERS = {"partition": "part", "in_per_s": "in/s", "done_per_s": "done/s"}
@@ -34,25 +35,39 @@ def lag(
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Show end, committed offset, lag and rates of every partition. With --json --watch: a line each time."""
-    from stream_rec.bus.lag import OffsetReader
+    """Show end, committed offset, lag and rates of every partition. With --json --watch: a line each time.
 
+    The bridge's foreign topics stand behind ours, with the offsets of its own group.
+    """
     settings = read_settings(config, set_)
     need_broker(settings)
-    readings = measured(OffsetReader(settings.bus, group), interval)
+    readings = measured(_reader(settings, group), interval)
     try:
         _show(readings if watch else islice(readings, 1), watch, as_json)
     except KeyboardInterrupt:
         return
 
 
-def measured(reads: OffsetReader, interval_seconds: float) -> Iterator[Lines]:
+def _reader(settings: Settings, group: str) -> Callable[[], list[PartitionLag]]:
+    """Reads the lag of the workers, and of the bridge if settings have one."""
+    from stream_rec.bus.foreign import group_of, source_bus
+    from stream_rec.bus.lag import OffsetReader
+
+    workers = OffsetReader(settings.bus, group)
+    foreign = [one.topic for one in settings.bridge.inputs.values()]
+    if not foreign:
+        return workers.lag
+    bridge = OffsetReader(source_bus(settings), group_of(settings))
+    return lambda: [*workers.lag(), *bridge.lag(foreign)]
+
+
+def measured(reads: Callable[[], list[PartitionLag]], interval_seconds: float) -> Iterator[Lines]:
     """Readings without end, one per interval: each partition with its rates since the reading before."""
-    before, at = reads.lag(), time.monotonic()
+    before, at = reads(), time.monotonic()
     while True:
         time.sleep(interval_seconds)
         now = time.monotonic()
-        after = reads.lag()
+        after = reads()
         yield with_rates(before, after, now - at)
         before, at = after, now
 

@@ -12,7 +12,7 @@ from stream_rec.shapes.decoding import Decoder
 from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.layout import Layout
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry
-from stream_rec.shapes.nodes import Root
+from stream_rec.shapes.nodes import Constant, Meta, Node, Root, walk
 from stream_rec.shapes.outputs import Output, Write, write
 from stream_rec.shapes.presets import resolve
 
@@ -63,6 +63,10 @@ class Mapper:
         self.units: dict[str, int] = {}
         """Of times that are numbers, as which units `of_object` has read how many (`unit = "auto"`)."""
         self._write = [write(output, shape, None, self.units) for output in self.outputs]
+        ids = [output.fields["item_id"] for output in self.outputs if output.kind == "items"]
+        by_key = [path for path in ids if _is_of_key(path)]
+        removal = {"item_id": by_key[0], "removed": Constant("yes")} if by_key else {}
+        self._remove = write(Output("items", removal, None), shape, None) if removal else None
 
     def records(self, message: RawMessage) -> list[Mapped]:
         """What a message holds, in its order; what could not be read of it is a `Refused` in its place.
@@ -71,7 +75,7 @@ class Mapper:
             Unavailable: the schema registry does not answer: try the message again.
         """
         if not message.value:
-            return [TOMBSTONE]
+            return self._removed(message)
         if self._typed is not None:
             try:
                 body = self._typed.decode(message.value)
@@ -83,6 +87,13 @@ class Mapper:
             self._write_one(body, message, None, out)
             return out
         return self._of_objects(message)
+
+    def _removed(self, message: RawMessage) -> list[Mapped]:
+        """The item that a message without a value removes, where an item's id is the key."""
+        out: list[Mapped] = []
+        if self._remove is not None:
+            self._remove({}, message, None, out)
+        return out or [TOMBSTONE]
 
     def of_object(self, body: Any, message: RawMessage) -> list[Mapped]:
         """As `records`, of a body that is decoded already, its frame around it."""
@@ -120,3 +131,9 @@ class Mapper:
                 :1
             ]
         return out
+
+
+def _is_of_key(path: Node) -> bool:
+    """Does it look at the message's key, and at nothing else?"""
+    looks_at = {node for node in walk(path) if isinstance(node, Root | Meta)}
+    return looks_at == {Meta("key")}

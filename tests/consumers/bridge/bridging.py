@@ -15,9 +15,9 @@ from typing import Any
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from stream_rec.bus.foreign import group_of, source_bus
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.consumers.bridge.bridge import Bridge
-from stream_rec.consumers.bridge.source import group_of, source_bus
 from stream_rec.settings import Settings
 from stream_rec.shapes.messages import Registry
 from tests.cli.running import PROGRAM, clean_environment
