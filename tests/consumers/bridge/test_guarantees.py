@@ -1,0 +1,202 @@
+"""What the bridge promises, whoever goes away: nothing is lost, and what is published again can be told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import defaultdict
+from pathlib import Path
+
+import msgspec
+import pytest
+from confluent_kafka import Producer
+
+from stream_rec.consumers.bridge.bridge import Bridge
+from stream_rec.embedded.tansu import TansuServer
+from stream_rec.errors import ConfigError
+from stream_rec.schemas.records import Interaction
+from stream_rec.settings import Settings
+from tests.consumers.bridge.bridging import (
+    behind,
+    bridge_process,
+    bridged,
+    clicks,
+    in_thread,
+    make_topic,
+    one_input,
+    run_to_end,
+    send,
+)
+from tests.oracles.dedup import SlowRepeats
+from tests.reading import messages
+from tests.waiting import wait_until
+
+STOP_SECONDS = 5.0
+"""A promise to operators, so here time is part of the claim."""
+
+
+def learned_once(settings: Settings, n: int) -> int:
+    """Workers that know the last ids of each partition learn each of n events once; how many are there again."""
+    known: dict[int, SlowRepeats] = defaultdict(lambda: SlowRepeats(settings.engine.repeat_window))
+    learned, repeats = [], 0
+    for message in messages(settings.bus, "events"):
+        event = msgspec.json.decode(message.value(), type=Interaction)
+        assert event.event_id
+        if known[message.partition()].is_repeat(event.event_id):
+            repeats += 1
+        else:
+            learned.append(event.item_id)
+    assert sorted(learned) == sorted(f"i{i}" for i in range(n))
+    assert repeats <= settings.bridge.uncommitted_records + settings.bridge.batch_records
+    return repeats
+
+
+def test_kill_9_in_mid_run_loses_nothing_and_doubles_nothing(settings: Settings, tmp_path: Path) -> None:
+    """On both brokers; killed twice, while it commits often and while it does not."""
+    bus, n = settings.bus, 30_000
+    topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
+    send(bus.bootstrap, topic, clicks(n))
+    slow = {"uncommitted_records": 2_000, "batch_records": 100}
+    settings = bridged(settings, bridge={**one_input(topic), **slow})
+    for nth in (1, 2):
+        with bridge_process(settings, tmp_path / f"bridge{nth}.log") as process:
+            before = behind(settings)
+            wait_until(lambda: behind(settings) < before, 60, "a commit in mid-run")  # noqa: B023
+            process.kill()
+    run_to_end(settings)
+    learned_once(settings, n)
+    assert behind(settings) == 0
+
+
+def test_two_bridges_share_the_partitions_and_hand_them_over(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    bus = tansu_settings.bus
+    topic = make_topic(bus.bootstrap, f"{bus.prefix}shop", 4)
+    settings = bridged(tansu_settings, bridge={**one_input(topic), "batch_records": 50})
+    with in_thread(settings) as first, bridge_process(settings, tmp_path / "second.log") as second:
+        send(bus.bootstrap, topic, clicks(5_000))
+        wait_until(lambda: "partitions=2" in second.log(), 60, "the second bridge to get its share")
+        send(bus.bootstrap, topic, clicks(5_000, first=5_000))
+        wait_until(lambda: behind(settings) == 0, 60, "both to be done")
+        n_first = first.inputs[topic].n_messages
+        second.stop()
+        send(bus.bootstrap, topic, clicks(1_000, first=10_000))
+        wait_until(lambda: behind(settings) == 0, 60, "the first to take over")
+        assert first.inputs[topic].n_messages > n_first
+    learned_once(settings, 11_000)
+
+
+def test_a_broker_that_is_silent_is_waited_for_in_few_words(tansu_settings: Settings, tmp_path: Path) -> None:
+    with TansuServer.start(tmp_path) as broker:
+        bus = tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap})
+        topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
+        settings = bridged(
+            tansu_settings.model_copy(update={"bus": bus}),
+            bridge={**one_input(topic), "uncommitted_records": 500, "batch_records": 100},
+        )
+        send(bus.bootstrap, topic, clicks(20_000))
+        with bridge_process(settings, tmp_path / "bridge.log") as process:
+            before = behind(settings)
+            wait_until(lambda: behind(settings) < before, 60, "a commit in mid-run")
+            os.kill(broker.pid, signal.SIGSTOP)
+            threading.Event().wait(8)  # longer than the session: the group forgets the bridge
+            os.kill(broker.pid, signal.SIGCONT)
+            wait_until(lambda: behind(settings) == 0, 90, "the bridge to go on by itself")
+            assert len(process.log().splitlines()) < 25, process.log()
+        learned_once(settings, 20_000)
+
+
+def test_what_is_published_and_not_committed_is_bounded(tansu_settings: Settings, tmp_path: Path) -> None:
+    """The target is away, the source is not: partitions are paused, and the bridge stays in its group."""
+    source = tansu_settings.bus
+    topic = make_topic(source.bootstrap, f"{source.prefix}shop")
+    send(source.bootstrap, topic, clicks(5_000))
+    with TansuServer.start(tmp_path) as broker:
+        settings = bridged(
+            tansu_settings,
+            bus={"bootstrap": broker.bootstrap},
+            bridge={
+                **one_input(topic),
+                "bootstrap": source.bootstrap,
+                "uncommitted_records": 300,
+                "batch_records": 100,
+            },
+        )
+        with in_thread(settings) as bridge:
+            wait_until(lambda: bridge.inputs[topic].n_messages > 0, 60, "the first messages")
+            os.kill(broker.pid, signal.SIGSTOP)
+            wait_until(lambda: bridge.blocked_seconds > 2, 60, "the bridge to wait")
+            n = bridge.inputs[topic].n_messages
+            assert bridge.uncommitted <= 300 + 100
+            threading.Event().wait(2)
+            assert bridge.inputs[topic].n_messages <= n + 1
+            os.kill(broker.pid, signal.SIGCONT)
+            wait_until(lambda: behind(settings) == 0, 60, "the rest")
+            assert bridge.blocked_seconds == 0
+        learned_once(settings, 5_000)
+
+
+def test_a_small_queue_only_makes_it_slower(tansu_settings: Settings) -> None:
+    bus = tansu_settings.bus
+    topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
+    send(bus.bootstrap, topic, clicks(2_000))
+    settings = bridged(tansu_settings, bus={"publish_queue_records": 10}, bridge=one_input(topic))
+    run_to_end(settings)
+    assert learned_once(settings, 2_000) == 0
+
+
+def test_it_stops_within_five_seconds_and_the_next_one_goes_on(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    bus = tansu_settings.bus
+    topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
+    settings = bridged(tansu_settings, bridge={**one_input(topic), "batch_records": 10})
+    with bridge_process(settings, tmp_path / "bridge.log") as process:
+        send(bus.bootstrap, topic, clicks(20_000))
+        before = behind(settings)
+        wait_until(lambda: behind(settings) < before, 60, "a commit in mid-run")
+        code, seconds = process.stop()
+        assert (code, seconds < STOP_SECONDS) == (0, True), seconds
+    run_to_end(settings)
+    assert learned_once(settings, 20_000) == 0
+
+
+def test_it_stops_within_five_seconds_while_kafka_is_silent(tansu_settings: Settings, tmp_path: Path) -> None:
+    with TansuServer.start(tmp_path) as broker:
+        bus = tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap})
+        topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
+        settings = bridged(tansu_settings.model_copy(update={"bus": bus}), bridge=one_input(topic))
+        send(bus.bootstrap, topic, clicks(2_000))
+        with bridge_process(settings, tmp_path / "bridge.log") as process:
+            wait_until(lambda: behind(settings) == 0, 60, "the first messages")
+            os.kill(broker.pid, signal.SIGSTOP)
+            code, seconds = process.stop()
+            os.kill(broker.pid, signal.SIGCONT)
+            assert (code, seconds < STOP_SECONDS) == (0, True), seconds
+
+
+@pytest.mark.kafka
+def test_only_committed_transactions_are_bridged(kafka: str, tansu_settings: Settings) -> None:
+    """The embedded broker returns aborted records, so this is for Apache Kafka alone."""
+    bus = tansu_settings.bus.model_copy(update={"bootstrap": kafka})
+    topic = make_topic(bus.bootstrap, f"{bus.prefix}shop", 1)
+    producer = Producer({"bootstrap.servers": bus.bootstrap, "transactional.id": f"{bus.prefix}tx"})
+    producer.init_transactions(30)
+    kept = clicks(100)
+    for nth, keep in enumerate((True, False, True)):
+        producer.begin_transaction()
+        for value in kept[:50] if nth == 0 else clicks(50, first=5_000) if not keep else kept[50:]:
+            producer.produce(topic, value)
+        producer.commit_transaction(30) if keep else producer.abort_transaction(30)
+    settings = bridged(tansu_settings.model_copy(update={"bus": bus}), bridge=one_input(topic))
+    run_to_end(settings)
+    assert learned_once(settings, 100) == 0
+    assert behind(settings) == 0  # the transaction's last marker, too
+
+
+def test_a_topic_that_is_one_of_ours_is_refused(tansu_settings: Settings) -> None:
+    settings = bridged(tansu_settings, bridge=one_input(f"{tansu_settings.bus.prefix}events"))
+    with pytest.raises(ConfigError, match="without end"):
+        Bridge(settings)
