@@ -35,6 +35,11 @@ T = TypeVar("T")
 class AsyncHttpClient:
     """An `HttpClient` for asyncio: the same methods, answers and errors. Use it in one event loop.
 
+    Example:
+        async with AsyncHttpClient("http://localhost:8474", key="srk_...") as client:
+            done = await client.track(Interaction("ann", "item-7", "view", time.time()))
+            answer = await client.recommendations("ann", after=done)
+
     Args:
         url: of the server.
         key: as `HttpClient`.
@@ -50,17 +55,11 @@ class AsyncHttpClient:
         self._http = httpx.AsyncClient(**options.of_httpx(url, key))
 
     async def track(self, event: Interaction) -> Written:
-        """Publish what a user did; where it stands, to be given to a read as `after`.
-
-        Without an `event_id` it gets one, so that sending it again does not count it twice.
-        """
+        """As `HttpClient.track`."""
         return await self._do(calls.event(event))
 
     async def track_many(self, events: Sequence[Interaction]) -> Batch:
-        """Publish many, in requests of 500 each, in order; what the server could not take is sent again.
-
-        Of each event the result says whether it was acknowledged; `status` 422 = refused, with the reason.
-        """
+        """As `HttpClient.track_many`."""
         wanted = [calls.with_id(each) for each in events]
         return await self._run(exchange_batch(calls.events, wanted, self._at))
 
@@ -77,19 +76,7 @@ class AsyncHttpClient:
         limits: Limits = NO_LIMITS,
         fields: Sequence[str] = (),
     ) -> Recommended:
-        """What to show to a user.
-
-        Args:
-            user_id: the user.
-            scenario: which of the user's slates.
-            n: items, at most.
-            after: an event that the answer should know, as `track` gave it.
-            timeout: seconds that it is waited for; afterwards the present answer is given, marked stale.
-            shown: `now` or `after:N`: publish that the answer is shown, now or N seconds later.
-            paged: also a cursor, for `next`.
-            limits: what is wanted; only a live server keeps to it.
-            fields: of items, to be given too (`properties`); only a live server can.
-        """
+        """As `HttpClient.recommendations`."""
         call = calls.recommendations(
             user_id,
             scenario,
@@ -104,13 +91,7 @@ class AsyncHttpClient:
         return await self._do(call)
 
     async def next(self, page: Recommended, *, n: int = 20, limits: Limits = NO_LIMITS) -> Recommended | None:
-        """The page after one that was `paged`, without anything of those before; None = there is none.
-
-        Args:
-            page: the one before.
-            n: items, at most.
-            limits: what is wanted, as of the page before.
-        """
+        """As `HttpClient.next`."""
         if page.cursor is None:
             return None
         return await self._do(
@@ -118,7 +99,7 @@ class AsyncHttpClient:
         )
 
     async def explain(self, user_id: str, scenario: str = DEFAULT_SCENARIO, *, n: int = 20) -> Recommended:
-        """The same, with what it was made from."""
+        """As `HttpClient.explain`."""
         return await self._do(calls.recommendations(user_id, scenario, n=n, explain=True))
 
     async def session(
@@ -130,7 +111,7 @@ class AsyncHttpClient:
         scenario: str = DEFAULT_SCENARIO,
         limits: Limits = NO_LIMITS,
     ) -> SessionItems:
-        """What fits a session: items that it was about, latest last, and such that it was not about."""
+        """As `HttpClient.session`."""
         return await self._do(calls.session(items, negatives, n, scenario, limits))
 
     async def page(
@@ -141,7 +122,7 @@ class AsyncHttpClient:
         after: HasPosition | None = None,
         timeout: float = 1.0,
     ) -> Sequence[Recommended]:
-        """Several slates of a user; no item is in two of them."""
+        """As `HttpClient.page`."""
         return (await self._do(calls.page(user_id, rails, after, timeout))).rails
 
     async def rank(
@@ -155,7 +136,7 @@ class AsyncHttpClient:
         timeout: float = 1.0,
         limits: Limits = NO_LIMITS,
     ) -> RankAnswer:
-        """These items, best first, for a user or a session. Only a live server can."""
+        """As `HttpClient.rank`."""
         call = calls.rank(
             items, user_id, session, scenario=scenario, after=after, timeout=timeout, limits=limits
         )
@@ -171,73 +152,64 @@ class AsyncHttpClient:
         user_impact: float = 0.5,
         limits: Limits = NO_LIMITS,
     ) -> Sequence[SlateItem]:
-        """Items like this one, best first.
-
-        Args:
-            item_id: the item.
-            n: items, at most.
-            also: further items that they should be like; only a live server can.
-            user_id: whose taste counts too; only a live server can.
-            user_impact: how much, from 0 (the item alone) to 1 (the user alone).
-            limits: what is wanted; only a live server keeps to it.
-        """
+        """As `HttpClient.similar`."""
         call = calls.similar([item_id, *also], n, user_id, user_impact, limits)
         return (await self._do(call)).items
 
     async def popular(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
-        """What is popular now, of all items or of a tag's."""
+        """As `HttpClient.popular`."""
         return (await self._do(calls.top("popular", n, tag))).items
 
     async def trending(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
-        """Items that are gaining interactions."""
+        """As `HttpClient.trending`."""
         return (await self._do(calls.top("trending", n, tag))).items
 
     async def new(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
-        """The latest additions to the catalogue."""
+        """As `HttpClient.new`."""
         return (await self._do(calls.top("new", n, tag))).items
 
     async def impression(self, shown: Impression) -> Written:
-        """Publish what was shown. It is sent again only if the server certainly did not take it."""
+        """As `HttpClient.impression`."""
         return await self._do(calls.impression(shown))
 
     async def put_item(self, item: Item) -> Written:
-        """Say what an item is from now on."""
+        """As `HttpClient.put_item`."""
         return await self._do(calls.put_item(item))
 
     async def put_items(self, items: Sequence[Item]) -> Batch:
-        """Say what many items are; the results as of `track_many`."""
+        """As `HttpClient.put_items`."""
         return await self._run(exchange_batch(calls.put_items, items, self._at))
 
     async def patch_item(self, item_id: str, changes: Mapping[str, Any]) -> Written:
-        """Change some fields of an item; None unsets."""
+        """As `HttpClient.patch_item`."""
         return await self._do(calls.patch_item(item_id, changes))
 
     async def delete_item(self, item_id: str) -> Written:
-        """Take an item out of the catalogue."""
+        """As `HttpClient.delete_item`."""
         return await self._do(calls.delete_item(item_id))
 
     async def forget(self, user_id: str, *, wait: float = 5.0, dry_run: bool = False) -> Forgotten:
-        """Forget a user; the receipt says what was removed, and what waits until when."""
+        """As `HttpClient.forget`."""
         return await self._do(calls.forget(user_id, wait, dry_run=dry_run))
 
     async def merge(self, visitor_id: str, *, into: str) -> Written:
-        """A visitor has signed in: the visitor's history becomes the user's."""
+        """As `HttpClient.merge`."""
         return await self._do(calls.merge(visitor_id, into))
 
     async def scenarios(self) -> Mapping[str, InForce]:
-        """All scenarios in force, by name."""
+        """As `HttpClient.scenarios`."""
         return await self._do(calls.scenarios())
 
     async def apply_scenario(self, name: str, scenario: Scenario) -> Applied:
-        """Put a scenario in force."""
+        """As `HttpClient.apply_scenario`."""
         return await self._do(calls.apply_scenario(name, scenario))
 
     async def lag(self) -> Lags:
-        """How far the workers are behind."""
+        """As `HttpClient.lag`."""
         return await self._do(calls.lag())
 
     async def close(self) -> None:
-        """Close the connections."""
+        """As `HttpClient.close`."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:

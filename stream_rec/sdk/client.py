@@ -1,4 +1,7 @@
-"""The client of the HTTP server, without asyncio."""
+"""The client of the HTTP server, without asyncio.
+
+docs/sdk.md is made from these docstrings, and a test runs their examples; so the file is long, and stays one.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +38,13 @@ T = TypeVar("T")
 class HttpClient:
     """Talks to `stream-rec serve`. Thread-safe; make one per process, and close it.
 
+    Every method raises HttpProblem if the server refuses, and Unavailable if it does not answer within the bounds.
+
+    Example:
         with HttpClient("http://localhost:8474", key="srk_...") as client:
             done = client.track(Interaction("ann", "item-7", "view", time.time()))
             for item in client.recommendations("ann", after=done).items:
                 print(item.item_id)
-
-    Every method raises HttpProblem if the server refuses, and Unavailable if it does not answer within the bounds.
 
     Args:
         url: of the server.
@@ -59,14 +63,28 @@ class HttpClient:
     def track(self, event: Interaction) -> Written:
         """Publish what a user did; where it stands, to be given to a read as `after`.
 
-        Without an `event_id` it gets one, so that sending it again does not count it twice.
+        Args:
+            event: what was done; `ts` in seconds since the epoch. Without an `event_id` it gets one, so that sending it
+                again does not count it twice.
+
+        Example:
+            done = client.track(Interaction("ann", "tea", "view", time.time()))
+            answer = client.recommendations("ann", after=done)
         """
         return self._do(calls.event(event))
 
     def track_many(self, events: Sequence[Interaction]) -> Batch:
         """Publish many, in requests of 500 each, in order; what the server could not take is sent again.
 
-        Of each event the result says whether it was acknowledged; `status` 422 = refused, with the reason.
+        Of each event the result says whether it was acknowledged; `status` 422 = refused, with the reason. If a request
+        fails whole, its error is raised; those before it were answered.
+
+        Args:
+            events: any number of them; ids as of `track`.
+
+        Example:
+            told = client.track_many([Interaction("ann", item, "view", time.time()) for item in ("tea", "cup")])
+            print(told.accepted, [each.reason for each in told.results if each.status != 202])
         """
         wanted = [calls.with_id(each) for each in events]
         return self._run(exchange_batch(calls.events, wanted, self._at))
@@ -84,18 +102,23 @@ class HttpClient:
         limits: Limits = NO_LIMITS,
         fields: Sequence[str] = (),
     ) -> Recommended:
-        """What to show to a user.
+        """What to show to a user; for a user without a slate, what the scenario shows to newcomers, or what is popular.
 
         Args:
             user_id: the user.
             scenario: which of the user's slates.
-            n: items, at most.
+            n: items, at most; 1 to 200.
             after: an event that the answer should know, as `track` gave it.
-            timeout: seconds that it is waited for; afterwards the present answer is given, marked stale.
+            timeout: seconds that it is waited for, 0 to 5; afterwards the present answer is given, marked stale.
             shown: `now` or `after:N`: publish that the answer is shown, now or N seconds later.
             paged: also a cursor, for `next`.
             limits: what is wanted; only a live server keeps to it.
             fields: of items, to be given too (`properties`); only a live server can.
+
+        Example:
+            answer = client.recommendations("ann", n=12, shown="now")
+            for item in answer.items:
+                print(item.item_id, item.score, item.reason.source)
         """
         call = calls.recommendations(
             user_id,
@@ -115,8 +138,14 @@ class HttpClient:
 
         Args:
             page: the one before.
-            n: items, at most.
+            n: items, at most; 1 to 200.
             limits: what is wanted, as of the page before.
+
+        Example:
+            page = client.recommendations("ann", n=5, paged=True)
+            while page is not None:
+                print([item.item_id for item in page.items])
+                page = client.next(page, n=5)
         """
         if page.cursor is None:
             return None
@@ -125,7 +154,17 @@ class HttpClient:
         )
 
     def explain(self, user_id: str, scenario: str = DEFAULT_SCENARIO, *, n: int = 20) -> Recommended:
-        """The same, with what it was made from."""
+        """As `recommendations`, with what the answer was made from (`made`), and of a live server each score (`why`).
+
+        Args:
+            user_id: the user.
+            scenario: which of the user's slates.
+            n: items, at most; 1 to 200.
+
+        Example:
+            for why in client.explain("ann").why:
+                print(why.item_id, why.by_source, why.rules)
+        """
         return self._do(calls.recommendations(user_id, scenario, n=n, explain=True))
 
     def session(
@@ -137,7 +176,18 @@ class HttpClient:
         scenario: str = DEFAULT_SCENARIO,
         limits: Limits = NO_LIMITS,
     ) -> SessionItems:
-        """What fits a session: items that it was about, latest last, and such that it was not about."""
+        """What fits a session: items that it was about, and such that it was not about. Nothing of it is stored.
+
+        Args:
+            items: ids, latest last; up to 200.
+            negatives: ids that were turned down; neither they nor what is like them is wanted; up to 200.
+            n: items, at most; 1 to 200.
+            scenario: whose rules hold.
+            limits: what is wanted; only a live server keeps to it.
+
+        Example:
+            print(client.session(["tea", "cup"], negatives=["coffee"]).items)
+        """
         return self._do(calls.session(items, negatives, n, scenario, limits))
 
     def page(
@@ -148,7 +198,18 @@ class HttpClient:
         after: HasPosition | None = None,
         timeout: float = 1.0,
     ) -> Sequence[Recommended]:
-        """Several slates of a user; no item is in two of them."""
+        """Several slates of a user; no item is in two of them.
+
+        Args:
+            user_id: the user.
+            rails: from the top, 20 at most: an item stands where it comes first.
+            after: an event that all of them should know, as `track` gave it.
+            timeout: seconds that it is waited for, 0 to 5; afterwards the present slates are given, marked stale.
+
+        Example:
+            for rail in client.page("ann", [PageRail("default", n=10), PageRail(n=20)]):
+                print(rail.scenario, len(rail.items))
+        """
         return (self._do(calls.page(user_id, rails, after, timeout))).rails
 
     def rank(
@@ -162,7 +223,20 @@ class HttpClient:
         timeout: float = 1.0,
         limits: Limits = NO_LIMITS,
     ) -> RankAnswer:
-        """These items, best first, for a user or a session. Only a live server can."""
+        """These items, best first, for a user or a session. Only a live server can (HttpProblem `needs-live`).
+
+        Args:
+            items: ids, 1 to 1,000: what a search found, say.
+            user_id: for whom; None = for the session.
+            session: ids that the session was about, latest last; up to 200.
+            scenario: whose filter and boosts hold.
+            after: an event that the order should know, as `track` gave it.
+            timeout: seconds that it is waited for, 0 to 5; afterwards the present order is given, marked stale.
+            limits: what is wanted.
+
+        Example:
+            print(client.rank(["tea", "cup", "pot"], user_id="ann").items)
+        """
         call = calls.rank(
             items, user_id, session, scenario=scenario, after=after, timeout=timeout, limits=limits
         )
@@ -178,73 +252,172 @@ class HttpClient:
         user_impact: float = 0.5,
         limits: Limits = NO_LIMITS,
     ) -> Sequence[SlateItem]:
-        """Items like this one, best first.
+        """Items like this one, best first; empty = nothing connects it with others yet.
 
         Args:
             item_id: the item.
-            n: items, at most.
+            n: items, at most; 1 to 200.
             also: further items that they should be like; only a live server can.
             user_id: whose taste counts too; only a live server can.
             user_impact: how much, from 0 (the item alone) to 1 (the user alone).
             limits: what is wanted; only a live server keeps to it.
+
+        Example:
+            print([item.item_id for item in client.similar("tea", n=5)])
         """
         call = calls.similar([item_id, *also], n, user_id, user_impact, limits)
         return (self._do(call)).items
 
     def popular(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
-        """What is popular now, of all items or of a tag's."""
+        """What is popular now, of all items or of a tag's.
+
+        Args:
+            n: items, at most; 1 to 200.
+            tag: only items with this tag; one of those used most (`store.category_tags`).
+
+        Example:
+            print(client.popular(n=5), client.popular(tag="drinks"))
+        """
         return (self._do(calls.top("popular", n, tag))).items
 
     def trending(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
-        """Items that are gaining interactions."""
+        """Items that are gaining interactions, of all or of a tag's.
+
+        Args:
+            n: items, at most; 1 to 200.
+            tag: only items with this tag; one of those used most (`store.category_tags`).
+
+        Example:
+            print(client.trending(n=5), client.trending(tag="drinks"))
+        """
         return (self._do(calls.top("trending", n, tag))).items
 
     def new(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
-        """The latest additions to the catalogue."""
+        """The latest additions to the catalogue, or to a tag.
+
+        Args:
+            n: items, at most; 1 to 200.
+            tag: only items with this tag; one of those used most (`store.category_tags`).
+
+        Example:
+            print(client.new(n=5), client.new(tag="drinks"))
+        """
         return (self._do(calls.top("new", n, tag))).items
 
     def impression(self, shown: Impression) -> Written:
-        """Publish what was shown. It is sent again only if the server certainly did not take it."""
+        """Publish what was shown. It is sent again only if the server certainly did not take it.
+
+        Args:
+            shown: the slate's id, the user, the items in the order shown; `ts` in seconds since the epoch.
+
+        Example:
+            client.impression(Impression("slate-1", "ann", time.time(), ("tea", "cup")))
+        """
         return self._do(calls.impression(shown))
 
     def put_item(self, item: Item) -> Written:
-        """Say what an item is from now on."""
+        """Say what an item is from now on: what the record does not say is unset.
+
+        Args:
+            item: all that is known of it.
+
+        Example:
+            client.put_item(Item("tea", "Green tea", ("drinks",), price=4.5))
+        """
         return self._do(calls.put_item(item))
 
     def put_items(self, items: Sequence[Item]) -> Batch:
-        """Say what many items are; the results as of `track_many`."""
+        """Say what many items are, in requests of 500 each; the results as of `track_many`.
+
+        Args:
+            items: any number of them.
+
+        Example:
+            told = client.put_items([Item("cup", "Cup", ("kitchen",)), Item("pot", "Teapot", ("kitchen",))])
+            print(told.accepted, told.refused)
+        """
         return self._run(exchange_batch(calls.put_items, items, self._at))
 
     def patch_item(self, item_id: str, changes: Mapping[str, Any]) -> Written:
-        """Change some fields of an item; None unsets."""
+        """Change some fields of an item. The server reads the item's partition for it: send whole items where you can.
+
+        Args:
+            item_id: the item; HttpProblem `not-found` if it has no record.
+            changes: by field; None unsets.
+
+        Example:
+            client.patch_item("tea", {"price": 3.9, "description": None})
+        """
         return self._do(calls.patch_item(item_id, changes))
 
     def delete_item(self, item_id: str) -> Written:
-        """Take an item out of the catalogue."""
+        """Take an item out of the catalogue; what was learned of it stays.
+
+        Args:
+            item_id: the item.
+
+        Example:
+            client.delete_item("pot")
+        """
         return self._do(calls.delete_item(item_id))
 
     def forget(self, user_id: str, *, wait: float = 5.0, dry_run: bool = False) -> Forgotten:
-        """Forget a user; the receipt says what was removed, and what waits until when."""
+        """Forget a user everywhere; the receipt says what was removed, and what waits until when.
+
+        Args:
+            user_id: the user.
+            wait: seconds that workers are waited for, 0 to 30; who has not answered by then is `silent`.
+            dry_run: only say what would be done.
+
+        Example:
+            for store in client.forget("visitor-17", dry_run=True).stores:
+                print(store.name, store.removed, store.waits)
+        """
         return self._do(calls.forget(user_id, wait, dry_run=dry_run))
 
     def merge(self, visitor_id: str, *, into: str) -> Written:
-        """A visitor has signed in: the visitor's history becomes the user's."""
+        """A visitor has signed in: the visitor's history becomes the user's, and the visitor is forgotten.
+
+        Args:
+            visitor_id: the user_id of before.
+            into: the user.
+
+        Example:
+            client.merge("visitor-18", into="ann")
+        """
         return self._do(calls.merge(visitor_id, into))
 
     def scenarios(self) -> Mapping[str, InForce]:
-        """All scenarios in force, by name."""
+        """All scenarios in force, by name, with those of the settings.
+
+        Example:
+            for name, each in client.scenarios().items():
+                print(name, each.by, each.note, each.scenario)
+        """
         return self._do(calls.scenarios())
 
     def apply_scenario(self, name: str, scenario: Scenario) -> Applied:
-        """Put a scenario in force."""
+        """Put a scenario in force, on every worker within seconds.
+
+        Args:
+            name: of the scenario.
+            scenario: what slates for this place are (docs/control.md); HttpProblem `refused` names what is wrong in it.
+
+        Example:
+            client.apply_scenario("home", Scenario(k=12, filter="price < 100.0"))
+        """
         return self._do(calls.apply_scenario(name, scenario))
 
     def lag(self) -> Lags:
-        """How far the workers are behind."""
+        """How far the workers are behind, by partition.
+
+        Example:
+            print(client.lag().total)
+        """
         return self._do(calls.lag())
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; `with` does it, too."""
         self._http.close()
 
     def __enter__(self) -> Self:

@@ -1,10 +1,6 @@
 """Reading recommendations from one's own code, with asyncio or without.
 
-with Client.at("redis://localhost:6379/0") as client:
-    ack = publisher.publish(click)
-    answer = client.recommendations(click.user_id, after=ack)
-    for place in answer.items:
-        print(place.item_id, place.score, place.reason)
+docs/sdk.md is made from these docstrings, and a test runs their examples.
 """
 
 from __future__ import annotations
@@ -21,7 +17,12 @@ from stream_rec.store.reader import AsyncReader, Reader
 
 
 class Client:
-    """Reads slates and lists of one tenant. Thread-safe; make one per process.
+    """Reads slates and lists of one tenant from Redis. Thread-safe; make one per process, and close it.
+
+    Example:
+        with Client.at("redis://localhost:6379/0") as client:
+            for item in client.recommendations("ann").items:
+                print(item.item_id, item.score, item.reason.source)
 
     Every reading method raises Unavailable when Redis does not answer within `store.timeout_seconds`, and
     ConfigError when it refuses us.
@@ -45,7 +46,12 @@ class Client:
 
     @classmethod
     def at(cls, url: str, *, prefix: str = "") -> Client:
-        """With default settings."""
+        """With default settings.
+
+        Args:
+            url: of Redis, as `store.url`.
+            prefix: of the tenant's keys, as `store.prefix`.
+        """
         return cls(StoreSettings(url=url, prefix=prefix))
 
     def recommendations(
@@ -71,38 +77,76 @@ class Client:
 
         Raises:
             ConfigError: workers write slates, but none of this scenario; the message names those there are.
+
+        Example:
+            answer = client.recommendations("ann", k=12, session=["tea"])
+            print(answer.origin, [item.item_id for item in answer.items])
         """
         wish = Wish(user_id, scenario, k, after, timeout_seconds, session)
         return self._reader.answer(self._answers.recommendations(wish))
 
     def similar(self, item_id: str, *, k: int = 20) -> tuple[SlateItem, ...]:
-        """Items like this one, best first; empty = it is unknown or removed, or nothing connects it with others yet."""
+        """Items like this one, best first; empty = it is unknown or removed, or nothing connects it with others yet.
+
+        Args:
+            item_id: the item.
+            k: items, at most.
+
+        Example:
+            print([item.item_id for item in client.similar("tea", k=5)])
+        """
         return self._reader.answer(self._answers.similar(item_id, k))
 
     def together(self, item_ids: Sequence[str], *, k: int = 20) -> tuple[SlateItem, ...]:
         """What goes with all the items of a basket, best first, without them; empty = nothing is connected with any.
 
-        Of a longer basket the last 10 items count, all alike.
+        Args:
+            item_ids: the basket; of a longer one the last 10 count, all alike.
+            k: items, at most.
+
+        Example:
+            print(client.together(["tea", "cup"]))
         """
         return self._reader.answer(self._answers.together(item_ids, k))
 
     def popular(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """The popular items; empty = nothing has been learned yet.
 
-        With a tag, those of its items; empty = it is not among the `store.category_tags` tags used most.
+        Args:
+            k: items, at most.
+            tag: only items with it; empty = it is not among the `store.category_tags` tags used most.
+
+        Example:
+            print(client.popular(k=5), client.popular(tag="drinks"))
         """
         return self._reader.answer(self._answers.top("popular", k, tag))
 
     def trending(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
-        """Items that are gaining interactions; empty = there are none. `tag`: as of `popular`."""
+        """Items that are gaining interactions; empty = there are none.
+
+        Args:
+            k: items, at most.
+            tag: as of `popular`.
+
+        Example:
+            print(client.trending(k=5))
+        """
         return self._reader.answer(self._answers.top("trending", k, tag))
 
     def new(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
-        """The latest additions to the catalogue; empty = there are none. `tag`: as of `popular`."""
+        """The latest additions to the catalogue; empty = there are none.
+
+        Args:
+            k: items, at most.
+            tag: as of `popular`.
+
+        Example:
+            print(client.new(k=5))
+        """
         return self._reader.answer(self._answers.top("new", k, tag))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; `with` does it, too."""
         self._reader.close()
 
     def __enter__(self) -> Client:

@@ -1,0 +1,74 @@
+"""docs/sdk.md is what the docstrings of the clients say, and their examples do what they show."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream_rec import Client, HttpClient, Impression, Interaction, Item
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.schemas.scenario import Scenario
+from stream_rec.sdk.errors import HttpProblem
+from stream_rec.sdk.wire import PageRail
+from stream_rec.settings import Settings
+from tests.api.serving import served
+from tests.store.building import Stores, as_of, slate, with_stores
+from tests.store.test_lists import Row
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+NAMES = {
+    "time": time,
+    "Interaction": Interaction,
+    "Item": Item,
+    "Impression": Impression,
+    "Scenario": Scenario,
+    "PageRail": PageRail,
+}
+LIVE_ONLY = "HttpClient.rank"
+
+
+def test_the_reference_is_the_docstrings() -> None:
+    checked = subprocess.run(
+        [sys.executable, str(SCRIPTS / "sdk_doc.py"), "--check"], check=False, timeout=60
+    )
+    assert checked.returncode == 0, "docs/sdk.md is stale: run `make docs`"
+
+
+def test_every_method_has_an_example_that_runs(
+    tansu_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    told: Any = importlib.import_module("sdk_doc")
+    ensure_topics(tansu_settings.bus)
+
+    async def story(my: Stores) -> None:
+        await my.slates.write([slate("ann", as_of(5), ["tea", "cup", "pot"])])
+        await my.lists.write_similar({"tea": Row(["cup"])}, as_of=as_of(5), model="m")
+
+    with_stores(tansu_settings.store, story)
+    shown = set()
+    with (
+        served(tansu_settings) as url,
+        HttpClient(url) as over_http,
+        Client(tansu_settings.store) as over_redis,
+    ):
+        clients = {"HttpClient": over_http, "Client": over_redis}
+        for each in told.examples():
+            shown.add(each.of)
+            try:
+                exec(each.code, {**NAMES, "client": clients[each.of.partition(".")[0]]})
+            except HttpProblem as error:
+                assert (each.of, error.kind) == (LIVE_ONLY, "needs-live"), each.of
+    public = {
+        f"{name}.{method}"
+        for name, of in (("HttpClient", HttpClient), ("Client", Client))
+        for method in vars(of)
+        if not method.startswith("_")
+    }
+    assert public - shown == {"HttpClient.close", "Client.close", "Client.at"}
