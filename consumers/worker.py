@@ -33,7 +33,7 @@ RULES_SECONDS = 0.1
 DECISION_SECONDS = 0.5
 """Between two looks for decisions that something is to be done about in Redis."""
 SNAPSHOT_LOOK_SECONDS = 1.0
-STOP_SECONDS = 4.0
+STOP_SECONDS = 3.7
 """All that a stop may take, so that a process that is told to stop is gone within five seconds."""
 _CLOSE_SECONDS = 1.0
 """Bounds each of the last steps."""

@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-LEAVE_SECONDS = 4.8
-"""From the signal to the end of the process, at most: supervisors are promised 5 s."""
+LEAVE_SECONDS = 4.5
+"""From the signal to `_exit`, at most: supervisors are promised 5 s, and the kernel needs a while to take memory back."""
 _LAST_WORDS_SECONDS = 0.3
 """Before that end, it is logged."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
