@@ -116,7 +116,9 @@ class ShopWithRules:
         if rng.random() < 0.15:
             given["available_from"] = now + float(rng.choice([-1000.0, 5000.0]))
         if rng.random() < 0.15:
-            given["available_until"] = now + float(rng.choice([-1000.0, 5000.0]))
+            # Behind its beginning, or the publisher refuses it.
+            opens = given.get("available_from", now - 1500.0)
+            given["available_until"] = opens + float(rng.choice([500.0, 6500.0]))
         item = Item(
             item_id,
             tags=tuple(f"t{t}" for t in rng.integers(5, size=2)),
