@@ -251,7 +251,7 @@ def build(
             clock,
         ),
         filter_moves=FilterMoves(core.engine, stores.lists, core.table),
-        rules=RuleCompiler(core.engine),
+        rules=RuleCompiler(core.engine, clock),
         renewal=SlateRenewal(settings.store, core.engine, active, stores.slates, core.table, clock),
         lost=makes.slates.lost,
         snapshots=Snapshots(settings, core.engine, notes, core.table, clock),

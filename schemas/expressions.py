@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cel
+import numpy as np
+from numpy.typing import NDArray
 
 ATTRIBUTES = "attributes"
 SAMPLE: Mapping[str, Any] = {
@@ -128,6 +130,17 @@ class Expression:
             return self._program.execute(subject.context) is True
         except _FAILURES:
             return False
+
+    def holding(self, subjects: Sequence[Subject]) -> NDArray[np.bool_]:
+        """Bool [n]: of which items is it true."""
+        execute = self._program.execute
+        found = np.zeros(len(subjects), np.bool_)
+        for at, subject in enumerate(subjects):
+            try:
+                found[at] = execute(subject.context) is True
+            except _FAILURES:
+                pass
+        return found
 
     def number(self, subject: Subject) -> float:
         """What it gives for the item; NaN if that is no number."""

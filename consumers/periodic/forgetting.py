@@ -1,7 +1,8 @@
 """Users whom the engine has forgotten are removed from Redis, too, and it is said what was done.
 
-An owner may have slates of the user on their way to Redis that it made before, so it deletes until it has found
-nothing for some looks in a row.
+Every worker that knew the user deletes the slates, whoever owns the partition: its owner may be one that is stopped, and
+that lets slates go when it goes on and owns it no more. A worker may have slates of the user on their way to Redis that
+it made before, so it deletes until it has found nothing for some looks in a row.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class Forgetting:
 
     async def _delete(self, forgotten: Forgotten) -> int:
         user = forgotten.user_id
-        if not user or not self._owns(user):
+        if not user:
             return 0
         is_back, scenarios = await self._engine.ask(partial(_is_back, user))
         return 0 if is_back else await self._stores.slates.delete([(name, user) for name in scenarios])

@@ -25,11 +25,13 @@ class Shown(NamedTuple):
         path: by which, for people.
         scenario: whose rules hold; None = those that hold for everybody.
         items: ids.
+        user: whose nevers hold; empty = nobody's.
     """
 
     path: str
     scenario: str | None
     items: list[str]
+    user: str = ""
 
 
 def shown(
@@ -47,7 +49,7 @@ def shown(
                 session = (items[at % len(items)], items[-1 - at % len(items)])
                 yield from _of_client(client, user, scenario, session)
                 found = by_recipe(plain, store.prefix, user, scenario)
-                yield Shown(f"recipe {user}", scenario, found)
+                yield Shown(f"recipe {user}", scenario, found, user)
             yield from _of_server(reader, answers, users, scenario, items[:3])
         for item in items:
             yield Shown(f"similar:{item}", None, [each.item_id for each in client.similar(item)])
@@ -64,7 +66,8 @@ def _of_client(client: Client, user: str, scenario: str, session: Sequence[str])
             answer = client.recommendations(user, scenario, session=of_session)
         except ConfigError:  # workers have not said yet that there is such a scenario
             return
-        yield Shown(f"client {user} {answer.origin}", scenario, [each.item_id for each in answer.items])
+        items = [each.item_id for each in answer.items]
+        yield Shown(f"client {user} {answer.origin}", scenario, items, user)
 
 
 def _of_server(
@@ -78,9 +81,9 @@ def _of_server(
         except ConfigError:
             return
         for rail in rails:
-            yield Shown(f"page {user} {rail.origin}", scenario, [each.item_id for each in rail.items])
+            yield Shown(f"page {user} {rail.origin}", scenario, [each.item_id for each in rail.items], user)
         behind = reader.answer(answers.beyond(user, scenario, 50))
-        yield Shown(f"beyond {user}", scenario, [each.item_id for each in behind.items])
+        yield Shown(f"beyond {user}", scenario, [each.item_id for each in behind.items], user)
     of_session = reader.answer(answers.session(SessionWish(session, (), 20, scenario)))
     yield Shown("session", scenario, [each.item_id for each in of_session.items])
 

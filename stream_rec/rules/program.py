@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
 from stream_rec.schemas.expressions import ATTRIBUTES, Expression, Subject
 from stream_rec.schemas.scenario import Scenario
@@ -17,20 +19,20 @@ MAX_VALUES = 8
 Item = Mapping[str, Any]
 
 
-class Verdict(NamedTuple):
-    """What a scenario's rules say of an item.
+class Verdicts(NamedTuple):
+    """What a scenario's rules say of n items.
 
     Attributes:
-        may_be_shown: in this scenario.
-        boost: ln of what multiplies its odds.
-        promotions: bit p = it belongs to promotion p.
-        order: its place in a leaderboard, greatest first; NaN = none.
+        may_be_shown: bool [n], in this scenario.
+        boosts: float32 [n], ln of what multiplies an item's odds.
+        promotions: uint8 [n], bit p = it belongs to promotion p.
+        order: float32 [n], its place in a leaderboard, greatest first; NaN = none. [0] = the scenario is none.
     """
 
-    may_be_shown: bool
-    boost: float
-    promotions: int
-    order: float
+    may_be_shown: NDArray[np.bool_]
+    boosts: NDArray[np.float32]
+    promotions: NDArray[np.uint8]
+    order: NDArray[np.float32]
 
 
 class Program:
@@ -79,17 +81,24 @@ class Program:
         """Does it ask nothing of any item?"""
         return not (self.filters or self.boosts or self.promotes or self.orders)
 
-    def judge(self, subject: Subject) -> Verdict:
-        """What the rules say of an item, of which all `names` were given."""
-        item_id = subject.item.get("id")
-        shown = item_id not in self._hidden and (self._filter is None or self._filter.holds(subject))
-        boost, promotions = 0.0, 0
+    def judge(self, subjects: Sequence[Subject]) -> Verdicts:
+        """What the rules say of items, of which all `names` and `id` were given."""
+        shown = (
+            self._filter.holding(subjects) if self._filter is not None else np.ones(len(subjects), np.bool_)
+        )
+        if self._hidden:
+            shown &= ~_among(subjects, self._hidden)
+        boosts = np.zeros(len(subjects))
         for when, ln in self._boosts:
-            if when.holds(subject):
-                boost += ln
+            boosts += ln * when.holding(subjects)
+        promotions = np.zeros(len(subjects), np.uint8)
         for p, (items, promotes) in enumerate(self._promotions):
-            promotions |= (item_id in items or (promotes is not None and promotes.holds(subject))) << p
-        return Verdict(shown, boost, promotions, self._order.number(subject) if self._order else math.nan)
+            belongs = _among(subjects, items)
+            if promotes is not None:
+                belongs |= promotes.holding(subjects)
+            promotions |= belongs.astype(np.uint8) << np.uint8(p)
+        order = [self._order.number(subject) for subject in subjects] if self._order is not None else []
+        return Verdicts(shown, boosts.astype(np.float32), promotions, np.array(order, np.float32))
 
     def told(self, item: Item) -> list[str]:
         """Each rule that says something of an item, for people."""
@@ -107,13 +116,22 @@ class Program:
         return said
 
 
+def _among(subjects: Sequence[Subject], items: frozenset[str]) -> NDArray[np.bool_]:
+    return np.array([subject.item.get("id") in items for subject in subjects], np.bool_)
+
+
 def values_of(item: Item, attribute: str) -> list[int]:
     """What caps count of an attribute: a hash above 0 for each value, equal for equal ones; at most MAX_VALUES."""
     given = item.get(attribute, item[ATTRIBUTES].get(attribute))
     if given is None or given == "":
         return []
     values = given if isinstance(given, list) else [given]
-    return [xxhash.xxh3_64_intdigest(repr(value).encode()) % 0x7FFFFFFE + 1 for value in values[:MAX_VALUES]]
+    return [_hash_of(value) for value in values[:MAX_VALUES]]
+
+
+@lru_cache(maxsize=1 << 14, typed=True)
+def _hash_of(value: object) -> int:
+    return int(xxhash.xxh3_64_intdigest(repr(value).encode()) % 0x7FFFFFFE + 1)
 
 
 NO_VALUES = np.zeros((0, 0, 1), np.int32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,13 +12,17 @@ from stream_rec.bench.chaos.deck import plan
 from stream_rec.bench.chaos.process_faults import kill
 from stream_rec.bench.chaos.run import Chaos, Outcome, play
 from stream_rec.bench.chaos.server_faults import broker_restart
+from stream_rec.bench.chaos.shown_watch import ShownWatch
 from stream_rec.bench.chaos.slate_watch import SlateWatch
+from stream_rec.bench.chaos.steering import FORBIDDEN, Decided
 from stream_rec.bench.chaos.tally import Tally
 from stream_rec.bench.chaos.verdict import compare
 from stream_rec.bench.chaos.witnessed import Unguarded, WitnessedEngine
 from stream_rec.bench.harness import say_on_stderr
 from stream_rec.clock import SystemClock
 from stream_rec.schemas.columns import EventBatch, Span
+from stream_rec.schemas.decisions import ERASURE, Decision, DecisionBatch, Erasure, name_about
+from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
 from stream_rec.settings import EngineSettings, Settings, StoreSettings
 from stream_rec.store.sync_connection import connect_sync
 from tests.kafka import need_a_jvm
@@ -97,6 +102,36 @@ def test_the_tally_comes_back_with_a_snapshot() -> None:
     assert compare(other.testimony(), tally(A, B, C).shown()).wrong == ()
 
 
+def test_rules_hidden_items_vectors_and_erasures_that_a_replica_lacks_are_named() -> None:
+    as_published = Decided({"shelf": "1"}, ["item-1"], {"item-2": "a"}, ["ff"])
+    kept = Decided({"shelf": "2"}, [], {"item-2": "a", "item-3": "b"}, ["ff"])
+    log = msgspec.structs.replace(tally(A).shown(), decided=as_published)
+    found = msgspec.structs.replace(log, decided=kept)
+    assert compare(log, log).wrong == ()
+    assert (
+        log.digest() == msgspec.structs.replace(log, guests=["guest-1-of-chaos"]).digest() != found.digest()
+    )
+    assert [line.partition(" differs")[0] for line in compare(found, log).wrong] == [
+        "1 x rules of scenario",
+        "1 x vector of item",
+        "1 x hidden item",
+    ]
+
+
+def test_guests_are_in_no_count_and_nothing_of_them_is_left_when_they_are_forgotten() -> None:
+    guest = "guest-7-of-chaos"
+    engine = WitnessedEngine(TINY)
+    engine.learn(batch(A, (1, "", guest, "i"), start=0, next=2))
+    assert engine.testimony().guests == [guest]
+    assert compare(engine.testimony(), tally(A).shown()).wrong == ()
+    erasure = Decision(0, int(1.7e12), ERASURE, name_about(guest), Erasure(), b"{}")
+    engine.learn_control(DecisionBatch(Span("control", 0, 0, 0, 1), [erasure]))
+    found = engine.testimony()
+    assert found.guests == []
+    assert found.decided is not None
+    assert found.decided.erased == [name_about(guest)]
+
+
 def test_a_plan_is_fixed_by_its_seed_begins_with_a_kill_and_restarts_only_a_broker_that_keeps_its_log() -> (
     None
 ):
@@ -148,6 +183,26 @@ def test_a_mark_is_reached_by_a_slate_that_knows_the_first_event_sent_after_it(
     assert mark.late == []
 
 
+def test_a_reader_notices_an_item_that_was_hidden_from_the_first(redis_url: str) -> None:
+    store = StoreSettings(url=redis_url)
+    slate = Slate(
+        AsOf("L", 0, 5, 1, 1.0),
+        "u",
+        "default",
+        "s",
+        "m",
+        1.0,
+        tuple(SlateItem(item, 1.0, Reason("session")) for item in ("item-2", min(FORBIDDEN))),
+    )
+    with connect_sync(store) as connection:
+        connection.execute("SET", "rec:default:u", msgspec.json.encode(slate).decode())
+    watch = ShownWatch(store, ["u"], 1)
+    watch.start()
+    wait_until(lambda: bool(watch.violations), what="the reader to see it")
+    watch.end()
+    assert watch.violations[0] == f"recommendations of u: {min(FORBIDDEN)}"
+
+
 def played(chaos: Chaos, mutation: str = "none") -> Outcome:
     return play(Settings(), say_on_stderr, chaos, mutation)
 
@@ -160,6 +215,9 @@ def test_nothing_is_lost_doubled_or_turned_back_by_five_faults_on_apache_kafka()
     assert outcome.found.violations == []
     assert outcome.faults == 5
     assert outcome.found.lost == outcome.found.doubled == 0
+    assert outcome.found.forbidden == outcome.found.not_forgotten == outcome.found.differing == 0
+    assert outcome.decisions.keys() == {"rules", "hides", "vectors", "erasures"}
+    assert outcome.answers > 0
     assert len(outcome.times.killed) == len(outcome.times.stopped) == 2
 
 

@@ -48,7 +48,8 @@ def test_before_new_rules_are_compiled_the_old_ones_hold() -> None:
     e.compile_rules()
     assert set(e.recommend(["u"], scenario="s").items[0]) == {f"i{n}" for n in range(10)}
     decide(e, {"s": Scenario(filter="price >= 10.0", k=20)})
-    e.compile_rules(3)
+    e.scenes.follow(e.decisions.scenarios)
+    assert e.scenes.compile(3)
     assert set(e.recommend(["u"], scenario="s").items[0]) == {f"i{n}" for n in range(10)}
     e.compile_rules()
     assert set(e.recommend(["u"], scenario="s").items[0]) == {f"i{n}" for n in range(10, 20)}

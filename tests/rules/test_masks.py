@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,11 @@ class Catalogue:
     def changed_since(self, version: int) -> NDArray[np.int64]:
         return np.flatnonzero(self.changed > version)
 
-    def of(self, row: int) -> dict[str, Any]:
-        return {"id": f"i{row}", "price": float(self.price[row]), "tags": [f"t{row % 3}"], "attributes": {}}
+    def of(self, row: int, names: Collection[str] | None = None) -> dict[str, Any]:
+        known = {"id": f"i{row}", "price": float(self.price[row]), "tags": [f"t{row % 3}"]}
+        return {name: value for name, value in known.items() if names is None or name in names} | {
+            "attributes": {}
+        }
 
 
 class World:
@@ -149,9 +153,9 @@ def test_a_slice_is_bounded(world: World) -> None:
     asked: list[int] = []
     of = world.catalogue.of
 
-    def counted(row: int) -> dict[str, Any]:
+    def counted(row: int, names: Collection[str] | None = None) -> dict[str, Any]:
         asked.append(row)
-        return of(row)
+        return of(row, names)
 
     world.catalogue.of = counted  # type: ignore[method-assign]
     world.masks.apply({f"s{i}": Scenario(filter="price < 5.0") for i in range(9)})

@@ -13,6 +13,7 @@ from stream_rec.api.live.positions import Positions
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.skips import leave_out
 from stream_rec.bus.topics import log_id, missing_topics, partition_counts
+from stream_rec.clock import SystemClock
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.periodic.rule_compiler import RuleCompiler
 from stream_rec.consumers.periodic.snapshots import Start, restored_at_start
@@ -92,7 +93,7 @@ class _Held:
         gate = LearnGate(self.table, dict.fromkeys(FOLLOWED, learner), self.engine, self.positions.learned)
         self.follower = Follower(settings.bus, gate, self.engine, self.table)
         self.topics = TopicWatcher(settings.bus, self.table, self.follower.follow_added)
-        self.rules = RuleCompiler(self.engine)
+        self.rules = RuleCompiler(self.engine, SystemClock())
         self.desk = Desk(self.engine, AtRequest(engine), settings.serve.max_live_waiting)
 
 

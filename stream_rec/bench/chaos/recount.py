@@ -7,12 +7,13 @@ fault that it shared.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import msgspec
 from confluent_kafka import Message, TopicPartition
 
+from stream_rec.bench.chaos.steering import GUEST, NEVER
 from stream_rec.bench.chaos.tally import Tally, Testimony
 from stream_rec.bus.clients import reader
 from stream_rec.errors import Unavailable
@@ -24,7 +25,7 @@ _decode = msgspec.json.Decoder(Interaction).decode
 
 
 class Recount(threading.Thread):
-    """Reads `events` from the beginning, committed records only; an event_id counts once in its partition.
+    """Reads `events` from the beginning, committed records only; an event_id counts once in a partition, a guest never.
 
     Args:
         bus: where from.
@@ -39,6 +40,7 @@ class Recount(threading.Thread):
         )
         self._consumer.assign([TopicPartition(topic, partition, 0) for partition in range(n_partitions)])
         self._tally = Tally()
+        self._interests: Counter[str] = Counter()
         self._next: defaultdict[int, int] = defaultdict(int)
         self._last: dict[str, tuple[int, int]] = {}
         self._ids: defaultdict[int, set[str]] = defaultdict(set)
@@ -59,7 +61,8 @@ class Recount(threading.Thread):
     def shown(self) -> tuple[Testimony, dict[str, tuple[int, int]]]:
         """The counts so far, and (partition, offset) of each user's last event."""
         with self._held:
-            return self._tally.shown(), dict(self._last)
+            counted = msgspec.structs.replace(self._tally.shown(), histories=dict(self._interests))
+            return counted, dict(self._last)
 
     def end(self) -> None:
         """Stop reading."""
@@ -91,6 +94,9 @@ class Recount(threading.Thread):
         except msgspec.MsgspecError:  # a bad message: the workers set it aside
             self._next[partition] = offset + 1
             return
+        if event.user_id.startswith(GUEST):
+            self._next[partition] = offset + 1
+            return
         ids = self._ids[partition]
         with self._held:
             self._next[partition] = offset + 1
@@ -98,5 +104,6 @@ class Recount(threading.Thread):
             if event.event_id not in ids:
                 counted = (offset, event.event_id or "", event.user_id, event.item_id)
                 self._tally.add(partition, [counted])
+                self._interests[event.user_id] += event.event_type != NEVER
         if event.event_id:
             ids.add(event.event_id)

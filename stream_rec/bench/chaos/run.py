@@ -42,12 +42,14 @@ class Chaos:
 
 @dataclass
 class Outcome:
-    """What has happened: faults that were done, what was found, times, and events published."""
+    """What has happened: faults that were done, what was found, times, events and decisions published, answers read."""
 
     faults: int
     found: Found
     times: Times
     events: int
+    decisions: dict[str, int]
+    answers: int
 
 
 def run(settings: Settings, say: Say, chaos: Chaos, mutate: str = "") -> Figures:
@@ -72,6 +74,9 @@ def run(settings: Settings, say: Say, chaos: Chaos, mutate: str = "") -> Figures
         "violations": len(outcome.found.violations),
         "lost": outcome.found.lost,
         "double_learned": outcome.found.doubled,
+        "forbidden": outcome.found.forbidden,
+        "not_forgotten": outcome.found.not_forgotten,
+        "digests_differ": outcome.found.differing,
         "mutation_caught": bool(spoiled.found.doubled),
         "recovery_s_p50": _quantile(outcome.times.killed, 0.5),
         "recovery_s_p99": _quantile(outcome.times.killed, 0.99),
@@ -81,6 +86,8 @@ def run(settings: Settings, say: Say, chaos: Chaos, mutate: str = "") -> Figures
         "clean_stops": len(outcome.times.stopped),
         "exits": len(outcome.found.exits),
         "events": outcome.events,
+        **outcome.decisions,
+        "answers": outcome.answers,
         "seed": chaos.seed,
         "broker": chaos.broker,
         "workers": chaos.workers,
@@ -118,7 +125,8 @@ def play(settings: Settings, say: Say, chaos: Chaos, mutation: str = NO_MUTATION
                 scene.found.violations.append(f"{where}: {error}")
             say(f"{where}: {scene.clock.monotonic() - began:.1f} s, {scene.traffic.n:,} events so far")
         _say_found(scene, say, chaos, mutation)
-        return Outcome(done, scene.found, times, scene.traffic.n)
+        decisions = dict(scene.traffic.steering.n)
+        return Outcome(done, scene.found, times, scene.traffic.n, decisions, scene.shown.n)
 
 
 def _say_found(scene: Scene, say: Say, chaos: Chaos, mutation: str) -> None:

@@ -11,11 +11,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import msgspec
+
 from stream_rec.bench.chaos.disk import Disk
 from stream_rec.bench.chaos.member import Member
 from stream_rec.bench.chaos.recount import Recount
 from stream_rec.bench.chaos.redis_pair import RedisPair
+from stream_rec.bench.chaos.shown_watch import ShownWatch
 from stream_rec.bench.chaos.slate_watch import Mark, SlateWatch
+from stream_rec.bench.chaos.steering import NEVER, SCENARIOS
 from stream_rec.bench.chaos.tally import Testimony
 from stream_rec.bench.chaos.traffic import USERS, Traffic
 from stream_rec.bench.chaos.verdict import Verdict, compare
@@ -25,10 +29,11 @@ from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.embedded.stack import Broker, Stack, start_stack, without_addresses
 from stream_rec.embedded.worker import READY_SECONDS
-from stream_rec.errors import StreamRecError
+from stream_rec.errors import StreamRecError, Unavailable
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import JournalSettings, Settings, SnapshotSettings
+from stream_rec.settings.event_types import EventTypeSettings, built_in_table
 
 RECOVERY_SECONDS = 120.0
 """After a fault, all must be well again by then."""
@@ -39,7 +44,11 @@ FROM_SNAPSHOT = 2 / 3
 SHORT_LOG = 50_000
 """... as long as it is shorter than this: later that takes too long."""
 _POLL_SECONDS = 0.1
-_SMALL = {"max_users": 4096, "max_items": 1024}
+_ENGINE = {
+    "max_users": 4096,
+    "max_items": 1024,
+    "event_types": built_in_table() | {NEVER: EventTypeSettings(meaning="never")},
+}
 """Bounds of the engines: above the traffic's numbers, so that nobody is evicted, whose history would be forgotten."""
 _SNAPSHOTS = {"every_events": 500, "min_seconds": 10.0}
 _JOURNAL_BYTES = 8 << 20
@@ -56,12 +65,18 @@ class Found:
     Attributes:
         violations: in words, each with its place.
         lost, doubled: events, summed over replicas.
+        forbidden: items that were shown and must not be.
+        not_forgotten: places where somebody was who is forgotten.
+        differing: settled moments at which replicas had different digests.
         exits: workers that ended by themselves, in words. They are started again, as an operator's system would.
     """
 
     violations: list[str] = field(default_factory=list)
     lost: int = 0
     doubled: int = 0
+    forbidden: int = 0
+    not_forgotten: int = 0
+    differing: int = 0
     exits: list[str] = field(default_factory=list)
 
     @property
@@ -134,7 +149,9 @@ class Scene:
         self.recount = Recount(bus, counts["events"])
         self.watch = SlateWatch(self.stack.settings.store, USERS, self.clock)
         self.traffic.on_ack = self.watch.sent
-        self._n_shown = 0
+        self.shown = ShownWatch(self.stack.settings.store, USERS, course.seed)
+        self._n_noted = 0
+        self._n_forbidden = 0
 
     # ---- workers ----
 
@@ -210,7 +227,7 @@ class Scene:
         self.wait(lambda: self._why_not_split() or why_not_fresh(mark), seconds)
 
     def settle(self, where: str) -> None:
-        """Stop the traffic, wait until everybody knows everything, and note what is not as in the log.
+        """Stop the traffic, wait until everybody knows everything, and note what is not as it was published.
 
         Args:
             where: begins each violation.
@@ -219,6 +236,7 @@ class Scene:
         ends = dict(self.traffic.ends)
         self.wait(lambda: "" if self.recount.has_reached(ends) else "the log is being read", SETTLE_SECONDS)
         log, last = self.recount.shown()
+        log = msgspec.structs.replace(log, decided=self.traffic.steering.decided(self._engine))
         try:
             self.wait(lambda: self._why_not_settled(log, last), SETTLE_SECONDS)
         except NotWell:
@@ -230,6 +248,9 @@ class Scene:
             self.found.lost += verdict.lost
             self.found.doubled += verdict.doubled
             self.found.violations += [f"{where}: {name}: {wrong}" for wrong in verdict.wrong]
+        self._note_digests(where)
+        self._note_traces(where)
+        self._note_forbidden(where)
         self._note_slates(where)
         self.traffic.resume()
 
@@ -241,19 +262,72 @@ class Scene:
         behind = self.watch.behind(last)
         return "; ".join([*wrong, *([f"{len(behind)} slates are behind"] if behind else [])])
 
+    def _note_digests(self, where: str) -> None:
+        digests = {name: found.digest() for name, found in self._testimonies().items() if found is not None}
+        if len(set(digests.values())) > 1:
+            self.found.differing += 1
+            self.found.violations.append(f"{where}: replicas differ: {digests}")
+
+    def _note_traces(self, where: str) -> None:
+        """Of those who were forgotten nothing may be left, once all had time."""
+        found = self._until_none(self._traces)
+        self.found.not_forgotten += len(found)
+        self.found.violations += [f"{where}: {each}" for each in found]
+
+    def _traces(self) -> list[str]:
+        erased = set(self.traffic.steering.erased)
+        known = {name: found.guests for name, found in self._testimonies().items() if found is not None}
+        in_engines = [
+            f"{name} still holds {user}" for name, users in known.items() for user in users if user in erased
+        ]
+        return in_engines + [f"redis still holds {key}" for key in self.shown.keys_of(erased)]
+
+    def _note_forbidden(self, where: str) -> None:
+        """On no path may anybody see what was hidden, filtered, or what that user never wants to see."""
+        found = self._until_none(lambda: self.shown.look(self.traffic.steering, SCENARIOS))
+        new = self.shown.violations[self._n_forbidden :]
+        self._n_forbidden += len(new)
+        self.found.forbidden += len(found) + len(new)
+        self.found.violations += [f"{where}: {each}" for each in (*found, *new)]
+
+    def _until_none(self, look: Callable[[], list[str]]) -> list[str]:
+        """What is still found when all had time to put it right.
+
+        Raises:
+            NotWell: nobody could look.
+        """
+        found: list[str] = []
+
+        def why_not() -> str:
+            found.clear()
+            try:
+                found.extend(look())
+            except Unavailable as error:
+                return str(error)
+            return found[0] if found else ""
+
+        try:
+            self.wait(why_not, SETTLE_SECONDS)
+        except NotWell:
+            if not found:  # nobody has looked
+                raise
+        return found
+
     def _note_slates(self, where: str) -> None:
-        new = self.watch.violations[self._n_shown :]
-        self._n_shown += len(new)
+        new = self.watch.violations[self._n_noted :]
+        self._n_noted += len(new)
         self.found.violations += [f"{where}: {violation}" for violation in new]
+
+    def _testimonies(self) -> dict[str, Testimony | None]:
+        return {member.name: member.testimony() for member in self.members}
 
     def _verdicts(self, log: Testimony) -> dict[str, Verdict]:
         verdicts = {}
-        for member in self.members:
-            testimony = member.testimony()
+        for name, testimony in self._testimonies().items():
             if testimony is None:
-                verdicts[member.name] = Verdict(0, 0, ("it does not answer",))
+                verdicts[name] = Verdict(0, 0, ("it does not answer",))
             else:
-                verdicts[member.name] = compare(testimony, log)
+                verdicts[name] = compare(testimony, log)
         return verdicts
 
     def _why_not_split(self) -> str:
@@ -295,7 +369,7 @@ def open_scene(
 ) -> Iterator[Scene]:
     """Servers of its own, so many workers that serve, and traffic. The logs stay if anything was found."""
     folder = Path(tempfile.mkdtemp(prefix="stream-rec-chaos-"))
-    engine = settings.engine.model_copy(update=_SMALL)
+    engine = settings.engine.model_copy(update=_ENGINE)
     private = without_addresses(settings).model_copy(update={"engine": engine})
     scene = None
     try:
@@ -315,6 +389,8 @@ def open_scene(
                 ending.callback(thread.end)
             scene.traffic.resume()
             scene.recover(READY_SECONDS)
+            scene.shown.start()
+            ending.callback(scene.shown.end)
             yield scene
     finally:
         if course.mutation != NO_MUTATION or (scene is not None and scene.found.is_nothing):

@@ -11,7 +11,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from stream_rec.bench.chaos.steering import Decided
+
 _encode = msgspec.json.Encoder().encode
+_in_order = msgspec.json.Encoder(order="sorted").encode
 _NOTHING = bytes(16)
 
 
@@ -66,7 +69,9 @@ class Testimony(msgspec.Struct, frozen=True):
 
     Attributes:
         users, items, events, chain: of the tally.
-        histories: events by user as the engine counts them in its own state; None = this is no engine's.
+        histories: interests by user, as the engine counts them in its own state; None = all events are interests.
+        decided: rules, the catalogue, vectors and erasures; None = nothing is known of them.
+        guests: ids of guests that are found in an engine's state.
     """
 
     users: dict[str, int]
@@ -74,3 +79,10 @@ class Testimony(msgspec.Struct, frozen=True):
     events: dict[int, int]
     chain: dict[int, str]
     histories: dict[str, int] | None = None
+    decided: Decided | None = None
+    guests: list[str] = []
+
+    def digest(self) -> str:
+        """Equal for replicas that have learned the same log, whenever they were started."""
+        plain = msgspec.to_builtins(msgspec.structs.replace(self, guests=[]), str_keys=True)
+        return hashlib.blake2b(_in_order(plain), digest_size=16).hexdigest()

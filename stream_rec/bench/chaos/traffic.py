@@ -1,24 +1,24 @@
-"""Steady traffic from a seed: few users, few items, and a producer that repeats itself now and then."""
+"""Steady traffic from a seed: few users, few items, decisions, and a producer that repeats itself now and then."""
 
 from __future__ import annotations
 
-import math
 import random
 import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 
+from stream_rec.bench.chaos.steering import NEVER, Guests, Steering, item_name
 from stream_rec.clock import Clock
 from stream_rec.errors import Unavailable
 from stream_rec.producers.publisher.publisher import Publisher
-from stream_rec.schemas.records import Interaction, Item, Vector
+from stream_rec.schemas.records import Interaction
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import BusSettings
 
 USERS = tuple(f"user-{n}" for n in range(400))
-N_ITEMS = 300
-N_NUMBERS = 16
+NEVERS = 0.003
+"""Share of events by which a user says never to see an item again."""
 REPEATED = 0.02
 """Share of events that are sent again, with the same event_id."""
 WITH_ID = 0.5
@@ -42,6 +42,8 @@ class Traffic(threading.Thread):
         n: events sent so far.
         ends: by partition, the offset after the last event that is known to be in the log.
         on_ack: told of each event's partition and offset, and when it was sent (the clock's monotonic time).
+        steering: what was decided.
+        guests: those who act for a while, and are forgotten.
     """
 
     def __init__(self, bus: BusSettings, rate: float, seed: int, clock: Clock) -> None:
@@ -54,6 +56,8 @@ class Traffic(threading.Thread):
         self._flowing, self._still, self._over = threading.Event(), threading.Event(), threading.Event()
         self._extra = 0
         self._failure: Exception | None = None
+        self.steering = Steering(seed)
+        self.guests = Guests()
         self.n = 0
         self.ends: dict[int, int] = {}
         self.on_ack: Callable[[int, int, float], None] = lambda _partition, _offset, _sent: None
@@ -91,14 +95,7 @@ class Traffic(threading.Thread):
         """The thread."""
         try:
             with Publisher(self._bus) as publisher:
-                publisher.publish_all(
-                    Item(f"item-{n}", f"Item {n}", (f"tag-{n % 7}",), self._clock.now())
-                    for n in range(N_ITEMS)
-                )
-                publisher.publish_all(
-                    Vector("chaos", f"item-{n}", tuple(math.sin(1 + n * j) for j in range(1, N_NUMBERS + 1)))
-                    for n in range(N_ITEMS)
-                )
+                self.steering.begin(publisher, self._clock.now())
                 while not self._over.is_set():
                     self._flow(publisher)
         except Exception as error:  # noqa: BLE001 - raised by `check`
@@ -113,28 +110,36 @@ class Traffic(threading.Thread):
             extra, self._extra = self._extra, 0
             due = int((self._clock.monotonic() - began) * self._rate) - sent
             for _ in range(due + extra):
-                publisher.send(self._next(), partial(self._acked, self._clock.monotonic()))
+                event = self._next()
+                publisher.send(event, partial(self._acked, event.user_id, self._clock.monotonic()))
+                self.steering.decide(publisher, self._clock.now())
+            for guest in self.guests.leave():
+                self.steering.forget(publisher, guest, self._clock.now())
             sent += due
             self.n += due + extra
             publisher.poll(_TICK_SECONDS)
         publisher.flush()
         self._still.set()
 
-    def _acked(self, sent: float, ack: Ack) -> None:
+    def _acked(self, user: str, sent: float, ack: Ack) -> None:
         self.ends[ack.partition] = max(self.ends.get(ack.partition, 0), ack.offset + 1)
+        self.guests.acked(user)
         self.on_ack(ack.partition, ack.offset, sent)
 
     def _next(self) -> Interaction:
         rng = self._rng
         if self._recent and rng.random() < REPEATED:
             return rng.choice(self._recent)
+        guest = self.guests.next(rng)
         event = Interaction(
-            rng.choice(USERS),
-            f"item-{int(N_ITEMS * rng.random() ** 2)}",
-            "click",
+            guest or rng.choice(USERS),
+            item_name(rng),
+            NEVER if not guest and rng.random() < NEVERS else "click",
             self._clock.now(),
             event_id=f"event-{rng.getrandbits(64):x}" if rng.random() < WITH_ID else None,
         )
-        if event.event_id:
+        if event.event_type == NEVER:
+            self.steering.nevers[event.user_id].add(event.item_id)
+        if event.event_id and not guest:
             self._recent.append(event)
         return event

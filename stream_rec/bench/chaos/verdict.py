@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from stream_rec.bench.chaos.steering import Decided
 from stream_rec.bench.chaos.tally import Testimony
 
 K = TypeVar("K", bound=Hashable)
@@ -37,10 +38,26 @@ def compare(found: Testimony, log: Testimony) -> Verdict:
         *_differing("hash of partition", found.chain, log.chain),
     ]
     if found.histories is not None:
-        wrong += _differing("history of user", found.histories, log.users)
+        interests = log.users if log.histories is None else log.histories
+        wrong += _differing("history of user", found.histories, interests)
+    if found.decided is not None and log.decided is not None:
+        wrong += _decided(found.decided, log.decided)
     items = found.items.keys() | log.items.keys()
     more = [found.items.get(item, 0) - log.items.get(item, 0) for item in items]
     return Verdict(sum(max(0, -n) for n in more), sum(max(0, n) for n in more), tuple(wrong))
+
+
+def _decided(found: Decided, log: Decided) -> list[str]:
+    pairs = zip(("rules of scenario", "vector of item"), ("scenarios", "vectors"), strict=True)
+    wrong = [
+        line for what, name in pairs for line in _differing(what, getattr(found, name), getattr(log, name))
+    ]
+    for what, here, there in (
+        ("hidden item", found.hidden, log.hidden),
+        ("erasure", found.erased, log.erased),
+    ):
+        wrong += _differing(what, dict.fromkeys(here, "is there"), dict.fromkeys(there, "is there"))
+    return wrong
 
 
 def _differing(what: str, found: Mapping[K, object], log: Mapping[K, object]) -> list[str]:

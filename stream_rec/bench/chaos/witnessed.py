@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -10,18 +11,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.bench.chaos.steering import GUEST, SCENARIOS, SPACE, Decided, as_text, hash_of
 from stream_rec.bench.chaos.tally import Tally, Testimony
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.learning.active import user_ids
-from stream_rec.engine.names import n_rows
+from stream_rec.engine.learning.people import Forgotten
+from stream_rec.engine.names import n_rows, name_of
 from stream_rec.engine.results import Learned
-from stream_rec.schemas.columns import EventBatch, Span
+from stream_rec.engine.spaces.indexes import slot_of
+from stream_rec.engine.spaces.learning import Refused
+from stream_rec.schemas.columns import EventBatch, ItemBatch, Span, VectorBatch
+from stream_rec.schemas.decisions import DecisionBatch, hash_name
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings
 
 NO_MUTATION = "none"
 _ARRAY = "witness.tally"
 """Its name in snapshots; restoring an engine passes over names that it does not know."""
+_GUESTS = re.compile(GUEST.encode() + rb"\d+-of-chaos")
 
 
 class WitnessedEngine(Engine):
@@ -44,13 +51,47 @@ class WitnessedEngine(Engine):
             self._count(batch.only(new[len(new) - learned.n_learned :]))
         return learned
 
-    def testimony(self) -> Testimony:
-        """What was counted, and what the histories of users hold."""
+    def upsert_items(self, batch: ItemBatch) -> int:
+        """As the engine does."""
         with self._asked:
-            rows = np.arange(n_rows(self.state.users), dtype=np.int32)
+            return super().upsert_items(batch)
+
+    def learn_vectors(self, batch: VectorBatch) -> list[Refused]:
+        """As the engine does."""
+        with self._asked:
+            return super().learn_vectors(batch)
+
+    def learn_control(self, batch: DecisionBatch) -> list[Forgotten]:
+        """As the engine does."""
+        with self._asked:
+            return super().learn_control(batch)
+
+    def testimony(self) -> Testimony:
+        """What was counted, what the histories of users hold, what was decided, and which guests are known."""
+        with self._asked:
+            rows = np.flatnonzero(self.state.users.lengths[: n_rows(self.state.users)] >= 0).astype(np.int32)
             n_events = self.state.histories.n_events[rows].tolist()
-            histories = dict(zip(user_ids(self, rows), n_events, strict=True))
-            return msgspec.structs.replace(self._tally.shown(), histories=histories)
+            histories = zip(user_ids(self, rows), n_events, strict=True)
+            return msgspec.structs.replace(
+                self._tally.shown(),
+                histories={user: n for user, n in histories if not user.startswith(GUEST)},
+                decided=self._decided(),
+                guests=self._guests(),
+            )
+
+    def _decided(self) -> Decided:
+        state, slot = self.state, slot_of(self.state, SPACE)
+        has = np.flatnonzero(state.spaces.has[: n_rows(state.items), slot]).tolist() if slot >= 0 else []
+        return Decided(
+            {name: as_text(each) for name, each in self.decisions.scenarios.items() if name in SCENARIOS},
+            sorted(name_of(state.hidden, row) for row in range(n_rows(state.hidden))),
+            {name_of(state.items, row): hash_of(state.spaces.vectors[slot, row]) for row in has},
+            [hash_name(user) for user in self.decisions.arrays().get("erased", np.zeros(0)).tolist()],
+        )
+
+    def _guests(self) -> list[str]:
+        """Guests whose ids stand anywhere in the bytes of the users' vocabulary, whether they have a row or not."""
+        return sorted({found.decode() for found in _GUESTS.findall(self.state.users.arena.tobytes())})
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """With the tally."""
@@ -65,7 +106,8 @@ class WitnessedEngine(Engine):
     def _count(self, batch: EventBatch) -> None:
         columns = (batch.event_ids, batch.users, batch.items)
         ids = [column.to_list() for column in columns]
-        self._tally.add(batch.span.partition, zip(batch.offsets.tolist(), *ids, strict=True))
+        events = zip(batch.offsets.tolist(), *ids, strict=True)
+        self._tally.add(batch.span.partition, (each for each in events if not each[2].startswith(GUEST)))
 
 
 class Unguarded(WitnessedEngine):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -227,16 +227,18 @@ class Queries:
         self.scenes.follow(self.decisions.scenarios)
         return self.scenes.masks.is_compiling
 
-    def compile_rules(self, n_evaluations: int | None = None) -> bool:
-        """One bounded slice of what rules have to be evaluated for; is there more? None = all of it.
+    def compile_rules(self, is_over: Callable[[], bool] | None = None) -> bool:
+        """What rules have to be evaluated for; is there more?
 
         Until a scenario's rules are compiled, those before are in force; a new scenario with a filter shows nothing.
+
+        Args:
+            is_over: asked after each small portion, whether to leave the rest to another call; None = it never is.
         """
         self.scenes.follow(self.decisions.scenarios)
-        if n_evaluations is not None:
-            return self.scenes.compile(n_evaluations)
         while self.scenes.compile():
-            pass
+            if is_over is not None and is_over():
+                return True
         return False
 
     def similar(self, item_id: str, k: int) -> Neighbours:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from stream_rec.kernels.columns import (
 )
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.expressions import ATTRIBUTES, SAMPLE
 from stream_rec.schemas.records import AttributeValue, Item
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 TITLE_BYTES = 256
 """Of a longer title the state holds its beginning."""
 _NAN = float("nan")
+_GIVEN = SAMPLE.keys()
+_WITHOUT_ENTRIES = _GIVEN - {"tags", ATTRIBUTES}
+"""What is known of an item without its tags and the shop's own attributes."""
 _DOUBLE, _BITS = struct.Struct("=d"), struct.Struct("=q")
 
 
@@ -121,8 +126,12 @@ class ItemAttributes:
         state = self._held.state
         return np.flatnonzero(state.columns.changed[: n_rows(state.items)] > version)
 
-    def of(self, row: int) -> dict[str, Any]:
+    def of(self, row: int, names: Collection[str] | None = None) -> dict[str, Any]:
         """What is known of the item in a row that was taken; of a free row no `id`.
+
+        Args:
+            row: of the item.
+            names: what is asked for; None = everything. What was not asked for may be left out; `attributes` is there.
 
         Returns:
             `id`, `title`, `tags`, `owner`, `attributes` (empty where nothing was given), `first_seen` (seconds since
@@ -131,20 +140,25 @@ class ItemAttributes:
         """
         state = self._held.state
         own = state.columns
-        found: dict[str, Any] = {}
-        if state.items.lengths[row] >= 0:
+        wanted = _GIVEN if names is None else names
+        found: dict[str, Any] = {ATTRIBUTES: {}}
+        if "id" in wanted and state.items.lengths[row] >= 0:
             found["id"] = name_of(state.items, row)
-        found["title"], found["owner"] = self._text(own.title[row]), self._text(own.owner[row])
-        found["first_seen"] = first_seen = float(state.first_seen[row])
-        found["age"] = max(0.0, float(state.clock[0]) - first_seen)
+        for name, texts in (("title", own.title), ("owner", own.owner)):
+            if name in wanted:
+                found[name] = self._text(texts[row])
+        if "first_seen" in wanted or "age" in wanted:
+            found["first_seen"] = first_seen = float(state.first_seen[row])
+            found["age"] = max(0.0, float(state.clock[0]) - first_seen)
         for name, column in (
             ("price", own.price),
             ("available_from", own.opens),
             ("available_until", own.closes),
         ):
-            if not np.isnan(column[row]):
-                found[name] = float(column[row])
-        found["tags"], found["attributes"] = self._entries(state, row)
+            if name in wanted and not np.isnan(number := column[row]):
+                found[name] = float(number)
+        if names is None or not _WITHOUT_ENTRIES.issuperset(wanted):
+            found["tags"], found[ATTRIBUTES] = self._entries(state, row)
         return found
 
     def _entries(self, state: State, row: int) -> tuple[list[str], dict[str, Any]]:

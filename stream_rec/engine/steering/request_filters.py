@@ -51,7 +51,7 @@ class RequestFilters:
         self._known: Mapping[str, Scenario] | None = None
 
     def prepare(self, scenarios: Mapping[str, Scenario], key: Key) -> bool:
-        """One bounded slice of what has to be evaluated; is the filter ready?
+        """One bounded portion of what has to be evaluated; is the filter ready?
 
         Args:
             scenarios: that are in force.

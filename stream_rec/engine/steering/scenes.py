@@ -18,7 +18,8 @@ from stream_rec.engine.fold.rotate import Rotation
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import n_rows, rows_of
 from stream_rec.engine.spaces.indexes import slot_of
-from stream_rec.rules.masks import SLICE, Compiled, RuleMasks
+from stream_rec.rules.compiled import Compiled
+from stream_rec.rules.masks import PORTION, RuleMasks
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
 from stream_rec.schemas.scenario import SPACE_PREFIX, Promotion, Scenario
@@ -128,8 +129,8 @@ class Scenes:
                     fix=f"add [engine.event_types.{event_type}], or correct the scenario",
                 )
 
-    def compile(self, n_evaluations: int = SLICE) -> bool:
-        """One bounded slice of what is to be compiled; is there more?"""
+    def compile(self, n_evaluations: int = PORTION) -> bool:
+        """One bounded portion of what is to be compiled; is there more?"""
         state = self._held.state
         self.masks.renew(state.generation)
         moved = int(state.counters[0]["n_learned"]) // MOVE_EVENTS
