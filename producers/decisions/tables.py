@@ -139,7 +139,14 @@ def _wrong(lines: Sequence[str], docs: str) -> ConfigError:
 
 def _table(path: Sequence[str], body: Mapping[str, Any]) -> Iterator[str]:
     yield f"[{_name(path)}]"
-    yield from _fields(body)
+    yield from _content(path, body)
+
+
+def _content(path: Sequence[str], body: Mapping[str, Any]) -> Iterator[str]:
+    """What stands below a table's head: its fields, then the tables in it."""
+    for name, value in body.items():
+        if not isinstance(value, dict) and not _is_tables(value):
+            yield f"{name} = {_value(value)}"
     for name, value in body.items():
         if isinstance(value, dict):
             yield ""
@@ -148,13 +155,7 @@ def _table(path: Sequence[str], body: Mapping[str, Any]) -> Iterator[str]:
             for entry in value:
                 yield ""
                 yield f"[[{_name([*path, name])}]]"
-                yield from _fields(entry)
-
-
-def _fields(body: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in body.items():
-        if not isinstance(value, dict) and not _is_tables(value):
-            yield f"{name} = {_value(value)}"
+                yield from _content([*path, name], entry)
 
 
 def _is_tables(value: object) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +11,7 @@ import msgspec
 from stream_rec.bus.decisions import last_of_each, read_decisions
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError
+from stream_rec.producers.decisions.said import said_of, who
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.decisions import SCENARIO, Decision
 from stream_rec.schemas.faults import did_you_mean
@@ -20,14 +19,6 @@ from stream_rec.schemas.records import Control
 from stream_rec.schemas.scenario import Scenario, of_settings
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import Settings
-
-
-class _Said(msgspec.Struct, frozen=True):
-    """Who decided, in a record."""
-
-    ts: float = 0.0
-    by: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +157,7 @@ class Scenarios:
         return Control(SCENARIO, name, self._clock.now(), body, by=self._by, note=note)
 
 
-def who() -> str:
-    """The user and the machine, as far as they are known."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without an entry in the user database
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
-
-
 def _version(record: Decision) -> Version:
     scenario = record.body if isinstance(record.body, Scenario) else None
-    said = msgspec.json.decode(record.raw, type=_Said) if record.raw else _Said(record.broker_ts / 1000)
+    said = said_of(record)
     return Version(record.offset, said.ts, said.by, said.note, scenario)

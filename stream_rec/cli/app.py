@@ -19,6 +19,7 @@ from stream_rec.cli.dead_letters import dead_letters
 from stream_rec.cli.demo import demo
 from stream_rec.cli.doctor import doctor
 from stream_rec.cli.evaluate import evaluate
+from stream_rec.cli.experiment import experiment
 from stream_rec.cli.forget import forget
 from stream_rec.cli.items import items
 from stream_rec.cli.key import key
@@ -104,6 +105,7 @@ app.add_typer(bench)
 app.add_typer(snapshot)
 app.add_typer(items)
 app.add_typer(scenario)
+app.add_typer(experiment)
 app.add_typer(key)
 app.add_typer(shape)
 app.add_typer(vectors)

@@ -120,6 +120,23 @@ def drift(
 
 
 @bench.command()
+def trials(
+    experiments: Annotated[int, typer.Option(min=1, help="of two arms that are alike")] = 1000,
+    impressions: Annotated[int, typer.Option(min=1000, help="slates shown in each of them")] = 20_000,
+    runs: Annotated[int, typer.Option(min=1, help="with a planted difference, of each kind")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="of everything")] = 1,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Simulated experiments: how often is something shipped that is not better, and is what is better found?"""
+    from stream_rec.bench.trials import Plan, run
+
+    plan = Plan(experiments, impressions, runs=runs, seed=seed)
+    _bench(lambda s, say: run(s, say, plan), json_file, config, set_)
+
+
+@bench.command()
 def memory(json_file: JsonFile = None, config: ConfigFile = None, set_: Overrides = None) -> None:
     """What a full engine weighs, with every bound reached."""
     from stream_rec.bench.memory import run

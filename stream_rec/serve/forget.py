@@ -11,8 +11,8 @@ from stream_rec.bus.decisions import last_of_each, read_decisions
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.topics import gone_after_ms, kept_ms
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.producers.decisions.said import who
 from stream_rec.producers.publisher.publisher import Publisher
-from stream_rec.producers.scenarios.apply import who
 from stream_rec.schemas.decisions import ERASURE, MERGE, SCENARIO, Merge, name_about
 from stream_rec.schemas.records import Control, TopicName
 from stream_rec.schemas.topics import key_of

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError
 from stream_rec.kernels.ids import hash_id
+from stream_rec.producers.decisions.said import who
 from stream_rec.producers.publisher.publisher import Publisher
-from stream_rec.producers.scenarios.apply import who
 from stream_rec.schemas.decisions import MERGE, hash_name
 from stream_rec.schemas.records import Control
 from stream_rec.schemas.validation import required

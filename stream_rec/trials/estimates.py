@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from stream_rec.trials.moments import Moments
@@ -73,7 +74,7 @@ def estimate(moments: Moments, metric: Metric, theta: float = 0.0, before: float
     return Estimate(n, value, moments.variance_of(slopes))
 
 
-def cuped(arms: dict[str, Moments], metric: Metric) -> dict[str, Estimate]:
+def cuped(arms: Mapping[str, Moments], metric: Metric) -> dict[str, Estimate]:
     """A metric of every arm, adjusted by the users' own past.
 
     CUPED (Deng, Xu, Kohavi & Walker 2013, "Improving the Sensitivity of Online Controlled Experiments by Utilizing
@@ -86,7 +87,7 @@ def cuped(arms: dict[str, Moments], metric: Metric) -> dict[str, Estimate]:
     Returns:
         By arm; without a past, or one that never varies, the plain estimates.
     """
-    if not metric.before:
+    if not metric.before or not any(moments.total(metric.before) for moments in arms.values()):
         return {arm: estimate(moments, metric) for arm, moments in arms.items()}
     whole = _together(arms)
     past = metric.before_denominator or USERS
@@ -127,7 +128,7 @@ def _ratio(moments: Moments, numerator: str, denominator: str) -> float:
     return moments.total(numerator) / below if below else 0.0
 
 
-def _together(arms: dict[str, Moments]) -> Moments:
+def _together(arms: Mapping[str, Moments]) -> Moments:
     first, *others = arms.values()
     for moments in others:
         first = first + moments

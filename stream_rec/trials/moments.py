@@ -64,13 +64,6 @@ class Moments:
         """
         return self.outcomes.index(outcome)
 
-    def covariance(self) -> Floats:
-        """[d, d]: of outcomes between units, unbiased (divided by n - 1); 0 for fewer than two units."""
-        if self.n_units < 2:
-            return np.zeros_like(self.products)
-        means = self.sums / self.n_units
-        return (self.products - self.n_units * np.outer(means, means)) / (self.n_units - 1)
-
     def slopes(self, numerator: str, denominator: str) -> Floats:
         """[d]: by how much a unit's outcomes move the ratio of two sums, times the number of units.
 
@@ -86,9 +79,13 @@ class Moments:
         return slopes
 
     def variance_of(self, slopes: Floats) -> float:
-        """Of an estimate with these slopes: slopes' C slopes / n."""
-        return max(float(slopes @ self.covariance() @ slopes), 0.0) / max(self.n_units, 1)
+        """Of an estimate with these slopes: slopes' C slopes / n, C the outcomes' covariance between units."""
+        return max(self.covariance_of(slopes, slopes), 0.0)
 
     def covariance_of(self, one: Floats, other: Floats) -> float:
-        """Of two estimates from these units, by their slopes."""
-        return float(one @ self.covariance() @ other) / max(self.n_units, 1)
+        """Of two estimates from these units, by their slopes; unbiased (n - 1), 0 for fewer than two units."""
+        n = self.n_units
+        if n < 2:
+            return 0.0
+        means = float(one @ self.sums) * float(other @ self.sums) / n
+        return (float(one @ self.products @ other) - means) / (n - 1) / n

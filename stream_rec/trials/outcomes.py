@@ -88,9 +88,9 @@ class Outcomes:
         net = totals[:, _REVENUE] - totals[:, _REFUND]
         return Moments.of_units((*OUTCOMES, "net"), np.column_stack([totals, net]))
 
-    def users(self) -> dict[str, float]:
-        """How many users each arm has."""
-        return dict(zip(self.arms, self._totals[:, :, 0].sum(axis=1).tolist(), strict=True))
+    def by_arm(self) -> dict[str, Moments]:
+        """Of all arms: what decisions and readings are made of."""
+        return {arm: self.moments(arm) for arm in self.arms}
 
     def array(self) -> Floats:
         """The whole table [arms, buckets, outcomes]: what a snapshot keeps."""

@@ -36,6 +36,7 @@ COMMANDS = {
     "settings",
     "snapshot",
     "scenario",
+    "experiment",
     "forget",
     "merge",
     "vectors",

@@ -1,0 +1,1 @@
+"""Experiments: read from files, moved from state to state, and published."""

@@ -1,0 +1,74 @@
+"""Experiments on a real log: from draft to the end, in layers that have room."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.errors import ConfigError
+from stream_rec.producers.experiments.experiments import Experiments
+from stream_rec.schemas.experiment import Arm, Experiment
+from stream_rec.settings import Settings
+from tests.cli.running import addresses, run
+
+TWO = (Arm("control"), Arm("blue", learning_rate=2.0))
+
+
+def experiment(**fields: Any) -> Experiment:
+    return Experiment(TWO, layer="ranking", **fields)
+
+
+def test_an_experiment_lives_and_its_layer_is_shared(tansu_settings: Settings) -> None:
+    ensure_topics(tansu_settings.bus)
+    found = Experiments(tansu_settings)
+    assert not found.all()
+    found.apply(
+        {"one": experiment(traffic=0.6), "two": experiment(traffic=0.4), "three": experiment(traffic=0.4)}
+    )
+    now, _ = Experiments(tansu_settings).move("one", "ramp", note="at last")
+    assert (now.state, now.share) == ("ramping", 0.01)
+    two, _ = Experiments(tansu_settings).move("two", "start")
+    assert (two.state, two.slot) == ("running", 0.6)
+    with pytest.raises(ConfigError, match=r"no room for 40% of its users beside one"):
+        Experiments(tansu_settings).move("three", "start")
+    Experiments(tansu_settings).move("one", "stop")
+    three, _ = Experiments(tansu_settings).move("three", "start")
+    assert three.slot == 0.0
+    known = Experiments(tansu_settings).one("one")
+    assert (known.experiment.state, known.experiment.share) == ("rolled_back", 0)
+    with pytest.raises(ConfigError, match="is rolled back: it cannot be started"):
+        Experiments(tansu_settings).move("one", "start")
+    with pytest.raises(ConfigError, match="no experiment is called 'tow'"):
+        Experiments(tansu_settings).one("tow")
+    grown = {"two": experiment(traffic=0.5)}
+    with pytest.raises(ConfigError, match=r"no room for 50%"):
+        Experiments(tansu_settings).placed(grown | {"two": msgspec.structs.replace(grown["two"], slot=0.0)})
+
+
+def test_the_commands_do_the_same(tansu_settings: Settings, tmp_path: Path) -> None:
+    ensure_topics(tansu_settings.bus)
+    environment = addresses(tansu_settings)
+    file = tmp_path / "trials.toml"
+    file.write_text('[e]\narms = [{name = "control"}, {name = "blue", scenario = {logic = "trending"}}]\n')
+
+    def said(*words: str) -> str:
+        shown = run("experiment", *words, environment=environment)
+        assert shown.returncode == 0, shown.stderr
+        return shown.stdout
+
+    assert "e: draft as of control offset 0" in said("apply", str(file))
+    assert "e: unchanged" in said("apply", str(file))
+    assert said("start", "e").startswith("e: running, 100% of its layer's users, as of control offset 1")
+    assert "shipped" in said("ship", "e", "blue", "--note", "it sells")
+    shown = json.loads(said("list", "--json"))["e"]
+    assert (shown["experiment"]["state"], shown["experiment"]["winner"], shown["note"]) == (
+        "shipped",
+        "blue",
+        "it sells",
+    )
+    assert 'winner = "blue"' in said("show", "e")
