@@ -132,14 +132,14 @@ class Expression:
             return False
 
     def holding(self, subjects: Sequence[Subject]) -> NDArray[np.bool_]:
-        """Bool [n]: of which items is it true."""
+        """Bool [n]: of which items is it true; false where it cannot be evaluated."""
         execute = self._program.execute
         found = np.zeros(len(subjects), np.bool_)
         for at, subject in enumerate(subjects):
             try:
                 found[at] = execute(subject.context) is True
             except _FAILURES:
-                pass
+                continue
         return found
 
     def number(self, subject: Subject) -> float:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 LEAVE_SECONDS = 4.5
-"""From the signal to `_exit`, at most: supervisors are promised 5 s, and the kernel needs a while to take memory back."""
+"""From the signal to `_exit`, at most: supervisors are promised 5 s, and the kernel takes a while to free memory."""
 _LAST_WORDS_SECONDS = 0.3
 """Before that end, it is logged."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)

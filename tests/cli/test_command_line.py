@@ -31,6 +31,7 @@ COMMANDS = {
     "dead-letters",
     "demo",
     "bench",
+    "bridge",
     "evaluate",
     "doctor",
     "settings",
