@@ -1,8 +1,8 @@
 """Users whom the engine has forgotten are removed from Redis, too, and it is said what was done.
 
 Every worker that knew the user deletes the slates, whoever owns the partition: its owner may be one that is stopped,
-and that lets slates go when it goes on and owns it no more. A worker may have slates of the user on their way to Redis that
-it made before, so it deletes until it has found nothing for some looks in a row.
+and that lets slates go when it goes on and owns it no more. A worker may have slates of the user on their way to Redis
+that it made before, so it deletes until it has found nothing for some looks in a row.
 """
 
 from __future__ import annotations
