@@ -27,12 +27,13 @@ from stream_rec.schemas.columns import (
 )
 from stream_rec.schemas.item_changes import item_change
 from stream_rec.schemas.reading import UNREADABLE, Messages, Reader
-from stream_rec.schemas.records import DeadLetter, Impression, Interaction, PublishedRecord, Record
+from stream_rec.schemas.records import Context, DeadLetter, Impression, Interaction, PublishedRecord, Record
 from stream_rec.schemas.validation import (
     FLOAT32_MAX,
     TS_END,
     check_impression,
     check_interaction,
+    required,
 )
 from stream_rec.settings import IngestSettings
 
@@ -161,38 +162,33 @@ def dead_letter(span: Span, rejected: Rejected, limit: int) -> DeadLetter:
 
 def _all_good(messages: Messages, span: Span, rules: IngestSettings) -> EventBatch | None:
     """The batch if every record is good, checked in bulk; None if one may not be."""
-    values: list[bytes] = [value for value in messages.values if value]
-    if len(values) != len(messages.values) or max(map(len, values), default=0) > rules.max_record_bytes:
-        return None
+    values: list[bytes] = messages.values  # type: ignore[assignment]  # what is none, or empty, raises below
     try:
-        b"\n".join(values).decode()
+        text = b"\n".join(values)
+        if len(text) > rules.max_record_bytes and max(map(len, values)) > rules.max_record_bytes:
+            return None
+        text.decode()
         events = list(map(_interactions.decode, values))
         batch = _event_columns(events, messages.offsets, messages.timestamps, span)
-    except UNREADABLE:
+    except (*UNREADABLE, TypeError):
         return None
-    ids_good = (
-        _ids_good(batch.users, rules, required=True)
-        and _ids_good(batch.items, rules, required=True)
+    is_good = (
+        _ids_good(batch.users, rules, is_required=True)
+        and _ids_good(batch.items, rules, is_required=True)
         and _ids_good(batch.sessions, rules)
         and _ids_good(batch.event_ids, rules)
-        and _ids_good(IdColumn.of(sorted(set(batch.event_types))), rules, required=True)
+        and _ts_good(batch, rules)
+        and _rest_good(events, rules)
     )
-    contexts_good = all(len(e.context) <= rules.max_context_entries for e in events if e.context)
-    values_good = all(abs(e.value) <= FLOAT32_MAX for e in events if e.value is not None)
-    return batch if ids_good and contexts_good and values_good and _ts_good(batch, rules) else None
+    return batch if is_good else None
 
 
 def _event_columns(
     events: Sequence[Interaction], offsets: Sequence[int], broker_ts: Sequence[int], span: Span
 ) -> EventBatch:
-    nan = float("nan")
-    with np.errstate(over="ignore"):  # a value too large for 32 bits is rejected by the caller
-        values: NDArray[np.float32] = np.array(
-            [nan if e.value is None else e.value for e in events], np.float32
-        )
     return EventBatch(
         span=span,
-        offsets=np.array(offsets, np.int64),
+        offsets=_offsets(offsets),
         broker_ts=np.array(broker_ts, np.int64),
         ts=np.array([e.ts for e in events], np.float64),
         users=IdColumn.of([e.user_id for e in events]),
@@ -200,26 +196,55 @@ def _event_columns(
         sessions=IdColumn.of([e.session_id or "" for e in events]),
         event_ids=IdColumn.of([e.event_id or "" for e in events]),
         event_types=[e.event_type for e in events],
-        values=values,
-        context_tags=_context_tags(events),
+        values=_values([e.value for e in events]),
+        context_tags=_context_tags([e.context for e in events]),
     )
 
 
-def _context_tags(events: Sequence[Interaction]) -> IdColumn:
+def _offsets(offsets: Sequence[int]) -> NDArray[np.int64]:
+    n = len(offsets)
+    if n and offsets[-1] - offsets[0] == n - 1:  # they ascend: none is missing
+        return np.arange(offsets[0], offsets[0] + n, dtype=np.int64)
+    return np.array(offsets, np.int64)
+
+
+def _values(values: Sequence[float | None]) -> NDArray[np.float32]:
+    """NaN where there is none."""
+    if values.count(None) == len(values):
+        return np.full(len(values), np.nan, np.float32)
+    with np.errstate(over="ignore"):  # what is too large for 32 bits is rejected by the caller
+        return np.array(values, np.float64).astype(np.float32)  # null is NaN
+
+
+def _context_tags(contexts: Sequence[Context | None]) -> IdColumn:
     """What the contexts name under `tag`, as text; what is no text there names nothing."""
-    if not any(e.context for e in events):
-        return IdColumn.none(len(events))
-    tags = [e.context.get("tag") if e.context else None for e in events]
+    if contexts.count(None) == len(contexts):
+        return IdColumn.none(len(contexts))
+    tags = [context.get("tag") if context else None for context in contexts]
     return IdColumn.of([tag if isinstance(tag, str) else "" for tag in tags])
 
 
-def _ids_good(ids: IdColumn, rules: IngestSettings, *, required: bool = False) -> bool:
-    if not len(ids.ends):
-        return True
-    lengths = np.diff(ids.ends, prepend=0)
-    if lengths.max() > rules.max_id_bytes or (required and lengths.min() == 0):
+def _rest_good(events: Sequence[Interaction], rules: IngestSettings) -> bool:
+    """Types, contexts and values."""
+    try:
+        for event_type in {e.event_type for e in events}:
+            required("event_type", event_type, rules)
+    except ContractError:
         return False
-    return bool(ids.data.all())
+    return all(
+        (e.value is None or abs(e.value) <= FLOAT32_MAX)
+        and (not e.context or len(e.context) <= rules.max_context_entries)
+        for e in events
+        if e.value is not None or e.context
+    )
+
+
+def _ids_good(ids: IdColumn, rules: IngestSettings, *, is_required: bool = False) -> bool:
+    lengths = ids.ends.copy()
+    lengths[1:] -= ids.ends[:-1]
+    if lengths.max(initial=0) > rules.max_id_bytes or (is_required and not lengths.all()):
+        return False
+    return b"\0" not in ids.data.tobytes()
 
 
 def _ts_good(batch: EventBatch, rules: IngestSettings) -> bool:
