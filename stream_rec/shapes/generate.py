@@ -25,6 +25,8 @@ _METAS = {
 _HELPERS = ("member", "place", "named", "elements", "plain", "to_id", "without_point", "decoded", "joined", "matched",
             "split", "lower", "compared", "scalar", "text_of", "ONE")  # fmt: skip
 
+_VARIABLE = re.compile(r"[a-z]\w*")
+
 
 class Code:
     """Lines of a function, made node by node; what was computed once in a block is not computed again in it.
@@ -115,6 +117,14 @@ class Code:
             case _:
                 return self._set(node, self.condition(node))
 
+    def own(self, node: Node) -> str:
+        """A variable that holds a node's value and that nothing else reads: it may be set anew."""
+        n_lines, found = len(self._lines), self.value(node)
+        if len(self._lines) > n_lines and self._names[-1].get(node) == found:
+            del self._names[-1][node]
+            return found
+        return self._set(None, found)
+
     def condition(self, node: Node) -> str:
         """A Python condition that says whether a node holds."""
         match node:
@@ -142,7 +152,7 @@ class Code:
 
     def _variable_of(self, node: Node) -> str:
         name = self.value(node)
-        return name if re.fullmatch(r"[a-z]\w*", name) else self._set(None, name)
+        return name if _VARIABLE.fullmatch(name) else self._set(None, name)
 
     def _present(self, node: Node) -> str:
         """Its value, a null word taken for null."""
@@ -164,7 +174,10 @@ class Code:
             if isinstance(node.base, nodes.Root):
                 return self._set(node, f"{base}.{attribute}")
             return self._set(node, f"None if {base} is None else {base}.{attribute}")
-        return self._set(node, f"member({self._object(node.base)}, {node.name!r})")
+        found = self._object(node.base)
+        if _VARIABLE.fullmatch(found):
+            return self._set(node, f"{found}.get({node.name!r}) if {found}.__class__ is dict else None")
+        return self._set(node, f"member({found}, {node.name!r})")
 
     def _object(self, node: Node) -> str:
         """Of a key or header that is stepped into, the JSON that it holds."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from stream_rec.shapes.nodes import CONDITIONS, Each, Member, Node, Root, children, walk
+
+_ANY: Mapping[Node, Any] = {}
 
 
 class Layout:
@@ -19,9 +21,11 @@ class Layout:
 
     Args:
         paths: every path of the shape.
+        kinds: of nodes that are decoded as they stand, where only some types fit; of the others all do.
     """
 
-    def __init__(self, paths: Iterable[Node]) -> None:
+    def __init__(self, paths: Iterable[Node], kinds: Mapping[Node, Any] = _ANY) -> None:
+        self.kinds = kinds
         self._members: dict[Node, dict[str, Member]] = defaultdict(dict)
         self._eaches: dict[Node, Each] = {}
         self._whole: set[Node] = set()
@@ -63,12 +67,13 @@ class Layout:
     def _type(self, node: Node) -> Any:
         members, each = self._members.get(node), self._eaches.get(node)
         if node in self._whole or (members and each) or not (members or each):
-            return Any
+            return self.kinds.get(node, Any)
         if each is not None:
             return list[self._type(each) | None] if self._type(each) is not Any else list[Any]  # type: ignore[misc]
         assert members
         fields = [
-            (f"m{n}", Any if kind is Any else kind | None, msgspec.field(default=None, name=name))
+            (f"m{n}", kind if kind is Any else kind | None, msgspec.field(default=None, name=name))
             for n, (name, kind) in enumerate((name, self._type(one)) for name, one in members.items())
         ]
+        fields.sort(key=lambda field: field[2].name)  # as most write maps: the next one is found at once
         return msgspec.defstruct("Body", fields, gc=False)

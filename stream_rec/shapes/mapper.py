@@ -8,6 +8,7 @@ import msgspec
 
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.shapes import straight
 from stream_rec.shapes.decoding import Decoder
 from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.layout import Layout
@@ -15,7 +16,10 @@ from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry
 from stream_rec.shapes.nodes import Constant, Meta, Node, Root, walk
 from stream_rec.shapes.outputs import Output, Write, write
 from stream_rec.shapes.presets import resolve
+from stream_rec.shapes.straight import Read
 
+MAX_UNLIKE = 1000
+"""Messages that did not fit; then ids are no longer expected to be texts, and times ISO 8601."""
 TOMBSTONE = Refused("tombstone", "value", "the message has no value")
 
 
@@ -41,6 +45,10 @@ class Mapper:
         shape: resolved (see `presets.resolve`).
         name: of the shape, for errors.
         decoder: of messages; None = only `of_object` will be called.
+
+    Attributes:
+        records: what a message holds, in its order; what could not be read of it is a `Refused` in its place. Raises
+            Unavailable if the schema registry does not answer: try the message again.
     """
 
     def __init__(self, shape: ShapeSettings, name: str, decoder: Decoder | None = None) -> None:
@@ -52,14 +60,6 @@ class Mapper:
                 f"shapes.{name} names no field",
                 fix=f"add [shapes.{name}.events] with user_id, item_id and ts, or a preset",
             )
-        paths = [path for output in self.outputs for path in output.paths]
-        layout = Layout(paths)
-        is_typed = layout.is_struct(Root()) and shape.format in ("auto", "json") and shape.framing == "none"
-        self._typed: msgspec.json.Decoder[Any] | None = (
-            msgspec.json.Decoder(layout.body) if is_typed else None
-        )
-        self._write_typed = [write(output, shape, layout) for output in self.outputs] if is_typed else []
-        self._write_one = self._write_typed[0] if len(self._write_typed) == 1 else None
         self.units: dict[str, int] = {}
         """Of times that are numbers, as which units `of_object` has read how many (`unit = "auto"`)."""
         self._write = [write(output, shape, None, self.units) for output in self.outputs]
@@ -67,26 +67,53 @@ class Mapper:
         by_key = [path for path in ids if _is_of_key(path)]
         removal = {"item_id": by_key[0], "removed": Constant("yes")} if by_key else {}
         self._remove = write(Output("items", removal, None), shape, None) if removal else None
+        self._straight = (
+            straight.of_bodies(self.outputs[0], shape, self.units) if len(self.outputs) == 1 else None
+        )
+        self._n_unlike = 0
+        self.records: Read = self._reader()
 
-    def records(self, message: RawMessage) -> list[Mapped]:
-        """What a message holds, in its order; what could not be read of it is a `Refused` in its place.
+    def _reader(self) -> Read:
+        """What reads messages: by structs where the shape is of JSON without a frame."""
+        shape, paths = self.shape, [path for output in self.outputs for path in output.paths]
+        layout = Layout(paths)
+        if not (layout.is_struct(Root()) and shape.format in ("auto", "json") and shape.framing == "none"):
+            return self._checked
+        self._typed = self._of_structs(layout, self._checked)
+        kinds = straight.expected(self.outputs[0], shape) if len(self.outputs) == 1 else {}
+        return self._of_structs(Layout(paths, kinds), self._unlike) if kinds else self._typed
 
-        Raises:
-            Unavailable: the schema registry does not answer: try the message again.
-        """
-        if not message.value:
-            return self._removed(message)
-        if self._typed is not None:
+    def _of_structs(self, layout: Layout, unlike: Read) -> Read:
+        """Reads messages whose values fit the structs; `unlike` reads the others."""
+        writes = [write(output, self.shape, layout) for output in self.outputs]
+
+        def crooked(body: Any, message: RawMessage) -> list[Mapped]:
+            return self._all(writes, body, message, None, [])
+
+        if len(self.outputs) == 1:
+            read = straight.of_messages(self.outputs[0], self.shape, layout, straight.Ways(crooked, unlike))
+            if read is not None:
+                return read
+        decode = msgspec.json.Decoder(layout.body).decode
+
+        def decoded(message: RawMessage) -> list[Mapped]:
             try:
-                body = self._typed.decode(message.value)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                return self._of_objects(message)
-            if self._write_one is None:
-                return self._all(self._write_typed, body, message, None, [])
-            out: list[Mapped] = []
-            self._write_one(body, message, None, out)
-            return out
-        return self._of_objects(message)
+                body = decode(message.value)  # type: ignore[arg-type]  # what is none raises
+            except straight.UNREADABLE:
+                return unlike(message)
+            return crooked(body, message)
+
+        return decoded
+
+    def _unlike(self, message: RawMessage) -> list[Mapped]:
+        """A message with a value of another type than expected, or none; with many of them the bet is off."""
+        self._n_unlike += 1
+        if self._n_unlike == MAX_UNLIKE:
+            self.records = self._typed
+        return self._typed(message)
+
+    def _checked(self, message: RawMessage) -> list[Mapped]:
+        return self._of_objects(message) if message.value else self._removed(message)
 
     def _removed(self, message: RawMessage) -> list[Mapped]:
         """The item that a message without a value removes, where an item's id is the key."""
@@ -100,7 +127,7 @@ class Mapper:
         unframed = unwrap(self.shape.framing, body, message)
         if isinstance(unframed, Refused):
             return [unframed]
-        return self._all(self._write, unframed.body, message, unframed.envelope, [])
+        return self._written(unframed.body, message, unframed.envelope, [])
 
     def _of_objects(self, message: RawMessage) -> list[Mapped]:
         """A message that the structs do not fit, or that has a frame."""
@@ -115,8 +142,17 @@ class Mapper:
             if isinstance(unframed, Refused):
                 found.append(unframed)
             else:
-                self._all(self._write, unframed.body, message, unframed.envelope, found)
+                self._written(unframed.body, message, unframed.envelope, found)
         return found or [Refused("not_kept", "value", "an empty list")]
+
+    def _written(self, body: Any, message: RawMessage, envelope: Any, out: list[Mapped]) -> list[Mapped]:
+        """Append what an object becomes."""
+        if self._straight is not None and not out:
+            one = self._straight(body, message, envelope)
+            if one is not None:
+                out.append(one)
+                return out
+        return self._all(self._write, body, message, envelope, out)
 
     def _all(
         self, writes: list[Write], body: Any, message: RawMessage, envelope: Any, out: list[Mapped]

@@ -130,7 +130,7 @@ def _loops(code: Code, output: Output, loops: ExitStack) -> None:
         each for path in output.paths for each in nodes.eaches(path) if each not in collected
     )
     ordered = sorted(lists, key=lambda each: len(nodes.eaches(each)))
-    options = _options(output.fields["item_id"]) if "item_id" in output.fields else ()
+    options = options_of(output.fields["item_id"]) if "item_id" in output.fields else ()
     owners: dict[Each, list[int]] = defaultdict(list)
     for n, option in enumerate(options):
         for each in nodes.eaches(option):
@@ -183,13 +183,14 @@ def _chosen(code: Code, options: tuple[Node, ...]) -> str:
     return chosen
 
 
-def _options(path: Node) -> tuple[Node, ...]:
+def options_of(path: Node) -> tuple[Node, ...]:
+    """What stands between the `||` of a path."""
     return path.options if isinstance(path, nodes.Either) else (path,)
 
 
 def _collected(path: Node) -> list[Each]:
     """The lists of a field that is a list itself: the innermost of each option."""
-    return [eaches[-1] for option in _options(path) if (eaches := nodes.eaches(option))]
+    return [eaches[-1] for option in options_of(path) if (eaches := nodes.eaches(option))]
 
 
 def _event(code: Code, output: Output, shape: ShapeSettings) -> None:
@@ -206,7 +207,7 @@ def _event(code: Code, output: Output, shape: ShapeSettings) -> None:
         code.values["number"] = times.number
         value = code.variable()
         code.line(f"{value} = number({code.value(fields['value'])})")
-    context = _context(code, fields)
+    context = context_of(code, fields)
     with code.block(f"if {event_id} is None and message.topic:"):
         code.line(f'{event_id} = f"{{message.topic}}/{{message.partition}}/{{message.offset}}/{{len(out)}}"')
     code.line(
@@ -270,7 +271,7 @@ def _time(code: Code, path: Node, shape: ShapeSettings, plus: Node | None = None
     name, raw = code.variable(), code.variable()
     n_blocks = 0
     with ExitStack() as stack:
-        for option in _options(path):
+        for option in options_of(path):
             if n_blocks:
                 stack.enter_context(code.block(f"if {name} is None and ({code.is_absent(raw)}):"))
             n_blocks += 1
@@ -296,7 +297,8 @@ def _time(code: Code, path: Node, shape: ShapeSettings, plus: Node | None = None
     return name
 
 
-def _context(code: Code, fields: Mapping[str, Node], prefix: str = "context.") -> str:
+def context_of(code: Code, fields: Mapping[str, Node], prefix: str = "context.") -> str:
+    """A variable, or literal, with the entries of a map, or None."""
     entries = {name[len(prefix) :]: path for name, path in fields.items() if name.startswith(prefix)}
     if not entries:
         return "None"
@@ -342,7 +344,7 @@ def _record(code: Code, output: Output, shape: ShapeSettings) -> None:
                 f"{given}['slate_id'] = f\"{{message.topic}}/{{message.partition}}/{{message.offset}}/{{len(out)}}\""
             )
     else:
-        code.line(f"{given}['attributes'] = {_context(code, output.fields, 'attributes.')}")
+        code.line(f"{given}['attributes'] = {context_of(code, output.fields, 'attributes.')}")
     code.line(f"out.append(record(KIND, {given}))")
 
 
@@ -350,7 +352,7 @@ def _list(code: Code, path: Node) -> str:
     """A variable with the ids or tags of the first option that has any."""
     found = code.variable()
     code.line(f"{found} = []")
-    for option in _options(path):
+    for option in options_of(path):
         eaches = nodes.eaches(option)
         with code.block(f"if not {found}:"):
             source = f"elements({code.value(eaches[-1].base)})" if eaches else f"({code.value(option)},)"

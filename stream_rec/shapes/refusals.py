@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from stream_rec.errors import ContractError
@@ -35,6 +36,7 @@ def refused_id(field: str, raw: Any) -> Refused:
 
 def refused_time(raw: Any, seconds: float | None, unit: str) -> Refused:
     """Why a value is no time."""
+    raw = raw.isoformat().replace("+00:00", "Z") if isinstance(raw, datetime) else raw
     shown = ascii(raw)[:60]
     if raw is None or (isinstance(raw, str) and raw.strip() in NULL_WORDS):
         return Refused("missing_field", "ts", "there is no time")
