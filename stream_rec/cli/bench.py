@@ -75,6 +75,28 @@ def serve(
 
 
 @bench.command()
+def bridge(
+    messages: Annotated[int, typer.Option(min=1000, help="of each run of the bridge")] = 400_000,
+    kills: Annotated[int, typer.Option(min=0, help="of the run that is disturbed; 0 = none")] = 4,
+    repeats: Repeats = 3,
+    turns: Annotated[int, typer.Option(min=1, help="of mapping alone; figures are medians")] = 15,
+    broker: Annotated[
+        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
+    ] = "tansu",
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Messages of other people: what mapping costs, how fast the bridge is, and what kill -9 loses or doubles."""
+    from stream_rec.bench.bridge import Wanted, run
+
+    wanted = Wanted(messages, kills, repeats, turns)
+    figures = _bench(lambda s, say: run(s, say, wanted, broker), json_file, config, set_)
+    if figures.get("lost") or figures.get("doubled"):
+        raise typer.Exit(1)
+
+
+@bench.command()
 def engine(
     events: Annotated[int | None, typer.Option(min=1, help="of each data set; by default all")] = None,
     rules: Annotated[

@@ -73,7 +73,9 @@ class Layout:
         assert members
         fields = [
             (f"m{n}", kind if kind is Any else kind | None, msgspec.field(default=None, name=name))
-            for n, (name, kind) in enumerate((name, self._type(one)) for name, one in members.items())
+            for n, (name, kind) in sorted(
+                enumerate((name, self._type(one)) for name, one in members.items()),
+                key=lambda numbered: numbered[1][0],  # as most write maps: the next one is found at once
+            )
         ]
-        fields.sort(key=lambda field: field[2].name)  # as most write maps: the next one is found at once
         return msgspec.defstruct("Body", fields, gc=False)

@@ -174,7 +174,7 @@ class _Writer:
             )
         )
 
-    def _first(self, path: Node, until: type[Node] = Each) -> str:  # type: ignore[valid-type]
+    def _first(self, path: Node, until: type[Node] = Each) -> str:
         """A variable with the first option that is not null, up to one that goes through a list or is of a kind."""
         code, options = self._code, options_of(path)
         name = code.own(options[0])
