@@ -14,8 +14,9 @@ from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
 from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
-from stream_rec.sdk.exchange import At, Steps, Wait, exchange, exchange_batch
+from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch
 from stream_rec.sdk.options import HttpOptions
+from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import (
     Applied,
     Batch,
@@ -48,11 +49,16 @@ class AsyncHttpClient:
     """
 
     def __init__(
-        self, url: str, *, key: str = "", options: HttpOptions | None = None, clock: Clock | None = None
+        self,
+        url: str | Sequence[str],
+        *,
+        key: str = "",
+        options: HttpOptions | None = None,
+        clock: Clock | None = None,
     ) -> None:
         options = options or HttpOptions()
-        self._at = At(url, options.retries, clock or SystemClock())
-        self._http = httpx.AsyncClient(**options.of_httpx(url, key))
+        self._at = At(Servers(url), options.retries, clock or SystemClock())
+        self._http = httpx.AsyncClient(**options.of_httpx(key))
 
     async def track(self, event: Interaction) -> Written:
         """As `HttpClient.track`."""
@@ -233,12 +239,16 @@ class AsyncHttpClient:
             if isinstance(step, Wait):
                 await asyncio.sleep(step.seconds)
             else:
-                given = await self._send(step.request)
+                given = await self._send(step)
 
-    async def _send(self, request: Request[Any]) -> httpx.Response | httpx.HTTPError:
+    async def _send(self, step: Send) -> httpx.Response | httpx.HTTPError:
+        request = step.request
         try:
             return await self._http.request(
-                request.method, request.path, params=request.parameters(), content=request.body
+                request.method,
+                step.url + request.path,
+                params=request.parameters(),
+                content=request.body,
             )
         except httpx.HTTPError as error:
             return error

@@ -17,8 +17,9 @@ from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
 from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
-from stream_rec.sdk.exchange import At, Steps, Wait, exchange, exchange_batch
+from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch
 from stream_rec.sdk.options import HttpOptions
+from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import (
     Applied,
     Batch,
@@ -47,18 +48,23 @@ class HttpClient:
                 print(item.item_id)
 
     Args:
-        url: of the server.
+        url: of the server; or of several that answer alike: when one does not answer, the next is asked.
         key: `stream-rec key create` makes one; empty = the server asks for none.
         options: timeouts, connections and retries.
         clock: measures the time of retries.
     """
 
     def __init__(
-        self, url: str, *, key: str = "", options: HttpOptions | None = None, clock: Clock | None = None
+        self,
+        url: str | Sequence[str],
+        *,
+        key: str = "",
+        options: HttpOptions | None = None,
+        clock: Clock | None = None,
     ) -> None:
         options = options or HttpOptions()
-        self._at = At(url, options.retries, clock or SystemClock())
-        self._http = httpx.Client(**options.of_httpx(url, key))
+        self._at = At(Servers(url), options.retries, clock or SystemClock())
+        self._http = httpx.Client(**options.of_httpx(key))
 
     def track(self, event: Interaction) -> Written:
         """Publish what a user did; where it stands, to be given to a read as `after`.
@@ -441,12 +447,16 @@ class HttpClient:
             if isinstance(step, Wait):
                 time.sleep(step.seconds)
             else:
-                given = self._send(step.request)
+                given = self._send(step)
 
-    def _send(self, request: Request[Any]) -> httpx.Response | httpx.HTTPError:
+    def _send(self, step: Send) -> httpx.Response | httpx.HTTPError:
+        request = step.request
         try:
             return self._http.request(
-                request.method, request.path, params=request.parameters(), content=request.body
+                request.method,
+                step.url + request.path,
+                params=request.parameters(),
+                content=request.body,
             )
         except httpx.HTTPError as error:
             return error

@@ -13,6 +13,7 @@ from stream_rec.errors import Unavailable
 from stream_rec.sdk.calls import Request
 from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.retries import Retries
+from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import Batch, ProblemBody, Result
 
 T = TypeVar("T")
@@ -29,9 +30,10 @@ _problem = msgspec.json.Decoder(ProblemBody).decode
 
 
 class Send(NamedTuple):
-    """A step: send the request. Gives its answer, or the error of the connection."""
+    """A step: send the request to the server of this address. Gives its answer, or the error of the connection."""
 
     request: Request[Any]
+    url: str
 
 
 class Wait(NamedTuple):
@@ -47,18 +49,18 @@ class At(NamedTuple):
     """Whom a client talks to.
 
     Attributes:
-        url: the server's address, for errors.
+        servers: one, or several that answer alike.
         retries: bounds.
         clock: measures them.
     """
 
-    url: str
+    servers: Servers
     retries: Retries
     clock: Clock
 
 
 def exchange(request: Request[T], at: At) -> Steps[T]:
-    """Send it until there is an answer.
+    """Send it until there is an answer; to another server, if there is one, when the first does not give any.
 
     Raises:
         HttpProblem: the server refuses.
@@ -67,13 +69,16 @@ def exchange(request: Request[T], at: At) -> Steps[T]:
     began, attempt = at.clock.monotonic(), 0
     while True:
         attempt += 1
-        found = yield Send(request)
+        url = at.servers.asked
+        found = yield Send(request, url)
         if isinstance(found, httpx.Response) and found.status_code not in _PASSING:
-            return _answer(found, request, at.url)
+            return _answer(found, request, url)
+        at.servers.failed(url)
         spent = at.clock.monotonic() - began
-        pause = at.retries.pause(attempt, spent, _wished(found)) if _may_repeat(request, found) else None
+        wished = 0.0 if at.servers.are_many else _wished(found)
+        pause = at.retries.pause(attempt, spent, wished) if _may_repeat(request, found) else None
         if pause is None:
-            raise _gave_up(found, at.url, spent)
+            raise _gave_up(found, url, spent)
         yield Wait(pause)
 
 

@@ -26,10 +26,9 @@ class HttpOptions:
     max_connections: int = 32
     retries: Retries = field(default_factory=Retries)
 
-    def of_httpx(self, url: str, key: str) -> dict[str, Any]:
+    def of_httpx(self, key: str) -> dict[str, Any]:
         """Arguments of its clients."""
         return {
-            "base_url": url,
             "headers": {
                 "content-type": "application/json",
                 **({"authorization": f"Bearer {key}"} if key else {}),

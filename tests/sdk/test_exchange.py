@@ -11,12 +11,13 @@ import msgspec
 import pytest
 
 from stream_rec.clock import ManualClock
-from stream_rec.errors import Unavailable
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.schemas.records import Impression, Interaction
 from stream_rec.sdk import calls
 from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.exchange import At, Steps, Wait, exchange, exchange_batch
 from stream_rec.sdk.retries import LONGEST_PAUSE_SECONDS, Retries
+from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import Batch, Result, Written
 
 DONE = httpx.Response(202, content=msgspec.json.encode(Written(0, 5)))
@@ -31,8 +32,10 @@ EVENT = Interaction("ann", "a", "view", 1.0)
 SHOWN = Impression("s", "ann", 1.0, ("a",))
 
 
-def tell(steps: Steps[Any], answers: Sequence[Any], clock: ManualClock) -> tuple[Any, list[float]]:
-    """What the steps give when the server answers so; and the pauses."""
+def tell(
+    steps: Steps[Any], answers: Sequence[Any], clock: ManualClock, asked: list[str] | None = None
+) -> tuple[Any, list[float]]:
+    """What the steps give when the server answers so; and the pauses. `asked` gets whose answers they are."""
     left, pauses, given = list(answers), [], None
     while True:
         try:
@@ -44,6 +47,8 @@ def tell(steps: Steps[Any], answers: Sequence[Any], clock: ManualClock) -> tuple
             pauses.append(step.seconds)
             clock.advance(step.seconds)
         else:
+            if asked is not None:
+                asked.append(step.url)
             given = left.pop(0)
 
 
@@ -54,7 +59,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def at(clock: ManualClock) -> At:
-    return At("http://x", Retries(tries=3, chance=random.Random(1)), clock)
+    return At(Servers("http://x"), Retries(tries=3, chance=random.Random(1)), clock)
 
 
 def test_an_event_is_sent_again_until_it_is_acknowledged(at: At, clock: ManualClock) -> None:
@@ -82,6 +87,24 @@ def test_what_would_count_twice_is_sent_again_only_if_it_was_certainly_not_taken
 def test_a_refusal_is_not_repeated(at: At, clock: ManualClock) -> None:
     with pytest.raises(HttpProblem, match="fix: do"):
         tell(exchange(calls.event(EVENT), at), [REFUSED], clock)
+
+
+def test_another_server_is_asked_when_one_does_not_answer(clock: ManualClock) -> None:
+    at = At(Servers(["http://a/", "http://b"]), Retries(tries=3, chance=random.Random(1)), clock)
+    asked: list[str] = []
+    for answers in ([NOBODY, DONE], [DONE], [AWAY, FULL, DONE]):
+        done, pauses = tell(exchange(calls.event(EVENT), at), answers, clock, asked)
+        assert done == Written(0, 5)
+        assert all(pause < 0.5 for pause in pauses)  # who wished for a second is not the one that is asked
+    assert asked == ["http://a", "http://b", "http://b", "http://b", "http://a", "http://b"]
+    at.servers.failed("http://a")  # told late: b has answered meanwhile
+    assert at.servers.asked == "http://b"
+
+
+@pytest.mark.parametrize("urls", ["", [], ["http://a", ""]])
+def test_a_client_without_an_address_says_so(urls: Any) -> None:
+    with pytest.raises(ConfigError, match="address"):
+        Servers(urls)
 
 
 def test_of_a_batch_only_what_was_not_taken_is_sent_again(at: At, clock: ManualClock) -> None:
