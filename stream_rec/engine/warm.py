@@ -30,7 +30,7 @@ def warm_up() -> None:
     engine.similar("i1", 5)
     engine.decisions.scenarios = {"ruled": Scenario(filter="true", rotation=Rotation())}
     engine.recommend(["u1", "unknown"], scenario="ruled")
-    engine.fade("ruled", 0, 0)
+    engine.fades("ruled", 0, np.zeros(1, np.int32))
     items = [
         ItemChange(0, 0, "i1", Item("i1", ts=1.0, tags=("a",))),
         ItemChange(1, 0, "i2", None),

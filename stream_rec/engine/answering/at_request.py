@@ -151,7 +151,7 @@ class AtRequest:
             items: MAX_RANKED at most.
             user_id: whose; None = the session's.
             session: items, the latest last.
-            scenario: whose filter and boosts count; "" = none.
+            scenario: whose filter, boosts and rotation count; "" = none.
             request: a filter that is ready.
 
         Raises:
@@ -165,7 +165,11 @@ class AtRequest:
         rows = rows_of(self.engine.state.items, IdColumn.of(ids))
         ruled = self._rules(scenario, 1, request) if scenario or request else None
         if user_id is not None:
-            scores = self._scores(self._row(user_id), rows, ruled)
+            user = self._row(user_id)
+            scores = self._scores(user, rows, ruled)
+            if isinstance(ruled, Ruled):
+                held = rows >= 0
+                scores[held] += self.engine.fades(scenario, user, rows[held])
         elif known := self._known_rows(session):
             with self._lent.having(known) as row:
                 scores = self._scores(row, rows, ruled)

@@ -100,7 +100,7 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         parts = _parts(engine, c, by_feature)
         of_rules = {
             "boosts": engine.scenes.boost(scenario, row),
-            "rotation": engine.fade(scenario, user, row),
+            "rotation": float(engine.fades(scenario, user, np.array([row], np.int32))[0]),
         }
         parts["context"] -= sum(of_rules.values())
         parts |= of_rules

@@ -171,17 +171,23 @@ class Queries:
         is_pending = self.scenes.masks.is_pending(scenario)
         return max(-1, self.changed_at(scenario) - 1) if is_pending else None
 
-    def fade(self, scenario: str, user_row: int, row: int) -> float:
-        """What rotation adds to the score of the item in a row for a user: 0, or less."""
+    def fades(self, scenario: str, user_row: int, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        """What rotation adds to the scores of the items in these rows for a user: 0, or less."""
+        added = np.zeros(len(rows), np.float32)
         rotation = rotation_of(self.decisions.scenarios[scenario])
-        if rotation.factor == 0.0 or user_row < 0 or row < 0:
-            return 0.0
-        added = np.zeros(1, np.float32)
-        user, items = self.state.users.hashes[user_row], self.state.items.hashes[row : row + 1]
+        if rotation.factor == 0.0 or user_row < 0:
+            return added
+        state = self.state
         rotate.fades(
-            self.attribution.handle, user, self.event_time, rotation, rotate.empty_faded(), items, added
+            self.attribution.handle,
+            state.users.hashes[user_row],
+            self.event_time,
+            rotation,
+            rotate.empty_faded(),
+            state.items.hashes[rows],
+            added,
         )
-        return float(added[0])
+        return added
 
     def take_filter_moves(self) -> list[FilterMove]:
         """What filters have stopped, or begun, to let through since the last call."""

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from stream_rec.engine.answering.at_request import AtRequest
+from stream_rec.engine.answering.explain import explain
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.steering.request_filters import RequestFilters, TooManyFilters
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.records import Item
 from tests.engine.deciding import decide, scenario
-from tests.engine.worlds import change, click, engine, learn, random_log
+from tests.engine.worlds import change, click, engine, learn, random_log, show
 
 
 def world(seed: int = 1, **bounds: object) -> Engine:
@@ -70,6 +71,31 @@ def test_given_items_stand_in_the_order_of_the_users_slate() -> None:
         scores = [each.score for each in at.rank(slate, user, ())]
         assert scores == sorted(scores, reverse=True)
     assert e.digest() == before
+
+
+def test_what_was_shown_and_not_clicked_fades_in_a_ranking_as_in_the_slate() -> None:
+    e = engine(catalogue="off", train_sample=1.0)
+    click(e, *[(f"u{n % 7}", f"i{(n * n) % 13}", 1e6 + n) for n in range(200)])
+    decide(e, scenario("home", k=5, rotation={"factor": 0.01, "after": 1, "recover_seconds": 3600.0}))
+    at = AtRequest(e)
+    slate = e.recommend(["u1"], scenario="home").items[0]
+
+    def scores(user: str | None, session: tuple[str, ...] = ()) -> dict[str, float]:
+        return {each.item_id: each.score for each in at.rank(slate, user, session, "home")}
+
+    before, of_other, of_nobody = scores("u1"), scores("u2"), scores(None, ("i1",))
+    show(e, "u1", [slate[1]], e.event_time, times=4)
+    after = scores("u1")
+    for each in explain(e, "u1", slate, "home"):
+        of_rotation = after[each.item_id] - before[each.item_id]
+        assert of_rotation == pytest.approx(each.by_source.get("rotation", 0.0), abs=1e-4)
+    assert after[slate[1]] < before[slate[1]] - 1.0
+    assert min(after, key=lambda item: after[item]) == slate[1]
+    assert slate[1] not in e.recommend(["u1"], scenario="home").items[0][:4]
+    assert (scores("u2"), scores(None, ("i1",))) == (of_other, of_nobody)
+    assert {
+        each.item_id: each.score for each in at.rank(slate, "u1", ())
+    } == before  # no scenario, no rotation
 
 
 def test_what_may_not_be_shown_is_left_out_of_a_ranking() -> None:
