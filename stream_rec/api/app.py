@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from importlib.metadata import version
@@ -30,9 +30,9 @@ from stream_rec.api.routes.system import System
 from stream_rec.api.routes.users import Users
 from stream_rec.api.routes.visitors import Visitors
 from stream_rec.api.tenants import Application, ByKey, Owners
-from stream_rec.errors import ConfigError
 from stream_rec.settings import Settings, StoreSettings
-from stream_rec.settings.tenants import of_tenant
+
+Check = Callable[[], Awaitable[object]]
 
 
 class _Id(Convertor[str]):
@@ -52,8 +52,14 @@ class _Id(Convertor[str]):
 register_url_convertor("id", _Id())
 
 
-def operations(of: Parts, is_draining: Callable[[], bool]) -> list[Operation]:
-    """The table of routes; those that are asked for most come first."""
+def operations(of: Parts, is_draining: Callable[[], bool], check: Check | None = None) -> list[Operation]:
+    """The table of routes; those that are asked for most come first.
+
+    Args:
+        of: what they are made of.
+        is_draining: whether the server is about to end.
+        check: raises if the server cannot answer reads; None = it can if these parts can.
+    """
     settings, ingest = of.settings, of.ingest
 
     @cache
@@ -69,7 +75,7 @@ def operations(of: Parts, is_draining: Callable[[], bool]) -> list[Operation]:
         yield from ScenarioRoutes(settings).operations()
         yield from Lag(settings.bus).operations()
         yield from Visitors(settings, of.book, of.clock).operations()
-        yield from System(of.answering.check, is_draining, of.measures, openapi).operations()
+        yield from System(check or of.answering.check, is_draining, of.measures, openapi).operations()
 
     found = list(all_of_them())
     return found
@@ -81,29 +87,41 @@ def table() -> list[Operation]:
     return operations(make_parts(settings), lambda: False)
 
 
-def for_all_tenants(of: Parts, is_draining: Callable[[], bool]) -> Application:
+def for_all_tenants(each: Mapping[str, Parts], is_draining: Callable[[], bool]) -> Application:
     """The application of the settings' own tenant, and of those of `serve.tenants` for who has a key of theirs.
 
-    Raises:
-        ConfigError: it is to be live and of several tenants.
+    Args:
+        each: by tenant, as `make_all_parts` gives them.
+        is_draining: whether the server is about to end.
     """
-    serve = of.settings.serve
-    if not serve.tenants:
-        return application(of, is_draining)
-    if serve.live:
-        raise ConfigError(
-            "a live server holds one engine, so it is of one tenant",
-            fix="leave serve.tenants empty, and start a live server for each",
-        )
-    each = {name: make_parts(of_tenant(of.settings, name), measures=of.measures) for name in serve.tenants}
-    tenants = {name: application(parts, is_draining) for name, parts in each.items()}
-    prefixes = {name: parts.settings.store.prefix for name, parts in each.items()}
-    owners = Owners(of.reader, prefixes, serve.key_seconds, of.clock)
-    return ByKey(application(of, is_draining, beside=list(tenants.values())), tenants, owners)
+    own, others = each[""], {name: parts for name, parts in each.items() if name}
+    if not others:
+        return application(own, is_draining)
+    tenants = {name: application(parts, is_draining) for name, parts in others.items()}
+    prefixes = {name: parts.settings.store.prefix for name, parts in others.items()}
+    owners = Owners(own.reader, prefixes, own.settings.serve.key_seconds, own.clock)
+
+    async def check() -> None:
+        await own.answering.check()
+        for parts in others.values():
+            if parts.following is not None:
+                parts.following.check()
+
+    first = application(own, is_draining, beside=list(tenants.values()), check=check)
+    return ByKey(first, tenants, owners)
 
 
-def application(of: Parts, is_draining: Callable[[], bool], beside: Sequence[FastAPI] = ()) -> FastAPI:
-    """The application, for any ASGI server; it closes the parts when it ends, and lives as long as those beside it."""
+def application(
+    of: Parts, is_draining: Callable[[], bool], beside: Sequence[FastAPI] = (), check: Check | None = None
+) -> FastAPI:
+    """The application, for any ASGI server; it closes the parts when it ends, and lives as long as those beside it.
+
+    Args:
+        of: what it is made of.
+        is_draining: whether the server is about to end.
+        beside: applications of further tenants.
+        check: as of `operations`.
+    """
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -118,7 +136,7 @@ def application(of: Parts, is_draining: Callable[[], bool], beside: Sequence[Fas
     app = FastAPI(lifespan=life, openapi_url=None, redirect_slashes=False)
     serve = of.settings.serve
     shared = Endpoints(serve, Gate(of.book, of.clock), of.measures, of.clock)
-    app.router.routes[:] = routes(operations(of, is_draining), shared)
+    app.router.routes[:] = routes(operations(of, is_draining, check), shared)
     app.add_exception_handler(HTTPException, _unknown)
     if serve.cors_origins:
         app.add_middleware(

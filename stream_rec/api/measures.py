@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 _SECONDS = (0.001, 0.002, 0.004, 0.007, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -11,6 +13,8 @@ NAMES = (
     "stream_rec_http_seconds",
     "stream_rec_http_records",
     "stream_rec_http_waiting",
+    "stream_rec_live_events_learned",
+    "stream_rec_live_records_behind",
 )
 
 
@@ -26,7 +30,7 @@ class Measures:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         own = self._registry
-        requests, seconds, records, waiting = NAMES
+        requests, seconds, records, waiting, learned, behind = NAMES
         self._requests = Counter(requests, "Requests answered", ("method", "route", "status"), registry=own)
         self._seconds = Histogram(
             seconds,
@@ -37,6 +41,8 @@ class Measures:
         )
         self.records = Counter(records, "Records that were sent here", ("topic", "fate"), registry=own)
         self.waiting = Gauge(waiting, "Requests that are being answered", registry=own)
+        self._learned = Gauge(learned, "Events that a live server's engine knows", ("tenant",), registry=own)
+        self._behind = Gauge(behind, "Records of the partition furthest behind", ("tenant",), registry=own)
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -50,6 +56,11 @@ class Measures:
             )
         found[0].inc()
         found[1].observe(seconds)
+
+    def follow(self, tenant: str, learned: Callable[[], float], behind: Callable[[], float]) -> None:
+        """Show how far a tenant's engine is, as these say whenever it is asked for; "" = the server's own tenant."""
+        self._learned.labels(tenant).set_function(learned)
+        self._behind.labels(tenant).set_function(behind)
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

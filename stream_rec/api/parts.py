@@ -15,6 +15,7 @@ from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError
 from stream_rec.producers.publisher.async_publisher import AsyncPublisher
 from stream_rec.settings import Settings
+from stream_rec.settings.tenants import of_tenant
 from stream_rec.store.reader import AsyncReader
 
 if TYPE_CHECKING:
@@ -59,8 +60,31 @@ class Parts:
         await self.reader.close()
 
 
+def make_all_parts(settings: Settings, on_failure: Callable[[], None]) -> dict[str, Parts]:
+    """Those of the settings' own tenant, named "", and of each of `serve.tenants`. Arguments as of `make_parts`.
+
+    Raises:
+        ConfigError: as `make_parts`; or it would hold more engines than it may.
+    """
+    serve = settings.serve
+    if serve.live and 1 + len(serve.tenants) > serve.max_live_engines:
+        raise ConfigError(
+            f"a live server of {len(serve.tenants)} tenants beside its own holds {1 + len(serve.tenants)} engines, "
+            f"and may hold {serve.max_live_engines}",
+            fix="raise serve.max_live_engines (each needs a worker's memory), or spread the tenants over servers",
+        )
+    own = make_parts(settings, on_failure)
+    others = {
+        name: make_parts(of_tenant(settings, name), on_failure, own.measures, name) for name in serve.tenants
+    }
+    return {"": own, **others}
+
+
 def make_parts(
-    settings: Settings, on_failure: Callable[[], None] = lambda: None, measures: Measures | None = None
+    settings: Settings,
+    on_failure: Callable[[], None] = lambda: None,
+    measures: Measures | None = None,
+    tenant: str = "",
 ) -> Parts:
     """All of them; in the event loop that serves.
 
@@ -68,6 +92,7 @@ def make_parts(
         settings: of everything.
         on_failure: called when a live server cannot go on.
         measures: those of another tenant in the same server; None = new ones.
+        tenant: whose they are, for figures; "" = the server's own.
 
     Raises:
         ConfigError: an address is missing or wrong.
@@ -81,6 +106,8 @@ def make_parts(
     following, answering = (
         _live(settings, from_redis, clock, on_failure) if serve.live else (None, from_redis)
     )
+    if following is not None:
+        measures.follow(tenant, following.n_learned, following.n_behind)
     return Parts(
         settings,
         clock,

@@ -14,7 +14,7 @@ import uvloop
 
 from stream_rec import logs
 from stream_rec.api.app import for_all_tenants
-from stream_rec.api.parts import make_parts
+from stream_rec.api.parts import make_all_parts
 from stream_rec.errors import ConfigError
 from stream_rec.settings import ServeSettings, Settings
 
@@ -57,9 +57,13 @@ def api(settings: Settings, is_draining: Callable[[], bool], stop: Callable[[], 
     Raises:
         ConfigError: an address in the settings is wrong.
     """
-    parts = make_parts(settings, stop)
-    following = parts.following
-    return Made(for_all_tenants(parts, is_draining), lambda: following.failure if following else None)
+    each = make_all_parts(settings, stop)
+
+    def failure() -> Exception | None:
+        engines = [parts.following for parts in each.values() if parts.following]
+        return next((engine.failure for engine in engines if engine.failure), None)
+
+    return Made(for_all_tenants(each, is_draining), failure)
 
 
 def run(settings: Settings, front: Front | None = None, make: Make = api) -> None:

@@ -62,6 +62,12 @@ class ServeSettings(Branch):
         max_length=100,
         description="further tenants that this server answers, by their keys (`stream-rec tenant create NAME`)",
     )
+    max_live_engines: int = Field(
+        4,
+        ge=1,
+        le=101,
+        description="engines that a live server may hold, one for each tenant; each needs a worker's memory",
+    )
     live_within_records: int = Field(
         1_000,
         ge=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.history.snapshots.writer import SnapshotWriter
 from stream_rec.schemas.codec import decode_interactions
 from stream_rec.schemas.partition import TopicPartition
-from stream_rec.schemas.records import Interaction, Item
+from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.schemas.scenario import Rotation, Scenario
 from stream_rec.sdk.calls import Limits
 from stream_rec.sdk.client import HttpClient
+from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.wire import PageRail, Recommended, Written
 from stream_rec.settings import Settings, SnapshotSettings, StoreSettings
 from tests.api.serving import Serve, live, until_ready
@@ -222,6 +225,26 @@ def test_scenarios_are_in_force_on_a_live_server_too(client: HttpClient, http: h
     assert first
     assert second
     assert http.get("/v1/users/ann/recommendations", params={"scenario": "off"}).status_code == 404
+
+
+def test_what_is_shown_and_not_clicked_fades(client: HttpClient) -> None:
+    shop(client)
+    rotation = Rotation(factor=0.01, after=1, recover_seconds=1e6)
+    client.apply_scenario("home", Scenario(k=12, rotation=rotation))
+
+    def slate(user: str = "u1") -> list[str]:
+        with suppress(HttpProblem):  # it is not in force yet
+            return ids(client.recommendations(user, "home").items)
+        return []
+
+    before = wait_until(slate, 120)
+    faded = before[1]  # what was clicked last does not lead, however good it is
+    for _ in range(4):
+        client.impression(Impression("s", "u1", NOW + 300, (faded,), "home"))
+    wait_until(lambda: slate()[-1] == faded, 120)
+    assert ids(client.rank(before, user_id="u1", scenario="home").items)[-1] == faded
+    assert ids(client.rank(before, user_id="u2", scenario="home").items)[-1] != faded
+    assert faded in slate("u2")[:-1]
 
 
 def test_it_is_not_ready_before_it_can_answer(serve: Serve, tansu_settings: Settings) -> None:

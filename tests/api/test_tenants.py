@@ -14,13 +14,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from stream_rec.api.server import HttpServer
+from stream_rec.bus.topics import ensure_topics
 from stream_rec.errors import ConfigError
 from stream_rec.settings import Settings
 from stream_rec.settings.tenants import of_tenant
-from tests.api.serving import served
+from tests.api.serving import READY_SECONDS, Serve, live, served, until_ready
 from tests.api.test_access import bearer, make
 from tests.store.building import Stores, as_of, slate, with_stores
 from tests.store.test_lists import Row
+from tests.waiting import wait_until
 
 SECRET = "secret-of-b"
 READS = "/v1/users/ann/recommendations"
@@ -138,7 +140,45 @@ def test_one_server_answers_each_tenant_by_its_key(bus: Settings) -> None:
     assert 'route="/v1/users/{user_id}/recommendations",status="401"' in answered
 
 
-def test_a_live_server_is_of_one_tenant(bus: Settings) -> None:
-    serve = bus.serve.model_copy(update={"tenants": ("a",), "live": True})
-    with pytest.raises(ConfigError, match="one tenant"):
-        asyncio.run(HttpServer(bus.model_copy(update={"serve": serve})).serve())
+def test_a_live_server_holds_one_engine_for_each_tenant(serve: Serve, bus: Settings) -> None:
+    names = ("a", "b")
+    its = {name: of_tenant(bus, name) for name in names}
+    keys = {name: bearer(make(each, "read", "publish", name=name)[1]) for name, each in its.items()}
+    for each in its.values():
+        ensure_topics(each.bus)
+    http = until_ready(serve(live(bus, tenants=names, max_live_engines=3, live_within_records=0)))
+    for name, key in keys.items():
+        events = [
+            {"user_id": f"u{n % 3}", "item_id": f"{name}{n % 5}", "event_type": "view"} for n in range(15)
+        ]
+        assert http.post("/v1/events/batch", json=events, headers=key).json()["accepted"] == 15
+    learned = [
+        f'stream_rec_live_events_learned{{tenant="{name}"}} {n}' for name, n in (("", 0.0), ("a", 15.0))
+    ]
+    wait_until(lambda: all(each in http.get("/metrics").text for each in learned), 120)
+    for name, key in keys.items():
+
+        def found(key: dict[str, str] = key) -> list[str]:
+            items = http.post("/v1/rank", json={"items": ["a1", "b1"], "user_id": "u1"}, headers=key).json()
+            return [each["item_id"] for each in items["items"] if each["reason"]["source"] == "ranker"]
+
+        wait_until(lambda: found() == [f"{name}1"], 120)  # noqa: B023
+        slate = http.get("/v1/users/u1/recommendations", headers=key).json()
+        assert slate["origin"] == "personal"
+        assert {each["item_id"][0] for each in slate["items"]} == {name}
+    assert (
+        http.get("/v1/users/u1/recommendations").json()["origin"] == "none"
+    )  # nobody's key: the own tenant's
+
+
+def test_it_is_ready_only_when_all_its_engines_are(serve: Serve, bus: Settings) -> None:
+    http = serve(live(bus, tenants=("a",)))  # whose topics are not there yet
+    wait_until(lambda: f"engine of {bus.bus.prefix}a-..." in http.get("/readyz").text, READY_SECONDS)
+    assert http.get("/v1/users/u1/recommendations").status_code == 200
+    ensure_topics(of_tenant(bus, "a").bus)
+    until_ready(http)
+
+
+def test_a_live_server_holds_no_more_engines_than_it_may(bus: Settings) -> None:
+    with pytest.raises(ConfigError, match="may hold 1"):
+        asyncio.run(HttpServer(live(bus, tenants=("a",), max_live_engines=1)).serve())

@@ -31,7 +31,7 @@ class Worker:
 
     def __init__(self, settings: Settings, log: Path, common: Sequence[str] = ()) -> None:
         self._log = log
-        argv = [sys.executable, "-m", "stream_rec.cli", *common, "worker", *_flags(settings)]
+        argv = [sys.executable, "-m", "stream_rec.cli", *common, "worker", *flags(settings)]
         with log.open("ab") as out:
             self._process = subprocess.Popen(argv, stdout=out, stderr=out)
 
@@ -76,7 +76,7 @@ class Worker:
         return code, time.monotonic() - began
 
 
-def _flags(settings: Settings) -> Iterator[str]:
+def flags(settings: Settings) -> Iterator[str]:
     """Every setting that is not at its default, as flags."""
     defaults = Settings().model_dump(mode="json")
     for branch, values in settings.model_dump(mode="json").items():

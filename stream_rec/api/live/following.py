@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
-from functools import partial
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from functools import cache, partial
+from threading import Lock
 
 from stream_rec import logs
 from stream_rec.api.live.desk import Desk
@@ -53,11 +55,16 @@ class Learner:
     Args:
         rules: what is let in.
         as_of: told up to where.
+        n_learned: events that the engine knows.
+
+    Attributes:
+        n_learned: the same, now; read from any thread.
     """
 
-    def __init__(self, rules: IngestSettings, as_of: AsOfTable) -> None:
+    def __init__(self, rules: IngestSettings, as_of: AsOfTable, n_learned: int) -> None:
         self._rules = rules
         self._as_of = as_of
+        self.n_learned = n_learned
 
     def relearn(self, engine: Engine, fetched: Fetched) -> None:
         """Learn from a batch that others serve."""
@@ -66,6 +73,7 @@ class Learner:
         engine.learn_batch(batch)
         if isinstance(batch, EventBatch):
             self._as_of.learned(batch)
+            self.n_learned = engine.n_learned
         elif isinstance(batch, DecisionBatch):
             self._as_of.decided(batch.span.next)
 
@@ -89,12 +97,32 @@ class _Held:
         rules = engine.position.get(TopicPartition("control", 0), 0) - 1
         self.as_of = AsOfTable(topic_ids["events"], start.notes, rules)
         self.positions = Positions(engine.position)
-        learner = Learner(start.rules(settings.ingest), self.as_of)
-        gate = LearnGate(self.table, dict.fromkeys(FOLLOWED, learner), self.engine, self.positions.learned)
+        self.learner = Learner(start.rules(settings.ingest), self.as_of, engine.n_learned)
+        gate = LearnGate(
+            self.table, dict.fromkeys(FOLLOWED, self.learner), self.engine, self.positions.learned
+        )
         self.follower = Follower(settings.bus, gate, self.engine, self.table)
         self.topics = TopicWatcher(settings.bus, self.table, self.follower.follow_added)
         self.rules = RuleCompiler(self.engine, SystemClock())
         self.desk = Desk(self.engine, AtRequest(engine), settings.serve.max_live_waiting)
+
+
+def _known_lags(held: _Held) -> Iterator[int]:
+    return (lag for *_, lag in held.follower.lags() if lag is not None)
+
+
+_warming = Lock()
+
+
+@cache
+def _warm_up() -> None:
+    warm_up()
+
+
+def _warm_up_once() -> None:
+    """Several engines of one process need it once."""
+    with _warming:
+        _warm_up()
 
 
 class Following:
@@ -111,6 +139,8 @@ class Following:
     def __init__(self, settings: Settings, on_failure: Callable[[], None]) -> None:
         self._settings = settings
         self._on_failure = on_failure
+        prefix = settings.bus.prefix
+        self._name = f"engine of {prefix}..." if prefix else "engine"
         self._held: _Held | None = None
         self._has_caught_up = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -128,7 +158,7 @@ class Following:
             NotReady: the engine has not caught up yet, or cannot go on.
         """
         if self._held is None or not self._has_caught_up or self.failure is not None:
-            raise NotReady("engine", self._why())
+            raise NotReady(self._name, self._why())
         return self._held
 
     def check(self) -> None:
@@ -137,10 +167,17 @@ class Following:
         Raises:
             NotReady: it is not.
         """
-        most = self._settings.serve.live_within_records
-        worst = max((lag for *_, lag in self.held.follower.lags() if lag is not None), default=0)
-        if worst > most:
-            raise NotReady("engine", f"{worst} records of a partition are still to be learned")
+        worst = max(_known_lags(self.held), default=0)
+        if worst > self._settings.serve.live_within_records:
+            raise NotReady(self._name, f"{worst} records of a partition are still to be learned")
+
+    def n_learned(self) -> float:
+        """Events that the engine knows."""
+        return float(self._held.learner.n_learned) if self._held else 0.0
+
+    def n_behind(self) -> float:
+        """Records of the partition that is furthest behind; NaN = that is not known yet."""
+        return float(max(_known_lags(self._held), default=math.nan)) if self._held else math.nan
 
     async def close(self) -> None:
         """Stop following."""
@@ -170,7 +207,7 @@ class Following:
         settings = self._settings
         library_logs.forward()
         counts, topic_ids = await self._topics()
-        await in_background(warm_up)
+        await in_background(_warm_up_once)
         held = self._held = _Held(settings, counts, topic_ids, await restored_at_start(settings))
         gc.collect()
         gc.freeze()  # going through what stays would stop the world for a tenth of a second and more
