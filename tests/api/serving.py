@@ -34,8 +34,9 @@ def served(settings: Settings) -> Iterator[str]:
 
 
 def live(settings: Settings, **more: object) -> Settings:
-    """The same settings, of a live server."""
-    serve = settings.serve.model_copy(update={"live": True, **more})
+    """The same settings, of a live server that is patient: the machine may be busy with other tests."""
+    patience = {"timeout_seconds": 120.0, "publish_timeout_seconds": 60.0}
+    serve = settings.serve.model_copy(update={"live": True, **patience, **more})
     return settings.model_copy(update={"serve": serve})
 
 

@@ -1,4 +1,4 @@
-"""deploy/prometheus and deploy/grafana ask only for metrics and labels that a worker shows."""
+"""deploy/prometheus and deploy/grafana ask only for metrics and labels that a worker, or the HTTP server, shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import promql_parser
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.parser import text_string_to_metric_families
 
+from stream_rec.api.measures import Measures
 from stream_rec.settings import Settings
 from stream_rec.settings.table import list_settings
 from stream_rec.telemetry.metric_table import METRICS, PREFIX, Kind
@@ -40,7 +42,19 @@ def labels_of_series() -> dict[str, set[str]]:
             }
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    return series | {sample.name: set() for family in registry.collect() for sample in family.samples}
+    series |= {sample.name: set() for family in registry.collect() for sample in family.samples}
+    for family in text_string_to_metric_families(of_the_http_server()):
+        series |= {sample.name: set(sample.labels) for sample in family.samples}
+    return series
+
+
+def of_the_http_server() -> str:
+    """/metrics of a live server that has answered."""
+    measures = Measures()
+    measures.answered("GET", "/v1/lag", 200, 0.1)
+    measures.records.labels("events", "accepted").inc()
+    measures.follow("shop", lambda: 1.0, lambda: 2.0)
+    return measures.text().decode()
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -116,6 +130,9 @@ def test_alerts_cover_what_the_operations_page_says_to_watch() -> None:
         "misrouted",
         "drift_alarms",
         "evicted_users",
+        "http_requests",
+        "http_records",
+        "live_records_behind",
     ):
         assert f"{PREFIX}{name}" in asked
     for rule in alerts():
@@ -136,11 +153,31 @@ def test_alerts_name_settings_that_exist() -> None:
 def test_prometheus_scrapes_the_workers_port_and_reads_the_rules() -> None:
     config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     assert all((PROMETHEUS / name).is_file() for name in config["rule_files"])
-    (job,) = config["scrape_configs"]
-    assert re.fullmatch(".*stream-rec.*", job["job_name"])
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    assert all(job["metrics_path"] == "/metrics" for job in jobs.values())
+    targets = {name: job["static_configs"][0]["targets"] for name, job in jobs.items()}
     (port,) = [port["containerPort"] for port in container()["ports"]]
-    assert job["static_configs"] == [{"targets": [f"127.0.0.1:{port}"]}]
-    assert job["metrics_path"] == "/metrics"
+    assert targets == {
+        "stream-rec": [f"127.0.0.1:{port}"],
+        "stream-rec-serve": [f"127.0.0.1:{Settings().serve.port}"],
+    }
+
+
+@pytest.mark.parametrize("name", ["stream-rec-serve", "shop/stream-rec-serve"])
+def test_who_counts_workers_does_not_count_http_servers(name: str) -> None:
+    """The operator's jobs have the namespace in front."""
+    asked = [each for query in QUERIES.values() for each in selectors(parsed(query)) if each.name == "up"]
+    assert len(asked) == 2
+    for each in asked:
+        (wanted, unwanted) = each.matchers.matchers
+        assert re.fullmatch(wanted.value, name.removesuffix("-serve"))
+        assert (wanted.name, unwanted.name, str(unwanted.op)) == (
+            "job",
+            "job",
+            str(promql_parser.MatchOp.NotRe),
+        )
+        assert re.fullmatch(unwanted.value, name)
+        assert not re.fullmatch(unwanted.value, name.removesuffix("-serve"))
 
 
 def test_the_dashboard_is_whole_and_its_panels_do_not_lie_over_each_other() -> None:

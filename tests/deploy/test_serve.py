@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import kubernetes_validate
@@ -19,7 +20,8 @@ from tests.deploy.sense import nonsense
 from tests.deploy.test_kubernetes import VERSIONS
 
 FOLDER = ROOT / "deploy" / "serve"
-FILES = sorted(FOLDER.glob("*.yaml"))
+FILES = sorted(FOLDER.rglob("*.yaml"))
+MONITOR = "components/pod-monitor/podmonitor"
 LABELS = {"app.kubernetes.io/name": "stream-rec", "app.kubernetes.io/component": "serve"}
 
 
@@ -43,7 +45,8 @@ def test_every_manifest_keeps_to_its_schema_and_makes_sense(path: Path) -> None:
     found = yaml.safe_load(path.read_text())
     if found["kind"] in OTHER_KINDS:
         jsonschema.validate(found, OTHER_KINDS[found["kind"]])
-        assert set(found["resources"]) == {file.name for file in FILES} - {path.name}
+        if found["kind"] in ("Kustomization", "Component"):
+            assert set(found["resources"]) == {file.name for file in path.parent.glob("*.yaml")} - {path.name}
         return
     for version in VERSIONS:
         kubernetes_validate.validate(found, version, strict=True)
@@ -79,8 +82,43 @@ def test_selectors_find_the_servers_and_only_them() -> None:
         document("service")["spec"]["selector"],
         document("disruption")["spec"]["selector"]["matchLabels"],
         document("network")["spec"]["podSelector"]["matchLabels"],
+        document(MONITOR)["spec"]["selector"]["matchLabels"],
     ]
     assert all(selector == LABELS for selector in selectors)
+
+
+def test_its_metrics_are_scraped_where_they_are() -> None:
+    (endpoint,) = document(MONITOR)["spec"]["podMetricsEndpoints"]
+    assert endpoint["port"] in {port["name"] for port in container()["ports"]}
+    assert endpoint["path"] in {operation.path for operation in table() if operation.scope is None}
+
+
+def test_the_autoscaler_decides_how_many_there_are() -> None:
+    wanted, deployment = document("autoscaler")["spec"], document("deployment")
+    assert wanted["scaleTargetRef"] == {
+        "apiVersion": deployment["apiVersion"],
+        "kind": deployment["kind"],
+        "name": deployment["metadata"]["name"],
+    }
+    assert "replicas" not in deployment["spec"]
+    assert wanted["minReplicas"] > document("disruption")["spec"].get("maxUnavailable", 1)
+    (metric,) = wanted["metrics"]
+    assert metric["resource"]["name"] in container()["resources"]["requests"]
+
+
+def test_the_network_lets_it_reach_its_servers_and_nothing_else() -> None:
+    spec, found = document("network")["spec"], settings()
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert spec["ingress"] == [{"ports": [{"port": "http"}]}]
+    names, *servers = spec["egress"]
+    assert {each["port"] for each in names["ports"]} == {53}
+    reached = {
+        (rule["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port["port"])
+        for rule in servers
+        for port in rule["ports"]
+    }
+    wanted = [urlsplit(f"//{found.bus.bootstrap}"), urlsplit(found.store.url)]
+    assert reached == {((at.hostname or "").split(".")[1], at.port) for at in wanted}
 
 
 def test_what_is_promised_is_sent_before_the_pod_is_killed() -> None:
@@ -91,7 +129,9 @@ def test_what_is_promised_is_sent_before_the_pod_is_killed() -> None:
 
 
 def test_only_the_api_is_reached_from_outside() -> None:
-    (rule,) = document("ingress")["spec"]["rules"]
+    spec = document("ingress")["spec"]
+    (rule,) = spec["rules"]
+    assert [each["hosts"] for each in spec["tls"]] == [[rule["host"]]]
     (path,) = rule["http"]["paths"]
     assert path["path"] == "/v1"
     assert path["backend"]["service"]["name"] == document("service")["metadata"]["name"]
