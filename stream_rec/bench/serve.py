@@ -34,21 +34,16 @@ from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.serve.freshness_probe import percentile
 from stream_rec.settings import Settings
 
-PRELOAD_EVENTS = 50_000
-LEARNED_PER_SECOND = 500.0
 CONNECTIONS = 16
 BATCH = 100
 POSTERS = 4
 WARM_UP_SECONDS = 2.0
-STEP_SECONDS = 6.0
 STEP = 1.25
 """The rate grows by this factor until the server does not keep up."""
 LATE_MS = 25.0
-MAX_STEPS = 12
-LIVE_RATE = 200.0
 RANKED_ITEMS = 100
 PAIRS_AT_A_TIME = 4
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 _PATHS = 2000
 
 
@@ -59,36 +54,41 @@ class Wanted(NamedTuple):
         rate: reads per second.
         seconds: of them.
         live: a live server, too.
+        live_rate: its reads, and its rankings, per second.
         pairs: publish-then-read pairs of each server; 0 = none.
+        preload: events that are learned before.
+        learned: events learned per second meanwhile.
+        steps: rates that are tried, at most, to find the highest.
+        step_seconds: of each, of batches, and of the look at what learning alone costs.
     """
 
-    rate: float
-    seconds: float
+    rate: float = 1000.0
+    seconds: float = 60.0
     live: bool = False
-    pairs: int = 0
+    live_rate: float = 200.0
+    pairs: int = 10_000
+    preload: int = 50_000
+    learned: float = 500.0
+    steps: int = 12
+    step_seconds: float = 6.0
 
 
-def run(
-    settings: Settings, say: Say, *, rate: float, seconds: float, live: bool = False, pairs: int = 0
-) -> Figures:
+def run(settings: Settings, say: Say, wanted: Wanted) -> Figures:
     """Reads at a rate, then as many as it takes, then batches of events; then the same of a live server.
 
     Args:
         settings: as for a worker; addresses in it are not used.
         say: takes progress.
-        rate: reads per second.
-        seconds: of them.
-        live: measure a live server, too.
-        pairs: publish-then-read pairs of each server; 0 = none.
+        wanted: what is measured.
 
     Returns:
         Milliseconds of reads, the server's CPU, the highest rate of reads with p99 <= LATE_MS, events taken a second.
     """
-    settings, wanted = without_addresses(settings), Wanted(rate, seconds, live, pairs)
+    settings = without_addresses(settings)
     # With room to spare: a log that ends too early fails the bench.
-    steps = 2 * (MAX_STEPS + 4) * (STEP_SECONDS + 1) + wanted.pairs / 50
-    spare = int(LEARNED_PER_SECOND * (1 + wanted.live) * (wanted.seconds + steps))
-    log = BenchLog.first(PRELOAD_EVENTS + spare, settings.data)
+    steps = 2 * (wanted.steps + 4) * (wanted.step_seconds + 1) + wanted.pairs / 30
+    spare = int(wanted.learned * (1 + wanted.live) * (wanted.seconds + steps))
+    log = BenchLog.first(wanted.preload + spare, settings.data)
     say(f"events: {log.name}; calibration kernel {calibration_ms():.0f} ms")
     rows = log.rows()
     with start_stack(settings) as stack:
@@ -96,7 +96,7 @@ def run(
         worker = WorkerProcess(stack.settings)
         try:
             with Publisher(stack.settings.bus, stack.settings.ingest) as publisher:
-                Feed(publisher).run(rows[:PRELOAD_EVENTS])
+                Feed(publisher).run(rows[: wanted.preload])
             wait_until_handled(worker, stack.settings)
             bench = Bench(stack.settings, rows, wanted, say)
             figures = bench.stateless()
@@ -112,7 +112,7 @@ class Bench:
 
     Args:
         settings: of the stack.
-        rows: of the log; the first PRELOAD_EVENTS are learned.
+        rows: of the log; the first `wanted.preload` are learned.
         wanted: what is measured.
         say: takes progress.
     """
@@ -120,19 +120,18 @@ class Bench:
     def __init__(self, settings: Settings, rows: Sequence[Row], wanted: Wanted, say: Say) -> None:
         self._settings = settings
         self._rows = rows
-        self._learning = Learning(settings, rows, PRELOAD_EVENTS, LEARNED_PER_SECOND)
+        self._learning = Learning(settings, rows, wanted.preload, wanted.learned)
         self._wanted = wanted
         self._say = say
-        self._paths = _paths(rows[:PRELOAD_EVENTS])
+        self._paths = _paths(rows[: wanted.preload])
 
     def stateless(self) -> Figures:
         """Of a server that answers from Redis."""
-        rate, seconds, say = self._wanted.rate, self._wanted.seconds, self._say
+        wanted, say = self._wanted, self._say
+        rate, seconds = wanted.rate, wanted.seconds
         with _serving(self._settings) as server, self._learning.beside():
             _load(server, paths=self._paths, rate=rate, seconds=WARM_UP_SECONDS, connections=CONNECTIONS)
-            say(
-                f"{rate:g} reads/s for {seconds:g} s, {LEARNED_PER_SECOND:g} events/s learned beside them ..."
-            )
+            say(f"{rate:g} reads/s for {seconds:g} s, {wanted.learned:g} events/s learned beside them ...")
             before = server.cpu_seconds()
             reads = _load(server, paths=self._paths, rate=rate, seconds=seconds, connections=CONNECTIONS)
             cpu_us_read = (server.cpu_seconds() - before) / len(reads.ms) * 1e6
@@ -141,7 +140,8 @@ class Bench:
             say("batches of events ...")
             batch = [msgspec.to_builtins(row.event) for row in self._rows[:BATCH] if row.event]
             before = server.cpu_seconds()
-            posted = _load(server, body=msgspec.json.encode(batch), seconds=STEP_SECONDS, connections=POSTERS)
+            plan = {"body": msgspec.json.encode(batch), "seconds": wanted.step_seconds}
+            posted = _load(server, **plan, connections=POSTERS)
             n_events = len(batch) * (len(posted.ms) - posted.errors)
             cpu_us_ingest = (server.cpu_seconds() - before) / max(1, n_events) * 1e6
             mib = max(mib, server.rss_mib())
@@ -163,21 +163,22 @@ class Bench:
 
     def live(self) -> Figures:
         """Of a server that holds the engine. Its CPU for learning is measured first, and taken off."""
-        say, seconds = self._say, max(STEP_SECONDS, self._wanted.seconds / 4)
+        wanted, say = self._wanted, self._say
+        seconds = max(wanted.step_seconds, wanted.seconds / 4)
         with _serving(self._settings, ["--set", "serve.live=true"]) as server, self._learning.beside():
             _wait_until_ready(server)
-            plan: dict[str, Any] = {"rate": LIVE_RATE, "connections": CONNECTIONS}
+            plan: dict[str, Any] = {"rate": wanted.live_rate, "connections": CONNECTIONS}
             _load(server, paths=self._paths, seconds=WARM_UP_SECONDS, **plan)
-            idle = _cpu_of_learning(server)
-            say(f"live: {LIVE_RATE:g} reads/s for {seconds:g} s ...")
+            idle = _cpu_of_learning(server, wanted.step_seconds)
+            say(f"live: {wanted.live_rate:g} reads/s for {seconds:g} s ...")
             before = server.cpu_seconds()
             reads = _load(server, paths=self._paths, seconds=seconds, **plan)
             cpu_us = (server.cpu_seconds() - before - idle * reads.seconds) / len(reads.ms) * 1e6
-            say(f"live: {LIVE_RATE:g} rankings/s of {RANKED_ITEMS} items ...")
+            say(f"live: {wanted.live_rate:g} rankings/s of {RANKED_ITEMS} items ...")
             before = server.cpu_seconds()
             ranked = _load(server, paths=["/v1/rank"], bodies=self._rankings(), seconds=seconds, **plan)
             cpu_us_rank = (server.cpu_seconds() - before - idle * ranked.seconds) / len(ranked.ms) * 1e6
-            most = self._most(server, LIVE_RATE)
+            most = self._most(server, wanted.live_rate)
             paired = self._pairs(server, "")
             mib = server.rss_mib()
         return {
@@ -223,7 +224,7 @@ class Bench:
 
     def _rankings(self) -> list[str]:
         """Bodies of requests: items as they come in the log, for known users."""
-        events = [row.event for row in self._rows[:PRELOAD_EVENTS] if row.event]
+        events = [row.event for row in self._rows[: self._wanted.preload] if row.event]
         items = list(dict.fromkeys(each.item_id for each in events))
         users = list(dict.fromkeys(each.user_id for each in events))[:_PATHS]
         n = min(RANKED_ITEMS, len(items))
@@ -234,11 +235,9 @@ class Bench:
 
     def _most(self, server: ServeProcess, rate: float) -> float:
         """The highest rate at which the server kept up."""
-        best = 0.0
-        for _ in range(MAX_STEPS):
-            found = _load(
-                server, paths=self._paths, rate=rate, seconds=STEP_SECONDS, connections=2 * CONNECTIONS
-            )
+        best, seconds = 0.0, self._wanted.step_seconds
+        for _ in range(self._wanted.steps):
+            found = _load(server, paths=self._paths, rate=rate, seconds=seconds, connections=2 * CONNECTIONS)
             p99 = percentile(found.ms, 0.99)
             self._say(f"  {rate:,.0f} reads/s: p99 {p99:.1f} ms, {found.errors} errors")
             if p99 > LATE_MS or found.errors:
@@ -266,11 +265,11 @@ def _wait_until_ready(server: ServeProcess) -> None:
         sleep(0.1)
 
 
-def _cpu_of_learning(server: ServeProcess) -> float:
+def _cpu_of_learning(server: ServeProcess, seconds: float) -> float:
     """Of every second, what goes into following the log."""
     before = server.cpu_seconds()
-    sleep(STEP_SECONDS)
-    return (server.cpu_seconds() - before) / STEP_SECONDS
+    sleep(seconds)
+    return (server.cpu_seconds() - before) / seconds
 
 
 def _paths(rows: Sequence[Row]) -> list[str]:

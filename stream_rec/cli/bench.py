@@ -60,18 +60,23 @@ def serve(
     rate: Annotated[float, typer.Option(min=1, help="reads per second")] = 1000.0,
     seconds: Annotated[float, typer.Option(min=1, help="of them")] = 60.0,
     live: Annotated[bool, typer.Option("--live", help="measure a live server, too")] = False,
+    live_rate: Annotated[
+        float, typer.Option(min=1, help="reads, and rankings, per second of the live server")
+    ] = 200.0,
     pairs: Annotated[int, typer.Option(min=0, help="of an event and a read that must know it")] = 10_000,
+    preload: Annotated[int, typer.Option(min=100, help="events learned before")] = 50_000,
+    learned: Annotated[float, typer.Option(min=1, help="events learned per second meanwhile")] = 500.0,
+    steps: Annotated[int, typer.Option(min=1, help="rates tried to find the highest")] = 12,
+    step_seconds: Annotated[float, typer.Option(min=0.5, help="of each, and of batches of events")] = 6.0,
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """Reads and batches of events over HTTP, while a worker learns 500 events a second."""
-    from stream_rec.bench.serve import run
+    from stream_rec.bench.serve import Wanted, run
 
-    def measured(s: Settings, say: Say) -> Figures:
-        return run(s, say, rate=rate, seconds=seconds, live=live, pairs=pairs)
-
-    _bench(measured, json_file, config, set_)
+    wanted = Wanted(rate, seconds, live, live_rate, pairs, preload, learned, steps, step_seconds)
+    _bench(lambda s, say: run(s, say, wanted), json_file, config, set_)
 
 
 @bench.command()

@@ -1,21 +1,30 @@
-"""`bench serve`, on few requests: what it counts is right; how fast it was is not judged here."""
+"""`bench serve --live`, on few requests: what it counts is right; how fast it was is not judged here."""
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
-from stream_rec.bench import serve
-from stream_rec.settings import Settings
+from tests.cli.running import run
+
+SMALL = {
+    "rate": 50,
+    "seconds": 2,
+    "live-rate": 20,
+    "pairs": 20,
+    "preload": 500,
+    "learned": 50,
+    "steps": 1,
+    "step-seconds": 1,
+}
 
 
-def test_reads_and_events_are_counted_while_a_worker_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "PRELOAD_EVENTS", 500)
-    monkeypatch.setattr(serve, "STEP_SECONDS", 1.0)
-    monkeypatch.setattr(serve, "WARM_UP_SECONDS", 0.5)
-    monkeypatch.setattr(serve, "MAX_STEPS", 1)
-    monkeypatch.setattr(serve, "LEARNED_PER_SECOND", 50.0)
-    monkeypatch.setattr(serve, "LIVE_RATE", 20.0)
-    found = serve.run(Settings(), print, rate=50.0, seconds=2.0, live=True, pairs=20)
+def test_reads_and_events_are_counted_while_a_worker_learns(tmp_path: Path) -> None:
+    flags = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
+    path = tmp_path / "serve.json"
+    done = run("bench", "serve", "--live", *flags, "--json", str(path), deadline_seconds=900)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(path.read_text())
     assert (found["reads"], found["errors"], found["serve_exit_code"]) == (100, 0, 0)
     for name in ("read_ms_p50", "read_ms_p90", "read_ms_p99", "cpu_us_read", "ingest_per_s", "cpu_us_ingest"):
         assert float(found[name]) > 0
