@@ -232,9 +232,9 @@ def test_what_is_shown_and_not_clicked_fades(client: HttpClient) -> None:
     rotation = Rotation(factor=0.01, after=1, recover_seconds=1e6)
     client.apply_scenario("home", Scenario(k=12, rotation=rotation))
 
-    def slate(user: str = "u1") -> list[str]:
+    def slate() -> list[str]:
         with suppress(HttpProblem):  # it is not in force yet
-            return ids(client.recommendations(user, "home").items)
+            return ids(client.recommendations("u1", "home").items)
         return []
 
     before = wait_until(slate, 120)
@@ -243,8 +243,6 @@ def test_what_is_shown_and_not_clicked_fades(client: HttpClient) -> None:
         client.impression(Impression("s", "u1", NOW + 300, (faded,), "home"))
     wait_until(lambda: slate()[-1] == faded, 120)
     assert ids(client.rank(before, user_id="u1", scenario="home").items)[-1] == faded
-    assert ids(client.rank(before, user_id="u2", scenario="home").items)[-1] != faded
-    assert faded in slate("u2")[:-1]
 
 
 def test_it_is_not_ready_before_it_can_answer(serve: Serve, tansu_settings: Settings) -> None:
