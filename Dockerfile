@@ -3,7 +3,7 @@ WORKDIR /src
 RUN python -m venv /opt/stream-rec
 # Dependencies first: they change seldom, and stay in the build cache when only our code changes.
 COPY constraints.txt pyproject.toml ./
-RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print('\n'.join(p['dependencies'] + p['optional-dependencies']['s3'] + p['optional-dependencies']['page']))" > dependencies.txt \
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print('\n'.join(p['dependencies'] + p['optional-dependencies']['s3'] + p['optional-dependencies']['shapes'] + p['optional-dependencies']['page']))" > dependencies.txt \
     && /opt/stream-rec/bin/pip install --no-cache-dir --constraint constraints.txt --requirement dependencies.txt
 COPY README.md LICENSE ./
 COPY schemas schemas
