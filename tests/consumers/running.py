@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from stream_rec.schemas.records import Slate
 from stream_rec.settings import Settings
 from stream_rec.store.last_values import LastValues
 from stream_rec.store.reader import Reader
+from tests.toml import inline
 from tests.waiting import wait_until
 
 READY_SECONDS = 200.0
@@ -65,8 +65,17 @@ class Worker:
         found = psutil.Process(self._process.pid).net_connections("inet")
         return [socket.laddr.ip for socket in found if socket.status == psutil.CONN_LISTEN]
 
+    def ports(self) -> list[int]:
+        """Where the process takes connections."""
+        found = psutil.Process(self._process.pid).net_connections("inet")
+        return [socket.laddr.port for socket in found if socket.status == psutil.CONN_LISTEN]
+
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def code(self) -> int | None:
+        """Its exit code; None = it lives."""
+        return self._process.poll()
 
     def stop(self) -> tuple[int, float]:
         """SIGTERM: the exit code, and the seconds it took."""
@@ -82,7 +91,7 @@ def flags(settings: Settings) -> Iterator[str]:
     for branch, values in settings.model_dump(mode="json").items():
         for key, value in values.items():
             if value != defaults[branch][key]:
-                yield from ("--set", f"{branch}.{key}={json.dumps(value)}")
+                yield from ("--set", f"{branch}.{key}={inline(value)}")
 
 
 @contextmanager

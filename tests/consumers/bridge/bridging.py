@@ -21,6 +21,7 @@ from stream_rec.consumers.bridge.bridge import Bridge
 from stream_rec.settings import Settings
 from stream_rec.shapes.messages import Registry
 from tests.cli.running import PROGRAM, clean_environment
+from tests.toml import inline
 from tests.waiting import wait_until
 
 PARTITIONS = 3
@@ -129,7 +130,7 @@ class BridgeProcess:
             flag
             for branch, values in json.loads(file.read_text()).items()
             for key, value in values.items()
-            for flag in ("--set", f"{branch}.{key}={_toml(value)}")
+            for flag in ("--set", f"{branch}.{key}={inline(value)}")
         ]
         self._log = log
         with log.open("ab") as out:
@@ -170,12 +171,3 @@ def bridge_process(settings: Settings, log: Path) -> Iterator[BridgeProcess]:
     finally:
         process.kill()
         print(f"--- log of {log.name} ---\n{process.log()}")
-
-
-def _toml(value: Any) -> str:
-    """A value in TOML, inline."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value)
