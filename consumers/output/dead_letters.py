@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stream_rec import logs
 from stream_rec.clock import Clock
 from stream_rec.consumers.output.emitter import Outgoing
-from stream_rec.feedback.measures import Measures
 from stream_rec.schemas.codec import dead_letter, encode
 from stream_rec.schemas.columns import Decoded, Rejected, Span
 from stream_rec.schemas.hints import hint, sample
@@ -18,6 +17,9 @@ from stream_rec.schemas.topics import key_of
 from stream_rec.schemas.validation import REASONS
 from stream_rec.settings import IngestSettings
 from stream_rec.shapes.messages import NO_RECORD
+
+if TYPE_CHECKING:  # a bridge needs no kernels
+    from stream_rec.feedback.measures import Measures
 
 _MEANINGS = {**REASONS, **NO_RECORD}
 _Kind = tuple[TopicName, str]

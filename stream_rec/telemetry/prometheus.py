@@ -17,7 +17,6 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from stream_rec.telemetry import histograms
 from stream_rec.telemetry.metric_table import BY_NAME, METRICS, PREFIX, Kind
 
 Labels = dict[str, str]
@@ -51,6 +50,8 @@ def families(figures: Figures) -> Iterator[Metric]:
         if metric.kind is Kind.DURATIONS:
             histogram = HistogramMetricFamily(name, metric.meaning, labels=metric.labels)
             for labels, counts, seconds in figures.durations.get(metric.name, ()):
+                from stream_rec.telemetry import histograms  # compiles kernels, which a bridge does not need
+
                 values = [labels[label] for label in metric.labels]
                 histogram.add_metric(values, list(histograms.octaves(counts)), seconds)
             yield histogram

@@ -32,6 +32,7 @@ from tests.oracles.dedup import SlowRepeats
 from tests.reading import messages
 from tests.waiting import wait_until
 
+SLOW_SECONDS = 180.0
 STOP_SECONDS = 5.0
 """A promise to operators, so here time is part of the claim."""
 
@@ -62,7 +63,7 @@ def test_kill_9_in_mid_run_loses_nothing_and_doubles_nothing(settings: Settings,
     for nth in (1, 2):
         with bridge_process(settings, tmp_path / f"bridge{nth}.log") as process:
             before = behind(settings)
-            wait_until(lambda: behind(settings) < before, 60, "a commit in mid-run")  # noqa: B023
+            wait_until(lambda: behind(settings) < before, SLOW_SECONDS, "a commit in mid-run")  # noqa: B023
             process.kill()
     run_to_end(settings)
     learned_once(settings, n)
@@ -77,13 +78,13 @@ def test_two_bridges_share_the_partitions_and_hand_them_over(
     settings = bridged(tansu_settings, bridge={**one_input(topic), "batch_records": 50})
     with in_thread(settings) as first, bridge_process(settings, tmp_path / "second.log") as second:
         send(bus.bootstrap, topic, clicks(5_000))
-        wait_until(lambda: "partitions=2" in second.log(), 60, "the second bridge to get its share")
+        wait_until(lambda: "partitions=2" in second.log(), SLOW_SECONDS, "the second bridge to get its share")
         send(bus.bootstrap, topic, clicks(5_000, first=5_000))
-        wait_until(lambda: behind(settings) == 0, 60, "both to be done")
+        wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "both to be done")
         n_first = first.inputs[topic].n_messages
         second.stop()
         send(bus.bootstrap, topic, clicks(1_000, first=10_000))
-        wait_until(lambda: behind(settings) == 0, 60, "the first to take over")
+        wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "the first to take over")
         assert first.inputs[topic].n_messages > n_first
     learned_once(settings, 11_000)
 
@@ -99,11 +100,11 @@ def test_a_broker_that_is_silent_is_waited_for_in_few_words(tansu_settings: Sett
         send(bus.bootstrap, topic, clicks(20_000))
         with bridge_process(settings, tmp_path / "bridge.log") as process:
             before = behind(settings)
-            wait_until(lambda: behind(settings) < before, 60, "a commit in mid-run")
+            wait_until(lambda: behind(settings) < before, SLOW_SECONDS, "a commit in mid-run")
             os.kill(broker.pid, signal.SIGSTOP)
             threading.Event().wait(8)  # longer than the session: the group forgets the bridge
             os.kill(broker.pid, signal.SIGCONT)
-            wait_until(lambda: behind(settings) == 0, 90, "the bridge to go on by itself")
+            wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "the bridge to go on by itself")
             assert len(process.log().splitlines()) < 25, process.log()
         learned_once(settings, 20_000)
 
@@ -125,15 +126,15 @@ def test_what_is_published_and_not_committed_is_bounded(tansu_settings: Settings
             },
         )
         with in_thread(settings) as bridge:
-            wait_until(lambda: bridge.inputs[topic].n_messages > 0, 60, "the first messages")
+            wait_until(lambda: bridge.inputs[topic].n_messages > 0, SLOW_SECONDS, "the first messages")
             os.kill(broker.pid, signal.SIGSTOP)
-            wait_until(lambda: bridge.blocked_seconds > 2, 60, "the bridge to wait")
+            wait_until(lambda: bridge.blocked_seconds > 2, SLOW_SECONDS, "the bridge to wait")
             n = bridge.inputs[topic].n_messages
             assert bridge.uncommitted <= 300 + 100
             threading.Event().wait(2)
             assert bridge.inputs[topic].n_messages <= n + 1
             os.kill(broker.pid, signal.SIGCONT)
-            wait_until(lambda: behind(settings) == 0, 60, "the rest")
+            wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "the rest")
             assert bridge.blocked_seconds == 0
         learned_once(settings, 5_000)
 
@@ -156,7 +157,7 @@ def test_it_stops_within_five_seconds_and_the_next_one_goes_on(
     with bridge_process(settings, tmp_path / "bridge.log") as process:
         send(bus.bootstrap, topic, clicks(20_000))
         before = behind(settings)
-        wait_until(lambda: behind(settings) < before, 60, "a commit in mid-run")
+        wait_until(lambda: behind(settings) < before, SLOW_SECONDS, "a commit in mid-run")
         code, seconds = process.stop()
         assert (code, seconds < STOP_SECONDS) == (0, True), seconds
     run_to_end(settings)
@@ -170,7 +171,7 @@ def test_it_stops_within_five_seconds_while_kafka_is_silent(tansu_settings: Sett
         settings = bridged(tansu_settings.model_copy(update={"bus": bus}), bridge=one_input(topic))
         send(bus.bootstrap, topic, clicks(2_000))
         with bridge_process(settings, tmp_path / "bridge.log") as process:
-            wait_until(lambda: behind(settings) == 0, 60, "the first messages")
+            wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "the first messages")
             os.kill(broker.pid, signal.SIGSTOP)
             code, seconds = process.stop()
             os.kill(broker.pid, signal.SIGCONT)

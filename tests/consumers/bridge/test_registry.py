@@ -52,6 +52,7 @@ SHAPE = {
         "events": {"user_id": "customer || visitor", "item_id": "sku", "ts": "at", "value": "price"},
     }
 }
+SLOW_SECONDS = 180.0
 MS = 1_700_000_000_000
 
 
@@ -127,11 +128,13 @@ def test_a_registry_that_is_away_is_waited_for_in_few_words(tansu_settings: Sett
         settings = with_registry(tansu_settings, topic, url=registry.url)
         settings = bridged(settings, bus={"session_timeout_seconds": 3, "backoff_max_seconds": 0.3})
         with bridge_process(settings, tmp_path / "bridge.log") as process:
-            wait_until(lambda: len(registry.asked) > 20, 60, "the registry to be asked again and again")
+            wait_until(
+                lambda: len(registry.asked) > 20, SLOW_SECONDS, "the registry to be asked again and again"
+            )
             assert process.log().count("does not answer") == 1, process.log()
             assert process.log().count("partitions assigned") == 1, process.log()
             registry.status = 200
-            wait_until(lambda: behind(settings) == 0, 60, "the messages")
+            wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "the messages")
             assert "server answered again" in process.log()
     assert {event.item_id for event in records(bus, "events", Interaction)} == {f"i{i}" for i in range(200)}
     assert messages(bus, "dead-letters") == []
