@@ -186,7 +186,8 @@ class Bridge:
             self._again_at = self._clock.monotonic() + self._outages.note(error.service, error.detail)
             return
         self._outages.over("registry")
-        batch.nexts |= hand.ended
+        for place, offset in hand.ended.items():
+            batch.nexts[place] = max(offset, batch.nexts.get(place, offset))
         self._let_go()
 
     def _records(self, message: Message) -> list[Record]:

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from stream_rec import logs
 from stream_rec.bus.clients import is_silence, translated
 from stream_rec.clock import Clock
-from stream_rec.errors import ConfigError
+from stream_rec.errors import ConfigError, StreamRecError
 from stream_rec.settings import BusSettings
 
 FIRST_SECONDS = 0.1
@@ -27,13 +27,13 @@ class Outages:
         longest_seconds: between two attempts.
 
     Attributes:
-        failure: what a client has heard that no waiting mends: the operator must fix it.
+        failure: what a client has heard that no waiting mends.
     """
 
     def __init__(self, clock: Clock, longest_seconds: float) -> None:
         self._clock = clock
         self._longest_seconds = longest_seconds
-        self.failure: ConfigError | None = None
+        self.failure: StreamRecError | None = None
         self._since: dict[str, float] = {}
         self._n_tries: dict[str, int] = {}
         self._lines = logs.Occasional(clock)
@@ -54,7 +54,7 @@ class Outages:
         """A client has trouble with a broker."""
         if not is_silence(error):
             ours = translated(KafkaException(error), bus, 0.0)
-            if isinstance(ours, ConfigError):
+            if isinstance(ours, ConfigError) or error.fatal():
                 self.failure = self.failure or ours
                 return
         self.note(kafka(bus), error.str())

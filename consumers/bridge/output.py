@@ -66,6 +66,7 @@ class Output:
     def renew(self) -> None:
         """Drop what is not sent yet: it is others' now. What is on its way may still arrive, as repeats do."""
         self._producer.purge(blocking=False)
+        self._producer.poll(0)  # a report that nobody takes would keep its batch
         self._producer = self._made()
 
     def refused(self, refusal: Refusal) -> StreamRecError:

@@ -23,6 +23,7 @@ from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
+    from stream_rec.consumers.bridge.replay import Remapped
     from stream_rec.producers.replay.dead_letters import Replayed
     from stream_rec.schemas.records import DeadLetter
     from stream_rec.settings import Settings
@@ -82,7 +83,8 @@ def dead_letters(
     """Show messages that could not be read: counts by reason, hints, the newest ones. --json --tail: a line for each.
 
     --replay publishes whole ones again as they were, each message once, with its key and on its partition. Do so when
-    what refused them is mended: a setting of `ingest`, a newer version. No event_id is learned twice.
+    what refused them is mended: a setting of `ingest`, a newer version. No event_id is learned twice. Those of the
+    bridge's inputs are mapped by their shapes again, and published to our topics.
     """
     settings = read_settings(config, set_)
     need_broker(settings)
@@ -113,14 +115,14 @@ def _show(settings: Settings, reason: str, limit: int, *, as_json: bool, tail: b
 
     bounds = OffsetReader(settings.bus).bounds([TOPIC])
     summary = Summary(last=deque(maxlen=limit))
-    done = None
+    done = remapped = None
     letters = _counted(_wanted(read_letters(settings.bus, bounds), reason), summary)
     if replay:
-        done = _replayed(letters, settings)
+        done, remapped = _replayed(letters, settings)
     else:
         deque(letters, maxlen=0)
     if not (as_json and tail):
-        _print(summary, done, as_json=as_json)
+        _print(summary, done, remapped, as_json=as_json)
     if not tail:
         return
     for batch in follow_letters(settings.bus, bounds):
@@ -141,10 +143,17 @@ def _counted(letters: Iterable[DeadLetter], summary: Summary) -> Iterator[DeadLe
         yield letter
 
 
-def _replayed(letters: Iterable[DeadLetter], settings: Settings) -> Replayed:
+def _replayed(letters: Iterable[DeadLetter], settings: Settings) -> tuple[Replayed, Remapped | None]:
     from stream_rec.producers.replay.dead_letters import replay_letters
 
-    return replay_letters(letters, settings.bus, settings.ingest, SystemClock())
+    remapping = None
+    if settings.bridge.inputs:
+        from stream_rec.consumers.bridge.replay import Remapping
+
+        remapping = Remapping(settings)
+        letters = remapping.take(letters)
+    done = replay_letters(letters, settings.bus, settings.ingest, SystemClock())
+    return done, remapping.done if remapping else None
 
 
 def _hint(letter: DeadLetter) -> str:
@@ -161,7 +170,7 @@ def _plain(letter: DeadLetter) -> dict[str, Any]:
     return {**built, "text": text, "hint": _hint(letter)}
 
 
-def _print(summary: Summary, done: Replayed | None, *, as_json: bool) -> None:
+def _print(summary: Summary, done: Replayed | None, remapped: Remapped | None, *, as_json: bool) -> None:
     if as_json:
         import msgspec
 
@@ -176,6 +185,8 @@ def _print(summary: Summary, done: Replayed | None, *, as_json: bool) -> None:
         }
         if done is not None:
             found["replay"] = msgspec.to_builtins(done)
+        if remapped is not None:
+            found["bridge"] = msgspec.to_builtins(remapped)
         print(json.dumps(found, indent=2))
         return
     console = WrappingConsole()
@@ -192,6 +203,8 @@ def _print(summary: Summary, done: Replayed | None, *, as_json: bool) -> None:
         _print_letter(letter)
     if done is not None:
         _print_replay(console, done)
+    if remapped is not None:
+        _print_remapped(console, remapped)
 
 
 def _ordered(summary: Summary) -> list[tuple[tuple[str, str], Kind]]:
@@ -243,3 +256,17 @@ def _print_replay(console: WrappingConsole, done: Replayed) -> None:
         console.line(f"left out, their topic or partition is not there: {done.homeless:,}")
     for why, n in done.failed.most_common():
         console.line(f"refused by Kafka: {n:,}, {why}", style="red")
+
+
+def _print_remapped(console: WrappingConsole, done: Remapped) -> None:
+    console.line("")
+    console.line(
+        f"foreign messages mapped again: {done.messages:,}, {done.records:,} records published", style="bold"
+    )
+    if done.still_refused:
+        listed = ", ".join(f"{n:,} {reason}" for reason, n in done.still_refused.most_common())
+        console.line(f"refused again, as shapes and settings are now: {listed}", indent=2)
+    if done.left_out:
+        console.line(f"left out by their shapes now: {done.left_out:,}", indent=2)
+    if done.cut:
+        console.line(f"left out, only their beginning was kept: {done.cut:,}", indent=2)

@@ -9,6 +9,7 @@ import pytest
 
 from stream_rec.bus.lag import ends
 from stream_rec.consumers.bridge.bridge import Bridge
+from stream_rec.consumers.bridge.replay import Remapping
 from stream_rec.errors import ConfigError
 from stream_rec.kernels.murmur2 import partition_of
 from stream_rec.schemas.columns import IdColumn
@@ -17,6 +18,7 @@ from stream_rec.settings import Settings
 from tests.consumers.bridge.bridging import behind, bridged, clicks, make_topic, one_input, run_to_end, send
 from tests.reading import messages, records
 
+LETTER = DeadLetter("events", 0, 1, 2, "not_json", "", b"x", 1, truncated=False)
 METARANK = [
     {"event": "ranking", "id": "r1", "timestamp": "1700000000000", "user": "u1", "session": "s1",
      "items": [{"id": "a"}, {"id": "b"}]},
@@ -137,3 +139,25 @@ def test_a_missing_topic_is_a_config_error_that_names_those_there_are(tansu_sett
     settings = bridged(tansu_settings, bridge=one_input(f"{bus.prefix}shopp"))
     with pytest.raises(ConfigError, match=rf"no topic {bus.prefix}shopp \(bridge.inputs.one\)"):
         Bridge(settings).run(threading.Event())
+
+
+def test_dead_letters_are_mapped_again_once_the_shape_is_mended(tansu_settings: Settings) -> None:
+    """The foreign topic is not written, and letters of our own topics go their way."""
+    bus = tansu_settings.bus
+    topic = make_topic(bus.bootstrap, f"{bus.prefix}shop", 1)
+    send(bus.bootstrap, topic, [{"who": "u", "what": "i", "ts": 1_700_000_000}, b"no json"])
+    run_to_end(bridged(tansu_settings, bridge=one_input(topic)))
+    mended = bridged(
+        tansu_settings,
+        {"mine": {"events": {"user_id": "who", "item_id": "what", "ts": "ts"}}},
+        bridge=one_input(topic, "mine"),
+    )
+
+    remapping = Remapping(mended)
+    others = list(remapping.take([*records(bus, "dead-letters", DeadLetter), LETTER]))
+
+    assert others == [LETTER]
+    assert (remapping.done.messages, remapping.done.records) == (1, 1)
+    assert remapping.done.still_refused == {"not_json": 1}
+    [event] = records(bus, "events", Interaction)
+    assert (event.user_id, event.event_id) == ("u", f"{topic}/0/0/0")
