@@ -55,7 +55,7 @@ class Collaborators:
 
 
 def _events(at: Collaborators) -> EventsHandler:
-    return EventsHandler(at.context, at.slates, at.as_of, at.touched, at.event_metrics)
+    return EventsHandler(at.context, at.slates, at.as_of, at.touched, at.event_metrics, at.forgotten)
 
 
 def _items(at: Collaborators) -> ItemsHandler:

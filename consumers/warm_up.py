@@ -16,6 +16,7 @@ from stream_rec.bus.batch import Fetched
 from stream_rec.clock import SystemClock
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.handlers.base import HandlerContext
+from stream_rec.consumers.handlers.control import ForgottenUsers
 from stream_rec.consumers.handlers.event_metrics import EventMetrics
 from stream_rec.consumers.handlers.events import EventsHandler, WrittenEvents
 from stream_rec.consumers.handlers.impressions import ImpressionsHandler
@@ -67,7 +68,7 @@ def warm_up() -> None:
     scenarios = tuple(settings.engine.scenarios)
     slates = SlateOutput(SlateEncoder(SystemClock()), _NO_SERVER, asyncio.Event())
     metrics = EventMetrics(measures, table, scenarios[0], engine.event_types)
-    events = EventsHandler(context, slates, AsOfTable("log", {}), touched, metrics)
+    events = EventsHandler(context, slates, AsOfTable("log", {}), touched, metrics, ForgottenUsers())
     items = ItemsHandler(context, _NO_SERVER, touched)
     impressions = ImpressionsHandler(context)
     vectors = VectorsHandler(context)

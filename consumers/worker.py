@@ -138,7 +138,9 @@ class Worker:
         await step("end the bridge", parts.bridge.ended())
         await step("send the last figures", parts.reports.send_last())
         await step("publish", in_background(partial(parts.emitter.close, _CLOSE_SECONDS)))
-        if leads:
+        await step("remove who was forgotten", parts.forgetting.look())
+        # A snapshot that knows of a decision comes after what it demands: who starts from it would not do that again.
+        if leads and not parts.forgetting.owes:
             await step("write a last snapshot", snapshots.last(), self._settings.snapshot.stop_seconds)
         await step("close /metrics", in_background(parts.metrics.close))
         await step("close redis", parts.redis.aclose())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 
 from stream_rec.bus.batch import Fetched
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
@@ -19,24 +20,39 @@ TOPIC: TopicName = "control"
 
 
 class ForgottenUsers:
-    """Users whom the engine has forgotten and whose traces elsewhere are to be removed. A bounded queue.
+    """Users whom the engine has forgotten and whose traces elsewhere are to be removed. Bounded queues.
+
+    A decision names a user by a hash. Who learns it before the user's events never knew the id, and perhaps the only
+    worker that did has been killed; so ids are taken from events that are passed over, too.
 
     Filled in the engine's thread, emptied in the main one.
 
     Args:
-        max_users: length; the one waiting longest is dropped.
+        max_users: length of each; the one waiting longest is dropped.
     """
 
     def __init__(self, max_users: int = 10_000) -> None:
         self._waiting: deque[Forgotten] = deque(maxlen=max_users)
+        self._met: deque[str] = deque(maxlen=max_users)
 
     def add(self, forgotten: Forgotten) -> None:
         """A user was forgotten."""
         self._waiting.append(forgotten)
 
+    def meet(self, users: Iterable[str]) -> None:
+        """Events of theirs came, from before they were forgotten."""
+        self._met.extend(users)
+
     def take(self) -> list[Forgotten]:
         """All that wait, oldest first."""
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
+    def take_met(self) -> set[str]:
+        """Those whose events came."""
+        return {self._met.popleft() for _ in range(len(self._met))}
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._met)
 
 
 class ControlHandler:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stream_rec.bus.batch import Fetched
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.handlers.base import DecodedBatch, HandlerContext
+from stream_rec.consumers.handlers.control import ForgottenUsers
 from stream_rec.consumers.handlers.event_metrics import EventMetrics
 from stream_rec.consumers.handlers.touched_items import TouchedItems
 from stream_rec.consumers.output.emitter import Outgoing, Receipt
@@ -81,6 +82,7 @@ class EventsHandler:
         as_of: the last event learned from each partition.
         touched: items whose neighbours have changed.
         metrics: figures of the topic.
+        forgotten: told of events that are of a past that was forgotten.
     """
 
     def __init__(
@@ -90,12 +92,14 @@ class EventsHandler:
         as_of: AsOfTable,
         touched: TouchedItems,
         metrics: EventMetrics,
+        forgotten: ForgottenUsers,
     ) -> None:
         self._context = context
         self._slates = slates
         self._as_of = as_of
         self._touched = touched
         self._metrics = metrics
+        self._forgotten = forgotten
 
     def decode(self, fetched: Fetched) -> DecodedBatch[EventBatch]:
         """Columns of the good events; the reasons against the others."""
@@ -108,6 +112,7 @@ class EventsHandler:
             served, popular = self._metrics.ranks(engine, batch)
         with times.stage("learn"):
             learned = engine.learn(batch)
+            self._forgotten.meet(batch.users.only(learned.past).to_list())
         for places in (learned.repeated, learned.ignored, learned.no_interest):
             served[places] = UNKNOWN  # these say nothing about whether it was good to show the item
         as_of = self._note(batch)
@@ -150,7 +155,8 @@ class EventsHandler:
     def relearn(self, engine: Engine, fetched: Fetched) -> None:
         """Learn from events whose slates others have written."""
         batch = self.decode(fetched).batch
-        engine.learn(batch)
+        learned = engine.learn(batch)
+        self._forgotten.meet(batch.users.only(learned.past).to_list())
         self._note(batch)
 
     def _note(self, batch: EventBatch) -> AsOf | None:

@@ -1,8 +1,9 @@
 """Users whom the engine has forgotten are removed from Redis, too, and it is said what was done.
 
-Every worker that knew the user deletes the slates, whoever owns the partition: its owner may be one that is stopped,
-and that lets slates go when it goes on and owns it no more. A worker may have slates of the user on their way to Redis
-that it made before, so it deletes until it has found nothing for some looks in a row.
+Every worker that knows the user's id deletes the slates, whoever owns the partition: its owner may be one that is
+stopped, and that lets slates go when it goes on and owns it no more; or one that was killed. The id is known from the
+engine, or from events that are passed over since their user is forgotten. A worker may have slates of the user on their
+way to Redis that it made before, so it deletes until it has found nothing for some looks in a row.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.learning.people import Forgotten
 from stream_rec.engine.names import rows_of
+from stream_rec.kernels.ids import hash_id
 from stream_rec.kernels.murmur2 import partition_of
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.decisions import hash_name
@@ -96,10 +98,27 @@ class Forgetting:
         """
         for forgotten in self._forgotten.take():
             self._waiting[forgotten.user_hash] = _Waiting(forgotten)
+        for user in self._forgotten.take_met():
+            self._meet(user, hash_id(user))
         done = [user for user, waiting in list(self._waiting.items()) if await self._is_done(waiting)]
         for user in done:
             del self._waiting[user]
         return len(done)
+
+    @property
+    def owes(self) -> bool:
+        """Is there anybody who was not looked for yet?"""
+        return len(self._forgotten) > 0 or any(not waiting.n_looks for waiting in self._waiting.values())
+
+    def _meet(self, user: str, user_hash: int) -> None:
+        """Events name somebody who was forgotten: the decision alone does not."""
+        waiting = self._waiting.get(user_hash)
+        if waiting is None:
+            nothing_known = Forgotten(offset=-1, user_hash=user_hash, user_id=user, n_events=0, n_shown=0)
+            self._waiting[user_hash] = _Waiting(nothing_known, is_told=True)
+        elif not waiting.forgotten.user_id:
+            waiting.forgotten = waiting.forgotten._replace(user_id=user)
+            waiting.n_quiet = 0
 
     async def _is_done(self, waiting: _Waiting) -> bool:
         """One step for one user."""
@@ -107,7 +126,7 @@ class Forgetting:
         waiting.n_deleted += n
         waiting.n_looks += 1
         waiting.n_quiet = 0 if n else waiting.n_quiet + 1
-        if n or not waiting.is_told:
+        if waiting.forgotten.offset >= 0 and (n or not waiting.is_told):
             await self._renew(waiting.forgotten)
             await self._tell(waiting)
         return waiting.n_quiet >= QUIET_LOOKS or waiting.n_looks >= MOST_LOOKS

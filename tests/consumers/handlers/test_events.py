@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
+from stream_rec.consumers.handlers.control import ForgottenUsers
 from stream_rec.consumers.handlers.event_metrics import EventMetrics
 from stream_rec.consumers.handlers.events import EventsHandler
 from stream_rec.consumers.handlers.touched_items import TouchedItems
@@ -46,6 +47,7 @@ class Scene:
         self.stores, self.measures = stores, make_measures(self.engine)
         table = make_table(1, owned=[("events", 0), ("items", 0)])
         self.as_of, self.touched = AsOfTable(table.topic_ids["events"], {}), TouchedItems(table)
+        self.forgotten = ForgottenUsers()
         context = make_context(self.measures, self.outbox)
         self.handler = EventsHandler(
             context,
@@ -53,6 +55,7 @@ class Scene:
             self.as_of,
             self.touched,
             EventMetrics(self.measures, table, "default", self.engine.event_types),
+            self.forgotten,
         )
 
     async def serve(self, batch: object) -> None:

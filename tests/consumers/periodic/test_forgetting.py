@@ -136,3 +136,31 @@ def test_who_a_visitor_became_has_a_slate_and_the_visitor_has_none(store: StoreS
         assert user in await scene.stored()
 
     told(store, story)
+
+
+def test_whom_only_passed_over_events_name_is_looked_for(store: StoreSettings) -> None:
+    """As when the only worker that knew the user was killed, and this one has read the decision before the events."""
+
+    async def story(scene: ForgettingScene) -> None:
+        await scene.decide(erasure("guest", LATER))
+        await scene.forgetting.look()
+        bobs = await scene.active.make(await scene.active.rows(DAY), [0, 1])
+        await scene.stores.slates.write([slate._replace(user_id="guest") for slate in bobs[:1]])
+        scene.queue.meet(["guest"])
+        assert scene.forgetting.owes
+        await scene.forgetting.look()
+        assert not scene.forgetting.owes
+        assert await scene.stores.slates.read("guest") is None
+
+    told(store, story)
+    (receipt,) = receipts(store, "guest").values()
+    assert (receipt.offset, receipt.was_known, receipt.slates) == (0, True, 1)
+
+
+def test_who_is_back_keeps_slates_though_old_events_are_passed_over(store: StoreSettings) -> None:
+    async def story(scene: ForgettingScene) -> None:
+        scene.queue.meet([ANN])
+        await scene.forgetting.look()
+        assert ANN in await scene.stored()
+
+    told(store, story)
