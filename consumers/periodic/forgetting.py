@@ -98,8 +98,8 @@ class Forgetting:
         """
         for forgotten in self._forgotten.take():
             self._waiting[forgotten.user_hash] = _Waiting(forgotten)
-        for user in self._forgotten.take_met():
-            self._meet(user, hash_id(user))
+        for name in self._forgotten.take_met():
+            self._meet(name, hash_id(name))
         done = [user for user, waiting in list(self._waiting.items()) if await self._is_done(waiting)]
         for user in done:
             del self._waiting[user]
