@@ -86,14 +86,15 @@ class ShownWatch(threading.Thread):
         return found[:_SHOWN]
 
     def keys_of(self, erased: set[str]) -> list[str]:
-        """Keys in Redis that name somebody who was forgotten.
+        """Slates in Redis of somebody who was forgotten: of this tenant, for another one's guests have the same names.
 
         Raises:
             Unavailable: Redis does not answer.
         """
         with _redis_answers(), redis.Redis.from_url(self._store.url) as plain:
             keys = [
-                key.decode() for key in plain.scan_iter(match=f"{self._store.prefix}*{GUEST}*", count=1_000)
+                key.decode()
+                for key in plain.scan_iter(match=f"{self._store.prefix}rec:*:{GUEST}*", count=1_000)
             ]
         return [key for key in keys if key.rpartition(":")[2] in erased]
 
