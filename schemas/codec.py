@@ -26,7 +26,7 @@ from stream_rec.schemas.columns import (
     Span,
 )
 from stream_rec.schemas.item_changes import item_change
-from stream_rec.schemas.reading import UNREADABLE, Messages, Reader
+from stream_rec.schemas.reading import UNREADABLE, Messages, Reader, Rows
 from stream_rec.schemas.records import Context, DeadLetter, Impression, Interaction, PublishedRecord, Record
 from stream_rec.schemas.validation import (
     FLOAT32_MAX,
@@ -43,6 +43,7 @@ _DETAIL_CHARACTERS = 500
 _BULK_RECORDS = 32
 """Checks in bulk cost about 100 us a batch: fewer records are checked one at a time."""
 
+_NOWHERE = Span("events", 0, 0, 0, 0)
 _interactions = Reader(Interaction, check_interaction)
 _impressions = Reader(Impression, check_impression)
 _encoder = msgspec.json.Encoder()
@@ -70,9 +71,9 @@ def decode_interactions(messages: Messages, span: Span, rules: IngestSettings) -
         are none, with the reason. Never raises for what is in a message.
     """
     if len(messages.values) >= _BULK_RECORDS:
-        batch = _all_good(messages, span, rules)
-        if batch is not None:
-            return Decoded(batch)
+        good = _all_good(messages, span, rules)
+        if good is not None:
+            return Decoded(good[1])
     rows = _interactions.read_all(messages, rules)
     batch = _event_columns(rows.records, rows.offsets, rows.broker_ts, span)
     return Decoded(batch, rows.rejected, rows.left_out)
@@ -120,6 +121,20 @@ def decode_impressions(messages: Messages, span: Span, rules: IngestSettings) ->
     return Decoded(batch, rows.rejected, rows.left_out)
 
 
+def read_interactions(messages: Messages, rules: IngestSettings) -> Rows[Interaction]:
+    """Read messages of `events` as records, whole: what `decode_interactions` lets in, and with the same parts."""
+    if len(messages.values) >= _BULK_RECORDS:
+        good = _all_good(messages, _NOWHERE, rules)
+        if good is not None:
+            return Rows(list(messages.offsets), list(messages.timestamps), good[0])
+    return _interactions.read_all(messages, rules)
+
+
+def read_impressions(messages: Messages, rules: IngestSettings) -> Rows[Impression]:
+    """Read messages of `impressions` as records; as `read_interactions`."""
+    return _impressions.read_all(messages, rules)
+
+
 def records_of(
     kind: type[R], check: Callable[[R, int, IngestSettings], None]
 ) -> Callable[[Messages, Span, IngestSettings], Decoded[RecordBatch[R]]]:
@@ -160,8 +175,10 @@ def dead_letter(span: Span, rejected: Rejected, limit: int) -> DeadLetter:
     )
 
 
-def _all_good(messages: Messages, span: Span, rules: IngestSettings) -> EventBatch | None:
-    """The batch if every record is good, checked in bulk; None if one may not be."""
+def _all_good(
+    messages: Messages, span: Span, rules: IngestSettings
+) -> tuple[list[Interaction], EventBatch] | None:
+    """The records, and as a batch, if every one is good, checked in bulk; None if one may not be."""
     values: list[bytes] = messages.values  # type: ignore[assignment]  # what is none, or empty, raises below
     try:
         text = b"\n".join(values)
@@ -180,7 +197,7 @@ def _all_good(messages: Messages, span: Span, rules: IngestSettings) -> EventBat
         and _ts_good(batch, rules)
         and _rest_good(events, rules)
     )
-    return batch if is_good else None
+    return (events, batch) if is_good else None
 
 
 def _event_columns(

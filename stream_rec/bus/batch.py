@@ -59,6 +59,10 @@ class Fetched:
             return self
         return self._part(0, bisect_left(self.offsets, offset), self.start, max(self.start, offset))
 
+    def since(self, offset: int) -> Fetched:
+        """What of it stands at an offset of it and after."""
+        return self._part(bisect_left(self.offsets, offset), len(self), offset, self.next)
+
     def slices(self, records: int) -> Iterator[Fetched]:
         """The same in parts of at most so many records that follow each other without a gap; one at least."""
         start = self.start

@@ -33,6 +33,7 @@ from stream_rec.cli.serve import serve
 from stream_rec.cli.settings import settings
 from stream_rec.cli.shape import shape
 from stream_rec.cli.simulate import simulate
+from stream_rec.cli.sink import sink
 from stream_rec.cli.snapshot import snapshot
 from stream_rec.cli.tenant import tenant
 from stream_rec.cli.text import say
@@ -109,6 +110,7 @@ app.add_typer(experiment)
 app.add_typer(key)
 app.add_typer(shape)
 app.add_typer(vectors)
+app.add_typer(sink)
 app.add_typer(tenant)
 
 

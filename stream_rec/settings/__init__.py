@@ -7,6 +7,7 @@ from stream_rec.settings.load import DATA_VARIABLE, DEFAULT_FILE, load
 from stream_rec.settings.serve import ServeSettings
 from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.settings.sink import SinkSettings
 from stream_rec.settings.tree import (
     DataSettings,
     EngineSettings,
@@ -35,6 +36,7 @@ __all__ = [
     "ServeSettings",
     "Settings",
     "ShapeSettings",
+    "SinkSettings",
     "SnapshotSettings",
     "StoreSettings",
     "ValueCondition",

@@ -10,9 +10,9 @@ from stream_rec.settings.tree import Settings
 def of_tenant(settings: Settings, name: str) -> Settings:
     """The settings of a tenant on the same servers; all else as it is.
 
-    Topics `<name>-events` and so on, the group `<name>-<group>`, Redis keys `<name>:...`, and a folder for snapshots,
-    if they are kept: each behind the prefix that the settings have already. So one rule for each server gives a user
-    what begins with the name (docs/security.md).
+    Topics `<name>-events` and so on, the group `<name>-<group>`, Redis keys `<name>:...`, and folders for snapshots
+    and the sink, if there are any: each behind the prefix that the settings have already. So one rule for each server
+    gives a user what begins with the name (docs/security.md).
 
     Raises:
         ConfigError: it cannot be the name of a tenant.
@@ -29,6 +29,7 @@ def of_tenant(settings: Settings, name: str) -> Settings:
             "bus": bus.model_copy(update={"prefix": prefix, "group": f"{prefix}{bus.group}"}),
             "store": store.model_copy(update={"prefix": f"{store.prefix}{name}:"}),
             "snapshot": snapshot.model_copy(update={"url": _within(snapshot.url, name)}),
+            "sink": settings.sink.model_copy(update={"url": _within(settings.sink.url, name)}),
         }
     )
 

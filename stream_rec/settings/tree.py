@@ -18,6 +18,7 @@ from stream_rec.settings.page import PageSettings
 from stream_rec.settings.serve import ServeSettings, host_name
 from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.settings.shapes import ShapeName, ShapeSettings
+from stream_rec.settings.sink import SinkSettings
 from stream_rec.sources import features
 
 _SCENARIO = re.compile(r"[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}")
@@ -355,6 +356,7 @@ class Settings(Branch):
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
+    sink: SinkSettings = Field(default_factory=SinkSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     page: PageSettings = Field(default_factory=PageSettings)
     data: DataSettings = Field(default_factory=DataSettings)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import UnionType
 from typing import Any
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from stream_rec.errors import ConfigError, StreamRecError, Unavailable
+from stream_rec import filesystem
+from stream_rec.errors import ConfigError
+from stream_rec.filesystem import sync
 from stream_rec.history.snapshots.header import created_of, is_name
 from stream_rec.settings import SnapshotSettings
 
@@ -38,20 +38,8 @@ class SnapshotFolder:
     def __init__(self, settings: SnapshotSettings) -> None:
         if not settings.url:
             raise ConfigError("no folder for snapshots", fix="set snapshot.url to a folder or an fsspec URL")
-        try:
-            self._fs: Any
-            self._fs, root = fsspec.core.url_to_fs(settings.url, **settings.options)
-        except ImportError as error:
-            scheme = settings.url.partition(":")[0]
-            package = "'stream-rec[s3]'" if scheme in ("s3", "s3a") else f"the package for {scheme}: URLs"
-            raise ConfigError(
-                f"snapshot.url cannot be opened: {error}", fix=f"pip install {package}"
-            ) from error
-        except (ValueError, TypeError) as error:
-            raise ConfigError(
-                f"snapshot.url cannot be opened: {error}", fix="correct snapshot.url and snapshot.options"
-            ) from error
-        self._root = str(root).rstrip("/")
+        self._fs: Any
+        self._fs, self._root = filesystem.opened(settings.url, settings.options, "snapshot")
         self.is_local = isinstance(self._fs, LocalFileSystem)
         self._scratch = self._root if self.is_local else settings.scratch or tempfile.gettempdir()
 
@@ -81,7 +69,7 @@ class SnapshotFolder:
                 return {each["name"].rsplit("/", 1)[-1]: each["size"] or 0 for each in listed}
             else:
                 raise OSError(f"{self._root} keeps changing while it is listed")
-            self._need_bucket()
+            filesystem.need_bucket(self._fs, self._root, "snapshot")
         return {}
 
     def read(self, file: str) -> bytes:
@@ -132,7 +120,7 @@ class SnapshotFolder:
         """
         with _translated():
             if self.is_local:
-                _sync(part, durable)
+                sync(part, durable)
                 part.replace(self._path(data))
                 return
             self._fs.makedirs(self._root, exist_ok=True)
@@ -147,9 +135,9 @@ class SnapshotFolder:
                 return
             unsealed = Path(self._path(name + HEADER + PART))
             unsealed.write_bytes(header)
-            _sync(unsealed, durable)
+            sync(unsealed, durable)
             unsealed.replace(self._path(name + HEADER))
-            _sync(Path(self._root), durable)
+            sync(Path(self._root), durable)
 
     def delete(self, file: str) -> None:
         """Delete a file; nothing if it has gone."""
@@ -163,41 +151,9 @@ class SnapshotFolder:
             if is_name(name) and created_of(name) < older_than:
                 path.unlink(missing_ok=True)
 
-    def _need_bucket(self) -> None:
-        """A store of objects has no folders, so one without files is no error; a bucket that is not there is one.
-
-        Raises:
-            ConfigError: it is not there.
-        """
-        bucket = self._root.partition("/")[0]
-        is_of_objects = not {"s3", "gs", "az"}.isdisjoint(_protocols(self._fs))
-        if is_of_objects and not self._fs.exists(bucket):
-            raise ConfigError(f"bucket {bucket!r} does not exist", fix="create it, or correct snapshot.url")
-
     def _path(self, file: str) -> str:
         return f"{self._root}/{file}"
 
 
-def _protocols(fs: Any) -> tuple[str, ...]:
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
-
-
-def _sync(path: Path, durable: bool) -> None:
-    """Sync the file, or the folder; or let the kernel write it back in its own time."""
-    if not durable:
-        return
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def _translated(kept: type[Exception] | UnionType = FileNotFoundError) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, FileNotFoundError | StreamRecError | kept):
-            raise
-        raise Unavailable("snapshots", f"{type(error).__name__}: {error}") from error
+def _translated(kept: type[Exception] | UnionType = FileNotFoundError) -> AbstractContextManager[None]:
+    return filesystem.translated("snapshots", kept)
