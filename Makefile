@@ -49,6 +49,7 @@ docs: $(READY) ## renew what is generated in docs/
 	@$(VENV)/bin/python scripts/http_doc.py
 	@$(VENV)/bin/python scripts/shapes_doc.py
 	@$(VENV)/bin/python scripts/sdk_doc.py
+	@$(VENV)/bin/python scripts/sink_doc.py
 
 peers: $(READY) ## other recommenders beside ours on the same events (docs/peers.md); ARGS="--data NAME --events N"
 	@sh scripts/setup_peers.sh $(VENV)

@@ -289,6 +289,27 @@ def negatives(
 
 
 @bench.command()
+def sink(
+    events: Annotated[int, typer.Option(min=1, help="in the log that is timed")] = 500_000,
+    kills: Annotated[int, typer.Option(min=0, help="of a sink by SIGKILL, under traffic")] = 0,
+    broker: Annotated[
+        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
+    ] = "tansu",
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Events a second that one core writes as Parquet; with --kills: is any offset lost or doubled?"""
+    from stream_rec.bench.sink import run
+
+    figures = _bench(
+        lambda s, say: run(s, say, events=events, kills=kills, broker=broker), json_file, config, set_
+    )
+    if figures.get("lost") or figures.get("doubled"):
+        raise typer.Exit(1)
+
+
+@bench.command()
 def stop(
     stops: Annotated[int, typer.Option(min=1, help="how many workers are stopped")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="of moments, order and traffic")] = 1,

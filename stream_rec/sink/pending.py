@@ -78,7 +78,8 @@ class Pending:
 
 def rows_of(part: Fetched, rules: IngestSettings) -> tuple[pl.DataFrame, list[Rejected]]:
     """The rows of a file, and the messages that are none."""
-    frames, rejected = [], []
+    frames: list[pl.DataFrame] = []
+    rejected: list[Rejected] = []
     for piece in part.slices(_SLICE):
         frame, flaws = frame_of(piece, rules)
         frames.append(frame)

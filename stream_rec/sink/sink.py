@@ -103,6 +103,11 @@ class Sink:
         self._recovery = Recovery(self._bus, self._folder, self._member)
         self._compaction = Compaction(settings.sink, self._folder, clock, self._still_ours)
 
+    @property
+    def n_pending(self) -> int:
+        """Records that were read and are in no file yet."""
+        return sum(map(len, self._pending.values()))
+
     def run(self, stop: Callable[[], bool]) -> None:
         """Write until told to stop, then write what is pending, and leave the group.
 

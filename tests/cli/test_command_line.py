@@ -28,6 +28,7 @@ COMMANDS = {
     "replay-state",
     "why",
     "lag",
+    "sink",
     "dead-letters",
     "demo",
     "bench",

@@ -25,7 +25,7 @@ def with_sink(settings: Settings, url: str, **more: Any) -> Settings:
     """The settings with a folder, and a sink that writes soon."""
     sink = settings.sink.model_copy(update={"url": url, "every_seconds": 0.05, "topics": ("events",)} | more)
     # The embedded broker lets a member wait for half the session timeout.
-    bus = settings.bus.model_copy(update={"partitions": 2, "session_timeout_seconds": 1.0})
+    bus = settings.bus.model_copy(update={"partitions": 2, "session_timeout_seconds": 2.0})
     return settings.model_copy(update={"sink": sink, "bus": bus})
 
 
@@ -62,7 +62,7 @@ def until(sink: Sink, condition: Callable[[], Any]) -> None:
         sink.step()
         return condition()
 
-    wait_until(stepped, 60, "what the sink is to do")
+    wait_until(stepped, 120, "what the sink is to do")
 
 
 def ends(settings: Settings, topic: str = "events") -> int:

@@ -67,14 +67,14 @@ def test_each_event_is_a_row_with_its_place_in_the_log(placed: Settings) -> None
     assert rows["timestamp"].null_count() == 0
 
 
-def test_a_sink_that_starts_again_goes_on_where_the_files_end(placed: Settings) -> None:
-    publish(placed, clicks(30))
-    with sinking(placed) as sink:
+def test_a_sink_that_starts_again_goes_on_where_the_files_end(local: Settings) -> None:
+    publish(local, clicks(30))
+    with sinking(local) as sink:
         until(sink, lambda: sink.totals.records == 30)
-    publish(placed, clicks(20, first=30))
-    with sinking(placed) as sink:
+    publish(local, clicks(20, first=30))
+    with sinking(local) as sink:
         until(sink, lambda: sink.totals.records == 20)
-    assert_every_offset_once(placed)
+    assert_every_offset_once(local)
 
 
 def test_what_was_committed_and_not_published_is_published_by_the_next_owner(
@@ -93,18 +93,18 @@ def test_what_was_committed_and_not_published_is_published_by_the_next_owner(
 
 
 def test_what_was_staged_and_not_committed_is_thrown_away(
-    placed: Settings, monkeypatch: pytest.MonkeyPatch
+    local: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(placed, clicks(40))
-    with monkeypatch.context() as dies, sinking(placed) as sink:
+    publish(local, clicks(40))
+    with monkeypatch.context() as dies, sinking(local) as sink:
         dies.setattr("stream_rec.bus.membership.Membership.commit", _dies)
         with pytest.raises(KeyboardInterrupt):
             until(sink, lambda: False)
-    publish(placed, clicks(5, first=40))
-    with sinking(placed) as sink:
+    publish(local, clicks(5, first=40))
+    with sinking(local) as sink:
         until(sink, lambda: sink.totals.records == 45)
-    assert_every_offset_once(placed)
-    assert SinkFolder(placed.sink).staged() == []
+    assert_every_offset_once(local)
+    assert SinkFolder(local.sink).staged() == []
 
 
 def _dies(*_: object) -> None:
@@ -167,15 +167,18 @@ def test_a_member_that_lost_its_partitions_and_does_not_know_it_publishes_nothin
     bus = tansu_settings.bus.model_copy(update={"bootstrap": kafka, "prefix": prefix})
     settings = with_sink(tansu_settings.model_copy(update={"bus": bus}), str(tmp_path / "sink"))
     settings = settings.model_copy(
-        update={"sink": settings.sink.model_copy(update={"every_seconds": 3600.0})}
+        update={
+            "sink": settings.sink.model_copy(update={"every_seconds": 3600.0}),
+            "bus": settings.bus.model_copy(update={"session_timeout_seconds": 6.0}),  # its own minimum
+        }
     )
     ensure_topics(settings.bus)
     publish(settings, clicks(50))
     with sinking(settings) as stalled:
-        until(stalled, lambda: sum(map(len, stalled._pending.values())) == 50)
+        until(stalled, lambda: stalled.n_pending == 50)
         stalled._member._consumer.unsubscribe()  # it leaves the group, and is not told
         with sinking(settings) as owner:
-            until(owner, lambda: sum(map(len, owner._pending.values())) == 50)
+            until(owner, lambda: owner.n_pending == 50)
             owner.flush()
         stalled.flush()
         assert stalled.totals.records == 0
@@ -258,14 +261,12 @@ def test_killed_at_any_moment_it_loses_and_doubles_nothing(local: Settings) -> N
             assert process.poll() is None
         process.kill()
         process.wait()
-    process = _process(local)
-    while written(local) < 800:
-        assert process.poll() is None
     publish(local, clicks(5, first=800))
+    process = _process(local)
+    while written(local) < 805:
+        assert process.poll() is None
     process.terminate()
     assert process.wait(60) == 0
-    with sinking(local) as sink:
-        until(sink, lambda: written(local) == 805)
     assert_every_offset_once(local)
 
 
