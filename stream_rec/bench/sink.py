@@ -33,7 +33,7 @@ from stream_rec.settings import Settings, SinkSettings
 from stream_rec.sink.sink import Sink
 
 _KILL_WITHIN_SECONDS = 6.0
-_TRICKLE = 500
+_TRICKLE = 50
 
 
 def run(settings: Settings, say: Say, *, events: int, kills: int, broker: Broker, seed: int = 1) -> Figures:
@@ -125,12 +125,16 @@ def _killed(settings: Settings, say: Say, kills: int, log: BenchLog, seed: int) 
     moments = random.Random(seed)
     for kill in range(1, kills + 1):
         with _process(settings) as process, Publisher(settings.bus, settings.ingest) as publisher:
-            until = time.monotonic() + moments.uniform(0.5, _KILL_WITHIN_SECONDS)
-            while time.monotonic() < until:
+            before, began = len(_offsets(settings)), time.monotonic()
+            until = began + moments.uniform(0, _KILL_WITHIN_SECONDS)
+            # Every third one is killed while it starts; the others while they write.
+            while time.monotonic() < until or (kill % 3 and len(_offsets(settings)) == before):
                 log.publish(publisher)
                 time.sleep(0.1)
-            if process.poll() is not None:
-                raise Unavailable("sink", f"it ended with {process.returncode}")
+                if process.poll() is not None:
+                    raise Unavailable("sink", f"it ended with {process.returncode}")
+                if time.monotonic() - began > STALL_SECONDS:
+                    raise Unavailable("sink", "it writes nothing", waited_seconds=STALL_SECONDS)
         say(f"kill {kill} of {kills}: {len(_offsets(settings)):,} rows are there")
     ends = OffsetReader(settings.bus).ends(["events"])
     with closing(Sink(settings, SystemClock())) as sink:

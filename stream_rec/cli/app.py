@@ -20,6 +20,7 @@ from stream_rec.cli.demo import demo
 from stream_rec.cli.doctor import doctor
 from stream_rec.cli.evaluate import evaluate
 from stream_rec.cli.experiment import experiment
+from stream_rec.cli.export import export
 from stream_rec.cli.forget import forget
 from stream_rec.cli.items import items
 from stream_rec.cli.key import key
@@ -111,6 +112,7 @@ app.add_typer(key)
 app.add_typer(shape)
 app.add_typer(vectors)
 app.add_typer(sink)
+app.add_typer(export)
 app.add_typer(tenant)
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "why",
     "lag",
     "sink",
+    "export",
     "dead-letters",
     "demo",
     "bench",

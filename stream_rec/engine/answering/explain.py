@@ -139,11 +139,11 @@ def _by_feature(engine: Engine, c: int) -> NDArray[np.float32]:
 
 def _features(engine: Engine, c: int, by_feature: NDArray[np.float32]) -> dict[str, Part]:
     values = engine.held.query.features[:, c].tolist()
-    parts = {_feature_name(engine, j): Part(values[j], adds) for j, adds in enumerate(by_feature.tolist())}
+    parts = {feature_name(engine, j): Part(values[j], adds) for j, adds in enumerate(by_feature.tolist())}
     return {name: part for name, part in parts.items() if abs(part.adds) > _NOTHING}
 
 
-def _feature_name(engine: Engine, j: int) -> str:
+def feature_name(engine: Engine, j: int) -> str:
     """Those behind the table's have the name of their source; a vector space has several."""
     if j < N_FEATURES:
         return FEATURES[j].name

@@ -1,0 +1,1 @@
+"""What the engine has learned, in forms that other programs run."""
