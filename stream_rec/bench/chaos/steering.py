@@ -34,10 +34,11 @@ _N_TAGS, _N_NUMBERS = 7, 16
 _RULES, _HIDES, _VECTORS = 0.0005, 0.003, 0.003
 """Share of events after which a scenario changes, an item is hidden or shown again, a vector changes or goes."""
 _HIDDEN_AT_MOST = 30
-_GUESTS = 0.02
+_GUESTS = 0.01
 """Share of events that are a guest's."""
-_LAST_EVENT = 0.05
-"""Share of a guest's events that are the last one."""
+_LAST_EVENT = 0.01
+"""Share of a guest's events that are the last one: each erasure deletes all older snapshots, and faults of these need
+more than one."""
 _AT_ONCE = 4
 
 
