@@ -36,9 +36,8 @@ _RULES, _HIDES, _VECTORS = 0.0005, 0.003, 0.003
 _HIDDEN_AT_MOST = 30
 _GUESTS = 0.01
 """Share of events that are a guest's."""
-_LAST_EVENT = 0.01
-"""Share of a guest's events that are the last one: each erasure deletes all older snapshots, and faults of these need
-more than one."""
+_A_GUESTS_EVENTS = 100
+"""On average. Each erasure deletes all older snapshots, and faults of these need more than one."""
 _AT_ONCE = 4
 
 
@@ -204,6 +203,7 @@ class Guests:
         self._gone: set[str] = set()
         self._waiting: Counter[str] = Counter()
         self._n = 0
+        self._n_events = 0
 
     def next(self, rng: random.Random) -> str:
         """Whose the next event is; empty = no guest's."""
@@ -214,7 +214,8 @@ class Guests:
             self._here.append(f"{GUEST}{self._n}-of-chaos")
         guest = rng.choice(self._here)
         self._waiting[guest] += 1
-        if rng.random() < _LAST_EVENT:
+        self._n_events += 1
+        if self._n_events % _A_GUESTS_EVENTS == _A_GUESTS_EVENTS // 4:
             self._here.remove(guest)
             self._gone.add(guest)
         return guest
