@@ -207,13 +207,17 @@ FOLLOWED: tuple[TopicName, ...] = tuple(name for name, topic in TOPICS.items() i
 _BY_RECORD: dict[type[Record], Topic] = {topic.record: topic for topic in TOPICS.values()}
 
 
+UNKNOWN_OFFSET = -1
+"""Of a record that was sent again because its acknowledgement was lost: the broker has it, and does not say where."""
+
+
 class Ack(NamedTuple):
     """Where the bus put a record.
 
     Attributes:
         topic: without the tenant's prefix.
         partition: of that topic.
-        offset: in that partition.
+        offset: in that partition; or UNKNOWN_OFFSET.
     """
 
     topic: TopicName

@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from stream_rec.bus.clients import translated
 from stream_rec.errors import ConfigError, ContractError, StreamRecError, Unavailable
 from stream_rec.schemas.records import TopicName
-from stream_rec.schemas.topics import Ack
+from stream_rec.schemas.topics import UNKNOWN_OFFSET, Ack
 from stream_rec.settings import BusSettings
 
 _RECORD_OVERHEAD = 1024
@@ -48,7 +48,8 @@ class Deliveries:
         """The report of a record that somebody waits for."""
         self.counted(error, message)
         if error is None:
-            on_ack(Ack(topic, message.partition(), message.offset()))
+            offset = message.offset()
+            on_ack(Ack(topic, message.partition(), UNKNOWN_OFFSET if offset is None else offset))
 
     def trouble(self, error: KafkaError) -> None:
         """A client-level error, such as a lost connection: the likely cause of the next delivery failure."""

@@ -13,7 +13,7 @@ from stream_rec.clock import Clock
 from stream_rec.errors import Unavailable
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.records import Interaction
-from stream_rec.schemas.topics import Ack
+from stream_rec.schemas.topics import UNKNOWN_OFFSET, Ack
 from stream_rec.settings import BusSettings
 
 USERS = tuple(f"user-{n}" for n in range(400))
@@ -122,9 +122,10 @@ class Traffic(threading.Thread):
         self._still.set()
 
     def _acked(self, user: str, sent: float, ack: Ack) -> None:
-        self.ends[ack.partition] = max(self.ends.get(ack.partition, 0), ack.offset + 1)
         self.guests.acked(user)
-        self.on_ack(ack.partition, ack.offset, sent)
+        if ack.offset != UNKNOWN_OFFSET:
+            self.ends[ack.partition] = max(self.ends.get(ack.partition, 0), ack.offset + 1)
+            self.on_ack(ack.partition, ack.offset, sent)
 
     def _next(self) -> Interaction:
         rng = self._rng
