@@ -75,6 +75,8 @@ def hint(topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | No
     """
     raw = raw[:_LONGEST_RAW]
     try:
+        if topic not in _KINDS:
+            return _foreign(topic, reason, raw)
         if reason in ("not_json", "not_utf8"):
             return _format(raw)
         if topic == "control" and reason in _CONTROL:
@@ -91,6 +93,15 @@ def hint(topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | No
         return _record(topic, reason, detail, found)
     except (ValueError, RecursionError, OverflowError):
         return ""
+
+
+def _foreign(topic: TopicName, reason: str, raw: bytes) -> str:
+    """Of a message that the bridge could not map."""
+    if reason == "not_json" and raw[:1] == b"\0" and len(raw) > _MAGIC_BYTES:
+        return "it seems to name a schema of a registry: set framing = 'confluent' in its shape"
+    if reason in _FOREIGN:
+        return _FOREIGN[reason]
+    return f"`stream-rec shape try {topic} --shape NAME` shows what its messages become"
 
 
 def sample(raw: bytes) -> str:
@@ -119,6 +130,13 @@ def _masked(value: Any) -> Any:
     return value
 
 
+_FOREIGN = {
+    "not_confluent": "it names no schema: does somebody else write to the topic, without the registry?",
+    "unknown_schema": "does registry.url name the registry of its producer?",
+    "ts_out_of_range": "times of another unit? set `unit` in its shape; `earliest` if they are that old",
+    "id_too_long": "raise ingest.max_id_bytes, for the workers, too",
+    "record_too_large": "name fewer context fields in its shape, or raise ingest.max_record_bytes",
+}
 _CONTROL = {
     "bad_body": "the former decision stays in force; `stream-rec scenario apply` finds mistakes before it publishes",
     "missing_key": "send <kind>/<name> as the key: the topic is compacted by it",

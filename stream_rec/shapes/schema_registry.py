@@ -68,6 +68,15 @@ class SchemaRegistry:
         self._refer(found, kind, references)
         return Registered(kind, str(found.get("schema", "")), tuple(references.items()))
 
+    def ping(self) -> None:
+        """Find out whether it answers.
+
+        Raises:
+            Unavailable: it does not.
+            ConfigError: it refuses us.
+        """
+        self._judged(*self._answer("/schemas/types"))
+
     def _refer(self, schema: dict[str, Any], kind: str, known: dict[str, str]) -> None:
         """Add what a schema names, each behind what it names itself."""
         for one in schema.get("references") or ():
@@ -93,13 +102,7 @@ class SchemaRegistry:
             if len(self._unknown) > _MAX_UNKNOWN:
                 self._unknown.popitem(last=False)
             raise ContractError("unknown_schema", f"the registry has not {what}")
-        if status in _AUTH:
-            raise ConfigError(
-                f"the schema registry {self._address} refuses us ({status})",
-                fix="correct registry.username and registry.password",
-            )
-        if status in _LATER or status >= http.client.INTERNAL_SERVER_ERROR:
-            raise Unavailable("registry", f"{self._address}: {status} {body[:100]!a}")
+        self._judged(status, body)
         try:
             found = json.loads(body) if status == http.client.OK else None
         except ValueError:
@@ -110,6 +113,16 @@ class SchemaRegistry:
                 fix="registry.url names a schema registry, with its path if it has one",
             )
         return found
+
+    def _judged(self, status: int, body: bytes) -> None:
+        """Raise what is to be said of an answer that is no answer."""
+        if status in _AUTH:
+            raise ConfigError(
+                f"the schema registry {self._address} refuses us ({status})",
+                fix="correct registry.username and registry.password",
+            )
+        if status in _LATER or status >= http.client.INTERNAL_SERVER_ERROR:
+            raise Unavailable("registry", f"{self._address}: {status} {body[:100]!a}")
 
     def _answer(self, path: str) -> tuple[int, bytes]:
         began = self._clock.monotonic()

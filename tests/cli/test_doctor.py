@@ -27,6 +27,8 @@ from stream_rec.store.keys import Keys
 from stream_rec.store.last_values import LastValues
 from stream_rec.telemetry.points import field
 from tests.cli.running import addresses, run
+from tests.consumers.bridge.bridging import bridged, clicks, make_topic, one_input, send
+from tests.schema_registry import RegistryServer
 from tests.waiting import wait_until
 
 
@@ -291,3 +293,27 @@ def test_its_output_fits_80_columns_and_its_commands_can_be_pasted(
     ).stdout.splitlines()
     assert words[:3] == ["worker", "--config", str(file)]
     assert f"bus.prefix={tansu_settings.bus.prefix}" in words
+
+
+def test_it_looks_at_the_bridge_s_topics_and_registry(tansu_settings: Settings) -> None:
+    bus = tansu_settings.bus
+    there = make_topic(bus.bootstrap, f"{bus.prefix}shop")
+    send(bus.bootstrap, there, clicks(7))
+    inputs = {
+        "clicks": {"topic": there, "shape": "native"},
+        "gone": {"topic": f"{there}-gone", "shape": "native"},
+    }
+    found = findings(bridged(tansu_settings, bridge={"inputs": inputs}), "bridge")
+    assert [(one.status, one.what) for one in found] == [
+        ("fail", f"Kafka at {bus.bootstrap} has no topic {there}-gone: a bridge would not start"),
+        ("ok", f"1 foreign topics, 7 messages behind in the group {bus.group}-bridge"),
+    ]
+    framed = {"framing": "confluent", "events": {"user_id": "u", "item_id": "i", "ts": "t"}}
+    with RegistryServer(login="ann:secret") as registry:
+        settings = bridged(
+            tansu_settings, {"mine": framed}, bridge=one_input(there, "mine"), registry={"url": registry.url}
+        )
+        [refused] = findings(settings, "bridge")
+    [away] = findings(settings, "bridge")
+    assert refused.fix == "correct registry.username and registry.password"
+    assert "registry is unavailable" in away.what

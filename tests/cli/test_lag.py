@@ -15,6 +15,7 @@ from stream_rec.bus.topics import ensure_topics
 from stream_rec.cli.lag import table, with_rates
 from stream_rec.settings import Settings
 from tests.cli.running import PROGRAM, addresses, clean_environment, run
+from tests.consumers.bridge.bridging import clicks, make_topic, send
 
 
 def publish(settings: Settings, partition: int, n: int) -> None:
@@ -112,3 +113,19 @@ def test_the_table_fits_80_columns_with_offsets_in_the_billions() -> None:
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["topic", "part", "end", "committed", "lag", "in/s", "done/s"]
     assert "12,345,678,901 12,345,000,000 678,901" in lines[1]
+
+
+def test_the_bridge_s_topics_stand_behind_ours(tansu_settings: Settings) -> None:
+    """With the offsets of the bridge's own group."""
+    bus = tansu_settings.bus
+    ensure_topics(bus)
+    topic = make_topic(bus.bootstrap, f"{bus.prefix}shop", 1)
+    send(bus.bootstrap, topic, clicks(20))
+    given = {
+        **addresses(tansu_settings),
+        "STREAM_REC__BRIDGE__INPUTS": f'{{a={{topic="{topic}",shape="native"}}}}',
+    }
+    shown = run("lag", "--json", "--interval", "0.1", environment=given)
+    assert shown.returncode == 0, shown.stderr
+    last = json.loads(shown.stdout)[-1]
+    assert (last["topic"], last["end"], last["committed"], last["lag"]) == (topic, 20, None, 20)

@@ -28,6 +28,7 @@ from tests.consumers.bridge.bridging import (
     run_to_end,
     send,
 )
+from tests.consumers.kafka_process import KafkaProcess
 from tests.oracles.dedup import SlowRepeats
 from tests.reading import messages
 from tests.waiting import wait_until
@@ -195,6 +196,26 @@ def test_only_committed_transactions_are_bridged(kafka: str, tansu_settings: Set
     run_to_end(settings)
     assert learned_once(settings, 100) == 0
     assert behind(settings) == 0  # the transaction's last marker, too
+
+
+@pytest.mark.kafka
+def test_a_broker_that_restarts_is_waited_for(tansu_settings: Settings, tmp_path: Path) -> None:
+    """With what it holds, so on Apache Kafka; the bridge goes on by itself, and sends nothing twice."""
+    with KafkaProcess(tmp_path / "kafka") as broker:
+        bus = tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap})
+        topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
+        settings = bridged(
+            tansu_settings.model_copy(update={"bus": bus}),
+            bridge={**one_input(topic), "uncommitted_records": 500, "batch_records": 100},
+        )
+        send(bus.bootstrap, topic, clicks(30_000))
+        with in_thread(settings) as bridge:
+            wait_until(lambda: bridge.inputs[topic].n_messages > 0, SLOW_SECONDS, "the first messages")
+            broker.down()
+            wait_until(lambda: bridge.blocked_seconds > 2, SLOW_SECONDS, "the bridge to wait")
+            broker.start_again()
+            wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "the rest")
+        learned_once(settings, 30_000)
 
 
 def test_a_topic_that_is_one_of_ours_is_refused(tansu_settings: Settings) -> None:
