@@ -35,4 +35,4 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield Finding("fail", what, f"create it, or correct bridge.inputs.{one.name}.topic")
     if there:
         behind = sum(at.lag for at in OffsetReader(bus, group).lag(list(there)))
-        yield Finding("ok", f"{len(there)} foreign topics, {behind:,} messages behind in the group {group}")
+        yield Finding("ok", f"foreign topics: {len(there)}, {behind:,} messages behind in the group {group}")

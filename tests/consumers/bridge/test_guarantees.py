@@ -191,6 +191,7 @@ def test_only_committed_transactions_are_bridged(kafka: str, tansu_settings: Set
         producer.begin_transaction()
         for value in kept[:50] if nth == 0 else clicks(50, first=5_000) if not keep else kept[50:]:
             producer.produce(topic, value)
+        assert producer.flush(30) == 0  # what is aborted is in the log
         producer.commit_transaction(30) if keep else producer.abort_transaction(30)
     settings = bridged(tansu_settings.model_copy(update={"bus": bus}), bridge=one_input(topic))
     run_to_end(settings)
