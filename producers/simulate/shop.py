@@ -95,7 +95,7 @@ class ShopPlan:
         if self.events_per_second > most:
             raise ConfigError(
                 f"{self.n_users} shoppers cannot make {self.events_per_second:g} events a second, but {most:g} at most",
-                fix="let more shoppers in (n_users), or lower events_per_second or pause_seconds",
+                fix="let more shoppers in (--users), or fewer events (--rate)",
             )
 
 

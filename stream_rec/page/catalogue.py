@@ -66,6 +66,15 @@ class Catalogue:
 
         return nsmallest(most, matching(), key=order)
 
+    def named(self, words: str) -> str:
+        """The id of an item by id or by its whole title; words that are neither are taken for an id."""
+        text = words.strip()
+        if text in self._items:
+            return text
+        wanted = text.casefold()
+        found = (item.item_id for item in list(self._items.values()) if item.title.casefold() == wanted)
+        return next(found, text)
+
     def hidden(self) -> list[Item]:
         """Items that somebody has hidden."""
         return [item for item in list(self._items.values()) if item.hidden]

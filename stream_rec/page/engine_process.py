@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -17,10 +17,15 @@ from stream_rec import logs
 from stream_rec.errors import ConfigError, StreamRecError, Unavailable
 from stream_rec.settings import Settings
 
+if TYPE_CHECKING:
+    from stream_rec.engine.engine import Engine
+
 ANSWER_SECONDS = 300.0
 """A log without a snapshot is learned whole."""
 
-Kind = Literal["preview", "explain", "snapshots", "doctor"]
+Kind = Literal["preview", "explain", "rank", "vectors", "snapshots", "doctor"]
+NEAREST = 8
+"""Items of each vector space."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -29,9 +34,10 @@ class Question(msgspec.Struct, frozen=True):
     Attributes:
         kind: which.
         settings: of everything.
-        user_id: of `preview` and `explain`.
-        scenario: of `explain`.
+        user_id: of `preview`, `explain` and `rank`.
+        scenario: of `explain` and `rank`.
         text: of `preview`: scenarios in TOML.
+        items: of `rank`: ids; of `vectors`: one.
     """
 
     kind: Kind
@@ -39,6 +45,7 @@ class Question(msgspec.Struct, frozen=True):
     user_id: str = ""
     scenario: str = ""
     text: str = ""
+    items: tuple[str, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -66,7 +73,9 @@ class EngineProcess:
         self._settings = settings
         self._asking = asyncio.Lock()
 
-    async def ask(self, kind: Kind, *, user_id: str = "", scenario: str = "", text: str = "") -> Any:
+    async def ask(
+        self, kind: Kind, *, user_id: str = "", scenario: str = "", text: str = "", items: Sequence[str] = ()
+    ) -> Any:
         """The answer, as `_ANSWERS` gives it.
 
         Raises:
@@ -74,7 +83,7 @@ class EngineProcess:
             Unavailable: it has not answered within ANSWER_SECONDS, or has ended without an answer.
         """
         settings = self._settings.model_dump(mode="json")
-        question = msgspec.json.encode(Question(kind, settings, user_id, scenario, text))
+        question = msgspec.json.encode(Question(kind, settings, user_id, scenario, text, tuple(items)))
         async with self._asking:
             raw = await self._run(question)
         try:
@@ -115,18 +124,56 @@ def _preview(settings: Settings, question: Question) -> Any:
     return preview(present(settings, SystemClock()).engine, question.user_id, wanted)
 
 
-def _explain(settings: Settings, question: Question) -> Any:
-    """Why items stand where they stand: `engine.explain.Explained` each."""
+def _engine(settings: Settings, scenario: str) -> Engine:
+    """As it is now, with the scenario's rules compiled."""
     from stream_rec.clock import SystemClock
-    from stream_rec.engine.answering.explain import explain
     from stream_rec.history.time_travel.rebuild import present
 
     engine = present(settings, SystemClock()).engine
-    if question.scenario not in engine.decisions.scenarios:
-        raise ConfigError(f"no scenario {question.scenario!r}", fix="choose another")
+    if scenario not in engine.decisions.scenarios:
+        raise ConfigError(f"no scenario {scenario!r}", fix="choose another")
     engine.compile_rules()
+    return engine
+
+
+def _explain(settings: Settings, question: Question) -> Any:
+    """Why items stand where they stand: `engine.explain.Explained` each."""
+    from stream_rec.engine.answering.explain import explain
+
+    engine = _engine(settings, question.scenario)
     slate = engine.recommend([question.user_id], scenario=question.scenario).items[0]
     return explain(engine, question.user_id, slate, question.scenario)
+
+
+def _rank(settings: Settings, question: Question) -> Any:
+    """Given items, best first, and what makes their scores; those that may not be shown are left out."""
+    from stream_rec.engine.answering.at_request import AtRequest
+    from stream_rec.engine.answering.explain import explain
+
+    engine = _engine(settings, question.scenario)
+    found = AtRequest(engine).rank(question.items, question.user_id, (), question.scenario)
+    known = [each.item_id for each in found if each.is_known]
+    made = {
+        each.item_id: each.by_source for each in explain(engine, question.user_id, known, question.scenario)
+    }
+    return [
+        {
+            "item_id": each.item_id,
+            "score": each.score,
+            "is_known": each.is_known,
+            "by_source": made.get(each.item_id, {}),
+        }
+        for each in found
+    ]
+
+
+def _vectors(settings: Settings, question: Question) -> Any:
+    """Spaces that an item is in: `engine.spaces.nearby.Nearby` each."""
+    from stream_rec.clock import SystemClock
+    from stream_rec.engine.spaces.nearby import nearby
+    from stream_rec.history.time_travel.rebuild import present
+
+    return nearby(present(settings, SystemClock()).engine, question.items[0], NEAREST)
 
 
 def _snapshots(settings: Settings, _: Question) -> Any:
@@ -153,6 +200,8 @@ def _doctor(settings: Settings, _: Question) -> Any:
 _ANSWERS: Mapping[Kind, Any] = {
     "preview": _preview,
     "explain": _explain,
+    "rank": _rank,
+    "vectors": _vectors,
     "snapshots": _snapshots,
     "doctor": _doctor,
 }

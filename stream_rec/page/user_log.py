@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +30,10 @@ EXPOSURE_DEPTH = 1_000
 class _OfItem(msgspec.Struct, frozen=True):
     """As much of an event or an impression as exposure needs."""
 
+    user_id: str = ""
     item_id: str = ""
+    event_type: str = ""
+    ts: float = 0.0
     items: tuple[str, ...] = ()
 
 
@@ -38,13 +43,15 @@ class Exposure(NamedTuple):
     Attributes:
         n_shown_in: impressions that showed it.
         n_impressions: impressions that were looked at.
-        n_interactions: events with it.
+        n_followed: of those that showed it, how many were followed by an event of the same user with it.
+        by_type: events with it, by type, most frequent first.
         n_events: events that were looked at.
     """
 
     n_shown_in: int
     n_impressions: int
-    n_interactions: int
+    n_followed: int
+    by_type: dict[str, int]
     n_events: int
 
 
@@ -97,9 +104,21 @@ class UserLog:
 
     def exposure(self, item_id: str) -> Exposure:
         """Among the last EXPOSURE_DEPTH records of each partition of `impressions` and `events`."""
-        shown = [item_id in each.items for each in self._of_items("impressions")]
-        done = [each.item_id == item_id for each in self._of_items("events")]
-        return Exposure(sum(shown), len(shown), sum(done), len(done))
+        shown, n_impressions = self._with_item("impressions", item_id)
+        done, n_events = self._with_item("events", item_id)
+        last = {each.user_id: each.ts for each in sorted(done, key=lambda each: each.ts)}
+        n_followed = sum(last.get(each.user_id, -math.inf) >= each.ts for each in shown)
+        by_type = Counter(each.event_type for each in done)
+        return Exposure(len(shown), n_impressions, n_followed, dict(by_type.most_common()), n_events)
+
+    def _with_item(self, topic: TopicName, item_id: str) -> tuple[list[_OfItem], int]:
+        """Records that name the item, and how many were looked at."""
+        found, n = list[_OfItem](), 0
+        for each in self._of_items(topic):
+            n += 1
+            if item_id == each.item_id or item_id in each.items:
+                found.append(each)
+        return found, n
 
     def _of_items(self, topic: TopicName) -> Iterator[_OfItem]:
         for batch in read_through(self._bus, self._last(topic, EXPOSURE_DEPTH)):

@@ -26,7 +26,7 @@ VIEWS = (
     ("/", ".tile"),
     ("/scenarios", ".history li"),
     ("/users?user=u1", ".history .title"),
-    ("/items?item=i5", ".facts >> text=impressions"),
+    ("/items?item=i4", ".facts >> text=impressions"),
     ("/operations", LETTER),
 )
 """Addresses, and what is there once everything is."""
@@ -103,6 +103,29 @@ def test_a_hidden_item_is_shown_no_more_until_it_is_brought_back(page: Page, sho
     reader.close()
 
 
+def test_a_list_is_ranked_for_a_user_by_titles_and_ids(page: Page) -> None:
+    open_view(page, "/users?user=u1")
+    ranking = page.locator("section").filter(has=page.get_by_role("heading", name="Rank a list"))
+    ranking.get_by_label("Items, by title or id").fill("film 3\ni5, Film 7\nnobody-knows")
+    ranking.get_by_role("button", name="Rank", exact=True).click()
+    expect(page.get_by_role("status")).to_have_text("3 of 4 items, in u1's order.")
+    titles = ranking.locator(".title").all_inner_texts()
+    assert sorted(titles[:3]) == ["Film 3", "Film 5", "Film 7"]
+    assert titles[3] == "nobody-knows"
+    expect(ranking.get_by_text("not in the catalogue")).to_be_visible()
+
+
+def test_an_item_shows_how_it_was_shown_and_what_is_near_in_each_space(page: Page) -> None:
+    open_view(page, "/items?item=i3")
+    expect(page.get_by_text("in 1 of the last 1 impressions")).to_be_visible()
+    expect(page.get_by_text("1 by an event (100.0%)")).to_be_visible()
+    page.get_by_role("button", name="Look at its vectors").click()
+    expect(page.get_by_role("status")).to_have_text("In 2 spaces.")
+    expect(page.get_by_role("heading", name="Learned factors")).to_be_visible()
+    content = page.locator(".spaces > div").filter(has=page.get_by_role("heading", name="Content"))
+    expect(content.locator(".title").first).to_have_text(re.compile(r"Film \d+"))
+
+
 def test_operations_name_workers_owners_and_dead_letters(page: Page) -> None:
     open_view(page, "/operations")
     workers = page.get_by_role("region", name="Workers")
@@ -110,6 +133,8 @@ def test_operations_name_workers_owners_and_dead_letters(page: Page) -> None:
     partitions = page.get_by_role("region", name="Partitions")
     expect(partitions.get_by_role("row", name=re.compile(f"events 0 .* {re.escape(name)}"))).to_be_visible()
     expect(page.locator(LETTER).first).to_be_visible()
+    types = page.get_by_role("region", name="Event types")
+    expect(types.get_by_role("row", name=re.compile("^purchase positive 2 a price yes"))).to_be_visible()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])

@@ -93,6 +93,7 @@ class Frame:
         age = self._desk.clock.now() - last.at
         is_stale = bool(last.trouble) or age > SILENT_SECONDS
         self._dot.classes(replace="dot stale" if is_stale else "dot")
+        self._state.props["title"] = last.trouble
         self._state.set_text(
             last.trouble or ("looking …" if not last.at else f"live, {ago(age)}" if is_stale else "live")
         )

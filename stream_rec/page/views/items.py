@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
 from nicegui.element import Element
 
 from stream_rec.page.desk import Desk
+from stream_rec.page.user_log import Exposure
 from stream_rec.page.views.frame import EXPECTED, Frame, said
 from stream_rec.page.views.parts import Live, box, button, day, facts, head, words
-from stream_rec.schemas.records import Item
+from stream_rec.schemas.records import CONTENT, Item
 from stream_rec.schemas.scenario import Scenario
 
 FOUND = 24
 NEIGHBOURS = 12
 MAX_HIDDEN = 50
+_SPACES = {
+    "": ("Learned factors", "from what users did"),
+    CONTENT: ("Content", "what the catalogue says"),
+}
 
 
 class Items:
@@ -42,6 +48,8 @@ class Items:
             self._live = Live()
         self._body: Element = box("div", "grid")
         self._near: Element = box("div", "grid two")  # beside what is drawn anew whenever the item changes
+        if self._item:
+            self._build_vectors()
         frame.every_tick(self._tick)
 
     async def load(self) -> None:
@@ -66,18 +74,50 @@ class Items:
                 )
             with box("section", "card stack"):
                 head("Exposure", "at the end of the log")
-                facts(
-                    (
-                        ("impressions", f"in {exposure.n_shown_in:,} of the last {exposure.n_impressions:,}"),
-                        ("events", f"{exposure.n_interactions:,} of the last {exposure.n_events:,}"),
-                    )
-                )
+                facts(_exposed(exposure))
                 words("h3", "Rules that name it")
                 rules = [line for name, each in decided.items() for line in _rules(name, each, self._item)]
                 for line in rules:
                     words("p", line)
                 if not rules:
                     words("p", "None.", "quiet")
+
+    def _build_vectors(self) -> None:
+        with box("section", "card stack"):
+            with box("div", "head"):
+                words("h2", "Vectors")
+                self._ask = button("Look", self._look, aria_label="Look at its vectors")
+            self._spaces: Element = box("div", "spaces")
+            with self._spaces:
+                words("p", "The spaces that the item is in, and what is nearest to it in each.", "quiet")
+
+    async def _look(self) -> None:
+        self._live.say("An engine learns the log, to look at its vectors: a few seconds …")
+        self._ask.props["disabled"] = ""
+        self._ask.update()
+        try:
+            found = await self._desk.engine.ask("vectors", items=[self._item])
+        except EXPECTED as error:
+            self._live.warn(said(error))
+            return
+        finally:
+            self._ask.props.pop("disabled", None)
+            self._ask.update()
+        self._spaces.clear()
+        with self._spaces:
+            for space in found:
+                self._show_space(space)
+            if not found:
+                words("p", "It is in no space: nothing was learned of it, and no vector published.", "quiet")
+        self._live.say(f"In {len(found)} space{'s' * (len(found) != 1)}.")
+
+    def _show_space(self, space: Mapping[str, Any]) -> None:
+        name, about = _SPACES.get(space["space"], (space["space"], "published vectors"))
+        with box("div"):
+            words("h3", name)
+            words("p", f"{about}, {space['dimensions']} numbers, {space['n_items']:,} items", "quiet small")
+            lines = [(item_id, f"{cosine:.3f}") for item_id, cosine in space["nearest"]]
+            _list(self._desk, lines, "No other item is in it.")
 
     def _tick(self) -> None:
         found = self._desk.catalogue.find(self._item) if self._item else None
@@ -153,6 +193,15 @@ def _facts(item: Item) -> Iterator[tuple[str, str]]:
             yield name, day(ts)
     for name, value in (item.attributes or {}).items():
         yield name, ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _exposed(of: Exposure) -> Iterator[tuple[str, str]]:
+    yield "shown", f"in {of.n_shown_in:,} of the last {of.n_impressions:,} impressions"
+    if of.n_shown_in:
+        yield "followed", f"{of.n_followed:,} by an event ({of.n_followed / of.n_shown_in:.1%})"
+    n = sum(of.by_type.values())
+    listed = ", ".join(f"{each:,} {name}" for name, each in of.by_type.items())
+    yield "events", f"{n:,} of the last {of.n_events:,}{f': {listed}' if listed else ''}"
 
 
 def _state(item: Item) -> str:

@@ -8,6 +8,7 @@ from nicegui.element import Element
 
 from stream_rec.page.desk import Desk
 from stream_rec.page.figures import Sample, labels_of
+from stream_rec.page.views.event_types import EventTypes
 from stream_rec.page.views.frame import EXPECTED, Frame, said
 from stream_rec.page.views.parts import DASH, Live, ago, box, button, day, head, number, table, words
 
@@ -49,6 +50,7 @@ class Operations:
         self._live = Live()
         self._workers = _Part("Workers")
         self._partitions = _Part("Partitions", "of what workers read")
+        self._types = EventTypes(desk.settings.engine.event_types)
         self._letters = _Part("Last dead letters", "with what their producers probably did")
         self._snapshots = _Part("Snapshots", "what workers start from")
         with box("section", "card stack"):
@@ -87,6 +89,7 @@ class Operations:
             for each in last.lags
         ]
         self._partitions.show(_PARTITIONS, rows, "Not looked yet.")
+        self._types.show(last.by_label("unknown_event_types", "type"))
         if self._is_open:
             self._show_figures(last)
 

@@ -13,6 +13,8 @@ from nicegui.elements.mixins.text_element import TextElement
 
 Handler = Callable[..., Any]
 DASH = "\N{EN DASH}"
+WIDE = 4
+"""From so many columns on, a table keeps its width on a phone and is moved sideways."""
 
 
 def box(tag: str, classes: str = "", **attributes: str) -> Element:
@@ -49,7 +51,8 @@ def table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], ca
         rows: texts.
         caption: what it shows, for who cannot see it.
     """
-    with box("div", "scroll", tabindex="0", role="region", aria_label=caption), box("table", "plain"):
+    kind = "plain wide" if len(columns) >= WIDE else "plain"
+    with box("div", "scroll", tabindex="0", role="region", aria_label=caption), box("table", kind):
         with box("thead"), box("tr"):
             for name, is_number in columns:
                 words("th", name, "num" if is_number else "", scope="col")
@@ -58,6 +61,12 @@ def table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], ca
                 with box("tr"):
                     for (_, is_number), text in zip(columns, row, strict=True):
                         words("td", text, "num" if is_number else "")
+
+
+def move(was: int | None, place: int) -> None:
+    """A badge that says from where something came to its place; None = it was not there."""
+    text = "new" if was is None else f"▲ {was - place}" if was > place else f"▼ {place - was}"
+    words("span", text, "badge up" if was is None or was > place else "badge")
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> None:

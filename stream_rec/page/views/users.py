@@ -12,7 +12,8 @@ from nicegui.element import Element
 from stream_rec.page.desk import Desk, Felt
 from stream_rec.page.user_log import Done
 from stream_rec.page.views.frame import EXPECTED, Frame, said
-from stream_rec.page.views.parts import Live, ago, box, button, day, head, table, words
+from stream_rec.page.views.parts import Live, ago, box, button, day, head, move, table, words
+from stream_rec.page.views.ranking import Ranking
 from stream_rec.schemas.records import DEFAULT_SCENARIO, SlateItem
 from stream_rec.serve.forget import Receipt
 from stream_rec.serve.reasons import because
@@ -22,7 +23,7 @@ SHOWN_EVENTS = 14
 RECENT_USERS = 10
 _WHY = (("place", True), ("item", False), ("score", True), ("made of", False), ("rules", False))
 _STORES = (("store", False), ("removed", False), ("waits", False), ("until (UTC)", False))
-EVENT_TYPES = ("click", "view", "cart", "purchase")
+FIRST_TYPE = "click"
 _ORIGINS = {
     "personal": "the user's own slate",
     "scenario": "no slate yet: what the scenario shows to newcomers",
@@ -97,7 +98,7 @@ class Users:
                             [self._scenario], self._scenario, "scenario-label", self._change
                         )
                         words("label", "Do", id="type-label")
-                        self._type = _Choice(list(EVENT_TYPES), EVENT_TYPES[0], "type-label")
+                        self._type = _Choice(_types(self._desk), FIRST_TYPE, "type-label")
                 self._note = words("p", "", "quiet small")
                 self._slate: Element = box("ol", "list slate")
                 with box("div", "row end"):
@@ -108,6 +109,7 @@ class Users:
                 self._n_done = head("History", "")
                 self._history: Element = box("ul", "list history")
         self._more: Element = box("div", "stack")
+        self._ranking = Ranking(self._desk, self._user, lambda: self._scenario, self._live)
 
     async def _suggest(self) -> None:
         users = await self._desk.recent_users(RECENT_USERS)
@@ -161,6 +163,7 @@ class Users:
     async def _show(self, answer: Recommendations) -> None:
         before = {item: place for place, item in enumerate(self._shown, start=1)}
         self._shown = [each.item_id for each in answer.items]
+        self._ranking.offer(self._shown)
         self._slate_id = answer.slate.slate_id if answer.slate else None
         self._note.set_text(self._about(answer))
         self._slate.clear()
@@ -181,7 +184,7 @@ class Users:
                 words("p", f"{why} · {item.by}" if item.by else why, "quiet small")
             with box("span", "move"):
                 if moved:
-                    words("span", _moved(was, place), "badge up" if was is None or was > place else "badge")
+                    move(was, place)
             if not self._desk.settings.page.read_only:
                 button(
                     "Click", lambda item_id=item.item_id: self._click(item_id), aria_label=f"Click {title}"
@@ -308,10 +311,13 @@ class _Choice:
             await self._on_change(self.value)
 
 
-def _moved(was: int | None, place: int) -> str:
-    if was is None:
-        return "new"
-    return f"▲ {was - place}" if was > place else f"▼ {place - was}"
+def _types(desk: Desk) -> list[str]:
+    """Of the table in force, those that say something without a value."""
+    table = desk.settings.engine.event_types
+    plain = [
+        name for name, each in table.items() if not each.when and each.value != "rating" and name != "dwell"
+    ]
+    return [FIRST_TYPE, *(name for name in plain if name != FIRST_TYPE)]
 
 
 def _what(done: Done) -> str:
