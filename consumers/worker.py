@@ -11,6 +11,7 @@ from stream_rec import logs
 from stream_rec.bus.skips import noted
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.consumers.bridge.inputs import inputs_of
 from stream_rec.consumers.periodic.scheduler import Scheduler
 from stream_rec.consumers.periodic.snapshots import MakeEngine, restored_at_start
 from stream_rec.consumers.replication.catch_up import catch_up
@@ -184,6 +185,8 @@ async def _run(settings: Settings, clock: Clock, make_engine: MakeEngine) -> int
         leave()
 
     STOP.on_stop(leave_early)
+    if settings.bridge.in_worker:
+        inputs_of(settings)  # what is wrong in a shape is said before kernels are compiled for minutes
     log.debug("starting", step="topics")
     counts = await in_background(partial(ensure_topics, settings.bus))
     # Before the group counts on us.

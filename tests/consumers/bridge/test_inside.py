@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.request import urlopen
 
+import pytest
+
 from stream_rec.settings import Settings
 from tests.consumers.bridge.bridging import behind, bridged, clicks, make_topic, one_input, send
-from tests.consumers.running import Worker, running, wait_until_done
+from tests.consumers.running import READY_SECONDS, Worker, running, wait_until_done
 from tests.waiting import wait_until
 
 
@@ -27,14 +29,21 @@ def test_a_worker_learns_what_it_bridges(tansu_settings: Settings, tmp_path: Pat
         assert code == 0
 
 
+@pytest.mark.parametrize(
+    ("topic", "shape", "said"),
+    [
+        ("no-such-topic", "native", "has no topic no-such-topic"),
+        ("shop", "nativ", "there is no shape 'nativ'"),  # said before kernels are compiled
+    ],
+)
 def test_a_worker_whose_bridge_cannot_go_on_ends_and_says_why(
-    tansu_settings: Settings, tmp_path: Path
+    tansu_settings: Settings, tmp_path: Path, topic: str, shape: str, said: str
 ) -> None:
-    settings = bridged(tansu_settings, bridge={**one_input("no-such-topic"), "in_worker": True})
+    settings = bridged(tansu_settings, bridge={**one_input(topic, shape), "in_worker": True})
     worker = Worker(settings, tmp_path / "worker.log")
     try:
-        wait_until(lambda: not worker.is_alive(), 200, "the worker to end")
+        wait_until(lambda: not worker.is_alive(), READY_SECONDS, "the worker to end")
     finally:
         worker.kill()
     assert worker.code() == 2
-    assert "has no topic no-such-topic" in worker.log()
+    assert said in worker.log()
