@@ -19,7 +19,8 @@ from tests.deploy.sense import nonsense
 from tests.deploy.test_kubernetes import VERSIONS
 
 FOLDER = ROOT / "deploy" / "bridge"
-FILES = sorted(FOLDER.glob("*.yaml"))
+FILES = sorted(FOLDER.rglob("*.yaml"))
+MONITOR = "components/pod-monitor/podmonitor"
 LABELS = {"app.kubernetes.io/name": "stream-rec", "app.kubernetes.io/component": "bridge"}
 
 
@@ -38,12 +39,14 @@ def settings(file: Path) -> Settings:
     return load(file=file, environment=document("configmap")["data"] | secret)[0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER)))
 def test_every_manifest_keeps_to_its_schema_and_makes_sense(path: Path) -> None:
     found = yaml.safe_load(path.read_text())
     if found["kind"] in OTHER_KINDS:
         jsonschema.validate(found, OTHER_KINDS[found["kind"]])
-        assert set(found["resources"]) == {file.name for file in FILES} - {path.name}
+        if "resources" in found:
+            beside = {file.name for file in path.parent.glob("*.yaml")}
+            assert set(found["resources"]) == beside - {path.name}
         return
     for version in VERSIONS:
         kubernetes_validate.validate(found, version, strict=True)
@@ -71,6 +74,9 @@ def test_ports_probes_and_selectors_are_the_bridge_s() -> None:
     mounted = {mount["name"]: mount["mountPath"] for mount in own["volumeMounts"]}
     assert own["args"][-1] == f"{mounted['inputs']}/inputs.toml"
     assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"] == LABELS
+    scraped = document(MONITOR)["spec"]
+    assert scraped["selector"]["matchLabels"] == LABELS
+    assert scraped["podMetricsEndpoints"][0]["port"] == own["ports"][0]["name"]
 
 
 def test_the_service_of_compose_finds_the_workers_kafka_and_its_inputs() -> None:

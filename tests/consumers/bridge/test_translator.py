@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 
 from stream_rec.clock import ManualClock
 from stream_rec.consumers.bridge.inputs import Input, inputs_of
@@ -112,3 +113,12 @@ def test_a_message_without_a_value_is_left_out_where_the_item_is_not_its_key() -
 def test_inputs_that_cannot_work_are_refused(bridge: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         inputs_of(Settings.model_validate({"bridge": {"inputs": bridge}}))
+
+
+def test_workers_must_know_as_many_ids_as_may_be_published_again() -> None:
+    given = {
+        "bridge": {"inputs": {"one": {"topic": "t", "shape": "native"}}, "uncommitted_records": 1_001},
+        "engine": {"repeat_window": 1_000},
+    }
+    with pytest.raises(ValidationError, match=r"bridge.uncommitted_records is above engine.repeat_window"):
+        Settings.model_validate(given)
