@@ -40,15 +40,19 @@ def guess(
     """
     from stream_rec.offline.datasets.guessing import guess_file
     from stream_rec.offline.datasets.parts import exists
+    from stream_rec.schemas.topics import short_name
     from stream_rec.shapes.sampling import of_messages
 
     settings = read_settings(config, set_)
+    is_file = exists(Path(source))
     found = (
         guess_file(Path(source), SAMPLES)
-        if exists(Path(source))
+        if is_file
         else of_messages(_messages(source, settings, SAMPLES), _registry(settings))
     )
-    _print_guess(found, name or _name(source))
+    own_name = name or _name(source)
+    is_foreign = not is_file and short_name(settings.bus.prefix, source) is None
+    _print_guess(found, own_name, source if is_foreign and found.records else "")
     if found.mapped and not found.records:
         raise typer.Exit(1)
 
@@ -129,7 +133,8 @@ def _name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "-", stem)[:64]
 
 
-def _print_guess(found: Guess, name: str) -> None:
+def _print_guess(found: Guess, name: str, topic: str) -> None:
+    """The shape, and if it is of a foreign topic the input of the bridge that goes with it."""
     from stream_rec.shapes.presets import presets
 
     if found.preset:
@@ -140,6 +145,9 @@ def _print_guess(found: Guess, name: str) -> None:
     if found.note:
         typer.echo(f"# {found.note}")
     typer.echo(found.toml(name))
+    if topic:
+        typer.echo(f"\n# `stream-rec bridge` reads the topic by it:\n[bridge.inputs.{name}]")
+        typer.echo(f'topic = "{topic}"\nshape = "{name}"')
     typer.echo("")
     n_events = len(found.records)
     unit = f"; times as {found.unit}" if found.unit else ""

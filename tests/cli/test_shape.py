@@ -30,6 +30,7 @@ def test_a_topic_is_looked_at_and_its_messages_are_shown_as_what_they_become(
     guessed = run("shape", "guess", topic, "--name", "web", environment=environment)
     assert guessed.returncode == 0, guessed.stderr
     assert '[shapes.web]\npreset = "segment"' in guessed.stdout
+    assert f'[bridge.inputs.web]\ntopic = "{topic}"\nshape = "web"' in guessed.stdout
     assert "4 records looked at, 4 became ours" in guessed.stdout
     assert "1 not_kept (keep)" in guessed.stdout
     tried = run("shape", "try", topic, "--shape", "segment", environment=environment)
