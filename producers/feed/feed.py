@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,11 +11,13 @@ from typing import NamedTuple
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ContractError
 from stream_rec.offline.datasets.faults import HINTS, Faults
+from stream_rec.offline.datasets.files import Beside
 from stream_rec.producers.feed.pace import FullSpeed, Pace
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.producers.replay.resume import Acknowledged
-from stream_rec.schemas.records import Interaction
+from stream_rec.schemas.records import Impression, Interaction, TopicName
 from stream_rec.schemas.topics import Ack
+from stream_rec.shapes.messages import Removed
 
 _REPORT_SECONDS = 0.1
 _WAIT_SECONDS = 0.05
@@ -42,6 +45,7 @@ class Progress:
         n_sent: events given to the bus in this run.
         n_acknowledged: of them, those that the bus has.
         n_bad: rows that are no events, or break the contract; left out.
+        beside: items and impressions given to the bus in this run, by topic.
         faults: what was wrong with them, and what was left out of others.
         fraction: how much of the source is read; None = unknown.
         event_ts: event time of the last event sent, in seconds; NaN = none.
@@ -52,6 +56,7 @@ class Progress:
     n_sent: int = 0
     n_acknowledged: int = 0
     n_bad: int = 0
+    beside: Counter[TopicName] = field(default_factory=Counter)
     faults: Faults = field(default_factory=Faults)
     fraction: float | None = None
     event_ts: float = float("nan")
@@ -104,8 +109,8 @@ class Feed:
         self.acknowledged = acknowledged or Acknowledged()
         self.progress = Progress()
 
-    def run(self, rows: Iterable[Row]) -> Progress:
-        """Publish the rows and wait until the bus has them all.
+    def run(self, rows: Iterable[Row | Beside]) -> Progress:
+        """Publish the rows, and what stands beside them, and wait until the bus has it all.
 
         Raises:
             Unavailable: the bus did not take an event in time. What it has is in `acknowledged`.
@@ -115,6 +120,9 @@ class Feed:
             if self._stop():
                 self.progress.stopped = True
                 break
+            if isinstance(row, Beside):
+                self._send_beside(row)
+                continue
             self.progress.fraction = row.fraction
             if row.event is None:
                 self._bad(row.position)
@@ -140,6 +148,23 @@ class Feed:
         self.progress.event_ts = event.ts
         if self._clock.monotonic() - self._reported >= _REPORT_SECONDS:
             self._report()
+
+    def _send_beside(self, beside: Beside) -> None:
+        """At once: the event before which it stands is not due yet."""
+        record = beside.record
+        try:
+            if isinstance(record, Removed):
+                self._publisher.remove_item(record.item_id)
+            else:
+                self._publisher.send(record)
+        except ContractError as error:
+            self.progress.faults.add(
+                error.reason,
+                f"before event {beside.position + 1}: {error.detail}",
+                HINTS.get(error.reason, ""),
+            )
+            return
+        self.progress.beside["impressions" if isinstance(record, Impression) else "items"] += 1
 
     def _wait_until_due(self, ts: float) -> bool:
         """False = told to stop meanwhile."""

@@ -21,9 +21,9 @@ from stream_rec.cli.options import (
 )
 
 if TYPE_CHECKING:
-    import polars as pl
     from rich.console import RenderableType
 
+    from stream_rec.offline.datasets.first_events import FirstEvents
     from stream_rec.offline.datasets.reading import Reading
     from stream_rec.offline.evaluate.rules import LearnFrom, Relevant
     from stream_rec.offline.evaluate.run import Progress
@@ -112,7 +112,9 @@ def evaluate(
             settings.engine.session_gap_seconds,
         )
         with progress_shown(f"{data}, {protocol}") as progress:
-            evaluation = run(log, rules, settings.engine, k=k, progress=progress)
+            evaluation = run(
+                log.frame, rules, settings.engine, k=k, progress=progress, catalogue=log.catalogue
+            )
         _print(report(data, evaluation))
         figures |= {f"{prefix}{key}": value for key, value in evaluation.flat().items()}
         if plot is not None:
@@ -147,15 +149,13 @@ def _read(
     events: int | None,
     ts_unit: TsUnit,
     reading: Reading,
-) -> pl.DataFrame:
-    from stream_rec.offline.datasets.first_events import FirstEvents
+) -> FirstEvents:
+    from stream_rec.offline.datasets.first_events import FirstEvents as Events
     from stream_rec.offline.datasets.mapping import ColumnMapping
-    from stream_rec.offline.datasets.named import load_columns, open_source
+    from stream_rec.offline.datasets.named import open_source
 
     mapping = replace(relevant.mapping() if relevant else ColumnMapping(), ts_unit=ts_unit)
-    if events is None:
-        return load_columns(name, data, mapping, reading)
-    return FirstEvents.of(open_source(name, data, mapping, reading), events).frame
+    return Events.of(open_source(name, data, mapping, reading), events)
 
 
 def _print(renderable: RenderableType) -> None:

@@ -35,7 +35,9 @@ def replay(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="maximum number of events of this run")
     ] = None,
-    items: Annotated[bool, typer.Option(help="publish the data set's catalogue first, if it has one")] = True,
+    items: Annotated[
+        bool, typer.Option(help="publish items, too: the data set's, or those in the file")
+    ] = True,
     resume: Annotated[bool, typer.Option(help="resume where an earlier run was stopped")] = True,
     resume_file: Annotated[
         Path | None, typer.Option(help="where that is kept; by default in the cache folder")
@@ -98,6 +100,7 @@ def replay(
                 pace=pace,
                 resume=resume_at(log, settings.bus, resume_file) if resume else None,
                 limit=limit,
+                catalogue=items,
                 stop=stop,
                 on_progress=shown,
             )
@@ -161,6 +164,10 @@ def summarize(progress: Progress, if_stopped: str) -> None:
     typer.echo(
         f"{progress.n_acknowledged:,} events published in {progress.seconds:.1f} s ({progress.events_per_s:,.0f}/s)"
     )
+    if progress.beside:
+        typer.echo(
+            " and ".join(f"{n:,} {topic}" for topic, n in sorted(progress.beside.items())) + " published"
+        )
     if progress.n_bad:
         typer.echo(f"rows that are not valid events, skipped: {progress.n_bad:,}", err=True)
     for line in progress.faults.lines():

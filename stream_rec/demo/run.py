@@ -93,6 +93,7 @@ def run_demo(options: Options, settings: Settings, console: Console) -> Outcome:
     if options.lanes > 1:
         log = log.side_by_side(options.lanes)
     items = load_items(options.data, settings.data)
+    titled = [*items, *(one.record for one in log.catalogue if isinstance(one.record, Item))]
     with stop_on_signals() as stop, start_stack(without_addresses(settings)) as stack:
         ensure_topics(stack.settings.bus)
         worker = WorkerProcess(stack.settings, options.flags)
@@ -103,7 +104,7 @@ def run_demo(options: Options, settings: Settings, console: Console) -> Outcome:
             with _page(stack.settings, options.flags) as url:
                 print_page(console, url)
                 figures = _replay(options, stack.settings, log, worker, console, stop)
-                _print_user(stack.settings, log, items, console)
+                _print_user(stack.settings, log, titled, console)
                 if options.stays:
                     print_staying(console, url)
                     _stay(worker, stop)

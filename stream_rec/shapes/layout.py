@@ -25,7 +25,7 @@ class Layout:
     """
 
     def __init__(self, paths: Iterable[Node], kinds: Mapping[Node, Any] = _ANY) -> None:
-        self.kinds = kinds
+        self._kinds = kinds
         self._members: dict[Node, dict[str, Member]] = defaultdict(dict)
         self._eaches: dict[Node, Each] = {}
         self._whole: set[Node] = set()
@@ -38,6 +38,11 @@ class Layout:
         if not self._is_rooted(node) or node in self._whole or node in self._eaches:
             return False
         return bool(self._members.get(node))
+
+    def kind(self, node: Node) -> Any:
+        """Of what type its values are."""
+        is_decoded = isinstance(node, Member) and self.is_struct(node.base)
+        return self._kinds.get(node, Any) if is_decoded else Any
 
     def attribute(self, node: Member) -> str:
         """The struct's attribute for a member."""
@@ -67,7 +72,7 @@ class Layout:
     def _type(self, node: Node) -> Any:
         members, each = self._members.get(node), self._eaches.get(node)
         if node in self._whole or (members and each) or not (members or each):
-            return self.kinds.get(node, Any)
+            return self._kinds.get(node, Any)
         if each is not None:
             return list[self._type(each) | None] if self._type(each) is not Any else list[Any]  # type: ignore[misc]
         assert members

@@ -61,7 +61,7 @@ def of_messages(output: Output, shape: ShapeSettings, layout: Layout, ways: Ways
         code.line("body = decode(message.value)")
     with code.block("except UNREADABLE:"):
         code.line("return unlike(message)")
-    _Writer(code, shape, "return crooked(body, message)", layout.kinds).write(output, "return [{}]")
+    _Writer(code, shape, "return crooked(body, message)", layout).write(output, "return [{}]")
     return code.function("def mapped(message):")
 
 
@@ -143,13 +143,11 @@ class _Writer:
         code: with all names that it needs.
         shape: with its types and units.
         leave: the statement for what does not go straight.
-        kinds: of members of structs, where they are known; None = bodies are no structs.
+        layout: of the bodies; None = they are no structs.
     """
 
-    def __init__(
-        self, code: Code, shape: ShapeSettings, leave: str, kinds: Mapping[Node, Any] | None
-    ) -> None:
-        self._code, self._shape, self._leave, self._kinds = code, shape, leave, kinds
+    def __init__(self, code: Code, shape: ShapeSettings, leave: str, layout: Layout | None) -> None:
+        self._code, self._shape, self._leave, self._layout = code, shape, leave, layout
 
     def write(self, output: Output, give: str) -> None:
         """All of it; `give` is the statement that hands over a record, with {} in its place."""
@@ -209,8 +207,8 @@ class _Writer:
 
     def _is_text(self, path: Node) -> bool:
         """Can it be nothing but a text or null?"""
-        return self._kinds is not None and all(
-            self._kinds.get(option) == str | None for option in options_of(path) if not nodes.eaches(option)
+        return self._layout is not None and all(
+            self._layout.kind(option) == str | None for option in options_of(path) if not nodes.eaches(option)
         )
 
     def _event_type(self, path: Node | None) -> str:
@@ -233,10 +231,10 @@ class _Writer:
             code.line(f"{name} = message.timestamp / 1000.0")
         else:
             raw = self._first(path, until=Meta)
-            is_aware = "" if self._kinds is not None else f" and {raw}.tzinfo is not None"
+            is_aware = "" if self._layout is not None else f" and {raw}.tzinfo is not None"
             with code.block(f"if {raw}.__class__ is datetime{is_aware}:"):
                 code.line(f"{name} = {raw}.timestamp()")
-            if self._kinds is not None and self._shape.unit == "auto":  # as `times.reader` has it
+            if self._layout is not None and self._shape.unit == "auto":  # as `times.reader` has it
                 with code.block(f"elif {raw}.__class__ is float and -1e11 < {raw} < 1e11:"):
                     code.line(f"{name} = {raw}")
                 with code.block(f"elif {raw}.__class__ is int and 10**11 <= {raw} < 10**14:"):
@@ -251,7 +249,7 @@ class _Writer:
         if path is None:
             return "None"
         name = self._first(path)
-        is_done = f"{name} is None" + (f" or {name}.__class__ is float" if self._kinds is not None else "")
+        is_done = f"{name} is None" + (f" or {name}.__class__ is float" if self._layout is not None else "")
         with self._code.block(f"if not ({is_done}):"):  # JSON has no NaN
             self._leave_if(f"{name}.__class__ is str")
             self._code.line(f"{name} = number({name})")

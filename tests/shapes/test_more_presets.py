@@ -1,4 +1,4 @@
-"""Presets without a sample of the real thing at hand: made-up records in the form that their makers document."""
+"""Presets whose samples are made up in the form that their makers document."""
 
 from __future__ import annotations
 
@@ -20,141 +20,96 @@ from stream_rec.settings import DataSettings, ShapeSettings
 from stream_rec.shapes.mapper import compile_shape
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed
 from stream_rec.shapes.presets import presets
+from tests.shapes.test_live import SAMPLES, TS, message
 
-TS = 1700000000.25
 ISO = "2023-11-14T22:13:20.250Z"
 
 
-def mapped(preset: str, body: Any, key: bytes = b"k") -> list[Mapped]:
-    value = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return compile_shape(ShapeSettings(preset=preset)).records(RawMessage(value, key, {}, 1_700_000_001_000))
+def mapped(preset: str, samples: str, n: int) -> list[Mapped]:
+    return compile_shape(ShapeSettings(preset=preset)).records(message(samples, n))
 
 
-SNOWPLOW = [""] * 131
-SNOWPLOW[15], SNOWPLOW[6], SNOWPLOW[124], SNOWPLOW[126] = (
-    "duid",
-    "e-1",
-    "2023-11-14 22:13:20.250",
-    "snowplow_ecommerce_action",
-)
-SNOWPLOW[123] = "s-1"
-SNOWPLOW[58] = json.dumps({"schema": "iglu:x", "data": {"schema": "iglu:y", "data": {"type": "add_to_cart"}}})
-SNOWPLOW[52] = json.dumps(
-    {
-        "schema": "iglu:contexts",
-        "data": [
-            {
-                "schema": "iglu:com.snowplowanalytics.snowplow.ecommerce/user/jsonschema/1-0-0",
-                "data": {"id": "x"},
-            },
-            {
-                "schema": "iglu:com.snowplowanalytics.snowplow.ecommerce/product/jsonschema/1-0-0",
-                "data": {"id": "sku-1"},
-            },
-        ],
-    }
-)
-LIVE: list[tuple[str, Any, list[Any]]] = [
-    (
-        "snowplow-tsv",
-        "\t".join(SNOWPLOW).encode(),
-        [Interaction("duid", "sku-1", "cart", TS, "e-1", "s-1")],
-    ),
-    (
-        "posthog",
-        {
-            "uuid": "p-1", "event": "Product Viewed", "distinct_id": "ann", "timestamp": ISO,
-            "properties": {"$session_id": "s", "product_id": 17, "price": 9.5},
-        },
-        [Interaction("ann", "17", "view", TS, "p-1", "s", 9.5)],
-    ),
-    ("posthog", {"uuid": "p", "event": "$pageview", "distinct_id": "ann", "timestamp": ISO, "properties": {}},
-        ["other_type"]),
-    (
-        "mixpanel",
-        {"event": "Order Completed", "properties": {"time": 1700000000, "distinct_id": "ann", "$insert_id": "m",
-         "products": [{"product_id": "a"}, {"product_id": "b"}]}},
-        [Interaction("ann", "a", "purchase", 1.7e9, "m"), Interaction("ann", "b", "purchase", 1.7e9, "m")],
-    ),
-    (
-        "matomo",
-        {"idVisit": "77", "visitorId": "abc", "serverTimestamp": 1700000009, "actionDetails": [
-            {"type": "action", "timestamp": 1700000000, "productViewSku": "sku-1", "productViewPrice": 5},
-        ]},
-        [Interaction("abc", "sku-1", "view", 1.7e9, None, "77", 5.0)],
-    ),
-    (
-        "matomo",
-        {"idVisit": "77", "visitorId": "abc", "serverTimestamp": 1700000009, "actionDetails": [
-            {"type": "ecommerceOrder", "timestamp": 1700000000, "itemDetails": [{"itemSKU": "a"}, {"itemSKU": "b"}]},
-        ]},
-        [Interaction("abc", one, "purchase", 1.7e9, None, "77") for one in ("a", "b")],
-    ),
-    ("ksqldb", {"USER_ID": 5, "ITEM_ID": "i", "TS": 1700000000250}, [Interaction("5", "i", "view", TS)]),
-    (
-        "google-retail",
-        {"eventType": "detail-page-view", "visitorId": "v", "eventTime": ISO,
-            "productDetails": [{"product": {"id": "p"}}]},
-        [Interaction("v", "p", "view", TS)],
-    ),
-    (
-        "google-retail",
-        {"eventType": "search", "visitorId": "v", "eventTime": ISO, "attributionToken": "t",
-         "productDetails": [{"product": {"id": "p"}}, {"product": {"id": "q"}}]},
-        [Impression("t", "v", TS, ("p", "q"))],
-    ),
-    (
-        "metarank",
-        {"event": "item", "id": "x", "timestamp": "1700000000250", "item": "i",
-         "fields": [{"name": "title", "value": "Hat"}, {"name": "genres", "value": ["a", "b"]},
-             {"name": "price", "value": 3.5}]},
-        [Item("i", "Hat", ("a", "b"), TS, price=3.5)],
-    ),
+def event(user: str, item: str, kind: str, event_id: str | None, **more: Any) -> Interaction:
+    return Interaction(user, item, kind, **{"ts": TS, "event_id": event_id, **more})
+
+
+def at(place: int) -> str:
+    return f"t/2/7/{place}"
+
+
+SECOND = {"ts": 1.7e9}
+LIVE: list[tuple[str, int, list[Any]]] = [
+    ("snowplow-tsv", 1, [event("duid", "sku-1", "cart", "e-1", session_id="s-1", value=9.5)]),
+    ("snowplow-tsv", 2, [event("duid", one, "purchase", "e-1", session_id="s-1", value=9.5)
+                         for one in ("sku-1", "sku-2")]),
+    ("posthog", 1, [event("ann", "17", "view", "018bcf23-0000-7000-8000-000000000001", session_id="s", value=9.5)]),
+    ("posthog", 2, [event("ann", one, "purchase", "018bcf23-0000-7000-8000-000000000002", session_id="s", value=value)
+                    for one, value in (("a", 3.0), ("b", 4.0))]),
+    ("mixpanel", 1, [event("ann", "a", "view", "m-1", value=3.0, **SECOND)]),
+    ("mixpanel", 2, [event("ann", one, "purchase", "m-2", value=value) for one, value in (("a", 3.0), ("b", 4.0))]),
+    ("matomo", 1, [
+        event("abc0123456789def", "sku-1", "view", at(1), session_id="77", value=5.0, **SECOND),
+        event("abc0123456789def", "a", "purchase", at(2), session_id="77", value=3.0, ts=1_700_000_005.0),
+        event("abc0123456789def", "b", "purchase", at(3), session_id="77", value=4.0, ts=1_700_000_005.0),
+    ]),
+    ("matomo", 2, [event("abc0123456789def", "sku-1", "view", at(0), value=5.0, **SECOND)]),
+    ("matomo", 3, [event("abc0123456789def", "a", "cart", at(0), value=3.0, **SECOND),
+                   event("abc0123456789def", "b", "cart", at(1), value=4.0, **SECOND)]),
+    ("matomo", 4, [event("abc0123456789def", "a", "purchase", at(0), value=3.0, **SECOND)]),
+    ("google-retail", 1, [event("v", "p", "view", at(0), session_id="s")]),
+    ("google-retail", 2, [event("ann", "p", "purchase", at(0), value=2.0),
+                          event("ann", "q", "purchase", at(1), value=1.0)]),
+    ("google-retail", 3, [Impression("t", "v", TS, ("p", "q"))]),
+    ("ksqldb", 1, [event("u-1", "i", "click", at(0))]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("preset", "body", "expected"), LIVE)
-def test_a_message_becomes_its_records(preset: str, body: Any, expected: list[Any]) -> None:
-    assert [one.reason if isinstance(one, Refused) else one for one in mapped(preset, body)] == expected
+@pytest.mark.parametrize(("preset", "n", "expected"), LIVE)
+def test_a_message_becomes_its_records(preset: str, n: int, expected: list[Any]) -> None:
+    found = mapped(preset, preset, n)
+    assert [one for one in found if not (isinstance(one, Refused) and one.is_meant)] == expected
 
 
-MIND = "1\tU13740\t11/11/2019 9:05:58 AM\tN55189 N42782\tN55689-1 N35729-0 N1-1\n"
-FILES: list[tuple[str, str, str, list[tuple[str, str, str, float, float | None]]]] = [
-    ("amazon-2018", "r.csv", "0143026860,A1V3TRGWOMA8LC,5.0,1352073600\n", [
-        ("A1V3TRGWOMA8LC", "0143026860", "rating", 1352073600.0, 5.0)]),
-    ("taobao", "UserBehavior.csv", "1,2268318,2520377,pv,1511544070\n1,2268319,2520377,fav,1511544071\n", [
+def test_an_event_that_is_none_of_a_shop_is_left_out() -> None:
+    body = {"uuid": "p", "event": "$pageview", "distinct_id": "ann", "timestamp": ISO, "properties": {}}
+    [found] = compile_shape(ShapeSettings(preset="posthog")).records(RawMessage(json.dumps(body).encode()))
+    assert isinstance(found, Refused)
+    assert found.reason == "other_type"
+
+
+def test_an_item_of_metarank_has_its_fields() -> None:
+    fields = [
+        {"name": "title", "value": "Hat"},
+        {"name": "genres", "value": ["a", "b"]},
+        {"name": "price", "value": 3.5},
+    ]
+    body = {"event": "item", "id": "x", "timestamp": "1700000000250", "item": "i", "fields": fields}
+    found = compile_shape(ShapeSettings(preset="metarank")).records(RawMessage(json.dumps(body).encode()))
+    assert found == [Item("i", "Hat", ("a", "b"), TS, price=3.5)]
+
+
+FILES: list[tuple[str, str, list[tuple[str, str, str, float, float | None]]]] = [
+    ("amazon-2018", "Luxury_Beauty.csv", [("A1V3TRGWOMA8LC", "0143026860", "rating", 1352073600.0, 5.0)]),
+    ("taobao", "UserBehavior.csv", [
         ("1", "2268318", "view", 1511544070.0, None), ("1", "2268319", "wishlist", 1511544071.0, None)]),
-    ("otto", "train.jsonl", '{"session":7,"events":[{"aid":15,"ts":1659304800025,"type":"clicks"},'
-        '{"aid":16,"ts":1659304900025,"type":"orders"}]}\n', [
+    ("otto", "train.jsonl", [
         ("7", "15", "click", 1659304800.025, None), ("7", "16", "purchase", 1659304900.025, None)]),
-    ("mind", "behaviors.tsv", MIND, [
+    ("mind", "behaviors.tsv", [
         ("U13740", "N55689", "click", 1573463158.0, None), ("U13740", "N1", "click", 1573463158.0, None)]),
-    ("lastfm-360k", "plays.tsv", f"{'0' * 40}\t3bd73256\tBetty \"Blowtorch\t2137\n", [
-        ("0" * 40, "3bd73256", "play", 1e9, 2137.0)]),
-    ("gowalla", "checkins.txt", "0\t2010-10-19T23:55:27Z\t30.23\t-97.79\t22847\n", [
-        ("0", "22847", "checkin", 1287532527.0, None)]),
-    ("criteo", "attribution.tsv",
-        "timestamp\tuid\tcampaign\tconversion\tclick\tcost\n0\t20073966\t22589171\t0\t0\t0.1\n"
-        "2\t28426333\t884761\t1\t1\t0.5\n", [("28426333", "884761", "purchase", 2.0, 0.5)]),
-    ("recbole", "ml.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t4\t881250949\n", [
-        ("1", "2", "view", 881250949.0, 4.0)]),
-    ("online-retail", "retail.csv", "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country\n"
-        "489434,85048,15CM LIGHTS,12,2009-12-01 07:45:00,6.95,13085.0,United Kingdom\n"
-        "C489449,22087,PAPER,-12,2009-12-01 10:33:00,2.95,16321.0,Australia\n", [
-        ("13085", "85048", "purchase", 1259653500.0, 6.95)]),
+    ("lastfm-360k", "usersha1-artmbid-artname-plays.tsv", [("0" * 40, "3bd73256", "play", 1e9, 2137.0)]),
+    ("gowalla", "loc-gowalla_totalCheckins.txt", [("0", "22847", "checkin", 1287532527.0, None)]),
+    ("criteo", "criteo_attribution_dataset.tsv", [("28426333", "884761", "purchase", 2.0, 0.5)]),
+    ("recbole", "ml-100k.inter", [("1", "2", "view", 881250949.0, 4.0)]),
+    ("online-retail", "online_retail_II.csv", [("13085", "85048", "purchase", 1259653500.0, 6.95)]),
+    ("online-retail-1", "OnlineRetail.csv", [("17850", "85123A", "purchase", 1291191960.0, 2.55)]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("preset", "name", "text", "expected"), FILES)
+@pytest.mark.parametrize(("preset", "name", "expected"), FILES)
 def test_a_file_is_recognised_and_read(
-    preset: str,
-    name: str,
-    text: str,
-    expected: list[tuple[str, str, str, float, float | None]],
-    tmp_path: Path,
+    preset: str, name: str, expected: list[tuple[str, str, str, float, float | None]]
 ) -> None:
-    path = tmp_path / name
-    path.write_text(text)
+    path = SAMPLES / preset / name
     assert look(path).preset == preset
     assert rows(path) == expected
 

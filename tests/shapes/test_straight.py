@@ -55,8 +55,15 @@ def variations(body: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+POSTHOG: dict[str, Any] = {
+    "uuid": "p-1", "event": "Product Viewed", "distinct_id": "ann", "timestamp": "2023-11-14T22:13:20.250Z",
+    "properties": {"$session_id": "s", "product_id": 17, "price": 9},
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("preset", "body"), [("segment", SEGMENT), ("debezium", DEBEZIUM), ("native", NATIVE)]
+    ("preset", "body"),
+    [("segment", SEGMENT), ("debezium", DEBEZIUM), ("native", NATIVE), ("posthog", POSTHOG)],
 )
 def test_both_ways_make_the_same_of_any_message(
     preset: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import polars as pl
 
 from stream_rec import logs
@@ -18,7 +19,10 @@ from stream_rec.offline.datasets.blocks import blocks
 from stream_rec.offline.datasets.csv_rows import CsvRows
 from stream_rec.offline.datasets.faults import Faults
 from stream_rec.offline.datasets.mapping import ColumnMapping, Form, to_log
+from stream_rec.offline.datasets.rows import bad_rows
 from stream_rec.schemas.coercion import parsed, text
+from stream_rec.schemas.records import Impression, Item
+from stream_rec.shapes.messages import Removed
 
 PARQUET_CHUNK_ROWS = 65_536
 _HEAD_BYTES = 1_048_576
@@ -40,6 +44,18 @@ _READABLE = (
 NO_FAULTS = Faults()
 
 
+class Beside(NamedTuple):
+    """A record of a log that is no event.
+
+    Attributes:
+        position: of the event before which it stands; the first behind the last one, if none follows.
+        record: an item, its removal, or an impression.
+    """
+
+    position: int
+    record: Item | Impression | Removed
+
+
 class _Frame(NamedTuple):
     table: pl.DataFrame
     fraction: float
@@ -55,6 +71,7 @@ class Chunk(NamedTuple):
         fraction: how much of the source is read with this chunk, in (0, 1].
         fraction_before: how much was read without it.
         faults: what could not be read of the rows.
+        beside: records of the catalogue, and impressions, that stand among the rows, in the log's order.
     """
 
     first: int
@@ -62,6 +79,22 @@ class Chunk(NamedTuple):
     fraction: float
     fraction_before: float = 0.0
     faults: Faults = NO_FAULTS
+    beside: Sequence[Beside] = ()
+
+
+def among_good(chunk: Chunk, first: int) -> list[Beside]:
+    """What stands beside the rows of a chunk, by positions that count good rows only.
+
+    Args:
+        chunk: of a log.
+        first: position of its first good row.
+    """
+    if not chunk.beside:
+        return []
+    bad = bad_rows(chunk.log)
+    is_good = (~(bad["user_id"] | bad["item_id"] | bad["ts"])).to_numpy()
+    place = first + np.concatenate(([0], np.cumsum(is_good)))
+    return [Beside(int(place[one.position - chunk.first]), one.record) for one in chunk.beside]
 
 
 class Source(Protocol):

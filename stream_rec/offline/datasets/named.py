@@ -13,12 +13,11 @@ import polars as pl
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets import movielens
 from stream_rec.offline.datasets.blocks import blocks
-from stream_rec.offline.datasets.faults import Faults, nothing_read, say
 from stream_rec.offline.datasets.files import FileSource, Source
+from stream_rec.offline.datasets.first_events import FirstEvents
 from stream_rec.offline.datasets.mapping import ColumnMapping
 from stream_rec.offline.datasets.parts import exists
 from stream_rec.offline.datasets.reading import Reading, open_path
-from stream_rec.offline.datasets.rows import good_rows
 from stream_rec.schemas.records import Item
 from stream_rec.settings import DATA_VARIABLE, DataSettings
 
@@ -80,14 +79,7 @@ def load_columns(
     Raises:
         ConfigError: as `open_source` and `FileSource.chunks`, or there is no good row.
     """
-    source, frames, faults = open_source(name_or_path, data, mapping, reading), [], Faults()
-    for chunk in source.chunks():
-        frames.append(good_rows(chunk.log))
-        faults.take(chunk.faults)
-    if not any(map(len, frames)):
-        raise nothing_read(source.name, faults)
-    say(source.name, faults)
-    return pl.concat(frames, rechunk=True)
+    return FirstEvents.of(open_source(name_or_path, data, mapping, reading), None).frame
 
 
 def load_items(name: str, data: DataSettings) -> list[Item]:

@@ -14,12 +14,12 @@ import polars as pl
 from stream_rec import logs
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets.faults import Faults
-from stream_rec.offline.datasets.files import Chunk
+from stream_rec.offline.datasets.files import Beside, Chunk
 from stream_rec.offline.datasets.parts import parts
 from stream_rec.offline.datasets.rows import LOG_SCHEMA
 from stream_rec.offline.datasets.shaped_rows import rows
 from stream_rec.offline.datasets.values import UNIT_NAMES
-from stream_rec.schemas.records import Interaction
+from stream_rec.schemas.records import Impression, Interaction
 from stream_rec.settings import ShapeSettings
 from stream_rec.shapes.mapper import Mapper
 from stream_rec.shapes.messages import RawMessage, Refused
@@ -111,19 +111,24 @@ class ShapedSource:
         with parts(self.path, self.shape.files) as files:
             for n, file in enumerate(files):
                 for read in rows(file, self.shape):
-                    found, faults = self._mapped(read.bodies, row, tally)
+                    found, beside, faults = self._mapped(read.bodies, row, first, tally)
                     for what, count in read.notes.items():
                         faults.add(what, file.name, n=count)
                     row += len(read.bodies)
                     fraction = (n + read.fraction) / len(files)
                     skip = min(max(0, start - first), len(found))
-                    if skip < len(found) or faults.causes:
-                        yield Chunk(first + skip, _frame(found[skip:]), fraction, before, faults)
+                    beside = [one for one in beside if one.position >= start]
+                    if skip < len(found) or beside or faults.causes:
+                        yield Chunk(first + skip, _frame(found[skip:]), fraction, before, faults, beside)
                     first, before = first + len(found), fraction
         logs.get("import").info(self._summary(tally), log=self.name)
 
-    def _mapped(self, bodies: list[Any], row: int, tally: _Tally) -> tuple[list[Interaction], Faults]:
+    def _mapped(
+        self, bodies: list[Any], row: int, first: int, tally: _Tally
+    ) -> tuple[list[Interaction], list[Beside], Faults]:
+        """What rows become: events, the first of them at a position, and what stands beside them."""
         found: list[Interaction] = []
+        beside: list[Beside] = []
         faults = Faults()
         of_object, is_text = self._mapper.of_object, self.shape.format == "text"
         for at, body in enumerate(bodies, start=row):
@@ -133,6 +138,7 @@ class ShapedSource:
                 mapped = of_object({}, RawMessage(body.encode(), offset=at))  # type: ignore[assignment]
             else:
                 mapped = of_object(body, RawMessage(b"", offset=at))  # type: ignore[assignment]
+            at_row = first + len(found)
             for one in mapped:
                 if isinstance(one, Interaction):
                     found.append(one)
@@ -141,10 +147,11 @@ class ShapedSource:
                     tally.left_out[what] += 1
                     faults.add(what, f"row {at + 1}: {one.detail}", _HINTS.get(one.reason, ""))
                 else:
-                    tally.left_out["no interaction: an item or an impression"] += 1
+                    beside.append(Beside(at_row, one))
+                    tally.beside["impressions" if isinstance(one, Impression) else "items"] += 1
         tally.n_rows += len(bodies)
         tally.n_events += len(found)
-        return found, faults
+        return found, beside, faults
 
     def _summary(self, tally: _Tally) -> str:
         fields = ", ".join(f"{name} = {path}" for name, path in self.shape.events.items())
@@ -155,8 +162,9 @@ class ShapedSource:
             else f", times as {self.shape.unit}" * (self.shape.unit != "auto")
         )
         left = ", ".join(f"{n:,} {what}" for what, n in tally.left_out.most_common(10))
+        beside = "".join(f", {n:,} {name}" for name, n in sorted(tally.beside.items()))
         return (
-            f"{tally.n_events:,} events of {tally.n_rows:,} rows, by shape {self.shape_name} ({fields}{unit})"
+            f"{tally.n_events:,} events{beside} of {tally.n_rows:,} rows, by shape {self.shape_name} ({fields}{unit})"
             f"; left out: {left or 'none'}"
         )
 
@@ -165,6 +173,7 @@ class ShapedSource:
 class _Tally:
     n_rows: int = 0
     n_events: int = 0
+    beside: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from stream_rec.engine.engine import Engine
+from stream_rec.offline.datasets.files import Beside
 from stream_rec.offline.evaluate.plan import Plan
 from stream_rec.offline.evaluate.ranks import CUT_OFFS, figures, means
 from stream_rec.offline.evaluate.rules import Rules
@@ -105,7 +107,13 @@ class Evaluation:
 
 
 def evaluate(
-    log: pl.DataFrame, rules: Rules, settings: EngineSettings, *, k: int, progress: Progress
+    log: pl.DataFrame,
+    rules: Rules,
+    settings: EngineSettings,
+    *,
+    k: int,
+    progress: Progress,
+    catalogue: Sequence[Beside] = (),
 ) -> Evaluation:
     """Run a protocol over a log. The same log, rules and settings give the same figures (but for times and memory).
 
@@ -115,6 +123,7 @@ def evaluate(
         settings: of the engine; its scenarios do not count: nothing is filtered from what is ranked.
         k: length of slates and main cut-off.
         progress: takes events done and events in all.
+        catalogue: items that stand among the rows, in order; the engine learns them where they stand, or a batch later.
 
     Raises:
         ConfigError: there is nothing to ask.
@@ -128,6 +137,6 @@ def evaluate(
         n_events=len(plan),
         n_items=len(plan.names),
         judges=(BLENDED, POPULARITY, *engine.sources[: engine.n_sources_in_use]),
-        findings=Run(plan, engine, k, progress).run(),
+        findings=Run(plan, engine, k, progress, catalogue).run(),
         weights=ranker_weights(engine),
     )

@@ -22,6 +22,7 @@ class Plan:
 
     Attributes:
         log: n rows in the form of `stream_rec.offline.datasets.rows.LOG_SCHEMA`.
+        places: int64 [n], where each row stood in the log that was given.
         n_first: rows that are learned before the first query.
         frozen: the rows after those are not learned.
         relevant: bool [n].
@@ -36,6 +37,7 @@ class Plan:
     """
 
     log: pl.DataFrame
+    places: NDArray[np.int64]
     n_first: int
     frozen: bool
     relevant: NDArray[np.bool_]
@@ -63,6 +65,7 @@ class Plan:
         Raises:
             ConfigError: there is nothing to ask, or no split where the protocol needs one.
         """
+        log = log.with_row_index("place")
         relevant = rules.relevant.among(log) if rules.relevant else pl.repeat(True, len(log), eager=True)
         if rules.learn_from == "relevant":
             log, relevant = log.filter(relevant), relevant.filter(relevant)
@@ -83,7 +86,8 @@ class Plan:
         frozen = rules.protocol == "frozen"
         unknown = ~np.isin(items, items[:n_first]) if frozen else np.zeros(len(log), np.bool_)
         return cls(
-            log=log.drop("relevant"),
+            log=log.drop("relevant", "place"),
+            places=log["place"].to_numpy().astype(np.int64),
             n_first=n_first,
             frozen=frozen,
             relevant=log["relevant"].to_numpy(),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,12 +15,14 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Judged
+from stream_rec.offline.datasets.files import Beside
 from stream_rec.offline.evaluate.blind import BlindCheck
 from stream_rec.offline.evaluate.events import batches, part
 from stream_rec.offline.evaluate.plan import Plan
 from stream_rec.offline.evaluate.seen import seen_before
 from stream_rec.offline.evaluate.slates import SlateFigures
-from stream_rec.schemas.columns import EventBatch, IdColumn
+from stream_rec.schemas.columns import EventBatch, IdColumn, ItemBatch, ItemChange, Span
+from stream_rec.schemas.records import Impression, Item
 
 BATCH = 4096
 SLATES_AT_MOST = 5_000
@@ -69,9 +72,12 @@ class Run:
         engine: fresh.
         k: length of the slates.
         progress: called with events done and events in all.
+        catalogue: items that stand among the events, by the places of the plan.
     """
 
-    def __init__(self, plan: Plan, engine: Engine, k: int, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, engine: Engine, k: int, progress: Progress, catalogue: Sequence[Beside] = ()
+    ) -> None:
         self._plan = plan
         self._engine = engine
         self._k = k
@@ -79,8 +85,11 @@ class Run:
         asked = np.flatnonzero(plan.asked)
         self._every = math.ceil(len(asked) / SLATES_AT_MOST)
         self._sampled = asked[:: self._every]
-        self._figures = SlateFigures(len(plan.names), k)
-        self._numbers = {name: number for number, name in enumerate(plan.names)}
+        self._catalogue = deque(catalogue)
+        self._n_changes = 0
+        names = dict.fromkeys([*plan.names, *(_change_of(one).item_id for one in catalogue)])
+        self._figures = SlateFigures(len(names), k)
+        self._numbers = {name: number for number, name in enumerate(names)}
         self._sessions = None if plan.groups is None else _RestOfSession(plan.groups, plan.items)
         self._seen = seen_before(plan, engine)
         self._batch = 1 if plan.exclude_seen and plan.seen_by == "engine" else BATCH
@@ -118,7 +127,19 @@ class Run:
             peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
         )
 
+    def _learn_items(self, row: int) -> None:
+        """What stood before a row of the plan, and is not learned yet."""
+        changes: list[ItemChange] = []
+        while self._catalogue and self._catalogue[0].position <= self._plan.places[row]:
+            one = _change_of(self._catalogue.popleft())
+            changes.append(one._replace(offset=self._n_changes + len(changes)))
+        if changes:
+            first = self._n_changes
+            self._n_changes += len(changes)
+            self._engine.upsert_items(ItemBatch(Span("items", 0, 0, first, self._n_changes), changes))
+
     def _learn(self, batch: EventBatch) -> None:
+        self._learn_items(batch.span.start)
         if self._seen:
             self._seen.next(len(batch))
         began = time.perf_counter()
@@ -129,6 +150,7 @@ class Run:
     def _ask(self, batch: EventBatch) -> None:
         """A batch, cut so that every sampled query stands at the head of a part: its slate is made before."""
         start, n = batch.span.start, len(batch)
+        self._learn_items(start)
         low, high = np.searchsorted(self._sampled, (start, start + n))
         heads = (self._sampled[low:high] - start).tolist()
         cuts = sorted({0, *heads, n})
@@ -187,6 +209,12 @@ class Run:
         at = np.concatenate([judged.at for judged in self._judged])
         ranks[self._plan.unknown[at]] = 0
         return ranks
+
+
+def _change_of(beside: Beside) -> ItemChange:
+    record = beside.record
+    assert not isinstance(record, Impression)
+    return ItemChange(0, 0, record.item_id, record if isinstance(record, Item) else None)
 
 
 class _RestOfSession:

@@ -69,7 +69,11 @@ class SlateFigures:
         What no slate had a say in is left out, e.g. diversity where slates have one place.
         """
         k, n_learned = self._k, int(np.count_nonzero(self._counts))
-        out = {f"coverage@{k}": float(self._shown.sum()) / n_learned} if n_learned else {}
+        out = (
+            {f"coverage@{k}": float((self._shown & (self._counts > 0)).sum()) / n_learned}
+            if n_learned
+            else {}
+        )
         out |= {f"{name}@{k}": self._sums[name] / n for name, n in self._n.items() if n}
         if self._n_rest:
             names = ("rest_recall", "rest_precision", "rest_map")

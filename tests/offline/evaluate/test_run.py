@@ -7,12 +7,17 @@ import polars as pl
 import pytest
 
 from stream_rec.engine.engine import Engine
+from stream_rec.offline.datasets.files import Beside
 from stream_rec.offline.evaluate import run as running
 from stream_rec.offline.evaluate.evaluation import Evaluation, evaluate
 from stream_rec.offline.evaluate.events import batches
 from stream_rec.offline.evaluate.plan import Plan
 from stream_rec.offline.evaluate.rules import Relevant, Rules
 from stream_rec.offline.evaluate.run import Run
+from stream_rec.schemas.columns import ItemBatch
+from stream_rec.schemas.partition import TopicPartition
+from stream_rec.schemas.records import Item
+from stream_rec.shapes.messages import Removed
 from tests.offline.evaluate.worlds import SMALL, TIMES, log, noise, sessions, silent
 
 LOG = sessions(3, 150)
@@ -137,3 +142,25 @@ def test_progress_reaches_the_end() -> None:
     evaluate(LOG, Rules("frozen"), SMALL, k=5, progress=lambda done, total: seen.append((done, total)))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1] == (len(LOG), len(LOG))
+
+
+def test_items_of_the_log_are_learned_where_they_stand() -> None:
+    learned: list[tuple[str, int]] = []
+
+    class Watched(Engine):
+        def upsert_items(self, batch: ItemBatch) -> int:
+            n_events = self.position.get(TopicPartition("events", 0), 0)
+            learned.extend((change.item_id, n_events) for change in batch.changes)
+            return super().upsert_items(batch)
+
+    plan = Plan.of(LOG, Rules("prequential"))
+    catalogue = [
+        Beside(0, Item("0", "Zero", ("even",))),
+        Beside(100, Item("late", "Late")),
+        Beside(101, Removed("0")),
+    ]
+    findings = Run(plan, Watched(SMALL), 20, silent, catalogue).run()
+    assert learned[0] == ("0", 0)
+    assert [name for name, _ in learned] == ["0", "late", "0"]
+    assert all(at >= 100 for _, at in learned[1:])
+    assert len(findings.ranks) == int(plan.asked.sum())

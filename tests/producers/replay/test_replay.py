@@ -16,12 +16,13 @@ from stream_rec.clock import ManualClock
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.offline.datasets.files import FileSource
+from stream_rec.offline.datasets.shaped import ShapedSource
 from stream_rec.producers.feed.feed import Progress
 from stream_rec.producers.feed.pace import EventTime, PerSecond
 from stream_rec.producers.feed.stopping import stop_on_signals
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.producers.replay.replay import replay, resume_file
-from stream_rec.settings import BusSettings, Settings
+from stream_rec.settings import BusSettings, Settings, ShapeSettings
 from tests.reading import messages
 
 N = 3000
@@ -220,3 +221,29 @@ def test_when_the_bus_goes_away_what_it_has_is_written_down(source: FileSource) 
             replay(source, Publisher(bus), pace=PerSecond(500.0), resume=resume, on_progress=kill)
 
     assert 0 < resume.load().low < N
+
+
+METARANK = [
+    {"event": "item", "id": "m-a", "timestamp": "1700000000000", "item": "a",
+     "fields": [{"name": "title", "value": "A"}]},
+    {"event": "ranking", "id": "r-1", "timestamp": "1700000001000", "user": "u1", "session": "s",
+     "items": [{"id": "a"}, {"id": "b"}]},
+    {"event": "interaction", "type": "click", "id": "c-1", "timestamp": "1700000002000", "user": "u1",
+     "session": "s", "item": "a"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("catalogue", [True, False])
+def test_items_and_impressions_of_a_file_are_published_under_their_keys(
+    bus: BusSettings, tmp_path: Path, *, catalogue: bool
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in METARANK))
+    log = ShapedSource.of(path, ShapeSettings(preset="metarank"), "metarank")
+    with Publisher(bus) as publisher:
+        done = replay(log, publisher, catalogue=catalogue)
+    assert done.beside == ({"items": 1, "impressions": 1} if catalogue else {"impressions": 1})
+    assert [message.key() for message in messages(bus, "items")] == [b"a"] * catalogue
+    [shown] = messages(bus, "impressions")
+    assert (shown.key(), json.loads(shown.value())["items"]) == (b"u1", ["a", "b"])
+    assert [event["item_id"] for event in published(bus)] == ["a"]
