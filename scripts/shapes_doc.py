@@ -77,9 +77,10 @@ def _message(value: Path) -> RawMessage:
 
     headers = value.with_name(f"{value.stem}.headers.json")
     named = json.loads(headers.read_text()) if headers.exists() else {}
+    key = value.with_suffix(".key")
     return RawMessage(
         value.read_bytes(),
-        None,
+        key.read_bytes() if key.exists() else None,
         {name: text.encode() for name, text in named.items()},
         1_700_000_001_000,
         "t",

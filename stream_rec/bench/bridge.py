@@ -36,6 +36,8 @@ PARTITIONS = 4
 _POLL_SECONDS = 0.05
 _GIVE_UP_SECONDS = 120.0
 """Without a further record."""
+_PATIENCE_SECONDS = 120.0
+"""With a broker that shares its machine: it is not judged here."""
 _WARM_UP = 0.1
 """This share of the messages is published before the rate is measured."""
 _QUEUE_FULL_SECONDS = 0.05
@@ -74,6 +76,7 @@ class BridgeProcess(OwnProcess):
         flags = {
             "bus.prefix": settings.bus.prefix,
             "bus.partitions": settings.bus.partitions,
+            "bus.admin_timeout_seconds": settings.bus.admin_timeout_seconds,
             "bridge.inputs": f'{{clicks = {{topic = "{topic}", shape = "{preset}"}}}}',
             "registry.url": registry,
         }
@@ -133,7 +136,7 @@ class _Bench:
     """
 
     def __init__(self, settings: Settings, prefix: str, form: Form, folder: Path) -> None:
-        bus = settings.bus.model_copy(update={"prefix": prefix})
+        bus = settings.bus.model_copy(update={"prefix": prefix, "admin_timeout_seconds": _PATIENCE_SECONDS})
         self._settings = settings.model_copy(update={"bus": bus})
         self._form = form
         self._folder = folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,8 +19,8 @@ from stream_rec.shapes.outputs import Output, Write, write
 from stream_rec.shapes.presets import resolve
 from stream_rec.shapes.straight import Read
 
-MAX_UNLIKE = 1000
-"""Messages that did not fit; then ids are no longer expected to be texts, and times ISO 8601."""
+MAX_LOST = 1000
+"""Messages that are not as most were expected to be; then they are no longer."""
 TOMBSTONE = Refused("tombstone", "value", "the message has no value")
 
 
@@ -70,18 +71,42 @@ class Mapper:
         self._straight = (
             straight.of_bodies(self.outputs[0], shape, self.units) if len(self.outputs) == 1 else None
         )
-        self._n_unlike = 0
         self.records: Read = self._reader()
 
     def _reader(self) -> Read:
-        """What reads messages: by structs where the shape is of JSON without a frame."""
+        """What reads messages: by structs where the shape is of JSON without a frame.
+
+        The first bet is that all fields are their first options and of the usual types, the next one that they are of
+        those types; whoever loses one too often does not make it again.
+        """
         shape, paths = self.shape, [path for output in self.outputs for path in output.paths]
         layout = Layout(paths)
         if not (layout.is_struct(Root()) and shape.format in ("auto", "json") and shape.framing == "none"):
             return self._checked
-        self._typed = self._of_structs(layout, self._checked)
-        kinds = straight.expected(self.outputs[0], shape) if len(self.outputs) == 1 else {}
-        return self._of_structs(Layout(paths, kinds), self._unlike) if kinds else self._typed
+        read = self._of_structs(layout, self._checked)
+        if len(self.outputs) > 1:
+            return read
+        [output] = self.outputs
+        kinds = straight.expected(output, shape)
+        read = self._bet(read, lambda unlike: self._of_structs(Layout(paths, kinds), unlike))
+        lean = Layout(straight.first_options(output), kinds)
+        return self._bet(
+            read, lambda unlike: straight.of_messages(output, shape, lean, straight.Ways(unlike))
+        )
+
+    def _bet(self, otherwise: Read, make: Callable[[Read], Read | None]) -> Read:
+        """What reads messages by a bet; those that lose it are read otherwise, and with many of them all are."""
+        n_lost = 0
+
+        def lost(message: RawMessage) -> list[Mapped]:
+            nonlocal n_lost
+            n_lost += 1
+            if n_lost >= MAX_LOST and self.records is bet:
+                self.records = otherwise
+            return otherwise(message)
+
+        bet = make(lost) or otherwise
+        return bet
 
     def _of_structs(self, layout: Layout, unlike: Read) -> Read:
         """Reads messages whose values fit the structs; `unlike` reads the others."""
@@ -91,7 +116,7 @@ class Mapper:
             return self._all(writes, body, message, None, [])
 
         if len(self.outputs) == 1:
-            read = straight.of_messages(self.outputs[0], self.shape, layout, straight.Ways(crooked, unlike))
+            read = straight.of_messages(self.outputs[0], self.shape, layout, straight.Ways(unlike, crooked))
             if read is not None:
                 return read
         decode = msgspec.json.Decoder(layout.body).decode
@@ -104,13 +129,6 @@ class Mapper:
             return crooked(body, message)
 
         return decoded
-
-    def _unlike(self, message: RawMessage) -> list[Mapped]:
-        """A message with a value of another type than expected, or none; with many of them the bet is off."""
-        self._n_unlike += 1
-        if self._n_unlike == MAX_UNLIKE:
-            self.records = self._typed
-        return self._typed(message)
 
     def _checked(self, message: RawMessage) -> list[Mapped]:
         return self._of_objects(message) if message.value else self._removed(message)

@@ -35,12 +35,13 @@ class Ways(NamedTuple):
     """What the function of messages calls.
 
     Attributes:
-        crooked: reads a body, with its message, that does not go straight.
         unlike: reads a message whose value does not fit the structs.
+        crooked: reads a body, with its message, that does not go straight; None = `unlike` does: the structs have the
+            first option of each field only.
     """
 
-    crooked: Callable[[Any, RawMessage], list[Mapped]]
     unlike: Read
+    crooked: Callable[[Any, RawMessage], list[Mapped]] | None = None
 
 
 def of_messages(output: Output, shape: ShapeSettings, layout: Layout, ways: Ways) -> Read | None:
@@ -55,13 +56,14 @@ def of_messages(output: Output, shape: ShapeSettings, layout: Layout, ways: Ways
     if not _is_straight(output, shape):
         return None
     code = _code(layout, shape, None)
-    code.values |= {"crooked": ways.crooked, "unlike": ways.unlike, "UNREADABLE": UNREADABLE}
+    code.values |= {"unlike": ways.unlike, "crooked": ways.crooked, "UNREADABLE": UNREADABLE}
     code.values["decode"] = msgspec.json.Decoder(layout.body).decode
     with code.block("try:"):
         code.line("body = decode(message.value)")
     with code.block("except UNREADABLE:"):
         code.line("return unlike(message)")
-    _Writer(code, shape, "return crooked(body, message)", layout).write(output, "return [{}]")
+    leave = "return crooked(body, message)" if ways.crooked else "return unlike(message)"
+    _Writer(code, shape, leave, layout, is_lean=ways.crooked is None).write(output, "return [{}]")
     return code.function("def mapped(message):")
 
 
@@ -80,6 +82,13 @@ def of_bodies(
     code = _code(None, shape, units)
     _Writer(code, shape, "return None", None).write(output, "return {}")
     return code.function("def mapped(body, message, envelope):")
+
+
+def first_options(output: Output) -> list[Node]:
+    """The paths that are looked at where every field is its first option; contexts are looked at whole."""
+    fields = output.fields.items()
+    first = [path if name.startswith("context.") else options_of(path)[0] for name, path in fields]
+    return [*first, *([output.keep] if output.keep else [])]
 
 
 def expected(output: Output, shape: ShapeSettings) -> dict[Node, Any]:
@@ -144,10 +153,19 @@ class _Writer:
         shape: with its types and units.
         leave: the statement for what does not go straight.
         layout: of the bodies; None = they are no structs.
+        is_lean: only first options are looked at.
     """
 
-    def __init__(self, code: Code, shape: ShapeSettings, leave: str, layout: Layout | None) -> None:
-        self._code, self._shape, self._leave, self._layout = code, shape, leave, layout
+    def __init__(
+        self, code: Code, shape: ShapeSettings, leave: str, layout: Layout | None, *, is_lean: bool = False
+    ) -> None:
+        self._code, self._shape, self._leave, self._layout, self._is_lean = (
+            code,
+            shape,
+            leave,
+            layout,
+            is_lean,
+        )
 
     def write(self, output: Output, give: str) -> None:
         """All of it; `give` is the statement that hands over a record, with {} in its place."""
@@ -179,6 +197,9 @@ class _Writer:
         for option in options[1:]:
             if nodes.eaches(option) or isinstance(option, until):
                 break
+            if self._is_lean:
+                self._leave_if(f"{name} is None")
+                break
             with code.block(f"if {name} is None:"):
                 code.line(f"{name} = {code.value(option)}")
         return name
@@ -208,7 +229,9 @@ class _Writer:
     def _is_text(self, path: Node) -> bool:
         """Can it be nothing but a text or null?"""
         return self._layout is not None and all(
-            self._layout.kind(option) == str | None for option in options_of(path) if not nodes.eaches(option)
+            self._layout.kind(option) == str | None
+            for option in options_of(path)[: 1 if self._is_lean else None]
+            if not nodes.eaches(option)
         )
 
     def _event_type(self, path: Node | None) -> str:

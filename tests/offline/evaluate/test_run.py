@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
 from stream_rec.engine.engine import Engine
 from stream_rec.offline.datasets.files import Beside
+from stream_rec.offline.datasets.named import load_columns
 from stream_rec.offline.evaluate import run as running
 from stream_rec.offline.evaluate.evaluation import Evaluation, evaluate
 from stream_rec.offline.evaluate.events import batches
@@ -17,6 +20,7 @@ from stream_rec.offline.evaluate.run import Run
 from stream_rec.schemas.columns import ItemBatch
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import Item
+from stream_rec.settings import DataSettings
 from stream_rec.shapes.messages import Removed
 from tests.offline.evaluate.worlds import SMALL, TIMES, log, noise, sessions, silent
 
@@ -164,3 +168,15 @@ def test_items_of_the_log_are_learned_where_they_stand() -> None:
     assert [name for name, _ in learned] == ["0", "late", "0"]
     assert all(at >= 100 for _, at in learned[1:])
     assert len(findings.ranks) == int(plan.asked.sum())
+
+
+def test_a_log_in_seconds_and_in_milliseconds_gives_the_same_figures(tmp_path: Path) -> None:
+    found = []
+    for unit, factor in (("s", 1), ("ms", 1000)):
+        rows = zip(LOG["user_id"], LOG["item_id"], LOG["ts"], strict=True)
+        lines = [f"{int(1_433_221_332 + ts) * factor},{user},view,{item}," for user, item, ts in rows]
+        path = tmp_path / f"{unit}.csv"
+        path.write_text("timestamp,visitorid,event,itemid,transactionid\n" + "\n".join(lines))
+        found.append(untimed(run(load_columns(str(path), DataSettings()), Rules("prequential"))))
+    assert found[0] == found[1]
+    assert found[0]["queries"] > 0  # type: ignore[operator]
