@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +25,11 @@ MAX_SHARE = 0.001
 _NO_TIMES: NDArray[np.float64] = np.zeros(0)
 _ALL = (-np.inf, np.inf)
 _encode = msgspec.json.Encoder().encode
-_DECODE = {kind.__name__: msgspec.json.Decoder(kind).decode for kind in (Item, Impression, Removed)}
+_DECODE: dict[str, Callable[[bytes], Item | Impression | Removed]] = {
+    "Item": msgspec.json.Decoder(Item).decode,
+    "Impression": msgspec.json.Decoder(Impression).decode,
+    "Removed": msgspec.json.Decoder(Removed).decode,
+}
 RUN_ROWS = 2_000_000
 """Rows that are sorted in memory; more of them go through files."""
 

@@ -123,7 +123,7 @@ def evaluate(
         settings: of the engine; its scenarios do not count: nothing is filtered from what is ranked.
         k: length of slates and main cut-off.
         progress: takes events done and events in all.
-        catalogue: items that stand among the rows, in order; the engine learns them where they stand, or a batch later.
+        catalogue: items that stand among the rows, in order; the engine learns them where they stand.
 
     Raises:
         ConfigError: there is nothing to ask.

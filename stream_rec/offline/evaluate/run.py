@@ -6,9 +6,9 @@ import math
 import resource
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class Run:
         asked = np.flatnonzero(plan.asked)
         self._every = math.ceil(len(asked) / SLATES_AT_MOST)
         self._sampled = asked[:: self._every]
-        self._catalogue = deque(catalogue)
+        self._due = _due(plan, catalogue)
         self._n_changes = 0
         names = dict.fromkeys([*plan.names, *(_change_of(one).item_id for one in catalogue)])
         self._figures = SlateFigures(len(names), k)
@@ -127,35 +127,41 @@ class Run:
             peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
         )
 
+    def _parts(self, batch: EventBatch, heads: Sequence[int] = ()) -> Iterator[tuple[EventBatch, bool]]:
+        """A batch in parts, cut at some events and where items stand; is the part's first event one of those?"""
+        start, n = batch.span.start, len(batch)
+        low, high = np.searchsorted([row for row, _ in self._due], (start, start + n))
+        at_items = {row - start for row, _ in islice(self._due, int(low), int(high))}
+        for first, last in pairwise(sorted({0, *heads, *at_items, n})):
+            self._learn_items(start + first)
+            yield part(batch, first, last), first in heads
+
     def _learn_items(self, row: int) -> None:
-        """What stood before a row of the plan, and is not learned yet."""
+        """What stands before a row of the plan, and is not learned yet."""
         changes: list[ItemChange] = []
-        while self._catalogue and self._catalogue[0].position <= self._plan.places[row]:
-            one = _change_of(self._catalogue.popleft())
-            changes.append(one._replace(offset=self._n_changes + len(changes)))
+        while self._due and self._due[0][0] <= row:
+            changes.append(self._due.popleft()[1]._replace(offset=self._n_changes + len(changes)))
         if changes:
             first = self._n_changes
             self._n_changes += len(changes)
             self._engine.upsert_items(ItemBatch(Span("items", 0, 0, first, self._n_changes), changes))
 
     def _learn(self, batch: EventBatch) -> None:
-        self._learn_items(batch.span.start)
-        if self._seen:
-            self._seen.next(len(batch))
-        began = time.perf_counter()
-        self._engine.learn(batch)
-        self._learn_seconds += time.perf_counter() - began
-        self._advance_to(batch.span.next, learned_from=batch.span.start)
+        for each, _ in self._parts(batch):
+            if self._seen:
+                self._seen.next(len(each))
+            began = time.perf_counter()
+            self._engine.learn(each)
+            self._learn_seconds += time.perf_counter() - began
+            self._advance_to(each.span.next, learned_from=each.span.start)
 
     def _ask(self, batch: EventBatch) -> None:
         """A batch, cut so that every sampled query stands at the head of a part: its slate is made before."""
         start, n = batch.span.start, len(batch)
-        self._learn_items(start)
         low, high = np.searchsorted(self._sampled, (start, start + n))
         heads = (self._sampled[low:high] - start).tolist()
-        cuts = sorted({0, *heads, n})
-        for first, last in pairwise(cuts):
-            self._ask_part(part(batch, first, last), sampled=first in heads)
+        for each, is_sampled in self._parts(batch, heads):
+            self._ask_part(each, sampled=is_sampled)
 
     def _ask_part(self, batch: EventBatch, *, sampled: bool) -> None:
         start, end = batch.span.start, batch.span.next
@@ -209,6 +215,13 @@ class Run:
         at = np.concatenate([judged.at for judged in self._judged])
         ranks[self._plan.unknown[at]] = 0
         return ranks
+
+
+def _due(plan: Plan, catalogue: Sequence[Beside]) -> deque[tuple[int, ItemChange]]:
+    """By row of the plan, the first one that stood behind it or further on, what is learned before it."""
+    reached = np.maximum.accumulate(plan.places)
+    rows = np.searchsorted(reached, [one.position for one in catalogue])
+    return deque(zip(rows.tolist(), map(_change_of, catalogue), strict=True))
 
 
 def _change_of(beside: Beside) -> ItemChange:
