@@ -14,6 +14,7 @@ import uvloop
 
 from stream_rec import logs
 from stream_rec.api.app import for_all_tenants
+from stream_rec.api.one_write import OneWriteProtocol
 from stream_rec.api.parts import make_all_parts
 from stream_rec.errors import ConfigError
 from stream_rec.settings import ServeSettings, Settings
@@ -162,7 +163,7 @@ def _bound(serve: ServeSettings) -> socket.socket:
 def _config(app: Any, serve: ServeSettings, *, has_front: bool) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=OneWriteProtocol,
         ws="websockets-sansio" if has_front else "none",
         lifespan="on",
         log_config=None,

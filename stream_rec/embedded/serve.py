@@ -11,7 +11,7 @@ import psutil
 from stream_rec.embedded.own_process import OwnProcess
 from stream_rec.settings import Settings
 
-READY_SECONDS = 60.0
+READY_SECONDS = 300.0
 _LISTENING = re.compile(rb'"(http://127\.0\.0\.1:\d+)"')
 
 

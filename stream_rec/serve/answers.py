@@ -23,6 +23,8 @@ from stream_rec.store.questions import Pause, Question, Questions
 
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.05
+_SPARE = 4
+"""Places beyond those wanted that are asked about at once: so many may be taken out without a second round trip."""
 
 
 class Answers:
@@ -189,14 +191,21 @@ class Answers:
 
     def _for_session(self, wish: Wish, items: Sequence[SlateItem]) -> Question[tuple[SlateItem, ...]]:
         """Those of the items that may be shown, k at most; the session's latest does not lead."""
-        left = yield from self._available(items, len(items), wish.scenario)
-        return tuple(not_leading(left, wish.session[-1] if wish.session else None)[: wish.k])
+        latest = wish.session[-1] if wish.session else None
+        left = yield from self._available(items, wish.k + 1, wish.scenario)  # one may stand before the latest
+        return tuple(not_leading(left, latest)[: wish.k])
 
     def _available(
         self, items: Sequence[SlateItem], k: int, scenario: str = ""
     ) -> Question[tuple[SlateItem, ...]]:
-        removed = yield from self._questions.removed([place.item_id for place in items], scenario)
-        return tuple([place for place in items if place.item_id not in removed][:k])
+        """The first k that may be shown. What stands far behind is asked about only if those before are too few."""
+        left: list[SlateItem] = []
+        for some in (items[: k + _SPARE], items[k + _SPARE :]):
+            removed = yield from self._questions.removed([place.item_id for place in some], scenario)
+            left += [place for place in some if place.item_id not in removed]
+            if len(left) >= k:
+                break
+        return tuple(left[:k])
 
 
 def _in_place(

@@ -17,6 +17,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Word = str | bytes | int | float
 
+_NIL = b"$-1\r\n"
+
 
 class _Asked(NamedTuple):
     """A pipeline whose replies are awaited.
@@ -210,6 +212,10 @@ def _bulk(data: bytes, n: int, at: int) -> tuple[bytes | None, int]:
 def _array(data: bytes, n: int, at: int) -> tuple[list[Any] | None, int]:
     if n < 0:
         return None, at
+    if len(data) - at >= n * len(_NIL) and data.startswith(
+        _NIL * n, at
+    ):  # of a ZMSCORE as a rule: nothing was removed
+        return [None] * n, at + n * len(_NIL)
     found = []
     for _ in range(n):
         value, at = parsed(data, at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
 
 from stream_rec.embedded.redis_server import RedisServer
@@ -67,3 +69,25 @@ def test_pages_of_other_origins_may_call_if_a_setting_says_so(serve: Serve, bus:
     assert http.options("/v1/events", headers=asked).headers["access-control-allow-origin"] == asked["origin"]
     asked["origin"] = "https://evil.example"
     assert "access-control-allow-origin" not in http.options("/v1/events", headers=asked).headers
+
+
+def test_answers_without_a_body_and_before_a_close_are_whole(http: httpx.Client) -> None:
+    """Head and body go out in one write; nothing may stay behind where there is no body, or nothing more comes."""
+    at = http.base_url
+    with socket.create_connection((at.host, at.port or 80), 30) as connection:
+        stream = connection.makefile("rwb", buffering=0)
+
+        def asked(method: str, more: str = "") -> tuple[bytes, int]:
+            stream.write(f"{method} /healthz HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode())
+            lines = iter(stream.readline, b"\r\n")
+            status, *headers = [line.strip().lower() for line in lines]
+            (length,) = [int(line.split(b": ")[1]) for line in headers if line.startswith(b"content-length")]
+            return status, length
+
+        for _ in range(2):
+            status, length = asked("HEAD")
+            assert status == b"http/1.1 200 ok"
+            assert asked("GET") == (status, length)
+            assert stream.read(length) == b'{"status":"ok"}'
+        assert asked("HEAD", "Connection: close\r\n") == (status, length)
+        assert stream.read() == b""

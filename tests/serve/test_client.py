@@ -162,6 +162,20 @@ def test_removed_items_are_nowhere(client: Client, store: StoreSettings) -> None
     assert ids(client.popular()) == ["q", "r"]
 
 
+def test_however_many_were_removed_the_slate_is_filled_from_its_end(
+    client: Client, store: StoreSettings
+) -> None:
+    items = [f"i{n}" for n in range(40)]
+
+    async def story(my: Stores) -> None:
+        await my.slates.write([slate("ann", as_of(5), items)])
+
+    with_stores(store, story)
+    remove(store, *items[:20], items[22])
+    assert ids(client.recommendations("ann", k=3).items) == ["i20", "i21", "i23"]
+    assert ids(client.recommendations("ann", k=3, session=["i20"]).items) == ["i21", "i20", "i23"]
+
+
 @pytest.mark.usefixtures("shop")
 def test_a_slate_of_nothing_but_removed_items_falls_back(client: Client, store: StoreSettings) -> None:
     remove(store, "a", "b", "c")

@@ -1,0 +1,60 @@
+"""An answer's head and body in one write: uvicorn writes them one after the other, a system call and a segment each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_END = b"\r\n\r\n"
+_LENGTH = b"\r\ncontent-length: "
+
+
+class OneWrite:
+    """A transport that keeps the head of an answer of known length until more is written, or it is flushed.
+
+    Args:
+        transport: that writes.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write it, behind what was kept."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        elif data.endswith(_END) and data.startswith(b"HTTP/1.1 ") and _LENGTH in data:
+            self._head = data
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Write what was kept: no body follows, as of HEAD."""
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        """Write what was kept, and close."""
+        self.flush()
+        self._transport.close()
+
+
+class OneWriteProtocol(HttpToolsProtocol):
+    """uvicorn's, over such a transport."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected."""
+        self._one_write = OneWrite(transport)
+        super().connection_made(self._one_write)  # type: ignore[arg-type]
+
+    def on_response_complete(self) -> None:
+        """An answer is whole."""
+        self._one_write.flush()
+        super().on_response_complete()
