@@ -26,6 +26,7 @@ from stream_rec.cli.items import items
 from stream_rec.cli.key import key
 from stream_rec.cli.lag import lag
 from stream_rec.cli.merge import merge
+from stream_rec.cli.ope import ope
 from stream_rec.cli.preview import preview
 from stream_rec.cli.read import popular, recommend, similar
 from stream_rec.cli.replay import replay
@@ -103,6 +104,7 @@ scenario.command()(preview)
 app.command()(forget)
 app.command()(merge)
 app.command()(replay_state)
+app.command()(ope)
 app.add_typer(bench)
 app.add_typer(snapshot)
 app.add_typer(items)

@@ -39,6 +39,7 @@ COMMANDS = {
     "settings",
     "snapshot",
     "scenario",
+    "ope",
     "experiment",
     "forget",
     "merge",

@@ -1,0 +1,194 @@
+"""What a log says of a policy: slates that were shown, what chance had to do with them, and what users did with them.
+
+The policy is a scenario whose slates are written beside the logged one's: what it would have shown a user is the last
+slate of it before the logged one was shown. Chance must have a say in the logged scenario, and none in the policy.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from stream_rec.bus.lag import OffsetReader
+from stream_rec.bus.stretches import read_through
+from stream_rec.errors import ConfigError
+from stream_rec.schemas.records import Slate, TopicName
+from stream_rec.schemas.topics import decode
+from stream_rec.settings import Settings
+
+_decode_slate = msgspec.json.Decoder(Slate).decode
+MOST_SHOWN = 1_000_000
+"""Slates that are judged at once, at most."""
+
+
+class Question(NamedTuple):
+    """What is asked.
+
+    Attributes:
+        logged: the scenario that was shown.
+        policy: the scenario that is judged.
+        begin: seconds since the epoch: slates shown from then on.
+        end: until then.
+        event_types: what counts as a reward; empty = any interaction with a shown item.
+        places: of each slate, from the top.
+    """
+
+    logged: str
+    policy: str
+    begin: float
+    end: float
+    event_types: tuple[str, ...] = ()
+    places: int = 10
+
+
+class Shown(NamedTuple):
+    """One slate that was shown, up to the asked place.
+
+    Attributes:
+        user: whose.
+        items: ids.
+        propensities: by place; NaN = unknown.
+        rewards: by place, 0 or 1.
+        wanted: what the policy had in the same places; may be shorter.
+    """
+
+    user: str
+    items: tuple[str, ...]
+    propensities: tuple[float, ...]
+    rewards: tuple[float, ...]
+    wanted: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Log:
+    """What was found.
+
+    Attributes:
+        shown: slates with all that is needed, in no order.
+        without_policy: slates before which the policy had none for the user.
+    """
+
+    shown: list[Shown] = field(default_factory=list)
+    without_policy: int = 0
+
+
+class _Impression(NamedTuple):
+    user: str
+    slate_id: str
+    ts: float
+    broker_ts: int
+    items: tuple[str, ...]
+    propensities: tuple[float, ...]
+
+
+def read_log(settings: Settings, question: Question) -> Log:
+    """Read the topics `slates`, `impressions` and `events`.
+
+    Raises:
+        ConfigError: nothing was shown, or the policy's own slates are drawn by chance; a topic is missing.
+        Unavailable: the broker does not answer.
+    """
+    impressions = list(islice(_impressions(settings, question), MOST_SHOWN + 1))
+    if not impressions:
+        raise ConfigError(
+            f"no slate of scenario {question.logged!r} was shown between these times",
+            fix="publish impressions with the slate's id and scenario (docs/cookbook.md), or ask for other times",
+        )
+    if len(impressions) > MOST_SHOWN:
+        raise ConfigError(
+            f"more than {MOST_SHOWN:,} slates were shown between these times", fix="ask for a shorter time"
+        )
+    drawn, wanted = _slates(settings, question, {each.slate_id for each in impressions})
+    done = _done(settings, question, {each.user for each in impressions})
+    log = Log()
+    for each in impressions:
+        before = wanted.get(each.user, [])
+        at = bisect.bisect_right(before, each.broker_ts, key=lambda one: one[0]) - 1
+        if at < 0:
+            log.without_policy += 1
+            continue
+        propensities = _known(each, drawn.get(each.slate_id, {}))
+        rewards = _rewards(each, done.get(each.user, {}), settings.measure.attribution_window_seconds)
+        log.shown.append(Shown(each.user, each.items, propensities, rewards, before[at][1]))
+    return log
+
+
+def _impressions(settings: Settings, question: Question) -> Iterator[_Impression]:
+    topic: TopicName = "impressions"
+    for fetched in read_through(settings.bus, OffsetReader(settings.bus).bounds([topic])):
+        batch = decode(topic, fetched, fetched.span(), settings.ingest).batch
+        users, slate_ids, items = (each.to_list() for each in (batch.users, batch.slate_ids, batch.items))
+        for i in range(len(batch)):
+            if batch.scenarios[i] != question.logged or not question.begin <= batch.ts[i] < question.end:
+                continue
+            first = int(batch.item_ends[i - 1]) if i else 0
+            part = slice(first, min(int(batch.item_ends[i]), first + question.places))
+            propensities = tuple(batch.propensities[part].tolist())
+            stamp = int(batch.broker_ts[i])
+            yield _Impression(
+                users[i], slate_ids[i], float(batch.ts[i]), stamp, tuple(items[part]), propensities
+            )
+
+
+_Wanted = dict[str, list[tuple[int, tuple[str, ...]]]]
+
+
+def _slates(
+    settings: Settings, question: Question, shown: set[str]
+) -> tuple[dict[str, dict[str, float]], _Wanted]:
+    """Propensities by slate and item of those that were shown; the policy's slates by user, with the broker's time."""
+    drawn: dict[str, dict[str, float]] = {}
+    wanted: _Wanted = {}
+    for fetched in read_through(settings.bus, OffsetReader(settings.bus).bounds(["slates"])):
+        for value, stamp in zip(fetched.values, fetched.timestamps, strict=True):
+            slate = _decode_slate(value) if value else None
+            if slate is None:
+                continue
+            if slate.slate_id in shown:
+                drawn[slate.slate_id] = {
+                    each.item_id: each.propensity for each in slate.items if each.propensity is not None
+                }
+            if slate.scenario == question.policy:
+                if any(each.propensity is not None for each in slate.items):
+                    raise ConfigError(
+                        f"chance has a say in the slates of {question.policy!r}: what it would show is not known",
+                        fix="judge a scenario without exploration",
+                    )
+                items = tuple(each.item_id for each in slate.items[: question.places])
+                wanted.setdefault(slate.user_id, []).append((int(stamp), items))
+    for each in wanted.values():
+        each.sort(key=lambda one: one[0])
+    return drawn, wanted
+
+
+def _done(settings: Settings, question: Question, users: set[str]) -> dict[str, dict[str, list[float]]]:
+    """When users did something with items: by user and item."""
+    found: dict[str, dict[str, list[float]]] = {}
+    topic: TopicName = "events"
+    for fetched in read_through(settings.bus, OffsetReader(settings.bus).bounds([topic])):
+        batch = decode(topic, fetched, fetched.span(), settings.ingest).batch
+        rows = zip(
+            batch.users.to_list(), batch.items.to_list(), batch.event_types, batch.ts.tolist(), strict=True
+        )
+        for user, item, event_type, ts in rows:
+            if user in users and (not question.event_types or event_type in question.event_types):
+                found.setdefault(user, {}).setdefault(item, []).append(ts)
+    return found
+
+
+def _known(shown: _Impression, drawn: dict[str, float]) -> tuple[float, ...]:
+    """What the impression says itself, else what the slate says of the same item."""
+    pairs = zip(shown.items, shown.propensities, strict=True)
+    return tuple(drawn.get(item, float("nan")) if np.isnan(said) else said for item, said in pairs)
+
+
+def _rewards(shown: _Impression, done: dict[str, list[float]], window: float) -> tuple[float, ...]:
+    """1 for each item with which the user did something within the window."""
+    begin, end = shown.ts, shown.ts + window
+    return tuple(float(any(begin <= ts <= end for ts in done.get(item, ()))) for item in shown.items)
