@@ -88,6 +88,7 @@ def run(_settings: Settings, say: Say, plan: Plan) -> Figures:
 
     Returns:
         `false_ship_share`, of A/A experiments in which an arm was shipped; `false_rollback_share`, rolled back;
+        `level_holds`, are the shipped no more than the level allows;
         `t_test_false_share`, in which a t-test at 5 % would have found something at some look; of the planted runs
         `found_share` (shipped), `rolled_back_share`, the same with interleaving, and median users until then.
     """
@@ -95,6 +96,7 @@ def run(_settings: Settings, say: Say, plan: Plan) -> Figures:
     figures: Figures = {
         "false_ship_share": _share(alike, _FOUND),
         "false_rollback_share": _share(alike, _BACK),
+        "level_holds": _share(alike, _FOUND) <= _EXPERIMENT.alpha,
         "t_test_false_share": sum(each.once for each in alike) / len(alike),
         "experiments": plan.experiments,
         "looks_each": plan.impressions // plan.every,

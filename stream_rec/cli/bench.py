@@ -160,7 +160,9 @@ def trials(
     from stream_rec.bench.trials import Plan, run
 
     plan = Plan(experiments, impressions, runs=runs, seed=seed)
-    _bench(lambda s, say: run(s, say, plan), json_file, config, set_)
+    figures = _bench(lambda s, say: run(s, say, plan), json_file, config, set_)
+    if not figures["level_holds"]:
+        raise typer.Exit(1)
 
 
 @bench.command()
