@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from stream_rec.producers.decisions import tables
 from stream_rec.schemas.experiment import Experiment
-from stream_rec.schemas.experiment_check import draft_of
+from stream_rec.schemas.experiment_check import BadExperiment, draft_of
+from stream_rec.schemas.faults import Fault, did_you_mean
+from stream_rec.sources.features import SWITCHES
+
+
+def _draft(body: Mapping[str, Any]) -> Experiment:
+    """As `draft_of`; the sources of arms are those of this release."""
+    experiment = draft_of(body)
+    unknown = [
+        Fault(("arms", i, "sources", j), f"no source is called {name!r}", did_you_mean(name, SWITCHES))
+        for i, arm in enumerate(experiment.arms)
+        for j, name in enumerate(arm.sources)
+        if name not in SWITCHES
+    ]
+    if unknown:
+        raise BadExperiment(unknown)
+    return experiment
+
 
 _KIND = tables.Kind(
     "experiment",
     "blue-button",
     '[blue-button], then arms = [{name = "control"}, ...]',
     "docs/trials.md",
-    draft_of,
+    _draft,
 )
 as_toml = tables.as_toml
 

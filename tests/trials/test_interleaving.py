@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -15,6 +15,7 @@ rankings = st.lists(st.integers(0, 30), max_size=20)
 
 
 @given(rankings, rankings, st.integers(1, 12), st.lists(st.booleans(), min_size=6, max_size=6))
+@settings(deadline=None)
 def test_a_slate_holds_each_item_once_and_as_many_of_both_teams(
     a: list[int], b: list[int], k: int, coins: list[bool]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.trials.outcomes import OUTCOMES, Outcomes
@@ -30,6 +30,7 @@ def filled(rows: list[tuple[int, int, int, int]]) -> Outcomes:
 
 
 @given(amounts, st.integers(0, 60))
+@settings(deadline=None)
 def test_neither_order_nor_the_number_of_workers_matters(
     rows: list[tuple[int, int, int, int]], cut: int
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.errors import ConfigError
@@ -42,6 +42,7 @@ moves = st.lists(st.sampled_from(sorted(ALLOWED)), max_size=12)
 
 
 @given(moves)
+@settings(deadline=None)
 def test_whatever_is_tried_every_record_is_a_good_one_and_what_is_over_stays_over(tried: list[Move]) -> None:
     at = DRAFT
     for now, move in enumerate(tried, 1):

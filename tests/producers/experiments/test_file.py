@@ -59,6 +59,13 @@ def test_a_mistake_is_named_with_line_column_and_what_was_meant(tmp_path: Path) 
     assert ":12:21: experiment trending-home: arms[1].scenario.logic: no logic is called 'trendy'" in said
     said = mistake(FILE.replace("tolerated = 0.02", "tolerated = 2"), tmp_path)
     assert ":16:13: experiment trending-home: guardrails[0].tolerated: it is 2.0 (from 0 to 0.99)" in said
+    said = mistake(
+        FILE.replace(
+            'scenario = {logic = "trending"', 'sources = ["neighbors"]\nscenario = {logic = "trending"'
+        ),
+        tmp_path,
+    )
+    assert ":12:12: experiment trending-home: arms[1].sources[0]: no source is called 'neighbors'" in said
     assert "it is not for people to write" in mistake(
         FILE.replace("traffic = 0.5", 'state = "running"'), tmp_path
     )
