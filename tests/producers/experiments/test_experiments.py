@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.cli.app import app
 from stream_rec.errors import ConfigError
 from stream_rec.producers.experiments.experiments import Experiments
 from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.settings import Settings
-from tests.cli.running import addresses, run
+from tests.cli.running import addresses
 
 TWO = (Arm("control"), Arm("blue", learning_rate=2.0))
 
@@ -57,8 +59,8 @@ def test_the_commands_do_the_same(tansu_settings: Settings, tmp_path: Path) -> N
     file.write_text('[e]\narms = [{name = "control"}, {name = "blue", scenario = {logic = "trending"}}]\n')
 
     def said(*words: str) -> str:
-        shown = run("experiment", *words, environment=environment)
-        assert shown.returncode == 0, shown.stderr
+        shown = CliRunner().invoke(app, ["experiment", *words], env=environment, catch_exceptions=False)
+        assert shown.exit_code == 0, shown.output
         return shown.stdout
 
     assert "e: draft as of control offset 0" in said("apply", str(file))

@@ -8,15 +8,17 @@ import msgspec
 import numpy as np
 import pytest
 from confluent_kafka import Producer
+from typer.testing import CliRunner
 
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.cli.app import app
 from stream_rec.errors import ConfigError
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.records import AsOf, Impression, Interaction, Reason, Slate, SlateItem
 from stream_rec.settings import Settings
 from stream_rec.trials.off_policy.judge import judge
 from stream_rec.trials.off_policy.log import Log, Question, Shown, read_log
-from tests.cli.running import addresses, run
+from tests.cli.running import addresses
 
 ITEMS = ("a", "b", "c")
 CLICKED = {"a": 0.2, "b": 0.4, "c": 0.9}
@@ -79,8 +81,8 @@ def test_a_policy_is_judged_by_what_another_has_shown(tansu_settings: Settings) 
     assert by_place["DR"].low < (CLICKED["c"] + CLICKED["b"]) / 2 < by_place["DR"].high
     environment = addresses(settings) | {"STREAM_REC__INGEST__MAX_LATENESS_SECONDS": "3e8"}
     words = ("ope", "--scenario", "wild", "--policy", "calm", "--places", str(PLACES))
-    told = run(*words, "--json", environment=environment)
-    assert told.returncode == 0, told.stderr
+    told = CliRunner().invoke(app, [*words, "--json"], env=environment, catch_exceptions=False)
+    assert told.exit_code == 0, told.output
     assert json.loads(told.stdout)["by_slate"]["cascade-DR"][0] == pytest.approx(cascade.value)
     with pytest.raises(ConfigError, match="chance has a say in the slates of 'wild'"):
         read_log(settings, Question("wild", "wild", 0.0, 2e9))
