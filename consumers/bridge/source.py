@@ -269,7 +269,7 @@ def _made(bus: BusSettings, bridge: BridgeSettings, group: str, outages: Outages
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",  # what is gone is to be told, not passed over
         "isolation.level": "read_committed",
-        "partition.assignment.strategy": "range,roundrobin",
+        "partition.assignment.strategy": "roundrobin,range",
         "enable.partition.eof": True,
         "session.timeout.ms": int(bus.session_timeout_seconds * 1000),
         "heartbeat.interval.ms": max(1, int(bus.session_timeout_seconds * 1000 / 3)),

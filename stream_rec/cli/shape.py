@@ -109,13 +109,16 @@ def list_presets() -> None:
 
 
 def _messages(topic: str, settings: Settings, n: int) -> list[RawMessage]:
+    from stream_rec.bus.foreign import source_bus
     from stream_rec.bus.sample import sample
     from stream_rec.shapes.messages import RawMessage
 
-    if not settings.bus.bootstrap and re.search(r"[./\\]", topic):
+    bus = source_bus(settings)
+    if not bus.bootstrap and re.search(r"[./\\]", topic):
         raise ConfigError(f"there is no file {topic}", fix="name a file, or a topic and bus.bootstrap")
-    need_broker(settings)
-    found = [RawMessage(*each) for each in sample(settings.bus, topic, n)]
+    if not bus.bootstrap:
+        need_broker(settings)
+    found = [RawMessage(*each) for each in sample(bus, topic, n)]
     if not found:
         raise ConfigError(f"the topic {topic!r} has no message", fix="name one that has some")
     return found
