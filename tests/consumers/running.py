@@ -65,17 +65,8 @@ class Worker:
         found = psutil.Process(self._process.pid).net_connections("inet")
         return [socket.laddr.ip for socket in found if socket.status == psutil.CONN_LISTEN]
 
-    def ports(self) -> list[int]:
-        """Where the process takes connections."""
-        found = psutil.Process(self._process.pid).net_connections("inet")
-        return [socket.laddr.port for socket in found if socket.status == psutil.CONN_LISTEN]
-
     def is_alive(self) -> bool:
         return self._process.poll() is None
-
-    def code(self) -> int | None:
-        """Its exit code; None = it lives."""
-        return self._process.poll()
 
     def stop(self) -> tuple[int, float]:
         """SIGTERM: the exit code, and the seconds it took."""

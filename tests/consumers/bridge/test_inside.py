@@ -2,48 +2,63 @@
 
 from __future__ import annotations
 
+import urllib.request
 from pathlib import Path
-from urllib.request import urlopen
 
-import pytest
-
+from stream_rec.bus.lag import lag
+from stream_rec.bus.topics import ensure_topics
+from stream_rec.consumers.worker import Worker
+from stream_rec.engine.engine import Engine
 from stream_rec.settings import Settings
+from tests.cli.running import run
 from tests.consumers.bridge.bridging import behind, bridged, clicks, make_topic, one_input, send
-from tests.consumers.running import READY_SECONDS, Worker, running, wait_until_done
-from tests.waiting import wait_until
+from tests.consumers.serving import SMALL, serve
+from tests.toml import inline
+from tests.waiting import wait_until_async
+
+SLOW_SECONDS = 180.0
 
 
-def test_a_worker_learns_what_it_bridges(tansu_settings: Settings, tmp_path: Path) -> None:
+def test_a_worker_learns_what_it_bridges(tansu_settings: Settings) -> None:
     bus = tansu_settings.bus
+    ensure_topics(bus)
     topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
-    send(bus.bootstrap, topic, clicks(500))
+    send(bus.bootstrap, topic, clicks(300))
     settings = bridged(tansu_settings, bridge={**one_input(topic), "in_worker": True})
-    with running(settings, tmp_path) as worker:
-        wait_until_done(settings, 500, worker)
-        assert behind(settings) == 0
-        [port] = worker.ports()
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            metrics = answer.read().decode()
-        assert f'stream_rec_bridge_messages_total{{topic="{topic}"}} 500.0' in metrics
-        code, _ = worker.stop()
-        assert code == 0
+    shown = ""
+
+    async def until_learned(worker: Worker) -> None:
+        nonlocal shown
+
+        def is_learned() -> bool:
+            assert not worker.parts.shutdown.failed, worker.parts.shutdown.failure
+            return sum(at.committed or 0 for at in lag(bus) if at.topic == "events") == 300
+
+        await wait_until_async(is_learned, SLOW_SECONDS, "300 events, served")
+        await wait_until_async(lambda: behind(settings) == 0, SLOW_SECONDS, "the bridge's commit")
+        with urllib.request.urlopen(worker.parts.metrics.url, timeout=30) as answer:
+            shown = answer.read().decode()
+
+    assert serve(settings, Engine(SMALL), until_learned) == 0
+    assert f'stream_rec_bridge_messages_total{{topic="{topic}"}} 300.0' in shown
+    assert "stream_rec_events_learned_total 300.0" in shown
 
 
-@pytest.mark.parametrize(
-    ("topic", "shape", "said"),
-    [
-        ("no-such-topic", "native", "has no topic no-such-topic"),
-        ("shop", "nativ", "there is no shape 'nativ'"),  # said before kernels are compiled
-    ],
-)
-def test_a_worker_whose_bridge_cannot_go_on_ends_and_says_why(
-    tansu_settings: Settings, tmp_path: Path, topic: str, shape: str, said: str
+def test_a_worker_whose_bridge_cannot_go_on_ends_with_its_exit_code(tansu_settings: Settings) -> None:
+    settings = bridged(tansu_settings, bridge={**one_input("no-such-topic"), "in_worker": True})
+
+    async def until_it_ends(worker: Worker) -> None:
+        await wait_until_async(worker.parts.shutdown.stopping.is_set, SLOW_SECONDS, "the worker to end")
+        assert "has no topic no-such-topic" in str(worker.parts.shutdown.failure)
+
+    assert serve(settings, Engine(SMALL), until_it_ends) == 2
+
+
+def test_a_shape_that_cannot_be_read_is_told_before_kernels_are_compiled(
+    tansu_settings: Settings, tmp_path: Path
 ) -> None:
-    settings = bridged(tansu_settings, bridge={**one_input(topic, shape), "in_worker": True})
-    worker = Worker(settings, tmp_path / "worker.log")
-    try:
-        wait_until(lambda: not worker.is_alive(), READY_SECONDS, "the worker to end")
-    finally:
-        worker.kill()
-    assert worker.code() == 2
-    assert said in worker.log()
+    flags = [f"bridge={inline(one_input('shop', 'nativ'))}", f"bus.bootstrap={tansu_settings.bus.bootstrap}"]
+    words = [word for flag in [*flags, f"store.url={tansu_settings.store.url}"] for word in ("--set", flag)]
+    refused = run("worker", "--bridge", *words, folder=tmp_path, deadline_seconds=SLOW_SECONDS)
+    assert refused.returncode == 2
+    assert "there is no shape 'nativ'" in refused.stderr
