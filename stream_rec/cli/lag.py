@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stream_rec.bus.lag import PartitionLag
     from stream_rec.settings import Settings
 
+_LOOK_SECONDS = 0.1
+"""Whether it is told to stop."""
 COLUMNS = ("topic", "partition", "end", "committed", "lag", "in_per_s", "done_per_s")
 _HEADERS = {"partition": "part", "in_per_s": "in/s", "done_per_s": "done/s"}
 """So short that offsets beyond a billion fit into 80 columns."""
@@ -39,13 +41,14 @@ def lag(
 
     The bridge's foreign topics stand behind ours, with the offsets of its own group.
     """
+    from stream_rec.producers.feed.stopping import stop_on_signals
+
     settings = read_settings(config, set_)
     need_broker(settings)
-    readings = measured(_reader(settings, group), interval)
-    try:
+    # A KeyboardInterrupt in a callback of the Kafka client would be swallowed, and this would go on for ever.
+    with stop_on_signals() as stop:
+        readings = measured(_reader(settings, group), interval, stop)
         _show(readings if watch else islice(readings, 1), watch, as_json)
-    except KeyboardInterrupt:
-        return
 
 
 def _reader(settings: Settings, group: str) -> Callable[[], list[PartitionLag]]:
@@ -61,11 +64,16 @@ def _reader(settings: Settings, group: str) -> Callable[[], list[PartitionLag]]:
     return lambda: [*workers.lag(), *bridge.lag(foreign)]
 
 
-def measured(reads: Callable[[], list[PartitionLag]], interval_seconds: float) -> Iterator[Lines]:
-    """Readings without end, one per interval: each partition with its rates since the reading before."""
+def measured(
+    reads: Callable[[], list[PartitionLag]], interval_seconds: float, stop: Callable[[], bool]
+) -> Iterator[Lines]:
+    """Readings until told to stop, one per interval: each partition with its rates since the reading before."""
     before, at = reads(), time.monotonic()
     while True:
-        time.sleep(interval_seconds)
+        while not stop() and (left := at + interval_seconds - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_SECONDS))
+        if stop():
+            return
         now = time.monotonic()
         after = reads()
         yield with_rates(before, after, now - at)

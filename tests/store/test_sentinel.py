@@ -126,7 +126,14 @@ def test_sentinels_have_a_password_of_their_own(redis_server: RedisServer) -> No
             return (await my.slates.write([slate("ann", as_of(1))])).n_written
 
         right = StoreSettings(url=f"{where}?sentinel_password=s3ntinel-pw")
-        assert with_stores(right, write) == 1
+
+        def is_written() -> bool:
+            try:
+                return with_stores(right, write) == 1
+            except Unavailable:  # the sentinel names no primary before it has reached it
+                return False
+
+        wait_until(is_written)
         assert Reader(right).slate("ann", "default") is not None
         for wrong in (where, f"{where}?sentinel_password=gu3ss-gu3ss"):
             with pytest.raises(ConfigError, match="sentinel_password") as raised:

@@ -38,7 +38,7 @@ STOP_SECONDS = 5.0
 """A promise to operators, so here time is part of the claim."""
 
 
-def learned_once(settings: Settings, n: int) -> int:
+def learned_once(settings: Settings, n: int, kills: int = 1) -> int:
     """Workers that know the last ids of each partition learn each of n events once; how many are there again."""
     known: dict[int, SlowRepeats] = defaultdict(lambda: SlowRepeats(settings.engine.repeat_window))
     learned, repeats = [], 0
@@ -50,7 +50,7 @@ def learned_once(settings: Settings, n: int) -> int:
         else:
             learned.append(event.item_id)
     assert sorted(learned) == sorted(f"i{i}" for i in range(n))
-    assert repeats <= settings.bridge.uncommitted_records + settings.bridge.batch_records
+    assert repeats <= kills * (settings.bridge.uncommitted_records + settings.bridge.batch_records)
     return repeats
 
 
@@ -67,7 +67,7 @@ def test_kill_9_in_mid_run_loses_nothing_and_doubles_nothing(settings: Settings,
             wait_until(lambda: behind(settings) < before, SLOW_SECONDS, "a commit in mid-run")  # noqa: B023
             process.kill()
     run_to_end(settings)
-    learned_once(settings, n)
+    learned_once(settings, n, kills=2)
     assert behind(settings) == 0
 
 
