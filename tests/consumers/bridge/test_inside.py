@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import urllib.request
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from tests.waiting import wait_until_async
 SLOW_SECONDS = 180.0
 
 
+def fetched(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return str(answer.read().decode())
+
+
 def test_a_worker_learns_what_it_bridges(tansu_settings: Settings) -> None:
     bus = tansu_settings.bus
     ensure_topics(bus)
@@ -25,19 +31,18 @@ def test_a_worker_learns_what_it_bridges(tansu_settings: Settings) -> None:
     send(bus.bootstrap, topic, clicks(300))
     settings = bridged(tansu_settings, bridge={**one_input(topic), "in_worker": True})
 
-    async def until_learned(worker: Worker) -> None:
-        def shown() -> str:
-            with urllib.request.urlopen(worker.parts.metrics.url, timeout=30) as answer:
-                return str(answer.read().decode())
+    engine = Engine(SMALL)
 
+    async def until_learned(worker: Worker) -> None:
         def is_learned() -> bool:
             assert not worker.parts.shutdown.failed, worker.parts.shutdown.failure
-            return "stream_rec_events_learned_total 300.0" in shown()
+            return sum(n for at, n in dict(engine.position).items() if at[0] == "events") == 300
 
         await wait_until_async(is_learned, SLOW_SECONDS, "300 events to be learned")
-        assert f'stream_rec_bridge_messages_total{{topic="{topic}"}} 300.0' in shown()
+        shown = await asyncio.to_thread(fetched, worker.parts.metrics.url)
+        assert f'stream_rec_bridge_messages_total{{topic="{topic}"}} 300.0' in shown
 
-    assert serve(settings, Engine(SMALL), until_learned) == 0
+    assert serve(settings, engine, until_learned) == 0
 
 
 def test_a_worker_whose_bridge_cannot_go_on_ends_with_its_exit_code(tansu_settings: Settings) -> None:
