@@ -22,6 +22,8 @@ _FIXES = {
     KafkaError.SASL_AUTHENTICATION_FAILED: "correct bus.security (user, password, mechanism)",
     KafkaError._AUTHENTICATION: "correct bus.security (user, password, mechanism)",
     KafkaError._SSL: "correct bus.security (certificates)",
+    KafkaError.INVALID_SESSION_TIMEOUT: "set bus.session_timeout_seconds between the broker's "
+    "group.min.session.timeout.ms (6 s by itself) and group.max.session.timeout.ms",
     KafkaError.INVALID_REPLICATION_FACTOR: "set bus.replication to at most the number of brokers",
     KafkaError.TOPIC_EXCEPTION: "use letters, digits, '.', '_' and '-' in bus.prefix",
     KafkaError.INVALID_CONFIG: "the broker refuses a topic setting that it names above",

@@ -34,6 +34,8 @@ from tests.reading import messages
 from tests.waiting import wait_until
 
 SLOW_SECONDS = 180.0
+OF_KAFKA = {"session_timeout_seconds": 6.0}
+"""Apache Kafka refuses shorter ones."""
 STOP_SECONDS = 5.0
 """A promise to operators, so here time is part of the claim."""
 
@@ -182,7 +184,7 @@ def test_it_stops_within_five_seconds_while_kafka_is_silent(tansu_settings: Sett
 @pytest.mark.kafka
 def test_only_committed_transactions_are_bridged(kafka: str, tansu_settings: Settings) -> None:
     """The embedded broker returns aborted records, so this is for Apache Kafka alone."""
-    bus = tansu_settings.bus.model_copy(update={"bootstrap": kafka})
+    bus = tansu_settings.bus.model_copy(update={"bootstrap": kafka, **OF_KAFKA})
     topic = make_topic(bus.bootstrap, f"{bus.prefix}shop", 1)
     producer = Producer({"bootstrap.servers": bus.bootstrap, "transactional.id": f"{bus.prefix}tx"})
     producer.init_transactions(30)
@@ -203,7 +205,7 @@ def test_only_committed_transactions_are_bridged(kafka: str, tansu_settings: Set
 def test_a_broker_that_restarts_is_waited_for(tansu_settings: Settings, tmp_path: Path) -> None:
     """With what it holds, so on Apache Kafka; the bridge goes on by itself, and sends nothing twice."""
     with KafkaProcess(tmp_path / "kafka") as broker:
-        bus = tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap})
+        bus = tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap, **OF_KAFKA})
         topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
         settings = bridged(
             tansu_settings.model_copy(update={"bus": bus}),
