@@ -75,6 +75,8 @@ class BridgeProcess(OwnProcess):
         topic = _foreign_topic(settings)
         flags = {
             "bus.prefix": settings.bus.prefix,
+            "bus.group": settings.bus.group,
+            "bus.session_timeout_seconds": settings.bus.session_timeout_seconds,
             "bus.partitions": settings.bus.partitions,
             "bus.admin_timeout_seconds": settings.bus.admin_timeout_seconds,
             "bridge.inputs": f'{{clicks = {{topic = "{topic}", shape = "{preset}"}}}}',
