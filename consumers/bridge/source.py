@@ -161,7 +161,10 @@ class Source:
                 )
         return {topic: len(there[topic].partitions) for topic in self._inputs}
 
-    def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # What was paused when it was lost is paused still when it comes again (librdkafka 2.16).
+        consumer.assign(partitions)
+        consumer.resume(partitions)
         self._is_paused = False
         self._log.info("partitions assigned", partitions=len(partitions), group=self._group)
 

@@ -93,9 +93,6 @@ def test_two_bridges_share_the_partitions_and_hand_them_over(
 
 
 @pytest.mark.kafka
-@pytest.mark.xfail(
-    run=False, reason="sometimes the bridge has its partitions again and reads nothing: docs/bridge.md"
-)
 def test_a_broker_that_is_silent_is_waited_for_in_few_words(tansu_settings: Settings, tmp_path: Path) -> None:
     with KafkaProcess(tmp_path / "kafka") as broker:
         bus = tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap, **OF_KAFKA})
