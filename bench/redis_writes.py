@@ -1,4 +1,4 @@
-"""What a slate costs on its way to Redis: encoding it, and EVALSHA (never older over newer) against plain SET.
+"""What a slate costs on its way to Redis: its JSON around the items, and EVALSHA (never older over newer) against SET.
 
     python bench/redis_writes.py [--slates 20000] [--repeats 5] [--json FILE]
 
@@ -20,10 +20,10 @@ import redis
 
 from stream_rec.bench.harness import Figures, calibration_ms, in_turns, medians, say_on_stderr
 from stream_rec.embedded.redis_server import RedisServer
-from stream_rec.schemas.records import AsOf
+from stream_rec.schemas.records import AsOf, Reason, SlateItem
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import Connection, connect
-from stream_rec.store.encoding import EncodedSlate, encode_slates
+from stream_rec.store.encoding import EncodedSlate, encode_items, encode_slates
 from stream_rec.store.keys import Keys
 from stream_rec.store.markers import Markers
 from stream_rec.store.slates import SlateStore
@@ -43,12 +43,7 @@ class Slates:
         vocabulary = [f"item-{number}" for number in range(N_ITEMS)]
         self.n = n_slates
         self.users = [f"user-{number % N_USERS}" for number in range(n_slates)]
-        self.items = [choose.sample(vocabulary, K) for _ in range(BATCH)]
-        self.scores = [sorted((choose.random() for _ in range(K)), reverse=True) for _ in range(BATCH)]
-        self.sources = [[choose.randrange(len(SOURCES)) for _ in range(K)] for _ in range(BATCH)]
-        self.because = [
-            [choose.choice(("", choose.choice(vocabulary))) for _ in range(K)] for _ in range(BATCH)
-        ]
+        self.items = [encode_items(_places(choose, vocabulary)) for _ in range(BATCH)]
         self._offset = 0
 
     def encode(self) -> list[EncodedSlate]:
@@ -61,10 +56,6 @@ class Slates:
             encoded += encode_slates(
                 users,
                 self.items[:m],
-                self.scores[:m],
-                self.sources[:m],
-                self.because[:m],
-                source_names=SOURCES,
                 as_of=AsOf(
                     "fQx3kPb1T9mZw2Rr0AbCdE", 3, self._offset, 1_700_000_000_000 + self._offset, 1.7e9
                 ),
@@ -73,6 +64,16 @@ class Slates:
                 created_ts=1.7e9,
             )
         return encoded
+
+
+def _places(choose: random.Random, vocabulary: list[str]) -> list[SlateItem]:
+    scores = sorted((round(choose.random(), 4) for _ in range(K)), reverse=True)
+    return [
+        SlateItem(
+            item, score, Reason(choose.choice(SOURCES), choose.choice((None, choose.choice(vocabulary))))
+        )
+        for item, score in zip(choose.sample(vocabulary, K), scores, strict=True)
+    ]
 
 
 async def write_by_set(connection: Connection, settings: StoreSettings, encoded: list[EncodedSlate]) -> None:

@@ -9,7 +9,7 @@ from stream_rec import logs
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import rows_of
-from stream_rec.engine.results import Learned, Ranked
+from stream_rec.engine.results import Encoded, Learned
 from stream_rec.feedback.measures import Measures
 from stream_rec.feedback.served import UNKNOWN
 from stream_rec.kernels.ids import hash_ids
@@ -55,7 +55,7 @@ class EventMetrics:
             ranks = served.ranks(users, items)
         return ranks, served.popular_ranks(items)
 
-    def served(self, users: list[str], ranked: dict[str, Ranked]) -> None:
+    def served(self, users: list[str], ranked: dict[str, Encoded]) -> None:
         """These users' slates, by scenario, have been written."""
         if self._shown in ranked:
             self._measures.served.put(hash_ids(IdColumn.of(users)), ranked[self._shown].hashes)
@@ -71,7 +71,7 @@ class EventMetrics:
         self._count_misrouted(batch)
 
     def written(
-        self, batch: EventBatch, ranked: dict[str, Ranked], written: Written, written_ms: float
+        self, batch: EventBatch, ranked: dict[str, Encoded], written: Written, written_ms: float
     ) -> None:
         """The slates of a batch were in Redis at `written_ms` (ms since the epoch)."""
         self._measures.on_written(
@@ -80,8 +80,8 @@ class EventMetrics:
             written_ms,
             written=written.n_written,
             stale=written.n_stale,
-            items=sum(len(row) for rows in ranked.values() for row in rows.items),
-            only_index_items=int(sum(rows.only_index.sum() for rows in ranked.values())),
+            items=sum(each.n_items for each in ranked.values()),
+            only_index_items=sum(each.n_only_index for each in ranked.values()),
         )
 
     def _count_misrouted(self, batch: EventBatch) -> None:

@@ -18,7 +18,7 @@ from stream_rec.consumers.handlers.touched_items import TouchedItems
 from stream_rec.consumers.output.emitter import Outgoing, Receipt
 from stream_rec.consumers.output.slate_encoder import SlateOutput
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.results import Learned, Ranked
+from stream_rec.engine.results import Encoded, Learned
 from stream_rec.feedback.served import UNKNOWN
 from stream_rec.schemas.codec import decode_interactions
 from stream_rec.schemas.columns import EventBatch
@@ -51,7 +51,7 @@ class LearnedEvents:
     served: NDArray[np.int32]
     popular: NDArray[np.int32]
     users: list[str]
-    ranked: dict[str, Ranked]
+    ranked: dict[str, Encoded]
     nevers: dict[str, list[str]]
     as_of: AsOf | None
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from stream_rec.clock import Clock
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.results import Ranked
-from stream_rec.schemas.records import AsOf
-from stream_rec.store.encoding import EncodedSlate, encode_slates
+from stream_rec.engine.results import Encoded
+from stream_rec.schemas.records import AsOf, Reason, SlateItem
+from stream_rec.store.encoding import EncodedSlate, encode_items, encode_slates
 from stream_rec.store.keys import NEVER
 from stream_rec.store.slates import SlateStore
 
@@ -27,7 +27,7 @@ class SlateEncoder:
 
     def rank(
         self, engine: Engine, users: list[str], only: Collection[str] | None = None
-    ) -> dict[str, Ranked]:
+    ) -> dict[str, Encoded]:
         """Rankings of these users by scenario; empty for no users. Engine's thread.
 
         Args:
@@ -39,12 +39,12 @@ class SlateEncoder:
             return {}
         names = engine.decisions.in_force(engine.event_time)
         return {
-            scenario: engine.recommend(users, scenario=scenario)
+            scenario: engine.encoded(users, scenario=scenario)
             for scenario in names
             if only is None or scenario in only
         }
 
-    def encode(self, users: list[str], ranked: Mapping[str, Ranked], as_of: AsOf) -> list[EncodedSlate]:
+    def encode(self, users: list[str], ranked: Mapping[str, Encoded], as_of: AsOf) -> list[EncodedSlate]:
         """The slates of n users. From any thread.
 
         Args:
@@ -57,33 +57,24 @@ class SlateEncoder:
         """
         return [
             slate
-            for scenario, rows in ranked.items()
+            for scenario, found in ranked.items()
             for slate in encode_slates(
                 users,
-                rows.items,
-                rows.scores,
-                rows.sources,
-                rows.because,
-                source_names=rows.source_names,
-                as_of=as_of.under_rules(rows.rules_upto),
+                found.items,
+                as_of=as_of.under_rules(found.rules_upto),
                 scenario=scenario,
                 model=Engine.version,
                 created_ts=self._clock.now(),
-                relaxed=rows.relaxed,
-                placed=[rows.places(user) for user in range(len(users))] if rows.marks is not None else (),
+                relaxed=found.relaxed,
             )
         ]
 
     def encode_nevers(self, nevers: Mapping[str, list[str]], as_of: AsOf) -> list[EncodedSlate]:
         """What users never want to see, by user, in the form of slates: for Redis alone. From any thread."""
-        users, items = list(nevers), list(nevers.values())
+        said = Reason(NEVER)
         return encode_slates(
-            users,
-            items,
-            [[0.0] * len(each) for each in items],
-            [[0] * len(each) for each in items],
-            [[""] * len(each) for each in items],
-            source_names=(NEVER,),
+            list(nevers),
+            [encode_items([SlateItem(item, 0.0, said) for item in items]) for items in nevers.values()],
             as_of=as_of,
             scenario=NEVER,
             model=Engine.version,

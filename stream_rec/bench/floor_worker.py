@@ -12,13 +12,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from stream_rec import logs
 from stream_rec.consumers.worker import run
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.results import Judged, Learned, Ranked
+from stream_rec.engine.results import Encoded, Judged, Learned
 from stream_rec.schemas.columns import EventBatch
+from stream_rec.schemas.records import Reason, SlateItem
 from stream_rec.settings import EngineSettings, MeasureSettings, load
 
 
@@ -41,19 +43,18 @@ class NoEngine(Engine):
         none = np.zeros(0, np.int64)
         return Learned(len(batch), none, none, none, none, self._nothing_judged, 0, 0)
 
-    def recommend(self, users: Sequence[str], *, scenario: str = "default", k: int | None = None) -> Ranked:
-        """The same k items for all."""
-        length = k or self.settings.scenarios[scenario].k
-        n = len(users)
-        return Ranked(
-            items=[[f"item-{place}" for place in range(length)]] * n,
-            scores=[[1.0 / (place + 1) for place in range(length)]] * n,
-            sources=[[0] * length] * n,
-            because=[[""] * length] * n,
-            source_names=self.sources,
-            rows=np.zeros((n, length), np.int32),
-            hashes=np.zeros((n, length), np.uint64),
-            only_index=np.zeros((n, length), np.bool_),
+    def encoded(self, users: Sequence[str], *, scenario: str = "default") -> Encoded:
+        """The same items for all."""
+        k, n = self.settings.scenarios[scenario].k, len(users)
+        places = [
+            SlateItem(f"item-{place}", round(1.0 / (place + 1), 4), Reason(self.sources[0]))
+            for place in range(k)
+        ]
+        return Encoded(
+            items=[msgspec.json.encode(places)] * n,
+            hashes=np.zeros((n, k), np.uint64),
+            n_items=n * k,
+            n_only_index=0,
             relaxed=[False] * n,
         )
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold.encode import PROPENSITY_DECIMALS
 from stream_rec.engine.fold.pool import EXPLORED, FALLBACK, HAD_BEFORE, PINNED, PROMOTED, RANKED
 
 MISS = 0
@@ -85,7 +86,6 @@ class Placed(NamedTuple):
 
 
 MARK_NAMES = {RANKED: None, HAD_BEFORE: "seen", PINNED: "pin", PROMOTED: "promotion", EXPLORED: "exploration"}
-PROPENSITY_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,33 @@ class Ranked:
         ]
 
     def _name(self, mark: int) -> str | None:
-        if mark >= FALLBACK:
-            return f"fallback:{self.fallbacks[mark - FALLBACK]}"
-        return MARK_NAMES[mark]
+        return mark_name(mark, self.fallbacks)
+
+
+def mark_name(mark: int, fallbacks: tuple[str, ...]) -> str | None:
+    """What `Placed.by` says for a mark of engine.fold.pool."""
+    return f"fallback:{fallbacks[mark - FALLBACK]}" if mark >= FALLBACK else MARK_NAMES[mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Slates for n users, as they are stored.
+
+    Attributes:
+        items: per user, the JSON of the slate's items (schemas.records.SlateItem), best first.
+        hashes: uint64 [n, k], of the item ids (`kernels.ids`), 0 = none.
+        n_items: of all slates together.
+        n_only_index: how many of them only the vector index had found.
+        relaxed: as in `Ranked`.
+        rules_upto: as in `Ranked`.
+    """
+
+    items: list[bytes]
+    hashes: NDArray[np.uint64]
+    n_items: int
+    n_only_index: int
+    relaxed: list[bool]
+    rules_upto: int | None = None
 
 
 class FilterMove(NamedTuple):

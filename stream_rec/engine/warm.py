@@ -26,7 +26,7 @@ def warm_up() -> None:
     engine = Engine(EngineSettings(scenarios=scenarios, event_types=types, **bounds))
     rows = [(f"u{i % 5}", f"i{i % 7}", float(i)) for i in range(50)]
     engine.learn(EventBatch.of(rows, event_ids=[f"{i % 35}" for i in range(50)]))
-    engine.recommend(["u1", "unknown"])
+    engine.encoded(["u1", "unknown"])
     engine.similar("i1", 5)
     engine.decisions.scenarios = {"ruled": Scenario(filter="true", rotation=Rotation())}
     engine.recommend(["u1", "unknown"], scenario="ruled")

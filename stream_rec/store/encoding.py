@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import xxhash
 
-from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
+from stream_rec.schemas.records import AsOf, Slate, SlateItem
 
 _LOG = re.compile(r"[A-Za-z0-9+/=_.-]{1,64}")
 """Base64 of either alphabet (topic ids): no escapes, and the head stays under the 256 bytes slate.lua reads."""
@@ -54,69 +54,51 @@ class ItemList(msgspec.Struct, frozen=True, omit_defaults=True):
     not_for: tuple[str, ...] = ()
 
 
+def encode_items(items: Sequence[SlateItem]) -> bytes:
+    """The items of a slate, as `encode_slates` takes them."""
+    return _encode(items)
+
+
 def encode_slates(
     users: Sequence[str],
-    items: Sequence[Sequence[str]],
-    scores: Sequence[Sequence[float]],
-    sources: Sequence[Sequence[int]],
-    because: Sequence[Sequence[str]],
+    items: Sequence[bytes],
     *,
-    source_names: Sequence[str],
     as_of: AsOf,
     scenario: str,
     model: str,
     created_ts: float,
     relaxed: Sequence[bool] = (),
-    placed: Sequence[Sequence[tuple[str | None, float | None]]] = (),
 ) -> list[EncodedSlate]:
     """Slates of n users, all made at one state of the engine.
 
     Args:
         users: user ids [n].
-        items: per user, item ids, best first.
-        scores: per user, aligned with `items`; finite.
-        sources: per user, index into `source_names` of the source that contributes most to each item.
-        because: per user, the user's item each item was found from; "" = none.
-        source_names: names of the sources.
+        items: per user, the JSON of the items, best first.
         as_of: last event learned before these slates were made.
         scenario: their scenario.
         model: version of the model.
         created_ts: now.
         relaxed: per user, the slate holds what the user has had, for want of anything else; empty = none does.
-        placed: per user, `by` and `propensity` of each item, or nothing; empty = of nobody.
 
     Returns:
         In the order of `users`. `slate_id` is a function of as_of, scenario, created_ts, users[0] and the
         place in `users`: the same batch encoded again at another time gets other ids.
 
     Raises:
-        ValueError: a score is not finite, columns differ in length, or `as_of.log` does not fit the head.
+        ValueError: columns differ in length, or `as_of.log` does not fit the head.
     """
     _check_log(as_of)
     if not users:
         return []
     where = f"{as_of.log}/{as_of.partition}/{as_of.offset}/{scenario}/{created_ts!r}/{users[0]}"
     made = xxhash.xxh3_64_hexdigest(where.encode())
-    plain = [Reason(name) for name in source_names]
     encoded: list[EncodedSlate] = []
-    columns = zip(users, items, scores, sources, because, strict=True)
-    for place, (user, row_items, row_scores, row_sources, row_because) in enumerate(columns):
-        reasons = [
-            Reason(source_names[source], item) if item else plain[source]
-            for source, item in zip(row_sources, row_because, strict=True)
-        ]
-        row = tuple([SlateItem(*cells) for cells in zip(row_items, row_scores, reasons, strict=True)])
-        if placed and placed[place]:
-            row = tuple([SlateItem(*_cells(item), *by) for item, by in zip(row, placed[place], strict=True)])
+    for place, (user, places) in enumerate(zip(users, items, strict=True)):
         gave_way = "repeats" if relaxed and relaxed[place] else None
+        row: Any = msgspec.Raw(places)  # stands in the slate as it is
         json = _encode(Slate(as_of, user, scenario, f"{made}-{place}", model, created_ts, row, gave_way))
-        _check_finite(json)
         encoded.append(EncodedSlate(user, scenario, as_of, json))
     return encoded
-
-
-def _cells(item: SlateItem) -> tuple[str, float, Reason]:
-    return item.item_id, item.score, item.reason
 
 
 def encode_list(
@@ -132,7 +114,7 @@ def encode_list(
     """An ItemList.
 
     Raises:
-        ValueError: as `encode_slates`.
+        ValueError: a score is not finite, columns differ in length, or `as_of.log` does not fit the head.
     """
     _check_log(as_of)
     row = tuple([ListItem(*cells) for cells in zip(items, scores, strict=True)])

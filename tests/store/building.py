@@ -12,10 +12,10 @@ import pytest
 from stream_rec import doctor
 from stream_rec.clock import ManualClock
 from stream_rec.doctor import Finding
-from stream_rec.schemas.records import AsOf
+from stream_rec.schemas.records import AsOf, Reason, SlateItem
 from stream_rec.settings import Settings, StoreSettings
 from stream_rec.store.connection import Connection, connect
-from stream_rec.store.encoding import EncodedSlate, encode_slates
+from stream_rec.store.encoding import EncodedSlate, encode_items, encode_slates
 from stream_rec.store.lists import ListStore
 from stream_rec.store.markers import Markers
 from stream_rec.store.slates import SlateStore
@@ -74,14 +74,11 @@ def slates(
     users: Sequence[str], at: AsOf, items: Sequence[str] = ("a", "b"), *, scenario: str = "default"
 ) -> list[EncodedSlate]:
     """The same items for every user, found by popularity."""
-    k, n = len(items), len(users)
+    reason = Reason("popularity")
+    places = [SlateItem(item, 1.0 / (place + 1), reason) for place, item in enumerate(items)]
     return encode_slates(
         users,
-        [list(items)] * n,
-        [[1.0 / (place + 1) for place in range(k)]] * n,
-        [[0] * k] * n,
-        [[""] * k] * n,
-        source_names=("popularity",),
+        [encode_items(places)] * len(users),
         as_of=at,
         scenario=scenario,
         model="m1",

@@ -11,16 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
-from stream_rec.store.encoding import ItemList, ListItem, encode_list, encode_slates
+from stream_rec.store.encoding import ItemList, ListItem, encode_items, encode_list, encode_slates
 from tests.store.building import as_of, slates
 
-SOURCES = ("popularity", "transitions", 'a "loud" source')
 HEAD = re.compile(rb'^{"as_of":{"log":"([^"]*)","partition":(-?\d+),"offset":(-?\d+),"broker_ts":(-?\d+),')
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 places = st.lists(
-    st.tuples(ids, finite, st.integers(0, len(SOURCES) - 1), st.one_of(st.just(""), ids)), max_size=6
+    st.builds(
+        SlateItem,
+        item_id=ids,
+        score=finite,
+        reason=st.builds(Reason, source=ids, item_id=st.one_of(st.none(), ids)),
+        by=st.one_of(st.none(), ids),
+        propensity=st.one_of(st.none(), st.floats(0.0, 1.0)),
+    ),
+    max_size=6,
 )
 positions = st.builds(
     AsOf,
@@ -35,15 +42,11 @@ positions = st.builds(
 @settings(deadline=None)
 @given(rows=st.lists(st.tuples(ids, places), max_size=4), at=positions, scenario=ids, model=ids)
 def test_what_is_encoded_is_the_record_and_nothing_else(
-    rows: list[tuple[str, list[tuple[str, float, int, str]]]], at: AsOf, scenario: str, model: str
+    rows: list[tuple[str, list[SlateItem]]], at: AsOf, scenario: str, model: str
 ) -> None:
     encoded = encode_slates(
         [user for user, _ in rows],
-        [[item for item, _, _, _ in row] for _, row in rows],
-        [[score for _, score, _, _ in row] for _, row in rows],
-        [[source for _, _, source, _ in row] for _, row in rows],
-        [[origin for _, _, _, origin in row] for _, row in rows],
-        source_names=SOURCES,
+        [encode_items(row) for _, row in rows],
         as_of=at,
         scenario=scenario,
         model=model,
@@ -52,11 +55,7 @@ def test_what_is_encoded_is_the_record_and_nothing_else(
     assert len(encoded) == len(rows)
     for (user, row), one in zip(rows, encoded, strict=True):
         read = msgspec.json.decode(one.json, type=Slate)
-        expected = tuple(
-            SlateItem(item, score, Reason(SOURCES[source], origin or None))
-            for item, score, source, origin in row
-        )
-        assert read == Slate(at, user, scenario, read.slate_id, model, 1.5, expected)
+        assert read == Slate(at, user, scenario, read.slate_id, model, 1.5, tuple(row))
         assert one.json == msgspec.json.encode(read)
         assert (one.user_id, one.scenario, one.as_of) == (user, scenario, at)
 
@@ -64,11 +63,7 @@ def test_what_is_encoded_is_the_record_and_nothing_else(
 def test_a_rule_that_gave_way_is_said_behind_the_items_and_nothing_is_said_else() -> None:
     encoded = encode_slates(
         ["had all", "not"],
-        [["a"], ["b"]],
-        [[1.0], [1.0]],
-        [[0], [0]],
-        [[""], [""]],
-        source_names=SOURCES,
+        [encode_items([SlateItem(item, 1.0, Reason("popularity"))]) for item in ("a", "b")],
         as_of=AsOf("log", 0, 1, 2, 3.0),
         scenario="s",
         model="m",
@@ -107,8 +102,8 @@ def test_a_score_that_is_no_number_is_refused(score: float) -> None:
 
 
 def test_an_id_that_looks_like_a_bad_score_is_fine() -> None:
-    (one,) = slates(["u"], as_of(0), ['x","score":null'])
-    assert msgspec.json.decode(one.json, type=Slate).items[0].item_id == 'x","score":null'
+    json = encode_list(['x","score":null'], [1.0], as_of=as_of(0), model="m", created_ts=0.0)
+    assert msgspec.json.decode(json, type=ItemList).items[0].item_id == 'x","score":null'
 
 
 @pytest.mark.parametrize("log", ["", 'quo"te', "back\\slash", "x" * 65, "with space", "ümlaut"])
@@ -127,25 +122,3 @@ def test_a_list_reads_back_as_it_was() -> None:
     assert msgspec.json.decode(json, type=ItemList) == ItemList(
         as_of(7), "m", 3.0, (ListItem("a", 2.0), ListItem("b", 1.0))
     )
-
-
-def test_what_rules_did_stands_beside_the_item() -> None:
-    placed = [[("pin", None), (None, 0.25)], []]
-    first, second = (
-        msgspec.json.decode(slate.json)["items"]
-        for slate in encode_slates(
-            ["u", "v"],
-            [["a", "b"], ["c"]],
-            [[1.0, 0.5], [1.0]],
-            [[0, 0], [0]],
-            [["", ""], [""]],
-            source_names=("popularity",),
-            as_of=AsOf("log", 0, 1, 1, 1.0),
-            scenario="s",
-            model="1",
-            created_ts=1.0,
-            placed=placed,
-        )
-    )
-    assert [(item.get("by"), item.get("propensity")) for item in first] == [("pin", None), (None, 0.25)]
-    assert set(second[0]) == {"item_id", "score", "reason"}

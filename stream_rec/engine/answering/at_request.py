@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.answering.had import blocked, said_by
 from stream_rec.engine.answering.lent_row import LentRow
-from stream_rec.engine.answering.outputs import SCORE_DECIMALS
 from stream_rec.engine.catalogue import lists
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.fold.encode import SCORE_DECIMALS
 from stream_rec.engine.fold.slates import Rules
 from stream_rec.engine.held import SideMemory
 from stream_rec.engine.names import rows_of

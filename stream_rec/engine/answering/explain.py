@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.answering.absent import Asked, why_absent
-from stream_rec.engine.answering.outputs import SCORE_DECIMALS
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.fold.encode import SCORE_DECIMALS
 from stream_rec.engine.fold.judge import LEAST_SLOPE
 from stream_rec.engine.names import name_of, rows_of
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of

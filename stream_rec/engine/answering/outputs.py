@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.fold import encode
 from stream_rec.engine.fold.arrange import Marked
+from stream_rec.engine.fold.encode import BETWEEN, SCORE_DECIMALS, Places, Words
 from stream_rec.engine.fold.judge import PrequentialRanks
+from stream_rec.engine.fold.pool import FALLBACK
 from stream_rec.engine.fold.slates import Slates
+from stream_rec.engine.held import Memory
 from stream_rec.engine.names import ItemNames
-from stream_rec.engine.results import Judged, Ranked
+from stream_rec.engine.results import MARK_NAMES, Encoded, Judged, Ranked, mark_name
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.kernels.vocabulary import VocabularyState
+from stream_rec.schemas.columns import IdColumn
 
-SCORE_DECIMALS = 4
-"""More tell a reader nothing, and make slates longer."""
+_KNOWN_WORDS = 64
+"""An engine has few sets of sources and fallbacks at a time."""
+_json = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Slates for n users, before anything in them has a name.
+
+    Attributes:
+        slates: filled.
+        marked: what rules did; None = there were none.
+        fallbacks: of the scenario, in order: what marks of fallbacks name.
+    """
+
+    slates: Slates
+    marked: Marked | None = None
+    fallbacks: tuple[str, ...] = ()
+
+    def hashes(self, items: VocabularyState) -> NDArray[np.uint64]:
+        """uint64 [n, k], of the item ids; 0 = none."""
+        codes = self.slates.codes
+        return np.where(codes != NO_CODE, items.hashes[codes & ROW_MASK], np.uint64(0))
 
 
 def empty_ranks(n: int, n_sources: int) -> PrequentialRanks:
@@ -61,10 +90,10 @@ def empty_marks(n: int, k: int) -> Marked:
     return Marked(np.zeros((n, k), np.uint8), np.ones((n, k), np.float32))
 
 
-def ranked(out: Slates, names: ItemNames, items: VocabularyState, sources: tuple[str, ...]) -> Ranked:
+def ranked(filled: Filled, names: ItemNames, items: VocabularyState, sources: tuple[str, ...]) -> Ranked:
     """Filled slates as the engine gives them out."""
+    out, marked = filled.slates, filled.marked
     lengths = out.lengths.tolist()
-    rows, filled = out.codes & ROW_MASK, out.codes != NO_CODE
 
     def cut(array: NDArray[Any]) -> list[list[Any]]:
         return [row[:m] for row, m in zip(array.tolist(), lengths, strict=True)]
@@ -74,9 +103,54 @@ def ranked(out: Slates, names: ItemNames, items: VocabularyState, sources: tuple
         scores=cut(np.round(out.scores.astype(np.float64), SCORE_DECIMALS)),
         sources=cut(out.sources),
         because=cut(names.of(items, out.because)),
-        rows=np.where(filled, rows, np.int32(-1)),
-        hashes=np.where(filled, items.hashes[rows], np.uint64(0)),
+        rows=np.where(out.codes != NO_CODE, out.codes & ROW_MASK, np.int32(-1)),
+        hashes=filled.hashes(items),
         only_index=out.only_index,
         relaxed=out.relaxed.tolist(),
         source_names=sources,
+        marks=marked.marks if marked else None,
+        propensities=marked.propensities if marked else None,
+        fallbacks=filled.fallbacks,
     )
+
+
+def encoded(filled: Filled, memory: Memory, sources: tuple[str, ...]) -> Encoded:
+    """Filled slates as they are stored.
+
+    Raises:
+        ValueError: a score is not finite, or beyond all measure.
+    """
+    out = filled.slates
+    marks, propensities = filled.marked or empty_marks(*out.codes.shape)
+    places = Places(out.codes, out.scores, out.sources, out.because, out.lengths, marks, propensities)
+    words, longest = _words(sources, filled.fallbacks)
+    n_bytes = encode.size(memory.handle, places, longest)
+    if n_bytes < 0:
+        raise ValueError("a score is not finite")
+    json, ends = np.empty(n_bytes, np.uint8), np.empty(len(out.lengths), np.int64)
+    encode.encode(memory.handle, places, words, json, ends)
+    return Encoded(
+        items=_cut(json, ends),
+        hashes=filled.hashes(memory.state.items),
+        n_items=int(out.lengths.sum()),
+        n_only_index=int(out.only_index.sum()),
+        relaxed=out.relaxed.tolist(),
+    )
+
+
+def _cut(data: NDArray[np.uint8], ends: NDArray[np.int64]) -> list[bytes]:
+    ended = ends.tolist()
+    whole = data[: ended[-1]].tobytes() if ended else b""
+    return [whole[start:end] for start, end in zip([0, *ended], ended, strict=False)]
+
+
+@lru_cache(maxsize=_KNOWN_WORDS)
+def _words(sources: tuple[str, ...], fallbacks: tuple[str, ...]) -> tuple[Words, int]:
+    """What is said besides ids and numbers, and how long the words of one place can be."""
+    marks = [*range(FALLBACK), *(FALLBACK + at for at in range(len(fallbacks)))]
+    names = [mark_name(mark, fallbacks) if mark in MARK_NAMES or mark >= FALLBACK else None for mark in marks]
+    of_sources = [f'{{"source":{_json(name).decode()}' for name in sources]
+    by = [f',"by":{_json(name).decode()}' if name is not None else "" for name in names]
+    longest = sum(len(each.encode()) for each in BETWEEN)
+    longest += sum(max((len(each.encode()) for each in texts), default=0) for texts in (of_sources, by))
+    return Words(IdColumn.of(BETWEEN), IdColumn.of(of_sources), IdColumn.of(by)), longest + 1

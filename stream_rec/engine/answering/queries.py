@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.answering.had import had_rows
+from stream_rec.engine.answering.outputs import Filled
 from stream_rec.engine.answering.recommend import Recommender
 from stream_rec.engine.catalogue import categories, lists
 from stream_rec.engine.catalogue import records as catalogue
@@ -22,7 +23,7 @@ from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held, Memory
 from stream_rec.engine.learning.event_meanings import EventMeanings
 from stream_rec.engine.names import ItemNames, n_rows, name_of, rows_of
-from stream_rec.engine.results import FilterMove, Neighbours, Ranked
+from stream_rec.engine.results import Encoded, FilterMove, Neighbours, Ranked
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.spaces.indexes import n_slots
 from stream_rec.engine.spaces.item_vectors import VectorIndex
@@ -112,10 +113,21 @@ class Queries:
         Raises:
             ValueError: k is below 1.
         """
+        found = self._recommender.named(self._filled(users, scenario, k))
+        return replace(found, rules_upto=self.rules_upto(scenario))
+
+    def encoded(self, users: Sequence[str], *, scenario: str = "default") -> Encoded:
+        """What `recommend` answers, as it is stored.
+
+        Raises:
+            ValueError: a score is not finite.
+        """
+        found = self._recommender.encoded(self._filled(users, scenario))
+        return replace(found, rules_upto=self.rules_upto(scenario))
+
+    def _filled(self, users: Sequence[str], scenario: str, k: int | None = None) -> Filled:
         ids = IdColumn.of(users)
-        found = self.slates(rows_of(self.state.users, ids), hash_ids(ids), self.rules_of(scenario, k))
-        upto = self.rules_upto(scenario)
-        return found if upto is None else replace(found, rules_upto=upto)
+        return self._fill(rows_of(self.state.users, ids), hash_ids(ids), self.rules_of(scenario, k))
 
     def rules_of(self, scenario: str, k: int | None = None) -> Ruled | Rules:
         """What a scenario says now, for slates of k places.
@@ -146,6 +158,9 @@ class Queries:
         Raises:
             ValueError: k is below 1.
         """
+        return self._recommender.named(self._fill(rows, hashes, rules))
+
+    def _fill(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Ruled | Rules) -> Filled:
         if isinstance(rules, Rules):
             return self._recommender.rank(rows, hashes, rules)
         return self._recommender.arrange(rows, hashes, rules)
@@ -260,7 +275,7 @@ class Queries:
             return Neighbours([], [])
         rules = Rules(k=k, allow_seen=False, only_catalogue=self.catalogue_decides, only_connected=True)
         nobody = np.zeros(1, np.uint64)
-        ranked = self._recommender.rank(np.array([-2 - row], np.int32), nobody, rules)
+        ranked = self.slates(np.array([-2 - row], np.int32), nobody, rules)
         return Neighbours(ranked.items[0], ranked.scores[0])
 
     def near(self, space: str, item_ids: Sequence[str], k: int) -> Neighbours:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.answering.had import blocked
-from stream_rec.engine.answering.outputs import empty_marks, empty_slates, ranked
+from stream_rec.engine.answering.outputs import Filled, empty_marks, empty_slates, encoded, ranked
 from stream_rec.engine.answering.own_lists import NearList, OwnLists, say_why
 from stream_rec.engine.fold import arrange, slates
 from stream_rec.engine.fold.arrange import Marked
@@ -17,7 +16,7 @@ from stream_rec.engine.fold.pool import Scene, empty_pool
 from stream_rec.engine.fold.slates import Asked, Near, Rules
 from stream_rec.engine.held import Memory
 from stream_rec.engine.names import ItemNames
-from stream_rec.engine.results import Ranked
+from stream_rec.engine.results import Encoded, Ranked
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.spaces.indexes import n_slots
 from stream_rec.engine.spaces.item_vectors import VectorIndex
@@ -53,7 +52,7 @@ class Recommender:
         self._sources = sources
         self._own_lists = OwnLists(held, self._vectors.spaces)
 
-    def rank(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Rules) -> Ranked:
+    def rank(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Rules) -> Filled:
         """Slates for n users.
 
         Args:
@@ -77,9 +76,9 @@ class Recommender:
             part = slates.Slates._make(array[some] for array in out)
             slates.recommend(self._held.handle, portion, rules, bool(self._rivers.names), order, part)
         self._name_no_blocked(out, hashes)
-        return ranked(out, self._names, self._held.state.items, self._sources())
+        return Filled(out)
 
-    def arrange(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled) -> Ranked:
+    def arrange(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled) -> Filled:
         """Slates under rules, for n users; rows and hashes as `rank` has them.
 
         Raises:
@@ -116,13 +115,19 @@ class Recommender:
             )
         say_why(self._held.state, out, marked, lists)
         self._name_no_blocked(out, hashes)
-        answer = ranked(out, self._names, self._held.state.items, self._sources())
-        return replace(
-            answer,
-            marks=marked.marks,
-            propensities=marked.propensities,
-            fallbacks=ruled.scenario.fallbacks,
-        )
+        return Filled(out, marked, ruled.scenario.fallbacks)
+
+    def named(self, filled: Filled) -> Ranked:
+        """With ids and names, for whoever reads them."""
+        return ranked(filled, self._names, self._held.state.items, self._sources())
+
+    def encoded(self, filled: Filled) -> Encoded:
+        """As they are stored.
+
+        Raises:
+            ValueError: a score is not finite.
+        """
+        return encoded(filled, self._held, self._sources())
 
     def score(self, row: int, items: NDArray[np.int32]) -> None:
         """Score the candidates of one user row, and these items beside them: the working memory holds them then.

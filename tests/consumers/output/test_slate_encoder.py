@@ -24,8 +24,8 @@ def engine() -> Engine:
 
 
 def test_every_user_has_a_slate_of_every_scenario_at_its_length() -> None:
-    encoder = SlateEncoder(ManualClock(1_700_000_009.0))
-    ranked = encoder.rank(engine(), ["ann", "bob"])
+    encoder, ranks = SlateEncoder(ManualClock(1_700_000_009.0)), engine()
+    ranked = encoder.rank(ranks, ["ann", "bob"])
     slates = encoder.encode(["ann", "bob"], ranked, AS_OF)
     assert [(slate.scenario, slate.user_id) for slate in slates] == [
         ("default", "ann"),
@@ -38,7 +38,7 @@ def test_every_user_has_a_slate_of_every_scenario_at_its_length() -> None:
     assert {slate.created_ts for slate in decoded} == {1_700_000_009.0}
     assert {slate.model for slate in decoded} == {Engine.version}
     assert [len(slate.items) for slate in decoded[2:]] == [1, 1]
-    assert [item.item_id for item in decoded[0].items] == ranked["default"].items[0]
+    assert [item.item_id for item in decoded[0].items] == ranks.recommend(["ann"]).items[0]
 
 
 def test_no_users_no_slates() -> None:
