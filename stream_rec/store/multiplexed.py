@@ -11,13 +11,15 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import hiredis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 Word = str | bytes | int | float
 
-_NIL = b"$-1\r\n"
+_INCOMPLETE = object()
+"""In place of a reply whose rest has not come yet."""
 
 
 class _Asked(NamedTuple):
@@ -87,7 +89,7 @@ class _Link(asyncio.Protocol):
         self._transport: asyncio.WriteTransport = connection._writer.transport
         self._asked: deque[_Asked] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._unread = b""
+        self._reader = hiredis.Reader(replyError=ResponseError, notEnoughData=_INCOMPLETE)
         self._found: list[Any] = []
         self.is_closed = False
         self._transport.set_protocol(self)
@@ -102,23 +104,17 @@ class _Link(asyncio.Protocol):
         self._asked.append(_Asked(len(commands), replies, deadline))
         if self._timer is None:
             self._timer = self._loop.call_at(deadline, self._look)
-        self._transport.write(b"".join([encoded(command) for command in commands]))
+        self._transport.write(b"".join([hiredis.pack_command(tuple(command)) for command in commands]))
         return replies
 
     def data_received(self, data: bytes) -> None:
         """More of the replies."""
-        unread = self._unread + data if self._unread else data
-        at = 0
         try:
-            while at < len(unread):
-                reply, at = parsed(unread, at)
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not _INCOMPLETE:
                 self._take(reply)
-        except Incomplete:
-            pass
-        except (ValueError, IndexError) as error:
+        except (hiredis.ProtocolError, ValueError) as error:
             self.close(RedisConnectionError(f"Redis speaks something else: {error}"))
-            return
-        self._unread = unread[at:]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more comes."""
@@ -162,62 +158,3 @@ class _Link(asyncio.Protocol):
             self.close(RedisTimeoutError(f"no reply within {self._seconds:g} s"))
         else:
             self._timer = self._loop.call_at(deadline, self._look)
-
-
-class Incomplete(Exception):
-    """The rest of the reply has not come yet."""
-
-
-def encoded(command: Sequence[Word]) -> bytes:
-    """A command on the wire."""
-    parts = [b"*%d\r\n" % len(command)]
-    for word in command:
-        raw = word if isinstance(word, bytes) else str(word).encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(parts)
-
-
-def parsed(data: bytes, at: int) -> tuple[Any, int]:
-    """The reply (RESP 2) that begins there, and where the next one begins; errors are values.
-
-    Raises:
-        Incomplete: it is not all there.
-        ValueError: it is none.
-    """
-    end = data.find(b"\r\n", at)
-    if end < 0:
-        raise Incomplete
-    kind, after = data[at : at + 1], end + 2
-    if kind == b"$":
-        return _bulk(data, int(data[at + 1 : end]), after)
-    if kind == b"*":
-        return _array(data, int(data[at + 1 : end]), after)
-    if kind == b":":
-        return int(data[at + 1 : end]), after
-    if kind == b"+":
-        return data[at + 1 : end], after
-    if kind == b"-":
-        return ResponseError(data[at + 1 : end].decode(errors="replace")), after
-    raise ValueError(f"a reply begins with {kind!r}")
-
-
-def _bulk(data: bytes, n: int, at: int) -> tuple[bytes | None, int]:
-    if n < 0:
-        return None, at
-    if len(data) < at + n + 2:
-        raise Incomplete
-    return data[at : at + n], at + n + 2
-
-
-def _array(data: bytes, n: int, at: int) -> tuple[list[Any] | None, int]:
-    if n < 0:
-        return None, at
-    if len(data) - at >= n * len(_NIL) and data.startswith(
-        _NIL * n, at
-    ):  # of a ZMSCORE as a rule: nothing was removed
-        return [None] * n, at + n * len(_NIL)
-    found = []
-    for _ in range(n):
-        value, at = parsed(data, at)
-        found.append(value)
-    return found, at

@@ -3,61 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
 import pytest
 import redis
-from hypothesis import given
-from hypothesis import strategies as st
-from redis.exceptions import ResponseError
 
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import connect_readers
-from stream_rec.store.multiplexed import Incomplete, encoded, parsed
-
-REPLIES = st.recursive(
-    st.none() | st.integers(-(2**63), 2**63 - 1) | st.binary(max_size=40),
-    lambda inner: st.lists(inner, max_size=4),
-)
-
-
-def on_the_wire(reply: Any) -> bytes:
-    if reply is None:
-        return b"$-1\r\n"
-    if isinstance(reply, int):
-        return b":%d\r\n" % reply
-    if isinstance(reply, bytes):
-        return b"$%d\r\n%b\r\n" % (len(reply), reply)
-    return b"*%d\r\n" % len(reply) + b"".join(map(on_the_wire, reply))
-
-
-@given(REPLIES, REPLIES)
-def test_a_reply_is_read_whole_or_not_at_all(first: Any, second: Any) -> None:
-    data = on_the_wire(first) + on_the_wire(second)
-    reply, at = parsed(data, 0)
-    assert reply == first
-    assert parsed(data, at) == (second, len(data))
-    for end in range(at):
-        with pytest.raises(Incomplete):
-            parsed(data[:end], 0)
-
-
-def test_other_replies() -> None:
-    assert parsed(b"+OK\r\n", 0) == (b"OK", 5)
-    assert parsed(b"*-1\r\n", 0) == (None, 5)
-    error, _ = parsed(b"-WRONGTYPE no\r\n", 0)
-    assert isinstance(error, ResponseError)
-    assert str(error) == "WRONGTYPE no"
-    with pytest.raises(ValueError, match="begins with"):
-        parsed(b"HTTP/1.1 400\r\n", 0)
-
-
-def test_a_command() -> None:
-    assert (
-        encoded(("SET", "é", b"\x00", 5)) == b"*4\r\n$3\r\nSET\r\n$2\r\n\xc3\xa9\r\n$1\r\n\x00\r\n$1\r\n5\r\n"
-    )
 
 
 def test_many_readers_share_one_connection(redis_url: str) -> None:
