@@ -241,8 +241,11 @@ class _Writer:
         if not self._is_text(path):
             self._leave_if(f"{name}.__class__ is not str")
         if self._shape.types and self._shape.other_types == "leave_out":
-            kind = self._set(f"TYPES.get({name})")
-            self._leave_if(f"{kind} is None")
+            kind = self._code.variable()
+            with self._code.block("try:"):
+                self._code.line(f"{kind} = TYPES[{name}]")
+            with self._code.block("except KeyError:"):
+                self._code.line(self._leave)
             return kind
         self._leave_if(f"{name} in NULLS")
         return self._set(f"TYPES.get({name}, {name})") if self._shape.types else name
