@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from stream_rec.engine.catalogue import windows
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback import warm as measure
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span, VectorBatch, VectorChange
@@ -17,32 +18,41 @@ from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import Rotation, Scenario
 from stream_rec.settings import EngineSettings, EventTypeSettings, ScenarioSettings
 
+_MORE_THAN_THERE_IS = 1_000_000
+"""Bytes of ids: another arena is made."""
+
 
 def warm_up() -> None:
     """Run a few events through learning and ranking; a second once compiled, a minute before."""
     scenarios = {"default": ScenarioSettings()}
     types = {"hide": EventTypeSettings(meaning="never")}
     bounds: dict[str, Any] = {"max_users": 64, "max_items": 64, "train_sample": 1.0}
+    bounds |= {"exact_below_items": 16, "index_refresh_events": 16}  # so that the index is trained
     engine = Engine(EngineSettings(scenarios=scenarios, event_types=types, **bounds))
-    rows = [(f"u{i % 5}", f"i{i % 7}", float(i)) for i in range(50)]
-    engine.learn(EventBatch.of(rows, event_ids=[f"{i % 35}" for i in range(50)]))
+    rows = [(f"u{i % 5}", f"i{i % 41}", float(i)) for i in range(150)]
+    engine.learn(EventBatch.of(rows + rows[:9], event_ids=[f"{row}" for row in rows + rows[:9]]))
     engine.encoded(["u1", "unknown"])
     engine.similar("i1", 5)
     engine.decisions.scenarios = {"ruled": Scenario(filter="true", rotation=Rotation())}
     engine.recommend(["u1", "unknown"], scenario="ruled")
     engine.fades("ruled", 0, np.zeros(1, np.int32))
     items = [
-        ItemChange(0, 0, "i1", Item("i1", ts=1.0, tags=("a",))),
+        ItemChange(0, 0, "i1", Item("i1", ts=1.0, tags=("a",), available_until=250.0)),
         ItemChange(1, 0, "i2", None),
     ]
     engine.upsert_items(ItemBatch(Span("items", 0, 0, 0, 2), items))
-    said = EventBatch.of([("u2", "i1", 99.0)], event_type="hide", span=Span("events", 1, 0, 0, 1))
-    engine.learn(said)
+    later = [("u2", f"i{i % 41}", 300.0 + i) for i in range(windows.EVERY)]
+    engine.learn(EventBatch.of(later, event_type="hide", span=Span("events", 1, 0, 0, len(later))))
+    engine.decisions.scenarios = {"own": Scenario(logic="recently_viewed")}
+    engine.encoded(["u1"], scenario="own")
+    engine.new(3)
     engine.nevers(["u2"])
     values = np.array([1.0, 2.0], np.float32)
-    vector = VectorChange(0, 0, "space", "i3", values)
-    engine.learn_vectors(VectorBatch(Span("vectors", 0, 0, 0, 1), [vector]))
+    given = [VectorChange(at, 0, "space", f"i{3 + at}", values) for at in range(2)]
+    engine.learn_vectors(VectorBatch(Span("vectors", 0, 0, 0, 2), given))
+    engine.near("space", ["i3"], 1)
     engine.forget_user("u2")
+    engine.held.make_room(_MORE_THAN_THERE_IS, 0)
     measure.warm_up()
 
 
