@@ -8,6 +8,7 @@ One list that every query scans is the exact form.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,15 @@ _NEIGHBOURS_MIN = 32
 
 _BLOCK = 256
 """Queries that are answered at once, at most: bounds the memory of one search."""
+
+_told = threading.local()
+
+
+def on_one_thread() -> None:
+    """FAISS starts no threads when this one calls it, from now on. OpenMP keeps that for each thread."""
+    if not getattr(_told, "once", False):
+        faiss.omp_set_num_threads(1)
+        _told.once = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class InvertedFile:
         """The vectors of rows that are in, [m, d], as they were put in."""
         if len(rows) == 0:
             return np.empty((0, self.n_factors), np.float32)
-        faiss.omp_set_num_threads(1)
+        on_one_thread()
         vectors: NDArray[np.float32] = self._faiss.reconstruct_batch(rows.astype(np.int64))
         return vectors
 
@@ -212,7 +222,7 @@ class InvertedFile:
         self._list_of[rows] = lists
         move(vectors, lists, 1, self._sums, self._squares, self.sizes)
         ids, numbers = rows.astype(np.int64), lists.astype(np.int64)
-        faiss.omp_set_num_threads(1)
+        on_one_thread()
         self._faiss.add_core(len(ids), faiss.swig_ptr(vectors), faiss.swig_ptr(ids), faiss.swig_ptr(numbers))
 
     def _take_out(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -248,7 +258,7 @@ class InvertedFile:
     ) -> None:
         """Fill rows and scores, [n, k], C order, from the chosen lists."""
         labels = np.empty(rows.shape, np.int64)
-        faiss.omp_set_num_threads(1)
+        on_one_thread()
         self._faiss.search_preassigned_c(
             len(queries),
             faiss.swig_ptr(queries),

@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.index.inverted_file import Coarse, InvertedFile
+from stream_rec.index.inverted_file import Coarse, InvertedFile, on_one_thread
 from stream_rec.kernels.coarse import NO_LIST
 
 NEIGHBOURS = 100
@@ -114,7 +114,7 @@ def train(
 
 def _coarse(vectors: NDArray[np.float32], n_lists: int, seed: int) -> Coarse:
     """Centroids of the vectors with their heights (`assign_lists`), by k-means on a sample."""
-    faiss.omp_set_num_threads(1)
+    on_one_thread()
     squares = np.einsum("ij,ij->i", vectors, vectors)
     max_square = np.float32(squares.max())
     heights = np.sqrt(max_square - squares)
