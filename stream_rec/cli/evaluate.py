@@ -19,8 +19,10 @@ from stream_rec.cli.options import (
     read_settings,
     write_json,
 )
+from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import RenderableType
 
     from stream_rec.offline.datasets.first_events import FirstEvents
@@ -37,7 +39,9 @@ LINES = 10
 
 
 def evaluate(
-    data: Annotated[str, typer.Option(metavar="FILE|NAME", help="a log of your own, or a data set")],
+    data: Annotated[
+        str, typer.Option(metavar="FILE|NAME", help="a log of your own, or a data set", show_default=False)
+    ] = "",
     protocol: Annotated[
         Literal["frozen", "streaming", "prequential"],
         typer.Option(
@@ -80,13 +84,27 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE.png", help="draw HR and MRR over the stream")
     ] = None,
     json_file: JsonFile = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="A.json B.json", help="nothing is run: are two runs' figures different by chance?"
+        ),
+    ] = None,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """Rank what came next in a log, event by event, with the engine that a worker runs; see docs/evaluation.md."""
+    if compare is not None:
+        _compare(*compare, json_file)
+        return
+    if not data:
+        raise ConfigError(
+            "evaluate what?", fix="name a log or a data set: --data FILE|NAME, or --compare two runs"
+        )
     from stream_rec.engine.warm import warm_up
     from stream_rec.offline.datasets.reading import Reading
     from stream_rec.offline.evaluate.evaluation import evaluate as run
+    from stream_rec.offline.evaluate.outcomes import write_ranks
     from stream_rec.offline.evaluate.plot import plot as draw
     from stream_rec.offline.evaluate.report import report
     from stream_rec.offline.evaluate.rules import Relevant, Rules
@@ -100,6 +118,7 @@ def evaluate(
     typer.echo("warming up (a minute or two where kernels are not compiled yet)", err=True)
     warm_up()
     figures: dict[str, Any] = {"data": data, "protocol": protocol, "k": k, "seed": settings.engine.seed}
+    outcomes: list[pl.DataFrame] = []
     for prefix, variant in _variants(answers, learn_from):
         rules = Rules(
             protocol,
@@ -117,10 +136,21 @@ def evaluate(
             )
         _print(report(data, evaluation))
         figures |= {f"{prefix}{key}": value for key, value in evaluation.flat().items()}
+        outcomes.append(evaluation.outcomes.table(prefix))
         if plot is not None:
             draw(plot if not prefix else plot.with_stem(f"{plot.stem}-{variant}"), data, evaluation)
     if json_file is not None:
         write_json(json_file, figures)
+        write_ranks(json_file, outcomes)
+
+
+def _compare(first: Path, second: Path, json_file: Path | None) -> None:
+    from stream_rec.offline.evaluate.compare import compare
+
+    found = compare(first, second)
+    _print(found.report())
+    if json_file is not None:
+        write_json(json_file, found.flat())
 
 
 def _only(sources: str, rivers: tuple[str, ...]) -> list[str]:

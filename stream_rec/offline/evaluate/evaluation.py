@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from stream_rec.engine.engine import Engine
 from stream_rec.offline.datasets.files import Beside
+from stream_rec.offline.evaluate.outcomes import Outcomes
 from stream_rec.offline.evaluate.plan import Plan
 from stream_rec.offline.evaluate.ranks import CUT_OFFS, figures, means
 from stream_rec.offline.evaluate.rules import Rules
@@ -35,6 +37,7 @@ class Evaluation:
         n_items: different items in it.
         judges: names of the columns of `findings.ranks`.
         findings: of the run.
+        outcomes: of every query.
         weights: of the ranker at the end.
     """
 
@@ -44,6 +47,7 @@ class Evaluation:
     n_items: int
     judges: tuple[str, ...]
     findings: Findings
+    outcomes: Outcomes
     weights: dict[str, dict[str, float]]
 
     @property
@@ -72,7 +76,7 @@ class Evaluation:
         """Every figure (see `meanings`): fractions, plain numbers, two texts; only `weights` is a tree."""
         found, k = self.findings, self.k
         blended = found.ranks[:, 0]
-        hits = (blended > 0) & (blended <= k)
+        hits = _hits(blended, k)
         out: dict[str, Any] = figures(blended, self.cut_offs)
         for name, (hr, mrr) in self.judge_figures().items():
             if name != BLENDED:
@@ -85,7 +89,9 @@ class Evaluation:
             "over_best_source": source.difference,
             "over_best_source_margin": source.margin,
             "verdict": self.verdict(),
+            **self.outcomes.figures(k),
             **found.slates,
+            f"serendipity@{k}": float((hits & ~_hits(found.ranks[:, 1], k)).mean()),
             "candidate_share": float((blended > 0).mean()),
             f"index_only_hits@{k}": float((hits & found.only_index).sum() / max(1, hits.sum())),
             "queries": len(blended),
@@ -104,6 +110,10 @@ class Evaluation:
             "weights": self.weights,
         }
         return out
+
+
+def _hits(ranks: NDArray[np.int32], k: int) -> NDArray[np.bool_]:
+    return (ranks > 0) & (ranks <= k)
 
 
 def evaluate(
@@ -131,12 +141,14 @@ def evaluate(
     """
     plan = Plan.of(log, replace(rules, types=EventTypes.of(settings.event_types)))
     engine = Engine(settings.model_copy(update={"scenarios": {"default": ScenarioSettings(k=k)}}))
+    findings = Run(plan, engine, k, progress, catalogue).run()
     return Evaluation(
         rules=rules,
         k=k,
         n_events=len(plan),
         n_items=len(plan.names),
         judges=(BLENDED, POPULARITY, *engine.sources[: engine.n_sources_in_use]),
-        findings=Run(plan, engine, k, progress, catalogue).run(),
+        findings=findings,
+        outcomes=Outcomes.of(plan, findings.at, findings.ranks[:, 0]),
         weights=ranker_weights(engine),
     )

@@ -13,6 +13,8 @@ RANKING: Mapping[str, str] = {
     "map": "equals mrr: one item is the answer",
 }
 SLATES: Mapping[str, str] = {
+    "gini": "of how often each item is in them: 0 alike, near 1 few have it all",
+    "miscalibration": "divergence of head and tail from the user's own past, bits",
     "coverage": "share of the learned items that are in any of these slates",
     "novelty": "mean of -log2(the item's share of all events before)",
     "popularity_share": "mean of the item's events / the most frequent item's",
@@ -20,6 +22,13 @@ SLATES: Mapping[str, str] = {
     "rest_recall": "share of the items of the rest of the session in the slate",
     "rest_precision": "share of the slate's places that come in the rest",
     "rest_map": "mean average precision of the slate against that rest",
+}
+SEGMENTS: Mapping[str, str] = {
+    "new_users": "users with fewer than 5 events before",
+    "returning_users": "all others",
+    "head_items": "answers among the items that make up the first fifth of events",
+    "middle_items": "answers between",
+    "tail_items": "answers among the rarest, which make up the last fifth",
 }
 JUDGES = (
     "Each alone ranks the same queries: hr and mrr at {k}; known: share of the queries whose answer it had as a "
@@ -30,6 +39,11 @@ WEIGHTS = (
     "many items the session holds."
 )
 OTHER: Mapping[str, str] = {
+    "serendipity": "share of the queries that hit where what is popular does not",
+    "hr_low": "lower end of the 95 % interval of hr, by drawing users",
+    "hr_high": "its upper end",
+    "mrr_low": "lower end of the 95 % interval of mrr",
+    "mrr_high": "its upper end",
     "candidate_share": "share of the queries whose answer was a candidate at all",
     "index_only_hits": "share of the hits that only the vector index had found",
     "queries": "events that were asked for",
@@ -65,5 +79,10 @@ def meaning_of(figure: str) -> str:
     known = {**RANKING, **SLATES, **OTHER}
     if name in known:
         return known[name]
+    for segment, meaning in SEGMENTS.items():
+        if name == f"queries_{segment}":
+            return f"queries of {segment}: {meaning}"
+        if name.endswith(f"_{segment}"):
+            return f"{RANKING[name.removesuffix(f'_{segment}')]}; of {meaning}"
     source, _, metric = name.rpartition("_")
     return f"of {source} alone: {RANKING[metric]}" if source and metric in RANKING else ""

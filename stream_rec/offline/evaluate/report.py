@@ -7,6 +7,7 @@ from rich.table import Table
 
 from stream_rec.offline.evaluate import meanings
 from stream_rec.offline.evaluate.evaluation import Evaluation
+from stream_rec.offline.evaluate.outcomes import LEAST_USERS
 from stream_rec.sources.ranker import CONTEXTS
 
 METRICS = tuple(meanings.RANKING)
@@ -20,6 +21,9 @@ def report(name: str, evaluation: Evaluation) -> RenderableType:
         "\nRanking of the full catalogue, %",
         _ranking(evaluation),
         *(f"  {name}: {meaning}" for name, meaning in meanings.RANKING.items()),
+        _intervals(evaluation),
+        "\nBy users and items, %",
+        _segments(evaluation),
         "\nEach source alone, %",
         _judges(evaluation),
         meanings.JUDGES.format(k=k),
@@ -61,6 +65,28 @@ def _ranking(evaluation: Evaluation) -> Table:
     return table
 
 
+def _intervals(evaluation: Evaluation) -> str:
+    figures, k = evaluation.flat(), evaluation.k
+    if f"hr_low@{k}" not in figures:
+        return f"too few users for intervals: there have to be {LEAST_USERS}"
+    spans = [
+        f"{metric} {100 * figures[f'{metric}_low@{k}']:.2f} to {100 * figures[f'{metric}_high@{k}']:.2f}"
+        for metric in ("hr", "mrr")
+    ]
+    return f"95 % intervals at {k}, by drawing users: {', '.join(spans)}"
+
+
+def _segments(evaluation: Evaluation) -> Table:
+    k, figures = evaluation.k, evaluation.flat()
+    table = _table("of", "queries", f"hr@{k}", f"mrr@{k}")
+    table.add_column("meaning")
+    for name, meaning in meanings.SEGMENTS.items():
+        shares = [figures.get(f"{metric}_{name}@{k}") for metric in ("hr", "mrr")]
+        shown = ["-" if share is None else f"{100 * share:.2f}" for share in shares]
+        table.add_row(name, f"{figures[f'queries_{name}']:,}", *shown, meaning)
+    return table
+
+
 def _judges(evaluation: Evaluation) -> Table:
     k = evaluation.k
     table = _table("source", f"hr@{k}", f"mrr@{k}", "known")
@@ -74,7 +100,11 @@ def _slates(evaluation: Evaluation) -> Table:
     table = _table("figure", "value")
     table.add_column("meaning")
     for name, value in evaluation.findings.slates.items():
-        shown = f"{value:.2f} bit" if name.startswith("novelty") else f"{100 * value:.2f} %"
+        shown = f"{100 * value:.2f} %"
+        if name.startswith(("novelty", "miscalibration")):
+            shown = f"{value:.2f} bit"
+        elif name.startswith("gini"):
+            shown = f"{value:.3f}"
         table.add_row(name, shown, meanings.meaning_of(name))
     return table
 

@@ -21,6 +21,7 @@ from stream_rec.offline.evaluate.events import batches, part
 from stream_rec.offline.evaluate.plan import Plan
 from stream_rec.offline.evaluate.seen import seen_before
 from stream_rec.offline.evaluate.slates import SlateFigures
+from stream_rec.offline.evaluate.tiers import RAREST, PastTiers, tiers_of
 from stream_rec.schemas.columns import EventBatch, IdColumn, ItemBatch, ItemChange, Span
 from stream_rec.schemas.records import Impression, Item
 
@@ -37,6 +38,7 @@ class Findings:
     """What a run found; q queries, in their order.
 
     Attributes:
+        at: int64 [q], rows of the plan.
         ranks: int32 [q, 2 + sources]: blended, plain popularity, each source alone; 0 = miss.
         only_index: bool [q], the answer was a candidate that only the vector index had found.
         slates: figures of the sampled slates.
@@ -51,6 +53,7 @@ class Findings:
         peak_memory_mb: of the process so far, resident.
     """
 
+    at: NDArray[np.int64]
     ranks: NDArray[np.int32]
     only_index: NDArray[np.bool_]
     slates: dict[str, float]
@@ -88,7 +91,9 @@ class Run:
         self._due = _due(plan, catalogue)
         self._n_changes = 0
         names = dict.fromkeys([*plan.names, *(_change_of(one).item_id for one in catalogue)])
-        self._figures = SlateFigures(len(names), k)
+        tiers = tiers_of(plan)
+        self._past = PastTiers(plan, tiers)
+        self._figures = SlateFigures(k, np.pad(tiers, (0, len(names) - len(tiers)), constant_values=RAREST))
         self._numbers = {name: number for number, name in enumerate(names)}
         self._sessions = None if plan.groups is None else _RestOfSession(plan.groups, plan.items)
         self._seen = seen_before(plan, engine)
@@ -114,6 +119,7 @@ class Run:
         self._blind.verdict()
         ask_rate = (len(self._plan) - first) / self._learn_seconds
         return Findings(
+            at=self._at(),
             ranks=self._ranks(),
             only_index=np.concatenate([judged.only_index for judged in self._judged]),
             slates=self._figures.figures(),
@@ -199,6 +205,7 @@ class Run:
         items = [ranked.items[0][at] for at in kept]
         numbers = np.array([self._numbers[item] for item in items], np.int32)
         self._figures.add(numbers, self._engine.state.factors.items[ranked.rows[0, kept]])
+        self._figures.add_past(numbers, self._past.before(row))
         if self._sessions:
             self._figures.add_rest(numbers, self._sessions.from_row(row))
         return items, [ranked.scores[0][at] for at in kept]
@@ -212,9 +219,11 @@ class Run:
             for judged in self._judged
         ]
         ranks: NDArray[np.int32] = np.concatenate(columns).astype(np.int32)
-        at = np.concatenate([judged.at for judged in self._judged])
-        ranks[self._plan.unknown[at]] = 0
+        ranks[self._plan.unknown[self._at()]] = 0
         return ranks
+
+    def _at(self) -> NDArray[np.int64]:
+        return np.concatenate([judged.at for judged in self._judged]).astype(np.int64)
 
 
 def _due(plan: Plan, catalogue: Sequence[Beside]) -> deque[tuple[int, ItemChange]]:

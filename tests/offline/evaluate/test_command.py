@@ -56,6 +56,15 @@ def test_two_runs_of_one_command_give_the_same_figures(shop: Path, tmp_path: Pat
         assert run(*command, deadline_seconds=200).returncode == 0
     first, second = ({k: v for k, v in figures(out).items() if k not in TIMES} for out in outs)
     assert first == second
+    told = tmp_path / "compared.json"
+    compared = run("evaluate", "--compare", *map(str, outs), "--json", str(told))
+    assert compared.returncode == 0, compared.stderr
+    assert compared.stdout.count("the same") == 2
+    assert figures(told)["difference_hr@20"] == 0.0
+    assert first["hr_low@20"] < first["hr@20"] < first["hr_high@20"]
+    assert 0.0 <= first["gini@20"] < 1.0
+    assert 0.0 <= first["miscalibration@20"] <= 1.0
+    assert first["serendipity@20"] <= first["hr@20"]
 
 
 def test_sources_that_are_not_named_are_silent(shop: Path, tmp_path: Path) -> None:
@@ -86,6 +95,8 @@ def test_relevant_events_are_learned_alone_and_then_among_all(shop: Path, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        ([], "evaluate what?"),
+        (["--compare", "a.json", "b.json"], "a.json cannot be read"),
         (["--data", "nowhere"], "neither a file nor a data set"),
         (["--data", "SHOP", "--sources", "neighbors"], "engine.sources"),
         (["--data", "SHOP", "--relevant", "stars=5"], "no column 'stars'"),
