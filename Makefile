@@ -1,6 +1,6 @@
 # `make` shows what there is. Every target that needs the virtual environment makes it first.
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo test check chaos soak docs peers against ci clean
+.PHONY: help setup kernels demo test check chaos soak docs peers batch-demo batch-test against ci clean
 
 # Hundreds of processes start in a test run: they read bytecode, wherever the shell says not to write it.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,7 +14,7 @@ export STREAM_REC_DATA ?= $(abspath ../shared/data)
 endif
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with pinned dependencies (Python 3.11 or 3.12)
 
@@ -55,6 +55,14 @@ peers: $(READY) ## other recommenders beside ours on the same events (docs/peers
 	@sh scripts/setup_peers.sh $(VENV)
 	@$(VENV)/bin/python -m bench.peers $(or $(ARGS),--data movielens-100k --exclude-seen)
 
+batch-demo: $(READY) ## log, sink, Spark's ALS, MLflow and a vector space; makes .venv-batch (500 MB) the first time
+	@sh scripts/setup_batch.sh $(VENV)
+	@.venv-batch/bin/python -m bench.batch_demo
+
+batch-test: $(READY) ## the tests that need Spark and MLflow, in .venv-batch
+	@sh scripts/setup_batch.sh $(VENV)
+	@.venv-batch/bin/python -m pytest tests/batch $(ARGS)
+
 against: $(READY) ## engine and pipeline beside those of an earlier revision: make against REV=v0.1.0 (half an hour)
 	@$(VENV)/bin/python -m bench.against $(REV) $(ARGS)
 
@@ -62,4 +70,4 @@ ci: ## what CI runs: check, then test, with nothing skipped
 	@bash .ci/run
 
 clean: ## remove .venv, .venv-peers and every cache
-	rm -rf $(VENV) .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-peers .venv-batch .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from stream_rec.cli.batch import batch
 from stream_rec.cli.bench import bench
 from stream_rec.cli.bridge import bridge
 from stream_rec.cli.dashboard import dashboard
@@ -115,6 +116,7 @@ app.add_typer(shape)
 app.add_typer(vectors)
 app.add_typer(sink)
 app.add_typer(export)
+app.add_typer(batch)
 app.add_typer(tenant)
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "lag",
     "sink",
     "export",
+    "batch",
     "dead-letters",
     "demo",
     "bench",

@@ -1,0 +1,57 @@
+"""From events to what ALS is told of a user and an item: how often and how much, or the last rating."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+from stream_rec.batch.spark import part
+from stream_rec.settings import EventTypeSettings, parse_condition
+
+_COMPARE = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+
+def weighted(events: Any, types: Mapping[str, EventTypeSettings]) -> Any:
+    """The events that say interest, with a column `weight`, as `engine.event_types` has it.
+
+    Args:
+        events: DataFrame with the columns of the sink's `events`.
+        types: meanings by event type; others are positive with weight 1.
+    """
+    functions = part("sql.functions")
+    weight = functions.lit(1.0)
+    for name, entry in types.items():
+        of_type = functions.lit(_weight(entry.meaning, entry.weight))
+        for case in reversed(entry.when):
+            compare, bound = parse_condition(case.value)
+            holds = _COMPARE[compare](functions.col("value"), bound)
+            told = _weight(case.meaning, entry.weight if case.weight is None else case.weight)
+            of_type = functions.when(holds, functions.lit(told)).otherwise(of_type)
+        weight = functions.when(functions.col("event_type") == name, of_type).otherwise(weight)
+    return events.withColumn("weight", weight).where("weight > 0")
+
+
+def implicit(events: Any) -> Any:
+    """user_id, item_id, strength: the sum of weights."""
+    functions = part("sql.functions")
+    return events.groupBy("user_id", "item_id").agg(functions.sum("weight").alias("strength"))
+
+
+def explicit(events: Any) -> Any:
+    """user_id, item_id, strength: the last value that the user gave the item; events without one are left out."""
+    functions = part("sql.functions")
+    given = events.where("value IS NOT NULL")
+    last = functions.max_by("value", functions.struct("ts", "partition", "offset"))
+    return given.groupBy("user_id", "item_id").agg(last.alias("strength"))
+
+
+def _weight(meaning: str, weight: float) -> float:
+    return weight if meaning == "positive" else 0.0
