@@ -23,7 +23,7 @@ def publish(trained: Trained, settings: Settings, space: str) -> int:
         ConfigError: the space has vectors of another length.
         Unavailable: Kafka.
     """
-    there, length = _held(settings, space)
+    there, length = held(settings, space)
     if there and length != trained.factors.shape[1]:
         raise ConfigError(
             f"the space {space} has vectors of {length} numbers, these have {trained.factors.shape[1]}",
@@ -40,7 +40,7 @@ def publish(trained: Trained, settings: Settings, space: str) -> int:
     return len(items)
 
 
-def _held(settings: Settings, space: str) -> tuple[set[str], int]:
+def held(settings: Settings, space: str) -> tuple[set[str], int]:
     """Items of the space, and the length of its vectors."""
     items: set[str] = set()
     length = 0
