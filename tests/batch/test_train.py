@@ -91,7 +91,7 @@ def test_a_training_is_a_run_and_a_challenger(tmp_path: Path) -> None:
     again = tracking.record(found, {"rank": 2, "data_digest": "y"}, url=url, model="als")
     client = mlflow.MlflowClient()
     challenger = client.get_model_version_by_alias("als", tracking.CHALLENGER)
-    assert (challenger.run_id, challenger.version) == (again.run_id, again.version)
+    assert (challenger.run_id, str(challenger.version)) == (again.run_id, again.version)
     run = client.get_run(first.run_id)
     assert run.data.metrics == {"hit_rate_at_20": 0.5}
     assert run.data.params == {"rank": "2", "data_digest": "x"}
