@@ -15,6 +15,7 @@ from stream_rec.batch.spark import imported
 
 CHALLENGER = "challenger"
 _EXPERIMENT = "stream-rec"
+_SQLITE = "sqlite:///"
 
 
 class Recorded(NamedTuple):
@@ -43,6 +44,8 @@ def record(trained: Trained, parameters: Mapping[str, Any], *, url: str, model: 
     """
     mlflow = imported("mlflow", "mlflow")
     mlflow.set_tracking_uri(url)
+    if mlflow.get_experiment_by_name(_EXPERIMENT) is None:
+        mlflow.create_experiment(_EXPERIMENT, _artifacts_of(url))
     mlflow.set_experiment(_EXPERIMENT)
     with mlflow.start_run(run_name=model) as run, tempfile.TemporaryDirectory() as folder:
         mlflow.log_params(dict(parameters))
@@ -56,3 +59,13 @@ def record(trained: Trained, parameters: Mapping[str, Any], *, url: str, model: 
         made = client.create_model_version(model, f"{run.info.artifact_uri}/factors.npz", run.info.run_id)
         client.set_registered_model_alias(model, CHALLENGER, made.version)
     return Recorded(run.info.run_id, str(made.version))
+
+
+def _artifacts_of(url: str) -> str | None:
+    """Where an experiment keeps its files: beside a database file, where MLflow would take the present folder.
+
+    None = the server, or the folder that is the store, has a place for them.
+    """
+    if not url.startswith(_SQLITE):
+        return None
+    return (Path(url.removeprefix(_SQLITE)).resolve().parent / "mlartifacts").as_uri()

@@ -96,3 +96,4 @@ def test_a_training_is_a_run_and_a_challenger(tmp_path: Path) -> None:
     assert run.data.metrics == {"hit_rate_at_20": 0.5}
     assert run.data.params == {"rank": "2", "data_digest": "x"}
     assert [file.path for file in client.list_artifacts(first.run_id)] == ["factors.npz"]
+    assert [file.name for file in (tmp_path / "mlartifacts").rglob("*.npz")] == ["factors.npz"] * 2
