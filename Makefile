@@ -1,6 +1,6 @@
 # `make` shows what there is. Every target that needs the virtual environment makes it first.
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo test check chaos soak docs peers batch-demo batch-test against ci clean
+.PHONY: help setup kernels demo test check chaos soak fuzz docs peers batch-demo batch-test against ci clean
 
 # Hundreds of processes start in a test run: they read bytecode, wherever the shell says not to write it.
 unexport PYTHONDONTWRITEBYTECODE
@@ -43,6 +43,9 @@ chaos: $(READY) ## 100 faults on Apache Kafka under traffic, into chaos.json (45
 
 soak: $(READY) ## one worker under 300 events/s for an hour, into soak.json and soak.png; ARGS="--minutes 20"
 	@$(VENV)/bin/stream-rec bench soak --json soak.json --plot soak.png $(ARGS)
+
+fuzz: $(READY) ## schemathesis, all checks, on every route of a live server, into fuzz.json; ARGS="--requests 100000"
+	@$(VENV)/bin/python -m bench.fuzz --json fuzz.json $(ARGS)
 
 docs: $(READY) ## renew what is generated in docs/
 	@$(VENV)/bin/python scripts/settings_doc.py
