@@ -1,11 +1,18 @@
-"""An answer's head and body in one write: uvicorn writes them one after the other, a system call and a segment each."""
+"""uvicorn's protocol, over a transport that writes an answer's head and body at once, and with its own refusal as ours.
+
+uvicorn writes head and body one after the other, a system call and a segment each; and what is no HTTP it refuses itself,
+as plain text.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from stream_rec.api.problem import Problem
 
 _END = b"\r\n\r\n"
 _LENGTH = b"\r\ncontent-length: "
@@ -53,6 +60,16 @@ class OneWriteProtocol(HttpToolsProtocol):
         """A client has connected."""
         self._one_write = OneWrite(transport)
         super().connection_made(self._one_write)  # type: ignore[arg-type]
+
+    def send_400_response(self, msg: str) -> None:
+        """What was sent is no HTTP: the connection ends with a problem like any other."""
+        problem = Problem(
+            "unreadable", msg, where="request", fix="send HTTP/1.1, the address percent-encoded"
+        )
+        body = msgspec.json.encode(problem.body())
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close"
+        self.transport.write(b"%b%b%d%b%b" % (head, _LENGTH, len(body), _END, body))
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """An answer is whole."""

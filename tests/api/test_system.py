@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import httpx
@@ -91,3 +92,14 @@ def test_answers_without_a_body_and_before_a_close_are_whole(http: httpx.Client)
             assert stream.read(length) == b'{"status":"ok"}'
         assert asked("HEAD", "Connection: close\r\n") == (status, length)
         assert stream.read() == b""
+
+
+def test_what_is_no_http_is_a_problem_like_any_other(http: httpx.Client) -> None:
+    at = http.base_url
+    with socket.create_connection((at.host, at.port or 80), 30) as connection:
+        connection.sendall(b"good morning\r\n\r\n")
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n")
+    told = json.loads(body)
+    assert (told["status"], told["type"]) == (400, "urn:stream-rec:problem:unreadable")
+    assert told["fix"]
