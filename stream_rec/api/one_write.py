@@ -1,7 +1,7 @@
 """uvicorn's protocol, over a transport that writes an answer's head and body at once, and with its own refusal as ours.
 
-uvicorn writes head and body one after the other, a system call and a segment each; and what is no HTTP it refuses itself,
-as plain text.
+uvicorn writes head and body one after the other, a system call and a segment each; and what is no HTTP it refuses by
+itself, as plain text.
 """
 
 from __future__ import annotations
