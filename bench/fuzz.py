@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import requests
@@ -37,10 +39,26 @@ from stream_rec.store.reader import Reader
 EXAMPLES = 50
 """Of each route and mode, one after the other."""
 TIMEOUT_SECONDS = 150
+SEEDS = 1_000_000
+"""Between the first seeds of two processes."""
 MOST_TOLD = 2000
 """Characters of an example."""
 PATIENCE = ["--set", "serve.timeout_seconds=120", "--set", "serve.publish_timeout_seconds=60"]
 LIVE = ["--set", "serve.live=true", "--set", "serve.access_log=failed", *PATIENCE]
+
+
+class Done(NamedTuple):
+    """What one process has sent.
+
+    Attributes:
+        n: requests.
+        failures: of them.
+        kinds: of failures, with an example each.
+    """
+
+    n: int
+    failures: int
+    kinds: dict[str, str]
 
 
 class Fuzz:
@@ -65,7 +83,8 @@ class Fuzz:
         """All routes in both modes, again and again."""
         described = httpx.get(f"{self._url}/openapi.json", timeout=TIMEOUT_SECONDS).json()
         schema = schemathesis.openapi.from_dict(described)
-        operations = [found.ok() for found in schema.get_all_operations()]
+        found: Any = schema.get_all_operations()
+        operations = [each.ok() for each in found]
         number = first_seed
         while self.n_sent < self._n:
             for operation in operations:
@@ -111,7 +130,14 @@ class Fuzz:
             self.kinds.setdefault(where, f"{str(each)[:MOST_TOLD]}\n{answered}")
 
 
-def measured(n_requests: int, first_seed: int) -> dict[str, Any]:
+def sent(url: str, key: str, n: int, first_seed: int) -> Done:
+    """Send n requests; in a process of its own."""
+    fuzz = Fuzz(url, key, n)
+    fuzz.run(first_seed)
+    return Done(fuzz.n_sent, fuzz.n_failed, fuzz.kinds)
+
+
+def measured(n_requests: int, first_seed: int, workers: int) -> dict[str, Any]:
     """The figures, and `kinds` of failures with an example each."""
     with start_stack(without_addresses(Settings())) as stack:
         ensure_topics(stack.settings.bus)
@@ -120,21 +146,24 @@ def measured(n_requests: int, first_seed: int) -> dict[str, Any]:
             while httpx.get(f"{server.url}/readyz", timeout=TIMEOUT_SECONDS).status_code != 200:
                 server.check()
                 time.sleep(0.1)
-            fuzz, began = Fuzz(server.url, _key(stack.settings), n_requests), time.monotonic()
-            fuzz.run(first_seed)
+            key, began = _key(stack.settings), time.monotonic()
+            shares = [n_requests // workers + (at < n_requests % workers) for at in range(workers)]
+            seeds = [first_seed + at * SEEDS for at in range(workers)]
+            with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+                done = list(pool.map(sent, [server.url] * workers, [key] * workers, shares, seeds))
             server.check()
             seconds = time.monotonic() - began
             cpu_seconds = server.cpu_seconds()
         finally:
             code = server.stop()
         return {
-            "fuzz_requests": fuzz.n_sent,
-            "fuzz_failures": fuzz.n_failed,
-            "fuzz_per_s": round(fuzz.n_sent / seconds, 1),
-            "fuzz_server_cpu_us": round(cpu_seconds / fuzz.n_sent * 1e6),
+            "fuzz_requests": sum(each.n for each in done),
+            "fuzz_failures": sum(each.failures for each in done),
+            "fuzz_per_s": round(n_requests / seconds, 1),
+            "fuzz_server_cpu_us": round(cpu_seconds / n_requests * 1e6),
             "serve_exit_code": code,
             "seed": first_seed,
-            "kinds": fuzz.kinds,
+            "kinds": {where: said for each in reversed(done) for where, said in each.kinds.items()},
         }
 
 
@@ -152,10 +181,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument(
+        "--workers", type=int, default=8, help="processes that send; many requests wait for something"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
-    figures = measured(wanted.requests, wanted.seed)
+    figures = measured(wanted.requests, wanted.seed, wanted.workers)
     kinds = figures.pop("kinds")
     for name, value in figures.items():
         print(f"{name:20}{value}")
