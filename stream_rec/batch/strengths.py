@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from typing import Any
 
 from stream_rec.batch.spark import part
+from stream_rec.schemas.event_types import OPERATORS
 from stream_rec.settings import EventTypeSettings, parse_condition
-
-_COMPARE = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    "<": operator.lt,
-}
 
 
 def weighted(events: Any, types: Mapping[str, EventTypeSettings]) -> Any:
@@ -32,7 +23,7 @@ def weighted(events: Any, types: Mapping[str, EventTypeSettings]) -> Any:
         of_type = functions.lit(_weight(entry.meaning, entry.weight))
         for case in reversed(entry.when):
             compare, bound = parse_condition(case.value)
-            holds = _COMPARE[compare](functions.col("value"), bound)
+            holds = OPERATORS[compare](functions.col("value"), bound)
             told = _weight(case.meaning, entry.weight if case.weight is None else case.weight)
             of_type = functions.when(holds, functions.lit(told)).otherwise(of_type)
         weight = functions.when(functions.col("event_type") == name, of_type).otherwise(weight)
