@@ -24,7 +24,8 @@ import psutil
 from stream_rec.errors import ConfigError, Unavailable
 
 _LOG_TAIL_BYTES = 4_000
-_POLL_SECONDS = 0.005
+_FIRST_POLL_SECONDS, _POLL_SECONDS = 0.005, 0.1
+"""Between two looks whether a server is ready: at first, and in the end. A look takes milliseconds of a processor."""
 
 
 class ChildExited(Unavailable):
@@ -115,7 +116,7 @@ class Child:
             ChildExited: it exited before it was ready.
             Unavailable: the deadline passed.
         """
-        began = time.monotonic()
+        began, wait = time.monotonic(), _FIRST_POLL_SECONDS
         try:
             while not probe():
                 waited = time.monotonic() - began
@@ -125,7 +126,8 @@ class Child:
                     raise Unavailable(
                         self.name, f"it does not answer; {self.log_excerpt()}", waited_seconds=waited
                     )
-                time.sleep(_POLL_SECONDS)
+                time.sleep(wait)
+                wait = min(1.3 * wait, _POLL_SECONDS)
         except BaseException:
             self.kill()
             raise
