@@ -83,8 +83,13 @@ def object_store(_object_store: ObjectStore) -> Iterator[ObjectStore]:
 
 
 @pytest.fixture
-def bucket(object_store: ObjectStore) -> Place:
-    """A folder that is not there yet, in a bucket of its own that is."""
+def bucket(object_store: ObjectStore) -> Iterator[Place]:
+    """A folder that is not there yet, in a bucket of its own that is; what it held is in memory until the end."""
     name = f"b{uuid.uuid4().hex[:12]}"
-    object_store.client().create_bucket(Bucket=name)
-    return Place(f"s3://{name}/shop", {**KEYS, "endpoint_url": object_store.url})
+    client = object_store.client()
+    client.create_bucket(Bucket=name)
+    yield Place(f"s3://{name}/shop", {**KEYS, "endpoint_url": object_store.url})
+    object_store.open()
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+        for held in page.get("Contents", ()):
+            client.delete_object(Bucket=name, Key=held["Key"])

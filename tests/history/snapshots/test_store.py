@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from stream_rec.history.snapshots.store import SnapshotInfo, SnapshotStore
 from stream_rec.history.snapshots.writer import SnapshotWriter
 from stream_rec.settings import SnapshotSettings
 from tests.engine.worlds import engine, learn, random_log
-from tests.history.snapshots.places import Place
+from tests.history.snapshots.places import Place, in_memory
 
 TOPICS = ("events", "items", "impressions")
 PARTITIONS = range(3)
@@ -78,12 +77,14 @@ class World:
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "s3":
-        made: Place = request.getfixturevalue("bucket")
-        return made
-    folder = str(tmp_path / "snapshots")
-    return Place(folder if request.param == "folder" else f"memory://{uuid.uuid4().hex}")
+        yield request.getfixturevalue("bucket")
+    elif request.param == "folder":
+        yield Place(str(tmp_path / "snapshots"))
+    else:
+        with in_memory() as made:
+            yield made
 
 
 @pytest.fixture
