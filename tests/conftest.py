@@ -15,15 +15,21 @@
 from __future__ import annotations
 
 import gc
+import os
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from xdist.scheduler import LoadFileScheduling
 
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.settings import BusSettings, Settings, StoreSettings
+from tests.forked.process import Run
 from tests.kafka import apache_kafka
 
 
@@ -33,8 +39,62 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+WAITING = (
+    "api",
+    "bench",
+    "bus",
+    "cli",
+    "consumers",
+    "contract",
+    "deploy",
+    "docs",
+    "page",
+    "security",
+    "sink",
+)
+"""Folders whose tests start processes and wait for them, the longest of all."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes, at any time some wait and some compute, and nothing long comes last."""
+    if not hasattr(config, "workerinput"):
+        return
+    files = list(dict.fromkeys(item.path for item in items))
+    waiting = {path for path in files if path.relative_to(Path(__file__).parent).parts[0] in WAITING}
+    computing = [path for path in files if path not in waiting]
+    place = {path: n / len(computing) for n, path in enumerate(computing)}
+    place |= {path: 0.75 * n / len(waiting) for n, path in enumerate(sorted(waiting))}
+    items.sort(key=lambda item: place[item.path])
+
+
+class _ByServers(LoadFileScheduling):
+    """A file goes to one process, which starts its servers once; so do the files that share a slow one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/security" if nodeid.startswith("tests/security/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    config.option.loadscopereorder = False  # the order is ours
+    return _ByServers(config, log) if config.option.dist == "loadfile" else None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rule-sets", type=int, default=10, help="random shops that test_never_shown.py tries")
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for all processes of this run of the tests."""
+    mine = tmp_path_factory.getbasetemp()
+    return mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine  # noqa: TID251 - of pytest, not of ours
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _starts(run_folder: Path) -> None:
+    Run.folder = run_folder / "starts"
+    Run.folder.mkdir(exist_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +104,12 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory, _prefixes: list[str]) -> Iterator[str]:
-    with apache_kafka(tmp_path_factory.mktemp("kafka"), _prefixes) as address:
-        yield address
+def kafka(run_folder: Path, request: pytest.FixtureRequest, _prefixes: list[str]) -> str:
+    """A JVM takes seconds to start, and minutes to become fast: there is one for all processes of this run."""
+    ending = ExitStack()
+    # Not at the end of our last test: others use it longer, and the wait would be taken for that test's.
+    request.config.add_cleanup(ending.close)
+    return ending.enter_context(apache_kafka(run_folder, _prefixes))
 
 
 @pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])

@@ -17,6 +17,7 @@ from stream_rec.embedded.broker import answers
 from stream_rec.embedded.kafka import VERSION, KafkaServer, jars, java, properties
 from stream_rec.embedded.server import free_port
 from stream_rec.errors import StreamRecError, Unavailable
+from tests.one_for_all import one_for_all
 from tests.waiting import wait_until
 
 IMAGE = f"apache/kafka:{VERSION}"
@@ -25,11 +26,12 @@ _PULL_SECONDS = 240
 
 
 @contextmanager
-def apache_kafka(log_dir: Path, prefixes: list[str]) -> Iterator[str]:
+def apache_kafka(run_folder: Path, prefixes: list[str]) -> Iterator[str]:
     """Yields its address; skips (or in CI fails) the test that asks when there is none.
 
     Args:
-        log_dir: keeps the log of a JVM of our own.
+        run_folder: the same for all processes of this run of the tests, which share what one of them starts; it
+            keeps the log of a JVM of our own.
         prefixes: of the topics that tests make; on a broker that was given they are deleted at the end.
     """
     given = os.environ.get("STREAM_REC_TEST_KAFKA")  # noqa: TID251 - a setting of the tests
@@ -37,6 +39,12 @@ def apache_kafka(log_dir: Path, prefixes: list[str]) -> Iterator[str]:
         yield given
         _delete_topics(given, tuple(prefixes))
         return
+    with one_for_all(run_folder / "kafka", lambda: _started(run_folder)) as bootstrap:
+        yield bootstrap
+
+
+@contextmanager
+def _started(log_dir: Path) -> Iterator[str]:
     why_no_container = container_is_missing()
     if not why_no_container:
         with _container() as bootstrap:

@@ -1,19 +1,17 @@
-"""Running the command line as a user does: a process of its own."""
+"""Running the command line as a user does: a process of its own (`tests/forked` says whose copy)."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stream_rec.settings import Settings
+from tests.forked.process import start
 from tests.reading import messages
-
-PROGRAM = [sys.executable, "-m", "stream_rec.cli"]
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -38,18 +36,25 @@ def run(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     deadline_seconds: float = 60.0,
+    fresh: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run `stream-rec ARGUMENTS` to its end; its exit code is for the caller to judge."""
-    return subprocess.run(
-        [*PROGRAM, *arguments],
+    with start(
+        arguments,
+        fresh=fresh,
         env=clean_environment(**(environment or {})),
         cwd=folder,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=deadline_seconds,
-        check=False,
-    )
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=deadline_seconds)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def events(settings: Settings) -> list[dict[str, Any]]:

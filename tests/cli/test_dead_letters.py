@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,10 @@ from stream_rec.schemas.columns import Rejected, Span
 from stream_rec.schemas.records import Interaction
 from stream_rec.schemas.topics import decode
 from stream_rec.settings import BusSettings, IngestSettings, Settings
-from tests.cli.running import PROGRAM, addresses, clean_environment, run
+from tests.cli.running import addresses, clean_environment, run
 from tests.consumers.parts import fetched
 from tests.consumers.publishing import publish
+from tests.forked.process import start
 from tests.reading import messages
 from tests.waiting import wait_until
 
@@ -105,8 +105,8 @@ def test_tail_goes_on_with_what_comes(tansu_settings: Settings, tmp_path: Path, 
     set_aside(bus, [MISNAMED])
     out = tmp_path / "out"
     with out.open("wb") as file:
-        tail = subprocess.Popen(
-            [*PROGRAM, "dead-letters", "--tail", *(["--json"] if as_json else [])],
+        tail = start(
+            ["dead-letters", "--tail", *(["--json"] if as_json else [])],
             env=clean_environment(**addresses(tansu_settings), PYTHONUNBUFFERED="1"),
             stdout=file,
             stderr=file,

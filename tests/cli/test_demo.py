@@ -14,7 +14,8 @@ from rich.console import Console
 from stream_rec.demo.figures import Figures
 from stream_rec.demo.replaying import N_BAD
 from stream_rec.demo.view import LivePanel
-from tests.cli.running import PROGRAM, clean_environment, run
+from tests.cli.running import clean_environment, run
+from tests.forked.process import start
 
 FIGURES = Figures(
     seconds=12.3,
@@ -66,8 +67,8 @@ def test_a_log_of_ones_own_can_be_shown(tmp_path: Path) -> None:
 
 
 def test_interrupted_it_stops_everything_at_once() -> None:
-    running = subprocess.Popen(
-        [*PROGRAM, "demo", "--rate", "500"],
+    running = start(
+        ["demo", "--rate", "500"],
         env=clean_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

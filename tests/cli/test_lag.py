@@ -14,8 +14,9 @@ from stream_rec.bus.lag import PartitionLag
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.cli.lag import table, with_rates
 from stream_rec.settings import Settings
-from tests.cli.running import PROGRAM, addresses, clean_environment, run
+from tests.cli.running import addresses, clean_environment, run
 from tests.consumers.bridge.bridging import clicks, make_topic, send
+from tests.forked.process import start
 
 
 def publish(settings: Settings, partition: int, n: int) -> None:
@@ -68,8 +69,8 @@ def test_the_table_adds_up_the_lag(written: Settings) -> None:
 
 def test_watch_goes_on_until_it_is_interrupted(tansu_settings: Settings) -> None:
     ensure_topics(tansu_settings.bus)
-    watching = subprocess.Popen(
-        [*PROGRAM, "lag", "--watch", "--json", "--interval", "0.1"],
+    watching = start(
+        ["lag", "--watch", "--json", "--interval", "0.1"],
         env=clean_environment(**addresses(tansu_settings)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,7 +9,8 @@ from pathlib import Path
 from stream_rec.bus.lag import ends
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.settings import Settings
-from tests.cli.running import PROGRAM, addresses, clean_environment, events, run
+from tests.cli.running import addresses, clean_environment, events, run
+from tests.forked.process import start
 from tests.waiting import wait_until
 
 
@@ -42,8 +43,8 @@ def test_stopped_by_ctrl_c_it_goes_on_without_repeating_or_skipping(
     log.write_text("user_id,item_id,ts\n" + "".join(f"u{n % 7},i{n},{n}\n" for n in range(2_000)))
     resume = ["--resume-file", str(tmp_path / "resume.json")]
     command = ["replay", str(log), "--rate", "1000", "--ts-unit", "s", *resume]
-    first = subprocess.Popen(
-        [*PROGRAM, *command],
+    first = start(
+        command,
         env=clean_environment(**addresses(tansu_settings)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

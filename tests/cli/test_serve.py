@@ -17,7 +17,8 @@ import pytest
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.schemas.records import Interaction
 from stream_rec.settings import Settings
-from tests.cli.running import PROGRAM, addresses, clean_environment, run
+from tests.cli.running import addresses, clean_environment, run
+from tests.forked.process import start
 from tests.reading import records
 from tests.waiting import wait_until
 
@@ -28,8 +29,8 @@ def serving(
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The process, and its address; killed at the end if it still runs."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*PROGRAM, "--log-json", *flags, "serve", "--port", "0"],
+        process = start(
+            ["--log-json", *flags, "serve", "--port", "0"],
             env=clean_environment(**addresses(settings), **environment),
             stdout=output,
             stderr=subprocess.STDOUT,

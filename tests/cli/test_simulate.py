@@ -9,7 +9,8 @@ from stream_rec.bus.lag import ends
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
 from stream_rec.settings import Settings
-from tests.cli.running import PROGRAM, addresses, clean_environment, events, run
+from tests.cli.running import addresses, clean_environment, events, run
+from tests.forked.process import start
 from tests.waiting import wait_until
 
 
@@ -27,8 +28,8 @@ def test_a_past_is_made_at_once_and_ends_now(tansu_settings: Settings) -> None:
 
 def test_without_an_end_it_goes_on_until_it_is_stopped(tansu_settings: Settings) -> None:
     ensure_topics(tansu_settings.bus)
-    running = subprocess.Popen(
-        [*PROGRAM, "simulate", "--rate", "200", "--no-react"],
+    running = start(
+        ["simulate", "--rate", "200", "--no-react"],
         env=clean_environment(**addresses(tansu_settings)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

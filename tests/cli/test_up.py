@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from stream_rec.settings import load
-from tests.cli.running import PROGRAM, clean_environment, run
+from tests.cli.running import clean_environment, run
+from tests.forked.process import start
 from tests.kafka import need_a_jvm
 from tests.waiting import wait_until
 
 
 @contextmanager
 def up(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    running = subprocess.Popen(
-        [*PROGRAM, "up", *options],
+    running = start(
+        ["up", *options],
         cwd=folder,
         env=clean_environment(),
         stdout=subprocess.PIPE,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from stream_rec.schemas.records import Slate
 from stream_rec.settings import Settings
 from stream_rec.store.last_values import LastValues
 from stream_rec.store.reader import Reader
+from tests.forked.process import start
 from tests.toml import inline
 from tests.waiting import wait_until
 
@@ -29,11 +28,12 @@ READY_SECONDS = 200.0
 class Worker:
     """`stream-rec worker` with these settings; its log is a file."""
 
-    def __init__(self, settings: Settings, log: Path, common: Sequence[str] = ()) -> None:
+    def __init__(
+        self, settings: Settings, log: Path, common: Sequence[str] = (), *, fresh: bool = False
+    ) -> None:
         self._log = log
-        argv = [sys.executable, "-m", "stream_rec.cli", *common, "worker", *flags(settings)]
         with log.open("ab") as out:
-            self._process = subprocess.Popen(argv, stdout=out, stderr=out)
+            self._process = start([*common, "worker", *flags(settings)], fresh=fresh, stdout=out, stderr=out)
 
     @property
     def pid(self) -> int:

@@ -64,7 +64,7 @@ def test_a_worker_stops_in_time_while_kafka_is_silent(tansu_settings: Settings, 
 
 
 def test_a_worker_is_told_to_stop_while_it_imports(tansu_settings: Settings, tmp_path: Path) -> None:
-    worker = Worker(tansu_settings, tmp_path / "log")
+    worker = Worker(tansu_settings, tmp_path / "log", fresh=True)
     wait_until(lambda: answers_signals(worker.pid), 60, "the worker's first line")
     code, seconds = worker.stop()
     assert (code, seconds < STOP_SECONDS) == (0, True), seconds
@@ -77,7 +77,10 @@ def test_a_worker_is_told_to_stop_while_it_looks_for_topics_on_a_kafka_that_hang
         bus = tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap})
         os.kill(broker.pid, signal.SIGSTOP)
         worker = Worker(
-            tansu_settings.model_copy(update={"bus": bus}), tmp_path / "log", ["--log-level", "debug"]
+            tansu_settings.model_copy(update={"bus": bus}),
+            tmp_path / "log",
+            ["--log-level", "debug"],
+            fresh=True,
         )
         wait_until(lambda: "step=topics" in worker.log(), 60, "the look-up")
         code, seconds = worker.stop()
@@ -85,7 +88,7 @@ def test_a_worker_is_told_to_stop_while_it_looks_for_topics_on_a_kafka_that_hang
 
 
 def test_a_worker_is_told_to_stop_while_it_joins(tansu_settings: Settings, tmp_path: Path) -> None:
-    worker = Worker(tansu_settings, tmp_path / "log", ["--log-level", "debug"])
+    worker = Worker(tansu_settings, tmp_path / "log", ["--log-level", "debug"], fresh=True)
     wait_until(lambda: "step=join" in worker.log(), READY_SECONDS, "the worker to join")
     code, seconds = worker.stop()
     assert (code, seconds < STOP_SECONDS) == (0, True), worker.log()

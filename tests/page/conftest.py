@@ -20,8 +20,9 @@ from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.records import Impression, Interaction, Item
 from stream_rec.settings import BusSettings, Settings, StoreSettings
-from tests.cli.running import PROGRAM, addresses, clean_environment
+from tests.cli.running import addresses, clean_environment
 from tests.consumers.running import running, wait_until_done
+from tests.forked.process import start
 from tests.waiting import wait_until
 
 CHROMIUM = shutil.which("chromium")
@@ -71,8 +72,8 @@ def dashboard(settings: Settings, folder: Path, *command: str) -> Iterator[str]:
     """The page's process: its address; SIGTERM must end it well."""
     log = folder / "log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*PROGRAM, "--log-json", *(command or ("dashboard",)), "--port", "0"],
+        process = start(
+            ["--log-json", *(command or ("dashboard",)), "--port", "0"],
             env=clean_environment(
                 **addresses(settings),
                 STREAM_REC__SERVE__KEY_SECONDS="1",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,10 @@ from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.serve.client import Client
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.certificates import Authority, Certificate
-from tests.cli.running import PROGRAM, clean_environment, run
+from tests.cli.running import clean_environment, run
 from tests.consumers.publishing import clicks
 from tests.consumers.running import READY_SECONDS
+from tests.forked.process import start
 from tests.security.conftest import KEY_PASSWORD
 from tests.tls_front import tls_front
 from tests.waiting import wait_until
@@ -56,8 +56,8 @@ def test_publisher_worker_client_lag_and_doctor_with_only_the_documented_rights(
         environment = environment_of(settings)
         log = tmp_path / "worker.log"
         with log.open("wb") as out:
-            worker = subprocess.Popen(
-                [*PROGRAM, "--log-level", "debug", "worker"],
+            worker = start(
+                ["--log-level", "debug", "worker"],
                 env=clean_environment(**environment),
                 stdout=out,
                 stderr=out,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +20,7 @@ from stream_rec.sink.folder import SinkFolder
 from stream_rec.sink.names import DataFile, folder_of
 from stream_rec.sink.pending import Pending
 from stream_rec.sink.reading import files_of, stretches
+from tests.forked.process import start
 from tests.history.snapshots.places import Place
 from tests.sink.logs import (
     NOW,
@@ -281,4 +281,4 @@ def _process(settings: Settings) -> subprocess.Popen[bytes]:
         "sink.topics": '["events"]',
     }
     flags = [word for key, value in given.items() for word in ("--set", f"{key}={value}")]
-    return subprocess.Popen([sys.executable, "-m", "stream_rec.cli", "sink", *flags])
+    return start(["sink", *flags])

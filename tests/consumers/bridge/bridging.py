@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -22,7 +21,8 @@ from stream_rec.consumers.bridge.bridge import Bridge
 from stream_rec.errors import Unavailable
 from stream_rec.settings import Settings
 from stream_rec.shapes.messages import Registry
-from tests.cli.running import PROGRAM, clean_environment
+from tests.cli.running import clean_environment
+from tests.forked.process import start
 from tests.toml import inline
 from tests.waiting import wait_until
 
@@ -139,9 +139,7 @@ class BridgeProcess:
         ]
         self._log = log
         with log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [*PROGRAM, "bridge", *flags], stdout=out, stderr=out, env=clean_environment()
-            )
+            self._process = start(["bridge", *flags], stdout=out, stderr=out, env=clean_environment())
 
     @property
     def pid(self) -> int:

@@ -1,0 +1,177 @@
+"""`start`: what `subprocess.Popen` does, for `python -m stream_rec.cli ...`, mostly without the imports."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stream_rec.cli.main import command
+from tests.forked import wire
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-m", "stream_rec.cli"]
+NEVER_FORKED = ("evaluate", "sink")
+"""Polars, which they compute with, does not promise to work in a fork."""
+READ_LATER = ("STREAM_REC", "PYTEST", "COLUMNS", "NO_COLOR")
+"""Beginnings of variables that no import reads: they may differ from the original's."""
+
+
+def start(
+    arguments: Sequence[str], *, fresh: bool = False, env: Mapping[str, str] | None = None, **popen: Any
+) -> subprocess.Popen[Any]:
+    """Start `stream-rec ARGUMENTS`.
+
+    Args:
+        arguments: after the program.
+        fresh: whether it must not be a fork.
+        env: its environment; None = ours.
+        popen: further arguments of `subprocess.Popen`: streams, their text, the folder, a session of its own.
+    """
+    environment = dict(os.environ if env is None else env)  # noqa: TID251 - as Popen does
+    is_fork = not (fresh or _must_be_fresh(arguments)) and _read_at_import(environment) == _original().read
+    kind = _Forked if is_fork else subprocess.Popen
+    return kind([*PROGRAM, *arguments], env=environment, **popen)
+
+
+_LONGEST_ADDRESS = 100
+"""Of a socket; Linux takes 107 bytes."""
+
+
+class Run:
+    """This run of the tests, of one process or several.
+
+    Attributes:
+        folder: theirs: it holds a file for each command that has started once.
+    """
+
+    folder: Path
+
+
+def _must_be_fresh(arguments: Sequence[str]) -> bool:
+    if "--help" in arguments:  # it shows less than the command's first start will
+        return False
+    if command(arguments) in NEVER_FORKED:
+        return True
+    try:
+        (Run.folder / (command(arguments) or "none")).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _read_at_import(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith(READ_LATER)}
+
+
+class _Original:
+    """The process that has imported everything, `original.py`: it forks at our order, and ends after all of the run's.
+
+    Attributes:
+        read: what its imports may have read of the environment.
+    """
+
+    def __init__(self) -> None:
+        self.read = _read_at_import(os.environ)  # noqa: TID251 - all processes of the run have the same
+        self._connection = socket.socket(socket.AF_UNIX)
+        address = "\0" + str(Run.folder)[-_LONGEST_ADDRESS:]  # in no file system: it goes with who listens
+        with (Run.folder / "original.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self._connection.connect_ex(address):
+                self._process = self._started(
+                    address
+                )  # held: it must not be taken for one that nobody waits for
+                self._connection.connect(address)
+
+    def _started(self, address: str) -> subprocess.Popen[bytes]:
+        with socket.socket(socket.AF_UNIX) as listener, (Run.folder / "original.log").open("w") as log:
+            listener.bind(address)
+            listener.listen()
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.forked.original", str(listener.fileno())],
+                cwd=ROOT,
+                env=self.read,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[listener.fileno()],
+            )
+
+    def fork(self, order: wire.Order, streams: Sequence[int]) -> tuple[int, int]:
+        """A new process: its pid, and what its status can be read from once it has ended."""
+        status, theirs = os.pipe()
+        try:
+            return wire.send(self._connection, order, [*streams, theirs]), status
+        finally:
+            os.close(theirs)
+
+
+@cache
+def _original() -> _Original:
+    return _Original()
+
+
+class _Forked(subprocess.Popen[Any]):
+    """Replaces how its base class starts a process and waits for it: the process is the original's child, not ours."""
+
+    _status = -1
+
+    def _execute_child(
+        self,
+        args: Sequence[str],
+        executable: object,  # noqa: ARG002 - the arguments are those of the base class
+        preexec_fn: object,  # noqa: ARG002
+        close_fds: object,  # noqa: ARG002
+        pass_fds: object,  # noqa: ARG002
+        cwd: str | Path | None,
+        env: dict[str, str],
+        startupinfo: object,  # noqa: ARG002
+        creationflags: object,  # noqa: ARG002
+        shell: object,  # noqa: ARG002
+        p2cread: int,
+        p2cwrite: int,
+        c2pread: int,
+        c2pwrite: int,
+        errread: int,
+        errwrite: int,
+        restore_signals: object,  # noqa: ARG002
+        gid: object,  # noqa: ARG002
+        gids: object,  # noqa: ARG002
+        uid: object,  # noqa: ARG002
+        umask: object,  # noqa: ARG002
+        start_new_session: bool,
+        process_group: object,  # noqa: ARG002
+    ) -> None:
+        given = (p2cread, c2pwrite, errwrite)
+        streams = [number if one == -1 else one for number, one in enumerate(given)]
+        folder = str(Path(cwd or Path.cwd()).absolute())
+        order = wire.Order(list(args[len(PROGRAM) :]), env, folder, start_new_session)
+        self.pid, self._status = _original().fork(order, streams)
+        self._child_created = True
+        self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        if wait_flags & os.WNOHANG and not select.select([self._status], [], [], 0)[0]:
+            return 0, 0
+        told = os.read(self._status, wire.NUMBER.size)
+        os.close(self._status)
+        assert told, "the original has ended"
+        return self.pid, wire.NUMBER.unpack(told)[0]
+
+    def _internal_poll(self, *_: object, **__: object) -> int | None:
+        if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
+            try:
+                if self.returncode is None:
+                    pid, status = self._try_wait(os.WNOHANG)
+                    if pid == self.pid:
+                        self._handle_exitstatus(status)
+            finally:
+                self._waitpid_lock.release()
+        return self.returncode
