@@ -40,6 +40,7 @@ from stream_rec.consumers.periodic.scenario_names import ScenarioNames
 from stream_rec.consumers.periodic.slate_renewal import SlateRenewal
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
 from stream_rec.consumers.periodic.snapshots import SnapshotNotes, Snapshots, Start
+from stream_rec.consumers.periodic.trial_decisions import TrialDecisions
 from stream_rec.consumers.periodic.window_moves import WindowMoves
 from stream_rec.consumers.pipeline import BatchPipeline, PipelineContext
 from stream_rec.consumers.replication.follower import Follower
@@ -107,6 +108,7 @@ class Parts:
         filter_moves: items that filters say something new of, from time to time.
         rules: compiled between batches.
         renewal: slates whose rules have changed.
+        trial_decisions: experiments, moved on by rule.
         forgetting: users who are to be forgotten in Redis, too.
         lost: wakes the repair.
         snapshots: of the engine.
@@ -140,6 +142,7 @@ class Parts:
     filter_moves: FilterMoves
     rules: RuleCompiler
     renewal: SlateRenewal
+    trial_decisions: TrialDecisions
     forgetting: Forgetting
     lost: asyncio.Event
     snapshots: Snapshots
@@ -253,6 +256,7 @@ def build(
         filter_moves=FilterMoves(core.engine, stores.lists, core.table),
         rules=RuleCompiler(core.engine, clock),
         renewal=SlateRenewal(settings.store, core.engine, active, stores.slates, core.table, clock),
+        trial_decisions=TrialDecisions(core.engine, emitter, core.table, clock),
         lost=makes.slates.lost,
         snapshots=Snapshots(settings, core.engine, notes, core.table, clock),
         bridge=BridgeInside(bridge),

@@ -91,6 +91,7 @@ class Worker:
         scheduler.every(RULES_SECONDS, parts.filter_moves.look)
         scheduler.every(DECISION_SECONDS, parts.renewal.look)
         scheduler.every(DECISION_SECONDS, parts.forgetting.look)
+        scheduler.every(REPORT_SECONDS, parts.trial_decisions.look)
         scheduler.every(SNAPSHOT_LOOK_SECONDS, parts.snapshots.look)
         scheduler.every(self._settings.journal.flush_seconds, self._flush_journal)
 

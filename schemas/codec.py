@@ -114,6 +114,8 @@ def decode_impressions(messages: Messages, span: Span, rules: IngestSettings) ->
         slate_ids=IdColumn.of([s.slate_id for s in shown]),
         scenarios=[s.scenario for s in shown],
         variants=[s.variant or "" for s in shown],
+        experiments=[s.experiment or "" for s in shown],
+        teams=[s.teams or () for s in shown],
         items=IdColumn.of([item for s in shown for item in s.items]),
         item_ends=np.cumsum([len(s.items) for s in shown], dtype=np.int64),
         propensities=np.array(propensities, np.float32),
@@ -194,6 +196,7 @@ def _all_good(
         and _ids_good(batch.items, rules, is_required=True)
         and _ids_good(batch.sessions, rules)
         and _ids_good(batch.event_ids, rules)
+        and _ids_good(batch.slate_ids, rules)
         and _ts_good(batch, rules)
         and _rest_good(events, rules)
     )
@@ -215,6 +218,7 @@ def _event_columns(
         event_types=[e.event_type for e in events],
         values=_values([e.value for e in events]),
         context_tags=_context_tags([e.context for e in events]),
+        slate_ids=_rare_ids([e.slate_id for e in events]),
     )
 
 
@@ -231,6 +235,12 @@ def _values(values: Sequence[float | None]) -> NDArray[np.float32]:
         return np.full(len(values), np.nan, np.float32)
     with np.errstate(over="ignore"):  # what is too large for 32 bits is rejected by the caller
         return np.array(values, np.float64).astype(np.float32)  # null is NaN
+
+
+def _rare_ids(ids: Sequence[str | None]) -> IdColumn:
+    if ids.count(None) == len(ids):
+        return IdColumn.none(len(ids))
+    return IdColumn.of([each or "" for each in ids])
 
 
 def _context_tags(contexts: Sequence[Context | None]) -> IdColumn:

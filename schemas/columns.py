@@ -115,6 +115,7 @@ class EventBatch:
         event_types: [n].
         values: float32 [n]; NaN = none.
         context_tags: [n], the `tag` that an event's context names; empty = none.
+        slate_ids: ids [n], of the slates that events name; empty = none.
     """
 
     span: Span
@@ -128,6 +129,7 @@ class EventBatch:
     event_types: Sequence[str]
     values: NDArray[np.float32]
     context_tags: IdColumn
+    slate_ids: IdColumn
 
     def __len__(self) -> int:
         """How many interactions."""
@@ -147,6 +149,7 @@ class EventBatch:
             event_types=[self.event_types[place] for place in places],
             values=self.values[places],
             context_tags=self.context_tags.only(places),
+            slate_ids=self.slate_ids.only(places),
         )
 
     @classmethod
@@ -175,6 +178,7 @@ class EventBatch:
             event_types=[event_type] * n,
             values=np.full(n, np.nan, np.float32),
             context_tags=IdColumn.none(n),
+            slate_ids=IdColumn.none(n),
         )
 
 
@@ -278,6 +282,8 @@ class ImpressionBatch:
         slate_ids: ids [n].
         scenarios: [n].
         variants: [n]; empty = none.
+        experiments: [n]; empty = not named.
+        teams: [n], of each item the arm that brought it; empty = slates have no teams.
         items: ids [total shown].
         item_ends: int64 [n].
         propensities: float32 [total shown]; NaN = unknown.
@@ -291,6 +297,8 @@ class ImpressionBatch:
     slate_ids: IdColumn
     scenarios: Sequence[str]
     variants: Sequence[str]
+    experiments: Sequence[str]
+    teams: Sequence[Sequence[str]]
     items: IdColumn
     item_ends: NDArray[np.int64]
     propensities: NDArray[np.float32]
@@ -314,6 +322,8 @@ class ImpressionBatch:
             slate_ids=self.slate_ids.only(places),
             scenarios=[self.scenarios[place] for place in places],
             variants=[self.variants[place] for place in places],
+            experiments=[self.experiments[place] for place in places],
+            teams=[self.teams[place] for place in places],
             items=self.items.only(shown),
             item_ends=np.cumsum(lengths[places]),
             propensities=self.propensities[shown],

@@ -18,7 +18,7 @@ LIVE: tuple[State, ...] = ("running", "ramping", "paused")
 
 MAX_ARMS, MAX_GUARDRAILS, MAX_RAMP_STEPS, MAX_AUDIENCE, MAX_VALUES = 8, 16, 16, 8, 64
 DAY_SECONDS = 86_400.0
-OWN_FIELDS = ("state", "step", "started", "since", "winner", "reason")
+OWN_FIELDS = ("state", "step", "started", "since", "winner", "reason", "shares")
 """What the commands write, and a file must not."""
 
 
@@ -74,7 +74,12 @@ class Arm(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     @property
     def changes(self) -> bool:
         """Does it differ from what everybody gets?"""
-        return bool(self.scenario or self.sources or self.learning_rate != 1.0)
+        return bool(self.scenario or self.ranks)
+
+    @property
+    def ranks(self) -> bool:
+        """Does a ranker of its own order its slates?"""
+        return bool(self.sources or self.learning_rate != 1.0)
 
 
 class Guardrail(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -119,6 +124,8 @@ class Experiment(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
         since: when the present state, or step of the ramp, began.
         winner: the arm that was shipped.
         reason: why it is in this state; of a decision by rule.
+        min_share: of a bandit: what every arm keeps of the users, whatever it has earned.
+        shares: of a bandit: of the arms, as they were drawn last; empty = by their weights.
     """
 
     arms: tuple[Arm, ...]
@@ -146,6 +153,13 @@ class Experiment(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     since: float = 0.0
     winner: str = ""
     reason: str = ""
+    min_share: float = 0.05
+    shares: tuple[float, ...] = ()
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of the arms, in their order: by what users are dealt out now."""
+        return self.shares or tuple(arm.weight for arm in self.arms)
 
     @property
     def steps(self) -> tuple[float, ...]:

@@ -73,6 +73,12 @@ def _arms(experiment: Experiment) -> Iterator[Fault]:
         yield Fault(("arms",), f"there is {len(arms) or 'none'}", "two or more; the first is the control")
     if len(arms) > spec.MAX_ARMS:
         yield too_many("arms", spec.MAX_ARMS)
+    if arms and experiment.min_share * len(arms) > 1:
+        yield Fault(("min_share",), f"{len(arms)} arms cannot all keep so much", f"{1 / len(arms):g} at most")
+    if experiment.shares and len(experiment.shares) != len(arms):
+        yield Fault(("shares",), f"{len(experiment.shares)} shares of {len(arms)} arms", "one of each")
+    for i, share in enumerate(experiment.shares):
+        yield from between(("shares", i), share, 0.0001, 1.0)
     if experiment.kind == "interleaving" and len(arms) > 2:
         yield Fault(("arms",), f"{len(arms)} arms in one slate", "interleaving compares two")
     names: set[str] = set()
@@ -101,6 +107,7 @@ def _changed(i: int, arm: Arm) -> Iterator[Fault]:
 def _who(experiment: Experiment) -> Iterator[Fault]:
     yield from between(("traffic",), experiment.traffic, _LEAST_SHARE, 1.0)
     yield from between(("slot",), experiment.slot, 0.0, 1.0)
+    yield from between(("min_share",), experiment.min_share, 0.001, 0.5)
     if experiment.slot + experiment.traffic > 1.0 + 1e-9:
         yield Fault(("slot",), "slot and traffic are together above 1", "a smaller slot, or less traffic")
     if len(experiment.audience) > spec.MAX_AUDIENCE:

@@ -42,6 +42,7 @@ class Interaction(PublishedRecord, frozen=True, gc=False, omit_defaults=True):
         session_id: the producer's session; without it a gap in event time splits sessions.
         value: rating, dwell seconds or price, as `engine.event_types` says.
         context: small map of anything else (device, country, ...).
+        slate_id: the slate that it came from. None = the latest that was shown to the user and held the item.
     """
 
     user_id: str
@@ -52,6 +53,7 @@ class Interaction(PublishedRecord, frozen=True, gc=False, omit_defaults=True):
     session_id: str | None = None
     value: float | None = None
     context: Context | None = None
+    slate_id: str | None = None
 
 
 class Item(PublishedRecord, frozen=True, omit_defaults=True):
@@ -116,7 +118,9 @@ class Impression(PublishedRecord, frozen=True, omit_defaults=True):
         items: item ids in the order shown.
         scenario: where.
         propensities: probability of each item at its place, if known; same length as `items`.
-        variant: arm of an experiment.
+        variant: arm of an experiment, as the slate named it.
+        experiment: the experiment, as the slate named it. None = the one in this scenario that has such an arm.
+        teams: of each item, the arm that brought it, as a slate of two arms says it; same length as `items`.
     """
 
     slate_id: str
@@ -126,6 +130,8 @@ class Impression(PublishedRecord, frozen=True, omit_defaults=True):
     scenario: str = DEFAULT_SCENARIO
     propensities: tuple[float, ...] | None = None
     variant: str | None = None
+    experiment: str | None = None
+    teams: tuple[str, ...] | None = None
 
 
 class Control(PublishedRecord, frozen=True, omit_defaults=True):
@@ -194,6 +200,7 @@ class SlateItem(msgspec.Struct, frozen=True, omit_defaults=True):
         by: what put it there besides its rank: `pin`, `promotion`, `exploration`, `seen` (it may return) or
             `fallback:<logic>`. None = its rank.
         propensity: the chance with which it came to stand there. None = chance had no say.
+        team: the arm that brought it, in a slate of two arms (interleaving).
     """
 
     item_id: str
@@ -201,6 +208,7 @@ class SlateItem(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: Reason
     by: str | None = None
     propensity: float | None = None
+    team: str | None = None
 
 
 class Slate(Record, frozen=True, omit_defaults=True):
@@ -218,6 +226,9 @@ class Slate(Record, frozen=True, omit_defaults=True):
         items: best first.
         relaxed: the rule that gave way, since it left nothing to show: `repeats` = the user has had all of it.
             None = all rules hold.
+        experiment: whose arm made it; None = it is of no experiment. Impressions name it, too.
+        variant: the arm. Impressions name it, too.
+        variant_propensity: the chance with which a user of the experiment gets this arm.
     """
 
     as_of: AsOf
@@ -228,6 +239,9 @@ class Slate(Record, frozen=True, omit_defaults=True):
     created_ts: float
     items: tuple[SlateItem, ...]
     relaxed: str | None = None
+    experiment: str | None = None
+    variant: str | None = None
+    variant_propensity: float | None = None
 
 
 class MetricPoint(Record, frozen=True):

@@ -44,6 +44,7 @@ REASONS: dict[str, str] = {
     "key_mismatch": "the key is not what the record says: an item's id, a vector's space and item, a decision's name",
     "bad_body": "the body of a decision on `control` is not what its kind says",
     "propensity_mismatch": "propensities are not one per item, each in (0, 1]",
+    "team_mismatch": "teams are not one per item",
     "bad_space": "the name of a vector space is not 1 to 64 letters, digits, '.', '_' and '-'",
     "reserved_space": "the vector space `content` is made from the catalogue, not from records",
     "bad_vector": "a vector has no number, more than `ingest.max_vector_numbers`, one too large for 32 bits, or only 0",
@@ -95,6 +96,7 @@ def check_interaction(event: Interaction, broker_ts: int, rules: IngestSettings)
     required("event_type", event.event_type, rules)
     _optional("session_id", event.session_id, rules)
     _optional("event_id", event.event_id, rules)
+    _optional("slate_id", event.slate_id, rules)
     _ts(event.ts, broker_ts, rules)
     if event.value is not None and not abs(event.value) <= FLOAT32_MAX:
         detail = f"value is {event.value!r}"
@@ -230,6 +232,7 @@ def check_impression(shown: Impression, broker_ts: int, rules: IngestSettings) -
     if bad := _first_bad("scenario", (shown.scenario,), rules):
         raise Unusable(bad.reason, bad.detail, field="scenario", instead=DEFAULT_SCENARIO)
     _optional("variant", shown.variant, rules)
+    _optional("experiment", shown.experiment, rules)
     if bad := _first_bad("an item", shown.items, rules):
         good = tuple(item for item in shown.items if not _first_bad("an item", (item,), rules))
         raise Unusable(bad.reason, bad.detail, field="items", instead=good)
@@ -240,6 +243,9 @@ def check_impression(shown: Impression, broker_ts: int, rules: IngestSettings) -
         if n_items != n_propensities or not all(0 < p <= 1 for p in shown.propensities):
             detail = f"{n_items} items, {n_propensities} propensities"
             raise Unusable("propensity_mismatch", detail, field="propensities", instead=None)
+    if shown.teams is not None and len(shown.teams) != len(shown.items):
+        detail = f"{len(shown.items)} items, {len(shown.teams)} teams"
+        raise Unusable("team_mismatch", detail, field="teams", instead=None)
 
 
 def check_vector(vector: Vector, _broker_ts: int, rules: IngestSettings) -> None:

@@ -66,6 +66,7 @@ class SlateEncoder:
                 model=Engine.version,
                 created_ts=self._clock.now(),
                 relaxed=found.relaxed,
+                tried=[each and (each.experiment, each.arm, each.share) for each in found.dealt],
             )
         ]
 

@@ -107,5 +107,15 @@ class SlateRenewal:
 
 
 def _changed(engine: Engine) -> dict[str, Changed] | None:
-    """None = rules are still being compiled: until they are in force, there is nothing to renew by."""
-    return None if engine.is_compiling_rules else dict(engine.decisions.changed)
+    """By scenario, also where it is who gets which arm of it that has changed.
+
+    None = rules are still being compiled: until they are in force, there is nothing to renew by.
+    """
+    if engine.is_compiling_rules:
+        return None
+    changed = dict(engine.decisions.changed)
+    for name, at in engine.decisions.tried.items():
+        for scenario in engine.decisions.scenarios_of(name):
+            known = changed.get(scenario)
+            changed[scenario] = at if known is None or known.offset < at.offset else known
+    return changed

@@ -106,6 +106,8 @@ class RedisAnswering:
     async def recommendations(self, wish: Wish) -> Recommendations:
         """As in `Answering`."""
         _refuse(wish.limits)
+        if wish.variant:
+            raise NeedsLive("to name an arm needs the engine: " + _REDIS)
         return await self._reader.answer(self._answers.recommendations(wish))
 
     async def session(self, wish: SessionWish) -> Recommendations:

@@ -50,6 +50,9 @@ class Shown:
             tuple([each.item_id for each in found.items]),
             scenario,
             propensities if len(propensities) == len(chances) else None,
+            found.slate.variant if found.slate else None,
+            found.slate.experiment if found.slate else None,
+            _teams(found),
         )
 
     async def now(self, impression: Impression) -> Written:
@@ -97,3 +100,8 @@ class Shown:
         except Problem as problem:
             if n := self._lost.note(problem.kind):
                 log.error("impressions of answers were not written", n=n, why=problem.detail, fix=problem.fix)
+
+
+def _teams(found: Recommendations) -> tuple[str, ...] | None:
+    teams = tuple([each.team for each in found.items if each.team is not None])
+    return teams if teams and len(teams) == len(found.items) else None

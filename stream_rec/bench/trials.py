@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stream_rec.bench import trials_world as world
 from stream_rec.bench.harness import Figures, Say
+from stream_rec.kernels.trial_state import OUTCOMES
 from stream_rec.schemas.experiment import Arm, Experiment, Guardrail
 from stream_rec.settings import Settings
 from stream_rec.trials.assignment import arms
@@ -24,7 +25,7 @@ from stream_rec.trials.decide import decide, decide_interleaved
 from stream_rec.trials.estimates import Metric, difference, estimate
 from stream_rec.trials.interleaving import Preferences
 from stream_rec.trials.moments import Moments
-from stream_rec.trials.outcomes import OUTCOMES, Outcomes
+from stream_rec.trials.outcomes import Outcomes
 from stream_rec.trials.readings import users_of
 from stream_rec.trials.sequences import MIN_USERS
 

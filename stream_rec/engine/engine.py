@@ -20,7 +20,7 @@ from stream_rec.engine.fold.judge import PrequentialRanks
 from stream_rec.engine.fold.learn import Events
 from stream_rec.engine.learning.dedup import Deduplication, SharedIds, event_keys
 from stream_rec.engine.learning.event_clock import EventClock
-from stream_rec.engine.learning.event_columns import columns, without
+from stream_rec.engine.learning.event_columns import columns, named, without
 from stream_rec.engine.learning.learn_loop import LearnLoop, Plan
 from stream_rec.engine.learning.people import Forgotten, People
 from stream_rec.engine.learning.user_shares import UserShares
@@ -31,6 +31,7 @@ from stream_rec.engine.state import parts
 from stream_rec.engine.state.digest import digest
 from stream_rec.engine.state.identity import identity
 from stream_rec.errors import ConfigError, GapError
+from stream_rec.kernels.attribution import Shown
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import (
     Batch,
@@ -77,7 +78,9 @@ class Engine(Queries):
         self._people = People(
             self.held, self.attribution, (self._user_shares, self._event_clock), self.decisions
         )
-        self._loop = LearnLoop(self.held, self._vectors, self.spaces, self._rivers, self._windows, settings)
+        self._loop = LearnLoop(
+            self.held, self._vectors, self.spaces, self._rivers, self._windows, self.arms, settings
+        )
 
     def learn(
         self,
@@ -122,7 +125,7 @@ class Engine(Queries):
         repeated = self.deduplication.mark(batch.span.partition, keys, first)
         new, batch, judge_all, left_out = without(repeated, batch, judge_all, left_out)
         batch, back = self._judge_stamps(batch, first)
-        ranks = self._learn_new(batch, Plan(first, judge_all, frozen, left_out, back))
+        ranks = self._learn_new(batch, Plan(first, judge_all, frozen, left_out, back, batch.broker_ts))
         self._advance_to(batch.span)
         users, items = (now - before for now, before in zip(self._evicted(), evicted, strict=True))
         return Learned(
@@ -173,6 +176,7 @@ class Engine(Queries):
         first = int(np.searchsorted(batch.offsets, self._position_for(batch.span)))
         batch = self.decisions.shown(batch, first)
         self.decisions.pacing.count(batch, first)
+        self.attribution.trials.follow(self.decisions.experiments)
         rows = rows_of(self.state.users, batch.users)
         begin = int(batch.item_ends[first - 1]) if first else 0
         self.attribution.expose(
@@ -185,8 +189,17 @@ class Engine(Queries):
             scenarios=batch.scenarios[first:],
             variants=[variant or None for variant in batch.variants[first:]],
             returning=(rows >= 0)[first:] & (self.state.histories.session_start[rows[first:]] > 0),
+            shown=self._shown(batch, rows, first),
         )
         self._advance_to(batch.span)
+
+    def _shown(self, batch: ImpressionBatch, rows: NDArray[np.int32], first: int) -> Shown:
+        """Which arms the impressions from index `first` on are of, and what their users had done before."""
+        trials = self.attribution.trials
+        codes = trials.codes(batch.scenarios[first:], batch.variants[first:], batch.experiments[first:])
+        before = np.where(rows >= 0, self.state.histories.n_events[rows], 0)[first:].astype(np.float64)
+        teams = trials.teams(batch.variants[first:], batch.teams[first:])
+        return self.attribution.shown(codes, hash_ids(batch.slate_ids)[first:], before, teams)
 
     def learn_control(self, batch: DecisionBatch) -> list[Forgotten]:
         """Learn decisions: scenarios are in force for the next slate, users are forgotten at once.
@@ -260,6 +273,7 @@ class Engine(Queries):
             batch.ts[at],
             [batch.event_types[i] for i in at.tolist()],
             batch.values[at],
+            named(batch.slate_ids)[at],
         )
 
     def _evicted(self) -> tuple[int, int]:
@@ -304,13 +318,8 @@ class Engine(Queries):
     def _beside(self) -> parts.Beside:
         """What is learned, but is not in `state`."""
         return parts.Beside(
-            self._vectors, self.attribution, self.deduplication, self._event_clock, self.decisions
+            self._vectors, self.attribution, self.deduplication, self._event_clock, self.decisions, self.arms
         )
-
-    @property
-    def n_learned(self) -> int:
-        """Events learned, ever."""
-        return int(self.state.counters[0]["n_learned"])
 
     def stats(self) -> dict[str, float]:
         """Gauges: sizes, evictions, index."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from stream_rec.engine.fold.encode import PROPENSITY_DECIMALS
 from stream_rec.engine.fold.pool import EXPLORED, FALLBACK, HAD_BEFORE, PINNED, PROMOTED, RANKED
+from stream_rec.engine.steering.trials import Dealt
 
 MISS = 0
 """The rank of a target that no candidate list held."""
@@ -107,6 +109,8 @@ class Ranked:
         fallbacks: of the scenario, in order: what marks of fallbacks name.
         rules_upto: offset on `control` of the last decision that the rules know, where a later one is being compiled;
             None = all that was learned.
+        dealt: per user, the arm that the slate is of, None = of none; empty = nobody's is of any.
+        teams: per user, the arm that brought each item, where two were interleaved; empty = nowhere.
     """
 
     items: list[list[str]]
@@ -122,6 +126,8 @@ class Ranked:
     propensities: NDArray[np.float32] | None = None
     fallbacks: tuple[str, ...] = ()
     rules_upto: int | None = None
+    dealt: Sequence[Dealt | None] = ()
+    teams: Sequence[Sequence[str]] = ()
 
     def places(self, user: int) -> list[Placed]:
         """Why each item of a user's slate stands where it does, besides its rank; empty = by rank, all of them."""
@@ -156,6 +162,7 @@ class Encoded:
         n_only_index: how many of them only the vector index had found.
         relaxed: as in `Ranked`.
         rules_upto: as in `Ranked`.
+        dealt: as in `Ranked`.
     """
 
     items: list[bytes]
@@ -164,6 +171,7 @@ class Encoded:
     n_only_index: int
     relaxed: list[bool]
     rules_upto: int | None = None
+    dealt: Sequence[Dealt | None] = ()
 
 
 class FilterMove(NamedTuple):

@@ -14,6 +14,7 @@ from stream_rec.engine.catalogue import windows
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback import warm as measure
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span, VectorBatch, VectorChange
+from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import Rotation, Scenario
 from stream_rec.settings import EngineSettings, EventTypeSettings, ScenarioSettings
@@ -53,7 +54,18 @@ def warm_up() -> None:
     engine.near("space", ["i3"], 1)
     engine.forget_user("u2")
     engine.held.make_room(_MORE_THAN_THERE_IS, 0)
+    _warm_up_arms(engine)
     measure.warm_up()
+
+
+def _warm_up_arms(engine: Engine) -> None:
+    """An experiment whose arm ranks by itself."""
+    arms = Experiment((Arm("a"), Arm("b", sources=("popularity",))), state="running", started=1.0)
+    engine.decisions.experiments = {"warm": arms}
+    late = [(f"u{i % 5}", f"i{i % 7}", 10_000.0 + i) for i in range(5)]
+    engine.learn(EventBatch.of(late, span=Span("events", 2, 0, 0, len(late))))
+    engine.attribution.trials.follow(engine.decisions.experiments)
+    engine.attribution.trials.load(engine.attribution.trials.arrays())
 
 
 if __name__ == "__main__":

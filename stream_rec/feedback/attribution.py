@@ -17,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.errors import ConfigError
+from stream_rec.feedback.trial_outcomes import TrialOutcomes
 from stream_rec.kernels import attribution as kernels
+from stream_rec.kernels.attribution import Shown
 from stream_rec.kernels.attribution_state import (
     CONVERSION,
     COUNTERS,
     DWELL,
     EXPOSURE,
+    IN_CART,
     INTERACTION,
     N_SUMS,
     UNPRICED,
@@ -32,10 +35,13 @@ from stream_rec.kernels.attribution_state import (
 )
 from stream_rec.kernels.reference import refer
 from stream_rec.kernels.shown import N_REGISTERS, NO_LABEL, TOTALS, WAYS, Cells, ItemCounts
+from stream_rec.kernels.trial_state import NO_TRIAL, TrialState
 from stream_rec.schemas.event_types import EventType, EventTypes
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.labels import LabelNames, NameKind, scenario_of, variant_of
 
+FORM = 2
+"""Of the records in the rings; snapshots say it. Without it, it is 1 (`engine.state.older`)."""
 _GROUPS = ("exposures", "places", "interactions", "items", "cells")
 
 
@@ -48,18 +54,31 @@ class Attribution:
         max_items: items whose use is counted (for novelty); the least recently used are evicted.
         scenarios: configured ones; others have a label while there is room and they are in use (`LabelNames`), else
             `other`.
+        session_gap_seconds: after which a user's session is over, for bounces.
+
+    Attributes:
+        trials: what users of experiments did.
     """
 
     def __init__(
-        self, settings: MeasureSettings, types: EventTypes, *, max_items: int, scenarios: Sequence[str]
+        self,
+        settings: MeasureSettings,
+        types: EventTypes,
+        *,
+        max_items: int,
+        scenarios: Sequence[str],
+        session_gap_seconds: float = 1800.0,
     ) -> None:
         self._window = settings.attribution_window_seconds
         self._window_ms = settings.window_seconds * 1000
         self._kinds = {name: _kind(types.row(name)) for name in types.names}
+        self._kinds["cart"] = self._kinds.get("cart", 0) | IN_CART
         # A name may lose its label once no outcome can be credited to what was shown under it.
         age_windows = 2 + int(settings.attribution_window_seconds // settings.window_seconds)
         self.names = LabelNames(scenarios, age_windows)
-        self.state = _empty(settings, max_items)
+        self.trials = TrialOutcomes(settings.max_trial_users)
+        self._gap = session_gap_seconds
+        self.state = _empty(settings, max_items, self.trials.state)
         self.handle: AttributionState = refer(self.state)
         """On the state, for kernels that read it beside others."""
 
@@ -75,6 +94,7 @@ class Attribution:
         scenarios: Sequence[str],
         variants: Sequence[str | None],
         returning: Sequence[bool] | NDArray[np.bool_],
+        shown: Shown | None = None,
     ) -> None:
         """Learn n impressions of one partition, in log order.
 
@@ -88,7 +108,10 @@ class Attribution:
             scenarios: [n].
             variants: [n], arm of an experiment; empty or None = none.
             returning: [n], had the user been here before the present session.
+            shown: arms, slates and teams; None = of none.
         """
+        if shown is None:
+            shown = self.shown(np.full(len(users), NO_TRIAL, np.int64), np.zeros(len(users), np.uint64))
         windows = broker_ts // self._window_ms
         labels: NDArray[np.int32] = np.empty(len(users), np.int32)
         learned = 0
@@ -105,6 +128,13 @@ class Attribution:
                 ends[some] - first,
                 ts[some],
                 windows[some],
+                Shown(
+                    shown.trials[some],
+                    shown.slates[some],
+                    shown.before[some],
+                    shown.teams[first:],
+                    shown.gap,
+                ),
                 partition,
                 self._window,
             )
@@ -117,6 +147,22 @@ class Attribution:
         self.names.codes(scenarios, variants, returning, windows, retire, labels)
         learn(len(users))
 
+    def shown(
+        self,
+        trials: NDArray[np.int64],
+        slates: NDArray[np.uint64],
+        before: NDArray[np.float64] | None = None,
+        teams: NDArray[np.uint8] | None = None,
+    ) -> Shown:
+        """For `expose`, which changes `trials`."""
+        return Shown(
+            trials,
+            slates,
+            np.zeros(len(trials)) if before is None else before,
+            np.zeros(0, np.uint8) if teams is None else teams,
+            self._gap,
+        )
+
     def interact(
         self,
         users: NDArray[np.uint64],
@@ -124,6 +170,7 @@ class Attribution:
         ts: NDArray[np.float64],
         event_types: Sequence[str],
         values: NDArray[np.float32],
+        slates: NDArray[np.uint64] | None = None,
     ) -> NDArray[np.int32]:
         """Learn n interactions, in log order.
 
@@ -133,6 +180,7 @@ class Attribution:
             ts: [n], event time in seconds.
             event_types: [n], of interest only; any counts as a click, some also as conversion or dwell (settings).
             values: [n], NaN = none.
+            slates: [n], hashes of the slates that they name, 0 = none; None = none names any.
 
         Returns:
             int32 [n]: place (from 1) of the item in the impression it was credited to; 0 = none (yet: it may still be
@@ -141,13 +189,15 @@ class Attribution:
         kind_of = self._kinds.get
         kinds = np.fromiter([kind_of(t, 0) for t in event_types], np.uint8, len(event_types))
         ranks = np.empty(len(users), np.int32)
-        kernels.interact(self.state, users, items, ts, kinds, values, self._window, ranks)
+        named = np.zeros(len(users), np.uint64) if slates is None else slates
+        kernels.interact(self.state, users, items, ts, kinds, values, named, self._gap, self._window, ranks)
         return ranks
 
     def forget_user(self, user: np.uint64) -> None:
         """Delete everything that was shown to or done by the user (a hash); sums are kept."""
         for owners in self._owners():
             owners[owners == user] = 0  # the hash of no id: the chains stay whole
+        self.trials.forget_user(user)
 
     def count_user(self, user: np.uint64) -> int:
         """How many impressions of and interactions by the user (a hash) are held."""
@@ -169,6 +219,7 @@ class Attribution:
             "open_impressions": float(counters["next_exposure"] - counters["oldest_exposure"]),
             "counted_items": float(self.state.items.totals["kept_items"][0]),
             "lost_outcomes": float(counters["lost_outcomes"]),
+            **self.trials.stats(),
         }
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -177,6 +228,7 @@ class Attribution:
             "counters": _counted(self.state.counters),
             "labels": self.names.table,
             "labels_used": self.names.used,
+            "form": np.array([FORM], np.int64),
         }
         for group in _GROUPS:
             for field, array in getattr(self.state, group)._asdict().items():
@@ -239,7 +291,7 @@ def _chains(entries: int) -> NDArray[np.int64]:
     return np.full(1 << (entries - 1).bit_length(), -1, np.int64)
 
 
-def _empty(settings: MeasureSettings, max_items: int) -> AttributionState:
+def _empty(settings: MeasureSettings, max_items: int, trials: TrialState) -> AttributionState:
     n, m, c = settings.max_open_impressions, settings.max_recent_interactions, settings.max_outcome_cells
     p = settings.max_open_places
     # Half full on average, so that sets rarely overflow while there is room elsewhere.
@@ -265,4 +317,5 @@ def _empty(settings: MeasureSettings, max_items: int) -> AttributionState:
             next_number=np.zeros(1, np.int64),
         ),
         counters=np.zeros(1, COUNTERS),
+        trials=trials,
     )

@@ -10,9 +10,13 @@ Times are event times in seconds. Items are kept as 32-bit fingerprints: a false
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_rec.kernels.attribution_state import (
+    CARTED,
     CLICK_RANKS,
     CLICKED,
     CLICKED_IMPRESSIONS,
@@ -26,6 +30,7 @@ from stream_rec.kernels.attribution_state import (
     DWELL_SECONDS,
     DWELLS,
     IMPRESSIONS,
+    IN_CART,
     JOINED,
     NOVELTY_BITS,
     PLACES,
@@ -36,11 +41,31 @@ from stream_rec.kernels.attribution_state import (
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.shown import count_item, describe, find_cell
+from stream_rec.kernels.trial_state import NO_TRIAL
+from stream_rec.kernels.trials import act, buy, click, give_back, look_at, put_in_cart, show
 
 MAX_WALK = 32
 """Entries of one chain that are looked at, newest first: one flood of a user costs no more than this."""
 MAX_PLACES = 200
 """Places of an impression that are kept; a slate is never longer."""
+
+
+class Shown(NamedTuple):
+    """What is known of n impressions for those that are of an arm or that are named.
+
+    Attributes:
+        trials: int64 [n], kernels.trial_state; changed in place where there is no room for the user.
+        slates: uint64 [n], hashes of their ids.
+        before: float64 [n], events that the user had done before.
+        teams: uint8 [total shown], bits of places; [0] = no slate has teams.
+        gap: seconds after which a session is over.
+    """
+
+    trials: NDArray[np.int64]
+    slates: NDArray[np.uint64]
+    before: NDArray[np.float64]
+    teams: NDArray[np.uint8]
+    gap: float
 
 
 @kernel
@@ -78,18 +103,41 @@ def place_of(places, exposure, item):
 
 
 @kernel
+def _credit_trial(trials, exposure, done, kind, value):
+    """The same for the arm whose slate it was; what is done with the place then."""
+    user, code = exposure.user, exposure.trial
+    has_value = not np.isnan(value)
+    if not done & CLICKED:
+        click(trials, user, code, done)
+    is_priced = has_value and not kind & UNPRICED
+    if kind & CONVERSION and is_priced and value < 0:
+        give_back(trials, user, code, value)
+    elif kind & CONVERSION and not done & CONVERTED:
+        buy(trials, user, code, is_priced, value)
+        done |= CONVERTED
+    if kind & IN_CART and not done & CARTED:
+        put_in_cart(trials, user, code)
+        done |= CARTED
+    if kind & DWELL and has_value and value >= 0:
+        look_at(trials, user, code, value)
+    return done | CLICKED
+
+
+@kernel
 def credit(state, exposure, place, kind, value):
     """Count an interaction with a shown item in the cell of the impression.
 
     A place is clicked at most once and converts at most once; dwell adds up.
     """
     cells = state.cells
+    at = (exposure.first + place) % state.places.item.shape[0]
+    done = state.places.done[at]
+    if exposure.trial != NO_TRIAL:
+        state.places.done[at] |= _credit_trial(state.trials, exposure, done, kind, value)
     if exposure.cell < cells.next_number[0] - cells.window.shape[0]:
         state.counters[0].lost_outcomes += 1
         return
     sums = cells.sums[exposure.cell % cells.window.shape[0]]
-    at = (exposure.first + place) % state.places.item.shape[0]
-    done = state.places.done[at]
     if not done & CLICKED:
         sums[CLICKED_PLACES] += 1
         sums[CLICK_RANKS] += place + 1
@@ -108,12 +156,14 @@ def credit(state, exposure, place, kind, value):
     if kind & DWELL and has_value and value >= 0:
         sums[DWELLS] += 1
         sums[DWELL_SECONDS] += value
-    state.places.done[at] = done | CLICKED
+    state.places.done[at] |= done | CLICKED
 
 
 @kernel
-def last_touch(state, user, item, ts, window):
+def last_touch(state, user, item, ts, window, slate):
     """The user's latest impression (by event time) that has the item and lies in [ts - window, ts].
+
+    If a slate is named (a hash, 0 = none), it is one of that slate.
 
     The walk ends at an impression of the user from more than two windows ago: those behind it were learned earlier.
 
@@ -133,7 +183,8 @@ def last_touch(state, user, item, ts, window):
             age = ts - exposure.ts
             if age > 2.0 * window:
                 break
-            if 0.0 <= age <= window and exposure.ts > best_ts:
+            is_meant = slate == np.uint64(0) or exposure.slate == slate
+            if is_meant and 0.0 <= age <= window and exposure.ts > best_ts:
                 place = place_of(state.places, exposure, item)
                 if place >= 0:
                     best, best_place, best_ts = slot, place, exposure.ts
@@ -161,22 +212,23 @@ def make_room(state, length, ts, window):
 
 
 @kernel
-def open_impression(state, user, ts, cell, items, start, length):
-    """Put an impression of items[start : start + length] into its ring; returns its slot."""
+def open_impression(state, user, ts, cell, items, start, length, shown, i):
+    """Put impression i, of items[start : start + length], into its ring; returns its slot."""
     entries, heads = state.exposures.entries, state.exposures.heads
     ring, counters = state.places.item, state.counters[0]
     number, first = counters.next_exposure, counters.next_place
     slot = number % entries.shape[0]
     signature = np.uint64(0)
-    for i in range(length):
-        at = (first + i) % ring.shape[0]
-        item = fingerprint(items[start + i])
+    for i_item in range(length):
+        at = (first + i_item) % ring.shape[0]
+        item = fingerprint(items[start + i_item])
         ring[at] = item
-        state.places.done[at] = 0
+        state.places.done[at] = shown.teams[start + i_item] if shown.teams.shape[0] > 0 else 0
         signature |= bit_of(item)
     exposure = entries[slot]
     exposure.user, exposure.ts, exposure.signature, exposure.first = user, ts, signature, first
     exposure.cell, exposure.length, exposure.clicked = cell, length, 0
+    exposure.slate, exposure.trial = shown.slates[i], shown.trials[i]
     bucket = bucket_of(heads, user)
     exposure.before = heads[bucket]
     heads[bucket] = number
@@ -202,7 +254,8 @@ def join_earlier(state, slot, window):
             after = interaction.ts - exposure.ts
             if after < -window:
                 return
-            if 0.0 <= after <= window and not interaction.kind & JOINED:
+            is_meant = interaction.slate == np.uint64(0) or interaction.slate == exposure.slate
+            if is_meant and 0.0 <= after <= window and not interaction.kind & JOINED:
                 place = place_of(state.places, exposure, interaction.item)
                 if place >= 0:
                     credit(state, exposure, place, interaction.kind, interaction.value)
@@ -211,21 +264,41 @@ def join_earlier(state, slot, window):
 
 
 @kernel
-def remember(state, user, item, ts, kind, value):
+def _n_after(state, user, ts, seconds):
+    """How many of the user's interactions that were learned already came within so many seconds after a moment."""
+    entries, heads = state.interactions.entries, state.interactions.heads
+    oldest = max(np.int64(0), state.counters[0].next_interaction - entries.shape[0])
+    number = heads[bucket_of(heads, user)]
+    n = 0
+    for _ in range(MAX_WALK):
+        if number < oldest:
+            return n
+        interaction = entries[number % entries.shape[0]]
+        if interaction.user == user:
+            after = interaction.ts - ts
+            if after < -seconds:
+                return n
+            n += 0.0 <= after <= seconds
+        number = interaction.before
+    return n
+
+
+@kernel
+def remember(state, user, item, ts, kind, value, slate):
     """Put an interaction into its ring."""
     entries, heads = state.interactions.entries, state.interactions.heads
     number = state.counters[0].next_interaction
     bucket = bucket_of(heads, user)
     interaction = entries[number % entries.shape[0]]
     interaction.user, interaction.item, interaction.ts = user, item, ts
-    interaction.value, interaction.kind = value, kind
+    interaction.value, interaction.kind, interaction.slate = value, kind, slate
     interaction.before = heads[bucket]
     heads[bucket] = number
     state.counters[0].next_interaction = number + 1
 
 
 @kernel
-def expose(state, users, labels, items, ends, ts, windows, partition, window):
+def expose(state, users, labels, items, ends, ts, windows, shown, partition, window):
     """Learn n impressions, one after the other.
 
     Args:
@@ -236,6 +309,7 @@ def expose(state, users, labels, items, ends, ts, windows, partition, window):
         ends: int64 [n], where each one's items end.
         ts: float64 [n].
         windows: int64 [n], number of the broker-time window.
+        shown: Shown.
         partition: of the topic `impressions`.
         window: attribution window in seconds.
     """
@@ -250,13 +324,17 @@ def expose(state, users, labels, items, ends, ts, windows, partition, window):
         sums[PLACES] += length
         sums[CUT_SHORT] += make_room(state, length, ts[i], window)
         sums[NOVELTY_BITS] += describe(state.items, state.cells.registers[at], items, start, start + length)
-        slot = open_impression(state, users[i], ts[i], cell, items, start, length)
+        if shown.trials[i] != NO_TRIAL:
+            n_after = _n_after(state, users[i], ts[i], shown.gap)
+            if not show(state.trials, users[i], shown.trials[i], ts[i], shown.gap, shown.before[i], n_after):
+                shown.trials[i] = NO_TRIAL
+        slot = open_impression(state, users[i], ts[i], cell, items, start, length, shown, i)
         join_earlier(state, slot, window)
         start = ends[i]
 
 
 @kernel
-def interact(state, users, items, ts, kinds, values, window, ranks):
+def interact(state, users, items, ts, kinds, values, slates, gap, window, ranks):
     """Learn n interactions, one after the other.
 
     Args:
@@ -266,16 +344,20 @@ def interact(state, users, items, ts, kinds, values, window, ranks):
         ts: float64 [n].
         kinds: uint8 [n], bits CONVERSION, DWELL, UNPRICED.
         values: float32 [n], NaN = none.
+        slates: uint64 [n], hashes of the slates that they name, 0 = none.
+        gap: seconds after which a session is over.
         window: attribution window in seconds.
         ranks: int32 [n], filled: place (from 1) of the item in the impression it was credited to, 0 = none.
     """
     for i in range(users.shape[0]):
         item = fingerprint(items[i])
         count_item(state.items, items[i])
-        slot, place = last_touch(state, users[i], item, ts[i], window)
+        if state.trials.counters[0].n_users > 0:
+            act(state.trials, users[i], ts[i], gap)
+        slot, place = last_touch(state, users[i], item, ts[i], window, slates[i])
         kind = np.int64(kinds[i])
         if slot >= 0:
             credit(state, state.exposures.entries[slot], place, kind, values[i])
             kind |= JOINED
         ranks[i] = place + 1
-        remember(state, users[i], item, ts[i], kind, values[i])
+        remember(state, users[i], item, ts[i], kind, values[i], slates[i])

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels.records import record
 from stream_rec.kernels.shown import Cells, ItemCounts
+from stream_rec.kernels.trial_state import TrialState
 
-CONVERSION, DWELL, JOINED, UNPRICED = 1, 2, 4, 8
+CONVERSION, DWELL, JOINED, UNPRICED, IN_CART = 1, 2, 4, 8, 16
 """Bits of an interaction's kind; JOINED = it has been credited to an impression, UNPRICED = its value is no price."""
-CLICKED, CONVERTED = 1, 2
-"""Bits of a place: what has been credited to it."""
+CLICKED, CONVERTED, CARTED = 1, 2, 16
+"""Bits of a place: what has been credited to it. 4 and 8 are teams (kernels.trial_state)."""
 
 (
     IMPRESSIONS,
@@ -54,6 +55,8 @@ EXPOSURE = record(
         ("cell", np.int64),  # number of the cell it is counted in
         ("length", np.int32),  # places
         ("clicked", np.int32),  # 1 = some place was clicked
+        ("slate", np.uint64),  # hash of its id
+        ("trial", np.int64),  # arm of an experiment (kernels.trial_state), NO_TRIAL = of none
     ]
 )
 """An open impression; what a walk along a chain reads stands together, for the sake of the processor's cache."""
@@ -65,7 +68,8 @@ INTERACTION = record(
         ("before", np.int64),  # chain
         ("item", np.uint32),  # fingerprint
         ("value", np.float32),  # NaN = none
-        ("kind", np.int64),  # bits CONVERSION, DWELL, JOINED
+        ("kind", np.int64),  # bits CONVERSION, DWELL, JOINED, ...
+        ("slate", np.uint64),  # hash of the slate that it names, 0 = none: any
     ]
 )
 """An interaction that an impression may still be joined with."""
@@ -104,3 +108,4 @@ class AttributionState(NamedTuple):
     items: ItemCounts
     cells: Cells
     counters: NDArray[np.void]
+    trials: TrialState

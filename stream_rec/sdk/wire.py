@@ -148,6 +148,8 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
         shown: with `shown=now`: where the impression stands.
         cursor: with `paged` or `cursor`: for the next page; not given = this was the last.
         why: with `explain`, from a live server: what made the scores, item by item.
+        experiment: whose arm made the slate; for impressions. Not given = of none.
+        variant: the arm; for impressions.
     """
 
     user_id: str
@@ -161,6 +163,8 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
     shown: Written | None = None
     cursor: str | None = None
     why: Sequence[Why] = ()
+    experiment: str | None = None
+    variant: str | None = None
 
 
 class Items(msgspec.Struct, frozen=True):

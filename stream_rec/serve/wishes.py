@@ -15,6 +15,10 @@ class UnknownScenario(ConfigError):
     """Workers write slates, but none of this scenario; the fix names those there are."""
 
 
+class UnknownVariant(ConfigError):
+    """No experiment has such an arm in this scenario now; the fix names those there are."""
+
+
 class Position(Protocol):
     """Position of an event in the topic `events`; the publisher's Ack is one."""
 
@@ -82,6 +86,8 @@ class Wish:
         timeout_seconds: of the wait for such a slate.
         session: items of the running session, latest last.
         limits: what is wanted.
+        variant: `<experiment>/<arm>` or `<arm>`, whoever the user is; "" = the arm that the user is in. Only a live
+            server keeps to it.
     """
 
     user_id: str
@@ -91,6 +97,7 @@ class Wish:
     timeout_seconds: float
     session: Sequence[str]
     limits: Limits = NO_LIMITS
+    variant: str = ""
 
 
 class Rail(NamedTuple):

@@ -324,6 +324,12 @@ class MeasureSettings(Branch):
         le=1 << 22,
         description="windows kept open for outcomes (by partition, scenario, variant and segment)",
     )
+    max_trial_users: int = Field(
+        100_000,
+        ge=16,
+        le=1 << 26,
+        description="users of all experiments together whose outcomes are counted; slates of further ones are not",
+    )
     live_seconds: float = Field(
         5.0,
         ge=0,

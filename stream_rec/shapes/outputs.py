@@ -29,7 +29,7 @@ ITEM_FIELDS = (
     "item_id", "title", "tags", "ts", "available", "hidden", "price", "available_from", "available_until", "owner",
     "description", "image", "link", "removed",
 )  # fmt: skip
-IMPRESSION_FIELDS = ("slate_id", "user_id", "ts", "items", "scenario", "variant")
+IMPRESSION_FIELDS = ("slate_id", "user_id", "ts", "items", "scenario", "variant", "experiment")
 _LISTS = {"items": ("tags",), "impressions": ("items",)}
 _MAPS = {"events": "context.", "items": "attributes.", "impressions": ""}
 _TIMES = ("ts", "available_from", "available_until")

@@ -169,6 +169,7 @@ _PLACES = pl.List(
             "reason": pl.Struct({"source": pl.String(), "item_id": pl.String()}),
             "by": pl.String(),
             "propensity": pl.Float64(),
+            "team": pl.String(),
         }
     )
 )
@@ -185,6 +186,7 @@ TABLES: dict[TopicName, Table] = {
             Column("session_id", pl.String(), "the producer's session"),
             Column("value", pl.Float64(), "rating, dwell seconds or price, as `engine.event_types` says"),
             Column("context", pl.String(), "anything else, a map as JSON", is_json=True),
+            Column("slate_id", pl.String(), "the slate that it came from; null = not named"),
         ),
     ),
     "items": Table(
@@ -222,6 +224,8 @@ TABLES: dict[TopicName, Table] = {
             Column("scenario", pl.String(), "where"),
             Column("propensities", pl.List(pl.Float64()), "of each item at its place; null = unknown"),
             Column("variant", pl.String(), "arm of an experiment"),
+            Column("experiment", pl.String(), "the experiment"),
+            Column("teams", _TEXTS, "of each item, the arm that brought it; null = one arm"),
         ),
     ),
     "slates": Table(
@@ -235,6 +239,9 @@ TABLES: dict[TopicName, Table] = {
             Column("items", _PLACES, "best first; fields as in schemas/README.md"),
             Column("as_of", _AS_OF, "up to which event it knows; `rules` null = no decision"),
             Column("relaxed", pl.String(), "the rule that gave way; null = none"),
+            Column("experiment", pl.String(), "whose arm made it; null = none"),
+            Column("variant", pl.String(), "the arm"),
+            Column("variant_propensity", pl.Float64(), "the arm's share of the experiment's users"),
         ),
     ),
 }

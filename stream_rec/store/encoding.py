@@ -68,6 +68,7 @@ def encode_slates(
     model: str,
     created_ts: float,
     relaxed: Sequence[bool] = (),
+    tried: Sequence[tuple[str, str, float] | None] = (),
 ) -> list[EncodedSlate]:
     """Slates of n users, all made at one state of the engine.
 
@@ -79,6 +80,7 @@ def encode_slates(
         model: version of the model.
         created_ts: now.
         relaxed: per user, the slate holds what the user has had, for want of anything else; empty = none does.
+        tried: per user, experiment, variant and its propensity, or None = of none; empty = of nobody.
 
     Returns:
         In the order of `users`. `slate_id` is a function of as_of, scenario, created_ts, users[0] and the
@@ -96,7 +98,9 @@ def encode_slates(
     for place, (user, places) in enumerate(zip(users, items, strict=True)):
         gave_way = "repeats" if relaxed and relaxed[place] else None
         row: Any = msgspec.Raw(places)  # stands in the slate as it is
-        json = _encode(Slate(as_of, user, scenario, f"{made}-{place}", model, created_ts, row, gave_way))
+        of_arm = (tried[place] if tried else None) or ()
+        slate = Slate(as_of, user, scenario, f"{made}-{place}", model, created_ts, row, gave_way, *of_arm)
+        json = _encode(slate)
         encoded.append(EncodedSlate(user, scenario, as_of, json))
     return encoded
 

@@ -43,8 +43,8 @@ def is_inside(name: str, experiment: Experiment, users: Hashes) -> NDArray[np.bo
 
 
 def arms(name: str, experiment: Experiment, users: Hashes) -> NDArray[np.int64]:
-    """[n]: the arm in which each user would be, by the arms' weights, inside or not."""
-    weights = np.array([arm.weight for arm in experiment.arms])
+    """[n]: the arm in which each user would be, by the arms' weights (a bandit's shares), inside or not."""
+    weights = np.array(experiment.weights)
     edges = np.cumsum(weights)[:-1] / weights.sum()
     at = points(f"arm/{experiment.salt or name}", users)
     return np.searchsorted(edges, at, side="right").astype(np.int64)

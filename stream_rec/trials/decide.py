@@ -18,8 +18,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from msgspec import structs
+
 from stream_rec.schemas.experiment import DAY_SECONDS, METRICS, Experiment
-from stream_rec.trials import sample_ratio, sequences
+from stream_rec.trials import sample_ratio, sequences, thompson
 from stream_rec.trials.estimates import Estimate, difference
 from stream_rec.trials.interleaving import Preferences, preference
 from stream_rec.trials.moments import Moments
@@ -28,7 +30,7 @@ from stream_rec.trials.states import Move, moved
 
 BROKEN_SPLIT = 0.001
 """A sample ratio with a smaller p-value ends the experiment."""
-Rule = Literal["wait", "sample_ratio", "guardrail", "worse", "step", "better", "no_effect", "over"]
+Rule = Literal["wait", "sample_ratio", "guardrail", "worse", "step", "better", "no_effect", "over", "shares"]
 
 
 class Decided(NamedTuple):
@@ -65,6 +67,8 @@ def decide(name: str, experiment: Experiment, outcomes: Mapping[str, Moments], n
     """
     if experiment.state not in ("running", "ramping"):
         return Decided("wait", f"it is {experiment.state}", experiment)
+    if experiment.kind == "bandit":
+        return _of_bandit(name, experiment, outcomes, now)
     if experiment.kind != "ab":
         return Decided(
             "wait", f"nothing is decided of a {experiment.kind} by its users' outcomes", experiment
@@ -116,6 +120,29 @@ def decide_interleaved(name: str, experiment: Experiment, found: Preferences, no
     )
 
 
+def _of_bandit(name: str, experiment: Experiment, outcomes: Mapping[str, Moments], now: float) -> Decided:
+    """Guardrails and the ramp as for others; then, every `step_hours`, new shares of the arms.
+
+    Which users an arm has changes with what it earned, so nothing is shipped, and no sample ratio is asked for.
+    """
+    few = min(users_of(outcomes).values()) < sequences.MIN_USERS
+    found = _guarded(experiment, outcomes) if not few else None
+    found = found or _step(experiment, now) or _over(experiment, now)
+    if found is not None:
+        return _done(name, experiment, found, now)
+    if few or now - experiment.since < experiment.step_hours * 3600:
+        return Decided("wait", "it is not time for new shares", experiment)
+    shares = thompson.shares(
+        list(estimates(experiment.primary, outcomes).values()),
+        METRICS[experiment.primary].better,
+        experiment.min_share,
+        seed=f"{name}/{now!r}",
+    )
+    told = ", ".join(f"{arm.name} {share:.1%}" for arm, share in zip(experiment.arms, shares, strict=True))
+    after = structs.replace(experiment, shares=shares, since=now, reason=f"shares: {told}")
+    return Decided("shares", told, after)
+
+
 def _broken_split(experiment: Experiment, users: list[float]) -> _Said | None:
     p = sample_ratio.p_value(users, weights(experiment))
     if p >= BROKEN_SPLIT:
@@ -124,7 +151,7 @@ def _broken_split(experiment: Experiment, users: list[float]) -> _Said | None:
     return _Said("sample_ratio", "stop", f"the arms have not the users they were given (p = {p:.2g}): {have}")
 
 
-def _harm(experiment: Experiment, outcomes: Mapping[str, Moments]) -> _Said | None:
+def _guarded(experiment: Experiment, outcomes: Mapping[str, Moments]) -> _Said | None:
     n_arms = len(experiment.arms) - 1
     for guardrail in experiment.guardrails:
         alpha = experiment.alpha / (n_arms * len(experiment.guardrails))
@@ -132,7 +159,13 @@ def _harm(experiment: Experiment, outcomes: Mapping[str, Moments]) -> _Said | No
             if sequences.upper(gain, alpha) < 0:
                 beyond = f" by more than {guardrail.tolerated:.1%}" if guardrail.tolerated else ""
                 return _Said("guardrail", "stop", f"{guardrail.metric} of {arm} is worse{beyond}")
-    alpha = experiment.alpha / n_arms
+    return None
+
+
+def _harm(experiment: Experiment, outcomes: Mapping[str, Moments]) -> _Said | None:
+    if said := _guarded(experiment, outcomes):
+        return said
+    alpha = experiment.alpha / (len(experiment.arms) - 1)
     if all(sequences.two_sided(gain, alpha).high < 0 for _, gain in _gains(experiment.primary, outcomes)):
         return _Said("worse", "stop", f"{experiment.primary} is worse than the control's in every arm")
     return None

@@ -15,28 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.trials.estimates import USERS
+from stream_rec.kernels.trial_state import N_BUCKETS, OUTCOMES
 from stream_rec.trials.moments import Floats, Moments
-
-OUTCOMES = (
-    USERS,
-    "shown",
-    "click",
-    "dwell",
-    "session",
-    "bounce",
-    "cart",
-    "purchase",
-    "revenue",
-    "refund",
-    "click_before",
-    "revenue_before",
-)
-"""What is counted: `user` is 1 at a user's first slate of the experiment; `shown` slates; `dwell` seconds; `session`s
-with a slate and how many of them were a `bounce`, one event after it; `revenue` of purchases and `refund`s, both 0 or
-more; and the users' clicks and net revenue of the days before their first slate (CUPED)."""
-N_BUCKETS = 1024
-"""A variance over so many is known to within 4.4 % (one standard error, sqrt(2 / 1023))."""
 
 
 class Outcomes:

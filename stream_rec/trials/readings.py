@@ -86,7 +86,7 @@ def read(experiment: Experiment, outcomes: Mapping[str, Moments], now: float) ->
 
 def weights(experiment: Experiment) -> list[float]:
     """Of the arms, in their order."""
-    return [arm.weight for arm in experiment.arms]
+    return list(experiment.weights)
 
 
 def users_of(outcomes: Mapping[str, Moments]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from stream_rec.errors import ConfigError
-from stream_rec.schemas.experiment import Experiment, State
+from stream_rec.schemas.experiment import OWN_FIELDS, Experiment, State
 from stream_rec.schemas.faults import did_you_mean
 
 Move = Literal["start", "ramp", "pause", "stop", "ship"]
@@ -81,7 +81,7 @@ def redefined(name: str, now: Experiment | None, wanted: Experiment) -> Experime
             "what was measured so far would be of something else",
             fix=f"`stream-rec experiment stop {name}`, and apply it under another name",
         )
-    own = {field: getattr(now, field) for field in ("state", "step", "started", "since", "winner", "reason")}
+    own = {field: getattr(now, field) for field in OWN_FIELDS}
     return msgspec.structs.replace(wanted, **own)
 
 

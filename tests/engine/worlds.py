@@ -152,6 +152,7 @@ def event_batch(records: Sequence[Record]) -> EventBatch:
         event_types=[v.event_type for v in events],
         values=np.array([np.nan if v.value is None else v.value for v in events], np.float32),
         context_tags=IdColumn.of([str((v.context or {}).get("tag", "")) for v in events]),
+        slate_ids=IdColumn.of([v.slate_id or "" for v in events]),
     )
 
 
@@ -173,7 +174,9 @@ def impression_batch(records: Sequence[Record]) -> ImpressionBatch:
         users=IdColumn.of([v.user_id for v in shown]),
         slate_ids=IdColumn.of([v.slate_id for v in shown]),
         scenarios=[v.scenario for v in shown],
-        variants=[""] * len(shown),
+        variants=[v.variant or "" for v in shown],
+        experiments=[v.experiment or "" for v in shown],
+        teams=[v.teams or () for v in shown],
         items=IdColumn.of(items),
         item_ends=np.cumsum([len(v.items) for v in shown]),
         propensities=np.full(len(items), np.nan, np.float32),

@@ -99,6 +99,7 @@ def test_the_kinds_of_bad_messages_show_every_reason_that_an_event_can_have() ->
         "value_out_of_range",
         "too_many_entries",
         "propensity_mismatch",
+        "team_mismatch",
         "text_too_long",
         "bad_window",
     }

@@ -71,6 +71,7 @@ def test_an_event() -> None:
         "session_id": "s1",
         "value": 2.0,
         "context": f'{{"device":"tv","n":{2**60}}}',
+        "slate_id": None,
         "topic": "events",
         "partition": 3,
         "offset": 10,
@@ -107,7 +108,7 @@ def test_an_impression() -> None:
 def test_a_slate() -> None:
     row = rows("slates", RECORDS["slates"]).row(0, named=True)
     place = {"item_id": "c", "score": 0.5, "reason": {"source": "popular", "item_id": None}}
-    assert row["items"][1] == place | {"by": "pin", "propensity": 0.25}
+    assert row["items"][1] == place | {"by": "pin", "propensity": 0.25, "team": None}
     assert row["as_of"] == {
         "log": "log",
         "partition": 1,

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_rec.kernels.trial_state import OUTCOMES
 from stream_rec.schemas.experiment import DAY_SECONDS, LIVE, Arm, Experiment, Guardrail
 from stream_rec.schemas.experiment_check import faults
 from stream_rec.trials.decide import decide, decide_interleaved
 from stream_rec.trials.interleaving import Preferences
 from stream_rec.trials.moments import Moments
-from stream_rec.trials.outcomes import OUTCOMES, Outcomes
+from stream_rec.trials.outcomes import Outcomes
 from stream_rec.trials.readings import read
 
 ARMS = (Arm("control"), Arm("blue", learning_rate=2.0))
@@ -177,3 +178,24 @@ def test_the_past_of_the_users_makes_a_decision_sooner() -> None:
     with_past, without = (read(of_clicks, each.by_arm(), LATE).rows[0] for each in (made, plain))
     width = with_past.interval.high - with_past.interval.low
     assert width < 0.5 * (without.interval.high - without.interval.low)
+
+
+def test_a_bandit_gives_more_users_to_what_earns_more_and_some_to_all() -> None:
+    bandit = experiment(kind="bandit", step_hours=1.0)
+    better = table((4000, 1.0), (4000, 1.3))
+    assert decide("e", bandit, better, START + 60).rule == "wait"
+    found = decide("e", bandit, better, START + 3600)
+    assert (found.rule, found.after.state, found.after.since) == ("shares", "running", START + 3600)
+    assert found.after.shares == (0.05, 0.95)
+    assert not faults(found.after)
+    assert found.after == decide("e", bandit, better, START + 3600).after
+    alike = decide("e", bandit, table((4000, 1.0), (4000, 1.0)), START + 3600).after.shares
+    assert 0.05 < alike[0] < 0.95
+    assert sum(alike) == pytest.approx(1.0)
+    assert decide("e", bandit, table((50, 1.0), (50, 2.0)), START + 7200).rule == "wait"
+
+
+def test_a_bandits_guardrail_ends_it() -> None:
+    guarded = experiment(kind="bandit", guardrails=(Guardrail("bounce", 0.02),))
+    worse = table((4000, 1.0), (4000, 1.3), worse_bounce=0.06)
+    assert decide("e", guarded, worse, START + 60).rule == "guardrail"

@@ -10,10 +10,11 @@ import pytest
 import tea_tasting as tt
 from tea_tasting.aggr import Aggregates
 
+from stream_rec.kernels.trial_state import OUTCOMES
 from stream_rec.trials.estimates import Metric, cuped, difference, estimate, relative
 from stream_rec.trials.fixed import holm, t_test
 from stream_rec.trials.moments import Floats, Moments
-from stream_rec.trials.outcomes import OUTCOMES, Outcomes
+from stream_rec.trials.outcomes import Outcomes
 from stream_rec.trials.power import Plan, days_left, detectable, needed_users
 
 NAMES = ("user", "y", "d", "y0", "d0")

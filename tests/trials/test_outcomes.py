@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_rec.trials.outcomes import OUTCOMES, Outcomes
+from stream_rec.kernels.trial_state import OUTCOMES
+from stream_rec.trials.outcomes import Outcomes
 
 amounts = st.lists(
     st.tuples(

@@ -60,7 +60,7 @@ class LiveAnswering:
         """As in `Answering`."""
         knows = await self._following.held.positions.wait(wish.after, wish.timeout_seconds)
         await self._ready(wish.scenario, wish.limits.filter)
-        if wish.limits:
+        if wish.limits or wish.variant:
             found = await self._ask(partial(made.of_user, wish))
         else:
             desk = self._following.held.desk
@@ -158,6 +158,7 @@ class LiveAnswering:
                 self._clock.now(),
                 found.items,
                 "repeats" if found.relaxed else None,
+                *(found.of_arm or ()),
             )
         return Recommendations(found.items, found.origin, stale, slate)
 

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from stream_rec.engine.answering.at_request import AtRequest, Scored
 from stream_rec.engine.answering.explain import explain
+from stream_rec.engine.answering.tried import slate_items
 from stream_rec.engine.results import Ranked
 from stream_rec.schemas.records import Reason, SlateItem
 from stream_rec.schemas.scenario import MAX_K
 from stream_rec.sdk.wire import Origin, Properties, Why
 from stream_rec.serve.fallback import RANK_OFFSET
-from stream_rec.serve.wishes import RankWish, SessionWish, SimilarWish, UnknownScenario, Wish
+from stream_rec.serve.wishes import RankWish, SessionWish, SimilarWish, UnknownScenario, UnknownVariant, Wish
 
 NOBODY = ""
 """Is shown what newcomers are."""
@@ -30,12 +31,14 @@ class Found(NamedTuple):
         origin: what they come from.
         relaxed: for want of anything else, items that the user has had.
         rules_upto: as in `Ranked`.
+        of_arm: experiment, arm and its share; None = the slate is of none.
     """
 
     items: tuple[SlateItem, ...]
     origin: Origin
     relaxed: bool
     rules_upto: int | None
+    of_arm: tuple[str, str, float] | None = None
 
 
 def in_force(at: AtRequest) -> list[str]:
@@ -64,19 +67,6 @@ def filter_of(name: str, at: AtRequest) -> str:
     return at.engine.decisions.scenarios[_scenario(at, name)].filter
 
 
-def _slate(found: Ranked, user: int = 0) -> list[SlateItem]:
-    """A slate of a ranking, by default the only one."""
-    names = found.source_names
-    places = found.places(user)
-    rows = zip(found.items[user], found.scores[user], found.sources[user], found.because[user], strict=True)
-    if not places:
-        return [SlateItem(item, score, Reason(names[s], because or None)) for item, score, s, because in rows]
-    return [
-        SlateItem(item, score, Reason(names[s], because or None), place.by, place.propensity)
-        for (item, score, s, because), place in zip(rows, places, strict=True)
-    ]
-
-
 def _limited(
     items: Sequence[SlateItem], without: Collection[str], least: float, k: int
 ) -> tuple[SlateItem, ...]:
@@ -98,10 +88,40 @@ def of_user(wish: Wish, at: AtRequest) -> Found:
     """The slate of one wish, within its limits."""
     limits = wish.limits
     k = _most(wish.k, limits.exclude)
-    ranked = at.users([wish.user_id], _scenario(at, wish.scenario), k, limits.filter)
-    items = _limited(_slate(ranked), set(limits.exclude), limits.min_relevance, wish.k)
+    scenario = _scenario(at, wish.scenario)
+    ranked = _in_arm(wish, k, at) if wish.variant else at.users([wish.user_id], scenario, k, limits.filter)
+    items = _limited(slate_items(ranked), set(limits.exclude), limits.min_relevance, wish.k)
     origin = _origin(items, wish, at)
-    return Found(items, origin, ranked.relaxed[0], at.engine.rules_upto(wish.scenario))
+    upto = ranked.rules_upto if ranked.dealt else at.engine.rules_upto(wish.scenario)
+    return Found(items, origin, ranked.relaxed[0], upto, _of_arm(ranked, 0))
+
+
+def _in_arm(wish: Wish, k: int, at: AtRequest) -> Ranked:
+    """In the arm that the wish names.
+
+    Raises:
+        UnknownVariant: there is none of this name, or the wish has a filter of its own.
+    """
+    if wish.limits.filter:
+        raise UnknownVariant(
+            "an arm has its own rules: no filter may be named beside it", fix="leave one out"
+        )
+    experiment, _, arm = wish.variant.rpartition("/")
+    try:
+        return at.engine.in_arm([wish.user_id], wish.scenario, k, experiment=experiment, arm=arm)
+    except KeyError:
+        there = [
+            f"{each.experiment}/{each.arm}" for each in at.engine.decisions.trials.arms_of(wish.scenario)
+        ]
+        raise UnknownVariant(
+            f"no experiment in scenario {wish.scenario} has the arm {wish.variant!r} now",
+            fix=f"one of {', '.join(there)}" if there else "no experiment is live there: leave it out",
+        ) from None
+
+
+def _of_arm(ranked: Ranked, user: int) -> tuple[str, str, float] | None:
+    of_arm = ranked.dealt[user] if ranked.dealt else None
+    return (of_arm.experiment, of_arm.arm, of_arm.share) if of_arm is not None else None
 
 
 def beyond(wish: Wish, at: AtRequest) -> tuple[SlateItem, ...]:
@@ -117,8 +137,9 @@ def of_users(wishes: Sequence[Wish], at: AtRequest) -> list[Found]:
     ranked = at.users([wish.user_id for wish in wishes], scenario, k)
     found = []
     for user, wish in enumerate(wishes):
-        items = tuple(_slate(ranked, user))
-        found.append(Found(items, _origin(items, wish, at), ranked.relaxed[user], ranked.rules_upto))
+        items = tuple(slate_items(ranked, user))
+        origin, relaxed = _origin(items, wish, at), ranked.relaxed[user]
+        found.append(Found(items, origin, relaxed, ranked.rules_upto, _of_arm(ranked, user)))
     return found
 
 
@@ -139,7 +160,7 @@ def of_session(wish: SessionWish, at: AtRequest) -> tuple[tuple[SlateItem, ...],
     origin: Origin = "session"
     if ranked is None:
         ranked, origin = at.users([NOBODY], wish.scenario, k, limits.filter), "popular"
-    found = [each for each in _slate(ranked) if each.item_id not in without]
+    found = [each for each in slate_items(ranked) if each.item_id not in without]
     if wish.negatives:
         found = _nearer_to_others(at, found, wish.negatives)
     items = _limited(found, (), limits.min_relevance, wish.k)
@@ -167,7 +188,7 @@ def similar(wish: SimilarWish, at: AtRequest) -> tuple[SlateItem, ...]:
     seed = wish.items[-1]
     found = [
         SlateItem(each.item_id, each.score, Reason("similar", each.reason.item_id or seed))
-        for each in _slate(ranked)
+        for each in slate_items(ranked)
         if each.item_id not in without
     ]
     if wish.user_id is not None:

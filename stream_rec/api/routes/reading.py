@@ -28,7 +28,14 @@ from stream_rec.sdk.wire import (
     ScenarioName,
     Timeout,
 )
-from stream_rec.serve.wishes import Limits, Recommendations, SimilarWish, UnknownScenario, Wish
+from stream_rec.serve.wishes import (
+    Limits,
+    Recommendations,
+    SimilarWish,
+    UnknownScenario,
+    UnknownVariant,
+    Wish,
+)
 from stream_rec.settings import IngestSettings
 from stream_rec.store.keys import TopName
 
@@ -76,6 +83,13 @@ class OfUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filter: Filter = ""
     exclude: ExcludedText = ""
     min_relevance: Relevance = 0.0
+    variant: Annotated[
+        str,
+        Meta(
+            max_length=129,
+            description="arm of an experiment, `<arm>` or `<experiment>/<arm>`, whoever the user is; live servers only",
+        ),
+    ] = ""
 
 
 class OfItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,8 +159,12 @@ def recommended(found: Recommendations, user_id: str, scenario: str, *, explain:
     """An answer as it goes on the wire."""
     slate = found.slate
     made = Made(slate.as_of, slate.model, slate.created_ts, slate.relaxed) if slate and explain else None
-    slate_id = slate.slate_id if slate else None
-    return Recommended(user_id, scenario, found.items, found.origin, slate_id, found.stale, made)
+    given = Recommended(user_id, scenario, found.items, found.origin, stale=found.stale, made=made)
+    if slate is None:
+        return given
+    return msgspec.structs.replace(
+        given, slate_id=slate.slate_id, experiment=slate.experiment, variant=slate.variant
+    )
 
 
 class Reading:
@@ -182,11 +200,14 @@ class Reading:
             query.timeout,
             (),
             limits(query),
+            query.variant,
         )
         try:
             found = await self._answering.recommendations(wish)
         except UnknownScenario as error:
             raise Problem("not-found", error.message, where="query scenario", fix=error.fix) from None
+        except UnknownVariant as error:
+            raise Problem("not-found", error.message, where="query variant", fix=error.fix) from None
         cursor = None
         if is_paged:
             found, cursor = await self._page(found, wish, query)

@@ -46,7 +46,7 @@ def why_absent(engine: Engine, asked: Asked, candidate: int | None) -> str:
 
 def _below(engine: Engine, asked: Asked, candidate: int) -> str:
     """Of a candidate that may be shown: what others had more of."""
-    scenario, query = engine.decisions.scenarios[asked.scenario], engine.held.query
+    scenario, query = engine.decisions.trials.scenarios[asked.scenario], engine.held.query
     scores = query.scores[: int(query.n_candidates[0])]
     score, best = float(scores[candidate]), float(scores.max())
     if scenario.min_relevance and score < best + math.log(scenario.min_relevance):
@@ -82,7 +82,7 @@ def _to_nobody(engine: Engine, asked: Asked) -> str | None:
 
 
 def _not_here(engine: Engine, asked: Asked) -> str | None:
-    scenario = engine.decisions.scenarios[asked.scenario]
+    scenario = engine.decisions.trials.scenarios[asked.scenario]
     for said in engine.scenes.told(asked.scenario, asked.row):
         if said.startswith(("hides:", "filter:")):
             return said

@@ -19,6 +19,7 @@ from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.records import Reason
 from stream_rec.schemas.scenario import SPACE_PREFIX
 from stream_rec.sources.features import FEATURES, N_FEATURES
+from stream_rec.sources.ranker import RankerState
 from stream_rec.sources.vectors import FEATURES as SPACE_FEATURES
 
 _NOTHING = 1e-6
@@ -79,6 +80,9 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         KeyError: there is no such scenario.
     """
     ranked = engine.recommend([user_id], scenario=scenario)
+    arm = ranked.dealt[0] if ranked.dealt else None
+    ranker = engine.ranker_of(scenario, arm)
+    scenario = arm.scenario if arm is not None else scenario
     places = {item: place for place, item in enumerate(ranked.items[0], start=1)}
     query, items = engine.held.query, engine.state.items  # as ranking the only user has left it
     candidates = {code: c for c, code in enumerate(query.codes[: int(query.n_candidates[0])].tolist())}
@@ -96,7 +100,7 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         if c is None:
             answers.append(Explained(item, place, None, None, {}, {}, rules, absent))
             continue
-        by_feature = _by_feature(engine, c)
+        by_feature = _by_feature(engine, ranker, c)
         parts = _parts(engine, c, by_feature)
         of_rules = {
             "boosts": engine.scenes.boost(scenario, row),
@@ -126,12 +130,12 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
     return answers
 
 
-def _by_feature(engine: Engine, c: int) -> NDArray[np.float32]:
+def _by_feature(engine: Engine, ranker: RankerState, c: int) -> NDArray[np.float32]:
     """What each feature adds to a candidate's score.
 
     Where it stands the ranker is linear: a hidden unit above 0 counts as it is, another not at all.
     """
-    query, ranker = engine.held.query, engine.state.ranker
+    query = engine.held.query
     slopes = ranker.linear + (ranker.out * (query.units[:, c] > 0)) @ ranker.hidden
     added: NDArray[np.float32] = slopes * query.features[:, c]
     return added

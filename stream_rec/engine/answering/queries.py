@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.answering.by_arm import Asked, ByArm
 from stream_rec.engine.answering.had import had_rows
 from stream_rec.engine.answering.outputs import Filled
 from stream_rec.engine.answering.recommend import Recommender
+from stream_rec.engine.arms.rankers import ArmRankers
 from stream_rec.engine.catalogue import categories, lists
 from stream_rec.engine.catalogue import records as catalogue
 from stream_rec.engine.catalogue.attributes import ItemAttributes
@@ -31,12 +32,14 @@ from stream_rec.engine.spaces.learning import Spaces
 from stream_rec.engine.steering.decisions import Decisions
 from stream_rec.engine.steering.nevers import Nevers
 from stream_rec.engine.steering.scenes import Ruled, Scenes, rotation_of
+from stream_rec.engine.steering.trials import Dealt, is_variant
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
 from stream_rec.settings import EngineSettings, MeasureSettings
 from stream_rec.sources import features
+from stream_rec.sources.ranker import RankerState
 
 ListName = Literal["popular", "trending", "new"]
 
@@ -54,6 +57,7 @@ class Queries:
         attributes: of items, as rules read them.
         attribution: what users were shown, and did.
         decisions: what is in force.
+        arms: rankers of arms that rank by themselves.
         scenes: scenarios, compiled.
         spaces: vector spaces.
     """
@@ -64,7 +68,11 @@ class Queries:
         self.attributes = ItemAttributes(self.held)
         self._meanings = EventMeanings(settings.event_types)
         self.attribution = Attribution(
-            measure, self.event_types, max_items=settings.max_items, scenarios=list(settings.scenarios)
+            measure,
+            self.event_types,
+            max_items=settings.max_items,
+            scenarios=list(settings.scenarios),
+            session_gap_seconds=settings.session_gap_seconds,
         )
         self.decisions = Decisions(settings)
         self._names = ItemNames(settings.max_items)
@@ -74,7 +82,9 @@ class Queries:
         self.spaces = Spaces(self.held, self._vectors.spaces, settings)
         self.scenes = Scenes(self.held, self.attributes, self.event_types, self.decisions.pacing.is_due)
         self._windows = Windows(self.held, self._vectors)
+        self.arms = ArmRankers(self.held, self.decisions)
         self._recommender = self.recommender(self.held)
+        self._by_arm = ByArm(self, self._recommender, self._fill)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -113,8 +123,7 @@ class Queries:
         Raises:
             ValueError: k is below 1.
         """
-        found = self._recommender.named(self._filled(users, scenario, k))
-        return replace(found, rules_upto=self.rules_upto(scenario))
+        return self._by_arm.ranked(self._asking(users, scenario, k))
 
     def encoded(self, users: Sequence[str], *, scenario: str = "default") -> Encoded:
         """What `recommend` answers, as it is stored.
@@ -122,12 +131,26 @@ class Queries:
         Raises:
             ValueError: a score is not finite.
         """
-        found = self._recommender.encoded(self._filled(users, scenario))
-        return replace(found, rules_upto=self.rules_upto(scenario))
+        return self._by_arm.encoded(self._asking(users, scenario))
 
-    def _filled(self, users: Sequence[str], scenario: str, k: int | None = None) -> Filled:
+    def in_arm(
+        self, users: Sequence[str], scenario: str, k: int, *, experiment: str = "", arm: str = ""
+    ) -> Ranked:
+        """As `recommend`, in an arm that the caller names, whoever is in it.
+
+        Raises:
+            KeyError: no experiment of this name (empty = of any) has such an arm in this scenario now.
+        """
+        return self._by_arm.in_arm(self._asking(users, scenario, k), experiment, arm)
+
+    def ranker_of(self, scenario: str, arm: Dealt | None) -> RankerState:
+        """What orders the slates of an arm (None = of no arm) of a scenario."""
+        own = self._by_arm.own_ranker(scenario, arm)
+        return self.state.ranker if own is None else own.ranker
+
+    def _asking(self, users: Sequence[str], scenario: str, k: int | None = None) -> Asked:
         ids = IdColumn.of(users)
-        return self._fill(rows_of(self.state.users, ids), hash_ids(ids), self.rules_of(scenario, k))
+        return Asked(rows_of(self.state.users, ids), hash_ids(ids), scenario, k)
 
     def rules_of(self, scenario: str, k: int | None = None) -> Ruled | Rules:
         """What a scenario says now, for slates of k places.
@@ -135,8 +158,9 @@ class Queries:
         Raises:
             KeyError: there is no such scenario.
         """
-        of_scenario = self.decisions.scenarios[scenario]
-        self.scenes.follow(self.decisions.scenarios)
+        scenarios = self.decisions.trials.scenarios
+        of_scenario = scenarios[scenario]
+        self.scenes.follow(scenarios)
         ruled = self.scenes.of(scenario, k, only_catalogue=self.catalogue_decides)
         if ruled is not None:
             return ruled
@@ -158,12 +182,18 @@ class Queries:
         Raises:
             ValueError: k is below 1.
         """
-        return self._recommender.named(self._fill(rows, hashes, rules))
+        return self._recommender.named(self._fill(rows, hashes, rules, self._recommender))
 
-    def _fill(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Ruled | Rules) -> Filled:
+    def _fill(
+        self,
+        rows: NDArray[np.int32],
+        hashes: NDArray[np.uint64],
+        rules: Ruled | Rules,
+        recommender: Recommender,
+    ) -> Filled:
         if isinstance(rules, Rules):
-            return self._recommender.rank(rows, hashes, rules)
-        return self._recommender.arrange(rows, hashes, rules)
+            return recommender.rank(rows, hashes, rules)
+        return recommender.arrange(rows, hashes, rules)
 
     def recommender(self, memory: Memory) -> Recommender:
         """One that ranks in a working memory of its own."""
@@ -172,7 +202,7 @@ class Queries:
 
     def has_rules(self, scenario: str) -> bool:
         """Is it another slate than a plain personal one: may it forbid what others show?"""
-        self.scenes.follow(self.decisions.scenarios)
+        self.scenes.follow(self.decisions.trials.scenarios)
         return self.scenes.has_rules(scenario)
 
     def changed_at(self, scenario: str) -> int:
@@ -182,14 +212,14 @@ class Queries:
 
     def rules_upto(self, scenario: str) -> int | None:
         """As `Ranked.rules_upto`."""
-        self.scenes.follow(self.decisions.scenarios)
+        self.scenes.follow(self.decisions.trials.scenarios)
         is_pending = self.scenes.masks.is_pending(scenario)
         return max(-1, self.changed_at(scenario) - 1) if is_pending else None
 
     def fades(self, scenario: str, user_row: int, rows: NDArray[np.int32]) -> NDArray[np.float32]:
         """What rotation adds to the scores of the items in these rows for a user: 0, or less."""
         added = np.zeros(len(rows), np.float32)
-        rotation = rotation_of(self.decisions.scenarios[scenario])
+        rotation = rotation_of(self.decisions.trials.scenarios[scenario])
         if rotation.factor == 0.0 or user_row < 0:
             return added
         state = self.state
@@ -210,7 +240,7 @@ class Queries:
         return [
             FilterMove(scenario, name_of(state.items, row), shown)
             for scenario, row, shown in self.scenes.masks.take_moved()
-            if state.items.lengths[row] >= 0
+            if state.items.lengths[row] >= 0 and not is_variant(scenario)
         ]
 
     def let_through(self, first: int, n: int) -> dict[str, list[str]]:
@@ -222,6 +252,7 @@ class Queries:
         return {
             scenario: [name_of(state.items, held[at]) for at in np.flatnonzero(shown).tolist()]
             for scenario, shown in through.items()
+            if not is_variant(scenario)
         }
 
     def stopped(self, n: int) -> dict[str, list[str]]:
@@ -232,6 +263,7 @@ class Queries:
         return {
             scenario: [name_of(state.items, row) for row in rows[~shown][:n].tolist()]
             for scenario, shown in self.scenes.masks.through(rows).items()
+            if not is_variant(scenario)
         }
 
     def still_stopped(self, scenario: str, item_ids: Sequence[str]) -> list[str]:
@@ -245,7 +277,7 @@ class Queries:
     @property
     def is_compiling_rules(self) -> bool:
         """Are there rules that were decided and are not in force yet?"""
-        self.scenes.follow(self.decisions.scenarios)
+        self.scenes.follow(self.decisions.trials.scenarios)
         return self.scenes.masks.is_compiling
 
     def compile_rules(self, is_over: Callable[[], bool] | None = None) -> bool:
@@ -256,7 +288,7 @@ class Queries:
         Args:
             is_over: asked after each small portion, whether to leave the rest to another call; None = it never is.
         """
-        self.scenes.follow(self.decisions.scenarios)
+        self.scenes.follow(self.decisions.trials.scenarios)
         while self.scenes.compile():
             if is_over is not None and is_over():
                 return True
@@ -324,6 +356,11 @@ class Queries:
     def catalogue_decides(self) -> bool:
         """Is only what the catalogue has recommended now?"""
         return catalogue.decides(self.state, self.settings.catalogue)
+
+    @property
+    def n_learned(self) -> int:
+        """Events learned, ever."""
+        return int(self.state.counters[0]["n_learned"])
 
     @property
     def event_time(self) -> float:

@@ -59,7 +59,7 @@ def score(state, query, rates):
 
 
 @kernel
-def _compete(state, query, target):
+def compete(state, query, target):
     """Fill query.competes: which candidates can be recommended and are not left out, but for the target itself."""
     for c in range(query.n_candidates[0]):
         row = query.codes[c] & ROW_MASK
@@ -69,7 +69,7 @@ def _compete(state, query, target):
 
 
 @kernel
-def _rank_of(query, scores, target):
+def rank_of(query, scores, target):
     """1-based rank of a candidate among those that compete; ties count against it."""
     rank = 1
     for c in range(query.n_candidates[0]):
@@ -87,12 +87,12 @@ def _rank_by_source(query, source_of, target, ranks):
         for j in range(query.n_columns[0]):
             if source_of[j] == source:
                 ranker.add_scaled(scores, max(query.slopes[j], LEAST_SLOPE), query.features[j], n)
-        ranks[source] = _rank_of(query, scores, target) if scores[target] > np.float32(0.0) else 0
+        ranks[source] = rank_of(query, scores, target) if scores[target] > np.float32(0.0) else 0
 
 
 @kernel
-def judge(state, query, rates, i, item, user_hash, train, ranks):
-    """Rank event i's item among everything, write the ranks, and (train) let the ranker learn from it.
+def judge(state, query, rates, i, item, user_hash, learns, ranks):
+    """Rank event i's item among everything, write the ranks, and (learns) let the ranker learn from it.
 
     The query is as `gather` left it for this event. Ranking is over the full catalogue: items that are no candidates
     stand below all candidates; those in query.left_out, and those that the user has blocked, take no part. The
@@ -105,7 +105,7 @@ def judge(state, query, rates, i, item, user_hash, train, ranks):
         i: of the event in its batch.
         item: row of its item, -1 = unknown.
         user_hash: of its user.
-        train: does the ranker learn.
+        learns: does the ranker learn.
         ranks: PrequentialRanks, one is added.
     """
     score(state, query, rates)
@@ -125,17 +125,18 @@ def judge(state, query, rates, i, item, user_hash, train, ranks):
     if target < 0:
         return
     reject.mark_blocked(state, query, user_hash, True)
-    _compete(state, query, target)
+    compete(state, query, target)
     reject.mark_blocked(state, query, user_hash, False)
-    ranks.rank[at] = _rank_of(query, query.scores, target)
+    ranks.rank[at] = rank_of(query, query.scores, target)
     ranks.only_index[at] = query.found[target] == 0
-    if train:
-        _train(state, query, rates, target)
+    if learns:
+        train(state, query, rates, target)
     _rank_by_source(query, rates.source_of, target, ranks.by_source[at])
 
 
 @kernel
-def _train(state, query, rates, target):
+def train(state, query, rates, target):
+    """The ranker learns that candidate `target` came; the query's scores and units are overwritten."""
     ranker.learn(
         state.ranker,
         ranker.context_of(query.n_session[0]),

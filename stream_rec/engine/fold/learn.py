@@ -207,20 +207,25 @@ def read_query(state, query, rates, user, new_session):
 
 
 @kernel
+def begins_session(state, rates, events, i, user):
+    """Would event i, of this user row (-1 = unknown user), begin a session?"""
+    if user < 0:
+        return True
+    return histories.starts_session(
+        state.histories,
+        user,
+        state.users.seen[user],
+        events.ts[i],
+        events.sessions[i],
+        rates.session_gap,
+    )
+
+
+@kernel
 def prepare(state, query, rates, events, i):
     """Ask for event i, before it is learned: fills the query; False = there is no vector to search with."""
     user = user_of(state, events, i)
-    new_session = True
-    if user >= 0:
-        new_session = histories.starts_session(
-            state.histories,
-            user,
-            state.users.seen[user],
-            events.ts[i],
-            events.sessions[i],
-            rates.session_gap,
-        )
-    return read_query(state, query, rates, user, new_session)
+    return read_query(state, query, rates, user, begins_session(state, rates, events, i, user))
 
 
 @kernel_unlocked

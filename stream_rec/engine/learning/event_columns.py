@@ -36,6 +36,13 @@ def columns(batch: EventBatch, seed: int, meanings: EventMeanings) -> Events:
     )
 
 
+def named(ids: IdColumn) -> NDArray[np.uint64]:
+    """[n], hashes; 0 = none."""
+    if not len(ids.data):
+        return np.zeros(len(ids.ends), np.uint64)
+    return np.where(np.diff(ids.ends, prepend=0) > 0, hash_ids(ids), np.uint64(0))
+
+
 Marked = bool | NDArray[np.bool_]
 """All or none of the events, or bool [n]."""
 LeftOut = Sequence[IdColumn] | None

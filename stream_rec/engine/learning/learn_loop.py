@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.answering.outputs import empty_ranks
+from stream_rec.engine.arms.ranker import ArmRanker
+from stream_rec.engine.arms.rankers import ArmRankers
 from stream_rec.engine.catalogue.windows import Windows, judge_anew
+from stream_rec.engine.fold.arms import gather_again, judge_arm
+from stream_rec.engine.fold.handle import Handle
 from stream_rec.engine.fold.judge import PrequentialRanks
-from stream_rec.engine.fold.learn import Events, Step, advance, gather
+from stream_rec.engine.fold.learn import FACTORIZATION, Events, Step, advance, gather
 from stream_rec.engine.held import Held
 from stream_rec.engine.learning.event_clock import move_back
 from stream_rec.engine.learning.event_columns import leaving_out
@@ -34,6 +38,7 @@ class Plan(NamedTuple):
         frozen: only histories move.
         left_out: for every event, the items that take no part in the ranking it is judged by.
         back: events before which time goes back (`event_clock.move_back`), ascending.
+        broker_ts: int64 [n], ms.
     """
 
     first: int
@@ -41,6 +46,7 @@ class Plan(NamedTuple):
     frozen: bool
     left_out: Sequence[IdColumn] | None
     back: tuple[int, ...]
+    broker_ts: NDArray[np.int64]
 
 
 def training_sample(events: Events, share: float) -> NDArray[np.bool_]:
@@ -57,6 +63,7 @@ class LearnLoop:
         vectors: searched for every judged event, and refreshed when the count of events says so.
         rivers: usually none.
         windows: open and close when the count of events says so.
+        arms: rankers that are judged and trained beside the engine's; usually none.
         settings: the engine's.
     """
 
@@ -67,6 +74,7 @@ class LearnLoop:
         spaces: Spaces,
         rivers: Rivers,
         windows: Windows,
+        arms: ArmRankers,
         settings: EngineSettings,
     ) -> None:
         self._held = held
@@ -74,6 +82,7 @@ class LearnLoop:
         self._spaces = spaces
         self._rivers = rivers
         self._windows = windows
+        self._arms = arms
         self._train_sample = settings.train_sample
         self._seed = np.uint64(settings.seed)
         self._n_sources = len(held.query.source_contributions)
@@ -92,6 +101,7 @@ class LearnLoop:
         asked = np.flatnonzero(((trained | plan.judge) & is_interest)[plan.first :]) + plan.first
         ranks = empty_ranks(len(asked), self._n_sources)
         stops = iter([*asked.tolist(), n])
+        moments = None if plan.frozen else self._arms.moments(plan.broker_ts[plan.first :])
         at, stop, has_vector = plan.first, next(stops), False
         judging = at == stop < n
         if judging:
@@ -114,8 +124,12 @@ class LearnLoop:
                 frozen=plan.frozen,
             )
             left_out = plan.left_out[at] if judging and plan.left_out is not None else None
+            arms = self._arms.at(int(moments[at - plan.first])) if moments is not None and step.train else ()
             with leaving_out(self._held.query, self._held.state.items, left_out):
-                has_vector = self._advance(events, at, until, step, found, ranks)
+                if arms:
+                    has_vector = self._advance_beside(arms, events, at, until, step, found, ranks)
+                else:
+                    has_vector = self._advance(events, at, until, step, found, ranks)
             if not plan.frozen:
                 self._rivers.learn(self._held.state, events, values, at, until)
                 if self._vectors.after(self._held.state):
@@ -152,6 +166,33 @@ class LearnLoop:
     ) -> bool:
         return bool(advance(self._held.handle, events, first, last, step, found, ranks, self._seed))
 
+    def _advance_beside(
+        self,
+        arms: Sequence[ArmRanker],
+        events: Events,
+        first: int,
+        last: int,
+        step: Step,
+        found: NDArray[np.int32],
+        ranks: PrequentialRanks,
+    ) -> bool:
+        """The rankers of arms judge the example first, on what they hear of the same sources."""
+        by_arm = []
+        for each in arms:
+            if each.hears_less:
+                has_vector = step.has_vector and bool(each.rates.heard[FACTORIZATION])
+                self._gather_again(each.handle, events, first, found, has_vector)
+                by_arm.append((each, int(judge_arm(each.handle, events, first))))
+        self._gather_again(self._held.handle, events, first, found, step.has_vector)
+        for each in arms:
+            if not each.hears_less:
+                by_arm.append((each, int(judge_arm(each.handle, events, first))))
+        at = int(ranks.n_judged[0])
+        has_vector = self._advance(events, first, last, step._replace(gathered=True), found, ranks)
+        for each, rank in by_arm:
+            each.note(rank, int(ranks.rank[at]))
+        return has_vector
+
     def _gather_with_rivers(self, found: NDArray[np.int32], has_vector: bool) -> bool:
         """River's models score outside of the kernels, between the gathering and the judging; False without any."""
         if not self._rivers.names:
@@ -159,3 +200,9 @@ class LearnLoop:
         gather(self._held.handle, found, has_vector)
         self._rivers.fill(self._held.query)
         return True
+
+    def _gather_again(
+        self, handle: Handle, events: Events, first: int, found: NDArray[np.int32], has_vector: bool
+    ) -> None:
+        gather_again(handle, events, first, found, has_vector)
+        self._rivers.fill(self._held.query)

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.learning.event_clock import SETTLED_EVENTS
 from stream_rec.engine.state import layout
+from stream_rec.feedback.attribution import FORM
 from stream_rec.kernels import hidden, past
 from stream_rec.kernels.attribution_state import COUNTERS as ATTRIBUTION_COUNTERS
-from stream_rec.kernels.attribution_state import N_SUMS
+from stream_rec.kernels.attribution_state import EXPOSURE, INTERACTION, N_SUMS
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.ownership import Owner
 from stream_rec.kernels.shown import TOTALS
 from stream_rec.kernels.slots import PER_SPACE
+from stream_rec.kernels.trial_state import NO_TRIAL
 from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.kernels.vocabulary import empty as empty_vocabulary
@@ -39,9 +41,35 @@ _OF_ROWS = ("arena", "lengths", "starts", "hashes")
 _RENAMED = {"attribution.cells.marks": "attribution.cells.next_number"}
 
 
+_OLD_RECORDS: Mapping[str, tuple[np.dtype[Any], tuple[str, ...]]] = {
+    "attribution.exposures.entries": (EXPOSURE, ("slate", "trial")),
+    "attribution.interactions.entries": (INTERACTION, ("slate",)),
+}
+"""Records of rings, and the fields that those of form 1 do not have."""
+
+
+def _of_form_1(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Bytes of records with the fields they lack: of no slate, of no arm."""
+    record, missing = _OLD_RECORDS[name]
+    fields = [field for field in record.names or () if field not in missing]
+    old = np.dtype([(field, record[field]) for field in fields])
+    if array.dtype != np.uint8 or array.ndim != 1 or len(array) % old.itemsize:
+        return array  # `Attribution.check` says that it does not fit
+    given = array.view(old)
+    found = np.zeros(len(given), record)
+    for field in fields:
+        found[field] = given[field]
+    if "trial" in missing:
+        found["trial"] = NO_TRIAL
+    return found.view(np.uint8)
+
+
 def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The arrays of a snapshot by their present names; those of this release are left as they are."""
     named: dict[str, NDArray[Any]] = {}
+    is_form_1 = "attribution.form" not in given
+    if is_form_1 and "attribution.exposures.entries" in given:
+        named["attribution.form"] = np.array([FORM], np.int64)
     if "attribution.labels" in given and "attribution.labels_used" not in given:
         named["attribution.labels_used"] = _labels_used(given)
     if "state.factors.tags" in given and "state.in_catalogue" not in given:
@@ -55,6 +83,8 @@ def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         elif name.startswith("repeats."):
             partition, _, field = name.removeprefix("repeats.").partition(".")
             named[f"deduplication.{partition}.{'n_taken' if field == 'marks' else field}"] = array
+        elif is_form_1 and name in _OLD_RECORDS:
+            named[name] = _of_form_1(name, array)
         elif name == "attribution.cells.sums" and array.shape[-1] < N_SUMS:
             named[name] = np.pad(array, ((0, 0), (0, N_SUMS - array.shape[-1])))
         else:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from stream_rec import logs
+from stream_rec.engine.arms.rankers import ArmRankers
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.learning.dedup import Deduplication
 from stream_rec.engine.learning.event_clock import EventClock
@@ -18,7 +19,7 @@ from stream_rec.errors import ConfigError
 from stream_rec.feedback.attribution import Attribution
 
 STATE, INDEX, ATTRIBUTION, DEDUPLICATION = "state.", "index.", "attribution.", "deduplication."
-CLOCK, CONTROL = "clock.", "control."
+CLOCK, CONTROL, ARMS, TRIALS = "clock.", "control.", "arms.", "trials."
 """Beginnings of the arrays' names."""
 
 
@@ -30,6 +31,7 @@ class Beside(NamedTuple):
     deduplication: Deduplication
     clock: EventClock
     decisions: Decisions
+    arms: ArmRankers
 
 
 def arrays(state: State, others: Beside) -> layout.Arrays:
@@ -44,7 +46,9 @@ def beside(others: Beside) -> layout.Arrays:
     named |= {ATTRIBUTION + name: array for name, array in others.attribution.arrays().items()}
     named |= {DEDUPLICATION + name: array for name, array in others.deduplication.arrays().items()}
     named |= {CLOCK + name: array for name, array in others.clock.arrays().items()}
-    return named | {CONTROL + name: array for name, array in others.decisions.arrays().items()}
+    named |= {CONTROL + name: array for name, array in others.decisions.arrays().items()}
+    named |= {TRIALS + name: array for name, array in others.attribution.trials.arrays().items()}
+    return named | {ARMS + name: array for name, array in others.arms.arrays().items()}
 
 
 def restored(state: State, others: Beside, given: Mapping[str, NDArray[Any]]) -> State:
@@ -59,7 +63,7 @@ def restored(state: State, others: Beside, given: Mapping[str, NDArray[Any]]) ->
     given = older.renamed(given)
     of_state = refit.state(state, older.completed(state, _part(given, STATE)))
     of_index, of_attribution = _part(given, INDEX), _part(given, ATTRIBUTION)
-    of_clock, of_control = _part(given, CLOCK), _part(given, CONTROL)
+    of_clock, of_control, of_arms = _part(given, CLOCK), _part(given, CONTROL), _part(given, ARMS)
     deduplication = others.deduplication
     of_deduplication = refit.event_ids(
         _part(given, DEDUPLICATION), deduplication.window, deduplication.partitions
@@ -68,12 +72,17 @@ def restored(state: State, others: Beside, given: Mapping[str, NDArray[Any]]) ->
     deduplication.check(of_deduplication)
     others.clock.check(of_clock)
     others.decisions.check(of_control)
+    others.arms.check(of_arms)
+    of_trials = _part(given, TRIALS)
+    others.attribution.trials.check(of_trials)
     others.vectors.restore(of_index)
     if _fits(others.attribution, of_attribution):
         others.attribution.load(of_attribution)
+    others.attribution.trials.load(of_trials)
     deduplication.load(of_deduplication)
     others.clock.load(of_clock)
     others.decisions.load(of_control)
+    others.arms.load(of_arms)
     return layout.fill(state, of_state)
 
 

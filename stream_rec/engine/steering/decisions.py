@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from stream_rec import logs
 from stream_rec.engine.steering.pacing import Pacing
+from stream_rec.engine.steering.trials import Trials, changes_scenarios, shipped
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch
-from stream_rec.schemas.decisions import ERASURE, EXPERIMENT, SCENARIO, Decision, body_of
+from stream_rec.schemas.decisions import ERASURE, EXPERIMENT, SCENARIO, Body, Decision, body_of
+from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.scenario import Scenario, of_settings
 from stream_rec.settings import EngineSettings, IngestSettings
 
@@ -77,6 +79,8 @@ class Decisions:
             forgotten.
         pacing: how often promotions with a limit were shown.
         changed: scenarios that records have changed or removed; removals since this engine began. Of the last ones.
+        experiments: by name, as the records have them.
+        tried: experiments whose records say who gets what otherwise than before; like `changed`.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -91,22 +95,47 @@ class Decisions:
         self._log = logs.get("learn")
         self.scenarios: Mapping[str, Scenario] = dict(self._of_settings)
         self.changed: dict[str, Changed] = {}
+        self.experiments: Mapping[str, Experiment] = {}
+        self.tried: dict[str, Changed] = {}
+        self._trials = Trials(self.scenarios, {})
         self.pacing = Pacing()
 
     def learn(self, decision: Decision) -> None:
         """Take in one decision of any kind but erasures and merges (`forget`, `merge`)."""
         key = (decision.kind, decision.name)
-        if decision.kind == EXPERIMENT:
-            self._say("experiments", "experiments are kept, and nobody is served by an arm yet")
-        elif decision.kind != SCENARIO:
+        if decision.kind not in (SCENARIO, EXPERIMENT):
             self._say_unknown(decision.kind)
         if decision.body is None:
             self._kept.pop(key, None)
         elif key in self._kept or self._has_room(decision):
             self._kept[key] = _Kept(*key, decision.offset, decision.broker_ts, decision.raw)
+        at = Changed(decision.offset, decision.broker_ts)
         if decision.kind == SCENARIO:
-            self._change(decision.name, Changed(decision.offset, decision.broker_ts))
+            _note(self.changed, decision.name, at)
             self._put_in_force()
+        elif decision.kind == EXPERIMENT:
+            self._try(decision.name, at)
+
+    @property
+    def trials(self) -> Trials:
+        """The experiments among the scenarios in force."""
+        if self._trials.base is not self.scenarios:
+            self._trials = Trials(self.scenarios, self.experiments)
+            for name, why in self._trials.left_out.items():
+                self._say(
+                    f"experiment {name}",
+                    "an experiment serves nobody",
+                    experiment=name,
+                    why=why,
+                    fix=f"stop another one, or `stream-rec experiment stop {name}` and apply it anew",
+                )
+        return self._trials
+
+    def scenarios_of(self, experiment: str) -> tuple[str, ...]:
+        """Names of the scenarios whose slates it changes; of one that was removed, all."""
+        known = self.experiments.get(experiment)
+        wanted = known.scenarios if known is not None else ()
+        return tuple(name for name in self.scenarios if not wanted or name in wanted)
 
     def in_force(self, event_time: float) -> tuple[str, ...]:
         """Names of the scenarios that slates are written for, as of this time (seconds)."""
@@ -223,8 +252,12 @@ class Decisions:
         self.forgotten_upto = int(arrays["forgotten_upto"][0])
         self._note_latest()
         for each in sorted(self._kept.values(), key=lambda each: each.offset):
+            at = Changed(each.offset, each.broker_ts)
             if each.kind == SCENARIO:
-                self._change(each.name, Changed(each.offset, each.broker_ts))
+                _note(self.changed, each.name, at)
+            elif each.kind == EXPERIMENT:
+                _note(self.tried, each.name, at)
+        self.experiments = self._all_experiments()
         self._put_in_force()
         self.pacing.load(arrays)
 
@@ -265,6 +298,26 @@ class Decisions:
         untils = (*self._erased.values(), *(until for _, _, until in self._merged.values()))
         self._latest = max(untils, default=-1)
 
+    def _try(self, name: str, at: Changed) -> None:
+        """An experiment has changed; if an arm is shipped, the scenarios are what it makes of them."""
+        before = self.experiments.get(name)
+        self.experiments = self._all_experiments()
+        after = self.experiments.get(name)
+        if {each.state for each in (before, after) if each is not None} == {"draft"}:
+            return
+        _note(self.tried, name, at)
+        for each in (before, after):
+            if each is not None and changes_scenarios(each):
+                for scenario in each.scenarios or self.scenarios:
+                    _note(self.changed, scenario, at)
+        self._put_in_force()
+
+    def _all_experiments(self) -> dict[str, Experiment]:
+        found = {
+            name: _body_of(self._kept[kind, name]) for kind, name in sorted(self._kept) if kind == EXPERIMENT
+        }
+        return {name: each for name, each in found.items() if isinstance(each, Experiment)}
+
     def _put_in_force(self) -> None:
         self.scenarios = self._in_force()
         self.pacing.follow(
@@ -278,16 +331,11 @@ class Decisions:
         found = dict(self._of_settings)
         for kind, name in sorted(self._kept):
             if kind == SCENARIO and (name in found or len(found) < MAX_SCENARIOS):
-                scenario = _scenario(self._kept[kind, name])
-                if scenario is not None:
+                scenario = _body_of(self._kept[kind, name])
+                if isinstance(scenario, Scenario):
                     found[name] = scenario
-        return found
-
-    def _change(self, name: str, at: Changed) -> None:
-        self.changed.pop(name, None)
-        self.changed[name] = at
-        if len(self.changed) > MAX_KEPT:
-            del self.changed[next(iter(self.changed))]
+        since = {f"{kind}/{name}": each.offset for (kind, name), each in self._kept.items()}
+        return shipped(found, self.experiments, since)
 
     def _has_room(self, decision: Decision) -> bool:
         if len(self._kept) < MAX_KEPT:
@@ -324,11 +372,18 @@ def _oldest(until: Mapping[int, int]) -> list[int]:
     return sorted(until, key=lambda each: (until[each], each))[: len(until) // 16 + 1]
 
 
-def _scenario(kept: _Kept) -> Scenario | None:
-    """The scenario of a record that was good when it was learned; None = this release no longer reads it."""
+def _note(changes: dict[str, Changed], name: str, at: Changed) -> None:
+    """The latest, last; of the last ones."""
+    changes.pop(name, None)
+    changes[name] = at
+    if len(changes) > MAX_KEPT:
+        del changes[next(iter(changes))]
+
+
+def _body_of(kept: _Kept) -> Body | None:
+    """What a record says that was good when it was learned; None = this release no longer reads it."""
     try:
         body = msgspec.json.decode(kept.raw, type=_Raw).body
-        found = body_of(kept.kind, kept.name, body, IngestSettings())
+        return body_of(kept.kind, kept.name, body, IngestSettings())
     except (ContractError, msgspec.DecodeError):
         return None
-    return found if isinstance(found, Scenario) else None

@@ -121,4 +121,5 @@ def to_batches(log: pl.DataFrame, size: int, *, start: int = 0, partition: int =
             event_types=rows["event_type"].to_list(),
             values=rows["value"].fill_null(np.nan).to_numpy().astype(np.float32),
             context_tags=_context_tags(rows["context"]),
+            slate_ids=IdColumn.none(len(rows)),
         )

@@ -39,6 +39,7 @@ def part(batch: EventBatch, first: int, last: int) -> EventBatch:
         event_types=batch.event_types[first:last],
         values=batch.values[first:last],
         context_tags=_ids(batch.context_tags, first, last),
+        slate_ids=_ids(batch.slate_ids, first, last),
     )
 
 

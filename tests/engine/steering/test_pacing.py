@@ -38,6 +38,8 @@ def show(
             slate_ids=IdColumn.of(["s"] * times),
             scenarios=[name] * times,
             variants=[""] * times,
+            experiments=[""] * times,
+            teams=[()] * times,
             items=IdColumn.of([item, "other"] * times),
             item_ends=np.arange(1, times + 1) * 2,
             propensities=np.full(2 * times, np.nan, np.float32),

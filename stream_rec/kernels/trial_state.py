@@ -1,0 +1,98 @@
+"""What users of experiments did: totals by arm and bucket of users, and what must be remembered of each user."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_rec.kernels.records import record
+
+OUTCOMES = (
+    "user",
+    "shown",
+    "click",
+    "dwell",
+    "session",
+    "bounce",
+    "cart",
+    "purchase",
+    "revenue",
+    "refund",
+    "click_before",
+    "revenue_before",
+)
+"""What is counted. `user` is 1 at a user's first slate of the arm; `shown` slates; `dwell` seconds; `session`s with a
+slate and how many of them were a `bounce`, one event after it; `revenue` of purchases and `refund`s, both 0 or more;
+and the users' clicks and net revenue of the time before their first slate (CUPED)."""
+(
+    USER,
+    SHOWN,
+    CLICK,
+    DWELL_TIME,
+    SESSION,
+    BOUNCE,
+    CART,
+    PURCHASE,
+    REVENUE,
+    REFUND,
+    CLICK_BEFORE,
+    REVENUE_BEFORE,
+) = range(12)
+N_BUCKETS = 1024
+"""A variance over so many is known to within 4.4 % (one standard error, sqrt(2 / 1023))."""
+MAX_ARMS = 8
+NO_TRIAL = -1
+"""Of an impression that is of no arm. Else it is slot * MAX_ARMS + arm."""
+TEAM_A, TEAM_B = 4, 8
+"""Bits of a place of an interleaved slate: which arm brought the item. Others: kernels.attribution_state."""
+
+TRIAL_USER = record(
+    [
+        ("user", np.uint64),  # hash; 0 = forgotten
+        ("began", np.float64),  # event time of the first slate of the present session, and
+        ("last", np.float64),  # of the latest slate or event in it
+        ("slot", np.int32),  # of the experiment; -1 = free
+        ("arm", np.int32),  # that the user was shown last
+        ("after", np.int32),  # events after the first slate of the present session; -1 = no session is open
+        ("clicks_a", np.float32),  # of items that the control brought, and
+        ("clicks_b", np.float32),  # of those that the other arm did: of interleaved slates
+    ]
+)
+"""A user in one experiment."""
+TRIAL_COUNTERS = record([("n_users", np.int64), ("left_out", np.int64)])
+"""Entries that are taken; slates of users for whom there was no room."""
+
+
+class TrialState(NamedTuple):
+    """T entries with linear probing, T a power of two; S experiments.
+
+    Attributes:
+        users: TRIAL_USER [T]; three quarters are used at most.
+        totals: float64 [S, MAX_ARMS, N_BUCKETS, outcomes].
+        in_use: bool [S].
+        counters: TRIAL_COUNTERS [1].
+    """
+
+    users: NDArray[np.void]
+    totals: NDArray[np.float64]
+    in_use: NDArray[np.bool_]
+    counters: NDArray[np.void]
+
+
+def empty(n_users: int, n_slots: int) -> TrialState:
+    """Nothing was shown. Arrays of zeros cost no memory until they are touched.
+
+    Args:
+        n_users: entries that may be used, at least.
+        n_slots: experiments.
+    """
+    entries = np.zeros(1 << max(3, (n_users * 4 // 3).bit_length()), TRIAL_USER)
+    entries["slot"] = -1
+    return TrialState(
+        users=entries,
+        totals=np.zeros((n_slots, MAX_ARMS, N_BUCKETS, len(OUTCOMES))),
+        in_use=np.zeros(n_slots, np.bool_),
+        counters=np.zeros(1, TRIAL_COUNTERS),
+    )

@@ -1,0 +1,149 @@
+"""Counting what users of experiments did; each amount once, when its record is learned."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.ids import mix
+from stream_rec.kernels.trial_state import (
+    BOUNCE,
+    CART,
+    CLICK,
+    CLICK_BEFORE,
+    DWELL_TIME,
+    MAX_ARMS,
+    PURCHASE,
+    REFUND,
+    REVENUE,
+    SESSION,
+    SHOWN,
+    TEAM_A,
+    TEAM_B,
+    USER,
+)
+
+NOT_FOUND = -1
+
+
+@kernel
+def _add(trials, slot, arm, user, outcome, amount):
+    bucket = np.int64(user & np.uint64(trials.totals.shape[2] - 1))
+    trials.totals[slot, arm, bucket, outcome] += amount
+
+
+@kernel
+def entry_of(trials, user, slot):
+    """Index of a user's entry in the experiment of a slot, or that of the free one where it would stand."""
+    users = trials.users
+    last = np.uint64(users.shape[0] - 1)
+    at = np.int64(mix(user ^ np.uint64(slot + 1)) & last)
+    while users[at].slot >= 0 and not (users[at].slot == slot and users[at].user == user):
+        at = (at + 1) & np.int64(last)
+    return at
+
+
+@kernel
+def show(trials, user, code, ts, gap, before, n_after):
+    """A slate of an arm is shown to a user.
+
+    Args:
+        trials: TrialState, changed in place.
+        user: hash.
+        code: slot * MAX_ARMS + arm.
+        ts: when, seconds.
+        gap: seconds after which a session is over.
+        before: what the user had done before, in events.
+        n_after: events of the user's within the gap after it that were learned before the slate.
+
+    Returns:
+        Is it counted: there is room for the user.
+    """
+    slot, arm = code // MAX_ARMS, code % MAX_ARMS
+    at = entry_of(trials, user, slot)
+    entry, counters = trials.users[at], trials.counters[0]
+    is_new = entry.slot < 0
+    if is_new:
+        if 4 * (counters.n_users + 1) > 3 * trials.users.shape[0]:
+            counters.left_out += 1
+            return False
+        counters.n_users += 1
+        entry.user, entry.slot, entry.clicks_a, entry.clicks_b = user, slot, 0.0, 0.0
+    if is_new or entry.arm != arm:
+        _add(trials, slot, arm, user, USER, 1.0)
+        _add(trials, slot, arm, user, CLICK_BEFORE, before)
+        entry.arm, entry.after = arm, -1
+    _add(trials, slot, arm, user, SHOWN, 1.0)
+    if entry.after < 0 or ts - entry.last > gap:
+        _add(trials, slot, arm, user, SESSION, 1.0)
+        _add(trials, slot, arm, user, BOUNCE, 1.0 if n_after == 1 else 0.0)
+        entry.after, entry.began, entry.last = n_after, ts, ts
+    entry.last = max(entry.last, ts)
+    return True
+
+
+@kernel
+def act(trials, user, ts, gap):
+    """A user of perhaps some experiments does something: the second event after a slate makes it no bounce."""
+    for slot in range(trials.in_use.shape[0]):
+        if not trials.in_use[slot]:
+            continue
+        entry = trials.users[entry_of(trials, user, slot)]
+        if entry.slot < 0 or entry.after < 0 or ts < entry.began or ts > entry.last + gap:
+            continue
+        entry.after += 1
+        entry.last = max(entry.last, ts)
+        if entry.after == 1:
+            _add(trials, slot, entry.arm, user, BOUNCE, 1.0)
+        elif entry.after == 2:
+            _add(trials, slot, entry.arm, user, BOUNCE, -1.0)
+
+
+@kernel
+def click(trials, user, code, place):
+    """The first click on an item of an arm's slate; `place` holds the bits of its place."""
+    slot = code // MAX_ARMS
+    _add(trials, slot, code % MAX_ARMS, user, CLICK, 1.0)
+    if place & (TEAM_A | TEAM_B):
+        entry = trials.users[entry_of(trials, user, slot)]
+        if entry.slot == slot:
+            entry.clicks_a += np.float32(1.0 if place & TEAM_A else 0.0)
+            entry.clicks_b += np.float32(1.0 if place & TEAM_B else 0.0)
+
+
+@kernel
+def buy(trials, user, code, is_priced, value):
+    """The first conversion of an item of an arm's slate."""
+    slot, arm = code // MAX_ARMS, code % MAX_ARMS
+    _add(trials, slot, arm, user, PURCHASE, 1.0)
+    if is_priced:
+        _add(trials, slot, arm, user, REVENUE, np.float64(value))
+
+
+@kernel
+def give_back(trials, user, code, value):
+    """A price below 0 is a refund."""
+    _add(trials, code // MAX_ARMS, code % MAX_ARMS, user, REFUND, -np.float64(value))
+
+
+@kernel
+def put_in_cart(trials, user, code):
+    """An item of an arm's slate is put into the cart."""
+    _add(trials, code // MAX_ARMS, code % MAX_ARMS, user, CART, 1.0)
+
+
+@kernel
+def look_at(trials, user, code, seconds):
+    """An item of an arm's slate had attention for so long."""
+    _add(trials, code // MAX_ARMS, code % MAX_ARMS, user, DWELL_TIME, np.float64(seconds))
+
+
+@kernel_unlocked
+def refill(trials, entries):
+    """Entries of users, TRIAL_USER [m], into an empty table."""
+    for i in range(entries.shape[0]):
+        entry = entries[i]
+        there = trials.users[entry_of(trials, entry.user, entry.slot)]
+        there.user, there.slot, there.arm, there.after = entry.user, entry.slot, entry.arm, entry.after
+        there.began, there.last = entry.began, entry.last
+        there.clicks_a, there.clicks_b = entry.clicks_a, entry.clicks_b

@@ -1,0 +1,288 @@
+"""Outcomes by arm in the engine: the same as a join of the log by hand, once, and kept in snapshots."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stream_rec.engine.engine import Engine
+from stream_rec.feedback import trial_outcomes
+from stream_rec.kernels.trial_state import OUTCOMES
+from stream_rec.schemas.decisions import Decision
+from stream_rec.schemas.records import Impression, Interaction
+from stream_rec.settings import EngineSettings, MeasureSettings
+from tests.engine.deciding import decide, decision, erasure
+from tests.engine.worlds import Record, event_batch, impression_batch
+
+ARMS = ("control", "b")
+T = 1_000_000.0
+GAP, WINDOW = 600.0, 3_000.0
+ENGINE = EngineSettings(max_users=256, max_items=128, n_factors=8, session_gap_seconds=GAP)
+MEASURE = MeasureSettings(
+    max_open_impressions=4096,
+    max_open_places=16_384,
+    max_recent_interactions=4096,
+    max_outcome_cells=256,
+    attribution_window_seconds=WINDOW,
+    max_trial_users=64,
+)
+
+
+def experiment(name: str = "x", **body: Any) -> Decision:
+    arms = [{"name": arm} for arm in ARMS]
+    return decision("experiment", name, {"arms": arms, "state": "running", "started": 1.0, **body})
+
+
+@pytest.fixture
+def shop() -> Engine:
+    e = Engine(ENGINE, MEASURE)
+    decide(e, experiment())
+    return e
+
+
+class Log:
+    """Records of one partition of each topic, at the next offsets."""
+
+    def __init__(self, e: Engine) -> None:
+        self._engine = e
+        self._ends: dict[str, int] = defaultdict(int)
+
+    def show(self, user: str, items: str, at: float, variant: str = "b", **fields: Any) -> None:
+        said = {"slate_id": "s", "variant": variant or None, **fields}
+        shown = Impression(user_id=user, ts=T + at, items=tuple(items), **said)
+        self._engine.learn_impressions(impression_batch([self._record("impressions", user, shown)]))
+
+    def do(
+        self,
+        user: str,
+        item: str,
+        at: float,
+        kind: str = "click",
+        value: float | None = None,
+        slate: str = "",
+    ) -> None:
+        event = Interaction(user, item, kind, T + at, value=value, slate_id=slate or None)
+        self._engine.learn(event_batch([self._record("events", user, event)]))
+
+    def _record(self, topic: str, user: str, value: Impression | Interaction) -> Record:
+        self._ends[topic] += 1
+        return Record(topic, 0, self._ends[topic] - 1, user, value)
+
+
+def totals(e: Engine, arm: str = "b", name: str = "x") -> dict[str, float]:
+    found = e.attribution.trials.totals(name)
+    assert found is not None
+    arms, table = found
+    sums = table[arms.index(arm)].sum(axis=0)
+    return {outcome: float(amount) for outcome, amount in zip(OUTCOMES, sums, strict=True) if amount}
+
+
+def test_what_a_user_does_with_a_slate_is_the_arms(shop: Engine) -> None:
+    log = Log(shop)
+    log.do("ann", "z", -9000.0)
+    log.show("ann", "abc", 0.0)
+    log.do("ann", "a", 1.0)
+    log.do("ann", "a", 2.0)
+    log.do("ann", "b", 3.0, "cart")
+    log.do("ann", "b", 4.0, "cart")
+    log.do("ann", "b", 5.0, "purchase", 20.0)
+    log.do("ann", "b", 6.0, "purchase", -5.0)
+    log.do("ann", "z", 7.0, "purchase", 99.0)
+    log.do("bob", "a", 8.0)
+    log.show("ann", "abc", 100.0)
+    assert totals(shop) == {
+        "user": 1.0,
+        "shown": 2.0,
+        "click": 2.0,
+        "session": 1.0,
+        "cart": 1.0,
+        "purchase": 1.0,
+        "revenue": 20.0,
+        "refund": 5.0,
+        "click_before": 1.0,
+    }
+    assert totals(shop, "control") == {}
+
+
+def test_a_session_of_one_event_after_a_slate_is_a_bounce(shop: Engine) -> None:
+    log = Log(shop)
+    log.show("ann", "ab", 0.0)
+    assert "bounce" not in totals(shop)
+    log.do("ann", "z", 10.0)
+    assert totals(shop)["bounce"] == 1.0
+    log.show("ann", "ab", 10.0 + GAP + 1)
+    assert (totals(shop)["session"], totals(shop)["bounce"]) == (2.0, 1.0)
+    log.do("ann", "z", 20.0 + GAP)
+    log.do("ann", "y", 30.0 + GAP)
+    log.do("ann", "x", 40.0 + GAP)
+    assert (totals(shop)["session"], totals(shop)["bounce"]) == (2.0, 1.0)
+
+
+def test_what_is_learned_before_its_slate_counts_all_the_same(shop: Engine) -> None:
+    log = Log(shop)
+    log.do("ann", "a", 5.0)
+    log.show("ann", "ab", 0.0)
+    assert (totals(shop)["click"], totals(shop)["bounce"]) == (1.0, 1.0)
+
+
+def test_an_interaction_that_names_its_slate_is_that_slates(shop: Engine) -> None:
+    log = Log(shop)
+    log.show("ann", "ab", 0.0, "control", slate_id="first")
+    log.show("ann", "ab", 10.0, "b", slate_id="second")
+    log.do("ann", "a", 20.0, slate="first")
+    log.do("ann", "b", 21.0)
+    log.do("ann", "b", 22.0, slate="neither")
+    assert (totals(shop, "control")["click"], totals(shop, "b")["click"]) == (1.0, 1.0)
+    log.do("bob", "a", 31.0, slate="third")
+    log.show("bob", "ab", 29.0, "b", slate_id="other")
+    assert totals(shop, "b")["click"] == 1.0
+    log.show("bob", "ab", 30.0, "b", slate_id="third")
+    assert totals(shop, "b")["click"] == 2.0
+
+
+def test_only_slates_of_an_arm_that_is_live_in_the_scenario_count(shop: Engine) -> None:
+    decide(shop, experiment("home", scenarios=["home"], started=2.0))
+    log = Log(shop)
+    log.show("ann", "a", 0.0, "")
+    log.show("ann", "a", 1.0, "unheard-of")
+    log.show("ann", "a", 2.0, experiment="home")
+    log.show("ann", "a", 3.0, experiment="home", scenario="home")
+    log.show("ann", "a", 4.0, experiment="x", scenario="home")
+    assert (totals(shop)["shown"], totals(shop, name="home")["shown"]) == (1.0, 1.0)
+    decide(shop, experiment("home", scenarios=["home"], started=2.0, state="rolled_back"))
+    log.show("ann", "a", 5.0, experiment="home", scenario="home")
+    log.do("ann", "a", 6.0)
+    assert totals(shop, name="home")["shown"] == 1.0
+
+
+def join(log: Sequence[Impression | Interaction]) -> dict[str, dict[str, float]]:
+    """Slow and obvious: what came after what, by event time."""
+    found: dict[str, dict[str, float]] = {arm: defaultdict(float) for arm in ARMS}
+    users: dict[str, str] = {}
+    clicked: set[tuple[int, str]] = set()
+    shown: list[tuple[int, Impression]] = []
+    for n, each in enumerate(log):
+        if isinstance(each, Impression):
+            arm = each.variant or ""
+            found[arm]["shown"] += 1
+            if users.get(each.user_id) != arm:
+                found[arm]["user"] += 1
+                users[each.user_id] = arm
+            shown.append((n, each))
+            continue
+        for at, slate in reversed(shown):
+            is_meant = each.slate_id in (None, slate.slate_id) and slate.user_id == each.user_id
+            if is_meant and each.item_id in slate.items and each.ts - slate.ts <= WINDOW:
+                found[slate.variant or ""]["click"] += (at, each.item_id) not in clicked
+                clicked.add((at, each.item_id))
+                break
+    return found
+
+
+def random_log(n: int) -> list[Impression | Interaction]:
+    rng = np.random.default_rng(5)
+    now, log = T, list[Impression | Interaction]()
+    for at in range(n):
+        now += float(rng.integers(1, 60))
+        user = f"u{rng.integers(12)}"
+        if rng.random() < 0.4:
+            items = tuple(f"i{i}" for i in rng.permutation(9)[:4])
+            log.append(Impression(f"s{at}", user, now, items, variant=str(rng.choice(ARMS))))
+        else:
+            named = [s.slate_id for s in log[-20:] if isinstance(s, Impression) and s.user_id == user]
+            slate = str(rng.choice(named)) if named and rng.random() < 0.4 else None
+            log.append(Interaction(user, f"i{rng.integers(9)}", "click", now, slate_id=slate))
+    return log
+
+
+def learned(log: Sequence[Impression | Interaction], e: Engine) -> Engine:
+    ends: dict[str, int] = defaultdict(int)
+    for each in log:
+        topic = "impressions" if isinstance(each, Impression) else "events"
+        record = Record(topic, 0, ends[topic], each.user_id, each)
+        ends[topic] += 1
+        if topic == "events":
+            e.learn(event_batch([record]))
+        else:
+            e.learn_impressions(impression_batch([record]))
+    return e
+
+
+def test_counts_equal_a_join_of_the_log() -> None:
+    log = random_log(600)
+    e = Engine(ENGINE, MEASURE)
+    decide(e, experiment())
+    learned(log, e)
+    for arm, wanted in join(log).items():
+        assert {name: totals(e, arm)[name] for name in wanted} == wanted
+        assert wanted["click"] > 20
+
+
+def test_what_is_delivered_twice_counts_once_and_a_restored_engine_goes_on() -> None:
+    log = random_log(300)
+    whole, half = Engine(ENGINE, MEASURE), Engine(ENGINE, MEASURE)
+    for e in (whole, half):
+        decide(e, experiment())
+    learned(log, whole)
+    learned(log, whole)
+    learned(log[:150], half)
+    again = Engine(ENGINE, MEASURE)
+    again.restore(half.snapshot(), half.position)
+    assert again.digest() == half.digest()
+    learned(log, again)
+    assert again.digest() == whole.digest()
+
+
+def test_users_beyond_the_room_are_left_out_of_every_arm(shop: Engine) -> None:
+    log = Log(shop)
+    for n in range(200):
+        log.show(f"u{n}", "a", float(n), ARMS[n % 2])
+        log.do(f"u{n}", "a", n + 0.5)
+    n_users = shop.stats()["trial_users"]
+    assert 64 <= n_users < 128
+    assert shop.stats()["trial_left_out"] == 200 - n_users
+    counted = [totals(shop, arm) for arm in ARMS]
+    assert sum(each["user"] for each in counted) == n_users
+    assert sum(each["click"] for each in counted) == n_users
+
+
+def test_experiments_that_are_over_give_way_to_new_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trial_outcomes, "MAX_TRIALS", 2)
+    e = Engine(ENGINE, MEASURE)
+    log = Log(e)
+    decide(e, experiment("one"), experiment("two", started=2.0))
+    log.show("ann", "a", 0.0, experiment="one")
+    log.show("ann", "a", 1.0, experiment="two")
+    decide(e, experiment("three", started=3.0))
+    log.show("ann", "a", 2.0, experiment="three")
+    assert e.attribution.trials.totals("three") is None
+    decide(e, experiment("one", state="rolled_back"))
+    log.show("ann", "a", 3.0, experiment="three")
+    log.show("ann", "a", 4.0, experiment="two")
+    assert e.attribution.trials.totals("one") is None
+    assert totals(e, name="three") == {"user": 1.0, "shown": 1.0, "session": 1.0}
+    assert totals(e, name="two")["shown"] == 2.0
+    assert e.stats()["trial_users"] == 2.0
+
+
+def test_a_forgotten_user_is_in_no_table_and_sums_stay(shop: Engine) -> None:
+    log = Log(shop)
+    log.show("ann", "a", 0.0)
+    log.do("ann", "a", 1.0)
+    decide(shop, erasure("ann", T + 10))
+    assert totals(shop)["click"] == 1.0
+    assert not shop.attribution.trials.state.users["user"].any()
+
+
+def test_an_engine_without_experiments_keeps_nothing_of_them() -> None:
+    e = Engine(ENGINE, MEASURE)
+    log = Log(e)
+    log.show("ann", "a", 0.0)
+    log.do("ann", "a", 1.0)
+    assert not [name for name in e.snapshot() if name.startswith(("trials.", "arms."))]
