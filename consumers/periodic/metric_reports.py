@@ -9,6 +9,7 @@ from stream_rec.clock import Clock
 from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.replication.progress import Progress, Reach
 from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.engine.arms import readings as trials
 from stream_rec.engine.engine import Engine
 from stream_rec.feedback.measures import Measures
 from stream_rec.schemas.partition import TopicPartition
@@ -69,6 +70,8 @@ class MetricReports:
             self._measures.set_lag(topic, partition, lag)
         stats = engine.stats()
         self._measures.set_engine(stats, catalogue_items=stats["items"])
+        owns_control = any(one.topic == "control" for one in owned)
+        self._measures.set_experiments(trials.figures(engine) if owns_control else {})
         since_refresh = stats["events_learned"] % engine.settings.index_refresh_events
         for partition in sorted(one.partition for one in owned if one.topic == "events")[:1]:
             self._measures.add("events", partition, "index_staleness", since_refresh, 1)

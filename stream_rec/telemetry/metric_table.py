@@ -292,6 +292,33 @@ STATE = (
         "stat",
     ),
 )
+EXPERIMENTS = (
+    _gauge(
+        "experiment",
+        "by outcome",
+        "what users of an arm have done since the experiment began, from the worker that owns `control`: users, slates "
+        "shown, clicks, seconds of attention, sessions, bounces, carts, purchases, revenue, refunds (docs/trials.md)",
+        "experiment",
+        "variant",
+        "outcome",
+    ),
+    _gauge(
+        "experiment_ranker",
+        "by figure",
+        "of an arm that ranks by itself: training examples judged, hits among the first 20, sum of 1 / rank; `main_` = "
+        "of the engine's own ranker on the same examples",
+        "experiment",
+        "variant",
+        "figure",
+    ),
+    _gauge(
+        "experiment_since",
+        "s",
+        "when an experiment came into its state, seconds since the epoch",
+        "experiment",
+        "state",
+    ),
+)
 BRIDGE = (
     _scraped("bridge_messages", Kind.COUNT, "1", "messages read from foreign topics", "topic"),
     _scraped(
@@ -336,7 +363,7 @@ BRIDGE = (
         "how long the bridge has been waiting for Kafka's acknowledgements or the schema registry; 0 = it is not",
     ),
 )
-METRICS: tuple[Metric, ...] = SERVED + FRESH + OUTCOMES + TIMES + COUNTS + STATE + BRIDGE
+METRICS: tuple[Metric, ...] = SERVED + FRESH + OUTCOMES + TIMES + COUNTS + STATE + EXPERIMENTS + BRIDGE
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 

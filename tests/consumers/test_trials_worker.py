@@ -113,7 +113,13 @@ def test_an_arm_that_is_worse_is_rolled_back_and_slates_go_back(tansu_settings: 
             ended = await asyncio.to_thread(last, settings)
             assert (ended.state, ended.reason[:10]) == ("rolled_back", "worse: ctr")
             await until(lambda: arms(reader, USERS[::9]) == {None}, "the slates of all")
+            figures = [worker.parts.measures.figures for worker in (first, second)]
+            labels = {"experiment": "less", "variant": "control", "outcome": "click"}
             n_control = len(clicks)
+            told = (labels, float(n_control))
+            await until(
+                lambda: any(told in each().gauges.get("experiment", ()) for each in figures), "figures"
+            )
             for engine in (one, other):
                 await until(lambda e=engine: counted(e)["control"]["click"] == n_control, "the counts")
                 of_arm = counted(engine)

@@ -17,6 +17,7 @@ from stream_rec.sources.ranker import RankerState
 HITS_AT = 20
 N_SUMS = 5
 JUDGED, HITS, RECIPROCAL, MAIN_HITS, MAIN_RECIPROCAL = range(N_SUMS)
+FIGURES = ("judged", "hits", "reciprocal", "main_hits", "main_reciprocal")
 """Examples, hits among the first HITS_AT, sum of 1 / rank; and of the engine's own ranker on the same examples."""
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from stream_rec.engine.arms.ranker import FIGURES
 from stream_rec.engine.engine import Engine
+from stream_rec.kernels.trial_state import OUTCOMES
 from stream_rec.schemas.experiment import Experiment
 from stream_rec.trials.decide import Decided, decide, decide_interleaved
 from stream_rec.trials.interleaving import Preferences
@@ -21,6 +23,30 @@ def moments(engine: Engine, name: str) -> Mapping[str, Moments] | None:
     outcomes = Outcomes(arms, table.shape[1])
     outcomes.load(table)
     return outcomes.by_arm()
+
+
+Figure = tuple[str, tuple[tuple[str, str], ...]]
+"""Metric (docs/metrics.md), and names and values of its labels."""
+
+
+def figures(engine: Engine) -> dict[Figure, float]:
+    """What was counted: of experiments that are live, or whose table is still kept."""
+    found: dict[Figure, float] = {}
+    for name, experiment in engine.decisions.experiments.items():
+        if experiment.started:
+            found[_figure("experiment_since", experiment=name, state=experiment.state)] = experiment.since
+        counted = engine.attribution.trials.totals(name)
+        for arm, sums in zip(counted[0], counted[1].sum(axis=1), strict=True) if counted else ():
+            for outcome, amount in zip(OUTCOMES, sums.tolist(), strict=True):
+                found[_figure("experiment", experiment=name, variant=arm, outcome=outcome)] = amount
+    for (name, arm, _), ranker in engine.arms.all().items():
+        for figure, amount in zip(FIGURES, ranker.sums.tolist(), strict=True):
+            found[_figure("experiment_ranker", experiment=name, variant=arm, figure=figure)] = amount
+    return found
+
+
+def _figure(metric: str, **labels: str) -> Figure:
+    return metric, tuple(labels.items())
 
 
 def decided(engine: Engine, name: str, experiment: Experiment, now: float) -> Decided:
