@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 experiment = typer.Typer(
     name="experiment",
-    help="What is tried on whom. Records only: this release serves nobody by an arm (docs/trials.md).",
+    help="What is tried on whom (docs/trials.md).",
     no_args_is_help=True,
 )
 Name = Annotated[str, typer.Argument(metavar="NAME", help="of the experiment")]
@@ -32,7 +32,6 @@ _COLUMNS = (
     Column("since"),
     Column("arms", is_prose=True),
 )
-_NOT_SERVED = "this release keeps the record, and serves nobody by an arm yet (docs/trials.md)"
 
 
 @experiment.command()
@@ -133,7 +132,6 @@ def _move(
     after, ack = _experiments(config, set_).move(name, move, winner=winner, note=note)
     users = f", {after.share:.0%} of its layer's users" if after.share else ""
     print(f"{name}: {after.state.replace('_', ' ')}{users}, as of control offset {ack.offset}")
-    say(f"note: {_NOT_SERVED}", indent="  ", err=True)
 
 
 def _experiments(config: Path | None, set_: list[str] | None) -> Experiments:
