@@ -303,6 +303,16 @@ EXPERIMENTS = (
         "outcome",
     ),
     _gauge(
+        "experiment_lift",
+        "by figure",
+        "of an arm against the control, by the metric that it is of, from 100 users of each arm on: relative `lift`, "
+        "`low` and `high` of its confidence sequence, `p` (always valid) and `corrected` (Holm)",
+        "experiment",
+        "variant",
+        "of",
+        "figure",
+    ),
+    _gauge(
         "experiment_ranker",
         "by figure",
         "of an arm that ranks by itself: training examples judged, hits among the first 20, sum of 1 / rank; `main_` = "

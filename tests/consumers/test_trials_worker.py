@@ -120,6 +120,9 @@ def test_an_arm_that_is_worse_is_rolled_back_and_slates_go_back(tansu_settings: 
             await until(
                 lambda: any(told in each().gauges.get("experiment", ()) for each in figures), "figures"
             )
+            lifts = [gauge for each in figures for gauge in each().gauges.get("experiment_lift", ())]
+            of_ctr = [value for at, value in lifts if (at["of"], at["figure"]) == ("ctr", "lift")]
+            assert of_ctr == [-1.0]
             for engine in (one, other):
                 await until(lambda e=engine: counted(e)["control"]["click"] == n_control, "the counts")
                 of_arm = counted(engine)
