@@ -33,7 +33,7 @@ EXAMPLES = 15
 """Of each route."""
 RANK = "/v1/rank"
 """It is answered by 501 but by a live server, as are the parameters of LIVE_ONLY."""
-LIVE_ONLY = ("fields", "filter", "exclude", "min_relevance", "also", "user_id")
+LIVE_ONLY = ("fields", "filter", "exclude", "min_relevance", "also", "user_id", "variant")
 ROUTES = [(each.method, each.route) for each in table()]
 READS_WITH_BODY = ("/v1/sessions/recommendations", "/v1/pages")
 LIVE = ("recommendations", "similar", "pages", "rank")
