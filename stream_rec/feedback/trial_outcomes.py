@@ -106,13 +106,13 @@ class TrialOutcomes:
     def credits(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Of interleaved slates, by user [n]: clicks on items of the control, and of the other arm."""
         users = self.state.users
-        mine = users[users["slot"] == self._slot_of(name)] if self._slot_of(name) >= 0 else users[:0]
+        mine = users[users["owner"] == self._slot_of(name) + 1] if self._slot_of(name) >= 0 else users[:0]
         return mine["clicks_a"].astype(np.float64), mine["clicks_b"].astype(np.float64)
 
     def forget_user(self, user: np.uint64) -> None:
         """Nobody knows any more that the user was in an experiment; sums are kept."""
         users = self.state.users
-        users["user"][(users["user"] == user) & (users["slot"] >= 0)] = 0
+        users["user"][(users["user"] == user) & (users["owner"] > 0)] = 0
 
     def stats(self) -> dict[str, float]:
         """Users that are remembered, and slates of users for whom there was no room."""
@@ -123,10 +123,13 @@ class TrialOutcomes:
         """The whole state by name; nothing before the first experiment."""
         if not any(self._slots):
             return {}
-        taken = np.flatnonzero(self.state.users["slot"] >= 0)
+        users = self.state.users[self.state.users["owner"] > 0]
+        users = users[
+            np.lexsort((users["last"], users["user"], users["owner"]))
+        ]  # where they lie hangs on restarts
         found: dict[str, NDArray[Any]] = {
             "slots": np.frombuffer(msgspec.msgpack.encode(self._slots), np.uint8),
-            "users": np.ascontiguousarray(self.state.users[taken]).view(np.uint8),
+            "users": users.view(np.uint8),
             "left_out": self.state.counters["left_out"].copy(),
         }
         for at, slot in enumerate(self._slots):
@@ -168,7 +171,7 @@ class TrialOutcomes:
         self.state.counters["left_out"] = arrays["left_out"]
 
     def _refill(self, entries: NDArray[np.void]) -> None:
-        self.state.users["slot"] = -1
+        self.state.users["owner"] = 0
         refill(self.state, entries.copy())
         self.state.counters["n_users"] = len(entries)
 
@@ -191,7 +194,7 @@ class TrialOutcomes:
             return
         if self._slots[at] is not None:
             users = self.state.users
-            self._refill(users[(users["slot"] >= 0) & (users["slot"] != at)])
+            self._refill(users[(users["owner"] > 0) & (users["owner"] != at + 1)])
         self.state.totals[at] = 0.0
         self._slots[at], self.state.in_use[at] = wanted, True
 

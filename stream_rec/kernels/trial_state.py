@@ -53,7 +53,7 @@ TRIAL_USER = record(
         ("user", np.uint64),  # hash; 0 = forgotten
         ("began", np.float64),  # event time of the first slate of the present session, and
         ("last", np.float64),  # of the latest slate or event in it
-        ("slot", np.int32),  # of the experiment; -1 = free
+        ("owner", np.int32),  # slot of the experiment + 1; 0 = free
         ("arm", np.int32),  # that the user was shown last
         ("after", np.int32),  # events after the first slate of the present session; -1 = no session is open
         ("clicks_a", np.float32),  # of items that the control brought, and
@@ -88,10 +88,8 @@ def empty(n_users: int, n_slots: int) -> TrialState:
         n_users: entries that may be used, at least.
         n_slots: experiments.
     """
-    entries = np.zeros(1 << max(3, (n_users * 4 // 3).bit_length()), TRIAL_USER)
-    entries["slot"] = -1
     return TrialState(
-        users=entries,
+        users=np.zeros(1 << max(3, (n_users * 4 // 3).bit_length()), TRIAL_USER),
         totals=np.zeros((n_slots, MAX_ARMS, N_BUCKETS, len(OUTCOMES))),
         in_use=np.zeros(n_slots, np.bool_),
         counters=np.zeros(1, TRIAL_COUNTERS),

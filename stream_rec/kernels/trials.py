@@ -34,11 +34,14 @@ def _add(trials, slot, arm, user, outcome, amount):
 
 @kernel
 def entry_of(trials, user, slot):
-    """Index of a user's entry in the experiment of a slot, or that of the free one where it would stand."""
+    """Index of a user's entry in the experiment of a slot, or that of the free one where it would stand.
+
+    Those of forgotten users (0) are never found.
+    """
     users = trials.users
     last = np.uint64(users.shape[0] - 1)
     at = np.int64(mix(user ^ np.uint64(slot + 1)) & last)
-    while users[at].slot >= 0 and not (users[at].slot == slot and users[at].user == user):
+    while users[at].owner and not (users[at].owner == slot + 1 and users[at].user == user != 0):
         at = (at + 1) & np.int64(last)
     return at
 
@@ -62,13 +65,13 @@ def show(trials, user, code, ts, gap, before, n_after):
     slot, arm = code // MAX_ARMS, code % MAX_ARMS
     at = entry_of(trials, user, slot)
     entry, counters = trials.users[at], trials.counters[0]
-    is_new = entry.slot < 0
+    is_new = entry.owner == 0
     if is_new:
         if 4 * (counters.n_users + 1) > 3 * trials.users.shape[0]:
             counters.left_out += 1
             return False
         counters.n_users += 1
-        entry.user, entry.slot, entry.clicks_a, entry.clicks_b = user, slot, 0.0, 0.0
+        entry.user, entry.owner, entry.clicks_a, entry.clicks_b = user, slot + 1, 0.0, 0.0
     if is_new or entry.arm != arm:
         _add(trials, slot, arm, user, USER, 1.0)
         _add(trials, slot, arm, user, CLICK_BEFORE, before)
@@ -89,7 +92,7 @@ def act(trials, user, ts, gap):
         if not trials.in_use[slot]:
             continue
         entry = trials.users[entry_of(trials, user, slot)]
-        if entry.slot < 0 or entry.after < 0 or ts < entry.began or ts > entry.last + gap:
+        if entry.owner == 0 or entry.after < 0 or ts < entry.began or ts > entry.last + gap:
             continue
         entry.after += 1
         entry.last = max(entry.last, ts)
@@ -106,7 +109,7 @@ def click(trials, user, code, place):
     _add(trials, slot, code % MAX_ARMS, user, CLICK, 1.0)
     if place & (TEAM_A | TEAM_B):
         entry = trials.users[entry_of(trials, user, slot)]
-        if entry.slot == slot:
+        if entry.owner == slot + 1:
             entry.clicks_a += np.float32(1.0 if place & TEAM_A else 0.0)
             entry.clicks_b += np.float32(1.0 if place & TEAM_B else 0.0)
 
@@ -143,7 +146,7 @@ def refill(trials, entries):
     """Entries of users, TRIAL_USER [m], into an empty table."""
     for i in range(entries.shape[0]):
         entry = entries[i]
-        there = trials.users[entry_of(trials, entry.user, entry.slot)]
-        there.user, there.slot, there.arm, there.after = entry.user, entry.slot, entry.arm, entry.after
+        there = trials.users[entry_of(trials, entry.user, entry.owner - 1)]
+        there.user, there.owner, there.arm, there.after = entry.user, entry.owner, entry.arm, entry.after
         there.began, there.last = entry.began, entry.last
         there.clicks_a, there.clicks_b = entry.clicks_a, entry.clicks_b

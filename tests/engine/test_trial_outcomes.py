@@ -280,6 +280,22 @@ def test_a_forgotten_user_is_in_no_table_and_sums_stay(shop: Engine) -> None:
     assert not shop.attribution.trials.state.users["user"].any()
 
 
+def test_clicks_of_forgotten_users_still_count_after_a_restart() -> None:
+    e = Engine(ENGINE, MEASURE)
+    decide(e, experiment(kind="interleaving"))
+    log = Log(e)
+    for user in ("ann", "bob", "cy"):
+        log.show(user, "ab", 0.0, "control+b", teams=("control", "b"))
+        log.do(user, "b", 1.0)
+    decide(e, erasure("ann", T + 10), erasure("bob", T + 10))
+    again = Engine(ENGINE, MEASURE)
+    again.restore(e.snapshot(), e.position)
+    assert again.digest() == e.digest()
+    for each in (e, again):
+        control, other = each.attribution.trials.credits("x")
+        assert (control.tolist(), other.tolist()) == ([0.0] * 3, [1.0] * 3)
+
+
 def test_an_engine_without_experiments_keeps_nothing_of_them() -> None:
     e = Engine(ENGINE, MEASURE)
     log = Log(e)
