@@ -1,6 +1,6 @@
 # `make` shows what there is. Every target that needs the virtual environment makes it first.
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo test check chaos soak fuzz docs peers batch-demo batch-test against ci clean
+.PHONY: help setup kernels demo test check chaos soak fuzz docs peers batch-demo batch-test against quality ci clean
 
 # Hundreds of processes start in a test run: they read bytecode, wherever the shell says not to write it.
 unexport PYTHONDONTWRITEBYTECODE
@@ -68,6 +68,9 @@ batch-test: $(READY) ## the tests that need Spark and MLflow, in .venv-batch
 
 against: $(READY) ## engine and pipeline beside those of an earlier revision: make against REV=v0.1.0 (half an hour)
 	@$(VENV)/bin/python -m bench.against $(REV) $(ARGS)
+
+quality: $(READY) ## ranking on all logs at hand beside the committed table (bench/quality.json); ARGS="--write" renews it
+	@$(VENV)/bin/python -m bench.quality $(ARGS)
 
 ci: ## what CI runs: check, then test, with nothing skipped
 	@bash .ci/run

@@ -226,7 +226,9 @@ class EngineSettings(Branch):
     content: bool = Field(
         True, description="make the vector space `content` from titles, tags, descriptions and attributes"
     )
-    train_sample: float = Field(0.05, ge=0, le=1, description="share of events that train the ranker")
+    train_sample: float = Field(
+        0.05, ge=0, le=1, description="share of events that train the ranker (more at first)"
+    )
     seed: int = Field(42, ge=0, lt=1 << 63, description="seed of every random choice")
     event_types: EventTypeTable = Field(
         default_factory=built_in_table,

@@ -45,12 +45,14 @@ class Feature(NamedTuple):
         source: whose it is.
         kind: one of those above.
         prior: the weight that the ranker begins with.
+        echoes: would it hear the session's own events, of an item that is in the session? There it is 0.
     """
 
     name: str
     source: str
     kind: int = AS_IT_IS
     prior: float = 0.0
+    echoes: bool = False
 
 
 SOURCES = (
@@ -65,20 +67,23 @@ SOURCES = (
 FEATURES = (
     Feature("after", "neighbours", LIST, prior=3.0),
     Feature("before", "neighbours", LIST, prior=0.5),
-    Feature("next", "transitions", LIST, prior=2.0),
-    Feature("next_older", "transitions", LIST, prior=1.0),
-    Feature("later", "transitions", LIST, prior=1.0),
-    Feature("back", "transitions", LIST, prior=0.5),
-    Feature("cosine", "item_neighbours", LIST, prior=2.0),
+    Feature("next", "transitions", LIST, prior=2.0, echoes=True),
+    Feature("next_older", "transitions", LIST, prior=1.0, echoes=True),
+    Feature("later", "transitions", LIST, prior=1.0, echoes=True),
+    Feature("back", "transitions", LIST, prior=0.5, echoes=True),
+    Feature("cosine", "item_neighbours", LIST, prior=2.0, echoes=True),
     Feature("vector", "factorization", VECTOR, prior=0.3),
     Feature("in_session", "session"),
     Feature("count", "session"),
     Feature("is_last", "session"),
     Feature("in_past", "session"),
-    Feature("popular_short", "popularity", LEVEL, prior=0.5),
-    Feature("popular_middle", "popularity", LEVEL, prior=0.5),
+    Feature("popular_short", "popularity", LEVEL, prior=0.5, echoes=True),
+    Feature("popular_middle", "popularity", LEVEL, prior=0.5, echoes=True),
     Feature("popular_long", "popularity", LEVEL, prior=0.5),
-    Feature("youth", "popularity"),
+    Feature("youth", "popularity", echoes=True),
+    Feature("hop", "item_neighbours", LIST),
+    Feature("returns", "session"),
+    Feature("steps", "session"),
 )
 
 SPACES = "vectors"
@@ -91,6 +96,8 @@ SWITCHES = (*NAMES, SPACES)
 N_FEATURES = len(FEATURES)
 SOURCE_OF = np.array([NAMES.index(feature.source) for feature in FEATURES], np.int64)
 """int64 [N_FEATURES]: the source of each feature, by its place in SOURCES."""
+ECHOES = np.array([feature.echoes for feature in FEATURES])
+"""bool [N_FEATURES]."""
 KIND_OF = np.array([feature.kind for feature in FEATURES], np.int64)
 """int64 [N_FEATURES]."""
 

@@ -3,10 +3,15 @@
 similarity(i, j) = n_ij / (sqrt(n_i n_j) + shrink), n_ij users with both, n_i users with i; a candidate's score is the
 sum over the items of the user's history.
 
+A second step, `hop`, starts from the items that session neighbours vote for most (`after`): each hands its vote on to
+its own neighbours, by the same similarity. So an item that no session like this one held is found, if users of one that
+they held had it, too.
+
 Update: when an item enters a user's history, n_ij += 1 both ways for every other item there.
 Source: Deshpande, Karypis, "Item-based top-N recommendation algorithms", TOIS 22(1), 2004, section 4, with counts kept
 incrementally as in Miranda, Jorge, "Incremental collaborative filtering for binary ratings", WI 2008; the shrinkage of
-Bell, Koren, ICDM 2007.
+Bell, Koren, ICDM 2007. The second step is a random walk over items, cut to the heaviest: Cooper, Lee, Radinsky,
+Siantos, "Random walks in recommender systems: exact computation and simulations", WWW 2014.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_rec.kernels import rows
 from stream_rec.kernels.bounds import Bounds
@@ -22,8 +28,9 @@ from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ownership import PerItem
 from stream_rec.sources.features import number_of
+from stream_rec.sources.neighbours import AFTER
 
-COSINE = number_of("cosine")
+COSINE, HOP = number_of("cosine"), number_of("hop")
 
 WIDTH = 64
 """Entries of a row."""
@@ -44,6 +51,8 @@ class ItemNeighbourRates(NamedTuple):
 
 
 RATES = ItemNeighbourRates(history_items=32, row_entries=32, shrink=10.0)
+N_VOTING = 20
+"""Items whose votes are handed on."""
 
 
 class ItemNeighbourState(NamedTuple):
@@ -58,6 +67,23 @@ class ItemNeighbourState(NamedTuple):
     codes: PerItem[np.int32]
     counts: PerItem[np.float32]
     degree: PerItem[np.float32]
+
+
+class ItemNeighbourScratch(NamedTuple):
+    """Working memory of one query.
+
+    Attributes:
+        voting: int32 [N_VOTING], candidates with the most votes, the lightest first.
+        votes: float32 [N_VOTING], theirs.
+    """
+
+    voting: NDArray[np.int32]
+    votes: NDArray[np.float32]
+
+
+def scratch(bounds: Bounds) -> ItemNeighbourScratch:
+    """Working memory of one query."""
+    return ItemNeighbourScratch(voting=np.zeros(N_VOTING, np.int32), votes=np.zeros(N_VOTING, np.float32))
 
 
 def empty(bounds: Bounds) -> ItemNeighbourState:
@@ -126,21 +152,49 @@ def evict_item(state, row):
 
 
 @kernel
-def propose(state, query, rates):
-    """Shrunk cosine with the items of the long history, newest first."""
+def _from_row(state, query, rates, code, because, weight, feature):
+    """The neighbours of an item become candidates, by shrunk cosine times `weight`."""
     own = state.item_neighbours
+    row = code & ROW_MASK
+    for at in range(min(own.codes.shape[1], rates.item_neighbours.row_entries)):
+        other = own.codes[row, at]
+        if other == NO_CODE:
+            break
+        c = candidate(state, query, other, because, 1)
+        if c >= 0:
+            norm = np.sqrt(own.degree[row] * own.degree[other & ROW_MASK])
+            shrunk = norm + np.float32(rates.item_neighbours.shrink)
+            query.features[feature, c] += weight * own.counts[row, at] / shrunk
+
+
+@kernel
+def _choose_voting(query, own):
+    """The candidates with the most votes of session neighbours, the lightest first; how many."""
+    n = 0
+    for c in range(query.n_candidates[0]):
+        vote = query.features[AFTER, c]
+        if vote == np.float32(0.0) or (n == own.votes.shape[0] and vote <= own.votes[0]):
+            continue
+        at = 0 if n == own.votes.shape[0] else n
+        n = min(n + 1, own.votes.shape[0])
+        while at > 0 and own.votes[at - 1] > vote:
+            own.votes[at], own.voting[at] = own.votes[at - 1], own.voting[at - 1]
+            at -= 1
+        while at + 1 < n and own.votes[at + 1] < vote:
+            own.votes[at], own.voting[at] = own.votes[at + 1], own.voting[at + 1]
+            at += 1
+        own.votes[at], own.voting[at] = vote, c
+    return n
+
+
+@kernel
+def propose(state, query, rates):
+    """Shrunk cosine with the items of the long history, newest first, and with those that neighbours vote for."""
     for i in range(min(query.n_past[0], rates.item_neighbours.history_items)):
         code = query.past_codes[i]
-        if not is_current(code, state.generation):
-            continue
-        row = code & ROW_MASK
-        for at in range(min(own.codes.shape[1], rates.item_neighbours.row_entries)):
-            other = own.codes[row, at]
-            if other == NO_CODE:
-                break
-            c = candidate(state, query, other, code, 1)
-            if c >= 0:
-                norm = np.sqrt(own.degree[row] * own.degree[other & ROW_MASK])
-                query.features[COSINE, c] += own.counts[row, at] / (
-                    norm + np.float32(rates.item_neighbours.shrink)
-                )
+        if is_current(code, state.generation):
+            _from_row(state, query, rates, code, code, np.float32(1.0), COSINE)
+    own = query.item_neighbours
+    for i in range(_choose_voting(query, own)):
+        c = own.voting[i]
+        _from_row(state, query, rates, query.codes[c], query.because[c], own.votes[i], HOP)

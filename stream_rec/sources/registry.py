@@ -25,9 +25,22 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from stream_rec.kernels import normalise
+from stream_rec.kernels.candidates import index_of
 from stream_rec.kernels.compile import kernel, kernel_joined
-from stream_rec.sources.features import KIND_OF, LEVEL, LIST, N_FEATURES, SOURCE_OF, SOURCES, SWITCHES, VECTOR
+from stream_rec.sources.features import (
+    ECHOES,
+    KIND_OF,
+    LEVEL,
+    LIST,
+    N_FEATURES,
+    SOURCE_OF,
+    SOURCES,
+    SWITCHES,
+    VECTOR,
+)
 
 MODULES: dict[str, ModuleType] = {
     source.name: import_module(f"{__package__}.{source.name}") for source in SOURCES
@@ -125,6 +138,19 @@ def normalise_features(query, rates):
 
 
 @kernel
+def silence_echoes(query):
+    """What the session itself has told the sources says nothing of whether its items come again."""
+    for i in range(query.n_session[0]):
+        code = query.session_codes[i]
+        c = index_of(query, code)
+        if c < 0 or query.codes[c] != code:  # the row of one that was evicted is another's
+            continue
+        for j in range(N_FEATURES):
+            if ECHOES[j]:
+                query.features[j, c] = np.float32(0.0)
+
+
+@kernel
 def gather(state, query, rates, indexed, has_vector):
     """All candidates and features for the context that read_context filled. Reads the state, writes only the query.
 
@@ -141,3 +167,4 @@ def gather(state, query, rates, indexed, has_vector):
     propose(state, query, rates)
     describe(state, query, rates)
     normalise_features(query, rates)
+    silence_echoes(query)

@@ -93,7 +93,10 @@ class SourceContract:
             for feature in self.of_kind(LIST):
                 column = query.features[feature, :n]
                 assert (column >= 0).all()
-                assert not column.any() or column.max() == pytest.approx(1.0)
+                assert column.max(initial=0.0) <= 1.00001
+                heaviest_is_heard = not FEATURES[feature].echoes  # else it may be one of the session's
+                if column.any() and heaviest_is_heard:
+                    assert column.max() == pytest.approx(1.0)
 
     # ---- a fold ----
 

@@ -31,7 +31,8 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
     """
     e.held.make_room(len(batch.users.data), len(batch.items.data))
     events, rates = columns(batch, e.settings.seed, e._meanings), create.rates(e.settings)
-    trained, seed = training_sample(events, e.settings.train_sample), np.uint64(e.settings.seed)
+    trained = training_sample(events, e.settings.train_sample, e.n_learned)
+    seed = np.uint64(e.settings.seed)
     out = empty_ranks(len(batch), len(e.sources))
     for i in range(len(batch)):
         ours = hold(e.state, create.query(e.settings), rates)

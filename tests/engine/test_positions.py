@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stream_rec.engine.fold.learn import Events
+from stream_rec.engine.learning.learn_loop import EARLY_EXAMPLES, training_sample
 from stream_rec.errors import GapError
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.records import Item
 from tests.engine.worlds import (
-    Record,
     answers,
     change,
     engine,
@@ -121,11 +122,26 @@ def test_a_set_seed_decides_every_random_choice() -> None:
     assert a.digest() != c.digest()
 
 
-def test_the_training_sample_is_the_set_share_of_events() -> None:
-    events = [Record("events", 0, n, r.key, r.value) for n, r in enumerate(EVENTS * 8)]
+def test_the_training_sample_is_the_set_share_of_events_once_the_ranker_is_grown() -> None:
+    events = columns_of(20_000)
     for share in (0.0, 0.1, 1.0):
-        judged = engine(train_sample=share).learn(event_batch(events)).fresh
-        assert np.isclose(len(judged.at) / len(events), share, atol=0.03)
+        assert np.isclose(training_sample(events, share, 1_000_000).mean(), share, atol=0.01)
+    young = training_sample(events, 0.1, 0)
+    assert young[:EARLY_EXAMPLES].all()
+    assert np.isclose(young[2 * EARLY_EXAMPLES - 500 : 2 * EARLY_EXAMPLES + 500].mean(), 0.5, atol=0.1)
+    assert not training_sample(events, 0.0, 0).any()
+
+
+def test_where_a_batch_begins_changes_no_event_of_the_sample() -> None:
+    events = columns_of(20_000)
+    whole = training_sample(events, 0.1, 0)
+    assert (training_sample(events, 0.1, 9_000, first=9_000)[9_000:] == whole[9_000:]).all()
+
+
+def columns_of(n: int) -> Events:
+    """Events of which only the places in the log count."""
+    seeds = np.random.default_rng(1).integers(0, 1 << 64, n, np.uint64)
+    return Events(*([None] * (len(Events._fields) - 1)), seeds)  # type: ignore[arg-type]
 
 
 def test_the_sample_trains_the_ranker_and_nothing_else() -> None:

@@ -12,10 +12,10 @@ from stream_rec.engine.fold import learn
 from stream_rec.engine.fold.state import Query, Rates
 from stream_rec.engine.state import create
 from stream_rec.kernels import candidates, normalise
-from stream_rec.kernels.codes import ROW_MASK, is_current
+from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of, is_current
 from stream_rec.sources import registry
 from stream_rec.sources.factorization import VECTOR
-from stream_rec.sources.features import KIND_OF, LIST
+from stream_rec.sources.features import ECHOES, KIND_OF, LIST
 from stream_rec.sources.popularity import POPULAR_SHORT, RATES, YOUTH
 from stream_rec.sources.session import IN_PAST, IN_SESSION
 from tests.engine.holding import parts
@@ -42,7 +42,8 @@ def asked(e: Engine, user: int, indexed: list[int]) -> tuple[Query, Rates]:
 def finish(e: Engine, query: Query, rates: Rates) -> None:
     for name in ("factorization", "popularity"):
         registry.MODULES[name].describe(*parts(e, query, rates))
-    registry.normalise_features(query, rates)
+    registry.normalise_features(*parts(e, query, rates)[1:])
+    registry.silence_echoes(parts(e, query)[1])
 
 
 @settings(max_examples=30, deadline=None)
@@ -55,20 +56,37 @@ def test_features_are_normalised_as_a_slow_twin_does_it(seed: int, user: int) ->
     rows = query.codes[:n] & ROW_MASK
     finish(e, query, rates)
     got = query.features[:, :n].T
+    heard = ~np.isin(query.codes[:n], query.session_codes[: query.n_session[0]])
+    assert not got[np.ix_(~heard, ECHOES)].any()
     for j in np.flatnonzero(KIND_OF == LIST):
-        assert_allclose(got[:, j], oracle.shares_of_heaviest(raw[:, j]), rtol=1e-5)
+        expected = oracle.shares_of_heaviest(raw[:, j]) * (heard | ~ECHOES[j])
+        assert_allclose(got[:, j], expected, rtol=1e-5)
     p, now = e.state.popularity, e.event_time
     for h in range(3):
         with np.errstate(divide="ignore"):
             logs = np.log(p.scores[h, rows])
         expected = oracle.popularity(logs, normalise.LOG_SPAN)
+        expected *= heard | ~ECHOES[POPULAR_SHORT + h]
         assert_allclose(got[:, POPULAR_SHORT + h], expected, atol=1e-5)
     ages = now - e.state.first_seen[rows]
-    assert_allclose(got[:, YOUTH], oracle.youth(ages, RATES.item_age_seconds), rtol=1e-5)
+    assert_allclose(got[:, YOUTH], oracle.youth(ages, RATES.item_age_seconds) * heard, rtol=1e-5)
     if query.has_vector[0]:
         products = e.state.factors.items[rows].astype(np.float64) @ query.vector
         assert_allclose(got[:, VECTOR], oracle.standardised(products), atol=5e-3)
     assert (got[:, IN_SESSION : IN_PAST + 1] == raw[:, IN_SESSION : IN_PAST + 1]).all()
+
+
+def test_an_item_in_the_row_of_one_that_the_session_had_is_heard() -> None:
+    e = learned(7)
+    query, rates = create.query(e.settings), create.rates(e.settings)
+    learn.read_query(*parts(e, query, rates), 3, False)
+    row = query.session_codes[0] & ROW_MASK
+    e.state.generation[row] += 1
+    code = code_of(row, e.state.generation)
+    c = candidates.candidate(*parts(e, query)[:2], code, NO_CODE, 1)
+    query.features[:, c] = 1.0
+    registry.silence_echoes(parts(e, query)[1])
+    assert query.features[:, c].all()
 
 
 @settings(max_examples=30, deadline=None)

@@ -13,8 +13,9 @@ from stream_rec.engine.state import create
 from stream_rec.kernels import candidates
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
-from stream_rec.sources import item_neighbours
-from stream_rec.sources.item_neighbours import COSINE, RATES
+from stream_rec.sources import item_neighbours, neighbours
+from stream_rec.sources.item_neighbours import COSINE, HOP, N_VOTING, RATES
+from stream_rec.sources.neighbours import AFTER
 from tests.contract.sources import SourceContract
 from tests.engine.holding import parts
 from tests.oracles.item_neighbours import recount, scores
@@ -52,6 +53,52 @@ def test_a_stale_item_in_the_history_is_not_counted() -> None:
     item_neighbours.observe(s, np.array([code(1), code(0)], np.int32), 2, code(2), generation)
     assert s.codes[2, :2].tolist() == [code(0), NO_CODE]
     assert s.codes[1, 0] == NO_CODE
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 40), max_size=60))
+def test_the_candidates_with_the_most_votes_hand_them_on(votes: list[int]) -> None:
+    e = engine()
+    query = create.query(e.settings)
+    query.n_candidates[0] = len(votes)
+    query.features[AFTER, : len(votes)] = votes
+    _, held, _ = parts(e, query)
+    n, own = item_neighbours._choose_voting(held, held.item_neighbours), query.item_neighbours
+    assert own.votes[:n].tolist() == sorted(v for v in votes if v)[-N_VOTING:]
+    assert [votes[c] for c in own.voting[:n]] == own.votes[:n].tolist()
+    assert len(set(own.voting[:n].tolist())) == n
+
+
+def test_what_is_like_the_items_that_neighbours_went_to_is_found() -> None:
+    stream = clicks(7, 200, users=12, items=16)
+    e = engine(history_length=128)
+    e.learn(batch(stream))
+    query, rates = create.query(e.settings), create.rates(e.settings)
+    items = list(dict.fromkeys(c.item for c in stream))
+    by_user: dict[int, list[int]] = defaultdict(list)
+    for c in stream:
+        by_user[c.user].append(c.item)
+    pairs, degree = recount(list(by_user.values()))
+    heard = 0
+    for row in range(len(by_user)):
+        candidates.read_context(*parts(e, query)[:2], row, False)
+        neighbours.propose(*parts(e, query, rates))
+        n = int(query.n_candidates[0])
+        voted = [items[int(c) & ROW_MASK] for c in query.codes[:n]]
+        votes = dict(zip(voted, query.features[AFTER, :n].tolist(), strict=True))
+        item_neighbours.propose(*parts(e, query, rates))
+        expected: dict[int, float] = defaultdict(float)
+        for item, vote in votes.items():
+            for other, likeness in scores(pairs, degree, [item], RATES.shrink).items():
+                expected[other] += vote * likeness
+        n = int(query.n_candidates[0])
+        found = [items[int(c) & ROW_MASK] for c in query.codes[:n]]
+        got = dict(zip(found, query.features[HOP, :n].tolist(), strict=True))
+        assert {i: v for i, v in got.items() if v} == pytest.approx(
+            {i: v for i, v in expected.items() if v}, rel=1e-4
+        )
+        heard += len(votes)
+    assert heard
 
 
 class TestItemNeighbours(SourceContract):

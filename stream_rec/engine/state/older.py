@@ -27,6 +27,7 @@ from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.kernels.vocabulary import empty as empty_vocabulary
 from stream_rec.schemas.event_types import N_TYPES
+from stream_rec.sources.features import N_FEATURES, number_of
 from stream_rec.sources.popularity import N_LISTED
 from stream_rec.telemetry.labels import MAX_NAMES, NameKind, scenario_of, variant_of
 
@@ -37,6 +38,8 @@ _RECORDS: Mapping[str, tuple[str, np.dtype[Any]]] = {
     "attribution.items.marks": ("attribution.items.totals", TOTALS),
 }
 """Integers by place that have names now, in the same order; spare ones stood behind them."""
+_FORMER_FEATURES = number_of("hop")
+"""Of the table, before 2026-11-29."""
 _OF_ROWS = ("arena", "lengths", "starts", "hashes")
 _RENAMED = {"attribution.cells.marks": "attribution.cells.next_number"}
 
@@ -128,7 +131,21 @@ def completed(state: State, given: Mapping[str, NDArray[Any]]) -> dict[str, NDAr
         slots, n = len(arrays["hidden.slots"]), len(arrays["hidden.hashes"])
         if slots != len(state.hidden.slots) or n > len(state.hidden.hashes):
             arrays |= _hidden_anew(state.hidden, arrays, "hidden", True, arrays["hidden.seen"])
-    return _with_spaces(state, _with_columns(state, _with_past(_with_types(arrays))))
+    return _with_spaces(state, _with_columns(state, _with_past(_with_types(_with_features(state, arrays)))))
+
+
+def _with_features(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The ranker begins with the features that came later, before those of vector spaces, as an empty one does."""
+    for path, array in layout.leaves(state):
+        narrow = given.get(path)
+        if narrow is None or not path.startswith("ranker.") or array.shape[-1] < N_FEATURES:
+            continue
+        of_spaces = narrow.shape[-1] - _FORMER_FEATURES
+        if of_spaces in (0, array.shape[-1] - N_FEATURES):
+            added = array[..., _FORMER_FEATURES:N_FEATURES]
+            parts = [narrow[..., :_FORMER_FEATURES], added, narrow[..., _FORMER_FEATURES:]]
+            given[path] = np.concatenate(parts, axis=-1)
+    return given
 
 
 def _with_spaces(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

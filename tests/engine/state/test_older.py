@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.names import name_of
 from stream_rec.engine.state.older import renamed
+from stream_rec.sources.features import N_FEATURES
 from tests.engine.worlds import click, engine, learn, random_log
 
 SNAPSHOT = Path(__file__).with_name("written_by_ec9fab2.npz")
 """Arrays of an engine with these bounds that had learned 400 records."""
+LATEST = ("hop", "returns", "steps")
+"""Features that came after the release of 2026-11-22."""
 
 
 def restored() -> tuple[Engine, dict[str, NDArray[np.generic]]]:
@@ -36,9 +39,27 @@ def test_its_arrays_are_those_that_were_written() -> None:
     for name, array in renamed(arrays).items():
         held = now[name]
         if name.startswith("state.ranker.") and held.shape[:-1] == array.shape[:-1]:
-            held = held[..., : array.shape[-1]]  # features of vector spaces stand behind those of old
+            held = held[..., : array.shape[-1]]  # later features stand behind those of old
         assert held.dtype == array.dtype, name
         assert held.tobytes() == array.tobytes(), name
+
+
+def test_a_ranker_without_the_latest_features_begins_with_them_as_an_empty_one_does() -> None:
+    e, other, empty = engine(), engine(), engine().state.ranker
+    learn(e, random_log(3, 200, users=30, items=40))
+    arrays = {name: array.copy() for name, array in e.snapshot().items()}
+    former = N_FEATURES - len(LATEST)
+    for name, array in arrays.items():
+        if name.startswith("state.ranker.") and array.shape[-1] >= N_FEATURES:
+            arrays[name] = np.delete(array, np.arange(former, N_FEATURES), axis=-1)
+    other.restore(arrays, e.position)
+    for name, array in e.state.ranker._asdict().items():
+        expected, is_by_feature = array.copy(), array.shape[-1] >= N_FEATURES
+        if is_by_feature:
+            expected[..., former:N_FEATURES] = getattr(empty, name)[..., former:N_FEATURES]
+        assert (getattr(other.state.ranker, name) == expected).all(), name
+    learn(other, random_log(3, 400, users=30, items=40)[200:])
+    assert (other.state.ranker.linear[former:N_FEATURES] != 0).all()
 
 
 def test_what_was_counted_by_place_is_counted_by_name() -> None:
