@@ -142,7 +142,7 @@ def test_a_reason_names_an_item_of_the_users_own() -> None:
 
 
 def test_the_reason_is_the_item_that_leads_there() -> None:
-    e = engine(scenarios=SCENARIOS)
+    e = engine(scenarios=SCENARIOS, train_sample=0.0)
     click(e, *[(f"u{n}", item, 60.0 * n) for n in range(30) for item in ("bread", "butter", f"other{n}")])
     click(e, ("me", "bread", 2e5))
     ranked = e.recommend(["me"], scenario="discover", k=3)
