@@ -226,8 +226,12 @@ class EngineSettings(Branch):
     content: bool = Field(
         True, description="make the vector space `content` from titles, tags, descriptions and attributes"
     )
-    train_sample: float = Field(
-        0.05, ge=0, le=1, description="share of events that train the ranker (more at first)"
+    train_sample: float = Field(0.05, ge=0, le=1, description="share of events that train the ranker")
+    train_first: int = Field(
+        3000,
+        ge=0,
+        le=1_000_000,
+        description="events that all train a young ranker; later ones do less and less often, until `train_sample`",
     )
     seed: int = Field(42, ge=0, lt=1 << 63, description="seed of every random choice")
     event_types: EventTypeTable = Field(

@@ -28,7 +28,7 @@ from stream_rec.store.sync_connection import connect_sync
 from tests.kafka import need_a_jvm
 from tests.waiting import wait_until
 
-TINY = EngineSettings(max_users=64, max_items=64)
+TINY = EngineSettings(max_users=64, max_items=64, train_first=0)
 KILL_STOP_EMPTY_ZOMBIE_RESTART = 750
 """A seed whose first five faults are those."""
 

@@ -21,7 +21,7 @@ from stream_rec.schemas.topics import FOLLOWED, key_of
 from stream_rec.settings import EngineSettings, IngestSettings, MeasureSettings, StoreSettings
 from stream_rec.store.waiting import until_available
 
-TINY = EngineSettings(max_users=64, max_items=64)
+TINY = EngineSettings(max_users=64, max_items=64, train_first=0)
 LOG = "log"
 STAMP_MS = 1_700_000_000_000
 """The broker's timestamp of every record."""

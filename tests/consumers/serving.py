@@ -16,7 +16,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.schemas.records import TopicName
 from stream_rec.settings import EngineSettings, Settings
 
-SMALL = EngineSettings(max_users=1_000, max_items=500)
+SMALL = EngineSettings(max_users=1_000, max_items=500, train_first=0)
 
 
 def make_worker(

@@ -31,7 +31,7 @@ def settings(tansu_settings: Settings, tmp_path: Path) -> Settings:
     return tansu_settings.model_copy(
         update={
             "bus": tansu_settings.bus.model_copy(update={"partitions": 1}),
-            "engine": EngineSettings(max_users=1_000, max_items=500, index_refresh_events=512),
+            "engine": EngineSettings(max_users=1_000, max_items=500, index_refresh_events=512, train_first=0),
             "measure": MeasureSettings(
                 max_open_impressions=16, max_open_places=256, max_recent_interactions=512, drift_delta=1e-12
             ),

@@ -110,7 +110,7 @@ def tastes(shift: int, size: int = 25) -> Law:
 
 def engine() -> Engine:
     """Small in rows, the defaults in everything that decides how it learns."""
-    return Engine(EngineSettings(max_users=8192, max_items=512), SMALL_MEASURE)
+    return Engine(EngineSettings(max_users=8192, max_items=512, train_first=0), SMALL_MEASURE)
 
 
 def learn(e: Engine, rows: Iterable[Row], partition: int = 0) -> list[Judged]:

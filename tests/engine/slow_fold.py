@@ -31,7 +31,7 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
     """
     e.held.make_room(len(batch.users.data), len(batch.items.data))
     events, rates = columns(batch, e.settings.seed, e._meanings), create.rates(e.settings)
-    trained = training_sample(events, e.settings.train_sample, e.n_learned)
+    trained = training_sample(events, e.settings, e.n_learned)
     seed = np.uint64(e.settings.seed)
     out = empty_ranks(len(batch), len(e.sources))
     for i in range(len(batch)):

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.learning import learn_loop
 from stream_rec.engine.state.digest import digest
 from tests.engine.slow_fold import learn_one_by_one
 from tests.engine.worlds import Record, answers, engine, event_batch, learn, random_log
@@ -21,7 +20,14 @@ N = 250
 
 def crowded() -> Engine:
     """So small that users and items are evicted, the index is refreshed often, and most events are judged."""
-    return engine(max_users=24, max_items=20, index_refresh_events=16, exact_below_items=8, train_sample=0.5)
+    return engine(
+        max_users=24,
+        max_items=20,
+        index_refresh_events=16,
+        exact_below_items=8,
+        train_sample=0.5,
+        train_first=60,
+    )
 
 
 def a_log(seed: int, n: int = N) -> list[Record]:
@@ -74,7 +80,9 @@ def test_judging_every_event_changes_nothing_that_is_learned(seed: int) -> None:
 def test_it_equals_asking_judging_and_learning_one_event_at_a_time(seed: int, sample: float) -> None:
     """With working memory that is new for each event, so nothing can be carried over in it."""
     log = [r for r in random_log(seed, 200, users=20, items=40, partitions=1) if r.topic == "events"]
-    fast, slow = (engine(max_items=24, index_refresh_events=16, train_sample=sample) for _ in range(2))
+    fast, slow = (
+        engine(max_items=24, index_refresh_events=16, train_sample=sample, train_first=50) for _ in range(2)
+    )
     judged = fast.learn(event_batch(log), judge_all=True).fresh
     expected = learn_one_by_one(slow, event_batch(log))
     assert digest(fast.state, {}) == digest(slow.state, {})
@@ -82,10 +90,9 @@ def test_it_equals_asking_judging_and_learning_one_event_at_a_time(seed: int, sa
         np.testing.assert_array_equal(getattr(judged, field), getattr(expected, field), err_msg=field)
 
 
-def test_verdicts_do_not_depend_on_the_split_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learn_loop, "EARLY_EXAMPLES", 20)
+def test_verdicts_do_not_depend_on_the_split_either() -> None:
     log = [r for r in random_log(4, 400, users=20, items=40, partitions=1) if r.topic == "events"]
-    whole, split = engine(), engine()
+    whole, split = engine(train_first=20), engine(train_first=20)
     expected = whole.learn(event_batch(log)).fresh
     ranks, at = [], []
     for a, b in itertools.pairwise([0, 1, 2, 50, 51, 200, len(log)]):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from stream_rec.engine.fold.learn import Events
-from stream_rec.engine.learning.learn_loop import EARLY_EXAMPLES, training_sample
+from stream_rec.engine.learning.learn_loop import training_sample
 from stream_rec.errors import GapError
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.records import Item
+from stream_rec.settings import EngineSettings
 from tests.engine.worlds import (
     answers,
     change,
@@ -125,17 +126,18 @@ def test_a_set_seed_decides_every_random_choice() -> None:
 def test_the_training_sample_is_the_set_share_of_events_once_the_ranker_is_grown() -> None:
     events = columns_of(20_000)
     for share in (0.0, 0.1, 1.0):
-        assert np.isclose(training_sample(events, share, 1_000_000).mean(), share, atol=0.01)
-    young = training_sample(events, 0.1, 0)
-    assert young[:EARLY_EXAMPLES].all()
-    assert np.isclose(young[2 * EARLY_EXAMPLES - 500 : 2 * EARLY_EXAMPLES + 500].mean(), 0.5, atol=0.1)
-    assert not training_sample(events, 0.0, 0).any()
+        old = training_sample(events, EngineSettings(train_sample=share), 1_000_000)
+        assert np.isclose(old.mean(), share, atol=0.01)
+    young = training_sample(events, EngineSettings(train_sample=0.1, train_first=2000), 0)
+    assert young[:2000].all()
+    assert np.isclose(young[3500:4500].mean(), 0.5, atol=0.1)
+    assert not training_sample(events, EngineSettings(train_sample=0.0), 0).any()
 
 
 def test_where_a_batch_begins_changes_no_event_of_the_sample() -> None:
     events = columns_of(20_000)
-    whole = training_sample(events, 0.1, 0)
-    assert (training_sample(events, 0.1, 9_000, first=9_000)[9_000:] == whole[9_000:]).all()
+    whole = training_sample(events, EngineSettings(), 0)
+    assert (training_sample(events, EngineSettings(), 9_000, first=9_000)[9_000:] == whole[9_000:]).all()
 
 
 def columns_of(n: int) -> Events:

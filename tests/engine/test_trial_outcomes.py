@@ -21,7 +21,7 @@ from tests.engine.worlds import Record, event_batch, impression_batch
 ARMS = ("control", "b")
 T = 1_000_000.0
 GAP, WINDOW = 600.0, 3_000.0
-ENGINE = EngineSettings(max_users=256, max_items=128, n_factors=8, session_gap_seconds=GAP)
+ENGINE = EngineSettings(max_users=256, max_items=128, n_factors=8, session_gap_seconds=GAP, train_first=0)
 MEASURE = MeasureSettings(
     max_open_impressions=4096,
     max_open_places=16_384,

@@ -57,6 +57,7 @@ def engine(**bounds: object) -> Engine:
         "n_factors": 8,
         "index_refresh_events": 32,
         "train_sample": 0.3,
+        "train_first": 0,
     }
     return Engine(EngineSettings.model_validate(small | bounds), SMALL_MEASURE)
 

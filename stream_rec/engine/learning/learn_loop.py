@@ -26,8 +26,6 @@ from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.event_types import Meaning
 from stream_rec.settings import EngineSettings
 
-EARLY_EXAMPLES = 3000
-"""A young ranker learns from all events until about so many have come, then from fewer and fewer."""
 SAMPLE_SALT = np.uint64(0x5851F42D4C957F2D)
 
 
@@ -51,21 +49,23 @@ class Plan(NamedTuple):
     broker_ts: NDArray[np.int64]
 
 
-def training_sample(events: Events, share: float, n_learned: int, first: int = 0) -> NDArray[np.bool_]:
+def training_sample(
+    events: Events, settings: EngineSettings, n_learned: int, first: int = 0
+) -> NDArray[np.bool_]:
     """Bool [n]: the events that train the ranker, a function of where each stands in the log.
 
-    Of the first events more than of the later ones: 1 - `share` of a young ranker's examples would be wasted.
+    Of the first events more than of the later ones: 1 - `train_sample` of a young ranker's examples would be wasted.
 
     Args:
         events: n.
-        share: of them, in the long run.
+        settings: `train_sample` and `train_first`.
         n_learned: events before `first`.
         first: the first that is learned.
     """
-    if not share:
+    if not settings.train_sample:
         return np.zeros(len(events.seeds), np.bool_)
     before = n_learned + np.maximum(np.arange(len(events.seeds)) - first, 0)
-    shares = np.maximum(share, np.minimum(1.0, EARLY_EXAMPLES / (before + 1.0)))
+    shares = np.maximum(settings.train_sample, np.minimum(1.0, settings.train_first / (before + 1.0)))
     return (events.seeds ^ SAMPLE_SALT) < np.minimum(shares * 2.0**64, 2.0**64 - 2048).astype(np.uint64)
 
 
@@ -98,7 +98,7 @@ class LearnLoop:
         self._rivers = rivers
         self._windows = windows
         self._arms = arms
-        self._train_sample = settings.train_sample
+        self._settings = settings
         self._seed = np.uint64(settings.seed)
         self._n_sources = len(held.query.source_contributions)
 
@@ -112,7 +112,7 @@ class LearnLoop:
         """
         n = len(events.ts)
         n_learned = int(self._held.state.counters[0]["n_learned"])
-        trained = training_sample(events, self._train_sample, n_learned, plan.first)
+        trained = training_sample(events, self._settings, n_learned, plan.first)
         is_interest = (events.meanings == Meaning.POSITIVE) & (events.weights > 0)
         asked = np.flatnonzero(((trained | plan.judge) & is_interest)[plan.first :]) + plan.first
         ranks = empty_ranks(len(asked), self._n_sources)

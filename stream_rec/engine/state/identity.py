@@ -33,6 +33,7 @@ _LEARNING = (
     "max_texts",
     "session_gap_seconds",
     "train_sample",
+    "train_first",
     "event_types",
     "max_blocked",
     "max_blocked_per_user",

@@ -28,6 +28,7 @@ SMALL = EngineSettings(
     n_factors=8,
     index_refresh_events=256,
     train_sample=0.3,
+    train_first=0,
 )
 
 
