@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from stream_rec.embedded.broker import answers
@@ -39,8 +40,26 @@ def apache_kafka(run_folder: Path, prefixes: list[str]) -> Iterator[str]:
         yield given
         _delete_topics(given, tuple(prefixes))
         return
-    with one_for_all(run_folder / "kafka", lambda: _started(run_folder)) as bootstrap:
+    with one_for_all(run_folder / "kafka", lambda: _ready(run_folder)) as bootstrap:
         yield bootstrap
+
+
+@contextmanager
+def _ready(log_dir: Path) -> Iterator[str]:
+    """A broker whose groups work: the topic of their offsets is made when the first one asks, which is refused."""
+    with _started(log_dir) as bootstrap:
+        group = Consumer({"bootstrap.servers": bootstrap, "group.id": "the-first-to-ask"})
+        wait_until(lambda: _knows_offsets(group), 60, "a coordinator of groups")
+        group.close()
+        yield bootstrap
+
+
+def _knows_offsets(group: Consumer) -> bool:
+    try:
+        group.committed([TopicPartition("nothing", 0)], 10)
+    except KafkaException:
+        return False
+    return True
 
 
 @contextmanager
