@@ -3,7 +3,8 @@
 With `--live` then the same of a live server: reads, rankings, and pairs of an event and a read that must know it.
 
 Everything is a process of its own: broker, Redis, worker, server, and the load (`stream_rec.bench.serve_load`). The
-server has its default settings, access log and all.
+server has its default settings, access log and all. Each server has a stack of its own, whose log begins with what is
+learned before: the embedded broker becomes slower with every batch that it holds (docs/embedded.md).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from stream_rec.bench.learning import Learning
 from stream_rec.bench.serve_load import Outcome, Plan
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.embedded.serve import ServeProcess
-from stream_rec.embedded.stack import start_stack, without_addresses
+from stream_rec.embedded.stack import Broker, start_stack, without_addresses
 from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.errors import Unavailable
 from stream_rec.producers.feed.feed import Feed, Row
@@ -73,42 +74,49 @@ class Wanted(NamedTuple):
     step_seconds: float = 6.0
 
 
-def run(settings: Settings, say: Say, wanted: Wanted) -> Figures:
+def run(settings: Settings, say: Say, wanted: Wanted, broker: Broker = "tansu") -> Figures:
     """Reads at a rate, then as many as it takes, then batches of events; then the same of a live server.
 
     Args:
         settings: as for a worker; addresses in it are not used.
         say: takes progress.
         wanted: what is measured.
+        broker: the embedded one, or Apache Kafka.
 
     Returns:
         Milliseconds of reads, the server's CPU, the highest rate of reads with p99 <= LATE_MS, events taken a second.
     """
     settings = without_addresses(settings)
     # With room to spare: a log that ends too early fails the bench.
-    steps = 2 * (wanted.steps + 4) * (wanted.step_seconds + 1) + wanted.pairs / 30
-    spare = int(wanted.learned * (1 + wanted.live) * (wanted.seconds + steps))
+    steps = 2 * (wanted.steps + 4) * (wanted.step_seconds + 1) + wanted.pairs / 15
+    spare = int(wanted.learned * (wanted.seconds + steps))
     log = BenchLog.first(wanted.preload + spare, settings.data)
     say(f"events: {log.name}; calibration kernel {calibration_ms():.0f} ms")
     rows = log.rows()
-    with start_stack(settings) as stack:
+    figures: Figures = {"rate": wanted.rate, "data": log.name, "broker": broker}
+    for measure in (Bench.stateless, Bench.live)[: 1 + wanted.live]:
+        with _learned(settings, rows[: wanted.preload], broker) as own:
+            figures |= measure(Bench(own, rows, wanted, say))
+    return {**figures, "calibration_ms": calibration_ms()}
+
+
+@contextmanager
+def _learned(settings: Settings, rows: Sequence[Row], broker: Broker) -> Iterator[Settings]:
+    """A stack and a worker that has learned the rows."""
+    with start_stack(settings, broker=broker) as stack:
         ensure_topics(stack.settings.bus)
         worker = WorkerProcess(stack.settings)
         try:
             with Publisher(stack.settings.bus, stack.settings.ingest) as publisher:
-                Feed(publisher).run(rows[: wanted.preload])
+                Feed(publisher).run(rows)
             wait_until_handled(worker, stack.settings)
-            bench = Bench(stack.settings, rows, wanted, say)
-            figures = bench.stateless()
-            if wanted.live:
-                figures |= bench.live()
+            yield stack.settings
         finally:
             worker.stop()
-    return {**figures, "rate": wanted.rate, "data": log.name, "calibration_ms": calibration_ms()}
 
 
 class Bench:
-    """Servers on a running stack, one after the other.
+    """A server on a running stack.
 
     Args:
         settings: of the stack.
@@ -135,6 +143,7 @@ class Bench:
             before = server.cpu_seconds()
             reads = _load(server, paths=self._paths, rate=rate, seconds=seconds, connections=CONNECTIONS)
             cpu_us_read = (server.cpu_seconds() - before) / len(reads.ms) * 1e6
+            paired = self._pairs(server, "stateless_")
             mib = server.rss_mib()
             most = self._most(server, rate)
             say("batches of events ...")
@@ -145,7 +154,6 @@ class Bench:
             n_events = len(batch) * (len(posted.ms) - posted.errors)
             cpu_us_ingest = (server.cpu_seconds() - before) / max(1, n_events) * 1e6
             mib = max(mib, server.rss_mib())
-            paired = self._pairs(server, "stateless_")
         return {
             "read_ms_p50": percentile(reads.ms, 0.5),
             "read_ms_p90": percentile(reads.ms, 0.9),
@@ -174,12 +182,12 @@ class Bench:
             before = server.cpu_seconds()
             reads = _load(server, paths=self._paths, seconds=seconds, **plan)
             cpu_us = (server.cpu_seconds() - before - idle * reads.seconds) / len(reads.ms) * 1e6
+            paired = self._pairs(server, "")
             say(f"live: {wanted.live_rate:g} rankings/s of {RANKED_ITEMS} items ...")
             before = server.cpu_seconds()
             ranked = _load(server, paths=["/v1/rank"], bodies=self._rankings(), seconds=seconds, **plan)
             cpu_us_rank = (server.cpu_seconds() - before - idle * ranked.seconds) / len(ranked.ms) * 1e6
             most = self._most(server, wanted.live_rate)
-            paired = self._pairs(server, "")
             mib = server.rss_mib()
         return {
             "live_ms_p50": percentile(reads.ms, 0.5),

@@ -68,6 +68,9 @@ def serve(
     learned: Annotated[float, typer.Option(min=1, help="events learned per second meanwhile")] = 500.0,
     steps: Annotated[int, typer.Option(min=1, help="rates tried to find the highest")] = 12,
     step_seconds: Annotated[float, typer.Option(min=0.5, help="of each, and of batches of events")] = 6.0,
+    broker: Annotated[
+        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
+    ] = "tansu",
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -76,7 +79,7 @@ def serve(
     from stream_rec.bench.serve import Wanted, run
 
     wanted = Wanted(rate, seconds, live, live_rate, pairs, preload, learned, steps, step_seconds)
-    _bench(lambda s, say: run(s, say, wanted), json_file, config, set_)
+    _bench(lambda s, say: run(s, say, wanted, broker), json_file, config, set_)
 
 
 @bench.command()
