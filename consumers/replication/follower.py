@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from stream_rec.bus.batch import Fetched
-from stream_rec.bus.reader import Read, Reader, Start
+from stream_rec.bus.reader import Fetching, Read, Reader, Start
 from stream_rec.consumers.replication.learn_gate import LearnGate, OutOfDate
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.replication.slice_size import SliceSize
@@ -58,15 +58,21 @@ class Follower:
         gate: the door to the engine.
         engine: asked for its positions.
         table: partitions, those that are owned, and present epochs.
+        fetching: bounds and waits of its reads; None = `following(bus)`.
     """
 
     def __init__(
-        self, bus: BusSettings, gate: LearnGate, engine: EngineThread[Engine], table: PartitionTable
+        self,
+        bus: BusSettings,
+        gate: LearnGate,
+        engine: EngineThread[Engine],
+        table: PartitionTable,
+        fetching: Fetching | None = None,
     ) -> None:
         self._gate = gate
         self._engine = engine
         self._table = table
-        self._reader = Reader(bus)
+        self._reader = Reader(bus, fetching)
         self._thread = ThreadPoolExecutor(1, "follow")
         self._slice_size = SliceSize(bus.follow_slice_seconds, bus.batch_max_records)
         self._targets: dict[TopicPartition, _Target] = {}

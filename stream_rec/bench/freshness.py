@@ -15,7 +15,7 @@ from stream_rec.bench.harness import Figures, Say, calibration_ms, in_turns, med
 from stream_rec.bus.lag import lag
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
-from stream_rec.embedded.stack import start_stack, without_addresses
+from stream_rec.embedded.stack import Broker, start_stack, without_addresses
 from stream_rec.embedded.worker import WORKER, WorkerProcess
 from stream_rec.errors import Unavailable
 from stream_rec.producers.feed.feed import Feed, Row
@@ -36,7 +36,13 @@ _POLL_SECONDS = 0.25
 
 
 def run(
-    settings: Settings, say: Say, *, rate: float, repeats: int = REPEATS, seconds: float = SECONDS
+    settings: Settings,
+    say: Say,
+    *,
+    rate: float,
+    repeats: int = REPEATS,
+    seconds: float = SECONDS,
+    broker: Broker = "tansu",
 ) -> Figures:
     """Run floor and worker in turns.
 
@@ -46,6 +52,7 @@ def run(
         rate: events per second while it is measured.
         repeats: of each arm.
         seconds: measured in each run, after `SETTLE_SECONDS` at the same rate.
+        broker: the embedded one, or Apache Kafka.
 
     Returns:
         Medians over the runs of each run's p50 and p99.
@@ -54,8 +61,8 @@ def run(
     log = BenchLog.first(PRELOAD_EVENTS + int(rate * (seconds + SETTLE_SECONDS)), settings.data)
     say(f"events: {log.name}, {rate:g}/s; calibration kernel {calibration_ms():.0f} ms")
     arms = {
-        "floor": lambda: measure(settings, log, rate, FLOOR_WORKER),
-        "ours": lambda: measure(settings, log, rate, WORKER),
+        "floor": lambda: measure(settings, log, rate, FLOOR_WORKER, broker=broker),
+        "ours": lambda: measure(settings, log, rate, WORKER, broker=broker),
     }
     results = in_turns(arms, repeats, say)
     ours, floor = medians(results["ours"]), medians(results["floor"])
@@ -64,6 +71,7 @@ def run(
         **{f"floor_{name}": value for name, value in floor.items()},
         "p50_over_floor": ours["p50_ms"] / floor["p50_ms"],
         "rate": rate,
+        "broker": broker,
         "data": log.name,
         "repeats": repeats,
         "calibration_ms": calibration_ms(),
@@ -71,7 +79,13 @@ def run(
 
 
 def measure(
-    settings: Settings, log: BenchLog, rate: float, program: Sequence[str], preload: int = PRELOAD_EVENTS
+    settings: Settings,
+    log: BenchLog,
+    rate: float,
+    program: Sequence[str],
+    preload: int = PRELOAD_EVENTS,
+    *,
+    broker: Broker = "tansu",
 ) -> dict[str, float]:
     """One run: percentiles of freshness, events watched, and those whose slate never came.
 
@@ -81,10 +95,11 @@ def measure(
         rate: events per second after the first `preload`.
         program: the worker.
         preload: events that the worker handles before.
+        broker: the embedded one, or Apache Kafka.
     """
     rows = log.rows()
     settled = preload + int(rate * SETTLE_SECONDS)
-    with start_stack(settings) as stack:
+    with start_stack(settings, broker=broker) as stack:
         ensure_topics(stack.settings.bus)
         worker = WorkerProcess(stack.settings, program=program)
         try:

@@ -89,14 +89,14 @@ class Fetching:
         max_bytes: about the upper bound of one read, and of what the client fetches ahead.
         wait_seconds: a read without news ends after this; a broker may hold an empty fetch for as long, until it shows
             that it needs longer.
-        gathers: whether a read lasts the whole wait for the sake of fuller batches, or ends with the first news.
+        gather_seconds: a read goes on for so long after its first news, for the sake of fuller batches.
         client: librdkafka's settings beside these.
     """
 
     max_records: int
     max_bytes: int
     wait_seconds: float = 0.1
-    gathers: bool = False
+    gather_seconds: float = 0.0
     client: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -140,12 +140,22 @@ class _Place:
         return Read(batch, self.at_end)
 
 
+def following(bus: BusSettings, gather_seconds: float = 0.1) -> Fetching:
+    """How those read who learn what they do not serve: `bus.follow_ahead_*` at once, and in full batches.
+
+    Args:
+        bus: with the bounds.
+        gather_seconds: as in `Fetching`.
+    """
+    return Fetching(bus.follow_ahead_records, bus.follow_ahead_bytes, gather_seconds=gather_seconds)
+
+
 class Reader:
     """Reads partitions. Not thread-safe. While the broker is unreachable, reads are empty; they resume at the position.
 
     Args:
         bus: addresses and bounds.
-        fetching: bounds and waits; None = the follower's: `bus.follow_ahead_*`, in batches filled during the wait.
+        fetching: bounds and waits; None = `following(bus)`.
 
     Raises:
         ConfigError: `bus.security` has a key or a value that librdkafka does not know.
@@ -153,7 +163,7 @@ class Reader:
 
     def __init__(self, bus: BusSettings, fetching: Fetching | None = None) -> None:
         self._bus = bus
-        self._fetching = fetching or Fetching(bus.follow_ahead_records, bus.follow_ahead_bytes, gathers=True)
+        self._fetching = fetching or following(bus)
         self._places: dict[TopicPartition, _Place] = {}
         self._by_name: dict[tuple[str, int], _Place] = {}
         self.wait_seconds = self._fetching.wait_seconds
@@ -223,10 +233,10 @@ class Reader:
         news: dict[TopicPartition, _Place] = {}
         reads: list[Read] = []
         n_records = n_bytes = 0
-        seconds = self._fetching.wait_seconds
+        is_first = True
         while n_records < self._fetching.max_records and n_bytes < self._fetching.max_bytes:
             asked = min(_CHUNK, self._fetching.max_records - n_records)
-            messages = self._consume(asked, seconds)
+            messages = self._wait(asked) if is_first else list(self._consumer.consume(asked, 0.0))
             for message in messages:
                 place = self._by_name.get((message.topic(), message.partition()))
                 error = message.error()
@@ -236,7 +246,7 @@ class Reader:
                     n_bytes += place.add(message)
                     news[place.tp] = place
             n_records += len(messages)
-            seconds = 0.0
+            is_first = False
             if len(messages) < asked:
                 break
         self._note(is_fed=bool(news))
@@ -268,12 +278,12 @@ class Reader:
                 return int(watermarks[1])
         return None
 
-    def _consume(self, n: int, seconds: float) -> list[Message]:
-        if self._fetching.gathers or not seconds:
-            return list(self._consumer.consume(n, seconds))
+    def _wait(self, n: int) -> list[Message]:
         # `consume` alone would wait until it has all that it is asked for.
-        first = self._consumer.poll(seconds)
-        return [] if first is None else [first, *self._consumer.consume(n - 1, 0.0)]
+        first = self._consumer.poll(self._fetching.wait_seconds)
+        if first is None:
+            return []
+        return [first, *self._consumer.consume(n - 1, self._fetching.gather_seconds)]
 
     def _handle(self, error: KafkaError, place: _Place | None) -> list[Read]:
         """Skip deleted records; ignore transient errors."""

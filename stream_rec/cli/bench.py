@@ -23,6 +23,9 @@ bench = typer.Typer(
     help="Measure this machine: every figure in the docs is printed by one of these.",
     no_args_is_help=True,
 )
+BrokerOption = Annotated[
+    Literal["kafka", "tansu"], typer.Option("--broker", help="Apache Kafka (Java, Maven), or embedded")
+]
 Repeats = Annotated[int, typer.Option(min=1, help="runs of each arm; figures are medians")]
 
 
@@ -45,6 +48,7 @@ def freshness(
     rate: Annotated[float, typer.Option(min=1, help="events per second")] = 500.0,
     repeats: Repeats = 3,
     seconds: Annotated[float, typer.Option(min=1, help="of each run")] = 20.0,
+    broker: BrokerOption = "tansu",
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -52,7 +56,12 @@ def freshness(
     """Publish to readable slate, against the same path without an engine."""
     from stream_rec.bench.freshness import run
 
-    _bench(lambda s, say: run(s, say, rate=rate, repeats=repeats, seconds=seconds), json_file, config, set_)
+    _bench(
+        lambda s, say: run(s, say, rate=rate, repeats=repeats, seconds=seconds, broker=broker),
+        json_file,
+        config,
+        set_,
+    )
 
 
 @bench.command()
@@ -68,9 +77,7 @@ def serve(
     learned: Annotated[float, typer.Option(min=1, help="events learned per second meanwhile")] = 500.0,
     steps: Annotated[int, typer.Option(min=1, help="rates tried to find the highest")] = 12,
     step_seconds: Annotated[float, typer.Option(min=0.5, help="of each, and of batches of events")] = 6.0,
-    broker: Annotated[
-        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
-    ] = "tansu",
+    broker: BrokerOption = "tansu",
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -88,9 +95,7 @@ def bridge(
     kills: Annotated[int, typer.Option(min=0, help="of the run that is disturbed; 0 = none")] = 4,
     repeats: Repeats = 3,
     turns: Annotated[int, typer.Option(min=1, help="of mapping alone; figures are medians")] = 15,
-    broker: Annotated[
-        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
-    ] = "tansu",
+    broker: BrokerOption = "tansu",
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -297,9 +302,7 @@ def negatives(
 def sink(
     events: Annotated[int, typer.Option(min=1, help="in the log that is timed")] = 500_000,
     kills: Annotated[int, typer.Option(min=0, help="of a sink by SIGKILL, under traffic")] = 0,
-    broker: Annotated[
-        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
-    ] = "tansu",
+    broker: BrokerOption = "tansu",
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -318,9 +321,7 @@ def sink(
 def stop(
     stops: Annotated[int, typer.Option(min=1, help="how many workers are stopped")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="of moments, order and traffic")] = 1,
-    broker: Annotated[
-        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
-    ] = "kafka",
+    broker: BrokerOption = "kafka",
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -339,9 +340,7 @@ def stop(
 def soak(
     minutes: Annotated[float, typer.Option(min=1, help="how long it is watched, the warm-up in it")] = 60.0,
     rate: Annotated[float, typer.Option(min=1, help="events per second")] = 300.0,
-    broker: Annotated[
-        Literal["kafka", "tansu"], typer.Option(help="Apache Kafka (Java, Maven), or embedded")
-    ] = "kafka",
+    broker: BrokerOption = "kafka",
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="draw what was watched over time")
     ] = None,

@@ -177,7 +177,7 @@ class Answers:
             if left <= 0:
                 return found, True
             yield Pause(min(pause, left))
-            pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = min(1.25 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _knows(self, slate: Slate, event: Position) -> bool:
         as_of = slate.as_of

@@ -88,7 +88,7 @@ class Sink:
         self._folder = SinkFolder(settings.sink)
         self._folder.delete_parts(clock.now() - 86_400)
         with ExitStack() as opened:
-            fetching = Fetching(_READ_RECORDS, _READ_BYTES, _READ_SECONDS, gathers=True)
+            fetching = Fetching(_READ_RECORDS, _READ_BYTES, _READ_SECONDS, _READ_SECONDS)
             self._reader = Reader(self._bus, fetching)
             opened.callback(self._reader.close)
             self._member = Membership(

@@ -172,10 +172,10 @@ def test_the_end_is_told_and_an_empty_partition_is_at_its_end(settings: Settings
     assert (read.batch.start, read.batch.next, len(read.batch), read.at_end) == (0, 0, 0, True)
 
 
-@pytest.mark.parametrize("gathers", [True, False])
-def test_a_read_is_bounded_in_records_and_bytes(bus: BusSettings, gathers: bool) -> None:
+@pytest.mark.parametrize("gather_seconds", [0.1, 0.0])
+def test_a_read_is_bounded_in_records_and_bytes(bus: BusSettings, gather_seconds: float) -> None:
     for fetching, most in ((Fetching(300, 1 << 20), 300), (Fetching(4_000, 1_024), 500)):
-        with closing(Reader(bus, replace(fetching, gathers=gathers))) as reader:
+        with closing(Reader(bus, replace(fetching, gather_seconds=gather_seconds))) as reader:
             reader.begin({A: Start(0)})
             for _ in range(8):
                 assert sum(len(read.batch) for read in reader.read()) <= most

@@ -288,3 +288,14 @@ def test_why_an_item_is_not_there_is_told(shop: Engine) -> None:
     }
     for each in explain(shop, "u1", list(wanted), "s"):
         assert each.absent is not None and wanted[each.item_id] in each.absent
+
+
+def test_the_newest_item_is_in_its_list_within_a_second_of_few_events() -> None:
+    e = engine(catalogue="off", train_sample=0.0, max_items=2048)
+    change(e, *[Item(f"i{n}", ts=float(n)) for n in range(1000)])
+    click(e, *[(f"u{n % 6}", f"i{n}", 10.0 * n) for n in range(1000)])
+    latest = Scenario(logic="new", k=5)
+    assert "fresh" not in slate(e, latest)
+    change(e, Item("fresh", ts=1e6))
+    click(e, ("u1", "i1", 10_001.0))
+    assert slate(e, latest)[0] == "fresh"

@@ -13,6 +13,7 @@ from stream_rec import logs
 from stream_rec.api.live.desk import Desk
 from stream_rec.api.live.positions import Positions
 from stream_rec.bus.batch import Fetched
+from stream_rec.bus.reader import following
 from stream_rec.bus.skips import leave_out
 from stream_rec.bus.topics import log_id, missing_topics, partition_counts
 from stream_rec.clock import SystemClock
@@ -39,6 +40,8 @@ from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import FOLLOWED, decode
 from stream_rec.settings import IngestSettings, Settings
 
+GATHER_SECONDS = 0.01
+"""Events come in batches of so long: who reads what he has written waits for them."""
 RULES_SECONDS = 0.1
 """Between two looks for rules, or items, that are to be compiled."""
 
@@ -101,7 +104,9 @@ class _Held:
         gate = LearnGate(
             self.table, dict.fromkeys(FOLLOWED, self.learner), self.engine, self.positions.learned
         )
-        self.follower = Follower(settings.bus, gate, self.engine, self.table)
+        self.follower = Follower(
+            settings.bus, gate, self.engine, self.table, following(settings.bus, GATHER_SECONDS)
+        )
         self.topics = TopicWatcher(settings.bus, self.table, self.follower.follow_added)
         self.rules = RuleCompiler(self.engine, SystemClock())
         self.desk = Desk(self.engine, AtRequest(engine), settings.serve.max_live_waiting)

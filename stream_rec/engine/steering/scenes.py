@@ -25,7 +25,9 @@ from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
 from stream_rec.schemas.scenario import SPACE_PREFIX, Promotion, Scenario
 
 REFRESH_EVENTS = 1024
-"""Events after which lists are made anew."""
+"""Events after which lists are made anew, and"""
+REFRESH_SECONDS = 0.5
+"""event time after which they are: of little traffic, and at its end, the newest item would wait for minutes."""
 MOVE_EVENTS = 16_384
 """Events after which rules that go by an item's age are evaluated again."""
 NARROW = 0.2
@@ -249,7 +251,7 @@ class Scenes:
         )
 
     def _narrow(self, compiled: Compiled) -> NDArray[np.bool_] | None:
-        """As of a fixed count of events: what the index finds is tested again."""
+        """As of the same moment as lists: what the index finds is tested again."""
         if not compiled.program.filters:
             return None
         stamp = self._stamp(compiled, only_catalogue=False)
@@ -275,10 +277,11 @@ class Scenes:
         n_learned, n_changed = int(state.counters[0]["n_learned"]), int(state.counters[0]["n_items_changed"])
         is_large = n_rows(state.items) > N_LISTED  # of few items, the lists are always fresh
         every = REFRESH_EVENTS if is_large else 1
-        return n_learned // every, n_changed // every, compiled.version // every, int(only_catalogue)
+        moment = int(float(state.clock[0]) // REFRESH_SECONDS)
+        return moment, n_learned // every, n_changed // every, compiled.version // every, int(only_catalogue)
 
     def _list(self, logic: str, compiled: Compiled, only_catalogue: bool) -> _Listed:
-        """The best rows of a list that the scenario may show, as of a fixed count of events."""
+        """The best rows of a list that the scenario may show, as of a moment that is not long ago."""
         stamp = self._stamp(compiled, only_catalogue=only_catalogue)
         known = self._lists.get((logic, compiled.number))
         if known is not None and known.stamp == stamp:
