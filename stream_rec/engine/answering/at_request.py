@@ -6,6 +6,7 @@ Nothing that a request says is learned. Everything runs in the engine's thread, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -175,8 +176,10 @@ class AtRequest:
                 scores = self._scores(row, rows, ruled)
         else:
             scores = self._scores(UNKNOWN_ROW, rows, ruled)
-        order = [i for i in np.argsort(-scores, kind="stable").tolist() if np.isfinite(scores[i])]
-        found = [Scored(ids[i], round(float(scores[i]), SCORE_DECIMALS), True) for i in order]
+        order = np.argsort(-scores, kind="stable")
+        order = order[np.isfinite(scores[order])]
+        rounded = np.round(scores[order], SCORE_DECIMALS).tolist()
+        found = list(map(Scored, [ids[i] for i in order.tolist()], rounded, repeat(True)))
         if _filters(ruled) or self.engine.catalogue_decides:
             return found
         unknown = [ids[i] for i in np.flatnonzero(rows < 0).tolist()]
@@ -192,9 +195,7 @@ class AtRequest:
         engine, query = self.engine, self._wide.query
         known = rows[rows >= 0]
         self._recommender.score(user, known)
-        n = int(query.n_candidates[0])
-        place = {row: c for c, row in enumerate((query.codes[:n] & ROW_MASK).tolist())}
-        at = np.array([place.get(row, -1) for row in known.tolist()], np.int64)
+        at = _places(query.codes[: int(query.n_candidates[0])] & ROW_MASK, known)
         own = np.where(at >= 0, query.scores[at], -np.inf).astype(np.float64)
         if (at < 0).any():
             weights = lists.weights(engine.state, known.astype(np.int64))
@@ -231,6 +232,16 @@ class AtRequest:
     def _known_rows(self, items: Sequence[str]) -> list[int]:
         rows = rows_of(self.engine.state.items, IdColumn.of(items)).tolist() if items else []
         return [row for row in rows if row >= 0]
+
+
+def _places(candidates: NDArray[np.int32], rows: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Int64 [n]: where each of the rows stands among the candidates; -1 = it is none."""
+    if not len(candidates):
+        return np.full(len(rows), -1, np.int64)
+    order = np.argsort(candidates)
+    at = order[np.minimum(np.searchsorted(candidates, rows, sorter=order), len(order) - 1)]
+    at[candidates[at] != rows] = -1
+    return at
 
 
 def _hash(user_id: str) -> np.uint64:
