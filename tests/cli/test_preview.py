@@ -14,7 +14,7 @@ from stream_rec.schemas.records import Control, Item
 from stream_rec.settings import Settings
 from tests.cli.running import addresses, run
 from tests.consumers.publishing import clicks, publish_events
-from tests.consumers.serving import SMALL
+from tests.consumers.serving import SMALL_ENVIRONMENT
 
 HOME = """
 [home]
@@ -35,8 +35,7 @@ def environment(tansu_settings: Settings) -> dict[str, str]:
         publisher.publish(Control("scenario", "home", 1.0, {"k": 5}))
     return {
         **addresses(tansu_settings),
-        "STREAM_REC__ENGINE__MAX_USERS": str(SMALL.max_users),
-        "STREAM_REC__ENGINE__MAX_ITEMS": str(SMALL.max_items),
+        **SMALL_ENVIRONMENT,
         "STREAM_REC__ENGINE__CATALOGUE": "off",
     }
 

@@ -21,7 +21,7 @@ from stream_rec.settings import BusSettings, JournalSettings, Settings, StoreSet
 from tests.cli.running import addresses, run
 from tests.consumers.publishing import clicks, publish_events
 from tests.consumers.running import slates
-from tests.consumers.serving import SMALL, serve
+from tests.consumers.serving import SMALL, SMALL_ENVIRONMENT, serve
 
 
 class Past:
@@ -52,8 +52,7 @@ class Past:
     def environment(self) -> dict[str, str]:
         return {
             **addresses(self.settings),
-            "STREAM_REC__ENGINE__MAX_USERS": str(SMALL.max_users),
-            "STREAM_REC__ENGINE__MAX_ITEMS": str(SMALL.max_items),
+            **SMALL_ENVIRONMENT,
             "STREAM_REC__JOURNAL__FOLDER": self.settings.journal.folder,
         }
 

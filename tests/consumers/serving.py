@@ -17,6 +17,11 @@ from stream_rec.schemas.records import TopicName
 from stream_rec.settings import EngineSettings, Settings
 
 SMALL = EngineSettings(max_users=1_000, max_items=500, train_first=0)
+SMALL_ENVIRONMENT = {
+    f"STREAM_REC__ENGINE__{name.upper()}": str(value)
+    for name, value in SMALL.model_dump(exclude_unset=True).items()
+}
+"""The same, for commands."""
 
 
 def make_worker(

@@ -25,9 +25,12 @@ pytestmark = pytest.mark.kafka
 def changed(bus: BusSettings, **security: str) -> BusSettings:
     """With other security settings; an underscore is a dot, and an empty text takes the setting away."""
     new = bus.security | {key.replace("_", "."): value for key, value in security.items()}
-    return bus.model_copy(
-        update={"security": {key: value for key, value in new.items() if value}, "admin_timeout_seconds": 1.0}
-    )
+    return bus.model_copy(update={"security": {key: value for key, value in new.items() if value}})
+
+
+def hasty(bus: BusSettings) -> BusSettings:
+    """Told soon that it is refused."""
+    return bus.model_copy(update={"admin_timeout_seconds": 1.0})
 
 
 def read_one_as_faust_does(bus: BusSettings) -> bytes:
@@ -86,7 +89,7 @@ def test_certificates_may_be_given_as_text(
 def test_a_wrong_password_is_for_the_operator(identities: dict[str, BusSettings]) -> None:
     wrong = changed(identities["SCRAM-SHA-512"], sasl_password="gu3ss-gu3ss")
     with pytest.raises(ConfigError, match="user, password, mechanism") as raised:
-        ensure_topics(wrong)
+        ensure_topics(hasty(wrong))
     assert "gu3ss" not in str(raised.value)
 
 
@@ -94,7 +97,7 @@ def test_an_authority_that_we_do_not_know_is_for_the_operator(
     identities: dict[str, BusSettings], stranger: Authority
 ) -> None:
     with pytest.raises(ConfigError, match="certificates"):
-        ensure_topics(changed(identities["PLAIN"], ssl_ca_location=str(stranger.ca)))
+        ensure_topics(hasty(changed(identities["PLAIN"], ssl_ca_location=str(stranger.ca))))
 
 
 def test_without_the_certificate_that_kafka_wants_we_are_not_let_in(
@@ -109,15 +112,15 @@ def test_without_the_certificate_that_kafka_wants_we_are_not_let_in(
     )
     for bus in (nobody, unknown):
         with pytest.raises(ConfigError, match="certificates"):
-            ensure_topics(bus)
+            ensure_topics(hasty(bus))
 
 
 def test_plain_text_to_a_tls_port_is_no_connection_and_the_error_says_what_may_be_wrong(
     identities: dict[str, BusSettings],
 ) -> None:
-    bus = identities["PLAIN"].model_copy(update={"security": {}, "admin_timeout_seconds": 1.0})
+    bus = identities["PLAIN"].model_copy(update={"security": {}})
     with pytest.raises(Unavailable, match=r"security\.protocol"):
-        ensure_topics(bus)
+        ensure_topics(hasty(bus))
 
 
 def test_a_revoked_certificate_of_the_broker_is_refused_by_both_clients(
@@ -129,7 +132,7 @@ def test_a_revoked_certificate_of_the_broker_is_refused_by_both_clients(
     assert read_one_as_faust_does(nothing)
     brokers = changed(nothing, ssl_crl_location=str(authority.revoked(secured.certificate)))
     with pytest.raises(ConfigError, match="certificates"):
-        partition_counts(brokers)
+        partition_counts(hasty(brokers))
     with pytest.raises(Exception, match=r"(?i)connect|revoked"):
         read_one_as_faust_does(brokers)
 
@@ -137,4 +140,4 @@ def test_a_revoked_certificate_of_the_broker_is_refused_by_both_clients(
 def test_a_right_that_is_missing_is_named(identities: dict[str, BusSettings]) -> None:
     bus = identities["PLAIN"]
     with pytest.raises(ConfigError, match="ACL"):
-        ensure_topics(bus.model_copy(update={"prefix": "not-ours-", "admin_timeout_seconds": 1.0}))
+        ensure_topics(hasty(bus.model_copy(update={"prefix": "not-ours-"})))

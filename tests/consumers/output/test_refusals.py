@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from stream_rec.bus.topics import ensure_topics
@@ -161,12 +161,28 @@ def test_refusals_are_told_once_a_minute(capfd: pytest.CaptureFixture[str]) -> N
 
 
 def delete_dead_letters(bus: BusSettings) -> None:
-    """Delete the topic and see it gone: Kafka answers first, and for a moment takes records that go with it."""
+    """Delete the topic and see it gone: Kafka answers first, and for a moment takes records that go with it.
+
+    That it is in no list any more says little: who knows it from before can still write to it.
+    """
     admin = AdminClient({"bootstrap.servers": bus.bootstrap})
     name = full_name(bus.prefix, "dead-letters")
+    producer = Producer({"bootstrap.servers": bus.bootstrap, "message.timeout.ms": 2_000})
+    assert takes_records(producer, name, bus.partitions)
     for deleted in admin.delete_topics([name]).values():
         deleted.result(30)
-    wait_until(lambda: name not in admin.list_topics(timeout=10).topics)
+    wait_until(lambda: not takes_records(producer, name, bus.partitions))
+
+
+def takes_records(producer: Producer, topic: str, n_partitions: int) -> bool:
+    """Does one of the partitions?"""
+    errors: list[KafkaError | None] = []
+    for partition in range(n_partitions):
+        producer.produce(
+            topic, b"probe", partition=partition, on_delivery=lambda error, _: errors.append(error)
+        )
+    assert producer.flush(30) == 0
+    return None in errors
 
 
 @pytest.mark.kafka
