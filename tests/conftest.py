@@ -14,11 +14,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,19 @@ from stream_rec.embedded.tansu import TansuServer
 from stream_rec.settings import BusSettings, Settings, StoreSettings
 from tests.forked.process import Run
 from tests.kafka import apache_kafka
+
+_M_MMAP_THRESHOLD = -3
+"""As in <malloc.h>."""
+
+
+def pytest_configure() -> None:
+    """Arrays of zeros are fresh pages, which cost nothing until they are touched.
+
+    By itself the C library keeps what was freed once, and fills it with zeros for the next one: of an engine that is
+    made for a few events it took most of the time.
+    """
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
 
 
 def pytest_collection_finish() -> None:

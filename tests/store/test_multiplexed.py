@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-import redis
 
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import connect_readers
+from tests.hanging import hanging
 
 
 def test_many_readers_share_one_connection(redis_url: str) -> None:
@@ -59,16 +59,14 @@ def test_a_restart_between_two_reads_goes_unseen_and_an_outage_is_told(redis_ser
     asyncio.run(story())
 
 
-def test_a_silent_server_is_given_up(redis_url: str) -> None:
+def test_a_silent_server_is_given_up(redis_server: RedisServer) -> None:
     async def story() -> None:
-        connection = connect_readers(StoreSettings(url=redis_url, timeout_seconds=0.2))
+        connection = connect_readers(StoreSettings(url=redis_server.url, timeout_seconds=1.0))
         assert await connection.execute("PING") == b"PONG"
-        with redis.Redis.from_url(redis_url) as client:
-            client.client_pause(1500, all=True)
+        with hanging(redis_server.pid):
             asked = [connection.execute("PING") for _ in range(3)]
             found = await asyncio.gather(*asked, return_exceptions=True)
-            assert all(isinstance(each, Unavailable) for each in found)
-            client.client_unpause()
+        assert all(isinstance(each, Unavailable) for each in found)
         assert await connection.execute("PING") == b"PONG"
         await connection.aclose()
 

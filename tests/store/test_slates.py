@@ -17,6 +17,7 @@ from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
 from stream_rec.store.slates import Written
+from tests.hanging import hanging
 from tests.store.building import LOG, Stores, as_of, slate, slates, with_stores, worker
 
 
@@ -286,14 +287,13 @@ def test_a_redis_that_is_full_is_unavailable_until_there_is_room(
 
 
 def test_a_write_cancelled_in_the_middle_leaves_no_answers_behind(
-    store: StoreSettings, plain: redis.Redis
+    store: StoreSettings, redis_server: RedisServer
 ) -> None:
     """The answers of a cancelled pipeline must not be taken for those of the next one."""
 
     async def story(my: Stores) -> None:
         await my.slates.write(slates(["u"], as_of(5)))
-        plain.client_pause(400, all=True)
-        with pytest.raises(asyncio.TimeoutError):
+        with hanging(redis_server.pid), pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(my.slates.write(slates(["u", "v", "w"], as_of(9))), 0.1)
         written = await my.slates.write([slate("u", as_of(1)), slate("x", as_of(1))])
         assert written == Written(1, 1, False)

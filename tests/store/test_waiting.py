@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-import redis
 from structlog.testing import capture_logs
 
 from stream_rec.clock import ManualClock
@@ -16,6 +15,7 @@ from stream_rec.settings import StoreSettings
 from stream_rec.store import waiting
 from stream_rec.store.slates import Written
 from stream_rec.store.waiting import WaitEnded, until_available
+from tests.hanging import hanging
 from tests.store.building import Stores, as_of, slate, with_stores
 from tests.waiting import wait_until_async
 
@@ -196,16 +196,14 @@ def test_a_write_waits_through_an_outage_and_lands(redis_server: RedisServer) ->
     assert redis_server.url in said[0]["error"]
 
 
-def test_a_hanging_redis_holds_up_a_stop_for_no_longer_than_the_grace(redis_url: str) -> None:
-    """Without the grace the write would succeed when the server's pause of 1 s is over."""
+def test_a_hanging_redis_holds_up_a_stop_for_no_longer_than_the_grace(redis_server: RedisServer) -> None:
+    """Without the grace it would end as unavailable, after the timeout."""
 
     async def story(my: Stores) -> None:
         await my.slates.write([slate("ann", as_of(1))])
-        with redis.Redis.from_url(redis_url) as admin:
-            admin.client_pause(1000, all=True)
         stopping = asyncio.Event()
         stopping.set()
-        with pytest.raises(WaitEnded):
+        with hanging(redis_server.pid), pytest.raises(WaitEnded):
             await run(lambda: my.slates.write([slate("ann", as_of(2))]), stopping, settings=my.settings)
 
-    with_stores(StoreSettings(url=redis_url, timeout_seconds=30, stop_grace_seconds=0.1), story)
+    with_stores(StoreSettings(url=redis_server.url, timeout_seconds=30, stop_grace_seconds=0.1), story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -82,11 +83,15 @@ def identity(engine: EngineSettings, measure: MeasureSettings) -> Identity:
     return Identity(
         form=form | {"state version": STATE_VERSION, _TOP: n_top(longest)},
         learning=learning,
-        made_on={
-            "cpu": f"{platform.machine()} {binding.get_host_cpu_name()}",
-            **{name: metadata.version(name) for name in _LIBRARIES},
-        },
+        made_on=dict(_made_on()),
     )
+
+
+@cache
+def _made_on() -> dict[str, str]:
+    """Reading what packages say of themselves takes milliseconds."""
+    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    return {"cpu": f"{platform.machine()} {binding.get_host_cpu_name()}", **versions}
 
 
 def _plain(value: object) -> object:
