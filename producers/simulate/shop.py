@@ -6,6 +6,7 @@ million shoppers cost nothing.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,6 +18,7 @@ _MASK = (1 << 64) - 1
 _DAY = 86_400.0
 _N_COMPANIONS = 4
 _BUSY = 0.8  # share of the shoppers who can be in the shop at a time
+_SHIFT = 1 << 32  # tastes after a shift have nothing to do with those before
 _OTHER_STYLE = 0.4  # an item of a liked category in another style is liked so much
 
 _NOUNS = [
@@ -65,7 +67,9 @@ class ShopPlan:
         pause_seconds: between two events of a session, on average.
         n_tastes: categories a shopper likes at a time, each less than the one before.
         drift_per_day: tastes that a shopper swaps for others per day of event time, on average; 0 = never.
+        shifts: moments at which every shopper's tastes become others, ascending, in seconds after `start_ts`.
         attention: chance that a shopper looks at a slate, where slates are shown, before browsing.
+        boredom: chance that a shopper who has clicked nothing of a slate looks at one thing more, and leaves.
     """
 
     n_users: int = 5000
@@ -78,18 +82,22 @@ class ShopPlan:
     pause_seconds: float = 40.0
     n_tastes: int = 3
     drift_per_day: float = 0.0
+    shifts: tuple[float, ...] = ()
     attention: float = 0.5
+    boredom: float = 0.1
 
     def __post_init__(self) -> None:
         positive = ("n_users", "n_items", "n_categories", "events_per_second", "pause_seconds", "n_tastes")
         wrong = [name for name in positive if getattr(self, name) <= 0]
         wrong += ["session_length"] if self.session_length < 1 else []
         wrong += ["drift_per_day"] if self.drift_per_day < 0 else []
-        wrong += ["attention"] if not 0 <= self.attention <= 1 else []
+        wrong += [name for name in ("attention", "boredom") if not 0 <= getattr(self, name) <= 1]
+        wrong += ["shifts"] if list(self.shifts) != sorted(self.shifts) else []
         if wrong:
             values = ", ".join(f"{name} = {getattr(self, name)}" for name in wrong)
             raise ConfigError(
-                f"no such shop: {values}", fix="give positive numbers, and attention between 0 and 1"
+                f"no such shop: {values}",
+                fix="give positive numbers, attention and boredom between 0 and 1, and shifts in order",
             )
         most = _BUSY * self.n_users / self.pause_seconds
         if self.events_per_second > most:
@@ -156,13 +164,14 @@ class Shop:
         """What a shopper likes at a time, the strongest first."""
         plan = self.plan
         weights = [0.5**nth for nth in range(plan.n_tastes)]
+        shifted = _SHIFT * bisect_right(plan.shifts, ts - plan.start_ts)
         tastes = []
         for nth, weight in enumerate(weights):
-            generation = 0
+            generation = shifted
             if plan.drift_per_day:
                 phase = self._draw(4, user, nth) % 10_000 / 10_000
                 swaps = (ts - plan.start_ts) / _DAY * plan.drift_per_day / plan.n_tastes
-                generation = int(swaps + phase)
+                generation += int(swaps + phase)
             draw = self._draw(5, user, nth, generation)
             category = draw % plan.n_categories
             tastes.append(Taste(category, draw // plan.n_categories % len(_STYLES), weight / sum(weights)))

@@ -1,34 +1,38 @@
-"""Shoppers who browse in sessions: endless, seeded interactions with hidden tastes behind them."""
+"""Shoppers who browse in sessions: endless, seeded interactions with hidden tastes behind them.
+
+Where slates are shown, they look, click, tire of what they see too often (`reactions`), and leave when they are bored.
+"""
 
 from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import polars as pl
 
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.offline.datasets.files import Beside
 from stream_rec.offline.datasets.rows import LOG_SCHEMA
 from stream_rec.producers.feed.feed import Feed, Progress, Row, never
 from stream_rec.producers.feed.pace import EventTime, Pace
 from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.producers.simulate.reactions import Look, Reactions
 from stream_rec.producers.simulate.shop import Shop, ShopPlan, Taste, item_id, user_id
-from stream_rec.schemas.records import Interaction
+from stream_rec.schemas.records import Impression, Interaction
+from stream_rec.schemas.shown import ShownSlate
 from stream_rec.schemas.topics import Ack
 
-Recommend = Callable[[str], Sequence[str]]
-"""What is shown to a user: item ids, the best first; empty = nothing."""
+Recommend = Callable[[str], ShownSlate | None]
+"""What is shown to a user; None = nothing."""
 
 _COMPANION = 0.35  # chance that a view follows its predecessor's companions
 _RETURN = 0.10  # or goes back to something seen in the session
 _LOYALTY = 0.7  # chance to keep to the style one likes
 _CART = 0.15  # of a view of a well-liked item
 _PURCHASE = 0.4  # of a cart
-_LOOK_ON = 0.85  # chance to look at the next place of a slate, too
-_CLICK = 0.6  # chance to click a well-liked item that one looks at
 _MAX_TRIES = 16  # to find a shopper who is not in the shop
 _SKEW_USERS = 2.0  # a few come often
 _SKEW_ITEMS = 2.5  # a few are popular
@@ -42,6 +46,8 @@ class _Session:
     views_left: int
     seen: list[int] = field(default_factory=list)
     next_type: str = "view"
+    slate_id: str | None = None
+    """Of the slate that the last item comes from; None = of none."""
 
 
 class Shoppers:
@@ -51,19 +57,35 @@ class Shoppers:
         plan: the shop and its shoppers.
         recommend: what is shown to a user; None = shoppers only browse. They are asked at the moment of the
             event, and click what they like, the sooner the higher it stands.
+        on_look: called before a shopper looks at a slate: who knows tastes can say how good it is.
+
+    Attributes:
+        shop: what there is, and who likes it.
+        reactions: what shoppers make of slates.
     """
 
-    def __init__(self, plan: ShopPlan, recommend: Recommend | None = None) -> None:
+    def __init__(
+        self,
+        plan: ShopPlan,
+        recommend: Recommend | None = None,
+        on_look: Callable[[Look, ShownSlate], None] | None = None,
+    ) -> None:
         self.shop = Shop(plan)
         self._plan = plan
         self._recommend = recommend
+        self._on_look = on_look
         self._random = random.Random(plan.seed)
+        self.reactions = Reactions(self.shop, self._random)
         self._numbers = {item_id(item): item for item in range(plan.n_items)} if recommend else {}
         self._n_sessions = 0
         self._busy: set[int] = set()
 
     def events(self) -> Iterator[Interaction]:
         """What they do, without end; ts never goes back. The same plan and the same slates give the same events."""
+        return (each for each in self.happenings() if isinstance(each, Interaction))
+
+    def happenings(self) -> Iterator[Interaction | Impression]:
+        """The same, and before each event the slate that was looked at, if any."""
         open_sessions: list[tuple[float, int, _Session]] = []
         arrival = self._plan.start_ts
         while True:
@@ -78,7 +100,7 @@ class Shoppers:
                 if new is None:
                     continue
                 number, session = new.number, new
-            yield self._act(session, ts)
+            yield from self._act(session, round(ts, 3))
             if session.next_type:
                 heapq.heappush(open_sessions, (ts + self._wait(self._plan.pause_seconds), number, session))
             else:
@@ -100,16 +122,24 @@ class Shoppers:
             n_views += 1
         return _Session(user, self._n_sessions, self.shop.tastes(user, ts), n_views)
 
-    def _act(self, session: _Session, ts: float) -> Interaction:
+    def _act(self, session: _Session, ts: float) -> Iterator[Interaction | Impression]:
         kind = session.next_type
         if kind == "view":
             session.views_left -= 1
-            session.seen.append(self._choose(session))
+            slate = self._looked_at(session)
+            if slate is not None:
+                yield slate.impression(user_id(session.user), ts)
+            session.seen.append(self._choose(session, slate, ts))
         item = session.seen[-1]
         session.next_type = self._after(kind, session)
-        value = self.shop.price(item) if kind == "purchase" else None
-        return Interaction(
-            user_id(session.user), item_id(item), kind, round(ts, 3), None, f"s{session.number}", value
+        yield Interaction(
+            user_id(session.user),
+            item_id(item),
+            kind,
+            ts,
+            session_id=f"s{session.number}",
+            value=self.shop.price(item) if kind == "purchase" else None,
+            slate_id=session.slate_id,
         )
 
     def _after(self, kind: str, session: _Session) -> str:
@@ -122,10 +152,22 @@ class Shoppers:
             return "purchase"
         return "view" if session.views_left > 0 else ""
 
-    def _choose(self, session: _Session) -> int:
-        shown = self._clicked(session)
-        if shown is not None:
-            return shown
+    def _looked_at(self, session: _Session) -> ShownSlate | None:
+        if self._recommend is None or self._random.random() >= self._plan.attention:
+            return None
+        slate = self._recommend(user_id(session.user))
+        if slate is None or not slate.items:
+            return None
+        return slate if slate.slate_id else slate._replace(slate_id=f"s{session.number}-{session.views_left}")
+
+    def _choose(self, session: _Session, slate: ShownSlate | None, ts: float) -> int:
+        """The next item: of the slate, or found by browsing; who is bored by the slate does that for the last time."""
+        clicked = self._clicked(session, slate, ts) if slate is not None else None
+        session.slate_id = slate.slate_id if slate is not None and clicked is not None else None
+        if clicked is not None:
+            return clicked
+        if slate is not None and self._random.random() < self._plan.boredom:
+            session.views_left = 0
         if session.seen:
             chance = self._random.random()
             if chance < _COMPANION:
@@ -133,6 +175,13 @@ class Shoppers:
             if chance < _COMPANION + _RETURN:
                 return session.seen[int(len(session.seen) * self._random.random())]
         return self._browse(session)
+
+    def _clicked(self, session: _Session, slate: ShownSlate, ts: float) -> int | None:
+        found = (self._numbers.get(shown.item_id) for shown in slate.items)
+        look = Look(session.user, ts, session.tastes, [item for item in found if item is not None])
+        if self._on_look is not None:
+            self._on_look(look, slate)
+        return self.reactions.click(look)
 
     def _browse(self, session: _Session) -> int:
         chance = self._random.random()
@@ -148,19 +197,6 @@ class Shoppers:
         if not shelf:  # fewer items than categories
             return int(self._plan.n_items * self._random.random())
         return shelf[int(len(shelf) * self._random.random() ** _SKEW_ITEMS)]
-
-    def _clicked(self, session: _Session) -> int | None:
-        if self._recommend is None or self._random.random() >= self._plan.attention:
-            return None
-        for shown in self._recommend(user_id(session.user)):
-            item = self._numbers.get(shown)
-            if item is not None:
-                liked = self.shop.liking(session.tastes, item)
-                if self._random.random() < _CLICK * liked:
-                    return item
-            if self._random.random() > _LOOK_ON:
-                return None
-        return None
 
     def _wait(self, mean: float) -> float:
         return self._random.expovariate(1 / mean)
@@ -187,7 +223,7 @@ def simulate(
     on_ack: Callable[[Interaction, Ack], None] | None = None,
     clock: Clock | None = None,
 ) -> Progress:
-    """Publish the catalogue, and then what the shoppers do.
+    """Publish the catalogue, and then what the shoppers do, and which slates they looked at.
 
     Args:
         publisher: destination; the caller closes it.
@@ -216,14 +252,24 @@ def simulate(
         on_ack=on_ack,
         clock=clock or SystemClock(),
     )
-    rows = (
-        Row(position, event, (position + 1) / n_events if n_events else None)
-        for position, event in enumerate(islice(shoppers.events(), n_events))
-    )
-    return feed.run(rows)
+    return feed.run(_rows(shoppers.happenings(), n_events))
+
+
+def _rows(happenings: Iterable[Interaction | Impression], n_events: int | None) -> Iterator[Row | Beside]:
+    """Up to the n-th event."""
+    position = 0
+    for each in happenings:
+        if isinstance(each, Impression):
+            yield Beside(position, each)
+            continue
+        position += 1
+        yield Row(position - 1, each, position / n_events if n_events else None)
+        if position == n_events:
+            return
 
 
 def ending_at(plan: ShopPlan, now: float, n_events: int) -> ShopPlan:
     """The plan moved in time so that its n-th event happens at about `now` (seconds), but not after it."""
-    lasts = n_events / plan.events_per_second
+    bored = 1 + plan.session_length * plan.attention * plan.boredom  # so much longer it takes if all are
+    lasts = bored * n_events / plan.events_per_second
     return replace(plan, start_ts=now - 1.2 * lasts - 10 * plan.pause_seconds * plan.session_length)

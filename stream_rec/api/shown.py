@@ -40,20 +40,8 @@ class Shown:
 
     def impression(self, found: Recommendations, user_id: str, scenario: str) -> Impression:
         """What was shown, now. An answer that is no slate of the user's gets an id of its own."""
-        slate_id = found.slate.slate_id if found.slate else f"{found.origin}-{secrets.token_hex(8)}"
-        chances = [each.propensity for each in found.items]
-        propensities = tuple([each for each in chances if each is not None])
-        return Impression(
-            slate_id,
-            user_id,
-            self._clock.now(),
-            tuple([each.item_id for each in found.items]),
-            scenario,
-            propensities if len(propensities) == len(chances) else None,
-            found.slate.variant if found.slate else None,
-            found.slate.experiment if found.slate else None,
-            _teams(found),
-        )
+        shown = found.as_shown(scenario, f"{found.origin}-{secrets.token_hex(8)}")
+        return shown.impression(user_id, self._clock.now())
 
     async def now(self, impression: Impression) -> Written:
         """Publish it.
@@ -100,8 +88,3 @@ class Shown:
         except Problem as problem:
             if n := self._lost.note(problem.kind):
                 log.error("impressions of answers were not written", n=n, why=problem.detail, fix=problem.fix)
-
-
-def _teams(found: Recommendations) -> tuple[str, ...] | None:
-    teams = tuple([each.team for each in found.items if each.team is not None])
-    return teams if teams and len(teams) == len(found.items) else None

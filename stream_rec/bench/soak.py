@@ -232,19 +232,11 @@ def _traffic(settings: Settings, plan: ShopPlan) -> Iterator[Callable[[], None]]
         clock = SystemClock()
         try:
             with Client(settings.store) as client, Publisher(settings.bus, settings.ingest) as publisher:
-
-                def recommend(user: str) -> list[str]:
-                    answer = client.recommendations(user)
-                    items = [item.item_id for item in answer.items]
-                    if answer.slate is not None:
-                        publisher.send(Impression(answer.slate.slate_id, user, clock.now(), tuple(items)))
-                    return items
-
                 simulate(
                     publisher,
                     replace(plan, start_ts=clock.now()),
                     pace=EventTime(1.0),
-                    recommend=recommend,
+                    recommend=lambda user: client.recommendations(user).as_shown(),
                     stop=stop.is_set,
                 )
         except Exception as error:  # noqa: BLE001 - raised where it is watched

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ from stream_rec.cli.replay import progress_shown, summarize
 if TYPE_CHECKING:
     from stream_rec.producers.feed.pace import Pace
     from stream_rec.producers.simulate.shop import ShopPlan
+    from stream_rec.schemas.shown import ShownSlate
     from stream_rec.settings import Settings
 
 RATE = 20.0
@@ -34,9 +35,21 @@ def simulate(
     items: Annotated[int, typer.Option(min=1, help="of the catalogue, which is published first")] = 2000,
     seed: Annotated[int, typer.Option(help="the same seed gives the same shop and the same tastes")] = 42,
     drift: Annotated[float, typer.Option(min=0, help="tastes that a shopper swaps per day")] = 0.0,
+    shift: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="SECONDS", help="after the start every shopper's tastes become others; repeatable"
+        ),
+    ] = None,
     react: Annotated[
-        bool, typer.Option(help="shoppers look at their slates in Redis and click what they like")
+        bool, typer.Option(help="shoppers look at their slates in Redis, and click and buy what they like")
     ] = True,
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="they read from this `stream-rec serve`, and not from Redis")
+    ] = "",
+    key: Annotated[
+        str, typer.Option(envvar="STREAM_REC_SERVE_KEY", help="of that server, with the scope to read")
+    ] = "",
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
@@ -48,9 +61,9 @@ def simulate(
     settings = read_settings(config, set_)
     need_broker(settings)
     plan, pace = _plan(events, rate, users)
-    plan = replace(plan, n_items=items, seed=seed, drift_per_day=drift)
+    plan = replace(plan, n_items=items, seed=seed, drift_per_day=drift, shifts=tuple(sorted(shift or ())))
     with (
-        _slates(settings, react) as recommend,
+        _slates(settings, react, url, key) as recommend,
         Publisher(settings.bus, settings.ingest) as publisher,
         stop_on_signals() as stop,
         progress_shown("shoppers") as shown,
@@ -80,12 +93,29 @@ def _plan(events: int | None, rate: float | None, users: int | None) -> tuple[Sh
 
 
 @contextmanager
-def _slates(settings: Settings, react: bool) -> Iterator[Callable[[str], Sequence[str]] | None]:
-    """What a shopper is shown; None = nothing: nobody is to react, or there is no Redis to read from."""
-    if not react or not settings.store.url:
-        yield None
-        return
-    from stream_rec.serve.client import Client
+def _slates(
+    settings: Settings, react: bool, url: str, key: str
+) -> Iterator[Callable[[str], ShownSlate | None] | None]:
+    """What a shopper is shown; None = nothing: nobody is to react, or there is nothing to read from."""
+    from stream_rec.schemas.shown import ShownSlate
 
-    with Client(settings.store) as client:
-        yield lambda user: [item.item_id for item in client.recommendations(user).items]
+    if not react:
+        yield None
+    elif url:
+        from stream_rec.sdk.client import HttpClient
+
+        with HttpClient(url, key=key) as http:
+
+            def ask(user: str) -> ShownSlate:
+                found = http.recommendations(user)
+                slate_id = found.slate_id or ""
+                return ShownSlate(found.items, slate_id, found.scenario, found.variant, found.experiment)
+
+            yield ask
+    elif settings.store.url:
+        from stream_rec.serve.client import Client
+
+        with Client(settings.store) as client:
+            yield lambda user: client.recommendations(user).as_shown()
+    else:
+        yield None

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import DEFAULT_SCENARIO, Slate, SlateItem
+from stream_rec.schemas.shown import ShownSlate
 from stream_rec.sdk.wire import Origin
 
 
@@ -50,6 +51,18 @@ class Recommendations:
     origin: Origin
     stale: bool
     slate: Slate | None
+
+    def as_shown(self, scenario: str = DEFAULT_SCENARIO, slate_id: str = "") -> ShownSlate:
+        """As it is shown.
+
+        Args:
+            scenario: where.
+            slate_id: of an answer that is no slate of the user's.
+        """
+        slate = self.slate
+        if slate is None:
+            return ShownSlate(self.items, slate_id, scenario)
+        return ShownSlate(self.items, slate.slate_id, scenario, slate.variant, slate.experiment)
 
 
 @dataclass(frozen=True, slots=True)
