@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from stream_rec import logs
 from stream_rec.consumers.runtime.shutdown import Shutdown
@@ -41,10 +42,12 @@ class Scheduler:
     async def _repeat(
         self, seconds: float, step: Callable[[], Awaitable[object]], wake: asyncio.Event
     ) -> None:
-        await first_of(self._ready, self._stopping)
+        await self._ready.wait()
         # The flag is asked every time: a client library that swallows a cancellation must not keep this going.
         while not self._stopping.is_set():
-            await first_of(wake, self._stopping, timeout=seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await wake.wait()
             wake.clear()
             if self._stopping.is_set():
                 return
@@ -55,13 +58,3 @@ class Scheduler:
             except Exception as error:  # noqa: BLE001 - a bug: the process ends
                 self._fail(error)
                 return
-
-
-async def first_of(*events: asyncio.Event, timeout: float | None = None) -> None:
-    """Wait until one of the events is set, or so many seconds have passed."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
