@@ -46,7 +46,7 @@ def run(settings: Settings, say: Say, *, hits: int = HITS, streams: int = 20) ->
     delta = settings.measure.drift_delta
     counted = []
     for name, rates in _stationary(hits).items():
-        found = [len(_alarms(delta, _stream(rates, length, seed=length))) for length in RUNS]
+        found = [len(alarms(delta, _stream(rates, length, seed=length))) for length in RUNS]
         say(f"{name}: false alarms in runs of {RUNS}: {found}")
         counted.extend(found)
     figures: Figures = {
@@ -98,8 +98,13 @@ def _stream(rates: Rates, run_length: int, seed: int) -> list[bool]:
     return hits
 
 
-def _alarms(delta: float, stream: list[bool]) -> list[int]:
-    """Hits read when each alarm came, drops below 0."""
+def alarms(delta: float, stream: list[bool]) -> list[int]:
+    """Hits read when each alarm came, drops below 0.
+
+    Args:
+        delta: `measure.drift_delta`.
+        stream: hits, in order.
+    """
     monitor, found = DriftMonitor(delta), []
     for start in range(0, len(stream), _BATCH):
         drops, rises = monitor.update(stream[start : start + _BATCH])
@@ -109,5 +114,5 @@ def _alarms(delta: float, stream: list[bool]) -> list[int]:
 
 def _delay(delta: float, stream: list[bool]) -> int:
     """Hits from the change until a drop was found; N_AFTER = it was not."""
-    drops = [-at - N_BEFORE for at in _alarms(delta, stream) if -at > N_BEFORE]
+    drops = [-at - N_BEFORE for at in alarms(delta, stream) if -at > N_BEFORE]
     return min(drops, default=N_AFTER)

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from stream_rec.bench.bench_log import BenchLog
 from stream_rec.bench.harness import Figures, Say, calibration_ms, in_turns, medians
@@ -24,6 +24,7 @@ from stream_rec.embedded.stack import start_stack, without_addresses
 from stream_rec.embedded.worker import WorkerProcess
 from stream_rec.errors import Unavailable
 from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.records import Control
 from stream_rec.schemas.topics import full_name
 from stream_rec.settings import Settings
 from stream_rec.telemetry.series import STAGES
@@ -59,8 +60,8 @@ def run(settings: Settings, say: Say, *, repeats: int = REPEATS, min_seconds: fl
     log = BenchLog.first(MAX_EVENTS, settings.data)
     say(f"events: {log.name}; calibration kernel {calibration_ms():.0f} ms; warming up")
     warm = log.head(WARM_UP_EVENTS)
-    plain_log = log.head(_enough(run_plain(settings, warm)["events_per_s"], min_seconds))
-    own_log = log.head(_enough(run_ours(settings, warm)["events_per_s"], min_seconds))
+    plain_log = log.head(enough(run_plain(settings, warm)["events_per_s"], min_seconds))
+    own_log = log.head(enough(run_ours(settings, warm)["events_per_s"], min_seconds))
     say(f"plain Faust takes {len(plain_log.frame):,} events, ours {len(own_log.frame):,}")
     arms = {
         "plain Faust": lambda: run_plain(settings, plain_log),
@@ -91,7 +92,8 @@ def own_partitions(settings: Settings) -> Settings:
     return without_addresses(settings.model_copy(update={"bus": bus}))
 
 
-def _enough(events_per_s: float, min_seconds: float) -> int:
+def enough(events_per_s: float, min_seconds: float) -> int:
+    """Events that take at least so long at such a rate."""
     return min(MAX_EVENTS, max(MIN_EVENTS, int(events_per_s * min_seconds * MARGIN)))
 
 
@@ -109,14 +111,15 @@ def run_plain(settings: Settings, log: BenchLog) -> Run:
     return {"events_per_s": n / seconds, "events": n, "seconds": seconds}
 
 
-def run_ours(settings: Settings, log: BenchLog) -> Run:
-    """Our worker, once.
+def run_ours(settings: Settings, log: BenchLog, decisions: Sequence[Control] = ()) -> Run:
+    """Our worker, once, under these decisions.
 
     `lost`: events that the engine did not learn, and users whose slate does not know their last event, both counted
-    against the log itself. `fresh_share`: events that were asked for before they were learned. `us_*`: per event.
+    against the log itself. `fresh_share`: events that were asked for before they were learned. `arm_examples`: those
+    that rankers of arms have learned. `us_*`: per event.
     """
     with start_stack(settings) as stack:
-        n = _publish(stack.settings, log)
+        n = _publish(stack.settings, log, decisions)
         port = free_port()
         worker = WorkerProcess(stack.settings, ["--set", f"measure.prometheus_port={port}"])
         try:
@@ -135,14 +138,16 @@ def run_ours(settings: Settings, log: BenchLog) -> Run:
         "lost": found.n_events - learned + found.n_behind,
         "committed_lag": found.committed_lag,
         "fresh_share": after.sum("fresh_hit_rate_count", source="blended") / n,
+        "arm_examples": after.sum("experiment_ranker", figure="judged"),
         "exit_code": exit_code,
         **stages,
     }
 
 
-def _publish(settings: Settings, log: BenchLog) -> int:
+def _publish(settings: Settings, log: BenchLog, decisions: Sequence[Control] = ()) -> int:
     ensure_topics(settings.bus)
     with Publisher(settings.bus, settings.ingest) as publisher:
+        publisher.publish_all(decisions)
         return log.publish(publisher)
 
 

@@ -33,13 +33,17 @@ Repeats = Annotated[int, typer.Option(min=1, help="runs of each arm; figures are
 def pipeline(
     repeats: Repeats = 3,
     seconds: Annotated[float, typer.Option(min=1, help="each run takes at least this long")] = 30.0,
+    trials: Annotated[
+        bool, typer.Option("--trials", help="measure instead what experiments and exploration cost it")
+    ] = False,
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """The whole way of the data, against a plain Faust agent that does nothing."""
-    from stream_rec.bench.pipeline import run
+    from stream_rec.bench import pipeline, pipeline_trials
 
+    run = pipeline_trials.run if trials else pipeline.run
     _bench(lambda s, say: run(s, say, repeats=repeats, min_seconds=seconds), json_file, config, set_)
 
 
@@ -170,6 +174,27 @@ def trials(
     plan = Plan(experiments, impressions, runs=runs, seed=seed)
     figures = _bench(lambda s, say: run(s, say, plan), json_file, config, set_)
     if not figures["level_holds"]:
+        raise typer.Exit(1)
+
+
+@bench.command()
+def loop(
+    users: Annotated[int, typer.Option(min=100, help="shoppers")] = 2_000,
+    events: Annotated[
+        int, typer.Option(min=5_000, help="of the trial, and of the part where tastes shift")
+    ] = 200_000,
+    hits: Annotated[int, typer.Option(min=1000, help="of each stationary stream")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="of everything")] = 1,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """Shoppers who react to their slates: against popular and random ones, and when all tastes shift."""
+    from stream_rec.bench.loop import Plan, run
+
+    plan = Plan(users, events, hits, seed)
+    figures = _bench(lambda s, say: run(s, say, plan), json_file, config, set_)
+    if not figures["holds"]:
         raise typer.Exit(1)
 
 

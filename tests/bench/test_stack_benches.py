@@ -8,12 +8,14 @@ from dataclasses import replace
 import pytest
 import redis
 
-from stream_rec.bench import freshness, pipeline, scale, start, two_workers
+from stream_rec.bench import freshness, pipeline, pipeline_trials, scale, start, two_workers
 from stream_rec.bench.bench_log import PLAN, BenchLog
 from stream_rec.bench.verify import verify
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.clock import SystemClock
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.producers.simulate.simulator import simulated_log
+from stream_rec.schemas.experiment_check import experiment_of
 from stream_rec.schemas.records import Interaction
 from stream_rec.settings import DataSettings, Settings
 
@@ -61,6 +63,26 @@ def test_the_pipeline_handles_every_event_and_plain_faust_sees_as_many() -> None
     assert 0 < ours["slates_per_event"] <= 1
     assert ours["fresh_share"] > 0.01
     assert pipeline.run_plain(settings, events)["events"] == 2_000
+
+
+def test_with_experiments_and_exploration_the_pipeline_loses_nothing_either() -> None:
+    settings = pipeline.own_partitions(Settings())
+    trials = pipeline_trials.decisions(SystemClock().now())
+    ours = pipeline.run_ours(settings, log(1_000), trials)
+    assert (ours["events"], ours["lost"], ours["committed_lag"], ours["exit_code"]) == (1_000, 0, 0, 0)
+    experiments = [each.body for each in trials if each.kind == "experiment"]
+    assert [experiment_of(body).is_live for body in experiments] == [True, True]
+
+
+def test_what_trials_cost_is_the_median_of_the_rounds() -> None:
+    without = [{"events_per_s": rate, "lost": 0.0, "committed_lag": 0.0} for rate in (100.0, 200.0, 300.0)]
+    trials = [
+        {"events_per_s": rate, "lost": lost, "committed_lag": 0.0}
+        for rate, lost in ((90, 0), (190, 2), (240, 0))
+    ]
+    figures = pipeline_trials.summary(without, trials)
+    assert (figures["trials_ratio"], figures["events_per_s"]) == (pytest.approx(0.9), 200.0)
+    assert (figures["trials_events_per_s"], figures["lost"]) == (190, 2)
 
 
 def test_freshness_has_a_floor_without_an_engine() -> None:
