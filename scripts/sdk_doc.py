@@ -20,10 +20,12 @@ WIRE = (
     *("Recommended", "Made", "Why", "SessionItems", "RankAnswer", "PageRail", "Written", "Batch", "Result"),
     *("Forgotten", "ForgottenStore", "InForce", "Applied", "Lags", "LagLine", "ProblemBody"),
 )
+EXPERIMENTS = ("ExperimentRecord", "ExperimentStatus", "Counted", "Lift", "Moved")
 TYPES = (
     ("stream_rec", "schemas/records.py", ("Interaction", "Item", "Impression")),
     ("stream_rec.schemas.records", "schemas/records.py", ("SlateItem", "Reason", "Slate", "AsOf")),
     ("stream_rec.sdk.wire", "stream_rec/sdk/wire.py", WIRE),
+    ("stream_rec.sdk.experiments", "stream_rec/sdk/experiments.py", EXPERIMENTS),
     ("stream_rec.serve.wishes", "stream_rec/serve/wishes.py", ("Recommendations",)),
     ("stream_rec.sdk.calls", "stream_rec/sdk/calls.py", ("Limits",)),
     ("stream_rec.sdk.options", "stream_rec/sdk/options.py", ("HttpOptions",)),

@@ -19,12 +19,16 @@ from stream_rec.schemas.records import Control
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import Settings
 from stream_rec.trials.assignment import free_slot, neighbours
-from stream_rec.trials.states import Move, moved, redefined
+from stream_rec.trials.states import Move, NotAllowed, moved, redefined
+
+
+class UnknownExperiment(ConfigError):
+    """No record says anything of an experiment of this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The last record of an experiment.
+    """A record of an experiment.
 
     Attributes:
         offset: on `control`.
@@ -39,6 +43,21 @@ class Known:
     by: str
     note: str
     experiment: Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of an experiment that was applied.
+
+    Attributes:
+        before: what it was; None = it is new.
+        after: what it is.
+        offset: of its record on `control`; None = nothing has changed.
+    """
+
+    before: Experiment | None
+    after: Experiment
+    offset: int | None
 
 
 class Experiments:
@@ -57,71 +76,80 @@ class Experiments:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._by = by or who()
-        last = last_of_each(
-            [each for each in read_decisions(settings.bus, settings.ingest) if each.kind == EXPERIMENT]
-        )
-        self._known = dict(_known(last))
+        decisions = read_decisions(settings.bus, settings.ingest)
+        self._records = [each for each in decisions if each.kind == EXPERIMENT]
+        last = last_of_each(self._records)
+        self._known = {name: found for (_, name), each in sorted(last.items()) for found in _known(each)}
 
     def all(self) -> Mapping[str, Known]:
         """By name."""
         return self._known
 
+    def history(self, name: str) -> list[Known]:
+        """What was decided of it, oldest first, as far as the log has it."""
+        return [found for each in self._records if each.name == name for found in _known(each)]
+
     def one(self, name: str) -> Known:
         """One of them.
 
         Raises:
-            ConfigError: there is none of this name.
+            UnknownExperiment: there is none of this name.
         """
         if name not in self._known:
-            raise ConfigError(
+            raise UnknownExperiment(
                 f"no experiment is called {name!r}",
                 fix=did_you_mean(name, sorted(self._known)) or "`stream-rec experiment list`",
             )
         return self._known[name]
 
-    def placed(self, wanted: Mapping[str, Experiment]) -> dict[str, tuple[Experiment | None, Experiment]]:
-        """What each is now, and what it would be: with the state that it has, and where its layer has room.
+    def apply(self, wanted: Mapping[str, Experiment], note: str = "") -> dict[str, Applied]:
+        """Publish those that change something: with the state that they have, and where their layers have room.
 
         Raises:
-            ConfigError: it is live or over, and must not change so; or its layer has no room beside live ones.
-        """
-        now = {name: known.experiment for name, known in self._known.items()}
-        found: dict[str, tuple[Experiment | None, Experiment]] = {}
-        for name, experiment in wanted.items():
-            before = now.get(name)
-            if before is not None and before.is_live and not experiment.slot:
-                experiment = msgspec.structs.replace(experiment, slot=before.slot)
-            after = redefined(name, before, experiment)
-            found[name] = (before, _with_room(name, after, now))
-        return found
-
-    def apply(self, wanted: Mapping[str, Experiment], note: str = "") -> list[Ack]:
-        """Publish these; where each record stands, in their order.
-
-        Raises:
+            NotAllowed: one is live or over, and must not change so; or its layer has no room beside live ones.
             ContractError, Unavailable, ConfigError: as `Publisher.publish`.
         """
-        records = [
-            Control(EXPERIMENT, name, self._clock.now(), msgspec.to_builtins(each), by=self._by, note=note)
-            for name, each in wanted.items()
-        ]
-        with Publisher(self._settings.bus, self._settings.ingest) as publisher:
-            return publisher.publish_all(records)
+        placed = {name: self._placed(name, each) for name, each in wanted.items()}
+        changed = {name: after for name, (before, after) in placed.items() if before != after}
+        acks = dict(zip(changed, self._publish(changed, note), strict=True))
+        return {
+            name: Applied(before, after, acks[name].offset if name in acks else None)
+            for name, (before, after) in placed.items()
+        }
 
     def move(self, name: str, move: Move, *, winner: str = "", note: str = "") -> tuple[Experiment, Ack]:
         """Move an experiment to another state: what it is then, and where the record stands.
 
         Raises:
-            ConfigError: there is none of this name, the move is not allowed, there is no such arm, or its layer has no
-                room beside those that are live; else as `apply`.
+            UnknownExperiment: there is none of this name.
+            UnknownArm: the winner is none of its arms.
+            NotAllowed: not in its state, or its layer has no room beside those that are live; else as `apply`.
         """
         before = self.one(name).experiment
         after = moved(name, before, move, self._clock.now(), winner=winner)
         if after.is_live and not before.is_live:
             others = {other: known.experiment for other, known in self._known.items()}
             after = _with_room(name, after, others)
-        (ack,) = self.apply({name: after}, note)
+        (ack,) = self._publish({name: after}, note)
         return after, ack
+
+    def _placed(self, name: str, wanted: Experiment) -> tuple[Experiment | None, Experiment]:
+        """What it is now, and what it would be."""
+        now = {each: known.experiment for each, known in self._known.items()}
+        before = now.get(name)
+        if before is not None and before.is_live and not wanted.slot:
+            wanted = msgspec.structs.replace(wanted, slot=before.slot)
+        return before, _with_room(name, redefined(name, before, wanted), now)
+
+    def _publish(self, wanted: Mapping[str, Experiment], note: str) -> list[Ack]:
+        if not wanted:
+            return []
+        records = [
+            Control(EXPERIMENT, name, self._clock.now(), msgspec.to_builtins(each), by=self._by, note=note)
+            for name, each in wanted.items()
+        ]
+        with Publisher(self._settings.bus, self._settings.ingest) as publisher:
+            return publisher.publish_all(records)
 
 
 def _with_room(name: str, experiment: Experiment, others: Mapping[str, Experiment]) -> Experiment:
@@ -131,7 +159,7 @@ def _with_room(name: str, experiment: Experiment, others: Mapping[str, Experimen
         return experiment
     slot = None if experiment.started and others[name].is_live else free_slot(name, experiment, others)
     if slot is None:
-        raise ConfigError(
+        raise NotAllowed(
             f"layer {experiment.layer} has no room for {experiment.traffic:.0%} of its users"
             + (f" beside {', '.join(beside)}" if beside else f" from slot {experiment.slot:g} on"),
             fix="give it less traffic or another layer, or stop another one",
@@ -139,8 +167,8 @@ def _with_room(name: str, experiment: Experiment, others: Mapping[str, Experimen
     return msgspec.structs.replace(experiment, slot=slot)
 
 
-def _known(last: Mapping[tuple[str, str], Decision]) -> Iterator[tuple[str, Known]]:
-    for (_, name), record in sorted(last.items()):
-        if isinstance(record.body, Experiment):
-            said = said_of(record)
-            yield name, Known(record.offset, said.ts, said.by, said.note, record.body)
+def _known(record: Decision) -> Iterator[Known]:
+    """Nothing if it says that the experiment is no more."""
+    if isinstance(record.body, Experiment):
+        said = said_of(record)
+        yield Known(record.offset, said.ts, said.by, said.note, record.body)

@@ -15,8 +15,12 @@ from stream_rec.schemas.faults import Fault, did_you_mean
 from stream_rec.sources.features import SWITCHES
 
 
-def _draft(body: Mapping[str, Any]) -> Experiment:
-    """As `draft_of`; the sources of arms are those of this release."""
+def draft(body: Mapping[str, Any]) -> Experiment:
+    """An experiment as people write it: as `draft_of`; the sources of arms are those of this release.
+
+    Raises:
+        BadExperiment: as there.
+    """
     experiment = draft_of(body)
     unknown = [
         Fault(("arms", i, "sources", j), f"no source is called {name!r}", did_you_mean(name, SWITCHES))
@@ -34,7 +38,7 @@ _KIND = tables.Kind(
     "blue-button",
     '[blue-button], then arms = [{name = "control"}, ...]',
     "docs/trials.md",
-    _draft,
+    draft,
 )
 as_toml = tables.as_toml
 

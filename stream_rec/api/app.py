@@ -22,6 +22,7 @@ from stream_rec.api.parts import Parts, make_parts
 from stream_rec.api.problem import Problem
 from stream_rec.api.routes import events
 from stream_rec.api.routes.composing import Composing
+from stream_rec.api.routes.experiments import ExperimentRoutes
 from stream_rec.api.routes.items import Items
 from stream_rec.api.routes.lag import Lag
 from stream_rec.api.routes.reading import Reading
@@ -73,6 +74,7 @@ def operations(of: Parts, is_draining: Callable[[], bool], check: Check | None =
         yield from Items(settings, ingest).operations()
         yield from Users(settings, ingest, of.clock).operations()
         yield from ScenarioRoutes(settings).operations()
+        yield from ExperimentRoutes(settings, of.reader).operations()
         yield from Lag(settings.bus).operations()
         yield from Visitors(settings, of.book, of.clock).operations()
         yield from System(check or of.answering.check, is_draining, of.measures, openapi).operations()

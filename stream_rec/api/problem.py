@@ -9,9 +9,11 @@ import msgspec
 
 from stream_rec.api.answering import Busy, NeedsLive
 from stream_rec.errors import ConfigError, ContractError, Unavailable
+from stream_rec.producers.experiments.experiments import UnknownExperiment
 from stream_rec.producers.publisher.async_publisher import QueueFull
 from stream_rec.sdk.wire import ProblemBody
 from stream_rec.serve.wishes import UnknownScenario
+from stream_rec.trials.states import NotAllowed, UnknownArm
 
 TYPE_PREFIX = "urn:stream-rec:problem:"
 RETRY_AFTER_SECONDS = 1
@@ -37,6 +39,7 @@ KINDS: dict[str, Kind] = {
     "forbidden": Kind(403, "The key does not allow this"),
     "not-found": Kind(404, "There is no such thing"),
     "method": Kind(405, "This address does not take this method"),
+    "conflict": Kind(409, "It cannot be done as things are now"),
     "too-large": Kind(413, "The request is too large"),
     "refused": Kind(422, "What the request says is not valid"),
     "rate": Kind(429, "The key's limit is reached", is_passing=True),
@@ -100,6 +103,12 @@ def of_error(error: Exception) -> Problem | None:
         return Problem("busy", str(error), fix="try again in a moment, or start another server")
     if isinstance(error, UnknownScenario):
         return Problem("not-found", error.message, where="scenario", fix=error.fix)
+    if isinstance(error, UnknownExperiment):
+        return Problem("not-found", error.message, where="path name", fix=error.fix)
+    if isinstance(error, UnknownArm):
+        return Problem("refused", error.message, where="query arm", fix=error.fix)
+    if isinstance(error, NotAllowed):
+        return Problem("conflict", error.message, fix=error.fix)
     if isinstance(error, QueueFull):
         return Problem(
             "queue-full", str(error), fix="send the same again later, or raise bus.publish_queue_records"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,9 @@ from stream_rec.cli.text import Column, plain, say, table, width
 
 if TYPE_CHECKING:
     from stream_rec.producers.experiments.experiments import Experiments, Known
+    from stream_rec.sdk.experiments import Counted, ExperimentStatus
+    from stream_rec.settings import Settings
+    from stream_rec.store.last_values import LastValues
     from stream_rec.trials.states import Move
 
 experiment = typer.Typer(
@@ -32,6 +36,17 @@ _COLUMNS = (
     Column("since"),
     Column("arms", is_prose=True),
 )
+_OUTCOMES = (
+    Column("arm"),
+    *(Column(name, is_number=True) for name in ("users", "shown", "clicks", "purchases", "revenue")),
+)
+_LIFTS = (
+    Column("metric"),
+    Column("arm"),
+    *(Column(name, is_number=True) for name in ("lift", "low", "high", "p", "corrected")),
+)
+_WIDE = 10_000
+"""Comments are not broken: they are a file's."""
 
 
 @experiment.command()
@@ -41,31 +56,30 @@ def apply(
     """Write the experiments of a file down: new ones as drafts, others in the state that they have."""
     from stream_rec.producers.experiments.file import changes, read_file
 
-    wanted = read_file(file)
-    found = _experiments(config, set_)
-    placed = found.placed(wanted)
-    changed = {name: after for name, (before, after) in placed.items() if before != after}
-    acks = dict(zip(changed, found.apply(changed, note) if changed else [], strict=True))
+    applied = _experiments(config, set_).apply(read_file(file), note)
     if as_json:
-        applied = {name: ack.offset for name, ack in acks.items()}
-        print(json.dumps({"applied": applied, "unchanged": sorted({*wanted} - {*applied})}, indent=2))
+        offsets = {name: each.offset for name, each in applied.items() if each.offset is not None}
+        unchanged = sorted({*applied} - {*offsets})
+        print(json.dumps({"applied": offsets, "unchanged": unchanged}, indent=2))
         return
-    for name, (before, after) in placed.items():
-        for line in changes(before, after):
+    for name, each in applied.items():
+        for line in changes(each.before, each.after):
             say(f"{name}: {line}", indent="  ")
         print(
-            f"{name}: {after.state} as of control offset {acks[name].offset}"
-            if name in acks
-            else f"{name}: unchanged"
+            f"{name}: unchanged"
+            if each.offset is None
+            else f"{name}: {each.after.state} as of control offset {each.offset}"
         )
 
 
 @experiment.command("list")
 def list_(as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides = None) -> None:
     """All experiments, over ones included."""
+    from stream_rec.serve.experiments import record
+
     found = _experiments(config, set_).all()
     if as_json:
-        print(json.dumps({name: _plain(known) for name, known in found.items()}, indent=2))
+        _print_json({name: record(known) for name, known in found.items()})
         return
     rows = [
         [
@@ -83,11 +97,19 @@ def list_(as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides 
 
 @experiment.command()
 def show(name: Name, as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides = None) -> None:
-    """One experiment: what differs from the defaults, and its state."""
+    """One experiment: what differs from the defaults, its state, what was counted, and what was decided."""
     from stream_rec.producers.experiments.file import as_toml
+    from stream_rec.serve.experiments import status
 
-    known = _experiments(config, set_).one(name)
-    print(json.dumps(_plain(known), indent=2) if as_json else as_toml(name, known.experiment).rstrip())
+    settings = _settings(config, set_)
+    found = _found(settings)
+    found.one(name)
+    told = status(found, name, _last_values(settings))
+    if as_json:
+        _print_json(told)
+        return
+    print(as_toml(name, told.experiment).rstrip())
+    print(*_as_comments(told), sep="\n")
 
 
 @experiment.command()
@@ -135,11 +157,86 @@ def _move(
 
 
 def _experiments(config: Path | None, set_: list[str] | None) -> Experiments:
-    from stream_rec.producers.experiments.experiments import Experiments
+    return _found(_settings(config, set_))
 
+
+def _settings(config: Path | None, set_: list[str] | None) -> Settings:
     settings = read_settings(config, set_)
     need_broker(settings)
+    return settings
+
+
+def _found(settings: Settings) -> Experiments:
+    from stream_rec.producers.experiments.experiments import Experiments
+
     return Experiments(settings)
+
+
+def _last_values(settings: Settings) -> dict[str, LastValues]:
+    """What workers report; nothing where no Redis is named."""
+    from stream_rec.store.reader import Reader
+
+    if not settings.store.url:
+        return {}
+    reader = Reader(settings.store)
+    try:
+        return reader.last_values()
+    finally:
+        reader.close()
+
+
+def _as_comments(told: ExperimentStatus) -> Iterator[str]:
+    """What was counted and decided, as comments of TOML: with what stands above, it is still a file."""
+    yield ""
+    if told.counted is None:
+        yield "# no worker tells what was counted"
+    else:
+        yield from (f"# {line}".rstrip() for line in _counted(told.counted))
+    yield "#"
+    for each in told.history:
+        at = each.experiment
+        what = f"{at.state.replace('_', ' ')}{f' {at.winner}' if at.winner else ''}, {each.share:.0%}"
+        said = " · ".join(filter(None, (_date(each.ts), what, each.by, each.note)))
+        yield f"# {plain(said)}"
+
+
+def _counted(of: Counted) -> Iterator[str]:
+    rows = [
+        [
+            arm,
+            *(
+                f"{outcomes.get(name, 0.0):,.0f}"
+                for name in ("user", "shown", "click", "purchase", "revenue")
+            ),
+        ]
+        for arm, outcomes in of.outcomes.items()
+    ]
+    yield from table(_OUTCOMES, rows, _WIDE)
+    if of.lifts:
+        yield ""
+        lifts = [
+            [
+                each.metric,
+                each.variant,
+                *map(_percent, (each.lift, each.low, each.high)),
+                _number(each.p),
+                _number(each.corrected),
+            ]
+            for each in of.lifts
+        ]
+        yield from table(_LIFTS, lifts, _WIDE)
+    yield ""
+    yield f"sample ratio p {_number(of.sample_ratio)}, users needed {_number(of.needed_users)}, " + (
+        f"days left {_number(of.days_left)}"
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _state(known: Known) -> str:
@@ -149,17 +246,14 @@ def _state(known: Known) -> str:
 
 
 def _when(known: Known) -> str:
-    ts = known.experiment.since or known.ts
+    return _date(known.experiment.since or known.ts)
+
+
+def _date(ts: float) -> str:
     return datetime.fromtimestamp(ts, UTC).isoformat(timespec="seconds")
 
 
-def _plain(known: Known) -> dict[str, Any]:
+def _print_json(value: Any) -> None:
     import msgspec
 
-    return {
-        "offset": known.offset,
-        "ts": known.ts,
-        "by": known.by,
-        "note": known.note,
-        "experiment": msgspec.to_builtins(known.experiment),
-    }
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

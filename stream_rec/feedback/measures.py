@@ -24,8 +24,8 @@ from stream_rec.telemetry.points import field
 from stream_rec.telemetry.prometheus import Figures
 from stream_rec.telemetry.series import MAX_UNKNOWN_TYPES
 
-ExperimentFigure = tuple[str, tuple[tuple[str, str], ...]]
-"""Metric, and names and values of its labels."""
+NamedFigure = tuple[str, tuple[tuple[str, str], ...]]
+"""Metric (docs/metrics.md), and names and values of its labels."""
 
 
 class Measures:
@@ -66,7 +66,7 @@ class Measures:
         self._live_seconds = settings.live_seconds
         self._next_outcomes = float("-inf")
         self._catalogue_items = 0.0
-        self._experiments: set[ExperimentFigure] = set()
+        self._told: set[NamedFigure] = set()
 
     def on_batch(
         self,
@@ -209,13 +209,13 @@ class Measures:
         for stat, value in stats.items():
             self._accumulator.gauges.set("engine", value, stat=stat)
 
-    def set_experiments(self, figures: Mapping[ExperimentFigure, float]) -> None:
-        """Figures of experiments, as of now, by metric and labels; those that are not there any more are dropped."""
-        for metric, labels in self._experiments - figures.keys():
+    def set_told(self, figures: Mapping[NamedFigure, float]) -> None:
+        """Figures of the whole log that one worker tells, by metric and labels; those that are gone are dropped."""
+        for metric, labels in self._told - figures.keys():
             self._accumulator.gauges.drop(metric, **dict(labels))
         for (metric, labels), value in figures.items():
             self._accumulator.gauges.set(metric, value, **dict(labels))
-        self._experiments = set(figures)
+        self._told = set(figures)
 
     def assign(self, topic: str, partition: int) -> None:
         """A partition is owned from now on."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from stream_rec.bus.lag import PartitionLag
 from stream_rec.store.last_values import LastValues
 from stream_rec.telemetry.points import field as field_name
+from stream_rec.telemetry.points import labels_of
 from stream_rec.telemetry.series import POPULAR_LIST, SLATE
 
 KEPT_SAMPLES = 600
@@ -89,6 +90,18 @@ class Sample:
                     found[labels[label]] = found.get(labels[label], 0.0) + value
         return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
+    def told(self, metric: str, label: str, **others: str) -> dict[str, float]:
+        """A gauge that one worker tells for all, by one of its labels; who reported last counts."""
+        for each in sorted(self.workers.values(), key=lambda each: -each.created_ts):
+            found = {
+                labels[label]: value
+                for name, value in each.values.items()
+                if (labels := labels_of(name, metric)) and others.items() <= labels.items()
+            }
+            if found:
+                return found
+        return {}
+
     def hit_rates(self, k: int) -> tuple[float, float]:
         """Served hit-rate at k, and that of the popular list on the same events; recently."""
         served = self.mean("served_hit_rate", {"source": SLATE, "k": str(k)})
@@ -106,15 +119,6 @@ class Sample:
     def silent(self) -> list[str]:
         """Workers that have not reported for a while."""
         return [name for name, each in self.workers.items() if self.at - each.created_ts > SILENT_SECONDS]
-
-
-def labels_of(name: str, metric: str) -> dict[str, str] | None:
-    """The labels in the name of a figure of this metric; None = it is of another."""
-    head, brace, rest = name.partition("{")
-    if head != metric:
-        return None
-    pairs = rest.removesuffix("}").split(",") if brace else []
-    return dict(pair.partition("=")[::2] for pair in pairs)
 
 
 class Recent:

@@ -10,11 +10,13 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item, SlateItem
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
 from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
 from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch
+from stream_rec.sdk.experiments import ExperimentRecord, ExperimentStatus, Moved
 from stream_rec.sdk.options import HttpOptions
 from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import (
@@ -81,6 +83,7 @@ class AsyncHttpClient:
         paged: bool = False,
         limits: Limits = NO_LIMITS,
         fields: Sequence[str] = (),
+        variant: str = "",
     ) -> Recommended:
         """As `HttpClient.recommendations`."""
         call = calls.recommendations(
@@ -93,6 +96,7 @@ class AsyncHttpClient:
             paged=paged,
             limits=limits,
             fields=fields,
+            variant=variant,
         )
         return await self._do(call)
 
@@ -209,6 +213,34 @@ class AsyncHttpClient:
     async def apply_scenario(self, name: str, scenario: Scenario) -> Applied:
         """As `HttpClient.apply_scenario`."""
         return await self._do(calls.apply_scenario(name, scenario))
+
+    async def apply_experiment(self, name: str, experiment: Experiment, *, note: str = "") -> Applied:
+        """As `HttpClient.apply_experiment`."""
+        return await self._do(calls.apply_experiment(name, experiment, note))
+
+    async def experiments(self) -> Mapping[str, ExperimentRecord]:
+        """As `HttpClient.experiments`."""
+        return await self._do(calls.experiments())
+
+    async def experiment(self, name: str) -> ExperimentStatus:
+        """As `HttpClient.experiment`."""
+        return await self._do(calls.experiment(name))
+
+    async def ramp_experiment(self, name: str, *, note: str = "") -> Moved:
+        """As `HttpClient.ramp_experiment`."""
+        return await self._do(calls.move_experiment(name, "ramp", note))
+
+    async def start_experiment(self, name: str, *, note: str = "") -> Moved:
+        """As `HttpClient.start_experiment`."""
+        return await self._do(calls.move_experiment(name, "start", note))
+
+    async def stop_experiment(self, name: str, *, pause: bool = False, note: str = "") -> Moved:
+        """As `HttpClient.stop_experiment`."""
+        return await self._do(calls.move_experiment(name, "stop", note, pause=pause))
+
+    async def ship_experiment(self, name: str, arm: str, *, note: str = "") -> Moved:
+        """As `HttpClient.ship_experiment`."""
+        return await self._do(calls.move_experiment(name, "ship", note, arm=arm))
 
     async def lag(self) -> Lags:
         """As `HttpClient.lag`."""

@@ -10,8 +10,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item
 from stream_rec.schemas.scenario import Scenario
+from stream_rec.sdk import experiments as trials
 from stream_rec.sdk import wire
 
 T = TypeVar("T")
@@ -123,6 +125,7 @@ def recommendations(
     cursor: str | None = None,
     limits: Limits = NO_LIMITS,
     fields: Sequence[str] = (),
+    variant: str = "",
 ) -> Request[wire.Recommended]:
     """A user's; see `HttpClient.recommendations`."""
     query = {
@@ -135,6 +138,7 @@ def recommendations(
         "paged": paged or None,
         "cursor": cursor,
         "fields": ",".join(fields) or None,
+        "variant": variant or None,
         **limits.in_query(),
     }
     path = f"/v1/users/{_part(user_id)}/recommendations"
@@ -246,6 +250,30 @@ def scenarios() -> Request[dict[str, wire.InForce]]:
 def apply_scenario(name: str, scenario: Scenario) -> Request[wire.Applied]:
     """One of them, decided."""
     return Request("PUT", f"/v1/scenarios/{_part(name)}", wire.Applied, body=_encode(scenario))
+
+
+def experiments() -> Request[dict[str, trials.ExperimentRecord]]:
+    """All of them."""
+    return Request("GET", "/v1/experiments", dict[str, trials.ExperimentRecord])
+
+
+def experiment(name: str) -> Request[trials.ExperimentStatus]:
+    """One of them, with what was counted."""
+    return Request("GET", f"/v1/experiments/{_part(name)}", trials.ExperimentStatus)
+
+
+def apply_experiment(name: str, of: Experiment, note: str) -> Request[wire.Applied]:
+    """One of them, decided."""
+    path = f"/v1/experiments/{_part(name)}"
+    return Request("PUT", path, wire.Applied, query={"note": note or None}, body=_encode(of))
+
+
+def move_experiment(
+    name: str, move: Literal["start", "ramp", "stop", "ship"], note: str, **more: Any
+) -> Request[trials.Moved]:
+    """Moved to another state. A repeated one would move it twice, or be refused."""
+    path = f"/v1/experiments/{_part(name)}/{move}"
+    return Request("POST", path, trials.Moved, query={"note": note or None, **more}, may_repeat=False)
 
 
 def lag() -> Request[wire.Lags]:

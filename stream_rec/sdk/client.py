@@ -13,11 +13,13 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item, SlateItem
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
 from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
 from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch
+from stream_rec.sdk.experiments import ExperimentRecord, ExperimentStatus, Moved
 from stream_rec.sdk.options import HttpOptions
 from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import (
@@ -107,6 +109,7 @@ class HttpClient:
         paged: bool = False,
         limits: Limits = NO_LIMITS,
         fields: Sequence[str] = (),
+        variant: str = "",
     ) -> Recommended:
         """What to show to a user; for a user without a slate, what the scenario shows to newcomers, or what is popular.
 
@@ -120,6 +123,7 @@ class HttpClient:
             paged: also a cursor, for `next`.
             limits: what is wanted; only a live server keeps to it.
             fields: of items, to be given too (`properties`); only a live server can.
+            variant: arm of an experiment, `<arm>` or `<experiment>/<arm>`, whoever the user is; only a live server can.
 
         Example:
             answer = client.recommendations("ann", n=12, shown="now")
@@ -136,6 +140,7 @@ class HttpClient:
             paged=paged,
             limits=limits,
             fields=fields,
+            variant=variant,
         )
         return self._do(call)
 
@@ -413,6 +418,93 @@ class HttpClient:
             client.apply_scenario("home", Scenario(k=12, filter="price < 100.0"))
         """
         return self._do(calls.apply_scenario(name, scenario))
+
+    def apply_experiment(self, name: str, experiment: Experiment, *, note: str = "") -> Applied:
+        """Say what an experiment is: a new one is a draft; a live one keeps its state, and what its users are in.
+
+        Args:
+            name: of the experiment.
+            experiment: what is tried on whom (docs/trials.md); HttpProblem `refused` names what is wrong in it,
+                `conflict` what cannot change while it lives.
+            note: why, for people.
+
+        Example:
+            arms = (Arm("control"), Arm("trending", scenario={"logic": "trending"}))
+            client.apply_experiment("front", Experiment(arms, traffic=0.5), note="what sells now")
+        """
+        return self._do(calls.apply_experiment(name, experiment, note))
+
+    def experiments(self) -> Mapping[str, ExperimentRecord]:
+        """All experiments by name, over ones included.
+
+        Example:
+            for name, each in client.experiments().items():
+                print(name, each.experiment.state, each.share)
+        """
+        return self._do(calls.experiments())
+
+    def experiment(self, name: str) -> ExperimentStatus:
+        """One experiment: what was counted, what the statistics say, and what was decided.
+
+        Args:
+            name: of the experiment; HttpProblem `not-found` if there is none.
+
+        Example:
+            told = client.experiment("front")
+            for each in told.counted.lifts if told.counted else ():
+                print(each.metric, each.variant, each.lift, each.low, each.high)
+        """
+        return self._do(calls.experiment(name))
+
+    def ramp_experiment(self, name: str, *, note: str = "") -> Moved:
+        """Give it the first share of its ramp, or the next one; after a pause, the one that it had.
+
+        Args:
+            name: of the experiment; HttpProblem `conflict` if it is over, or its layer has no room.
+            note: why, for people.
+
+        Example:
+            print(client.ramp_experiment("front").share)
+        """
+        return self._do(calls.move_experiment(name, "ramp", note))
+
+    def start_experiment(self, name: str, *, note: str = "") -> Moved:
+        """Give it its full traffic at once.
+
+        Args:
+            name: of the experiment; as of `ramp_experiment`.
+            note: why, for people.
+
+        Example:
+            print(client.start_experiment("front").state)
+        """
+        return self._do(calls.move_experiment(name, "start", note))
+
+    def stop_experiment(self, name: str, *, pause: bool = False, note: str = "") -> Moved:
+        """Everybody gets the control.
+
+        Args:
+            name: of the experiment; HttpProblem `conflict` if it is not live.
+            pause: only for a while: it keeps its users; False = for good.
+            note: why, for people.
+
+        Example:
+            client.stop_experiment("front", pause=True, note="a sale is on")
+        """
+        return self._do(calls.move_experiment(name, "stop", note, pause=pause))
+
+    def ship_experiment(self, name: str, arm: str, *, note: str = "") -> Moved:
+        """Everybody gets the arm, for good.
+
+        Args:
+            name: of the experiment; HttpProblem `conflict` if it is not live.
+            arm: the winner; HttpProblem `refused` if it is none of its arms.
+            note: why, for people.
+
+        Example:
+            client.ship_experiment("front", "trending", note="3 % more clicks")
+        """
+        return self._do(calls.move_experiment(name, "ship", note, arm=arm))
 
     def lag(self) -> Lags:
         """How far the workers are behind, by partition.

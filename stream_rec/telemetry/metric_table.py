@@ -76,6 +76,11 @@ def _count(name: str, meaning: str, *labels: str) -> Metric:
     return Metric(name, Kind.COUNT, "1", meaning, labels, name)
 
 
+def _told(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    """A gauge with a label whose values come and go: it would fill Prometheus."""
+    return Metric(name, Kind.GAUGE, unit, meaning, labels, topic=False)
+
+
 def _gauge(name: str, unit: str, meaning: str, *labels: str) -> Metric:
     return Metric(name, Kind.GAUGE, unit, meaning, labels, name, topic=False)
 
@@ -305,11 +310,20 @@ EXPERIMENTS = (
     _gauge(
         "experiment_lift",
         "by figure",
-        "of an arm against the control, by the metric that it is of, from 100 users of each arm on: relative `lift`, "
-        "`low` and `high` of its confidence sequence, `p` (always valid) and `corrected` (Holm)",
+        "of an arm against the control, by the metric that it is of, from 100 users of each arm on: `value` of the "
+        "arm, `control`, relative `lift`, `low` and `high` of its confidence sequence, `p` (always valid) and "
+        "`corrected` (Holm). Of interleaved arms, `of` is `preference`: from -1, all prefer the control, to 1",
         "experiment",
         "variant",
         "of",
+        "figure",
+    ),
+    _gauge(
+        "experiment_reading",
+        "by figure",
+        "of all arms together: `sample_ratio` (always-valid p of the planned shares), `needed_users` for the smallest "
+        "difference worth having, and `days_left` at the rate so far",
+        "experiment",
         "figure",
     ),
     _gauge(
@@ -327,6 +341,31 @@ EXPERIMENTS = (
         "when an experiment came into its state, seconds since the epoch",
         "experiment",
         "state",
+    ),
+)
+EXPOSURE = (
+    _gauge(
+        "exposure",
+        "share",
+        "of the newest 5,000 shown slates in memory, from the worker that owns `control`, by item, owner and tag (a "
+        "place counts for its item's tags in equal parts): `gini` (0 = all are shown alike, near 1 = few have all), "
+        "`top_tenth` = what the most shown tenth has, `coverage` = those shown at all / those there are; and `places`",
+        "by",
+        "figure",
+    ),
+    _told(
+        "exposure_share",
+        "share",
+        "of the same, what the five most shown owners, and tags, have",
+        "by",
+        "name",
+    ),
+    _gauge(
+        "exposure_diversity",
+        "share",
+        "of the same, mean over users: the chance that two places of a user differ in their tag; `all` of the user's "
+        "slates, and the `earlier` and the `later` half of them: later below earlier = users' slates narrow",
+        "of",
     ),
 )
 BRIDGE = (
@@ -373,7 +412,9 @@ BRIDGE = (
         "how long the bridge has been waiting for Kafka's acknowledgements or the schema registry; 0 = it is not",
     ),
 )
-METRICS: tuple[Metric, ...] = SERVED + FRESH + OUTCOMES + TIMES + COUNTS + STATE + EXPERIMENTS + BRIDGE
+METRICS: tuple[Metric, ...] = (
+    SERVED + FRESH + OUTCOMES + TIMES + COUNTS + STATE + EXPERIMENTS + EXPOSURE + BRIDGE
+)
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 

@@ -17,6 +17,15 @@ def field(metric: str, labels: Mapping[str, str]) -> str:
     return f"{metric}{{{label_text(labels)}}}" if labels else metric
 
 
+def labels_of(name: str, metric: str) -> dict[str, str] | None:
+    """The labels in the name of a figure of this metric; None = it is of another."""
+    head, brace, rest = name.partition("{")
+    if head != metric:
+        return None
+    pairs = rest.removesuffix("}").split(",") if brace else []
+    return dict(pair.partition("=")[::2] for pair in pairs)
+
+
 def point_key(point: MetricPoint) -> str:
     """Key in the topic `metrics`: metric and labels, window, topic-partition."""
     where = f"{point.topic}/{point.partition}"

@@ -21,15 +21,19 @@ _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(
 _TO_UNIT = 1.0 / 9007199254740992.0
 
 
+def mixed(hashes: Hashes) -> Hashes:
+    """SplitMix64's finaliser of n hashes: `kernels.ids.mix` of each."""
+    value = (hashes ^ (hashes >> _S30)) * _M1
+    value = (value ^ (value >> _S27)) * _M2
+    return value ^ (value >> _S31)
+
+
 def points(salt: str, users: Hashes) -> NDArray[np.float64]:
     """Where n users stand between 0 and 1 under a salt: float64 [n], in [0, 1), independent between salts.
 
     SplitMix64's finaliser over the user's hash (`kernels.ids.hash_ids`) xor the salt's.
     """
-    value = users ^ np.uint64(hash_of(salt))
-    value = (value ^ (value >> _S30)) * _M1
-    value = (value ^ (value >> _S27)) * _M2
-    value = value ^ (value >> _S31)
+    value = mixed(users ^ np.uint64(hash_of(salt)))
     return (value >> _S11).astype(np.float64) * _TO_UNIT
 
 

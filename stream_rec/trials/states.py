@@ -25,6 +25,14 @@ FROZEN = ("arms", "kind", "scenarios", "slot", "layer", "salt", "audience", "pri
 """What a live experiment keeps: who is in which arm, what he gets there, and what decides."""
 
 
+class NotAllowed(ConfigError):
+    """As it is now, the experiment cannot be moved or changed so. The fix names what can be done."""
+
+
+class UnknownArm(ConfigError):
+    """The experiment has no arm of this name."""
+
+
 def moved(
     name: str, experiment: Experiment, move: Move, now: float, *, winner: str = "", reason: str = ""
 ) -> Experiment:
@@ -39,10 +47,11 @@ def moved(
         reason: why, if a rule has decided it.
 
     Raises:
-        ConfigError: the move is not allowed in this state, or there is no such arm.
+        NotAllowed: not in this state.
+        UnknownArm: the winner is none of its arms.
     """
     if experiment.state not in ALLOWED[move]:
-        raise ConfigError(
+        raise NotAllowed(
             f"experiment {name} is {_said(experiment.state)}: it cannot {_VERB[move]}",
             fix=f"allowed are {_allowed(experiment.state)}",
         )
@@ -54,7 +63,7 @@ def moved(
     if move == "ship":
         names = [arm.name for arm in experiment.arms]
         if winner not in names:
-            raise ConfigError(f"experiment {name} has no arm {winner!r}", fix=did_you_mean(winner, names))
+            raise UnknownArm(f"experiment {name} has no arm {winner!r}", fix=did_you_mean(winner, names))
         return msgspec.structs.replace(begun, state="shipped", step=0, winner=winner)
     state: State = {"start": "running", "pause": "paused", "stop": "rolled_back"}[move]  # type: ignore[assignment]
     return msgspec.structs.replace(begun, state=state, step=experiment.step if move == "pause" else 0)
@@ -64,19 +73,19 @@ def redefined(name: str, now: Experiment | None, wanted: Experiment) -> Experime
     """What a file says of an experiment, with the state that it has.
 
     Raises:
-        ConfigError: it is live or over, and something of it changes that must not.
+        NotAllowed: it is live or over, and something of it changes that must not.
     """
     if now is None or now.state == "draft":
         return wanted
     changed = [field for field in FROZEN if getattr(now, field) != getattr(wanted, field)]
     if not now.is_live:
-        raise ConfigError(f"experiment {name} is over", fix="give the new one a name of its own")
+        raise NotAllowed(f"experiment {name} is over", fix="give the new one a name of its own")
     if wanted.traffic < now.traffic:
         changed.append("traffic (it may only grow)")
     if now.state != "running" and wanted.ramp != now.ramp:
         changed.append("ramp")
     if changed:
-        raise ConfigError(
+        raise NotAllowed(
             f"experiment {name} is {_said(now.state)}, and {', '.join(changed)} would change: "
             "what was measured so far would be of something else",
             fix=f"`stream-rec experiment stop {name}`, and apply it under another name",

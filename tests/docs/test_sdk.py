@@ -13,6 +13,7 @@ import pytest
 
 from stream_rec import Client, HttpClient, Impression, Interaction, Item
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.wire import PageRail
@@ -28,6 +29,8 @@ NAMES = {
     "Item": Item,
     "Impression": Impression,
     "Scenario": Scenario,
+    "Arm": Arm,
+    "Experiment": Experiment,
     "PageRail": PageRail,
 }
 LIVE_ONLY = "HttpClient.rank"

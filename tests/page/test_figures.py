@@ -12,7 +12,7 @@ from stream_rec.bus.lag import PartitionLag
 from stream_rec.page import metric_log
 from stream_rec.page.alarms import alarms
 from stream_rec.page.catalogue import Catalogue
-from stream_rec.page.figures import KEPT_SAMPLES, RATE_SECONDS, Recent, Sample, labels_of
+from stream_rec.page.figures import KEPT_SAMPLES, RATE_SECONDS, Recent, Sample
 from stream_rec.page.metric_log import MetricLog, Share
 from stream_rec.page.views.parts import ago, duration, spark
 from stream_rec.schemas.codec import encode
@@ -68,12 +68,6 @@ def test_workers_figures_are_put_together() -> None:
     said = [alarm.what for alarm in alarms(sample)]
     assert said[0].startswith("b has not reported")
     assert said[1].startswith("2 events are on a partition")
-
-
-def test_labels_are_read_from_the_names_of_figures() -> None:
-    assert labels_of("engine{stat=users}", "engine") == {"stat": "users"}
-    assert labels_of("lag", "lag") == {}
-    assert labels_of("lag", "partition_lag") is None
 
 
 def test_the_larger_of_two_points_of_one_key_counts_and_others_are_added(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stream_rec import AsyncHttpClient, HttpClient, Impression, Interaction, Item
+from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.wire import PageRail
@@ -110,6 +111,24 @@ def test_the_catalogue_impressions_and_decisions(client: HttpClient, bus: Settin
     assert client.forget("bob", dry_run=True).offset == -1
     assert client.lag().total > 0
     assert len(records(bus.bus, "impressions", Impression)) == 1
+
+
+def test_experiments_are_decided_and_read(client: HttpClient) -> None:
+    arms = (Arm("control"), Arm("blue", scenario={"k": 5}))
+    assert client.apply_experiment("front", Experiment(arms), note="why not").offset == 0
+    assert client.ramp_experiment("front").share == 0.01
+    assert client.start_experiment("front").state == "running"
+    assert client.stop_experiment("front", pause=True).state == "paused"
+    assert client.ship_experiment("front", "blue", note="it sells").offset == 4
+    told = client.experiment("front")
+    assert (told.experiment.arms, told.note, told.counted) == (arms, "it sells", None)
+    assert [each.note for each in told.history][:2] == ["why not", "over HTTP"]
+    assert client.experiments()["front"].experiment.winner == "blue"
+    with pytest.raises(HttpProblem) as refused:
+        client.stop_experiment("front")
+    assert refused.value.kind == "conflict"
+    with pytest.raises(HttpProblem, match="live"):
+        client.recommendations("ann", variant="blue")
 
 
 def test_a_refusal_names_the_place_and_the_fix(client: HttpClient) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream_rec.schemas.records import MetricPoint
-from stream_rec.telemetry.points import field, latest, point_key, total
+from stream_rec.telemetry.points import field, labels_of, latest, point_key, total
 
 
 def point(
@@ -52,3 +52,9 @@ def test_totals_add_over_partitions_and_windows_and_never_average_ratios() -> No
 def test_fields_are_named_by_metric_and_sorted_labels() -> None:
     assert field("lag", {}) == "lag"
     assert field("lag", {"b": "2", "a": "1"}) == "lag{a=1,b=2}"
+
+
+def test_labels_are_read_from_the_names_of_figures() -> None:
+    assert labels_of(field("engine", {"stat": "users"}), "engine") == {"stat": "users"}
+    assert labels_of("lag", "lag") == {}
+    assert labels_of("lag", "partition_lag") is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -122,11 +122,12 @@ def _scenario(body: Mapping[str, Any]) -> Scenario:
     try:
         return scenario_of(body)
     except BadScenario as error:
-        raise _wrong(error.faults[0], len(error.faults)) from None
+        raise wrong(error.faults) from None
 
 
-def _wrong(first: Fault, n: int) -> Problem:
-    more = f" (and {n - 1} more)" if n > 1 else ""
+def wrong(faults: Sequence[Fault]) -> Problem:
+    """What is wrong in a decision's body: the first fault, and how many there are."""
+    first, more = faults[0], f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return Problem(
         "refused", f"{first.said}{more}", where=f"body {dotted(first.path)}".strip(), fix=first.fix
     )

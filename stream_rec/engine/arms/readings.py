@@ -7,14 +7,18 @@ from math import isfinite
 
 from stream_rec.engine.arms.ranker import FIGURES
 from stream_rec.engine.engine import Engine
+from stream_rec.feedback.measures import NamedFigure
 from stream_rec.kernels.trial_state import OUTCOMES
 from stream_rec.schemas.experiment import Experiment
 from stream_rec.trials.decide import Decided, decide, decide_interleaved
-from stream_rec.trials.interleaving import Preferences
+from stream_rec.trials.interleaving import Preferences, verdict
 from stream_rec.trials.moments import Moments
 from stream_rec.trials.outcomes import Outcomes
-from stream_rec.trials.readings import read, users_of
+from stream_rec.trials.readings import Readings, read, users_of
 from stream_rec.trials.sequences import MIN_USERS
+
+PREFERENCE = "preference"
+"""What the lift of interleaved arms is of: from -1, all users prefer the control, to 1."""
 
 
 def moments(engine: Engine, name: str) -> Mapping[str, Moments]:
@@ -28,13 +32,9 @@ def moments(engine: Engine, name: str) -> Mapping[str, Moments]:
     return outcomes.by_arm()
 
 
-Figure = tuple[str, tuple[tuple[str, str], ...]]
-"""Metric (docs/metrics.md), and names and values of its labels."""
-
-
-def figures(engine: Engine) -> dict[Figure, float]:
+def figures(engine: Engine) -> dict[NamedFigure, float]:
     """What was counted: of experiments that are live, or whose table is still kept."""
-    found: dict[Figure, float] = {}
+    found: dict[NamedFigure, float] = {}
     for name, experiment in engine.decisions.experiments.items():
         if experiment.started:
             found[_figure("experiment_since", experiment=name, state=experiment.state)] = experiment.since
@@ -49,27 +49,68 @@ def figures(engine: Engine) -> dict[Figure, float]:
     return found
 
 
-def _lifts(engine: Engine, name: str, experiment: Experiment) -> dict[Figure, float]:
-    """What the statistics say, once they say anything."""
+def _lifts(engine: Engine, name: str, experiment: Experiment) -> dict[NamedFigure, float]:
+    """What the statistics say, as far as they say anything."""
+    if experiment.kind == "interleaving":
+        return _preferred(engine, name, experiment)
     counted = moments(engine, name)
-    if experiment.kind != "ab" or not _fits(experiment, counted):
+    if experiment.kind == "shadow" or not _fits(experiment, counted):
         return {}
-    if min(users_of(counted).values()) < MIN_USERS:
+    fewest = min(users_of(counted).values())
+    if fewest == 0:
         return {}
-    found: dict[Figure, float] = {}
-    for row in read(experiment, counted, engine.event_time).rows:
+    told = read(experiment, counted, engine.event_time)
+    metrics = {row.metric for row in told.rows}
+    found = {
+        _figure("experiment_reading", experiment=name, figure=figure): value
+        for figure, value in _of_all_arms(told).items()
+    }
+    if experiment.kind == "bandit":  # who has earned gets more users: only what must not get worse is asked
+        metrics, found = {each.metric for each in experiment.guardrails}, {}
+    for row in [row for row in told.rows if row.metric in metrics] if fewest >= MIN_USERS else ():
         figures = {
+            "value": row.treatment.value,
+            "control": row.control.value,
             "lift": row.lift,
             "low": row.interval.low,
             "high": row.interval.high,
             "p": row.p_value,
             "corrected": row.corrected,
         }
-        for figure, value in figures.items():
-            if isfinite(value):
-                labels = {"experiment": name, "variant": row.arm, "of": row.metric, "figure": figure}
-                found[_figure("experiment_lift", **labels)] = value
+        found |= _of_arm(name, row.arm, row.metric, figures)
     return found
+
+
+def _of_all_arms(told: Readings) -> dict[str, float]:
+    figures = {
+        "sample_ratio": told.sample_ratio,
+        "needed_users": told.needed_users,
+        "days_left": told.days_left,
+    }
+    return {figure: value for figure, value in figures.items() if isfinite(value)}
+
+
+def _preferred(engine: Engine, name: str, experiment: Experiment) -> dict[NamedFigure, float]:
+    """Whom users of interleaved slates prefer."""
+    credited = Preferences.of_credits(*engine.attribution.trials.credits(name))
+    if credited.n < MIN_USERS:
+        return {}
+    found = verdict(credited, experiment.alpha)
+    figures = {
+        "lift": found.preference,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "p": found.p_value,
+    }
+    return _of_arm(name, experiment.arms[1].name, PREFERENCE, figures)
+
+
+def _of_arm(name: str, arm: str, of: str, figures: Mapping[str, float]) -> dict[NamedFigure, float]:
+    return {
+        _figure("experiment_lift", experiment=name, variant=arm, of=of, figure=figure): value
+        for figure, value in figures.items()
+        if isfinite(value)
+    }
 
 
 def _fits(experiment: Experiment, counted: Mapping[str, Moments]) -> bool:
@@ -77,7 +118,7 @@ def _fits(experiment: Experiment, counted: Mapping[str, Moments]) -> bool:
     return tuple(counted) == tuple(arm.name for arm in experiment.arms)
 
 
-def _figure(metric: str, /, **labels: str) -> Figure:
+def _figure(metric: str, /, **labels: str) -> NamedFigure:
     return metric, tuple(labels.items())
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 
+from stream_rec.feedback.exposure import gini
 from stream_rec.offline.evaluate.tiers import TIERS
 
 
@@ -94,18 +95,6 @@ class SlateFigures:
             means = (self._rest / self._n_rest).tolist()
             out |= {f"{name}@{k}": mean for name, mean in zip(names, means, strict=True)}
         return out
-
-
-def gini(amounts: NDArray[np.int64]) -> float:
-    """Gini coefficient of n amounts, 0 = all alike; 0 as well where there is nothing to share.
-
-    Half of the mean difference of two of them / their mean: Gini, "Measurement of Inequality of Incomes", 1921.
-    """
-    n, total = len(amounts), amounts.sum()
-    if not total:
-        return 0.0
-    places = np.arange(1, n + 1)
-    return float(2 * (places * np.sort(amounts)).sum() / (n * total) - (n + 1) / n)
 
 
 def _mean_cosine(factors: NDArray[np.float32]) -> float:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from nicegui.element import Element
 
 from stream_rec.page.desk import Desk
-from stream_rec.page.figures import Sample, labels_of
+from stream_rec.page.figures import Sample
 from stream_rec.page.views.event_types import EventTypes
 from stream_rec.page.views.frame import EXPECTED, Frame, said
 from stream_rec.page.views.parts import DASH, Live, ago, box, button, day, head, number, table, words
+from stream_rec.telemetry.points import labels_of
 
 _WORKERS = (
     ("worker", False),

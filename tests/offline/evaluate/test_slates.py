@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from stream_rec.offline.evaluate.slates import SlateFigures, gini
+from stream_rec.offline.evaluate.slates import SlateFigures
 
 UNIT = np.eye(4, dtype=np.float32)
 
@@ -67,13 +67,6 @@ def test_what_no_slate_had_a_say_in_is_left_out() -> None:
     figures.learned(numbers(0, 1))
     figures.add(numbers(1), UNIT[:1])
     assert figures.figures().keys() == {"coverage@1", "gini@1", "novelty@1", "popularity_share@1"}
-
-
-@pytest.mark.parametrize(
-    ("amounts", "expected"), [([0, 0], 0.0), ([3, 3, 3], 0.0), ([0, 0, 0, 8], 0.75), ([1, 3], 0.25)]
-)
-def test_gini_by_hand(amounts: list[int], expected: float) -> None:
-    assert gini(np.array(amounts)) == pytest.approx(expected)
 
 
 def test_a_slate_of_the_users_own_mix_is_calibrated() -> None:

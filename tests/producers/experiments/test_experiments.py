@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ def test_an_experiment_lives_and_its_layer_is_shared(tansu_settings: Settings) -
         Experiments(tansu_settings).one("tow")
     grown = {"two": experiment(traffic=0.5)}
     with pytest.raises(ConfigError, match=r"no room for 50%"):
-        Experiments(tansu_settings).placed(grown | {"two": msgspec.structs.replace(grown["two"], slot=0.0)})
+        Experiments(tansu_settings).apply(grown | {"two": msgspec.structs.replace(grown["two"], slot=0.0)})
 
 
 def test_the_commands_do_the_same(tansu_settings: Settings, tmp_path: Path) -> None:
@@ -65,10 +67,17 @@ def test_the_commands_do_the_same(tansu_settings: Settings, tmp_path: Path) -> N
 
     assert "e: draft as of control offset 0" in said("apply", str(file))
     assert said("start", "e").startswith("e: running, 100% of its layer's users, as of control offset 1")
+    assert said("apply", str(file)) == "e: unchanged\n"
     assert "shipped" in said("ship", "e", "blue", "--note", "it sells")
     shown = json.loads(said("show", "e", "--json"))
     assert (shown["experiment"]["state"], shown["experiment"]["winner"], shown["note"]) == (
         "shipped",
         "blue",
         "it sells",
+    )
+    assert [each["experiment"].get("state") for each in shown["history"]] == [None, "running", "shipped"]
+    words = said("show", "e")
+    assert tomllib.loads(words)["e"]["winner"] == "blue"
+    assert re.search(
+        r"# no worker tells what was counted\n#\n# .* draft, 0% .*\n# .*\n# .*shipped blue, 0%", words
     )
