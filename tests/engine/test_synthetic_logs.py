@@ -26,7 +26,8 @@ N_ITEMS = 400
 LEARNED, ASKED = 12_000, 2_000
 ERROR = 2 * 0.011
 FAINT = {"hop", "vector"}
-"""Features in which an echo is left, where people do nothing but return."""
+"""Features in which an echo is left, where people do nothing but return: an event counts the items of its session as
+neighbours of one another, and its step moves their factors towards one another."""
 Chances = NDArray[np.float64]
 Law = Callable[[Sequence[int]], Chances]
 """Chances of every item to be the next of a session that holds these, newest last."""
