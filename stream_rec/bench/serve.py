@@ -89,7 +89,7 @@ def run(settings: Settings, say: Say, wanted: Wanted, broker: Broker = "tansu") 
     settings = without_addresses(settings)
     # With room to spare: a log that ends too early fails the bench.
     steps = 2 * (wanted.steps + 4) * (wanted.step_seconds + 1) + wanted.pairs / 15
-    spare = int(wanted.learned * (wanted.seconds + steps))
+    spare = int(2 * wanted.learned * (wanted.seconds + steps + 30))
     log = BenchLog.first(wanted.preload + spare, settings.data)
     say(f"events: {log.name}; calibration kernel {calibration_ms():.0f} ms")
     rows = log.rows()
