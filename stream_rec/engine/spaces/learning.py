@@ -15,7 +15,7 @@ from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import rows_of
 from stream_rec.engine.spaces.content import content_vector
-from stream_rec.engine.spaces.indexes import SpaceIndexes, slot_of, space_name
+from stream_rec.engine.spaces.indexes import SpaceIndexes, n_slots, slot_of, space_name
 from stream_rec.kernels.codes import code_of
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.slots import PER_SPACE
@@ -183,6 +183,9 @@ class Spaces:
         own = self._state.spaces
         for slot in np.flatnonzero((own.dimensions > 0) & (own.counts == 0)).tolist():
             self._free(slot)
+        # As batches are cut, the query of the next event is prepared already: with columns of slots that are free now.
+        query = self._held.query
+        query.n_columns[0] = len(query.features) - PER_SPACE * (self._n - n_slots(self._state))
         self._indexes.refresh(self._state)
 
     def _refusal(self, change: VectorChange, values: NDArray[np.float32]) -> tuple[str, str] | None:
