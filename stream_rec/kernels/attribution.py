@@ -265,22 +265,23 @@ def join_earlier(state, slot, window):
 
 @kernel
 def _n_after(state, user, ts, seconds):
-    """How many of the user's interactions that were learned already came within so many seconds after a moment."""
+    """The user's interactions after a moment that were learned already: within so many seconds of it, and in all."""
     entries, heads = state.interactions.entries, state.interactions.heads
     oldest = max(np.int64(0), state.counters[0].next_interaction - entries.shape[0])
     number = heads[bucket_of(heads, user)]
-    n = 0
+    n_soon = n_all = 0
     for _ in range(MAX_WALK):
         if number < oldest:
-            return n
+            break
         interaction = entries[number % entries.shape[0]]
         if interaction.user == user:
             after = interaction.ts - ts
             if after < -seconds:
-                return n
-            n += 0.0 <= after <= seconds
+                break
+            n_soon += 0.0 <= after <= seconds
+            n_all += after >= 0.0
         number = interaction.before
-    return n
+    return n_soon, n_all
 
 
 @kernel
@@ -325,8 +326,9 @@ def expose(state, users, labels, items, ends, ts, windows, shown, partition, win
         sums[CUT_SHORT] += make_room(state, length, ts[i], window)
         sums[NOVELTY_BITS] += describe(state.items, state.cells.registers[at], items, start, start + length)
         if shown.trials[i] != NO_TRIAL:
-            n_after = _n_after(state, users[i], ts[i], shown.gap)
-            if not show(state.trials, users[i], shown.trials[i], ts[i], shown.gap, shown.before[i], n_after):
+            n_soon, n_all = _n_after(state, users[i], ts[i], shown.gap)
+            before = max(0.0, shown.before[i] - n_all)  # what the slate has brought already is not the past
+            if not show(state.trials, users[i], shown.trials[i], ts[i], shown.gap, before, n_soon):
                 shown.trials[i] = NO_TRIAL
         slot = open_impression(state, users[i], ts[i], cell, items, start, length, shown, i)
         join_earlier(state, slot, window)

@@ -129,6 +129,16 @@ def test_what_is_learned_before_its_slate_counts_all_the_same(shop: Engine) -> N
     assert (totals(shop)["click"], totals(shop)["bounce"]) == (1.0, 1.0)
 
 
+def test_what_came_after_a_slate_is_no_past_of_the_user_whenever_it_is_learned(shop: Engine) -> None:
+    """Else the adjustment by the past (CUPED) would take the effect itself away."""
+    log = Log(shop)
+    log.do("ann", "z", -9000.0)
+    log.do("ann", "a", 5.0)
+    log.do("ann", "b", 2000.0)
+    log.show("ann", "ab", 0.0)
+    assert totals(shop)["click_before"] == 1.0
+
+
 def test_an_interaction_that_names_its_slate_is_that_slates(shop: Engine) -> None:
     log = Log(shop)
     log.show("ann", "ab", 0.0, "control", slate_id="first")
