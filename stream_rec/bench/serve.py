@@ -9,6 +9,7 @@ learned before: the embedded broker becomes slower with every batch that it hold
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from stream_rec.bench.harness import Figures, Say, calibration_ms
 from stream_rec.bench.learning import Learning
 from stream_rec.bench.serve_load import Outcome, Plan
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.embedded import launch
 from stream_rec.embedded.serve import ServeProcess
 from stream_rec.embedded.stack import Broker, start_stack, without_addresses
 from stream_rec.embedded.worker import WorkerProcess
@@ -292,8 +294,9 @@ def _at(server: ServeProcess) -> dict[str, Any]:
 
 
 def _start(plan: Plan) -> subprocess.Popen[bytes]:
-    """The load as a process that has its plan."""
-    command = [sys.executable, "-m", "stream_rec.bench.serve_load"]
+    """The load as a process that has its plan; it ends with this one, however that ends."""
+    launcher = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), "null"]
+    command = [*launcher, sys.executable, "-m", "stream_rec.bench.serve_load"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(msgspec.json.encode(plan))
