@@ -51,9 +51,8 @@ class RedisServer(Server):
     def down(self, *, keep_data: bool = False) -> None:
         """Stop it but keep its port; with `keep_data` it comes back with its present data."""
         if self._child.exit_code is None:
-            client = redis.Redis.from_url(
-                self.url, socket_timeout=READY_SECONDS
-            )  # a disk may be slow to save to
+            # A disk may be slow to save to.
+            client = redis.Redis.from_url(self.url, socket_timeout=READY_SECONDS)
             with contextlib.suppress(redis.ConnectionError), client:
                 client.execute_command("SHUTDOWN", "SAVE" if keep_data else "NOSAVE")
             self._child.stop()
