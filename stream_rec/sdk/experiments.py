@@ -76,7 +76,7 @@ class Counted(msgspec.Struct, frozen=True):
     rankers: Mapping[str, Mapping[str, float]] = {}
 
 
-class ExperimentStatus(msgspec.Struct, frozen=True):
+class ExperimentStatus(ExperimentRecord, frozen=True):
     """An experiment as it is now.
 
     Attributes:
@@ -85,12 +85,6 @@ class ExperimentStatus(msgspec.Struct, frozen=True):
         history: all decisions, oldest first, as far as the log has them.
     """
 
-    offset: int
-    ts: float
-    by: str
-    note: str
-    share: float
-    experiment: Experiment
     counted: Counted | None
     history: Sequence[ExperimentRecord]
 

@@ -2,6 +2,7 @@
 
 What passes here can be worked with: every number has both bounds, and names are valid for Kafka and Redis. A setting
 whose fault only shows at the first event would stop a worker that was thought to be healthy.
+The tree and the checks across its branches stand in one file: large branches have files of their own.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ Adagrad. Tags are hashed to running means of the factors of the items that bear 
 events starts.
 Sources: asymmetric factors, Koren, KDD 2008, eq. 12; sampled softmax, Jean et al., ACL 2015; Adagrad, Duchi, Hazan,
 Singer, JMLR 12, 2011; feature hashing, Weinberger et al., ICML 2009.
+
+A source is one file (docs/add-a-source.md); this is the longest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every metric, once: its name, unit and meaning, and where it is exported.
 
 `docs/metrics.md` holds the table that this module prints (`python -m stream_rec.telemetry.metric_table docs/metrics.md`
-regenerates it); Prometheus' help texts are the same.
+regenerates it); Prometheus' help texts are the same. It is one table, and so one file, however long.
 """
 
 from __future__ import annotations
