@@ -7,9 +7,12 @@ import pytest
 
 from stream_rec.engine.spaces import indexes as space_indexes
 from stream_rec.engine.spaces.learning import reduced
+from stream_rec.kernels.normalise import LOG_SPAN
 from stream_rec.kernels.slots import PER_SPACE
 from stream_rec.schemas.records import Item
-from stream_rec.sources.vectors import COLD_EVENTS
+from stream_rec.sources.features import number_of
+from stream_rec.sources.popularity import HALF_LIVES
+from stream_rec.sources.vectors import COLD_EVENTS, LEAST_EXPOSURE
 from tests.engine.worlds import (
     VectorGiven,
     change,
@@ -20,6 +23,9 @@ from tests.engine.worlds import (
     learn_vectors,
     random_log,
 )
+
+
+DAY = 86_400.0
 
 
 def random_changes(seed: int, n: int, *, items: int, dimension: int = 5) -> list[VectorGiven]:
@@ -73,6 +79,41 @@ def test_the_features_are_cosines_over_the_candidates_that_have_a_vector() -> No
     untouched = rows != 3
     assert cold[untouched] == pytest.approx(np.maximum(mean, 0)[untouched], abs=1e-4)
     assert cold[~untouched] == pytest.approx(mean[~untouched] * COLD_EVENTS / (COLD_EVENTS + 1), rel=1e-3)
+
+
+def test_an_item_that_came_lately_is_as_popular_as_its_exposure_says() -> None:
+    e = engine(sources=("popularity", "vectors"))
+    change(e, Item("old", "Lamp"), Item("other", "Lamp"))
+    click(e, *[(f"u{n}", "old", DAY * n) for n in range(60)], ("ann", "other", 60 * DAY))
+    change(e, Item("new", "Lamp"))
+    click(e, *[(f"v{n}", "new", 60 * DAY + 100.0 * n) for n in range(3)], ("ann", "elsewhere", 61 * DAY))
+    e.recommend(["ann"])
+    query, state = e.held.query, e.state
+    rows = query.codes[: int(query.n_candidates[0])] & 0xFFFFFF
+    ages = np.where(state.in_catalogue[rows], float(state.clock[0]) - state.first_seen[rows], np.inf)
+    for h, half_life in enumerate(HALF_LIVES):
+        reached = 1.0 - 2.0 ** (-ages / half_life)
+        logs = state.popularity.logs[rows, h] + np.log((1 + LEAST_EXPOSURE) / (reached + LEAST_EXPOSURE))
+        expected = 1.0 + np.maximum(logs - logs.max(), -LOG_SPAN) / LOG_SPAN
+        assert query.features[number_of("popular_short") + h, : len(rows)] == pytest.approx(
+            expected, abs=1e-3
+        )
+    assert set(np.round(ages / DAY, 1)) == {61.0, 1.0, np.inf}
+
+
+def test_without_spaces_or_a_catalogue_popularity_is_what_was_counted() -> None:
+    for settings in ({"content": False}, {"sources": ("popularity",)}):
+        e = engine(**settings)
+        change(e, Item("old", "Lamp"), Item("new", "Lamp"))
+        click(e, ("u", "old", 0.0), ("v", "new", DAY), ("ann", "old", DAY))
+        e.recommend(["ann"])
+        query = e.held.query
+        rows = query.codes[: int(query.n_candidates[0])] & 0xFFFFFF
+        logs = e.state.popularity.logs[rows, 2]
+        expected = 1.0 + np.maximum(logs - logs.max(), -LOG_SPAN) / LOG_SPAN
+        assert query.features[number_of("popular_short") + 2, : len(rows)] == pytest.approx(
+            expected, abs=1e-3
+        )
 
 
 def test_how_records_are_cut_into_batches_changes_nothing() -> None:
