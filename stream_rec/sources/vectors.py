@@ -7,8 +7,8 @@ the user had of late, and to the last item alone. Three features for each slot, 
 have no row in the table: the cosine with the mean; the greatest cosine with one of the last items; and the first once
 more for items that have hardly any events, where it is all there is to go by.
 
-An item needs no event to be found, and a user only one. And where the catalogue says when an item came, its popularity is
-read by its exposure: a decayed count takes some half-lives to reach its level, so without that all that is new looks
+An item needs no event to be found, and a user only one. And where the catalogue says when an item came, its popularity
+is read by its exposure: a decayed count takes some half-lives to reach its level, so without that all that is new looks
 unpopular for weeks, whatever it resembles.
 Sources: content profiles, Pazzani and Billsus, "Content-based recommendation systems", 2007, section 10.3; best single
 item, Sarwar, Karypis, Konstan, Riedl, "Item-based collaborative filtering", WWW 2001; counts by exposure: the bias

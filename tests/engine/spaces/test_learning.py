@@ -24,7 +24,6 @@ from tests.engine.worlds import (
     random_log,
 )
 
-
 DAY = 86_400.0
 
 
