@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import promql_parser
@@ -16,13 +17,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream_rec.api.measures import Measures
 from stream_rec.settings import Settings
 from stream_rec.settings.table import list_settings
-from stream_rec.telemetry.metric_table import METRICS, PREFIX, Kind
+from stream_rec.telemetry.metric_table import EXPERIMENTS, EXPOSURE, METRICS, PREFIX, Kind
 from tests.deploy.manifests import ROOT, container
 from tests.docs.test_pages import BRANCHES
 
-PROMETHEUS, DASHBOARD = ROOT / "deploy" / "prometheus", ROOT / "deploy" / "grafana" / "stream-rec.json"
+PROMETHEUS = ROOT / "deploy" / "prometheus"
+DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 OF_THE_SCRAPE = {"job", "instance"}
-VARIABLES = {"$__rate_interval": "5m"}
+VARIABLES = {"$__rate_interval": "5m", "$experiment": ".*"}
 
 
 def labels_of_series() -> dict[str, set[str]]:
@@ -63,10 +65,11 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def targets() -> Iterator[tuple[str, str, str]]:
-    """Of the dashboard: title, query, legend."""
-    for panel in json.loads(DASHBOARD.read_text())["panels"]:
-        for target in panel.get("targets", ()):
-            yield panel["title"], target["expr"], target["legendFormat"]
+    """Of all dashboards: title, query, legend."""
+    for dashboard in DASHBOARDS:
+        for panel in json.loads(dashboard.read_text())["panels"]:
+            for target in panel.get("targets", ()):
+                yield f"{dashboard.stem}: {panel['title']}", target["expr"], target["legendFormat"]
 
 
 QUERIES = {rule["alert"]: rule["expr"] for rule in alerts()} | {
@@ -133,6 +136,9 @@ def test_alerts_cover_what_the_operations_page_says_to_watch() -> None:
         "http_requests",
         "http_records",
         "live_records_behind",
+        "experiment_since",
+        "experiment_reading",
+        "exposure_diversity",
     ):
         assert f"{PREFIX}{name}" in asked
     for rule in alerts():
@@ -181,9 +187,9 @@ def test_who_counts_workers_does_not_count_http_servers(name: str) -> None:
         assert not re.fullmatch(unwanted.value, name.removesuffix("-serve"))
 
 
-def test_the_dashboard_is_whole_and_its_panels_do_not_lie_over_each_other() -> None:
-    dashboard = json.loads(DASHBOARD.read_text())
-    assert dashboard["uid"] == "stream-rec"
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_a_dashboard_is_whole_and_its_panels_do_not_lie_over_each_other(file: Path) -> None:
+    dashboard = json.loads(file.read_text())
     places = [
         {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
         for at in (panel["gridPos"] for panel in dashboard["panels"])
@@ -193,3 +199,12 @@ def test_the_dashboard_is_whole_and_its_panels_do_not_lie_over_each_other() -> N
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids)
     assert all(panel["targets"] for panel in dashboard["panels"] if panel["type"] != "row")
+    used = set(re.findall(r"\$\{?(\w+)", json.dumps(dashboard["panels"]))) - {"__rate_interval"}
+    assert used == {variable["name"] for variable in dashboard["templating"]["list"]}
+
+
+def test_dashboards_show_every_figure_of_experiments_and_exposure() -> None:
+    assert len({json.loads(file.read_text())["uid"] for file in DASHBOARDS}) == len(DASHBOARDS) == 2
+    asked = " ".join(query for _, query, _ in targets())
+    for metric in EXPERIMENTS + EXPOSURE:
+        assert not metric.prometheus or f"{PREFIX}{metric.prometheus}" in asked, metric.name
