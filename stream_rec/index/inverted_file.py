@@ -80,8 +80,9 @@ class InvertedFile:
         self._faiss = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, n_lists, faiss.METRIC_INNER_PRODUCT)
         self._faiss.is_trained = True
         self._faiss.set_direct_map_type(faiss.DirectMap.Hashtable)
-        # A query's lists are as many as there are, NO_LIST behind those to scan.
-        self._all_lists = faiss.SearchParametersIVF(nprobe=n_lists)
+        # By how wide the table of chosen lists is: powers of two, and all lists there are.
+        widths = {1 << bits for bits in range(n_lists.bit_length())} | {n_lists}
+        self._of_width = {width: faiss.SearchParametersIVF(nprobe=width) for width in widths}
         # FAISS wants the distances to the lists, and does not use them for flat ones.
         self._zeros = np.zeros(_BLOCK * n_lists, np.float32)
         self._no_distances = faiss.swig_ptr(self._zeros)
@@ -142,15 +143,20 @@ class InvertedFile:
         if len(self) == 0:
             return np.full(shape, -1, np.int32), np.full(shape, -np.inf, np.float32)
         rows, scores = np.empty(shape, np.int32), np.empty(shape, np.float32)
-        scanned, parameters = len(self) if exhaustive else k, self._all_lists
+        scanned, selector = len(self) if exhaustive else k, None
         if allowed is not None:  # the fewer there are, the more has to be scanned for as many
             scanned = min(len(self), scanned * len(allowed) // max(int(np.count_nonzero(allowed)), 1))
             bits = np.packbits(allowed, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-            parameters = faiss.SearchParametersIVF(nprobe=self.n_lists, sel=selector)
         for start in range(0, len(queries), _BLOCK):
             block = slice(start, start + _BLOCK)
             lists, _ = self.choose(queries[block], scanned)
+            width = lists.shape[1]
+            parameters = (
+                self._of_width[width]
+                if selector is None
+                else faiss.SearchParametersIVF(nprobe=width, sel=selector)
+            )
             self._scan(queries[block], lists, rows[block], scores[block], parameters)
         return rows, scores
 

@@ -126,8 +126,8 @@ def _best_lists(keys, sizes, enough, heap):
 
 @kernel_unlocked
 def choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds):
-    """Fill chosen[q] and thresholds[q]; see `choose_lists`."""
-    _choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds)
+    """Fill chosen[q] and thresholds[q], see `choose_lists`; returns the most lists that a query has."""
+    return _choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds)
 
 
 @kernel_allocating
@@ -136,6 +136,7 @@ def _choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds):
     expected = np.empty(n_lists, np.float32)
     keys = np.empty(n_lists, np.float32)
     heap = np.empty(n_lists, np.int64)
+    most = 0
     for q in range(queries.shape[0]):
         dot_all(queries[q], means, expected)
         norm = np.sqrt(square_of(queries[q]))
@@ -162,6 +163,8 @@ def _choose(queries, means, spreads, sizes, reach, enough, chosen, thresholds):
                 chosen[q, n] = j
                 n += 1
         chosen[q, n:] = NO_LIST
+        most = max(most, n)
+    return most
 
 
 @kernel_unlocked
@@ -267,10 +270,11 @@ def choose_lists(
             vectors are in the chosen lists.
 
     Returns:
-        Lists [n, n_lists], best first as far as `enough` reaches, then by number, then NO_LIST; thresholds [n].
+        Lists [n, w], best first as far as `enough` reaches, then by number, then NO_LIST, w = the least power of two
+        that holds those of every query, or n_lists if that is less; thresholds [n].
     """
     chosen = np.empty((len(queries), len(sizes)), np.int64)
     thresholds = np.empty(len(queries), np.float32)
     run = choose if len(queries) > 1 else _choose
-    run(queries, means, spreads, sizes, reach, enough, chosen, thresholds)
-    return chosen, thresholds
+    most = run(queries, means, spreads, sizes, reach, enough, chosen, thresholds)
+    return np.ascontiguousarray(chosen[:, : 1 << int(most - 1).bit_length()]), thresholds

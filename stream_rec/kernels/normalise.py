@@ -7,18 +7,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_rec.kernels.compile import kernel_sums
+from stream_rec.kernels.compile import kernel, kernel_sums
 
+_NOTHING = np.float32(-1e30)
+"""The logarithm of none, which can be subtracted from itself."""
 LOG_SPAN = np.float32(8.0)
 """Items less popular than exp(-8) of the most popular candidate look alike."""
+
+
+@kernel
+def greatest(column, n):
+    """The greatest of column[:n], none of them NaN; 0 if there are none.
+
+    Told by their bits: with the lower ones of the negative flipped, they are in order as integers, whose maximum is
+    found eight or sixteen at a time; that of floats is not, as a NaN would have to come through.
+    """
+    if n == 0:
+        return np.float32(0.0)
+    bits = column.view(np.int32)
+    top = np.int32(-0x80000000)
+    for c in range(n):
+        top = max(top, bits[c] ^ ((bits[c] >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+    return np.int32(top ^ ((top >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
 
 
 @kernel_sums
 def share_of_heaviest(column, n):
     """Each by the heaviest of them, square-rooted."""
-    top = np.float32(0.0)
-    for c in range(n):
-        top = max(top, column[c])
+    top = greatest(column, n)
     if top == np.float32(0.0):
         return
     scale = np.float32(1.0) / top
@@ -43,8 +59,6 @@ def standardise(column, n):
 @kernel_sums
 def height(column, n):
     """Logarithms as places between 0 (LOG_SPAN or more below the greatest) and 1 (the greatest)."""
-    heaviest = np.float32(-1e30)
-    for c in range(n):
-        heaviest = max(heaviest, column[c])
+    heaviest = max(greatest(column, n), _NOTHING)
     for c in range(n):
         column[c] = np.float32(1.0) + max(column[c] - heaviest, -LOG_SPAN) / LOG_SPAN

@@ -26,6 +26,7 @@ from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.memory import FLOATS_PER_LINE, prefetch
 from stream_rec.kernels.ownership import PerItem
 from stream_rec.sources.features import number_of
 from stream_rec.sources.neighbours import AFTER
@@ -42,15 +43,17 @@ class ItemNeighbourRates(NamedTuple):
     Attributes:
         history_items: items of the history that one query reads, newest first.
         row_entries: entries of each one's row that it reads.
+        hop_entries: entries of a row that the second step reads.
         shrink: of the cosine.
     """
 
     history_items: int
     row_entries: int
+    hop_entries: int
     shrink: float
 
 
-RATES = ItemNeighbourRates(history_items=32, row_entries=32, shrink=10.0)
+RATES = ItemNeighbourRates(history_items=32, row_entries=32, hop_entries=16, shrink=10.0)
 N_VOTING = 20
 """Items whose votes are handed on."""
 
@@ -152,11 +155,20 @@ def evict_item(state, row):
 
 
 @kernel
-def _from_row(state, query, rates, code, because, weight, feature):
+def _fetch(own, code, n_entries):
+    """Begin to read an item's row."""
+    first = (code & ROW_MASK) * own.codes.shape[1]
+    for at in range(first, first + n_entries, FLOATS_PER_LINE):
+        prefetch(own.codes, at)
+        prefetch(own.counts, at)
+
+
+@kernel
+def _from_row(state, query, rates, code, because, weight, feature, n_entries):
     """The neighbours of an item become candidates, by shrunk cosine times `weight`."""
     own = state.item_neighbours
     row = code & ROW_MASK
-    for at in range(min(own.codes.shape[1], rates.item_neighbours.row_entries)):
+    for at in range(min(own.codes.shape[1], n_entries)):
         other = own.codes[row, at]
         if other == NO_CODE:
             break
@@ -190,11 +202,18 @@ def _choose_voting(query, own):
 @kernel
 def propose(state, query, rates):
     """Shrunk cosine with the items of the long history, newest first, and with those that neighbours vote for."""
-    for i in range(min(query.n_past[0], rates.item_neighbours.history_items)):
+    own, n_entries = state.item_neighbours, rates.item_neighbours.row_entries
+    n = min(query.n_past[0], rates.item_neighbours.history_items)
+    for i in range(n):
+        _fetch(own, query.past_codes[i], n_entries)
+    for i in range(n):
         code = query.past_codes[i]
         if is_current(code, state.generation):
-            _from_row(state, query, rates, code, code, np.float32(1.0), COSINE)
-    own = query.item_neighbours
-    for i in range(_choose_voting(query, own)):
-        c = own.voting[i]
-        _from_row(state, query, rates, query.codes[c], query.because[c], own.votes[i], HOP)
+            _from_row(state, query, rates, code, code, np.float32(1.0), COSINE, n_entries)
+    found, n_entries = query.item_neighbours, rates.item_neighbours.hop_entries
+    n = _choose_voting(query, found)
+    for i in range(n):
+        _fetch(own, query.codes[found.voting[i]], n_entries)
+    for i in range(n):
+        c = found.voting[i]
+        _from_row(state, query, rates, query.codes[c], query.because[c], found.votes[i], HOP, n_entries)

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.kernels.compile import kernel, kernel_sums
+from stream_rec.kernels.normalise import greatest
 from stream_rec.kernels.records import record
 from stream_rec.sources.features import FEATURES
 
@@ -156,6 +157,26 @@ def add_scaled(out, scale, column, n):
 
 
 @kernel_sums
+def _add_four(out, scales, columns, j, n):
+    """out[:n] += scales[j] * columns[j, :n], and the next three."""
+    a, b, c, d = scales[j], scales[j + 1], scales[j + 2], scales[j + 3]
+    for i in range(n):
+        out[i] += a * columns[j, i] + b * columns[j + 1, i] + c * columns[j + 2, i] + d * columns[j + 3, i]
+
+
+@kernel
+def _add_all(out, scales, columns, n):
+    """out[:n] += the sum over j of scales[j] * columns[j, :n]. Four at a time: `out` is the memory that is busiest."""
+    j = 0
+    while j + 4 <= scales.shape[0]:
+        _add_four(out, scales, columns, j, n)
+        j += 4
+    while j < scales.shape[0]:
+        add_scaled(out, scales[j], columns[j], n)
+        j += 1
+
+
+@kernel_sums
 def _dot(a, b, n):
     total = np.float32(0.0)
     for i in range(n):
@@ -189,26 +210,24 @@ def score(own, context, features, n, units, slopes, scores):
     """
     for i in range(n):
         scores[i] = np.float32(0.0)
-    for j in range(slopes.shape[0]):
+    d = slopes.shape[0]
+    for j in range(d):
         slopes[j] = own.linear[j]
-        add_scaled(scores, own.linear[j], features[j], n)
+    _add_all(scores, own.linear[:d], features, n)
     for k in range(own.out.shape[0]):
         unit = units[k]
         for i in range(n):
             unit[i] = own.bias[context, k]
-        for j in range(slopes.shape[0]):
-            add_scaled(unit, own.hidden[k, j], features[j], n)
+        _add_all(unit, own.hidden[k, :d], features, n)
         share = _activate(unit, scores, own.out[k], n)
-        for j in range(slopes.shape[0]):
+        for j in range(d):
             slopes[j] += share * own.out[k] * own.hidden[k, j]
 
 
 @kernel_sums
 def _shares_less_target(scores, n, target):
     """Scores = softmax(scores) - [is the target]: the loss's slope in each score."""
-    top = scores[0]
-    for i in range(n):
-        top = max(top, scores[i])
+    top = greatest(scores, n)
     total = np.float32(0.0)
     for i in range(n):
         scores[i] = np.exp(scores[i] - top)
