@@ -182,12 +182,14 @@ class ItemIndex:
     def maintain(self, queries: NDArray[np.float32] | None = None) -> None:
         """Start a rebuild if one would pay, or join it `join_after` calls later. To be called at fixed counts.
 
+        What replaces the exact form is joined at the next call: it is soon trained, and until then all is scanned.
+
         Args:
             queries: see `start_rebuild`.
         """
         if self._next is not None:
             self._waited += 1
-            if self._waited >= self._join_after:
+            if self._waited >= (1 if self._now.file.n_lists == 1 else self._join_after):
                 self.join_rebuild()
         elif self.is_stale():
             self.start_rebuild(queries)
