@@ -18,14 +18,10 @@ from stream_rec.settings import EngineSettings
 N_FOUND = 50
 """Items that the index is asked for in one query."""
 N_PROBES = 128
-YOUNG = 4
-"""Refreshes before the first regular one, each after twice as many events as the one before."""
 
 
 class VectorIndex:
     """Item factors in FAISS, as of the last multiple of `index_refresh_events` learned events.
-
-    Before the first there are refreshes at a sixteenth, an eighth, a quarter and a half of it: everything is new then.
 
     Attributes:
         spaces: the indexes of vector spaces.
@@ -33,7 +29,6 @@ class VectorIndex:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._every = settings.index_refresh_events
-        self._young = sorted({self._every >> bits for bits in range(1, YOUNG + 1)} - {0})
         self._index = ItemIndex(
             settings.n_factors,
             exact_below=settings.exact_below_items,
@@ -45,16 +40,14 @@ class VectorIndex:
 
     def due_in(self, n_learned: int) -> int:
         """Events until the next refresh: 1 to index_refresh_events."""
-        regular = self._every - n_learned % self._every
-        return next((young - n_learned for young in self._young if young > n_learned), regular)
+        return self._every - n_learned % self._every
 
     def after(self, state: State) -> bool:
         """Called when events were learned: refresh if the count says so; did it?
 
         A rebuild that was begun at one refresh is joined a fixed number of refreshes later, however long it took.
         """
-        n_learned = int(state.counters[0]["n_learned"])
-        if n_learned % self._every and n_learned not in self._young:
+        if int(state.counters[0]["n_learned"]) % self._every:
             return False
         self._refresh(state)
         self._index.maintain(_typical_queries(state))
