@@ -179,7 +179,7 @@ class AsOf(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why an item is in a slate: the source that contributed most, and the user's item that it started from, if any.
+    """Why an item is in a slate: the source that lifts it most, and the user's item that it started from, if any.
 
     Attributes:
         source: name of the source.

@@ -97,7 +97,7 @@ class Ranked:
     Attributes:
         items: item ids per user, best first; shorter than k only when what may be shown is.
         scores: per user, aligned with `items`; descending but where rules moved items.
-        sources: per user, index into `Engine.sources` of the source that contributes most to the item.
+        sources: per user, index into `Engine.sources` of the source that lifts the item most above others.
         because: per user, the user's item each item was found from; "" = none (e.g. popularity).
         rows: int32 [n, k], item rows, -1 = none.
         hashes: uint64 [n, k], of the item ids (`kernels.ids`), 0 = none.

@@ -25,6 +25,7 @@ class QueryCore(NamedTuple):
         units: float32 [U, C], the ranker's hidden units.
         slopes: float32 [D], how much each feature moves the scores of this query.
         source_contributions: float32 [sources], what each source says of one candidate.
+        typical_contributions: float32 [sources], what each says of the mean candidate.
         source_scores: float32 [C], what one source says of each.
         competes: bool [C], may a candidate stand above the target.
         left_out: bool [items], takes no part in the ranking that is judged next.
@@ -56,6 +57,7 @@ class QueryCore(NamedTuple):
     units: NDArray[np.float32]
     slopes: NDArray[np.float32]
     source_contributions: NDArray[np.float32]
+    typical_contributions: NDArray[np.float32]
     source_scores: NDArray[np.float32]
     competes: NDArray[np.bool_]
     left_out: NDArray[np.bool_]

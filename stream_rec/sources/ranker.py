@@ -177,6 +177,15 @@ def _add_all(out, scales, columns, n):
 
 
 @kernel_sums
+def sum_of(column, n):
+    """Of column[:n]."""
+    total = np.float32(0.0)
+    for i in range(n):
+        total += column[i]
+    return total
+
+
+@kernel_sums
 def _dot(a, b, n):
     total = np.float32(0.0)
     for i in range(n):

@@ -52,8 +52,8 @@ class Explained:
         item_id: the item.
         place: in the slate that the engine makes now, from 1; None = it is not in it.
         score: as in the slate, the blend of all sources; None = no source brings the item up.
-        reason: the source that contributes most, and the user's item it started from, as in a slate; None like the
-            score.
+        reason: the source that lifts it most above the other candidates, and the user's item it started from, as in a
+            slate; None like the score.
         by_source: what each source adds to the score, under `context` what the session's length adds, under
             `clicked_last` what the item of the user's last event loses in order not to lead, under `boosts` and
             `rotation` what rules add; what adds nothing is left out. Their sum is the score.
@@ -165,13 +165,15 @@ def _parts(engine: Engine, c: int, by_feature: NDArray[np.float32]) -> dict[str,
 
 
 def _reason(engine: Engine, c: int) -> Reason:
-    """As engine.fold.slates chooses it."""
+    """As engine.fold.judge chooses it."""
     query = engine.held.query
-    contributions = _by_source(engine, np.maximum(query.slopes, LEAST_SLOPE) * query.features[:, c])
+    slopes, features = np.maximum(query.slopes, LEAST_SLOPE), query.features[:, : int(query.n_candidates[0])]
+    says = _by_source(engine, slopes * features[:, c])
+    lifts = np.where(says > 0, says - _by_source(engine, slopes * features.mean(axis=1)), -np.inf)
     because = int(query.because[c])
     from_item = because not in (NO_CODE, int(query.codes[c]))
     name = name_of(engine.state.items, because & ROW_MASK) if from_item else None
-    return Reason(engine.sources[int(np.argmax(contributions[: engine.n_sources_in_use]))], name)
+    return Reason(engine.sources[int(np.argmax(lifts[: engine.n_sources_in_use]))], name)
 
 
 def _by_source(engine: Engine, by_feature: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -317,6 +317,7 @@ def _recommend(state, query, rates, asked, scene, masks, shown, gathered, pool, 
                 candidates.read_context(state, query, asked.users[i], False)
         if scene.ranks:
             judge.score(state, query, rates)
+            judge.compare_sources(query, rates.source_of)
             if masks.boosts.shape[0] > 0:
                 boost(query, masks)
         if scene.rotation.factor < 0.0 and query.user[0] >= 0:

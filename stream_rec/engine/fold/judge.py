@@ -38,10 +38,31 @@ def source_contributions(query, source_of, c, out):
 
 
 @kernel
+def compare_sources(query, source_of):
+    """What each source says of the mean candidate, which `main_source` is measured against; after `score`."""
+    n, typical = query.n_candidates[0], query.typical_contributions
+    for source in range(typical.shape[0]):
+        typical[source] = np.float32(0.0)
+    for j in range(query.n_columns[0]):
+        mean = ranker.sum_of(query.features[j], n) / np.float32(max(n, 1))
+        typical[source_of[j]] += max(query.slopes[j], LEAST_SLOPE) * mean
+
+
+@kernel
 def main_source(query, source_of, c):
-    """The source that contributes most to candidate c."""
-    source_contributions(query, source_of, c, query.source_contributions)
-    return np.argmax(query.source_contributions[: n_sources(query)])
+    """The source that lifts candidate c most above the mean candidate, of those that speak for it.
+
+    What it says of all of them is no reason for this one. Shapley values of a linear model, with the candidates as
+    background: Lundberg, Lee, "A unified approach to interpreting model predictions", NeurIPS 2017, corollary 1.
+    """
+    said, typical = query.source_contributions, query.typical_contributions
+    source_contributions(query, source_of, c, said)
+    best = 0
+    for source in range(1, n_sources(query)):
+        lifts_more = said[source] - typical[source] > said[best] - typical[best]
+        if said[source] > np.float32(0.0) and (lifts_more or said[best] <= np.float32(0.0)):
+            best = source
+    return best
 
 
 @kernel

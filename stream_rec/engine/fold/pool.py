@@ -281,7 +281,7 @@ def fill_pool(state, query, scene, masks, pool, i):
 
 @kernel
 def main_source(query, source_of, c):
-    """The source that contributes most to candidate c."""
+    """The source that lifts candidate c most (`judge.main_source`)."""
     if c < 0:
         return POPULARITY
     return judge.main_source(query, source_of, c)

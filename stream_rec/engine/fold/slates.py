@@ -303,6 +303,7 @@ def _recommend(state, query, rates, asked, rules, gathered, order, out):
         if not gathered:
             gather_one(state, query, rates, asked, i)
         judge.score(state, query, rates)
+        judge.compare_sources(query, rates.source_of)
         mark_seen(state, query, ALL_TYPES, True)
         reject.mark_blocked(state, query, asked.hashes[i], True)
         filled = _slate(state, query, rates, rules, order, i, out)

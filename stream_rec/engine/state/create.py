@@ -146,6 +146,7 @@ def query(settings: EngineSettings, n: int = MAX_CANDIDATES, n_indexed: int = N_
         "units": np.zeros((ranker.N_HIDDEN, n + OFF_BY_A_LINE), np.float32),
         "slopes": np.zeros(n_features(settings), np.float32),
         "source_contributions": np.zeros(n_sources(settings), np.float32),
+        "typical_contributions": np.zeros(n_sources(settings), np.float32),
         "source_scores": np.zeros(n, np.float32),
         "competes": np.zeros(n, np.bool_),
         "left_out": np.zeros(bounds.items, np.bool_),

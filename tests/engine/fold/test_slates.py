@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.fold import judge, learn
@@ -22,7 +23,7 @@ from stream_rec.sources import registry
 from stream_rec.sources.popularity import MIDDLE
 from tests.engine.holding import parts
 from tests.oracles.candidates import best
-from tests.sources.making import batch, clicks, engine
+from tests.sources.making import Click, batch, clicks, engine
 
 
 def scored(e: Engine, row: int) -> Query:
@@ -94,7 +95,7 @@ def test_equals_stand_in_the_order_in_which_they_were_found() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1 << 32))
-def test_the_reason_is_the_source_that_adds_most_to_the_score(seed: int) -> None:
+def test_the_reason_is_the_source_that_lifts_an_item_most_above_the_mean_candidate(seed: int) -> None:
     e = engine()
     e.learn(batch(clicks(seed, 200, users=10, items=40)))
     ranked = e.recommend(["u1"], k=15)
@@ -102,10 +103,27 @@ def test_the_reason_is_the_source_that_adds_most_to_the_score(seed: int) -> None
     query = scored(e, row)
     at = {int(c) & ROW_MASK: i for i, c in enumerate(query.codes[: query.n_candidates[0]])}
     slopes = np.maximum(query.slopes, judge.LEAST_SLOPE)
+    typical = by_source(e, slopes * query.features[:, : query.n_candidates[0]].mean(axis=1))
     for item, source in zip(ranked.rows[0].tolist(), ranked.sources[0], strict=True):
         if item not in at:
             assert e.sources[source] == "popularity"
             continue
-        parts = slopes * query.features[:, at[item]]
-        by_source = np.array([parts[s == e.held.rates.source_of].sum() for s in range(len(e.sources))])
-        assert by_source[source] == pytest.approx(by_source.max(), abs=1e-4)
+        says = by_source(e, slopes * query.features[:, at[item]])
+        lifts = np.where(says > 0, says - typical, -np.inf)
+        assert lifts[source] == pytest.approx(lifts.max(), abs=1e-4)
+
+
+def by_source(e: Engine, parts: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.array([parts[s == e.held.rates.source_of].sum() for s in range(len(e.sources))])
+
+
+def test_what_a_source_says_of_all_candidates_is_no_reason_for_one() -> None:
+    """Popularity weighs most; but one item alone follows on the user's last."""
+    e = engine(train_sample=0.0)
+    followed = [Click(1, 1, 0.0), Click(1, 2, 1.0)]
+    others = [Click(10 + n, 20 + n % 10, 10.0 + n) for n in range(40)]
+    e.learn(batch([*followed, *others, Click(2, 1, 60.0)]))
+    ranked = e.recommend(["u2", "stranger"], k=5)
+    reasons = dict(zip(ranked.items[0], (e.sources[s] for s in ranked.sources[0]), strict=True))
+    assert reasons["i2"] in {"transitions", "neighbours", "item_neighbours"}
+    assert {e.sources[s] for s in ranked.sources[1]} == {"popularity"}
