@@ -1,4 +1,4 @@
-"""Where the events come from: the sink's files, or the log itself."""
+"""Where the events come from: the sink's files, the log itself, or a data set."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import polars as pl
+
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.stretches import read_through
 from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.named import open_source
+from stream_rec.offline.datasets.reading import Reading
+from stream_rec.offline.datasets.rows import good_rows
 from stream_rec.settings import Settings
 from stream_rec.sink.folder import SinkFolder
 from stream_rec.sink.names import DataFile, log_in_names
 from stream_rec.sink.reading import files_of
-from stream_rec.sink.tables import frame_of
+from stream_rec.sink.tables import TIME, frame_of
 
 _TOPIC = "events"
 
@@ -27,7 +32,7 @@ class Source:
 
     Attributes:
         paths: that Spark reads.
-        digest: of which offsets they hold: the same data, the same digest.
+        digest: of which offsets they hold, or of the data set: the same data, the same digest.
     """
 
     paths: Sequence[str]
@@ -73,6 +78,39 @@ def of_log(settings: Settings) -> Iterator[Source]:
         if not files:
             raise ConfigError("no events in the log", fix="publish some, or give the folder of the sink")
         yield Source(paths, _digest(files))
+
+
+@contextmanager
+def of_data(name: str, settings: Settings) -> Iterator[Source]:
+    """A file or a data set by name, as files that are deleted afterwards.
+
+    Raises:
+        ConfigError: there is none, it cannot be read, or holds no event.
+    """
+    log = open_source(name, settings.data, reading=Reading(shapes=settings.shapes))
+    with tempfile.TemporaryDirectory(prefix="stream-rec-batch-") as folder:
+        paths: list[str] = []
+        for chunk in log.chunks():
+            frame = _columns(good_rows(chunk.log), chunk.first)
+            if len(frame):
+                paths.append(str(Path(folder) / f"{len(paths):06}.parquet"))
+                frame.write_parquet(paths[-1])
+        if not paths:
+            raise ConfigError(f"{name} holds no event", fix=f"`stream-rec shape try {name}` says why")
+        yield Source(paths, sha256(log.identity.encode()).hexdigest()[:16])
+
+
+def _columns(rows: pl.DataFrame, first: int) -> pl.DataFrame:
+    """Those of the sink's events that a training reads; a row's number is its offset."""
+    return rows.select(
+        "user_id",
+        "item_id",
+        (pl.col("ts") * 1e6).round().cast(pl.Int64).cast(TIME),
+        "event_type",
+        "value",
+        pl.lit(0).alias("partition"),
+        (pl.int_range(pl.len(), dtype=pl.Int64) + first).alias("offset"),
+    )
 
 
 def _digest(files: Sequence[DataFile]) -> str:

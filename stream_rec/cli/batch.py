@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Annotated
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,11 @@ from stream_rec.cli.options import (
     read_settings,
     write_json,
 )
+from stream_rec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stream_rec.batch.source import Source
+    from stream_rec.settings import Settings
 
 batch = typer.Typer(name="batch", help="Models that Spark fits beside the stream.", no_args_is_help=True)
 
@@ -28,6 +33,9 @@ def train(
     log: Annotated[
         bool, typer.Option("--log", help="read the events from Kafka, not from the sink's files")
     ] = False,
+    data: Annotated[
+        str, typer.Option(metavar="FILE|NAME", help="read a file or a data set, and no events of ours")
+    ] = "",
     explicit: Annotated[
         bool, typer.Option("--explicit", help="fit the values of events, as ratings")
     ] = False,
@@ -50,15 +58,16 @@ def train(
     set_: Overrides = None,
 ) -> None:
     """Fit ALS on the events, measure it on the latest of them, and publish its item factors as a vector space."""
-    from stream_rec.batch import als, publishing, source, spark, tracking
+    from stream_rec.batch import als, publishing, spark, tracking
 
     need_writable(json_file)
+    if log and data:
+        raise ConfigError("--log and --data exclude each other", fix="give one of them")
     settings = read_settings(config, set_)
     if log or publish:
         need_broker(settings)
     plan = als.Plan(explicit, rank, iterations, regularization, alpha, holdout)
-    read = source.of_log(settings) if log else nullcontext(source.of_sink(settings))
-    with read as events, spark.session(master, memory) as session:
+    with _events(settings, log, data) as events, spark.session(master, memory) as session:
         trained = als.train(session.read.parquet(*events.paths), settings.engine.event_types, plan)
     figures = dict(trained.metrics)
     for name, value in figures.items():
@@ -72,3 +81,11 @@ def train(
         typer.echo(f"{n:,} vectors of {space} published")
     if json_file is not None:
         write_json(json_file, figures | {"data_digest": events.digest})
+
+
+def _events(settings: Settings, log: bool, data: str) -> AbstractContextManager[Source]:
+    from stream_rec.batch import source
+
+    if data:
+        return source.of_data(data, settings)
+    return source.of_log(settings) if log else nullcontext(source.of_sink(settings))

@@ -135,10 +135,26 @@ class SnapshotSettings(Branch):
     )
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+
+
 class DataSettings(Branch):
     """Data sets by name."""
 
     folder: str = Field("", description="folder with a sub-folder per data set; also from STREAM_REC_DATA")
+    urls: dict[str, str] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="where a data set is fetched from, by its name: any URL that fsspec reads (secret)",
+    )
+    hashes: dict[str, Sha256] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="sha256 of what is fetched, by the data set's name; by default what it was the first time",
+    )
+    max_fetch_bytes: int = Field(
+        50_000_000_000, ge=1, le=1 << 50, description="bytes of a data set that is fetched, at most"
+    )
 
 
 class ScenarioSettings(Branch):

@@ -12,7 +12,7 @@ from stream_rec.batch import publishing, source
 from stream_rec.batch.als import Trained
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.errors import ConfigError
-from stream_rec.settings import Settings
+from stream_rec.settings import DataSettings, Settings
 from stream_rec.sink.folder import SinkFolder
 from tests.sink.logs import clicks, publish, with_sink
 from tests.sink.test_names import data_file
@@ -45,6 +45,25 @@ def test_the_log_is_read_whole_and_its_files_go_afterwards(tansu_settings: Setti
     with source.of_log(tansu_settings) as events:
         assert pl.read_parquet(events.paths).height == 30
     assert not any(Path(path).exists() for path in events.paths)
+
+
+def test_a_data_set_by_name_is_read_whole_and_its_files_go_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "goodbooks-10k" / "ratings.csv"
+    path.parent.mkdir()
+    path.write_text("user_id,book_id,rating\n1,258,5\n,17,2\n2,4081,4\n")
+    settings = Settings(data=DataSettings(folder=str(tmp_path)))
+    with source.of_data("goodbooks-10k", settings) as events:
+        found = pl.read_parquet(events.paths)
+        columns = ["user_id", "item_id", "event_type", "value", "partition"]
+        assert found[columns].rows() == [("1", "258", "rating", 5.0, 0), ("2", "4081", "rating", 4.0, 0)]
+        assert found["offset"].is_sorted()
+        assert found["ts"].dtype == pl.Datetime("us", "UTC")
+        digest = events.digest
+    assert not any(Path(each).exists() for each in events.paths)
+    with source.of_data("goodbooks-10k", settings) as again:
+        assert again.digest == digest
+    with pytest.raises(ConfigError, match="neither a file nor a data set"), source.of_data("none", settings):
+        pass
 
 
 def test_factors_replace_a_space(tansu_settings: Settings) -> None:

@@ -1,7 +1,7 @@
-"""Logs by name: MovieLens 100K, which is fetched, and every data set in the folder that the user names.
+"""Logs by name: those that others publish (`published`), and every data set in the folder that the user names.
 
-Such a folder holds `NAME/events.csv.gz` (or `.csv`, `.jsonl`, `.jsonl.gz`, `.parquet`) and, where items have
-titles, `NAME/items.csv`, `.csv.gz` or `.tsv`.
+A folder of a data set of the user's own holds `NAME/events.csv.gz` (or `.csv`, `.jsonl`, `.jsonl.gz`, `.parquet`) and,
+where items have titles, `NAME/items.csv`, `.csv.gz` or `.tsv`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 import polars as pl
 
 from stream_rec.errors import ConfigError
-from stream_rec.offline.datasets import movielens
+from stream_rec.offline.datasets import movielens, published
 from stream_rec.offline.datasets.blocks import blocks
 from stream_rec.offline.datasets.files import FileSource, Source
 from stream_rec.offline.datasets.first_events import FirstEvents
 from stream_rec.offline.datasets.mapping import ColumnMapping
 from stream_rec.offline.datasets.parts import exists
-from stream_rec.offline.datasets.reading import Reading, open_path
+from stream_rec.offline.datasets.reading import Reading, in_order, open_path
 from stream_rec.schemas.records import Item
 from stream_rec.settings import DATA_VARIABLE, DataSettings
 
@@ -31,8 +31,9 @@ _TAG_COLUMNS = ("genres", "tags")
 def names(data: DataSettings) -> list[str]:
     """The data sets that `open_source` knows, sorted."""
     folder = Path(data.folder) if data.folder else None
-    there = [path.name for path in folder.iterdir() if _events(path)] if folder and folder.is_dir() else []
-    return sorted({movielens.NAME, *there})
+    there = [path.name for path in folder.iterdir() if _is_there(path)] if folder and folder.is_dir() else []
+    with_url = [name for name in data.urls if name in published.PUBLISHED]
+    return sorted({movielens.NAME, *there, *with_url})
 
 
 def open_source(
@@ -45,13 +46,13 @@ def open_source(
 
     Args:
         name_or_path: a data set's name, or a file. A file of that name in the working folder goes first; a folder, a
-            pattern or a zip may stand for files, too.
+            pattern, a zip or a tar may stand for files, too.
         data: where named data sets are.
         mapping: columns; None = the usual names.
         reading: by which shape, and in which order.
 
     Raises:
-        ConfigError: neither a file nor a known name, it cannot be read, or MovieLens cannot be fetched.
+        ConfigError: neither a file nor a known name, it cannot be read, or cannot be fetched.
     """
     path = Path(name_or_path)
     if path.is_file():
@@ -60,8 +61,12 @@ def open_source(
         return FileSource(found, mapping or ColumnMapping())
     if name_or_path and exists(path):
         return open_path(path, mapping or ColumnMapping(), reading)
+    if there := published.here(name_or_path, data):
+        return in_order(published.open_published(name_or_path, there), reading)
     if name_or_path == movielens.NAME:
         return movielens.MovieLens(movielens.fetch())
+    if name_or_path in published.PUBLISHED:
+        raise published.missing(name_or_path, data)
     raise ConfigError(
         f"{name_or_path!r} is neither a file nor a data set",
         fix=f"name a file or one of {', '.join(names(data))}; more are found in the folder {DATA_VARIABLE}",
@@ -90,7 +95,8 @@ def load_items(name: str, data: DataSettings) -> list[Item]:
     """
     path = _in_folder(name, data)
     if path is None:
-        return movielens.MovieLens(movielens.fetch()).items() if name == movielens.NAME else []
+        is_fetched = name == movielens.NAME and published.here(name, data) is None
+        return movielens.MovieLens(movielens.fetch()).items() if is_fetched else []
     found = next((path.parent / file for file in _ITEM_FILES if (path.parent / file).is_file()), None)
     return _items(found) if found else []
 
@@ -99,7 +105,14 @@ def _in_folder(name: str, data: DataSettings) -> Path | None:
     """The file of a named data set; a name is one plain folder name."""
     if not data.folder or Path(name).name != name:
         return None
-    return _events(Path(data.folder) / name)
+    found = _events(Path(data.folder) / name)
+    return found if found and published.is_own_form(found, name) else None
+
+
+def _is_there(folder: Path) -> bool:
+    return bool(_events(folder)) or (
+        folder.name in published.PUBLISHED and folder.is_dir() and any(folder.iterdir())
+    )
 
 
 def _events(folder: Path) -> Path | None:

@@ -54,13 +54,13 @@ def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:
         ConfigError: it cannot be read, or is not in order of time.
     """
     if reading.shape:
-        return _in_order(
+        return in_order(
             ShapedSource.of(path, _with_value(reading.declared(), mapping), reading.shape), reading
         )
     found = look(path).preset if replace(mapping, value=None) == ColumnMapping() else None
     if found and found != OWN:
         logs.get("import").info(f"recognised as {found}: {presets()[found].about}", log=path.name)
-        return _in_order(
+        return in_order(
             ShapedSource.of(path, _with_value(ShapeSettings(preset=found), mapping), found), reading
         )
     if not path.is_file():
@@ -68,7 +68,7 @@ def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:
             f"{path} is no file, and of no shape that is known", fix=f"`stream-rec shape guess {path}`"
         )
     file_format(path)
-    return _in_order(FileSource(path, replace(mapping, nobody=NOBODY, allow_early=False)), reading)
+    return in_order(FileSource(path, replace(mapping, nobody=NOBODY, allow_early=False)), reading)
 
 
 def _with_value(shape: ShapeSettings, mapping: ColumnMapping) -> ShapeSettings:
@@ -79,7 +79,12 @@ def _with_value(shape: ShapeSettings, mapping: ColumnMapping) -> ShapeSettings:
     return shape.model_copy(update={"events": {**shape.events, "value": f'"{name}"'}})
 
 
-def _in_order(source: ShapedSource | FileSource, reading: Reading) -> Source:
+def in_order(source: ShapedSource | FileSource, reading: Reading) -> Source:
+    """A log as `reading.sort` wants it.
+
+    Raises:
+        ConfigError: it is not in order of time, and is to be.
+    """
     if reading.sort == "none":
         return source
     if reading.sort == "time":
