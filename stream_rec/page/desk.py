@@ -20,16 +20,19 @@ from stream_rec.page.follower import Follower
 from stream_rec.page.metric_log import BACKWARD, MetricLog
 from stream_rec.page.user_log import Done, Exposure, UserLog
 from stream_rec.page.watcher import Watcher
+from stream_rec.producers.experiments.experiments import Experiments
 from stream_rec.producers.scenarios.apply import Scenarios
 from stream_rec.schemas.codec import encode
+from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.hints import hint
 from stream_rec.schemas.records import DeadLetter, Interaction, PublishedRecord, SlateItem
 from stream_rec.schemas.scenario import Scenario
-from stream_rec.schemas.topics import check, key_of, topic_of
+from stream_rec.schemas.topics import Ack, check, key_of, topic_of
 from stream_rec.sdk.wire import Written
 from stream_rec.serve.forget import Forgetter, Receipt
 from stream_rec.serve.wishes import Position, Recommendations, SimilarWish, Wish
 from stream_rec.store.reader import Reader
+from stream_rec.trials.states import Move
 
 SLATE_ITEMS = 12
 """Shown of a slate."""
@@ -157,6 +160,24 @@ class Desk:
         """The scenarios as they are now, for reading and for deciding in somebody's name."""
         async with self._reading:
             return await asyncio.to_thread(Scenarios, self.settings, self.clock, by=by)
+
+    async def experiments(self, by: str) -> Experiments:
+        """The experiments as they are now, for reading and for deciding in somebody's name."""
+        async with self._reading:
+            return await asyncio.to_thread(Experiments, self.settings, self.clock, by=by)
+
+    async def move(
+        self, by: str, name: str, move: Move, *, winner: str = "", note: str = ""
+    ) -> tuple[Experiment, Ack]:
+        """As `Experiments.move`, in somebody's name.
+
+        Raises:
+            ReadOnly: see `need_writable`.
+            StreamRecError: as `Experiments.move`.
+        """
+        self.need_writable()
+        found = await self.experiments(by)
+        return await asyncio.to_thread(found.move, name, move, winner=winner, note=note)
 
     async def in_force(self) -> dict[str, Scenario | None]:
         """By name."""

@@ -24,7 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-PATHS = frozenset(("/", "/users", "/items", "/scenarios", "/operations"))
+PATHS = frozenset(("/", "/users", "/items", "/scenarios", "/experiments", "/operations"))
 _SIGN_IN, _SIGN_OUT = "/sign-in", "/sign-out"
 _ASSETS = "/_nicegui"
 _MAX_FORM_BYTES = 4096

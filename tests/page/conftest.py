@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,16 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Request, expect, sync_playwright
 
 from stream_rec.bus.topics import ensure_topics
+from stream_rec.clock import ManualClock
 from stream_rec.embedded.redis_server import RedisServer
+from stream_rec.page.trials import users
+from stream_rec.producers.experiments.experiments import Experiments
 from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.experiment import Arm, Experiment, Guardrail
 from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.serve.experiments import counted
 from stream_rec.settings import BusSettings, Settings, StoreSettings
+from stream_rec.store.reader import Reader
 from tests.cli.running import addresses, clean_environment
 from tests.consumers.running import running, wait_until_done
 from tests.forked.process import start
@@ -28,6 +34,8 @@ from tests.waiting import wait_until
 CHROMIUM = shutil.which("chromium")
 PREFIX = "page-"
 N_USERS, N_ITEMS = 12, 30
+N_TRIED, N_TRIED_CLICKS = 240, 150
+"""Users of the experiment `front`, half of them in each arm; half of the control click, and three of four of `blue`."""
 START = 1_700_000_000.0
 SECONDS_MS = 120_000
 """Other tests run beside: a browser and a server that are starting may wait long for a processor."""
@@ -56,7 +64,10 @@ def installation(tansu: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         ensure_topics(settings.bus)
         _publish(settings)
         with running(settings, folder) as worker:
-            wait_until_done(settings, N_USERS * 8 + 1, worker)
+            _wait_until_counted(settings)
+            with Publisher(settings.bus, settings.ingest) as publisher:
+                publisher.publish_all(_clicks())
+            wait_until_done(settings, N_USERS * 8 + 1 + N_TRIED_CLICKS, worker)
             yield settings
 
 
@@ -130,6 +141,44 @@ def _publish(settings: Settings) -> None:
         items = tuple(f"i{n}" for n in range(5))
         publisher.publish(Impression("s1", "u1", START, items))
         publisher.send_raw("events", b"u1", b"no json")
+    _try(settings)
+
+
+def _try(settings: Settings) -> None:
+    """An experiment that has run for three days, of a scenario that nobody else asks for; and one that is a draft."""
+    arms = (Arm("control"), Arm("blue", scenario={"k": 7}))
+    front = Experiment(
+        arms, scenarios=("front",), secondary=("revenue",), guardrails=(Guardrail("bounce", 0.9),)
+    )
+    clock = ManualClock(START - 3 * 86_400)
+    Experiments(settings, clock, by="ann").apply(
+        {"front": front, "back": Experiment(arms, scenarios=("front",), traffic=0.5)}
+    )
+    Experiments(settings, clock, by="ann").move("front", "start", note="on with it")
+    arms_of = [arms[n % 2].name for n in range(N_TRIED)]
+    with Publisher(settings.bus, settings.ingest) as publisher:
+        publisher.publish_all(
+            Impression(f"t{n}", f"tried-{n}", START + 20, ("i7",), "front", variant=arm, experiment="front")
+            for n, arm in enumerate(arms_of)
+        )
+
+
+def _clicks() -> Iterator[Interaction]:
+    """Of users of `front`, after what they were shown was learned: what they did before counts as their past."""
+    for n in range(N_TRIED):
+        if n % 8 < 4 + 2 * (n % 2):
+            yield Interaction(f"tried-{n}", "i7", "click", START + 30, slate_id=f"t{n}")
+
+
+def _wait_until_counted(settings: Settings) -> None:
+    """Until the worker has counted all users of `front`."""
+    front = Experiments(settings).one("front").experiment
+    with closing(Reader(settings.store)) as reader:
+        wait_until(
+            lambda: users(counted("front", front, reader.last_values())) == N_TRIED,
+            SECONDS_MS / 1000,
+            "what was shown to be counted",
+        )
 
 
 @pytest.fixture(scope="module")

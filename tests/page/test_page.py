@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from stream_rec.api.access.key import new_key
 from stream_rec.clock import SystemClock
+from stream_rec.producers.experiments.experiments import Experiments
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.producers.scenarios.apply import Scenarios
 from stream_rec.schemas.records import Interaction
@@ -26,6 +27,7 @@ LETTER = 'td:text-matches("^events/[0-9]/[0-9]+$")'
 VIEWS = (
     ("/", ".tile"),
     ("/scenarios", ".history li"),
+    ("/experiments?name=front", 'dd >> text="as planned (p = 1)"'),
     ("/users?user=u1", ".history .title"),
     ("/items?item=i4", ".facts >> text=impressions"),
     ("/operations", LETTER),
@@ -43,6 +45,15 @@ def test_the_overview_has_live_figures_and_what_could_not_be_read(page: Page, sh
     expect(page.get_by_text(f"{before + 20} events so far")).to_be_visible()
     expect(page.get_by_role("cell", name="not_json", exact=True)).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("^Throughput"))).to_be_visible()
+
+
+def test_the_overview_says_how_what_was_shown_is_spread(page: Page) -> None:
+    open_view(page, "/")
+    spread = page.get_by_role("region", name="Exposure")
+    expect(spread.get_by_role("row", name=re.compile(r"^item 0\.\d+ .* % 20\.0 %$"))).to_be_visible()
+    expect(spread.get_by_role("row", name=re.compile(r"^tag 0\.\d+ .* % 100\.0 %$"))).to_be_visible()
+    expect(page.get_by_text("of the last 245 places shown")).to_be_visible()
+    expect(page.get_by_text(re.compile("^Two places of one user differ in their tag"))).to_be_visible()
 
 
 def press_first(page: Page, slate: Locator) -> str:
@@ -91,6 +102,59 @@ def test_a_scenario_is_checked_as_it_is_typed_applied_and_rolled_back(page: Page
     wait_until(lambda: _k(shown) == 20, 120)
 
 
+def test_an_experiment_says_how_its_arms_compare(page: Page) -> None:
+    open_view(page, "/experiments")
+    line = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="front", exact=True))
+    expect(line.get_by_text("running, 100 %")).to_be_visible()
+    expect(
+        line.get_by_text(re.compile(r"^240 users · sample ratio as planned .* · 0 of 1 guard"))
+    ).to_be_visible()
+    expect(
+        line.get_by_role("img", name=re.compile(r"^ctr of blue: \+50\.0 %, from -.* to \+"))
+    ).to_be_visible()
+    page.get_by_role("link", name="front", exact=True).click()
+    expect(page.get_by_role("heading", name="Against the control")).to_be_visible()
+    connected(page)
+    expect(page.get_by_role("img", name=re.compile(r"^bounce of blue: \+50\.0 %"))).to_be_visible()
+    arms = page.get_by_role("region", name="Arms")
+    expect(arms.get_by_role("row", name=re.compile(r"^blue k = 7 50\.0% 120 120 90 0\.750"))).to_be_visible()
+    expect(page.locator(".history").get_by_text(re.compile("on with it"))).to_be_visible()
+
+
+def test_an_experiment_is_moved_by_who_says_why(page: Page, shown: Shown) -> None:
+    open_view(page, "/experiments?name=back")
+    expect(page.locator(".history").get_by_text("draft")).to_be_visible()
+    assert page.get_by_role("button", name="Ship").count() == 0
+    page.get_by_role("button", name="Ramp").press("Enter")
+    asked = page.get_by_role("region", name="Ramp back")
+    expect(asked.get_by_text("It gets 1% of its layer's users")).to_be_visible()
+    expect(asked.get_by_label("Why")).to_be_focused()
+    asked.get_by_role("button", name="Ramp it").click()
+    expect(asked.get_by_role("status")).to_have_text("Say why: it stands in the history.")
+    asked.get_by_label("Why").fill("let us see")
+    asked.get_by_role("button", name="Ramp it").click()
+    expect(page.locator(".history").get_by_text(re.compile("let us see"))).to_be_visible()
+    expect(asked).to_have_count(0)
+    page.get_by_role("button", name="Ship").click()
+    asked = page.get_by_role("region", name="Ship back")
+    asked.get_by_label("Arm").select_option("blue")
+    asked.get_by_label("Why").fill("it is lovely")
+    asked.get_by_role("button", name="Ship it").click()
+    expect(page.locator(".history li").first).to_contain_text("shipped: blue")
+    known = Experiments(shown.settings).one("back")
+    assert (known.experiment.winner, known.note) == ("blue", "it is lovely")
+    expect(page.get_by_role("button", name=re.compile("^(Start|Ramp|Pause|Stop|Ship)$"))).to_have_count(0)
+
+
+def test_what_others_decide_is_seen(page: Page, shown: Shown) -> None:
+    open_view(page, "/experiments?name=front")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    Experiments(shown.settings).move("front", "pause", note="a sale")
+    expect(page.locator(".history li").first).to_contain_text("a sale")
+    Experiments(shown.settings).move("front", "start", note="the sale is over")
+    expect(page.locator(".history li").first).to_contain_text("the sale is over")
+
+
 def _k(shown: Shown) -> int:
     found = Scenarios(shown.settings).one("default").scenario
     assert found is not None
@@ -125,7 +189,7 @@ def test_a_list_is_ranked_for_a_user_by_titles_and_ids(page: Page) -> None:
 
 def test_an_item_shows_how_it_was_shown_and_what_is_near_in_each_space(page: Page) -> None:
     open_view(page, "/items?item=i3")
-    expect(page.get_by_text("in 1 of the last 1 impressions")).to_be_visible()
+    expect(page.get_by_text("in 1 of the last 241 impressions")).to_be_visible()
     expect(page.get_by_text("1 by an event (100.0%)")).to_be_visible()
     page.get_by_role("button", name="Look at its vectors").click()
     expect(page.get_by_role("status")).to_have_text("In 2 spaces.")
@@ -168,6 +232,9 @@ def test_a_read_only_page_on_serve_offers_nothing_that_changes(
             expect(page.get_by_text("read-only")).to_be_visible()
             expect(page.locator(".slate .title").first).to_be_visible()
             assert page.get_by_role("button", name=re.compile("^Click")).count() == 0
+            open_view(page, "/experiments?name=front")
+            expect(page.locator(".history li").first).to_be_visible()
+            assert page.get_by_role("button", name="Pause").count() == 0
             _sign_in(page, shown)
 
 

@@ -7,6 +7,7 @@ from nicegui import ui
 
 from stream_rec.page.access import Access
 from stream_rec.page.desk import Desk
+from stream_rec.page.views.experiments import Experiments
 from stream_rec.page.views.frame import opened
 from stream_rec.page.views.items import Items
 from stream_rec.page.views.operations import Operations
@@ -33,6 +34,12 @@ def register(desk: Desk, access: Access) -> None:
     async def scenarios(request: Request) -> None:
         async with opened(desk, access, request, "/scenarios") as frame:
             view = Scenarios(desk, frame, request)
+            ui.timer(0.0, view.load, once=True)
+
+    @ui.page("/experiments", title="Experiments · stream_rec")
+    async def experiments(request: Request) -> None:
+        async with opened(desk, access, request, "/experiments") as frame:
+            view = Experiments(desk, frame, request)
             ui.timer(0.0, view.load, once=True)
 
     @ui.page("/items", title="Items · stream_rec")

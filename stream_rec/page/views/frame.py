@@ -22,6 +22,7 @@ TICK_SECONDS = 0.5
 VIEWS = (
     ("/", "Overview"),
     ("/scenarios", "Scenarios"),
+    ("/experiments", "Experiments"),
     ("/users", "Users"),
     ("/items", "Items"),
     ("/operations", "Operations"),

@@ -12,6 +12,7 @@ from stream_rec.page.alarms import Alarm, alarms
 from stream_rec.page.desk import Desk
 from stream_rec.page.figures import Sample
 from stream_rec.page.metric_log import Share
+from stream_rec.page.views.exposure import Exposure
 from stream_rec.page.views.frame import Frame
 from stream_rec.page.views.parts import (
     DASH,
@@ -77,6 +78,7 @@ class Overview:
                 f"Hit-rate@{self._k}, served", "of what users did next", _HITS, digits=3, show_legend=True
             )
             self._build_ctr()
+        self._exposure = Exposure()
         self._build_letters()
         frame.every_tick(self._show)
 
@@ -110,6 +112,7 @@ class Overview:
         self._plot_hits.show([self._hit_line(source) for source in (SLATE, POPULAR_LIST)])
         self._show_alarms(alarms(last))
         self._show_ctr(self._desk.metrics.by_label("ctr", "scenario"))
+        self._exposure.show(last)
         self._show_letters(last.by_label("dead_letters", "reason"))
 
     def _show_tiles(self, samples: list[Sample], last: Sample) -> None:

@@ -94,6 +94,39 @@ class Live:
         self._words.set_text(text)
 
 
+class Choice:
+    """A native select.
+
+    Args:
+        options: values.
+        value: that is chosen.
+        label: id of its label.
+        on_change: told of another choice.
+    """
+
+    def __init__(self, options: list[str], value: str, label: str, on_change: object = None) -> None:
+        self.options = options
+        self.value = value
+        self._on_change = on_change
+        self._element = box("select", aria_labelledby=label)
+        self._element.on("change", self._changed, js_handler="(e) => emit(e.target.value)")
+        self.update()
+
+    def update(self) -> None:
+        """Show the options that there are now."""
+        self._element.clear()
+        with self._element:
+            for option in self.options:
+                made = words("option", option, value=option)
+                if option == self.value:
+                    made.props["selected"] = ""
+
+    async def _changed(self, event: object) -> None:
+        self.value = str(getattr(event, "args", self.value))
+        if callable(self._on_change):
+            await self._on_change(self.value)
+
+
 def spark(values: Sequence[float], color: str = "var(--accent)") -> str:
     """A small line as SVG; gaps where nothing was measured."""
     found = [(i, value) for i, value in enumerate(values) if not math.isnan(value)]
@@ -108,6 +141,28 @@ def spark(values: Sequence[float], color: str = "var(--accent)") -> str:
         f'<polyline points="{points}" style="fill:none;stroke:{color};stroke-width:1.5" '
         'vector-effect="non-scaling-stroke" stroke-linejoin="round"/></svg>'
     )
+
+
+def interval(low: float | None, value: float | None, high: float | None, scale: float, color: str) -> str:
+    """A value between two ends, on an axis from -scale to scale with a line at 0, as SVG; what is None is not drawn."""
+
+    def x(at: float) -> float:
+        return 50 + 50 * max(-1.0, min(1.0, at / scale))
+
+    zero = (
+        '<line x1="50" y1="1" x2="50" y2="23" style="stroke:var(--line-strong);stroke-width:1" '
+        'vector-effect="non-scaling-stroke"/>'
+    )
+    drawn = '<rect x="0" y="10" width="100" height="4" rx="2" style="fill:var(--sunk)"/>'
+    if low is not None and high is not None:
+        drawn += (
+            f'<rect x="{x(low):.2f}" y="8" width="{max(0.5, x(high) - x(low)):.2f}" height="8" '
+            f'style="fill:{color};opacity:.35"/>'
+        )
+    if value is not None:
+        at = x(value)
+        drawn += f'<rect x="{max(0.0, at - 0.5):.2f}" y="4" width="1" height="16" style="fill:{color}"/>'
+    return f'<svg viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true">{drawn}{zero}</svg>'
 
 
 def drawing(classes: str = "") -> ui.html:
@@ -133,6 +188,11 @@ def duration(ms: float) -> tuple[str, str]:
 def share(value: float) -> str:
     """A ratio with three places; a dash = not measured."""
     return DASH if math.isnan(value) else f"{value:.3f}"
+
+
+def percent(value: float | None) -> str:
+    """A relative difference; a dash = not known."""
+    return DASH if value is None else f"{100 * value:+.1f} %"
 
 
 def ago(seconds: float) -> str:

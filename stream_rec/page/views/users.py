@@ -12,7 +12,7 @@ from nicegui.element import Element
 from stream_rec.page.desk import Desk, Felt
 from stream_rec.page.user_log import Done
 from stream_rec.page.views.frame import EXPECTED, Frame, said
-from stream_rec.page.views.parts import Live, ago, box, button, day, head, move, table, words
+from stream_rec.page.views.parts import Choice, Live, ago, box, button, day, head, move, table, words
 from stream_rec.page.views.ranking import Ranking
 from stream_rec.schemas.records import DEFAULT_SCENARIO, SlateItem
 from stream_rec.serve.forget import Receipt
@@ -94,11 +94,11 @@ class Users:
                     words("h2", f"Slate of {self._user}")
                     with box("div", "row"):
                         words("label", "Scenario", id="scenario-label")
-                        self._choice = _Choice(
+                        self._choice = Choice(
                             [self._scenario], self._scenario, "scenario-label", self._change
                         )
                         words("label", "Do", id="type-label")
-                        self._type = _Choice(_types(self._desk), FIRST_TYPE, "type-label")
+                        self._type = Choice(_types(self._desk), FIRST_TYPE, "type-label")
                 self._note = words("p", "", "quiet small")
                 self._slate: Element = box("ol", "list slate")
                 with box("div", "row end"):
@@ -276,39 +276,6 @@ def _made_of(desk: Desk, told: Mapping[str, Any]) -> tuple[str, ...]:
         made,
         "; ".join(told["rules"]),
     )
-
-
-class _Choice:
-    """A native select.
-
-    Args:
-        options: values.
-        value: that is chosen.
-        label: id of its label.
-        on_change: told of another choice.
-    """
-
-    def __init__(self, options: list[str], value: str, label: str, on_change: object = None) -> None:
-        self.options = options
-        self.value = value
-        self._on_change = on_change
-        self._element = box("select", aria_labelledby=label)
-        self._element.on("change", self._changed, js_handler="(e) => emit(e.target.value)")
-        self.update()
-
-    def update(self) -> None:
-        """Show the options that there are now."""
-        self._element.clear()
-        with self._element:
-            for option in self.options:
-                made = words("option", option, value=option)
-                if option == self.value:
-                    made.props["selected"] = ""
-
-    async def _changed(self, event: object) -> None:
-        self.value = str(getattr(event, "args", self.value))
-        if callable(self._on_change):
-            await self._on_change(self.value)
 
 
 def _types(desk: Desk) -> list[str]:
