@@ -28,6 +28,7 @@ from stream_rec.consumers.output.emitter import Emitter
 from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.consumers.periodic.category_lists import CategoryLists
+from stream_rec.consumers.periodic.exposure_reports import ExposureReports
 from stream_rec.consumers.periodic.filter_moves import FilterMoves
 from stream_rec.consumers.periodic.forgetting import Forgetting, ForgettingStores
 from stream_rec.consumers.periodic.health import Health
@@ -102,6 +103,7 @@ class Parts:
         scenario_names: `scenarios`, from time to time.
         scenario_lists: `list:<scenario>`, from time to time.
         reports: metric points and last values, every second.
+        exposure: how what was shown is spread, from time to time.
         repair: slates that Redis has lost.
         removed: hidden items that Redis has lost.
         window_moves: items that may be shown only for a time, from time to time.
@@ -136,6 +138,7 @@ class Parts:
     scenario_names: ScenarioNames
     scenario_lists: ScenarioLists
     reports: MetricReports
+    exposure: ExposureReports
     repair: SlateRepair
     removed: RemovedRepair
     window_moves: WindowMoves
@@ -242,6 +245,7 @@ def build(
         scenario_names=ScenarioNames(core.engine, stores.lists),
         scenario_lists=ScenarioLists(settings.store, core.engine, makes.as_of, stores.lists, core.table),
         reports=MetricReports(core.engine, core.measures, progress, output, clock),
+        exposure=ExposureReports(core.engine, core.measures, core.table, clock),
         repair=repair,
         removed=RemovedRepair(core.engine, stores.lists, core.table, settings.store.max_removed),
         window_moves=WindowMoves(core.engine, stores.lists, core.table, makes.touched),

@@ -83,6 +83,7 @@ class Worker:
         scheduler.every(store.lists_seconds, parts.scenario_names.write)
         scheduler.every(store.lists_seconds, parts.scenario_lists.write)
         scheduler.every(REPORT_SECONDS, parts.reports.send)
+        scheduler.every(REPORT_SECONDS, parts.exposure.look)
         scheduler.every(REPORT_SECONDS, parts.dead_letters.tell_overdue)
         scheduler.every(LOOK_SECONDS, parts.repair.look, parts.lost)
         scheduler.every(LOOK_SECONDS, parts.removed.look)

@@ -10,14 +10,10 @@ from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.replication.progress import Progress, Reach
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.arms import readings as trials
-from stream_rec.engine.catalogue import exposure
 from stream_rec.engine.engine import Engine
-from stream_rec.feedback.measures import Measures, NamedFigure
+from stream_rec.feedback.measures import Measures
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import MetricPoint
-
-EXPOSURE_SECONDS = 15.0
-"""How what was shown is spread changes slowly, and takes long to count."""
 
 
 class MetricReports:
@@ -44,8 +40,6 @@ class MetricReports:
         self._progress = progress
         self._output = output
         self._clock = clock
-        self._exposure: dict[NamedFigure, float] = {}
-        self._next_exposure = float("-inf")
 
     async def send(self) -> None:
         """Send what is due.
@@ -77,16 +71,8 @@ class MetricReports:
         stats = engine.stats()
         self._measures.set_engine(stats, catalogue_items=stats["items"])
         owns_control = any(one.topic == "control" for one in owned)
-        self._measures.set_told(self._told(engine) if owns_control else {})
+        self._measures.set_told("trials", trials.figures(engine) if owns_control else {})
         since_refresh = stats["events_learned"] % engine.settings.index_refresh_events
         for partition in sorted(one.partition for one in owned if one.topic == "events")[:1]:
             self._measures.add("events", partition, "index_staleness", since_refresh, 1)
         return self._measures.due_points(self._clock.monotonic(), everything=everything)
-
-    def _told(self, engine: Engine) -> dict[NamedFigure, float]:
-        """What is the same on every worker, and therefore told by one."""
-        now = self._clock.monotonic()
-        if now >= self._next_exposure:
-            self._next_exposure = now + EXPOSURE_SECONDS
-            self._exposure = exposure.figures(engine)
-        return trials.figures(engine) | self._exposure

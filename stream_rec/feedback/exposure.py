@@ -13,22 +13,24 @@ Amounts = NDArray[np.float64]
 def gini(amounts: NDArray[np.float64] | NDArray[np.int64]) -> float:
     """Gini coefficient of n amounts, 0 = all alike; 0 as well where there is nothing to share.
 
-    Half of the mean difference of two of them / their mean: Gini, "Measurement of Inequality of Incomes", 1921.
+    Half of the mean difference of two of them / their mean: Gini, "Measurement of Inequality of Incomes", 1921. Only
+    what is above 0 is sorted.
     """
-    n, total = len(amounts), amounts.sum()
-    if not total:
+    n, some = len(amounts), np.sort(amounts[amounts > 0])
+    if not len(some):
         return 0.0
-    places = np.arange(1, n + 1)
-    return float(2 * (places * np.sort(amounts)).sum() / (n * total) - (n + 1) / n)
+    places = np.arange(n - len(some) + 1, n + 1)
+    return float(2 * (places * some).sum() / (n * some.sum()) - (n + 1) / n)
 
 
 def top_share(amounts: Amounts, share: float = 0.1) -> float:
     """Of the whole, what the largest tenth (or `share`) of n amounts have, one at least; 0 where there is nothing."""
-    n, total = len(amounts), amounts.sum()
-    if not total:
+    most, some = max(1, math.ceil(share * len(amounts))), amounts[amounts > 0]
+    if not len(some):
         return 0.0
-    most = max(1, math.ceil(share * n))
-    return float(np.partition(amounts, n - most)[n - most :].sum() / total)
+    if len(some) <= most:
+        return 1.0
+    return float(np.partition(some, len(some) - most)[len(some) - most :].sum() / some.sum())
 
 
 def diversity(users: NDArray[np.int64], kinds: NDArray[np.int64], weights: Amounts) -> Amounts:

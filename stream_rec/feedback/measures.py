@@ -66,7 +66,7 @@ class Measures:
         self._live_seconds = settings.live_seconds
         self._next_outcomes = float("-inf")
         self._catalogue_items = 0.0
-        self._told: set[NamedFigure] = set()
+        self._told: dict[str, set[NamedFigure]] = {}
 
     def on_batch(
         self,
@@ -209,13 +209,18 @@ class Measures:
         for stat, value in stats.items():
             self._accumulator.gauges.set("engine", value, stat=stat)
 
-    def set_told(self, figures: Mapping[NamedFigure, float]) -> None:
-        """Figures of the whole log that one worker tells, by metric and labels; those that are gone are dropped."""
-        for metric, labels in self._told - figures.keys():
+    def set_told(self, what: str, figures: Mapping[NamedFigure, float]) -> None:
+        """Figures of the whole log that one worker tells, by metric and labels; those that are gone are dropped.
+
+        Args:
+            what: they are of: what others are of stays.
+            figures: all of them.
+        """
+        for metric, labels in self._told.get(what, set()) - figures.keys():
             self._accumulator.gauges.drop(metric, **dict(labels))
         for (metric, labels), value in figures.items():
             self._accumulator.gauges.set(metric, value, **dict(labels))
-        self._told = set(figures)
+        self._told[what] = set(figures)
 
     def assign(self, topic: str, partition: int) -> None:
         """A partition is owned from now on."""

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_rec.engine.catalogue.exposure import figures
+from stream_rec.engine.catalogue import exposure
+from stream_rec.engine.catalogue.exposure import figures, pieces
 from stream_rec.engine.engine import Engine
 from stream_rec.kernels.attribution import fingerprint
 from stream_rec.schemas.records import Item
@@ -81,6 +82,34 @@ def test_a_restored_engine_tells_the_same(shop: Engine) -> None:
     again = Engine(ENGINE, MEASURE)
     again.restore(shop.snapshot(), shop.position)
     assert figures(again) == figures(shop)
+
+
+def test_pieces_however_small_say_the_same(shop: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log(shop)
+    for n in range(40):
+        log.show(f"u{n % 7}", "abcd"[n % 3 :], float(n))
+    decide(shop, erasure("u3", T + 10))
+    whole = figures(shop)
+    monkeypatch.setattr(exposure, "PORTION", 2)
+    monkeypatch.setattr(exposure, "PORTION_OF_USERS", 2)
+    assert len(list(pieces(shop))) > 20
+    assert figures(shop) == pytest.approx(whole)
+    assert told(shop, "exposure_diversity").keys() == {
+        ("exposure_diversity", (("of", half),)) for half in ("all", "earlier", "later")
+    }
+
+
+def test_what_is_learned_between_two_pieces_does_no_harm(
+    shop: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exposure, "PORTION", 2)
+    log = Log(shop)
+    log.show("ann", "abc", 0.0)
+    for n, _ in enumerate(counting := pieces(shop)):
+        change(shop, Item(f"new{n}", tags=(f"tag{n}",), owner=f"owner{n}"), Item("a", hidden=bool(n % 2)))
+        log.show("bob", "cd", 1.0 + n)
+    assert counting.gi_frame is None
+    assert told(shop, "exposure", by="item", figure="places") > 3.0
 
 
 def test_fingerprints_are_those_of_the_kernels() -> None:
