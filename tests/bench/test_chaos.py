@@ -211,7 +211,7 @@ def played(chaos: Chaos, mutation: str = "none") -> Outcome:
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_doubled_or_turned_back_by_five_faults_on_apache_kafka() -> None:
     need_a_jvm()
-    outcome = played(Chaos(faults=5, seed=KILL_STOP_EMPTY_ZOMBIE_RESTART, broker="kafka", rate=200.0))
+    outcome = played(Chaos(faults=5, seed=KILL_STOP_EMPTY_ZOMBIE_RESTART, broker="kafka", rate=60.0))
     assert outcome.found.violations == []
     assert outcome.faults == 5
     assert outcome.found.lost == outcome.found.doubled == 0
@@ -223,6 +223,6 @@ def test_nothing_is_lost_doubled_or_turned_back_by_five_faults_on_apache_kafka()
 
 @pytest.mark.timeout(600)
 def test_without_the_position_guard_a_kill_shows_events_that_were_learned_twice() -> None:
-    outcome = played(Chaos(faults=2, broker="tansu", rate=200.0), "position-guard")
+    outcome = played(Chaos(faults=2, broker="tansu", rate=60.0), "position-guard")
     assert outcome.found.doubled > 0
     assert outcome.found.violations
