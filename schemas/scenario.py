@@ -152,6 +152,20 @@ class Exploration(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     among: Literal["candidates", "new", "all"] = "candidates"
 
 
+class Rerank(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A model of the shop's own that orders what the ranker has scored (docs/onnx.md).
+
+    Attributes:
+        model: a file in the folder `rerank.url` of the settings.
+        sha256: of the file, in hexadecimal: every worker ranks by the same bytes.
+        budget_ms: a slate waits so long for the model, then it goes without it.
+    """
+
+    model: str
+    sha256: str
+    budget_ms: float = 10.0
+
+
 class Scenario(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a slate for one place is.
 
@@ -176,6 +190,7 @@ class Scenario(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         leave_out_seen: items that the user has had are left out: `none`, `all`, or those of these event types.
         replacement: from 0 to 1: the factor with which seen items return where too few others are left; 0 = never.
         exploration: none = chance has no say.
+        rerank: none = the order is the ranker's.
         fallbacks: logics that fill what is missing, in order.
         strict: true = rather fewer items than one that the filter forbids or a fallback's.
         item_ttl_seconds: items older than this are not shown (age since `available_from`, else since they came);
@@ -203,6 +218,7 @@ class Scenario(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     leave_out_seen: Seen = "none"
     replacement: float = 0.0
     exploration: Exploration | None = None
+    rerank: Rerank | None = None
     fallbacks: tuple[str, ...] = ("popular",)
     strict: bool = False
     item_ttl_seconds: float = 0.0

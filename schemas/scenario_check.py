@@ -18,6 +18,11 @@ from stream_rec.schemas.validation import TS_END
 _MAX_FACTOR = 1000.0
 _SPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ITEMS = "ids of items"
+_MODEL = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,128}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+MAX_BUDGET_MS = 1000.0
+RERANKED = ("personal", "similar", "bought_together")
+"""Logics that the ranker orders."""
 
 
 class BadScenario(BadBody):
@@ -54,6 +59,7 @@ def _kind_at(path: Path) -> type[spec.Rule]:
         "diversity": spec.Diversity,
         "rotation": spec.Rotation,
         "exploration": spec.Exploration,
+        "rerank": spec.Rerank,
     }
     return kinds.get(path[0], Scenario) if path else Scenario
 
@@ -143,6 +149,24 @@ def _parts(scenario: Scenario) -> Iterator[Fault]:
         yield from between(("rotation", "recover_seconds"), at.recover_seconds, 1.0, TS_END)
     if scenario.exploration:
         yield from _share(("exploration", "share"), scenario.exploration.share)
+    if scenario.rerank:
+        yield from _rerank(scenario.rerank, scenario.logic)
+
+
+def _rerank(rerank: spec.Rerank, logic: str) -> Iterator[Fault]:
+    if not _MODEL.fullmatch(rerank.model):
+        yield Fault(
+            ("rerank", "model"), f"{rerank.model!r} is no name of a file", "a file in the folder `rerank.url`"
+        )
+    if not _SHA256.fullmatch(rerank.sha256):
+        yield Fault(("rerank", "sha256"), "it is not 64 hexadecimal digits", f"sha256sum {rerank.model}")
+    yield from between(("rerank", "budget_ms"), rerank.budget_ms, 0.1, MAX_BUDGET_MS)
+    if logic not in RERANKED:
+        yield Fault(
+            ("rerank",),
+            f"the logic {logic!r} is not the ranker's",
+            f"one of {', '.join(RERANKED)}, or no rerank",
+        )
 
 
 def _logic(path: Path, logic: str) -> Iterator[Fault]:

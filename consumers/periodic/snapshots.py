@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from stream_rec import logs
 from stream_rec.bus.skips import NOTE, merged, noted
-from stream_rec.clock import Clock
+from stream_rec.clock import Clock, SystemClock
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.replication.learn_order import LearnOrder
 from stream_rec.consumers.replication.partition_table import PartitionTable
@@ -25,6 +25,7 @@ from stream_rec.history.journal.journal import STATE_NOTE
 from stream_rec.history.snapshots.facts import ask_facts
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.history.snapshots.writer import FORGOTTEN_NOTE, SnapshotWriter, Writing
+from stream_rec.rerank.rerankers import Rerankers
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, IngestSettings, MeasureSettings, Settings
 
@@ -60,6 +61,7 @@ async def restored_at_start(settings: Settings, make_engine: MakeEngine = Engine
     def start() -> Start:
         skip = settings.ingest.skip
         engine = make_engine(settings.engine, settings.measure)
+        engine.reranking.use(Rerankers(settings.rerank, SystemClock()))
         if not settings.snapshot.url:
             return Start(engine, {NOTE: skip} if skip else {})
         engine.snapshot()  # raises now what it would at the first snapshot

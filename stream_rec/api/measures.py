@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from stream_rec.rerank import OUTCOMES
 
 _SECONDS = (0.001, 0.002, 0.004, 0.007, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -15,6 +18,7 @@ NAMES = (
     "stream_rec_http_waiting",
     "stream_rec_live_events_learned",
     "stream_rec_live_records_behind",
+    "stream_rec_live_reranked",
 )
 
 
@@ -30,7 +34,7 @@ class Measures:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         own = self._registry
-        requests, seconds, records, waiting, learned, behind = NAMES
+        requests, seconds, records, waiting, learned, behind, reranked = NAMES
         self._requests = Counter(requests, "Requests answered", ("method", "route", "status"), registry=own)
         self._seconds = Histogram(
             seconds,
@@ -43,6 +47,9 @@ class Measures:
         self.waiting = Gauge(waiting, "Requests that are being answered", registry=own)
         self._learned = Gauge(learned, "Events that a live server's engine knows", ("tenant",), registry=own)
         self._behind = Gauge(behind, "Records of the partition furthest behind", ("tenant",), registry=own)
+        self._reranked = Gauge(
+            reranked, "Slates that a model was to re-rank, by outcome", ("tenant", "outcome"), registry=own
+        )
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -57,10 +64,18 @@ class Measures:
         found[0].inc()
         found[1].observe(seconds)
 
-    def follow(self, tenant: str, learned: Callable[[], float], behind: Callable[[], float]) -> None:
-        """Show how far a tenant's engine is, as these say whenever it is asked for; "" = the server's own tenant."""
+    def follow(
+        self,
+        tenant: str,
+        learned: Callable[[], float],
+        behind: Callable[[], float],
+        reranked: Callable[[str], float],
+    ) -> None:
+        """Show how a tenant's engine fares, as these say whenever it is asked for; "" = the server's own tenant."""
         self._learned.labels(tenant).set_function(learned)
         self._behind.labels(tenant).set_function(behind)
+        for outcome in OUTCOMES:
+            self._reranked.labels(tenant, outcome).set_function(partial(reranked, outcome))
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

@@ -107,7 +107,7 @@ def make_parts(
         _live(settings, from_redis, clock, on_failure) if serve.live else (None, from_redis)
     )
     if following is not None:
-        measures.follow(tenant, following.n_learned, following.n_behind)
+        measures.follow(tenant, following.n_learned, following.n_behind, following.n_reranked)
     return Parts(
         settings,
         clock,

@@ -70,8 +70,10 @@ def _engine(settings: Settings, replay: str) -> tuple[Engine, str]:
     """An engine, and what it has learned, in words."""
     if replay:
         from stream_rec.offline.datasets.learned import engine_of
+        from stream_rec.rerank.rerankers import Rerankers
 
         engine = engine_of(replay, settings)
+        engine.reranking.use(Rerankers(settings.rerank, SystemClock(), waits=True))
         return engine, f"as of {replay}: {engine.n_learned:,} events"
     from stream_rec.history.time_travel.rebuild import present
 

@@ -341,6 +341,7 @@ class Engine(Queries):
             **self._vectors.stats(self.state),
             **self.spaces.stats(),
             **self.attribution.stats(),
+            **self.reranking.stats(),
             "event_ids": float(self.deduplication.n_ids()),
             "forgotten_users": float(self.decisions.n_erased),
             "stamps_not_believed": float(self._event_clock.n_held_back),

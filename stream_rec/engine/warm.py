@@ -16,7 +16,7 @@ from stream_rec.feedback import warm as measure
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span, VectorBatch, VectorChange
 from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.records import Item
-from stream_rec.schemas.scenario import Rotation, Scenario
+from stream_rec.schemas.scenario import Rerank, Rotation, Scenario
 from stream_rec.settings import EngineSettings, EventTypeSettings, ScenarioSettings
 
 _MORE_THAN_THERE_IS = 1_000_000
@@ -34,7 +34,9 @@ def warm_up() -> None:
     engine.learn(EventBatch.of(rows + rows[:9], event_ids=[f"{row}" for row in rows + rows[:9]]))
     engine.encoded(["u1", "unknown"])
     engine.similar("i1", 5)
-    engine.decisions.scenarios = {"ruled": Scenario(filter="true", rotation=Rotation())}
+    engine.decisions.scenarios = {
+        "ruled": Scenario(filter="true", rotation=Rotation(), rerank=Rerank("", ""))
+    }
     engine.recommend(["u1", "unknown"], scenario="ruled")
     engine.fades("ruled", 0, np.zeros(1, np.int32))
     items = [

@@ -4,6 +4,7 @@ from stream_rec.settings.bridge import BridgeSettings, InputSettings, RegistrySe
 from stream_rec.settings.cache import cache_folder, wanted_cache_folder
 from stream_rec.settings.event_types import EventTypeSettings, ValueCondition, parse_condition
 from stream_rec.settings.load import DATA_VARIABLE, DEFAULT_FILE, load
+from stream_rec.settings.rerank import RerankSettings
 from stream_rec.settings.serve import ServeSettings
 from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.settings.shapes import ShapeSettings
@@ -32,6 +33,7 @@ __all__ = [
     "JournalSettings",
     "MeasureSettings",
     "RegistrySettings",
+    "RerankSettings",
     "ScenarioSettings",
     "ServeSettings",
     "Settings",

@@ -16,6 +16,7 @@ from stream_rec.settings.branch import TEN_YEARS, Branch
 from stream_rec.settings.bridge import BridgeSettings, RegistrySettings
 from stream_rec.settings.event_types import MOST_BLOCKED, EventTypeTable, built_in_table
 from stream_rec.settings.page import PageSettings
+from stream_rec.settings.rerank import RerankSettings
 from stream_rec.settings.serve import ServeSettings, host_name
 from stream_rec.settings.servers import BusSettings, StoreSettings
 from stream_rec.settings.shapes import ShapeName, ShapeSettings
@@ -386,6 +387,7 @@ class Settings(Branch):
     journal: JournalSettings = Field(default_factory=JournalSettings)
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)
+    rerank: RerankSettings = Field(default_factory=RerankSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     page: PageSettings = Field(default_factory=PageSettings)
     data: DataSettings = Field(default_factory=DataSettings)

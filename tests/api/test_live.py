@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -30,10 +31,11 @@ from stream_rec.sdk.calls import Limits
 from stream_rec.sdk.client import HttpClient
 from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.wire import PageRail, Recommended, Written
-from stream_rec.settings import Settings, SnapshotSettings, StoreSettings
+from stream_rec.settings import RerankSettings, Settings, SnapshotSettings, StoreSettings
 from tests.api.serving import Serve, live, until_ready
 from tests.consumers.publishing import clicks, publish_events
 from tests.reading import messages
+from tests.rerank.models import put, upside_down
 from tests.waiting import wait_until
 
 
@@ -243,6 +245,29 @@ def test_what_is_shown_and_not_clicked_fades(client: HttpClient) -> None:
         client.impression(Impression("s", "u1", NOW + 300, (faded,), "home"))
     wait_until(lambda: slate()[-1] == faded, 120)
     assert ids(client.rank(before, user_id="u1", scenario="home").items)[-1] == faded
+
+
+def test_a_model_of_the_shops_own_orders_slates(serve: Serve, bus: Settings, tmp_path: Path) -> None:
+    settings = bus.model_copy(update={"rerank": RerankSettings(url=str(tmp_path))})
+    http = until_ready(serve(live(settings)))
+    with HttpClient(str(http.base_url)) as client:
+        shop(client)
+        rerank = put(tmp_path, "m.onnx", upside_down())
+        client.apply_scenario("plain", Scenario(k=12, filter="true"))
+        client.apply_scenario("turned", Scenario(k=12, rerank=rerank))
+
+        def slate(scenario: str) -> list[str]:
+            with suppress(HttpProblem):  # it is not in force yet
+                return ids(client.recommendations("stranger", scenario).items)
+            return []
+
+        plain = wait_until(lambda: slate("plain"), 120)
+        turned = wait_until(lambda: (found := slate("turned"))[:1] not in ([], plain[:1]) and found, 120)
+        assert turned
+        assert sorted(turned) == sorted(plain)
+    counted = re.search(r'live_reranked\{outcome="reranked",tenant=""\} ([0-9.]+)', http.get("/metrics").text)
+    assert counted
+    assert float(counted[1]) >= 1
 
 
 def test_it_is_not_ready_before_it_can_answer(serve: Serve, tansu_settings: Settings) -> None:

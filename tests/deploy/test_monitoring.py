@@ -55,7 +55,7 @@ def of_the_http_server() -> str:
     measures = Measures()
     measures.answered("GET", "/v1/lag", 200, 0.1)
     measures.records.labels("events", "accepted").inc()
-    measures.follow("shop", lambda: 1.0, lambda: 2.0)
+    measures.follow("shop", lambda: 1.0, lambda: 2.0, lambda _: 0.0)
     return measures.text().decode()
 
 

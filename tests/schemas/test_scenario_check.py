@@ -21,6 +21,7 @@ WHOLE = {
     "diversity": {"lambda": 0.5, "over": "vectors:text"},
     "rotation": {"factor": 0.8},
     "exploration": {"share": 0.1, "among": "new"},
+    "rerank": {"model": "home.onnx", "sha256": "0" * 64, "budget_ms": 5.0},
     "leave_out_seen": ["purchase"],
     "fallbacks": ["vectors:text", "popular"],
 }
@@ -69,6 +70,19 @@ def test_nothing_given_is_a_plain_personal_slate() -> None:
         ({"exploration": {"share": 0}}, "exploration.share: 0.0 is no share"),
         ({"diversity": {"over": "tag"}}, "(did you mean 'tags'?)"),
         ({"hides": [{"items": []}]}, "hides[0].items: an id is missing"),
+        (
+            {"rerank": {"model": "../m.onnx", "sha256": "0" * 64}},
+            "rerank.model: '../m.onnx' is no name of a file",
+        ),
+        (
+            {"rerank": {"model": "m.onnx", "sha256": "abc"}},
+            "rerank.sha256: it is not 64 hexadecimal digits (sha256sum m.onnx)",
+        ),
+        ({"rerank": {"model": "m.onnx"}}, "rerank: Object missing required field 'sha256'"),
+        (
+            {"logic": "popular", "rerank": {"model": "m.onnx", "sha256": "0" * 64}},
+            "rerank: the logic 'popular' is not the ranker's",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_a_fix(body: dict[str, object], said: str) -> None:

@@ -97,6 +97,7 @@ class _Held:
         engine = start.engine
         self.table = PartitionTable(counts, topic_ids)
         self.engine = EngineThread(engine)
+        self.reranking = engine.reranking
         rules = engine.position.get(TopicPartition("control", 0), 0) - 1
         self.as_of = AsOfTable(topic_ids["events"], start.notes, rules)
         self.positions = Positions(engine.position)
@@ -183,6 +184,10 @@ class Following:
     def n_behind(self) -> float:
         """Records of the partition that is furthest behind; NaN = that is not known yet."""
         return float(max(_known_lags(self._held), default=math.nan)) if self._held else math.nan
+
+    def n_reranked(self, outcome: str) -> float:
+        """Slates that a model was to re-rank, by what became of them: `rerank.OUTCOMES`."""
+        return self._held.reranking.stats()[f"rerank_{outcome}"] if self._held else 0.0
 
     async def close(self) -> None:
         """Stop following."""

@@ -25,7 +25,7 @@ from stream_rec.sources.vectors import FEATURES as SPACE_FEATURES
 _NOTHING = 1e-6
 """Less is rounding."""
 _ROUNDED = 10.0**-SCORE_DECIMALS
-NO_SOURCE = ("context", "boosts", "rotation", "clicked_last")
+NO_SOURCE = ("context", "boosts", "rotation", "rerank", "clicked_last")
 """Parts of a score that no feature adds."""
 _BEHIND_THE_FIRST = 2
 """The place of the item of the user's last event, if its score is the greatest."""
@@ -56,7 +56,8 @@ class Explained:
             slate; None like the score.
         by_source: what each source adds to the score, under `context` what the session's length adds, under
             `clicked_last` what the item of the user's last event loses in order not to lead, under `boosts` and
-            `rotation` what rules add; what adds nothing is left out. Their sum is the score.
+            `rotation` what rules add, under `rerank` what the place adds that a model gives it; what adds nothing is
+            left out. Their sum is the score.
         features: what every feature adds, by name; with what is no source's in `by_source` their sum
             is the score.
         rules: what each rule of the scenario says of it, and what else put it into its place.
@@ -105,6 +106,7 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         of_rules = {
             "boosts": engine.scenes.boost(scenario, row),
             "rotation": float(engine.fades(scenario, user, np.array([row], np.int32))[0]),
+            "rerank": float(engine.reranking.added[c]) if len(engine.reranking.added) else 0.0,
         }
         parts["context"] -= sum(of_rules.values())
         parts |= of_rules

@@ -12,6 +12,7 @@ from stream_rec.engine.answering.by_arm import Asked, ByArm
 from stream_rec.engine.answering.had import had_rows
 from stream_rec.engine.answering.outputs import Filled
 from stream_rec.engine.answering.recommend import Recommender
+from stream_rec.engine.answering.reranking import Reranking
 from stream_rec.engine.arms.rankers import ArmRankers
 from stream_rec.engine.catalogue import categories, lists
 from stream_rec.engine.catalogue import records as catalogue
@@ -60,6 +61,7 @@ class Queries:
         arms: rankers of arms that rank by themselves.
         scenes: scenarios, compiled.
         spaces: vector spaces.
+        reranking: models of scenarios that order candidates anew; none by itself.
     """
 
     def __init__(self, settings: EngineSettings, measure: MeasureSettings) -> None:
@@ -76,6 +78,7 @@ class Queries:
         )
         self.decisions = Decisions(settings)
         self._names = ItemNames(settings.max_items)
+        self.reranking = Reranking(self._names)
         self._nevers = Nevers(self.held, self._names)
         self._vectors = VectorIndex(settings)
         self._rivers = Rivers(settings)
@@ -198,7 +201,9 @@ class Queries:
     def recommender(self, memory: Memory) -> Recommender:
         """One that ranks in a working memory of its own."""
         searched = self._vectors, self._rivers
-        return Recommender(memory, searched, self._names, lambda: self.sources, self.attribution)
+        return Recommender(
+            memory, searched, self._names, lambda: self.sources, self.attribution, self.reranking
+        )
 
     def has_rules(self, scenario: str) -> bool:
         """Is it another slate than a plain personal one: may it forbid what others show?"""
@@ -288,7 +293,9 @@ class Queries:
         Args:
             is_over: asked after each small portion, whether to leave the rest to another call; None = it never is.
         """
-        self.scenes.follow(self.decisions.trials.scenarios)
+        scenarios = self.decisions.trials.scenarios
+        self.scenes.follow(scenarios)
+        self.reranking.want([each.rerank for each in scenarios.values() if each.rerank is not None])
         while self.scenes.compile():
             if is_over is not None and is_over():
                 return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from stream_rec.engine.answering.had import blocked
 from stream_rec.engine.answering.outputs import Filled, empty_marks, empty_slates, encoded, ranked
 from stream_rec.engine.answering.own_lists import NearList, OwnLists, say_why
+from stream_rec.engine.answering.reranking import Reranking
 from stream_rec.engine.fold import arrange, slates
-from stream_rec.engine.fold.arrange import Marked
+from stream_rec.engine.fold.arrange import GATHERED, NOTHING, SCORED, Marked
 from stream_rec.engine.fold.pool import Scene, empty_pool
 from stream_rec.engine.fold.slates import Asked, Near, Rules
 from stream_rec.engine.held import Memory
@@ -23,6 +24,7 @@ from stream_rec.engine.spaces.item_vectors import VectorIndex
 from stream_rec.engine.steering.scenes import OF_USER, Ruled
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
+from stream_rec.schemas.scenario import Rerank
 from stream_rec.sources.factorization import learned_inputs
 
 
@@ -35,6 +37,7 @@ class Recommender:
         names: of items.
         sources: gives their names, `Engine.sources`.
         attribution: what users were shown, read only.
+        reranking: orders the candidates of scenarios that want it.
     """
 
     def __init__(
@@ -44,10 +47,12 @@ class Recommender:
         names: ItemNames,
         sources: Callable[[], tuple[str, ...]],
         attribution: Attribution,
+        reranking: Reranking,
     ) -> None:
         self._held = held
         self._vectors, self._rivers = searched
         self._attribution = attribution
+        self._reranking = reranking
         self._names = names
         self._sources = sources
         self._own_lists = OwnLists(held, self._vectors.spaces)
@@ -65,6 +70,7 @@ class Recommender:
         """
         if rules.k < 1:
             raise ValueError(f"k is {rules.k}")
+        self._reranking.begin()
         asked = self._ask(rows, hashes)
         out = empty_slates(len(rows), rules.k)
         order = np.empty(rules.k, np.int32)
@@ -84,6 +90,7 @@ class Recommender:
         Raises:
             ValueError: k is below 1.
         """
+        self._reranking.begin()
         scene = ruled.scene
         lists: list[NearList] = []
         if scene.k < 1:
@@ -93,22 +100,19 @@ class Recommender:
         asked = self._ask(rows, hashes, ruled.narrow) if scene.ranks else self._unasked(rows, hashes)
         out, marked = empty_slates(len(rows), scene.k), empty_marks(len(rows), scene.k)
         pool = empty_pool(scene.k, len(scene.pins))
-        rivers = bool(self._rivers.names) and scene.ranks
-        portions = self._rivers.portions(len(rows)) if scene.ranks else [slice(None)]
-        for some in portions:
+        rerank = ruled.scenario.rerank if scene.ranks else None
+        for some in self._portions(len(rows), scene.ranks, rerank):
             portion = Asked._make(array[some] for array in asked)
-            if rivers:
-                slates.gather(self._held.handle, portion, 0)
-                self._rivers.fill(self._held.query)
+            ready = self._prepared(portion, rerank) if scene.ranks else NOTHING
             part = slates.Slates._make(array[some] for array in out)
             marks = Marked._make(array[some] for array in marked)
             arrange.recommend(
                 self._held.handle,
                 portion,
-                _scene_of(scene, some) if rivers else scene,
+                _scene_of(scene, some) if ready else scene,
                 ruled.masks,
                 self._attribution.handle,
-                rivers,
+                ready,
                 pool,
                 part,
                 marks,
@@ -116,6 +120,24 @@ class Recommender:
         say_why(self._held.state, out, marked, lists)
         self._name_no_blocked(out, hashes)
         return Filled(out, marked, ruled.scenario.fallbacks)
+
+    def _portions(self, n: int, ranks: bool, rerank: Rerank | None) -> Iterable[slice]:
+        """How n users are arranged: one by one where something in Python has a say."""
+        if not ranks:
+            return (slice(None),)
+        return self._rivers.portions(n) if rerank is None else (slice(i, i + 1) for i in range(n))
+
+    def _prepared(self, portion: Asked, rerank: Rerank | None) -> int:
+        """What Python has to say of the only user's candidates is said; how far the query is then."""
+        if rerank is None and not self._rivers.names:
+            return NOTHING
+        slates.gather(self._held.handle, portion, 0)
+        self._rivers.fill(self._held.query)
+        if rerank is None:
+            return GATHERED
+        slates.score(self._held.handle)
+        self._reranking.apply(rerank, self._held)
+        return SCORED
 
     def named(self, filled: Filled) -> Ranked:
         """With ids and names, for whoever reads them."""

@@ -36,6 +36,9 @@ from stream_rec.kernels.compile import kernel, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.reference import lend
 
+NOTHING, GATHERED, SCORED = 0, 1, 2
+"""How far a query is before it is arranged: candidates and their features; their scores, too."""
+
 
 class Marked(NamedTuple):
     """What slates under rules say besides `Slates`.
@@ -308,15 +311,16 @@ def _slate(state, query, rates, scene, masks, pool, i, out, marked):
 
 
 @kernel
-def _recommend(state, query, rates, asked, scene, masks, shown, gathered, pool, out, marked):
+def _recommend(state, query, rates, asked, scene, masks, shown, ready, pool, out, marked):
     for i in range(asked.users.shape[0]):
-        if not gathered:
+        if ready == NOTHING:
             if scene.ranks:
                 slates.gather_one(state, query, rates, asked, i)
             else:
                 candidates.read_context(state, query, asked.users[i], False)
         if scene.ranks:
-            judge.score(state, query, rates)
+            if ready != SCORED:
+                judge.score(state, query, rates)
             judge.compare_sources(query, rates.source_of)
             if masks.boosts.shape[0] > 0:
                 boost(query, masks)
@@ -340,7 +344,7 @@ def _recommend(state, query, rates, asked, scene, masks, shown, gathered, pool, 
 
 
 @kernel_unlocked
-def recommend(handle, asked, scene, masks, shown, gathered, pool, out, marked):
+def recommend(handle, asked, scene, masks, shown, ready, pool, out, marked):
     """Fill `out` and `marked` for n user rows.
 
     Args:
@@ -349,11 +353,11 @@ def recommend(handle, asked, scene, masks, shown, gathered, pool, out, marked):
         scene: pool.Scene.
         masks: pool.Masks.
         shown: kernels.attribution_state.AttributionState, a reference, read only: what users were shown.
-        gathered: the query holds the candidates of the only user already.
+        ready: what the query holds of the only user already: NOTHING (of any number of users), GATHERED, SCORED.
         pool: working memory.
         out: slates.Slates, written.
         marked: Marked, written.
     """
     state, query, rates = handle.state, handle.query, handle.rates
     asked, scene, masks, pool = lend(asked), lend(scene), lend(masks), lend(pool)
-    _recommend(state, query, rates, asked, scene, masks, shown, gathered, pool, lend(out), lend(marked))
+    _recommend(state, query, rates, asked, scene, masks, shown, ready, pool, lend(out), lend(marked))

@@ -263,6 +263,12 @@ def gather(handle, asked, i):
 
 
 @kernel_unlocked
+def score(handle):
+    """The ranker's scores of the candidates that were gathered."""
+    judge.score(handle.state, handle.query, handle.rates)
+
+
+@kernel_unlocked
 def recommend(handle, asked, rules, gathered, order, out):
     """Fill `out` for n user rows.
 

@@ -19,7 +19,16 @@ from stream_rec.schemas.scenario import Scenario
 LISTS = ("boosts", "caps", "pins", "hides", "promotions")
 """Fields that hold several rules, each with an effect of its own."""
 SINGLE = (
-    *("filter", "diversity", "min_relevance", "rotation", "leave_out_seen", "replacement", "exploration"),
+    *(
+        "filter",
+        "diversity",
+        "min_relevance",
+        "rotation",
+        "leave_out_seen",
+        "replacement",
+        "exploration",
+        "rerank",
+    ),
     *("item_ttl_seconds", "event_ttl_seconds"),
 )
 """Fields that are one rule each."""

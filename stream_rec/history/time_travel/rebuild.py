@@ -20,6 +20,7 @@ from stream_rec.history.snapshots.facts import Facts, ask_facts, check_log, diff
 from stream_rec.history.snapshots.header import Header
 from stream_rec.history.snapshots.store import SnapshotStore
 from stream_rec.history.time_travel.merge import Goal, Rebuilding, UntilEvent, UntilTime
+from stream_rec.rerank.rerankers import Rerankers
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import BusSettings, Settings
@@ -106,7 +107,9 @@ def present(settings: Settings, clock: Clock) -> Rebuilt:
         ConfigError, Unavailable: as `rebuild`.
     """
     now_ms = int(clock.now() * 1000)
-    return rebuild(settings, UntilTime(now_ms), now_ms)
+    rebuilt = rebuild(settings, UntilTime(now_ms), now_ms)
+    rebuilt.engine.reranking.use(Rerankers(settings.rerank, clock, waits=True))
+    return rebuilt
 
 
 def _rebuilt(
