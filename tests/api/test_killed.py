@@ -24,7 +24,7 @@ from tests.consumers.running import behind, flags, learned, running, wait_until_
 from tests.waiting import wait_until
 
 USERS, ITEMS, BATCH = 40, 60, 20
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.1
 """So that the load does not take what the servers need to come back."""
 NOW = SystemClock().now() - 100_000
 
