@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -33,6 +34,7 @@ from tests.sink.logs import (
     until,
     with_sink,
 )
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -257,17 +259,20 @@ def test_killed_at_any_moment_it_loses_and_doubles_nothing(local: Settings) -> N
         process = _process(local)
         before = written(local)
         publish(local, clicks(200, first=200 * (kill + 1)))
-        while written(local) == before:
-            assert process.poll() is None
+        _wait(process, lambda: written(local) > before)
         process.kill()
         process.wait()
     publish(local, clicks(5, first=800))
     process = _process(local)
-    while written(local) < 805:
-        assert process.poll() is None
+    _wait(process, lambda: written(local) == 805)
     process.terminate()
     assert process.wait(60) == 0
     assert_every_offset_once(local)
+
+
+def _wait(process: subprocess.Popen[bytes], is_so: Callable[[], bool]) -> None:
+    wait_until(lambda: process.poll() is not None or is_so(), 120, "the sink to write")
+    assert process.poll() is None
 
 
 def _process(settings: Settings) -> subprocess.Popen[bytes]:

@@ -212,14 +212,14 @@ def test_a_broker_that_restarts_is_waited_for(tansu_settings: Settings, tmp_path
             tansu_settings.model_copy(update={"bus": bus}),
             bridge={**one_input(topic), "uncommitted_records": 500, "batch_records": 100},
         )
-        send(bus.bootstrap, topic, clicks(30_000))
+        send(bus.bootstrap, topic, clicks(10_000))
         with in_thread(settings) as bridge:
             wait_until(lambda: bridge.inputs[topic].n_messages > 0, SLOW_SECONDS, "the first messages")
             broker.down()
             wait_until(lambda: bridge.blocked_seconds > 2, SLOW_SECONDS, "the bridge to wait")
             broker.start_again()
             wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "the rest")
-        learned_once(settings, 30_000)
+        learned_once(settings, 10_000)
 
 
 def test_a_topic_that_is_one_of_ours_is_refused(tansu_settings: Settings) -> None:

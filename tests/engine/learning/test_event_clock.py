@@ -91,7 +91,7 @@ def test_learning_stays_a_fold_whatever_the_stamps(wrong: list[tuple[int, float]
     assert engine_of(rows).digest() == engine_of(rows, sizes).digest()
 
 
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(wrong=st.lists(absurd, max_size=12), cut=st.integers(1, 70))
 def test_a_restored_engine_judges_stamps_as_the_first_one(wrong: list[tuple[int, float]], cut: int) -> None:
     rows = traffic(60)
