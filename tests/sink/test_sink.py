@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -259,7 +260,7 @@ def test_killed_at_any_moment_it_loses_and_doubles_nothing(local: Settings) -> N
         process = _process(local)
         before = written(local)
         publish(local, clicks(200, first=200 * (kill + 1)))
-        _wait(process, lambda: written(local) > before)
+        _wait(process, partial(_more_is_written, local, before))
         process.kill()
         process.wait()
     publish(local, clicks(5, first=800))
@@ -268,6 +269,10 @@ def test_killed_at_any_moment_it_loses_and_doubles_nothing(local: Settings) -> N
     process.terminate()
     assert process.wait(60) == 0
     assert_every_offset_once(local)
+
+
+def _more_is_written(settings: Settings, before: int) -> bool:
+    return written(settings) > before
 
 
 def _wait(process: subprocess.Popen[bytes], is_so: Callable[[], bool]) -> None:
