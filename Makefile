@@ -58,7 +58,7 @@ peers: $(READY) ## other recommenders beside ours on the same events (docs/peers
 	@sh scripts/setup_peers.sh $(VENV)
 	@$(VENV)/bin/python -m bench.peers $(or $(ARGS),--data movielens-100k --exclude-seen)
 
-batch-demo: $(READY) ## log, sink, Spark's ALS, MLflow and a vector space; makes .venv-batch (500 MB) the first time
+batch-demo: kernels ## sink, Spark's ALS, MLflow, a vector space and a shadow arm; makes .venv-batch (500 MB) the first time
 	@sh scripts/setup_batch.sh $(VENV)
 	@.venv-batch/bin/python -m bench.batch_demo
 

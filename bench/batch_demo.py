@@ -1,27 +1,47 @@
-"""`make batch-demo`: a log, the sink, ALS on Spark, a run of MLflow, and a vector space, in one process."""
+"""`make batch-demo`: a log, the sink, ALS on Spark, a run of MLflow, a vector space, and a shadow arm that hears it.
+
+The live engine leaves vector spaces out (`engine.sources`), so nobody is shown anything of the challenger: a shadow arm
+beside it hears the new space, and is judged on the same events.
+"""
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from stream_rec.batch import als, publishing, source, spark, tracking
 from stream_rec.bench.bench_log import BenchLog
+from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
 from stream_rec.embedded.stack import start_stack, without_addresses
+from stream_rec.embedded.worker import WorkerProcess
+from stream_rec.engine.arms.ranker import HITS_AT
+from stream_rec.engine.steering.decisions import MARGIN_MS
 from stream_rec.errors import Unavailable
 from stream_rec.offline.datasets.first_events import FirstEvents
 from stream_rec.offline.datasets.named import names, open_source
+from stream_rec.producers.experiments.experiments import Experiments
 from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.experiment import Arm, Experiment
+from stream_rec.serve.experiments import counted
 from stream_rec.settings import DataSettings, Settings, load
 from stream_rec.sink.sink import Sink
+from stream_rec.sources.features import SPACES, SWITCHES
+from stream_rec.store.reader import Reader
 
 MOVIELENS, EVENTS = "movielens-100k", 100_000
+PAST = 0.8
+"""Share of the events that ALS is fitted on; the others come when the challenger is there."""
 SPACE = "als"
-SINK_SECONDS = 300.0
+WAIT_SECONDS = 300.0
+REPORT_SECONDS = 3.0
+"""A worker reports every second."""
+Say = Callable[[str], None]
 
 
 def main() -> None:
@@ -40,21 +60,60 @@ def main() -> None:
         ours = stack.settings.model_copy(update={"sink": sink})
         ensure_topics(ours.bus)
         log = _log(settings.data)
-        with Publisher(ours.bus, ours.ingest) as publisher:
-            n = log.publish(publisher)
-        say(f"{n:,} events of {log.name} are in the log")
-        say(f"sink: {_written(ours, n):,} of them in Parquet")
-        events = source.of_sink(ours)
-        with spark.session(memory="2g") as session:
-            say("Spark runs")
-            trained = als.train(session.read.parquet(*events.paths), ours.engine.event_types, als.Plan())
-        say("ALS: " + ", ".join(f"{name} {value:,.4g}" for name, value in trained.metrics.items()))
-        url = f"sqlite:///{Path(folder) / 'mlflow.db'}"
-        made = tracking.record(trained, {"data_digest": events.digest}, url=url, model=SPACE)
-        say(f"MLflow: run {made.run_id}, version {made.version} is {tracking.CHALLENGER}")
-        say(
-            f"{publishing.publish(trained, ours, SPACE):,} vectors of the space {SPACE} are in the topic `vectors`"
-        )
+        n_past = int(PAST * len(log.frame))
+        _publish(ours, log.head(n_past))
+        say(f"{n_past:,} of {len(log.frame):,} events of {log.name} are in the log")
+        without = [name for name in SWITCHES if name != SPACES]
+        worker = WorkerProcess(ours, ["--set", f"engine.sources={json.dumps(without)}"])
+        try:
+            version = _train(ours, Path(folder), n_past, say)
+            worker.wait_until_ready()
+            _caught_up(ours)
+            _start_shadow(ours, version)
+            say(f"shadow arm {SPACE}: it hears the space; the live engine does not")
+            _publish(ours, log.part(n_past, len(log.frame) - n_past))
+            _caught_up(ours)
+            time.sleep(REPORT_SECONDS)
+            _report(ours, say)
+        finally:
+            worker.stop()
+
+
+def _train(settings: Settings, folder: Path, n: int, say: Say) -> str:
+    """Sink, Spark, MLflow, vector space; the version of the model."""
+    say(f"sink: {_written(settings, n):,} events in Parquet")
+    events = source.of_sink(settings)
+    with spark.session(memory="2g") as session:
+        say("Spark runs")
+        trained = als.train(session.read.parquet(*events.paths), settings.engine.event_types, als.Plan())
+    say("ALS: " + ", ".join(f"{name} {value:,.4g}" for name, value in trained.metrics.items()))
+    url = f"sqlite:///{folder / 'mlflow.db'}"
+    made = tracking.record(trained, {"data_digest": events.digest}, url=url, model=SPACE)
+    say(f"MLflow: run {made.run_id}, version {made.version} is {tracking.CHALLENGER}")
+    n_vectors = publishing.publish(trained, settings, SPACE)
+    say(f"{n_vectors:,} vectors of the space {SPACE} are in the topic `vectors`")
+    return made.version
+
+
+def _start_shadow(settings: Settings, version: str) -> None:
+    """An arm that is judged from the first event on that the broker takes when this returns."""
+    challenger = Arm(SPACE, sources=SWITCHES, description=f"MLflow: {SPACE}, version {version}")
+    experiments = Experiments(settings)
+    experiments.apply({SPACE: Experiment((Arm("live"), challenger), kind="shadow")})
+    Experiments(settings).move(SPACE, "start")
+    time.sleep(MARGIN_MS / 1000 + 0.5)
+
+
+def _report(settings: Settings, say: Say) -> None:
+    with closing(Reader(settings.store)) as reader:
+        found = counted(SPACE, Experiments(settings).one(SPACE).experiment, reader.last_values())
+    if found is None or not found.rankers.get(SPACE, {}).get("judged"):
+        raise Unavailable("worker", "it tells nothing of the shadow arm", waited_seconds=REPORT_SECONDS)
+    of = found.rankers[SPACE]
+    n = of["judged"]
+    say(f"judged on {n:,.0f} events that came after the training:")
+    for name, hits, reciprocal in (("live", "main_hits", "main_reciprocal"), (SPACE, "hits", "reciprocal")):
+        say(f"  {name:<5} hit_rate_at_{HITS_AT} {of[hits] / n:.4f}, mrr {of[reciprocal] / n:.4f}")
 
 
 def _log(data: DataSettings) -> BenchLog:
@@ -63,13 +122,27 @@ def _log(data: DataSettings) -> BenchLog:
     return BenchLog.first(EVENTS, data)
 
 
+def _publish(settings: Settings, log: BenchLog) -> None:
+    with Publisher(settings.bus, settings.ingest) as publisher:
+        log.publish(publisher)
+
+
+def _caught_up(settings: Settings) -> None:
+    """Return when the worker has taken in everything."""
+    offsets, until = OffsetReader(settings.bus), time.monotonic() + WAIT_SECONDS
+    while any(line.lag for line in offsets.lag(["events"])):
+        if time.monotonic() > until:
+            raise Unavailable("worker", "it does not come to the end", waited_seconds=WAIT_SECONDS)
+        time.sleep(0.2)
+
+
 def _written(settings: Settings, n: int) -> int:
-    until = time.monotonic() + SINK_SECONDS
+    until = time.monotonic() + WAIT_SECONDS
     with closing(Sink(settings, SystemClock())) as sink:
         while sink.totals.records + sink.n_pending < n:
             sink.step()
             if time.monotonic() > until:
-                raise Unavailable("sink", "it does not come to the end", waited_seconds=SINK_SECONDS)
+                raise Unavailable("sink", "it does not come to the end", waited_seconds=WAIT_SECONDS)
         sink.flush()
         return sink.totals.records
 

@@ -15,8 +15,9 @@ from stream_rec.engine.steering.decisions import MARGIN_MS
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.decisions import Decision
 from stream_rec.settings import EngineSettings
+from stream_rec.sources.features import N_FEATURES
 from tests.engine.deciding import decide, decision
-from tests.engine.worlds import SMALL_MEASURE
+from tests.engine.worlds import SMALL_MEASURE, learn_vectors
 
 BEGIN, MARGIN = 2_000.0, MARGIN_MS / 1000
 ARMS: list[dict[str, Any]] = [
@@ -160,3 +161,21 @@ def test_slates_of_an_arm_are_ranked_by_its_ranker() -> None:
     assert shipped.scores[arm] == found.scores[arm]
     assert shipped.scores != before.scores
     assert e.ranker_of("default", None) is not e.state.ranker
+
+
+def test_an_arm_may_hear_vectors_that_the_engine_leaves_out() -> None:
+    heard = tuple(name for name in SETTINGS.sources if name != "vectors")
+    arms = [{"name": "control"}, {"name": "als", "sources": [*SETTINGS.sources]}]
+    e, alone = (Engine(SETTINGS.model_copy(update={"sources": heard}), SMALL_MEASURE) for _ in range(2))
+    decide(e, experiment(arms, kind="shadow"))
+    random = np.random.default_rng(1)
+    vectors = [("als", f"i{item}", random.normal(size=4).tolist()) for item in range(37)]
+    for each in (e, alone):
+        learn_vectors(each, *vectors)
+        each.learn(batch(400))
+    (als,) = e.arms.all().values()
+    moved = als.ranker.linear != e.state.ranker.linear
+    assert moved[N_FEATURES:].any(), "what the space says is learned by the arm"
+    for name, array in e.state.ranker._asdict().items():
+        assert np.array_equal(array, getattr(alone.state.ranker, name)), name
+    assert np.array_equal(alone.recommend(["u1"]).rows, e.recommend(["u1"]).rows)

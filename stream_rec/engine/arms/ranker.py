@@ -21,6 +21,11 @@ FIGURES = ("judged", "hits", "reciprocal", "main_hits", "main_reciprocal")
 """Examples, hits among the first HITS_AT, sum of 1 / rank; and of the engine's own ranker on the same examples."""
 
 
+_MAY_BE_ADDED = np.array([name != "factorization" for name in SWITCHES])
+"""An arm may hear what the engine leaves out, for all sources learn; but of this one the index is searched only if the
+engine hears it."""
+
+
 class Key(NamedTuple):
     """Which ranker it is.
 
@@ -46,7 +51,7 @@ class ArmRanker:
     Attributes:
         ranker: as given.
         sums: as given.
-        hears_less: some sources that the engine hears take no part.
+        hears_others: not the same sources as the engine.
     """
 
     def __init__(
@@ -56,8 +61,10 @@ class ArmRanker:
         self.ranker = ranker
         self.sums = np.zeros(N_SUMS) if sums is None else sums
         rates = held.rates
-        heard = rates.heard & np.array([not arm.sources or name in arm.sources for name in SWITCHES])
-        self.hears_less = not np.array_equal(heard, rates.heard)
+        heard = rates.heard
+        if arm.sources:
+            heard = np.array([name in arm.sources for name in SWITCHES]) & (heard | _MAY_BE_ADDED)
+        self.hears_others = not np.array_equal(heard, rates.heard)
         own = rates.ranker._replace(learning_rate=rates.ranker.learning_rate * arm.learning_rate)
         self.rates: Rates = rates._replace(ranker=own, heard=heard)
         self.query: Query = held.query

@@ -195,13 +195,13 @@ class LearnLoop:
         """The rankers of arms judge the example first, on what they hear of the same sources."""
         by_arm = []
         for each in arms:
-            if each.hears_less:
+            if each.hears_others:
                 has_vector = step.has_vector and bool(each.rates.heard[FACTORIZATION])
                 self._gather_again(each.handle, events, first, found, has_vector)
                 by_arm.append((each, int(judge_arm(each.handle, events, first))))
         self._gather_again(self._held.handle, events, first, found, step.has_vector)
         for each in arms:
-            if not each.hears_less:
+            if not each.hears_others:
                 by_arm.append((each, int(judge_arm(each.handle, events, first))))
         at = int(ranks.n_judged[0])
         has_vector = self._advance(events, first, last, step._replace(gathered=True), found, ranks)

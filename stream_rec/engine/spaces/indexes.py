@@ -13,7 +13,6 @@ from stream_rec.engine.fold.state import Query, State
 from stream_rec.engine.names import n_rows
 from stream_rec.index.item_index import Hits, ItemIndex
 from stream_rec.settings import EngineSettings
-from stream_rec.sources.features import SPACES
 from stream_rec.sources.vectors import N_NEAR, N_QUERIES
 
 MAINTAIN_EVERY = 1024
@@ -48,7 +47,6 @@ class SpaceIndexes:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._heard = SPACES in settings.sources
         self._indexes = [self._empty() for _ in range(settings.max_spaces)]
 
     def __len__(self) -> int:
@@ -119,8 +117,6 @@ class SpaceIndexes:
         """
         n, slots = near.asks.shape
         found = np.full((n, slots, N_QUERIES * N_NEAR), -1, np.int32)
-        if not self._heard:
-            return found
         for slot in np.flatnonzero(near.asks.any(axis=0)).tolist():
             asking = np.flatnonzero(near.asks[:, slot])
             lasts = state.spaces.vectors[slot, near.singles[asking, slot, 0]]
