@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.kernels.attribution_state import (
+    BOUGHT,
     CARTED,
     CLICK_RANKS,
     CLICKED,
@@ -112,9 +113,9 @@ def _credit_trial(trials, exposure, done, kind, value):
     is_priced = has_value and not kind & UNPRICED
     if kind & CONVERSION and is_priced and value < 0:
         give_back(trials, user, code, value)
-    elif kind & CONVERSION and not done & CONVERTED:
+    elif kind & CONVERSION and not done & BOUGHT:
         buy(trials, user, code, is_priced, value)
-        done |= CONVERTED
+        done |= BOUGHT
     if kind & IN_CART and not done & CARTED:
         put_in_cart(trials, user, code)
         done |= CARTED

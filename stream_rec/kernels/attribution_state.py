@@ -13,8 +13,9 @@ from stream_rec.kernels.trial_state import TrialState
 
 CONVERSION, DWELL, JOINED, UNPRICED, IN_CART = 1, 2, 4, 8, 16
 """Bits of an interaction's kind; JOINED = it has been credited to an impression, UNPRICED = its value is no price."""
-CLICKED, CONVERTED, CARTED = 1, 2, 16
-"""Bits of a place: what has been credited to it. 4 and 8 are teams (kernels.trial_state)."""
+CLICKED, CONVERTED, CARTED, BOUGHT = 1, 2, 16, 32
+"""Bits of a place: what has been credited to it; BOUGHT = to its arm: a refund may be learned before its purchase. 4
+and 8 are teams (kernels.trial_state)."""
 
 (
     IMPRESSIONS,

@@ -154,6 +154,24 @@ def test_an_interaction_that_names_its_slate_is_that_slates(shop: Engine) -> Non
     assert totals(shop, "b")["click"] == 2.0
 
 
+def test_a_purchase_counts_though_its_refund_was_learned_before_it(shop: Engine) -> None:
+    log = Log(shop)
+    log.show("ann", "ab", 0.0)
+    log.do("ann", "a", 2.0, "purchase", -5.0)
+    log.do("ann", "a", 1.0, "purchase", 20.0)
+    log.do("ann", "a", 3.0, "purchase", 20.0)
+    log.do("bob", "a", 1.0, "purchase", 20.0)
+    log.do("bob", "a", 2.0, "purchase", -5.0)
+    log.show("bob", "ab", 0.0)
+    found = totals(shop)
+    assert {name: found[name] for name in ("click", "purchase", "revenue", "refund")} == {
+        "click": 2.0,
+        "purchase": 2.0,
+        "revenue": 40.0,
+        "refund": 10.0,
+    }
+
+
 def test_only_slates_of_an_arm_that_is_live_in_the_scenario_count(shop: Engine) -> None:
     decide(shop, experiment("home", scenarios=["home"], started=2.0))
     log = Log(shop)

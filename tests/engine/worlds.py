@@ -149,7 +149,7 @@ def event_batch(records: Sequence[Record]) -> EventBatch:
         users=IdColumn.of([v.user_id for v in events]),
         items=IdColumn.of([v.item_id for v in events]),
         sessions=IdColumn.of([v.session_id or "" for v in events]),
-        event_ids=IdColumn.of([""] * len(events)),
+        event_ids=IdColumn.of([v.event_id or "" for v in events]),
         event_types=[v.event_type for v in events],
         values=np.array([np.nan if v.value is None else v.value for v in events], np.float32),
         context_tags=IdColumn.of([str((v.context or {}).get("tag", "")) for v in events]),
