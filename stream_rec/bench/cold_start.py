@@ -41,15 +41,17 @@ class Plan:
         data: a data set with a catalogue.
         events: of the log, the first ones; 0 = all. A part chooses parameters, the whole is the figure.
         k: length of the list in which a hit is one.
+        fifth: which item of each five is kept back, from 0: choose on one, report another.
     """
 
     data: str
     events: int
     k: int
+    fifth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Log:
+class SplitLog:
     """The events in order, without those that are left out.
 
     Attributes:
@@ -86,13 +88,7 @@ def run(settings: Settings, say: Say, plan: Plan) -> Figures:
     Raises:
         ConfigError: the data set has no catalogue.
     """
-    items = load_items(plan.data, settings.data)
-    if not items:
-        raise ConfigError(
-            f"{plan.data} has no catalogue", fix="name a data set with items, such as movielens-100k"
-        )
-    late_items = {item.item_id for item in items[::KEPT_BACK]}
-    log = _log(settings, plan, late_items)
+    items, late_items, log = split(settings, plan)
     figures: Figures = {}
     for suffix, content in (("", True), ("_without", False)):
         engine = Engine(settings.engine.model_copy(update={"content": content}))
@@ -108,11 +104,27 @@ def run(settings: Settings, say: Say, plan: Plan) -> Figures:
         "cold_items": len(late_items),
         "k": plan.k,
         "data": plan.data,
+        "fifth": plan.fifth,
     }
     return figures
 
 
-def _log(settings: Settings, plan: Plan, late_items: set[str]) -> _Log:
+def split(settings: Settings, plan: Plan) -> tuple[list[Item], set[str], SplitLog]:
+    """The catalogue, which of its items are kept back, and the log without their events until its last third.
+
+    Raises:
+        ConfigError: the data set has no catalogue.
+    """
+    items = load_items(plan.data, settings.data)
+    if not items:
+        raise ConfigError(
+            f"{plan.data} has no catalogue", fix="name a data set with items, such as movielens-100k"
+        )
+    late_items = {item.item_id for item in items[plan.fifth % KEPT_BACK :: KEPT_BACK]}
+    return items, late_items, _split_log(settings, plan, late_items)
+
+
+def _split_log(settings: Settings, plan: Plan, late_items: set[str]) -> SplitLog:
     table = load_columns(plan.data, settings.data)
     table = table.head(plan.events) if plan.events else table
     late = len(table) * 2 // 3
@@ -131,19 +143,21 @@ def _log(settings: Settings, plan: Plan, late_items: set[str]) -> _Log:
         is_asked = of_late_items[at] or of_new_users[at] or sampled[at]
         seen.append(IdColumn.of([other for other in had[user] if other != item]) if is_asked else nothing)
         had[user].append(item)
-    return _Log(list(batches(table, size=_BATCH)), late, of_late_items, of_new_users, sampled, seen)
+    return SplitLog(list(batches(table, size=_BATCH)), late, of_late_items, of_new_users, sampled, seen)
 
 
-def _measure(engine: Engine, log: _Log, items: list[Item], late_items: set[str], k: int) -> dict[str, float]:
+def _measure(
+    engine: Engine, log: SplitLog, items: list[Item], late_items: set[str], k: int
+) -> dict[str, float]:
     """Hit-rates of one arm."""
-    _publish(engine, [item for item in items if item.item_id not in late_items])
+    publish(engine, [item for item in items if item.item_id not in late_items])
     ranks = np.zeros(len(log.seen), np.int64)
     for whole in log.batches:
         start, end = whole.span.start, whole.span.next
         cuts = [start, *([log.late] if start < log.late < end else []), end]
         for first, last in pairwise(cuts):
             if first == log.late:
-                _publish(engine, [item for item in items if item.item_id in late_items])
+                publish(engine, [item for item in items if item.item_id in late_items])
             judged = engine.learn(
                 part(whole, first - start, last - start),
                 judge_all=log.asked[first:last],
@@ -155,7 +169,8 @@ def _measure(engine: Engine, log: _Log, items: list[Item], late_items: set[str],
     return {name: float(hits[which].mean()) if which.any() else 0.0 for name, which in groups.items()}
 
 
-def _publish(engine: Engine, items: list[Item]) -> None:
+def publish(engine: Engine, items: list[Item]) -> None:
+    """The catalogue's next records."""
     start = engine.position.get(TopicPartition("items", 0), 0)
     changes = [ItemChange(start + at, 0, item.item_id, item) for at, item in enumerate(items)]
     engine.upsert_items(ItemBatch(Span("items", 0, 0, start, start + len(changes)), changes))

@@ -134,6 +134,12 @@ def cold_start(
     data: Annotated[str, typer.Option(help="a data set with a catalogue")] = "movielens-100k",
     events: Annotated[int, typer.Option(min=0, help="the first ones of the log; 0 = all")] = 0,
     k: Annotated[int, typer.Option("--k", min=1, max=100, help="a hit is a place up to this one")] = 20,
+    fifth: Annotated[
+        int,
+        typer.Option(
+            min=0, max=4, help="which item of each five is kept back: choose on one, report another"
+        ),
+    ] = 0,
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -141,7 +147,7 @@ def cold_start(
     """Items that nobody has touched, and users of one event: hit-rates with the space `content` and without."""
     from stream_rec.bench.cold_start import Plan, run
 
-    _bench(lambda s, say: run(s, say, Plan(data, events, k)), json_file, config, set_)
+    _bench(lambda s, say: run(s, say, Plan(data, events, k, fifth)), json_file, config, set_)
 
 
 @bench.command()
