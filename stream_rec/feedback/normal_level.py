@@ -24,6 +24,9 @@ _FEWEST = 4
 """Stretches of a scale before its variance says anything."""
 _CAUTION = 2.0
 """Standard errors that are added to a variance known from few blocks."""
+_YOUNG_BLOCKS = 640
+"""After these all is forgotten, once: an engine that learns a shop from nothing is hit oftener and oftener, which is no
+season; its first days would hide any later fall."""
 _CHAPTER_BLOCKS = 320
 _CHAPTERS = 64
 """Lowest and highest means are remembered by chapters: 64 of 320 blocks, 1,024,000 hits in blocks of 50."""
@@ -80,6 +83,10 @@ class NormalLevel:
     """
 
     def __init__(self) -> None:
+        self._n_young = 0
+        self._forget()
+
+    def _forget(self) -> None:
         self.mean = 0.0
         self.n = 0
         self._scales = [_Scale(width) for width in SCALES]
@@ -87,6 +94,10 @@ class NormalLevel:
 
     def learn(self, block: float) -> None:
         """Learn the mean of one more block."""
+        if self._n_young < _YOUNG_BLOCKS:
+            self._n_young += 1
+            if self._n_young == _YOUNG_BLOCKS:
+                self._forget()
         if self.n >= _FIRST_BLOCKS:
             if self._read % _CHAPTER_BLOCKS == 0:
                 for scale in self._scales:
