@@ -28,6 +28,7 @@ from stream_rec.consumers.output.emitter import Emitter
 from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.consumers.periodic.category_lists import CategoryLists
+from stream_rec.consumers.periodic.drift_alarms import DriftAlarms
 from stream_rec.consumers.periodic.exposure_reports import ExposureReports
 from stream_rec.consumers.periodic.filter_moves import FilterMoves
 from stream_rec.consumers.periodic.forgetting import Forgetting, ForgettingStores
@@ -111,6 +112,7 @@ class Parts:
         rules: compiled between batches.
         renewal: slates whose rules have changed.
         trial_decisions: experiments, moved on by rule.
+        drift_alarms: what has changed for good is said to all.
         forgetting: users who are to be forgotten in Redis, too.
         lost: wakes the repair.
         snapshots: of the engine.
@@ -146,6 +148,7 @@ class Parts:
     rules: RuleCompiler
     renewal: SlateRenewal
     trial_decisions: TrialDecisions
+    drift_alarms: DriftAlarms
     forgetting: Forgetting
     lost: asyncio.Event
     snapshots: Snapshots
@@ -261,6 +264,7 @@ def build(
         rules=RuleCompiler(core.engine, clock),
         renewal=SlateRenewal(settings.store, core.engine, active, stores.slates, core.table, clock),
         trial_decisions=TrialDecisions(core.engine, emitter, core.table, clock),
+        drift_alarms=DriftAlarms(settings.alarm, core.engine, core.measures, emitter, core.table, clock),
         lost=makes.slates.lost,
         snapshots=Snapshots(settings, core.engine, notes, core.table, clock),
         bridge=BridgeInside(bridge),
@@ -272,9 +276,7 @@ def _core(settings: Settings, counts: Mapping[TopicName, int], start: Start, clo
     table = PartitionTable({name: counts[name] for name in FOLLOWED}, topic_ids)
     engine = start.engine
     order = LearnOrder(settings.journal, engine, start.notes, topic_ids, clock)
-    measures = Measures(
-        settings.measure, engine.sources, attribution=engine.attribution, on_drift=order.drift
-    )
+    measures = Measures(settings.measure, engine.sources, attribution=engine.attribution)
     return _Core(EngineThread(engine), order, measures, table)
 
 

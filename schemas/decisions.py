@@ -7,13 +7,14 @@ this one's snapshot.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
 
 from stream_rec.errors import ContractError
+from stream_rec.schemas.alarm import Alarm, alarm_of
 from stream_rec.schemas.columns import Decoded, LeftOut, Rejected, Span
 from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.experiment_check import experiment_of
@@ -25,13 +26,13 @@ from stream_rec.schemas.scenario_check import scenario_of
 from stream_rec.schemas.validation import TS_END, check_id, required
 from stream_rec.settings import IngestSettings
 
-SCENARIO, EXPERIMENT, ERASURE, MERGE = "scenario", "experiment", "erasure", "merge"
+SCENARIO, EXPERIMENT, ERASURE, MERGE, ALARM = "scenario", "experiment", "erasure", "merge", "alarm"
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}", re.ASCII)
-"""Of scenarios and experiments. What begins with `_` stands in Redis for something else (stream_rec/store/keys.py)."""
+"""Of whatever has a name. What begins with `_` stands in Redis for something else (stream_rec/store/keys.py)."""
 _HASH = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _64_BITS = (1 << 64) - 1
-_A = {SCENARIO: "a", EXPERIMENT: "an"}
+_A = {SCENARIO: "a", EXPERIMENT: "an", ALARM: "an"}
 
 
 class Erasure(msgspec.Struct, frozen=True):
@@ -52,7 +53,13 @@ class Unknown(msgspec.Struct, frozen=True):
     """A kind that this release does not know."""
 
 
-Body = Scenario | Experiment | Erasure | Merge | Unknown
+Body = Scenario | Experiment | Alarm | Erasure | Merge | Unknown
+_NAMED: dict[str, Callable[[dict[str, Any]], Body]] = {
+    SCENARIO: scenario_of,
+    EXPERIMENT: experiment_of,
+    ALARM: alarm_of,
+}
+"""What reads the bodies of decisions that are about something with a name."""
 
 
 class Decision(NamedTuple):
@@ -146,14 +153,14 @@ def body_of(kind: str, name: str, body: dict[str, Any], rules: IngestSettings) -
     Raises:
         ContractError: the name or the body is none of its kind.
     """
-    if kind in (SCENARIO, EXPERIMENT):
+    if kind in _NAMED:
         if not NAME.fullmatch(name):
             raise ContractError(
                 "bad_id",
                 f"{name!a}: {_A[kind]} {kind}'s name has 1 to 64 letters, digits, '.', '_', '-', no '_' first",
             )
         try:
-            return scenario_of(body) if kind == SCENARIO else experiment_of(body)
+            return _NAMED[kind](body)
         except BadBody as error:
             raise ContractError("bad_body", str(error)) from None
     if kind not in (ERASURE, MERGE):

@@ -135,11 +135,11 @@ class Impression(PublishedRecord, frozen=True, omit_defaults=True):
 
 
 class Control(PublishedRecord, frozen=True, omit_defaults=True):
-    """A decision of people. Topic `control`, key `<kind>/<name>`; an empty value takes the decision back.
+    """A decision, of people or by rule. Topic `control`, key `<kind>/<name>`; an empty value takes the decision back.
 
     Attributes:
-        kind: what it decides about: `scenario`, `experiment`, `erasure`, `merge`; others are kept and ignored.
-        name: which of them: a scenario's or an experiment's name, the hash of a user's id.
+        kind: what it decides about: `scenario`, `experiment`, `erasure`, `merge`, `alarm`; others are kept and ignored.
+        name: which of them: a scenario's or an experiment's name, a metric, the hash of a user's id.
         ts: when it was decided, seconds since the epoch.
         body: what it says, by kind: docs/control.md.
         by: who decided it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,8 @@ from stream_rec.schemas.records import TopicName
 from stream_rec.store.slates import Written
 
 _TOPIC: TopicName = "events"
+MAX_MIX = 16
+"""Event types whose share is watched, at most: those that come first."""
 
 
 class EventMetrics:
@@ -38,13 +42,18 @@ class EventMetrics:
         self._shown = shown
         self._types = types
         self._misrouted_said = False
+        self._numbers: dict[str, int] = {}
 
     def ranks(self, engine: Engine, batch: EventBatch) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Where n events' items stood before the engine learns them; UNKNOWN where that cannot be said.
 
+        The share of items that the engine has never heard of is watched on the way.
+
         Returns:
             [n], rank in what the user was last shown; [n], rank in the popular list.
         """
+        unheard = rows_of(engine.state.items, batch.items) < 0
+        self._measures.watch("unknown_items", unheard.astype(np.float64), batch.broker_ts)
         served = self._measures.served
         users, items = hash_ids(batch.users), hash_ids(batch.items)
         ranks = served.ranks(users, items)
@@ -54,6 +63,10 @@ class EventMetrics:
             served.fill(users[unknown], np.zeros((np.count_nonzero(unknown), 1), np.uint64))
             ranks = served.ranks(users, items)
         return ranks, served.popular_ranks(items)
+
+    def judged(self, batch: EventBatch, learned: Learned) -> None:
+        """A batch was learned, of a partition that is owned or followed."""
+        self._measures.on_judged(learned.fresh, batch.broker_ts)
 
     def served(self, users: list[str], ranked: dict[str, Encoded]) -> None:
         """These users' slates, by scenario, have been written."""
@@ -68,7 +81,21 @@ class EventMetrics:
         self._measures.on_batch(
             batch.span, batch.offsets, batch.broker_ts, served=served, popular=popular, learned=learned
         )
+        for event_type, of_it in self._mix(batch):
+            self._measures.watch(f"event_mix.{event_type}", of_it, batch.broker_ts)
         self._count_misrouted(batch)
+
+    def _mix(self, batch: EventBatch) -> Iterator[tuple[str, NDArray[np.float64]]]:
+        """Of each of the first types that came: which of n events are of it. A type is looked for from its first on."""
+        numbers = [self._numbers.get(each, -1) for each in batch.event_types]
+        if min(numbers, default=0) < 0 and len(self._numbers) < MAX_MIX:
+            for each in batch.event_types:
+                if len(self._numbers) < MAX_MIX:
+                    self._numbers.setdefault(each, len(self._numbers))
+            numbers = [self._numbers.get(each, -1) for each in batch.event_types]
+        found = np.array(numbers, np.int64)
+        for event_type, number in self._numbers.items():
+            yield event_type, (found == number).astype(np.float64)
 
     def written(
         self, batch: EventBatch, ranked: dict[str, Encoded], written: Written, written_ms: float

@@ -112,6 +112,7 @@ class EventsHandler:
             served, popular = self._metrics.ranks(engine, batch)
         with times.stage("learn"):
             learned = engine.learn(batch)
+            self._metrics.judged(batch, learned)
             self._forgotten.meet(batch.users.only(learned.past).to_list())
         for places in (learned.repeated, learned.ignored, learned.no_interest):
             served[places] = UNKNOWN  # these say nothing about whether it was good to show the item
@@ -156,6 +157,7 @@ class EventsHandler:
         """Learn from events whose slates others have written."""
         batch = self.decode(fetched).batch
         learned = engine.learn(batch)
+        self._metrics.judged(batch, learned)
         self._forgotten.meet(batch.users.only(learned.past).to_list())
         self._note(batch)
 

@@ -27,11 +27,11 @@ _AGAIN_SECONDS = 0.5
 
 
 class Outgoing(NamedTuple):
-    """One record to publish."""
+    """One record to publish; value None = its key is taken back."""
 
     topic: TopicName
     key: bytes
-    value: bytes
+    value: bytes | None
 
 
 class Receipt:
@@ -209,7 +209,7 @@ class Emitter:
         elif verdict is Verdict.ALONE:
             self._again_alone.append(pending)
         else:
-            self._refusals.tell_lost(topic, error, (key, value), pending.receipt.place)
+            self._refusals.tell_lost(topic, error, (key, value or b""), pending.receipt.place)
             pending.receipt.settle(lost=topic)
 
 

@@ -11,7 +11,7 @@ from stream_rec.consumers.replication.progress import Progress, Reach
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.arms import readings as trials
 from stream_rec.engine.engine import Engine
-from stream_rec.feedback.measures import Measures
+from stream_rec.feedback.measures import Measures, NamedFigure
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import MetricPoint
 
@@ -72,7 +72,17 @@ class MetricReports:
         self._measures.set_engine(stats, catalogue_items=stats["items"])
         owns_control = any(one.topic == "control" for one in owned)
         self._measures.set_told("trials", trials.figures(engine) if owns_control else {})
+        self._measures.set_told("alarms", _alarms(engine) if owns_control else {})
         since_refresh = stats["events_learned"] % engine.settings.index_refresh_events
         for partition in sorted(one.partition for one in owned if one.topic == "events")[:1]:
             self._measures.add("events", partition, "index_staleness", since_refresh, 1)
         return self._measures.due_points(self._clock.monotonic(), everything=everything)
+
+
+def _alarms(engine: Engine) -> dict[NamedFigure, float]:
+    """Since when, of those that are in force."""
+    in_force = engine.decisions.alarms.in_force
+    return {
+        ("alarm_since", (("alarm", name), ("direction", alarm.direction))): alarm.since
+        for name, alarm in in_force.items()
+    }

@@ -37,7 +37,6 @@ class LearnOrder:
         topic_ids: Mapping[TopicName, str],
         clock: Clock,
     ) -> None:
-        self._engine = engine
         self._journal: Journal | None = None
         if settings.folder:
             self._journal = Journal(
@@ -56,12 +55,6 @@ class LearnOrder:
         """A span was learned from `first` on: n records."""
         if self._journal is not None:
             self._journal.ran(span.topic, span.partition, first, span.next, n)
-
-    def drift(self) -> None:
-        """The served hit-rate fell: tell the engine, and that it was told here and not elsewhere."""
-        self._engine.on_drift()
-        if self._journal is not None:
-            self._journal.drifted()
 
     def notes(self) -> dict[str, str]:
         """What a snapshot of the engine as of now is to remember."""

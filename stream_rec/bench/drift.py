@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.bench.harness import Figures, Say
-from stream_rec.feedback.drift import DriftMonitor
+from stream_rec.feedback.drift import LevelTest
 from stream_rec.settings import Settings
 
 HITS = 1_000_000
@@ -90,29 +90,28 @@ def _stationary(hits: int) -> dict[str, Rates]:
     }
 
 
-def _stream(rates: Rates, run_length: int, seed: int) -> list[bool]:
+def _stream(rates: Rates, run_length: int, seed: int) -> Rates:
     """Hits in runs of equal ones."""
     draws = np.random.default_rng(seed).random(-(-len(rates) // run_length))
     first_rates = rates[::run_length]
-    hits: list[bool] = np.repeat(draws < first_rates, run_length)[: len(rates)].tolist()
-    return hits
+    return np.repeat(draws < first_rates, run_length)[: len(rates)].astype(np.float64)
 
 
-def alarms(delta: float, stream: list[bool]) -> list[int]:
+def alarms(delta: float, stream: Rates) -> list[int]:
     """Hits read when each alarm came, drops below 0.
 
     Args:
         delta: `measure.drift_delta`.
         stream: hits, in order.
     """
-    monitor, found = DriftMonitor(delta), []
+    test, found = LevelTest(delta), []
     for start in range(0, len(stream), _BATCH):
-        drops, rises = monitor.update(stream[start : start + _BATCH])
-        found.extend([-start - _BATCH] * drops + [start + _BATCH] * rises)
+        for moved in test.update(stream[start : start + _BATCH], 0):
+            found.append(start + _BATCH if moved.level > moved.normal else -start - _BATCH)
     return found
 
 
-def _delay(delta: float, stream: list[bool]) -> int:
+def _delay(delta: float, stream: Rates) -> int:
     """Hits from the change until a drop was found; N_AFTER = it was not."""
     drops = [-at - N_BEFORE for at in alarms(delta, stream) if -at > N_BEFORE]
     return min(drops, default=N_AFTER)

@@ -201,15 +201,14 @@ def seasons(hits: int) -> dict[str, Rates]:
     }
 
 
-def markov(rates: Rates, correlation: float, seed: int) -> list[bool]:
+def markov(rates: Rates, correlation: float, seed: int) -> Rates:
     """Hits of a chain of two states: with probability `correlation` what the one before was, else by its rate."""
     chance = np.random.default_rng([seed, round(correlation * 1000)])
     fresh = chance.random(len(rates)) < rates
     is_fresh = chance.random(len(rates)) >= correlation
     is_fresh[0] = True
     last = np.maximum.accumulate(np.where(is_fresh, np.arange(len(rates)), 0))
-    hits: list[bool] = fresh[last].tolist()
-    return hits
+    return fresh[last].astype(np.float64)
 
 
 def _report(say: Say, part: str, tally: Tally, plan: Plan) -> None:

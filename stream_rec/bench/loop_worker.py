@@ -17,10 +17,11 @@ from stream_rec.bus.batch import Columns
 from stream_rec.clock import ManualClock
 from stream_rec.consumers.handlers.event_metrics import EventMetrics
 from stream_rec.consumers.output.slate_encoder import SlateEncoder
+from stream_rec.consumers.periodic.drift_alarms import record_of
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import ContractError
-from stream_rec.feedback.measures import Measures
+from stream_rec.feedback.measures import SERVED_HIT_RATE, Measures
 from stream_rec.feedback.served import UNKNOWN
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.codec import encode
@@ -53,7 +54,8 @@ class LoopWorker:
         self.engine = Engine(settings.engine, settings.measure)
         self._rules = settings.ingest
         self.drops: list[int] = []
-        self._measures = Measures(settings.measure, self.engine.sources, on_drift=self._drifted)
+        self._measures = Measures(settings.measure, self.engine.sources)
+        self._alarm = settings.alarm
         shown = next(iter(settings.engine.scenarios))
         table = PartitionTable({"events": 1}, {"events": _LOG})
         self._metrics = EventMetrics(self._measures, table, shown, self.engine.event_types)
@@ -107,10 +109,6 @@ class LoopWorker:
         """How often the served hit-rate was found to have risen."""
         return int(self._measures.live().get(field("drift_alarms", {"direction": "rise"}), 0))
 
-    def _drifted(self) -> None:
-        self.engine.on_drift()
-        self.drops.append(self.engine.n_learned)
-
     def _take_events(self, batch: EventBatch) -> None:
         """As `consumers.handlers.events` does."""
         self._clock.advance(float(batch.ts[-1]) - self._clock.now())
@@ -126,6 +124,10 @@ class LoopWorker:
         self._metrics.served(users, ranked)
         self._metrics.learned(batch, served, popular, learned)
         self._measures.due_points(self._clock.monotonic())
+        for change in self._measures.take_changes():
+            if change.metric == SERVED_HIT_RATE:
+                self.drops.append(self.engine.n_learned)
+            self.publish([record_of(self._alarm, change, self._clock.now())], self._clock.now())
         self._renew_popular()
 
     def _renew_popular(self) -> None:

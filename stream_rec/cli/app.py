@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from stream_rec.cli.alarm import alarm
 from stream_rec.cli.batch import batch
 from stream_rec.cli.bench import bench
 from stream_rec.cli.bridge import bridge
@@ -111,6 +112,7 @@ app.add_typer(snapshot)
 app.add_typer(items)
 app.add_typer(scenario)
 app.add_typer(experiment)
+app.add_typer(alarm)
 app.add_typer(key)
 app.add_typer(shape)
 app.add_typer(vectors)

@@ -18,6 +18,7 @@ from stream_rec.engine.answering.queries import Queries
 from stream_rec.engine.catalogue import records as catalogue
 from stream_rec.engine.fold.judge import PrequentialRanks
 from stream_rec.engine.fold.learn import Events
+from stream_rec.engine.learning.alarm_effects import AlarmEffects
 from stream_rec.engine.learning.dedup import Deduplication, SharedIds, event_keys
 from stream_rec.engine.learning.event_clock import EventClock
 from stream_rec.engine.learning.event_columns import columns, named, without
@@ -78,8 +79,9 @@ class Engine(Queries):
         self._people = People(
             self.held, self.attribution, (self._user_shares, self._event_clock), self.decisions
         )
+        alarms = AlarmEffects(self.held, self.arms, self.decisions.alarms, settings)
         self._loop = LearnLoop(
-            self.held, self._vectors, self.spaces, self._rivers, self._windows, self.arms, settings
+            self.held, self._vectors, self.spaces, self._rivers, self._windows, self.arms, alarms, settings
         )
 
     def learn(
@@ -280,7 +282,7 @@ class Engine(Queries):
         return n_evicted(self.state.users), n_evicted(self.state.items)
 
     def on_drift(self) -> None:
-        """Let the ranker move faster for a while. The log does not tell when; the journal does."""
+        """Let the ranker move faster for a while, as journals of earlier releases say; now an alarm does."""
         boost_learning_rate(self.state.ranker)
 
     def snapshot(self) -> dict[str, NDArray[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from stream_rec import logs
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.feedback.drift import DriftMonitor
+from stream_rec.feedback.floor import Quality
 from stream_rec.feedback.judged import JudgedLike, LearnedLike
 from stream_rec.feedback.outcomes import TOPIC, Outcomes
 from stream_rec.feedback.prequential import add_ranks
 from stream_rec.feedback.served import UNKNOWN, Served
+from stream_rec.feedback.watches import Change, Watch, Watches, spread
 from stream_rec.schemas.columns import LeftOut, Span
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import MetricPoint, TopicName
@@ -28,6 +30,9 @@ NamedFigure = tuple[str, tuple[tuple[str, str], ...]]
 """Metric (docs/metrics.md), and names and values of its labels."""
 
 
+SERVED_HIT_RATE = "served_hit_rate"
+
+
 class Measures:
     """Metrics of one worker, for the partitions it owns.
 
@@ -38,10 +43,10 @@ class Measures:
         settings: windows, cut-off and bounds.
         sources: the engine's, in the order of `Judged.rank_by_source`.
         attribution: the engine's; None = no outcomes.
-        on_drift: called when the served hit-rate has fallen.
 
     Attributes:
         served: what users were last served; the worker asks it before, and tells it after, each batch.
+        quality: of the slates that would have been, in the whole log.
     """
 
     def __init__(
@@ -50,14 +55,17 @@ class Measures:
         sources: Sequence[str],
         *,
         attribution: Attribution | None = None,
-        on_drift: Callable[[], None] | None = None,
     ) -> None:
         self.served = Served(settings.served_cache_users, settings.k)
+        self.quality = Quality()
         self._k = settings.k
         self._accumulator = MetricAccumulator(settings, sources)
         self._attribution = attribution
         self._outcomes = Outcomes(settings)
-        self._drift = DriftMonitor(settings.drift_delta, on_drift)
+        self._drift = DriftMonitor(settings.drift_delta)
+        self._served_watch = Watch(SERVED_HIT_RATE, self._drift)
+        self._watches = Watches(settings.drift_delta)
+        self._unreadable: Counter[TopicPartition] = Counter()
         self._position: dict[TopicPartition, int] = {}
         self._owned_impressions: set[int] = set()
         self._followed: set[TopicPartition] = set()
@@ -107,6 +115,10 @@ class Measures:
         self.add(*tp, "evicted_users", learned.evicted_users, read)
         self.add(*tp, "evicted_items", learned.evicted_items, read)
 
+    def on_judged(self, fresh: JudgedLike, broker_ts: NDArray[np.int64]) -> None:
+        """What was judged of n events as they were learned, in a partition owned or followed; times [n] in ms."""
+        self.quality.add((fresh.rank > 0) & (fresh.rank <= self._k), broker_ts[fresh.at])
+
     def on_unknown_types(self, span: Span, counts: Mapping[str, int], n_events: int) -> None:
         """Events of a batch of so many, by types that are not in the table; the first of each type is logged."""
         for event_type, n in counts.items():
@@ -151,12 +163,14 @@ class Measures:
 
     def on_dead_letters(self, span: Span, reasons: Sequence[str], broker_ts: Sequence[int]) -> None:
         """Messages of a batch that could not be read: the reason and the broker's timestamp (ms) of each."""
+        self._unreadable[span.tp] += len(reasons)
         for reason, ts in zip(reasons, broker_ts, strict=True):
             self._accumulator.add_dead_letter(span.topic, span.partition, reason, ts)
 
     def on_read(self, span: Span, n_records: int) -> None:
         """A batch of so many records, good or bad."""
         self.add(span.topic, span.partition, "records_read", n_records, n_records)
+        self._watches.add("dead_letters", spread(self._unreadable.pop(span.tp, 0), n_records))
 
     def on_refused(self, span: Span, lost: Mapping[TopicName, int]) -> None:
         """Records made of a batch that Kafka refused for good, by the topic they were for."""
@@ -248,10 +262,23 @@ class Measures:
         points = self._accumulator.windows.due(now, everything=everything)
         if self._attribution is not None and (everything or now >= self._next_outcomes):
             self._next_outcomes = now + self._live_seconds
+            for scenario, ts_ms, clicked, shown in self._outcomes.settled(
+                self._attribution, self._owned_impressions
+            ):
+                self._watches.add(f"ctr.{scenario}", spread(clicked, shown), ts_ms)
             points.extend(
                 self._outcomes.due(self._attribution, self._owned_impressions, self._catalogue_items)
             )
         return points
+
+    def watch(self, metric: str, values: NDArray[np.float64], broker_ts: NDArray[np.int64]) -> None:
+        """Watch a metric of `watches.WATCHED` for a lasting change: [n] values from 0 to 1, and their times in ms."""
+        if len(values):
+            self._watches.add(metric, values, int(broker_ts[-1]))
+
+    def take_changes(self) -> list[Change]:
+        """What has changed for good since the last call, in the partitions owned here."""
+        return self._watches.take()
 
     def live(self) -> dict[str, float]:
         """Last values by field name (`points.field`): ratios of the recent windows, counts since the start, gauges.
@@ -297,21 +324,25 @@ class Measures:
             window.sums[row, 1] += b - a
         judged = ranks[first:, 0]
         judged = judged[judged != UNKNOWN]
-        self._watch(tp, ((judged > 0) & (judged <= self._k)).tolist())
+        if len(judged):
+            hits = ((judged > 0) & (judged <= self._k)).astype(np.float64)
+            self._watch_served(tp, hits, int(broker_ts[-1]))
 
-    def _watch(self, tp: TopicPartition, hits: list[bool]) -> None:
-        drops, rises = self._drift.update(hits)
+    def _watch_served(self, tp: TopicPartition, hits: NDArray[np.float64], ts_ms: int) -> None:
+        found = list(self._served_watch.add(hits, ts_ms))
         sums = self._accumulator.windows.sums(*tp)
-        for direction, alarms in (("drop", drops), ("rise", rises)):
-            row = self._accumulator.series.drift[direction]
-            sums[row, 0] += alarms
+        for direction, row in self._accumulator.series.drift.items():
+            sums[row, 0] += sum(change.direction == direction for change in found)
             sums[row, 1] += len(hits)
+        for change in found:
+            self._watches.tell(change)
 
     def _add_fresh(self, tp: TopicPartition, broker_ts: NDArray[np.int64], fresh: JudgedLike) -> None:
         ranks = np.ascontiguousarray(
             np.column_stack((fresh.rank, fresh.popularity, fresh.rank_by_source)), np.int32
         )
         hits = (fresh.rank > 0) & (fresh.rank <= self._k)
+        self.watch("fresh_hit_rate", hits.astype(np.float64), broker_ts[fresh.at])
         row = self._accumulator.series.row("index_only_hits")
         for window, a, b in self._accumulator.windows.split(*tp, broker_ts[fresh.at]):
             add_ranks(window.sums, self._accumulator.series.fresh, ranks, k=self._k, first=a, last=b)

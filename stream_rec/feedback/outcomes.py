@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 import numpy as np
@@ -56,6 +57,7 @@ class Outcomes:
         self._counted = _LastSeen(n)
         self._totals: NDArray[np.float64] = np.zeros((2 * MAX_NAMES**2, columns.N_SUMS))
         self._names: NDArray[np.uint8] | None = None
+        self._settled: dict[int, int] = {}  # by owned partition: the last window that was told as settled
 
     def assign(self, attribution: Attribution, partition: int) -> None:
         """From here on the partition is owned: what it has by now was counted in another worker's totals."""
@@ -80,6 +82,39 @@ class Outcomes:
         self._counted.keep(cells, slots, numbers)
         return points
 
+    def settled(
+        self, attribution: Attribution, partitions: Collection[int]
+    ) -> list[tuple[str, int, int, int]]:
+        """What cannot change any more, of windows that were not told before, oldest first.
+
+        Of a partition that has just come: from now on.
+
+        Returns:
+            Scenario, end of the window in ms, shown slates with a click, shown slates.
+        """
+        cells = attribution.state.cells
+        before, self._settled = self._settled, {}
+        shown: Counter[tuple[int, int]] = Counter()
+        clicked: Counter[tuple[int, int]] = Counter()
+        for partition in partitions:
+            slots, _ = _alive(cells, [partition])
+            windows = cells.window[slots]
+            last = int(windows.max(initial=0)) - self._recent_windows
+            told = before.get(partition, last)
+            self._settled[partition] = max(told, last)
+            for slot in slots[(windows > told) & (windows <= last)].tolist():
+                at = int(cells.window[slot]), int(scenario_of(cells.label[slot]))
+                shown[at] += int(cells.sums[slot, columns.IMPRESSIONS])
+                clicked[at] += int(cells.sums[slot, columns.CLICKED_IMPRESSIONS])
+        return [
+            (self._name(attribution, at[1]), (at[0] + 1) * self._seconds * 1000, clicked[at], n)
+            for at, n in sorted(shown.items())
+        ]
+
+    @staticmethod
+    def _name(attribution: Attribution, scenario: int) -> str:
+        return attribution.names.labels(scenario * 2 * MAX_NAMES)["scenario"]
+
     def totals(self, attribution: Attribution) -> Iterator[tuple[str, dict[str, str], float, float]]:
         """(metric, labels, numerator, denominator) since the start, for owned partitions."""
         yield from _rates(attribution, np.arange(len(self._totals)), self._totals)
@@ -101,7 +136,7 @@ class Outcomes:
         scenarios = scenario_of(cells.label[slots])
         for scenario in np.unique(scenarios).tolist():
             registers = cells.registers[slots[scenarios == scenario]].max(axis=0, keepdims=True)
-            name = attribution.names.labels(scenario * 2 * MAX_NAMES)["scenario"]
+            name = self._name(attribution, scenario)
             yield "coverage_recent", {"scenario": name}, float(distinct(registers)[0]), catalogue_items
 
     def _forget_retired_names(self, attribution: Attribution) -> None:

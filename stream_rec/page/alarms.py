@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from stream_rec.page.figures import Sample
@@ -36,9 +37,11 @@ def _found(sample: Sample) -> Iterator[Alarm]:
         yield Alarm(
             f"{worker} has not reported for a while", "is it running? Its log says more", is_grave=True
         )
-    if drops := sample.by_label("drift_alarms", "direction").get("drop"):
-        times = "once" if drops == 1 else f"{drops:.0f} times"
-        yield Alarm(f"the served hit-rate has dropped for good, {times}", "docs/operations.md: its alerts")
+    for name, since in sample.told("alarm_since", "alarm").items():
+        yield Alarm(
+            f"{name} has changed for good, since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC",
+            "`stream-rec alarm list` says what is done about it; docs/alarms.md what to look at",
+        )
     if refused := sum(sample.by_label("records_refused", "to").values()):
         yield Alarm(
             f"Kafka has refused {refused:,.0f} records for good", "see the workers' log", is_grave=True

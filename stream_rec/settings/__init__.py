@@ -1,5 +1,6 @@
 """Every setting in one frozen tree, where its value came from, and how it is shown."""
 
+from stream_rec.settings.alarm import AlarmSettings
 from stream_rec.settings.bridge import BridgeSettings, InputSettings, RegistrySettings
 from stream_rec.settings.cache import cache_folder, wanted_cache_folder
 from stream_rec.settings.event_types import EventTypeSettings, ValueCondition, parse_condition
@@ -23,6 +24,7 @@ from stream_rec.settings.tree import (
 __all__ = [
     "DATA_VARIABLE",
     "DEFAULT_FILE",
+    "AlarmSettings",
     "BridgeSettings",
     "BusSettings",
     "DataSettings",

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from stream_rec.settings.alarm import AlarmSettings
 from stream_rec.settings.branch import TEN_YEARS, Branch
 from stream_rec.settings.bridge import BridgeSettings, RegistrySettings
 from stream_rec.settings.event_types import MOST_BLOCKED, EventTypeTable, built_in_table
@@ -384,6 +385,7 @@ class Settings(Branch):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
+    alarm: AlarmSettings = Field(default_factory=AlarmSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
     snapshot: SnapshotSettings = Field(default_factory=SnapshotSettings)
     sink: SinkSettings = Field(default_factory=SinkSettings)

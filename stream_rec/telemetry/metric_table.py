@@ -368,6 +368,16 @@ EXPOSURE = (
         "of",
     ),
 )
+ALARMS = (
+    _gauge(
+        "alarm_since",
+        "s",
+        "about when what an alarm that is in force is about began, seconds since the epoch, from the worker that owns "
+        "`control` (docs/alarms.md)",
+        "alarm",
+        "direction",
+    ),
+)
 BRIDGE = (
     _scraped("bridge_messages", Kind.COUNT, "1", "messages read from foreign topics", "topic"),
     _scraped(
@@ -413,7 +423,7 @@ BRIDGE = (
     ),
 )
 METRICS: tuple[Metric, ...] = (
-    SERVED + FRESH + OUTCOMES + TIMES + COUNTS + STATE + EXPERIMENTS + EXPOSURE + BRIDGE
+    SERVED + FRESH + OUTCOMES + TIMES + COUNTS + STATE + EXPERIMENTS + EXPOSURE + ALARMS + BRIDGE
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
 

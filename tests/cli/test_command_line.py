@@ -42,6 +42,7 @@ COMMANDS = {
     "scenario",
     "ope",
     "experiment",
+    "alarm",
     "forget",
     "merge",
     "vectors",

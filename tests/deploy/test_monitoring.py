@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream_rec.api.measures import Measures
 from stream_rec.settings import Settings
 from stream_rec.settings.table import list_settings
-from stream_rec.telemetry.metric_table import EXPERIMENTS, EXPOSURE, METRICS, PREFIX, Kind
+from stream_rec.telemetry.metric_table import ALARMS, EXPERIMENTS, EXPOSURE, METRICS, PREFIX, Kind
 from tests.deploy.manifests import ROOT, container
 from tests.docs.test_pages import BRANCHES
 
@@ -131,7 +131,7 @@ def test_alerts_cover_what_the_operations_page_says_to_watch() -> None:
         "freshness_seconds",
         "dead_letters",
         "misrouted",
-        "drift_alarms",
+        "alarm_since",
         "evicted_users",
         "http_requests",
         "http_records",
@@ -203,8 +203,8 @@ def test_a_dashboard_is_whole_and_its_panels_do_not_lie_over_each_other(file: Pa
     assert used == {variable["name"] for variable in dashboard["templating"]["list"]}
 
 
-def test_dashboards_show_every_figure_of_experiments_and_exposure() -> None:
+def test_dashboards_show_every_figure_of_experiments_exposure_and_alarms() -> None:
     assert len({json.loads(file.read_text())["uid"] for file in DASHBOARDS}) == len(DASHBOARDS) == 2
     asked = " ".join(query for _, query, _ in targets())
-    for metric in EXPERIMENTS + EXPOSURE:
+    for metric in EXPERIMENTS + EXPOSURE + ALARMS:
         assert not metric.prometheus or f"{PREFIX}{metric.prometheus}" in asked, metric.name

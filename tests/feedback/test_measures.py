@@ -161,17 +161,21 @@ def test_a_name_that_is_no_metric_is_an_error() -> None:
         measures().add("events", 0, "made_up", 1, 1)
 
 
-def test_a_fall_of_the_served_hit_rate_calls_the_engine_and_is_counted() -> None:
-    called: list[int] = []
-    m = Measures(MeasureSettings(), [], on_drift=lambda: called.append(1))
+def test_a_fall_of_the_served_hit_rate_is_told_once_with_its_beginning_and_is_counted() -> None:
+    m = Measures(MeasureSettings(), [])
     rng = np.random.default_rng(3)
     start = 0
     for rate in (0.5, 0.1):
         for _ in range(20):
             served = (rng.random(200) < rate).astype(np.int32)
-            batch(m, start, served, np.zeros(200, np.int32), learned=FakeLearned(200, fresh=_none()))
+            learned = FakeLearned(200, fresh=_none())
+            batch(m, start, served, np.zeros(200, np.int32), learned=learned, ts=start)
             start += 200
-    assert called == [1]
+    (fall,) = m.take_changes()
+    assert m.take_changes() == []
+    assert (fall.metric, fall.normal) == ("served_hit_rate", pytest.approx(0.5, abs=0.05))
+    assert fall.level < 0.4
+    assert fall.since_ms > 0
     assert m.live()["drift_alarms{direction=drop}"] == 1
     assert 0.05 < m.live()["served_hit_rate_adwin"] < 0.15
 

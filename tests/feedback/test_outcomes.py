@@ -94,6 +94,22 @@ def test_recent_figures_leave_out_windows_that_cannot_change_any_more() -> None:
     assert recent["coverage_recent"][0] == pytest.approx(2, abs=0.1)
 
 
+def test_what_cannot_change_any_more_is_told_once_of_partitions_that_are_owned() -> None:
+    a = attribution()
+    outcomes = Outcomes(MeasureSettings(max_outcome_cells=64, attribution_window_seconds=100.0))
+    show(a, 1, [10], ts=0, broker_ts=0)
+    assert outcomes.settled(a, [0]) == []
+    show(a, 2, [10], ts=1, broker_ts=0)
+    show(a, 3, [10], ts=1, broker_ts=0, partition=1)
+    do(a, 2, 10, ts=5)
+    assert outcomes.settled(a, [0]) == []
+    show(a, 4, [10, 11], ts=600, broker_ts=10 * MINUTE)
+    assert outcomes.settled(a, [0]) == [("default", MINUTE, 1, 2)]
+    assert outcomes.settled(a, [0]) == []
+    show(a, 4, [10, 11], ts=600, broker_ts=10 * MINUTE, partition=1)
+    assert outcomes.settled(a, [0, 1]) == [], "nobody is told of what was before it came"
+
+
 def test_coverage_counts_different_items_and_not_showings() -> None:
     a = attribution()
     for user in range(30):

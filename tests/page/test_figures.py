@@ -59,6 +59,7 @@ def test_workers_figures_are_put_together() -> None:
             100, {hits: 0.1, "slates_written": 300, "partition_lag{partition=0,topic=events}": 0}
         ),
         "b": LastValues(80, {hits: 0.3, "slates_written": 100, "freshness_ms_p99": 9, "misrouted": 2}),
+        "c": LastValues(100, {"alarm_since{alarm=served_hit_rate,direction=drop}": 60.0}),
     }
     sample = Sample(100.0, workers, lags(5, 3))
     assert round(sample.hit_rates(10)[0], 9) == 0.15
@@ -67,7 +68,8 @@ def test_workers_figures_are_put_together() -> None:
     assert sample.lag == 3
     said = [alarm.what for alarm in alarms(sample)]
     assert said[0].startswith("b has not reported")
-    assert said[1].startswith("2 events are on a partition")
+    assert said[1] == "served_hit_rate has changed for good, since 1970-01-01 00:01 UTC"
+    assert said[2].startswith("2 events are on a partition")
 
 
 def test_the_larger_of_two_points_of_one_key_counts_and_others_are_added(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from stream_rec.errors import ContractError
+from stream_rec.schemas.alarm import RESETTABLE, Alarm
 from stream_rec.schemas.columns import Decoded
 from stream_rec.schemas.decisions import DecisionBatch, Erasure, Merge, Unknown, check_control, hash_name
 from stream_rec.schemas.experiment import Arm, Experiment
@@ -15,10 +17,19 @@ from stream_rec.schemas.records import Control
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.topics import decode
 from stream_rec.settings import IngestSettings
+from stream_rec.sources.features import SOURCES
 from tests.schemas.test_codec import fetched
 
 RULES = IngestSettings()
 USER = hash_name(17)
+FALL: dict[str, Any] = {
+    "metric": "served_hit_rate",
+    "direction": "drop",
+    "since": 5.0,
+    "level": 0.2,
+    "normal": 0.3,
+    "until": 99.0,
+}
 
 
 def read(key: bytes | None, value: bytes | None) -> Decoded[DecisionBatch]:
@@ -39,6 +50,7 @@ def record(kind: str, name: str, body: object) -> bytes:
         ("erasure", USER, {}, Erasure()),
         ("merge", USER, {"user_id": "ann"}, Merge("ann")),
         ("experiment", "blue", {"arms": [{"name": "a"}, {"name": "b"}]}, Experiment((Arm("a"), Arm("b")))),
+        ("alarm", "served_hit_rate", {**FALL, "reset": ["neighbours"]}, Alarm(**FALL, reset=("neighbours",))),
         ("weather", "rain", {"arms": 2}, Unknown()),
     ],
 )
@@ -96,3 +108,23 @@ def test_publishers_are_told_of_a_mistake_before_it_is_sent() -> None:
     with pytest.raises(ContractError, match="bad_body"):
         check_control(Control("scenario", "home", 1.0, {"k": 0}), -1, RULES)
     check_control(Control("scenario", "home", 1.0, {"k": 1}), -1, RULES)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"exploration": 2.0}, "exploration: it is 2.0"),
+        ({"until": -1.0}, "until: it is -1.0"),
+        ({"reset": ["popularity"]}, "reset"),
+        ({"explore": 1}, "did you mean 'exploration'"),
+        ({"direction": "sideways"}, "direction"),
+    ],
+)
+def test_an_alarm_with_mistakes_is_refused(changed: dict[str, Any], said: str) -> None:
+    (rejected,) = read(b"alarm/m", record("alarm", "m", FALL | changed)).rejected
+    assert rejected.reason == "bad_body"
+    assert said in rejected.detail
+
+
+def test_what_may_begin_anew_are_sources_with_counts_of_their_own() -> None:
+    assert {*RESETTABLE} <= {source.name for source in SOURCES if source.state}

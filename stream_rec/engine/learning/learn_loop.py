@@ -17,6 +17,7 @@ from stream_rec.engine.fold.handle import Handle
 from stream_rec.engine.fold.judge import PrequentialRanks
 from stream_rec.engine.fold.learn import FACTORIZATION, Events, Step, advance, gather
 from stream_rec.engine.held import Held
+from stream_rec.engine.learning.alarm_effects import AlarmEffects
 from stream_rec.engine.learning.event_clock import move_back
 from stream_rec.engine.learning.event_columns import leaving_out
 from stream_rec.engine.rivers import Rivers
@@ -79,6 +80,7 @@ class LearnLoop:
         rivers: usually none.
         windows: open and close when the count of events says so.
         arms: rankers that are judged and trained beside the engine's; usually none.
+        alarms: what they do is done between events; usually nothing.
         settings: the engine's.
     """
 
@@ -90,8 +92,10 @@ class LearnLoop:
         rivers: Rivers,
         windows: Windows,
         arms: ArmRankers,
+        alarms: AlarmEffects,
         settings: EngineSettings,
     ) -> None:
+        self._alarms = alarms
         self._held = held
         self._vectors = vectors
         self._spaces = spaces
@@ -118,6 +122,8 @@ class LearnLoop:
         ranks = empty_ranks(len(asked), self._n_sources)
         stops = iter([*asked.tolist(), n])
         moments = None if plan.frozen else self._arms.moments(plan.broker_ts[plan.first :])
+        alarms = {} if plan.frozen else self._alarms.places(plan.broker_ts, plan.first)
+        halts = sorted({*plan.back, *alarms})
         at, stop, has_vector = plan.first, next(stops), False
         judging = at == stop < n
         if judging:
@@ -127,7 +133,9 @@ class LearnLoop:
             if at in plan.back:
                 move_back(self._held.state, float(events.ts[at]))
                 judge_anew(self._held.state)
-            until = min([self._until(at, stop), *(place for place in plan.back if place > at)])
+            for due in alarms.get(at, ()):
+                self._alarms.apply(due)
+            until = min([self._until(at, stop), *(place for place in halts if place > at)])
             found = self._search(judging and has_vector)
             if judging:
                 self._vectors.spaces.find_one(self._held.state, self._held.query)

@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec import logs
+from stream_rec.engine.steering.alarms import Alarms, stood_in, widened
 from stream_rec.engine.steering.pacing import Pacing
 from stream_rec.engine.steering.trials import Trials, changes_scenarios, shipped
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.kernels.ids import hash_ids
+from stream_rec.schemas.alarm import Alarm
 from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch
-from stream_rec.schemas.decisions import ERASURE, EXPERIMENT, SCENARIO, Body, Decision, body_of
+from stream_rec.schemas.decisions import ALARM, ERASURE, EXPERIMENT, SCENARIO, Body, Decision, body_of
 from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.scenario import Scenario, of_settings
 from stream_rec.settings import EngineSettings, IngestSettings
@@ -81,6 +83,7 @@ class Decisions:
         changed: scenarios that records have changed or removed; removals since this engine began. Of the last ones.
         experiments: by name, as the records have them.
         tried: experiments whose records say who gets what otherwise than before; like `changed`.
+        alarms: what has changed in the world, and is to be done about it.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -99,11 +102,12 @@ class Decisions:
         self.tried: dict[str, Changed] = {}
         self._trials = Trials(self.scenarios, {})
         self.pacing = Pacing()
+        self.alarms = Alarms(MARGIN_MS)
 
     def learn(self, decision: Decision) -> None:
         """Take in one decision of any kind but erasures and merges (`forget`, `merge`)."""
         key = (decision.kind, decision.name)
-        if decision.kind not in (SCENARIO, EXPERIMENT):
+        if decision.kind not in (SCENARIO, EXPERIMENT, ALARM):
             self._say_unknown(decision.kind)
         if decision.body is None:
             self._kept.pop(key, None)
@@ -115,6 +119,8 @@ class Decisions:
             self._put_in_force()
         elif decision.kind == EXPERIMENT:
             self._try(decision.name, at)
+        elif decision.kind == ALARM:
+            self._warn(decision, at)
 
     @property
     def trials(self) -> Trials:
@@ -226,7 +232,8 @@ class Decisions:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The whole state by name, in a fixed order; nothing before the first decision."""
-        if not (self._kept or self._erased or self._merged):
+        of_alarms = self.alarms.arrays()
+        if not (self._kept or self._erased or self._merged or of_alarms):
             return {}
         kept = [self._kept[key] for key in sorted(self._kept)]
         users, visitors = sorted(self._erased), sorted(self._merged)
@@ -238,6 +245,7 @@ class Decisions:
             "erased": np.array(users, np.uint64),
             "erased_until": np.array([self._erased[user] for user in users], np.int64),
             **self.pacing.arrays(),
+            **of_alarms,
         }
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -258,6 +266,8 @@ class Decisions:
             elif each.kind == EXPERIMENT:
                 _note(self.tried, each.name, at)
         self.experiments = self._all_experiments()
+        bodies = {name: _body_of(kept) for (kind, name), kept in sorted(self._kept.items()) if kind == ALARM}
+        self.alarms.load(arrays, {name: body for name, body in bodies.items() if isinstance(body, Alarm)})
         self._put_in_force()
         self.pacing.load(arrays)
 
@@ -273,6 +283,7 @@ class Decisions:
                 _decode(arrays["kept"].tobytes())
                 _decode_merged(arrays["merged"].tobytes())
                 Pacing.check(arrays)
+                Alarms.check(arrays)
             whole = not arrays or (
                 len(arrays["forgotten_upto"]) == 1 and len(arrays["erased"]) == len(arrays["erased_until"])
             )
@@ -312,6 +323,16 @@ class Decisions:
                     _note(self.changed, scenario, at)
         self._put_in_force()
 
+    def _warn(self, decision: Decision, at: Changed) -> None:
+        """Something has changed, or is taken back: slates explore, or show what is popular, or are as they were."""
+        before = self.alarms.wishes
+        alarm = decision.body if isinstance(decision.body, Alarm) else None
+        self.alarms.learn(decision.name, alarm, decision.broker_ts)
+        if self.alarms.wishes != before:
+            for scenario in self.scenarios:
+                _note(self.changed, scenario, at)
+            self._put_in_force()
+
     def _all_experiments(self) -> dict[str, Experiment]:
         found = {
             name: _body_of(self._kept[kind, name]) for kind, name in sorted(self._kept) if kind == EXPERIMENT
@@ -335,7 +356,8 @@ class Decisions:
                 if isinstance(scenario, Scenario):
                     found[name] = scenario
         since = {f"{kind}/{name}": each.offset for (kind, name), each in self._kept.items()}
-        return shipped(found, self.experiments, since)
+        in_force = stood_in(shipped(found, self.experiments, since), self.alarms.popular)
+        return widened(in_force, self.alarms.exploration)
 
     def _has_room(self, decision: Decision) -> bool:
         if len(self._kept) < MAX_KEPT:

@@ -70,7 +70,7 @@ class Run(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 
 class Drifted(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """The served hit-rate fell: `Engine.on_drift` was called."""
+    """The served hit-rate fell: `Engine.on_drift` was called. Of releases without alarms on `control`."""
 
 
 class Forgot(msgspec.Struct, frozen=True, array_like=True, tag=3):

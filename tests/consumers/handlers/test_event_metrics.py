@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stream_rec.consumers.handlers.event_metrics import EventMetrics
 from stream_rec.engine.engine import Engine
@@ -64,6 +65,25 @@ def test_a_known_user_whose_slate_is_not_in_memory_counts_for_nothing() -> None:
     scene.engine.learn(batch(("ann", "a")))
     served, popular = scene.metrics.ranks(scene.engine, batch(("ann", "a"), start=1))
     assert served.tolist() == popular.tolist() == [UNKNOWN]
+
+
+def test_the_mix_of_types_and_items_that_nobody_has_heard_of_are_watched() -> None:
+    scene = Scene()
+    watched: dict[str, list[float]] = {}
+
+    def note(metric: str, values: NDArray[np.float64], *_: int) -> None:
+        watched[metric] = values.tolist()
+
+    scene.measures._watches.add = note  # type: ignore[method-assign]
+    scene.learn(batch(("ann", "a"), ("bob", "b")))
+    assert watched["unknown_items"] == [1, 1]
+    assert watched["event_mix.click"] == [1, 1]
+    carts = EventBatch.of(
+        [("ann", "a", NOW + 2), ("ann", "c", NOW + 3)], span=Span("events", 0, 0, 2, 4), event_type="cart"
+    )
+    scene.learn(carts)
+    assert watched["unknown_items"] == [0, 1]
+    assert (watched["event_mix.click"], watched["event_mix.cart"]) == ([0, 0], [1, 1])
 
 
 def test_events_on_a_partition_that_their_user_does_not_hash_to_are_counted_and_said_once(

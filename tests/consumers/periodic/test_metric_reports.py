@@ -15,13 +15,16 @@ from stream_rec.engine.engine import Engine
 from stream_rec.schemas.columns import EventBatch, Span
 from stream_rec.schemas.records import MetricPoint, TopicName
 from tests.consumers.parts import STAMP_MS, TINY, Outbox, make_measures
+from tests.engine.deciding import decide, decision
 
 
 class Progress:
     """A worker that owns one partition and follows two, one of which it does not know the end of."""
 
+    owns_control = False
+
     def owned(self) -> list[Reach]:
-        return [Reach("events", 0, 12)]
+        return [Reach("events", 0, 12), *([Reach("control", 0, 0)] if self.owns_control else [])]
 
     def followed(self) -> dict[tuple[TopicName, int], int]:
         return {("events", 1): 7}
@@ -41,12 +44,13 @@ class Scene:
     """Reports of an engine that has learned two events and met one dead letter."""
 
     def __init__(self) -> None:
-        core = Engine(TINY)
+        self.core = core = Engine(TINY)
         core.learn(EventBatch.of([("ann", "a", 1.0), ("bob", "b", 2.0)], span=Span("events", 0, 0, 0, 2)))
         self.engine, self.measures = EngineThread(core), make_measures(core)
         self.outbox, self.last, self.clock = Outbox(), LastValues(), ManualClock()
+        self.progress = Progress()
         output = MetricOutput(self.outbox, self.last)
-        self.reports = MetricReports(self.engine, self.measures, Progress(), output, self.clock)
+        self.reports = MetricReports(self.engine, self.measures, self.progress, output, self.clock)
         self.measures.on_dead_letters(Span("events", 0, 0, 2, 3), ["json"], [STAMP_MS])
 
     def points(self) -> dict[str, float]:
@@ -67,6 +71,25 @@ def test_lag_and_the_engines_figures_are_told() -> None:
         assert scene.points()["lag"] == 12
         assert scene.points()["dead_letters"] == 1
         assert "index_staleness" in scene.points()
+
+    asyncio.run(scenario())
+
+
+def test_the_owner_of_control_tells_since_when_alarms_are_in_force() -> None:
+    fall = {"metric": "m", "direction": "drop", "since": 5.0, "level": 0.2, "normal": 0.3, "until": 99.0}
+
+    async def scenario() -> None:
+        scene = Scene()
+        decide(scene.core, decision("alarm", "m", fall))
+        await scene.reports.send()
+        assert "alarm_since{alarm=m,direction=drop}" not in scene.last.values
+        scene.progress.owns_control = True
+        await scene.reports.send()
+        assert scene.last.values["alarm_since{alarm=m,direction=drop}"] == 5.0
+        decide(scene.core, decision("alarm", "m", None))
+        await scene.reports.send()
+        scene.engine.close()
+        assert "alarm_since{alarm=m,direction=drop}" not in scene.last.values
 
     asyncio.run(scenario())
 

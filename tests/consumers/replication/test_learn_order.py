@@ -7,7 +7,7 @@ from pathlib import Path
 from stream_rec.clock import ManualClock
 from stream_rec.consumers.replication.learn_order import LearnOrder
 from stream_rec.engine.engine import Engine
-from stream_rec.history.journal.file import Drifted, Run
+from stream_rec.history.journal.file import Run
 from stream_rec.history.journal.reader import lineages
 from stream_rec.schemas.columns import Span
 from stream_rec.settings import JournalSettings
@@ -20,16 +20,13 @@ def learn_order(folder: Path) -> LearnOrder:
     return LearnOrder(JournalSettings(folder=str(folder)), Engine(TINY), {}, IDS, ManualClock(1000.0))
 
 
-def test_spans_and_drift_are_written_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+def test_spans_are_written_in_the_order_in_which_they_came(tmp_path: Path) -> None:
     order = learn_order(tmp_path)
     order.learned(Span("events", 0, 1, 0, 10), 0, 10)
-    order.drift()
     order.learned(Span("events", 1, 1, 0, 5), 2, 3)
     order.flush()
     (lineage,) = lineages(tmp_path, "", {}, IDS)
-    entries = list(lineage.entries())
-    assert [type(entry) for entry in entries] == [Run, Drifted, Run]
-    runs = [entry for entry in entries if isinstance(entry, Run)]
+    runs = [entry for entry in lineage.entries() if isinstance(entry, Run)]
     assert [(run.topic, run.partition, run.first, run.next) for run in runs] == [
         ("events", 0, 0, 10),
         ("events", 1, 2, 5),
@@ -42,18 +39,9 @@ def test_a_snapshot_remembers_the_state_that_the_journal_names(tmp_path: Path) -
     assert set(order.notes()) == {"journal"}
 
 
-def test_drift_reaches_the_engine_also_without_a_journal() -> None:
-    class Alarmed(Engine):
-        alarms = 0
-
-        def on_drift(self) -> None:
-            self.alarms += 1
-
-    engine = Alarmed(TINY)
-    order = LearnOrder(JournalSettings(), engine, {}, IDS, ManualClock(1000.0))
-    order.drift()
+def test_without_a_journal_there_is_nothing_to_note() -> None:
+    order = LearnOrder(JournalSettings(), Engine(TINY), {}, IDS, ManualClock(1000.0))
     order.learned(Span("events", 0, 1, 0, 10), 0, 10)
     order.keep(["a state"])
     order.flush()
-    assert engine.alarms == 1
     assert order.notes() == {}

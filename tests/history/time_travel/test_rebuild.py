@@ -136,8 +136,14 @@ class Run:
                     self.clock.advance(1.0)
                     self._writer.write(self.engine, self.order.notes())
                 if self.batches in drifts:
-                    self.order.drift()
+                    self._drift()
         self.order.flush()
+
+    def _drift(self) -> None:
+        """As releases did that had no alarms on `control`."""
+        assert self.order._journal is not None
+        self.engine.on_drift()
+        self.order._journal.drifted()
 
     def take(self, tp: TopicPartition, batch: Fetched) -> None:
         first = self.engine.position.get(tp, batch.start)
