@@ -113,7 +113,8 @@ class NormalLevel:
         self.mean, self.n = 0.0, 0
         for scale in self._scales:
             scale.cut()
-            scale.remember(level)
+            if scale.lows:
+                scale.remember(level)
 
     def variance(self, width: int) -> float:
         """Of the mean of so many blocks, times their number; 0 = not known yet.

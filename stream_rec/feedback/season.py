@@ -142,8 +142,7 @@ class SeasonTest:
     def start_over(self, deviation: float = 0.0) -> None:
         """A change was found; what strayed so far (0 = nothing) is known from now on."""
         self._waiting.clear()
-        if self._normal.n:
-            self._normal.start_over(deviation)
+        self._normal.start_over(deviation)
         for side in self._sides:
             side.start_over()
 

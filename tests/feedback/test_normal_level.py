@@ -31,3 +31,10 @@ def test_what_comes_later_is_remembered() -> None:
     rates = np.full(2_000, 0.58)
     rates[YOUNG + 200 : YOUNG + 264] = 0.3
     assert learned(rates).extremes(16)[0] == pytest.approx(0.3, abs=0.05)
+
+
+def test_a_change_that_is_told_before_anything_was_normal_is_borne() -> None:
+    for n in (0, 3, YOUNG + 2):
+        normal = learned(np.full(n, 0.3))
+        normal.start_over(0.2)
+        assert normal.n == 0
