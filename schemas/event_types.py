@@ -16,6 +16,8 @@ from stream_rec.settings import EventTypeSettings, ValueCondition, parse_conditi
 UNDO = "undo:"
 N_TYPES = 16
 """Numbers of types that histories remember; 0 = any type that has no number of its own."""
+MAX_RATING = 10_000.0
+"""A value beyond it, above or below 0, is no rating."""
 ALL_TYPES = (1 << N_TYPES) - 1
 """Every type, as a bit set: bit b = the type of number b."""
 
@@ -136,6 +138,7 @@ class EventTypes:
         remembered: the types that histories tell apart, in the order of their numbers, from 1: those that can be
             interest, conversions first, N_TYPES - 1 at most.
         conversions: bit set of those that are conversions.
+        has_ratings: does a type's value hold a rating.
     """
 
     def __init__(self, rows: Mapping[str, EventType]) -> None:
@@ -160,6 +163,8 @@ class EventTypes:
         self._numbered = {name: number for number, name in enumerate(self.remembered, start=1)}
         self.conversions = self.mask_of([n for n in self.remembered if self.row(n).is_conversion])
         self._kinds = np.array([0, *(self._numbered.get(name, 0) for name in self.names)], np.uint8)
+        self._rates = np.array([False, *(row.value == "rating" for row in self._rows)])
+        self.has_ratings = bool(self._rates.any())
         self._conditional = [number for number, row in enumerate(self._rows) if len(row.cases) > 1]
 
     @classmethod
@@ -184,6 +189,18 @@ class EventTypes:
     def numbers(self, types: NDArray[np.int32]) -> NDArray[np.uint8]:
         """What histories remember the types by, from `Meanings.types`."""
         return self._kinds[types + 1]
+
+    def ratings(self, types: NDArray[np.int32], values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What n events rate their items, whatever they mean; NaN = nothing. Empty where no type's value is a rating.
+
+        Args:
+            types: [n], `Meanings.types`.
+            values: [n]; one beyond MAX_RATING is no rating.
+        """
+        if not self.has_ratings:
+            return values[:0]
+        is_one = self._rates[types + 1] & (np.abs(values) <= MAX_RATING)
+        return np.where(is_one, values, np.float32(np.nan))
 
     def _to_remember(self) -> tuple[str, ...]:
         found = [name for name in self.names if _is_interest(self.row(name))]

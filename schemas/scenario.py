@@ -23,6 +23,7 @@ LOGICS = (
     "buy_again",
     "bought_together",
     "leaderboard",
+    "predicted_rating",
 )
 """What can rank, besides `vectors:<space>`."""
 SPACE_PREFIX = "vectors:"

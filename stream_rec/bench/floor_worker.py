@@ -18,7 +18,7 @@ import numpy as np
 from stream_rec import logs
 from stream_rec.consumers.worker import run
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.results import Encoded, Judged, Learned
+from stream_rec.engine.results import Encoded, Judged, Learned, Rated
 from stream_rec.schemas.columns import EventBatch
 from stream_rec.schemas.records import Reason, SlateItem
 from stream_rec.settings import EngineSettings, MeasureSettings, load
@@ -40,8 +40,9 @@ class NoEngine(Engine):
     def learn(self, batch: EventBatch, **_: Any) -> Learned:
         """Only the position moves."""
         self.position[batch.span.tp] = batch.span.next
-        none = np.zeros(0, np.int64)
-        return Learned(len(batch), none, none, none, none, self._nothing_judged, 0, 0)
+        none, no_floats = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        rated = Rated(none, no_floats, no_floats)
+        return Learned(len(batch), none, none, none, none, self._nothing_judged, rated, 0, 0)
 
     def encoded(self, users: Sequence[str], *, scenario: str = "default") -> Encoded:
         """The same items for all."""

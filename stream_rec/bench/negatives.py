@@ -61,7 +61,7 @@ def _quiet(_done: int, _n_events: int) -> None:
 
 def _table(engine: EngineSettings, meaning: str, weight: float) -> EngineSettings:
     bad = ValueCondition(value=BAD, meaning=meaning, weight=weight)
-    rating = EventTypeSettings(value="rating", when=(bad,))
+    rating = EventTypeSettings(when=(bad,))
     return engine.model_copy(update={"event_types": engine.event_types | {"rating": rating}})
 
 

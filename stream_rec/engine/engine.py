@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine.answering.outputs import judged
+from stream_rec.engine.answering.outputs import judged, rated
 from stream_rec.engine.answering.queries import Queries
 from stream_rec.engine.catalogue import records as catalogue
 from stream_rec.engine.fold.judge import PrequentialRanks
@@ -95,7 +95,8 @@ class Engine(Queries):
         """Learn a batch's events from the engine's position on, in order, each judged before it is learned.
 
         An event that repeats another's event_id, item and type, inside the partition's window, is neither judged nor
-        learned. One whose meaning is `ignore` is as if it were not there. Only interest is judged.
+        learned. One whose meaning is `ignore` is as if it were not there, but for what it rates its item. Only interest
+        is judged.
 
         Args:
             batch: one span of one partition.
@@ -115,11 +116,10 @@ class Engine(Queries):
         first = int(np.searchsorted(batch.offsets, position))
         evicted = self._evicted()
         batch, erased, past = self.decisions.applied(batch, first)
-        meanings = self._meanings.read(batch).meanings
-        ignored = np.flatnonzero(meanings[first:] == Meaning.IGNORED) + first
+        is_interest, is_ignored = self._meanings.told(batch)
+        ignored = np.flatnonzero(is_ignored[first:]) + first
         dropped = np.union1d(erased, ignored)
-        is_neither = (meanings != Meaning.POSITIVE) & (meanings != Meaning.IGNORED)
-        no_interest = np.setdiff1d(np.flatnonzero(is_neither), erased)
+        no_interest = np.setdiff1d(np.flatnonzero(~is_interest & ~is_ignored), erased)
         kept, batch, judge_all, left_out = without(dropped, batch, judge_all, left_out)
         keys = event_keys(batch)
         self._shared_ids.look(batch, keys, first)
@@ -137,6 +137,7 @@ class Engine(Queries):
             ignored=np.setdiff1d(ignored, erased),
             no_interest=no_interest,
             fresh=judged(ranks, kept[new]),
+            rated=rated(ranks, batch.values, kept[new]),
             evicted_users=users,
             evicted_items=items,
         )

@@ -38,6 +38,20 @@ class Judged:
     only_index: NDArray[np.bool_]
 
 
+class Rated(NamedTuple):
+    """m ratings, and what the engine had expected of each just before it learned from it.
+
+    Attributes:
+        at: int64 [m], index of the event in its batch, ascending.
+        values: float32 [m].
+        expected: float32 [m].
+    """
+
+    at: NDArray[np.int64]
+    values: NDArray[np.float32]
+    expected: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What one call of `Engine.learn` did.
@@ -48,9 +62,10 @@ class Learned:
             before, inside the bounded window, or their user has been forgotten since.
         past: int64 [p], ascending, the events of users who were forgotten or became others since: no slate is for them.
         ignored: int64 [i], ascending, the events of the batch that leave no trace by their type.
-        no_interest: int64 [d], ascending, the events of the batch that are learned, but no interest: dislikes, and
-            events that take others back.
+        no_interest: int64 [d], ascending, the events of the batch that are learned, but no interest: dislikes,
+            events that take others back, and what only rates its item.
         fresh: the judged sample.
+        rated: the ratings, but for the very first.
         evicted_users: users that made room.
         evicted_items: items that made room.
     """
@@ -61,6 +76,7 @@ class Learned:
     ignored: NDArray[np.int64]
     no_interest: NDArray[np.int64]
     fresh: Judged
+    rated: Rated
     evicted_users: int
     evicted_items: int
 

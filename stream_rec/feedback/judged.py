@@ -37,6 +37,25 @@ class JudgedLike(Protocol):
         ...
 
 
+class RatedLike(Protocol):
+    """The ratings of a batch, as `engine.results.Rated`; m of them."""
+
+    @property
+    def at(self) -> NDArray[np.int64]:
+        """[m], index in the batch, ascending."""
+        ...
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """[m]."""
+        ...
+
+    @property
+    def expected(self) -> NDArray[np.float32]:
+        """[m], just before each was learned."""
+        ...
+
+
 class LearnedLike(Protocol):
     """What learning a batch did, as `engine.results.Learned`."""
 
@@ -63,6 +82,11 @@ class LearnedLike(Protocol):
     @property
     def fresh(self) -> JudgedLike:
         """The judged sample."""
+        ...
+
+    @property
+    def rated(self) -> RatedLike:
+        """The ratings."""
         ...
 
     @property

@@ -12,7 +12,7 @@ from stream_rec import logs
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.feedback.drift import DriftMonitor
 from stream_rec.feedback.floor import Quality
-from stream_rec.feedback.judged import JudgedLike, LearnedLike
+from stream_rec.feedback.judged import JudgedLike, LearnedLike, RatedLike
 from stream_rec.feedback.outcomes import TOPIC, Outcomes
 from stream_rec.feedback.prequential import add_ranks
 from stream_rec.feedback.served import UNKNOWN, Served
@@ -107,6 +107,8 @@ class Measures:
         self._add_served(tp, broker_ts, served, popular, first)
         if len(learned.fresh.at):
             self._add_fresh(tp, broker_ts, learned.fresh)
+        if len(learned.rated.at):
+            self._add_rated(tp, broker_ts, learned.rated)
         read = span.next - span.start
         self.add(*tp, "events_learned", learned.n_learned, read)
         self.add(*tp, "events_repeated", learned.n_repeated, read)
@@ -348,6 +350,13 @@ class Measures:
             add_ranks(window.sums, self._accumulator.series.fresh, ranks, k=self._k, first=a, last=b)
             window.sums[row, 0] += np.count_nonzero(hits[a:b] & fresh.only_index[a:b])
             window.sums[row, 1] += np.count_nonzero(hits[a:b])
+
+    def _add_rated(self, tp: TopicPartition, broker_ts: NDArray[np.int64], rated: RatedLike) -> None:
+        errors = rated.expected.astype(np.float64) - rated.values
+        rows = self._accumulator.series.row("rating_mse"), self._accumulator.series.row("rating_mae")
+        for window, a, b in self._accumulator.windows.split(*tp, broker_ts[rated.at]):
+            for row, sizes in zip(rows, (errors[a:b] ** 2, np.abs(errors[a:b])), strict=True):
+                window.sums[row] += sizes.sum(), b - a
 
     def _recent_outcomes(self) -> Iterator[tuple[str, dict[str, str], float, float]]:
         if self._attribution is not None:

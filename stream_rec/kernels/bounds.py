@@ -21,3 +21,4 @@ class Bounds(NamedTuple):
     spaces: int = 0
     vector_width: int = 8
     longest_slate: int = 20
+    ratings: bool = False

@@ -72,7 +72,8 @@ class EventTypeSettings(Branch):
     conversion: bool = Field(False, description="is it a conversion")
     value: ValueRole = Field(
         "auto",
-        description="what `value` holds: dwell (seconds), price, rating, none; auto = price of a conversion",
+        description="what `value` holds: dwell (seconds), price, rating (ratings are predicted), none; auto = price "
+        "of a conversion",
     )
     hides: Literal["item", "tag", "owner"] = Field(
         "item",
@@ -86,7 +87,7 @@ BUILT_IN: Mapping[str, Mapping[str, Any]] = {
     "dwell": {"value": "dwell"},
     "cart": {"weight": 1.5},
     "purchase": {"weight": 2.0, "conversion": True, "value": "price"},
-    "rating": {"value": "rating"},
+    "rating": {},
 }
 
 

@@ -86,6 +86,8 @@ FEATURES = (
     Feature("steps", "session"),
 )
 
+PARTS = (*SOURCES, Source("ratings", "ratings", turn=0))
+"""Whatever learns from events: the sources, and ratings, a target of their own that proposes nothing."""
 SPACES = "vectors"
 """The source of all vector spaces: each of them is a source of its own to readers, and their features stand behind the
 table's (`sources.vectors`)."""

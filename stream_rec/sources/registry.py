@@ -15,6 +15,7 @@ A source is a module of this folder that has any of these:
     evict_user(state, row)                 the user in the row goes
 
 `propose` and `describe` read the state and write only the query; they are skipped if the source is switched off.
+Ratings, which are no source, have a part of the state and give up rows like one (`features.PARTS`).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from stream_rec.sources.features import (
     LEVEL,
     LIST,
     N_FEATURES,
+    PARTS,
     SOURCE_OF,
     SOURCES,
     SWITCHES,
@@ -43,19 +45,19 @@ from stream_rec.sources.features import (
 )
 
 MODULES: dict[str, ModuleType] = {
-    source.name: import_module(f"{__package__}.{source.name}") for source in SOURCES
+    source.name: import_module(f"{__package__}.{source.name}") for source in PARTS
 }
 
 
 def parts(make: str, *arguments: Any) -> dict[str, Any]:
     """What every source's `make` gives, by the name of its part; sources without it are left out."""
-    found = {source.state: getattr(MODULES[source.name], make, None) for source in SOURCES if source.state}
+    found = {source.state: getattr(MODULES[source.name], make, None) for source in PARTS if source.state}
     return {name: made(*arguments) if callable(made) else made for name, made in found.items() if made}
 
 
 def _kernels(hook: str) -> list[Callable[..., None]]:
     """This kernel of every source that has it, in their turn."""
-    modules = [MODULES[source.name] for source in sorted(SOURCES, key=lambda source: source.turn)]
+    modules = [MODULES[source.name] for source in sorted(PARTS, key=lambda source: source.turn)]
     return [getattr(module, hook) for module in modules if hasattr(module, hook)]
 
 

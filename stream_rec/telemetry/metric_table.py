@@ -142,6 +142,13 @@ FRESH = (
         "fresh blended hits whose item only the vector index had found / fresh blended hits",
     ),
     _ratio(
+        "rating_mse",
+        "rating squared",
+        'sum of the squared differences between ratings (values of event types with `value = "rating"`) and what was '
+        "expected just before each was learned / ratings; its root is the RMSE",
+    ),
+    _ratio("rating_mae", "rating", "as `rating_mse`: sum of the differences, without sign / ratings"),
+    _ratio(
         "index_only_items", "share", "items of written slates that only the vector index had found / items"
     ),
 )

@@ -28,6 +28,8 @@ _MAX_TYPE_BYTES = 64
 PLAIN = (
     "served_known",
     "index_only_hits",
+    "rating_mse",
+    "rating_mae",
     "index_only_items",
     "freshness_ms",
     "lag",

@@ -83,6 +83,15 @@ class FakeJudged:
 
 
 @dataclass
+class FakeRated:
+    """Ratings, and what was expected."""
+
+    at: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    values: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    expected: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+
+
+@dataclass
 class FakeLearned:
     """What an engine said."""
 
@@ -91,5 +100,6 @@ class FakeLearned:
     n_ignored: int = 0
     no_interest: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     fresh: FakeJudged = field(default_factory=FakeJudged)
+    rated: FakeRated = field(default_factory=FakeRated)
     evicted_users: int = 0
     evicted_items: int = 0

@@ -10,7 +10,7 @@ from stream_rec.feedback.served import UNKNOWN
 from stream_rec.schemas.columns import Span
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.points import total
-from tests.feedback.making import MINUTE, FakeJudged, FakeLearned, attribution, do, show
+from tests.feedback.making import MINUTE, FakeJudged, FakeLearned, FakeRated, attribution, do, show
 
 
 def ints(*values: int) -> np.ndarray:
@@ -85,6 +85,16 @@ def test_fresh_figures_are_kept_per_source_with_popularity_beside() -> None:
     assert live["fresh_mrr{k=10,source=vectors}"] == 0.25
     assert live["fresh_hit_rate{k=10,source=baseline}"] == 0.5
     assert live["index_only_hits"] == 1.0
+
+
+def test_errors_of_predicted_ratings_are_counted_in_the_window_of_their_event() -> None:
+    m = measures()
+    rated = FakeRated(np.array([0, 2]), np.array([4, 2], np.float32), np.array([3, 2.5], np.float32))
+    batch(m, 0, ints(0, 0, 0), ints(0, 0, 0), learned=FakeLearned(3, rated=rated))
+    live = m.live()
+    assert live["rating_mae"] == 0.75
+    assert live["rating_mse"] == 0.625
+    assert total(m.due_points(0.0), "rating_mse") == (1.25, 2)
 
 
 def test_a_batch_over_the_end_of_a_window_is_counted_in_both() -> None:

@@ -9,7 +9,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.offline.evaluate.weights import ranker_weights
 from stream_rec.settings import EngineSettings
 from stream_rec.sources import features, registry
-from stream_rec.sources.features import FEATURES, NAMES, SOURCES
+from stream_rec.sources.features import FEATURES, NAMES, SOURCES, SWITCHES
 from tests.engine.worlds import engine
 
 
@@ -29,8 +29,8 @@ def test_names_turns_and_parts_are_used_once() -> None:
 
 
 def test_every_source_proposes_and_every_feature_is_some_sources() -> None:
-    for name, module in registry.MODULES.items():
-        assert hasattr(module, "propose"), name
+    for name in SWITCHES:
+        assert hasattr(registry.MODULES[name], "propose"), name
     assert {feature.source for feature in FEATURES} == set(NAMES)
 
 

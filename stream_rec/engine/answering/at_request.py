@@ -30,6 +30,7 @@ from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.pairs import DISLIKED, NEVER_ITEM
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.scenario import Scenario
+from stream_rec.sources.ratings import predicted
 
 MAX_RANKED = 1000
 """Items of one request."""
@@ -197,6 +198,8 @@ class AtRequest:
         self._recommender.score(user, known)
         at = _places(query.codes[: int(query.n_candidates[0])] & ROW_MASK, known)
         own = np.where(at >= 0, query.scores[at], -np.inf).astype(np.float64)
+        if isinstance(ruled, Ruled) and ruled.scene.by_rating:
+            own, at = predicted(engine.state.ratings, user, known), np.zeros(len(known), np.int64)
         if (at < 0).any():
             weights = lists.weights(engine.state, known.astype(np.int64))
             least = float(np.min(own, where=at >= 0, initial=0.0))

@@ -25,7 +25,7 @@ from stream_rec.sources.vectors import FEATURES as SPACE_FEATURES
 _NOTHING = 1e-6
 """Less is rounding."""
 _ROUNDED = 10.0**-SCORE_DECIMALS
-NO_SOURCE = ("context", "boosts", "rotation", "rerank", "clicked_last")
+NO_SOURCE = ("predicted_rating", "context", "boosts", "rotation", "rerank", "clicked_last")
 """Parts of a score that no feature adds."""
 _BEHIND_THE_FIRST = 2
 """The place of the item of the user's last event, if its score is the greatest."""
@@ -54,10 +54,10 @@ class Explained:
         score: as in the slate, the blend of all sources; None = no source brings the item up.
         reason: the source that lifts it most above the other candidates, and the user's item it started from, as in a
             slate; None like the score.
-        by_source: what each source adds to the score, under `context` what the session's length adds, under
-            `clicked_last` what the item of the user's last event loses in order not to lead, under `boosts` and
-            `rotation` what rules add, under `rerank` what the place adds that a model gives it; what adds nothing is
-            left out. Their sum is the score.
+        by_source: what each source adds to the score, or `predicted_rating` where the scenario goes by it; under
+            `context` what the session's length adds, under `clicked_last` what the item of the user's last event loses
+            in order not to lead, under `boosts` and `rotation` what rules add, under `rerank` what the place adds that
+            a model gives it; what adds nothing is left out. Their sum is the score.
         features: what every feature adds, by name; with what is no source's in `by_source` their sum
             is the score.
         rules: what each rule of the scenario says of it, and what else put it into its place.
@@ -101,14 +101,15 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         if c is None:
             answers.append(Explained(item, place, None, None, {}, {}, rules, absent))
             continue
-        by_feature = _by_feature(engine, ranker, c)
-        parts = _parts(engine, c, by_feature)
+        by_rating = engine.scenes.is_by_rating(scenario)
+        by_feature = np.zeros(0, np.float32) if by_rating else _by_feature(engine, ranker, c)
+        parts = _rating(engine, c) if by_rating else _parts(engine, c, by_feature)
         of_rules = {
             "boosts": engine.scenes.boost(scenario, row),
             "rotation": float(engine.fades(scenario, user, np.array([row], np.int32))[0]),
             "rerank": float(engine.reranking.added[c]) if len(engine.reranking.added) else 0.0,
         }
-        parts["context"] -= sum(of_rules.values())
+        parts["predicted_rating" if by_rating else "context"] -= sum(of_rules.values())
         parts |= of_rules
         if (
             not any(of_rules.values())
@@ -164,6 +165,11 @@ def _parts(engine: Engine, c: int, by_feature: NDArray[np.float32]) -> dict[str,
     parts = {name: float(part) for name, part in zip(engine.sources, said, strict=True)}
     parts["context"] = float(engine.held.query.scores[c]) - sum(parts.values())
     return parts
+
+
+def _rating(engine: Engine, c: int) -> dict[str, float]:
+    """Ratings are the score: no feature adds to it."""
+    return {"predicted_rating": float(engine.held.query.scores[c])}
 
 
 def _reason(engine: Engine, c: int) -> Reason:

@@ -18,7 +18,7 @@ from stream_rec.engine.fold.pool import FALLBACK
 from stream_rec.engine.fold.slates import Slates
 from stream_rec.engine.held import Memory
 from stream_rec.engine.names import ItemNames
-from stream_rec.engine.results import MARK_NAMES, Encoded, Judged, Ranked, mark_name
+from stream_rec.engine.results import MARK_NAMES, Encoded, Judged, Ranked, Rated, mark_name
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.schemas.columns import IdColumn
@@ -48,8 +48,8 @@ class Filled:
         return np.where(codes != NO_CODE, items.hashes[codes & ROW_MASK], np.uint64(0))
 
 
-def empty_ranks(n: int, n_sources: int) -> PrequentialRanks:
-    """Room for n judged events."""
+def empty_ranks(n: int, n_sources: int, n_rated: int = 0) -> PrequentialRanks:
+    """Room for n judged events, and for what a batch of `n_rated` events rates."""
     return PrequentialRanks(
         at=np.zeros(n, np.int32),
         rank=np.zeros(n, np.int32),
@@ -57,6 +57,7 @@ def empty_ranks(n: int, n_sources: int) -> PrequentialRanks:
         popularity=np.zeros(n, np.int32),
         only_index=np.zeros(n, np.bool_),
         n_judged=np.zeros(1, np.int64),
+        predicted=np.full(n_rated, np.nan, np.float32),
     )
 
 
@@ -70,6 +71,18 @@ def judged(ranks: PrequentialRanks, places: NDArray[np.int64]) -> Judged:
     return Judged(
         places[ranks.at].astype(np.int32), ranks.rank, ranks.by_source, ranks.popularity, ranks.only_index
     )
+
+
+def rated(ranks: PrequentialRanks, values: NDArray[np.float32], places: NDArray[np.int64]) -> Rated:
+    """The ratings of a batch as the engine gives them out.
+
+    Args:
+        ranks: filled.
+        values: [n], of the batch's events without duplicates.
+        places: as `judged` has them.
+    """
+    at = np.flatnonzero(~np.isnan(ranks.predicted))
+    return Rated(places[at], values[at], ranks.predicted[at])
 
 
 def empty_slates(n: int, k: int) -> Slates:

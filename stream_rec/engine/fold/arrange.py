@@ -35,6 +35,7 @@ from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.reference import lend
+from stream_rec.sources import ratings
 
 NOTHING, GATHERED, SCORED = 0, 1, 2
 """How far a query is before it is arranged: candidates and their features; their scores, too."""
@@ -277,6 +278,7 @@ def _allowing_seen(scene):
         scene.number,
         scene.filters,
         scene.ranks,
+        scene.by_rating,
         True,
         scene.seen_types,
         scene.only_catalogue,
@@ -322,6 +324,8 @@ def _recommend(state, query, rates, asked, scene, masks, shown, ready, pool, out
             if ready != SCORED:
                 judge.score(state, query, rates)
             judge.compare_sources(query, rates.source_of)
+            if scene.by_rating:
+                ratings.score(state, query)
             if masks.boosts.shape[0] > 0:
                 boost(query, masks)
         if scene.rotation.factor < 0.0 and query.user[0] >= 0:

@@ -10,7 +10,7 @@ from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, is_current
 from stream_rec.kernels.compile import kernel
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.reference import lend
-from stream_rec.sources import factorization, popularity
+from stream_rec.sources import factorization, popularity, ratings
 
 LATEST_EVENTS = 4096
 """Those that the catalogue is held against."""
@@ -156,6 +156,7 @@ def join_users(state, rates, visitor, user, joined):
         weighted = state.factors.users[visitor, f] * n_visitor + state.factors.users[user, f] * n_user
         state.factors.users[user, f] = weighted / total
     state.factors.user_squares[user] += state.factors.user_squares[visitor]
+    ratings.join_users(state, visitor, user)
     past.join(state.past, visitor, user, older == visitor)
     _join_rings(state, rates, older, newer, user, joined)
     state.users.seen[user] = max(state.users.seen[visitor], state.users.seen[user])

@@ -19,7 +19,11 @@ LEAST_SLOPE = np.float32(0.01)
 
 
 class PrequentialRanks(NamedTuple):
-    """Where judged events go, one after the other; `n_judged` int64 [1]. See engine.results.Judged."""
+    """Where judged events go, one after the other; `n_judged` int64 [1]. See engine.results.Judged.
+
+    `predicted` is float32 [n], by event of the batch: the rating that was expected before it came, NaN = it is none or
+    there was none before; empty if no type of event is a rating.
+    """
 
     at: NDArray[np.int32]
     rank: NDArray[np.int32]
@@ -27,6 +31,7 @@ class PrequentialRanks(NamedTuple):
     popularity: NDArray[np.int32]
     only_index: NDArray[np.bool_]
     n_judged: NDArray[np.int64]
+    predicted: NDArray[np.float32]
 
 
 @kernel

@@ -15,7 +15,7 @@ from stream_rec.kernels.ids import mix
 from stream_rec.kernels.query import Event
 from stream_rec.kernels.reference import lend
 from stream_rec.schemas.event_types import Meaning
-from stream_rec.sources import factorization, popularity, registry, vectors
+from stream_rec.sources import factorization, popularity, ratings, registry, vectors
 from stream_rec.sources.features import number_of_source
 
 FACTORIZATION = number_of_source("factorization")
@@ -25,7 +25,8 @@ POSITIVE = int(Meaning.POSITIVE)
 class Events(NamedTuple):
     """n events as columns. See stream_rec.schemas.columns.IdColumn for `data` and `ends`.
 
-    `meanings` are those of schemas.event_types, none of them IGNORED. `undo_kinds` is the kind under which an event can
+    `meanings` are those of schemas.event_types, IGNORED only if the event rates its item: `ratings`, NaN = it does not
+    (empty if no type of event does). `undo_kinds` is the kind under which an event can
     be taken back (0 = it cannot), or under which the one stands that an UNDONE takes back; `undone` then are bits of
     fold.reject, what else it takes back. `hides` is the kind (kernels.pairs) of what a NEVER blocks besides the item,
     0 = nothing, and `tags` the hash of the tag that its context names, 0 = none. `types` are the types' numbers.
@@ -46,6 +47,7 @@ class Events(NamedTuple):
     hides: NDArray[np.uint8]
     tags: NDArray[np.uint64]
     types: NDArray[np.uint8]
+    ratings: NDArray[np.float32]
     seeds: NDArray[np.uint64]
 
 
@@ -162,6 +164,11 @@ def _item_row(state, rates, events, i, seed, frozen):
 
 
 @kernel
+def _rates(events, i):
+    return events.ratings.shape[0] > 0 and not np.isnan(events.ratings[i])
+
+
+@kernel
 def learn_event(state, query, rates, events, i, seed, frozen):
     """Event i enters every source; frozen: only its user's history, as in evaluations that do not learn.
 
@@ -180,6 +187,9 @@ def learn_event(state, query, rates, events, i, seed, frozen):
         in_session |= query.session_codes[k] == code
     state.clock[0] = max(state.clock[0], ts)
     event = Event(user, item, code, ts, events.weights[i], events.seeds[i], not in_session)
+    if _rates(events, i) and not frozen:
+        value = np.float64(events.ratings[i])
+        ratings.rate(state.ratings, rates.ratings, user, item, value, events.seeds[i])
     if events.meanings[i] != POSITIVE:
         reject.take_in(state, query, rates, events, i, event, new_session, frozen)
         return
@@ -263,6 +273,9 @@ def _advance(state, query, rates, events, first, last, step, indexed, ranks, see
         item, user_hash = item_of(state, events, first), events.user_hashes[first]
         judge.judge(state, query, rates, first, item, user_hash, step.train, ranks)
     for i in range(first, last):
+        if _rates(events, i):
+            user, item = user_of(state, events, i), item_of(state, events, i)
+            ranks.predicted[i] = ratings.expect(state.ratings, user, item)
         learn_event(state, query, rates, events, i, seed, step.frozen)
     if step.ask_next:
         return prepare(state, query, rates, events, last)

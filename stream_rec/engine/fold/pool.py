@@ -50,7 +50,8 @@ class Scene(NamedTuple):
         k: places.
         number: of the scenario, among the bits.
         filters: has it a filter, or hides items: do the bits count.
-        ranks: does the ranker order the slate; else `listed` of tier RANKED does.
+        ranks: do scores of candidates order the slate; else `listed` of tier RANKED does.
+        by_rating: are the scores predicted ratings, and not the ranker's.
         allow_seen: may it hold items that the user has had.
         seen_types: bit set: by events of which types an item is had.
         only_catalogue: may it hold only items that the catalogue has.
@@ -81,6 +82,7 @@ class Scene(NamedTuple):
     number: int
     filters: bool
     ranks: bool
+    by_rating: bool
     allow_seen: bool
     seen_types: int
     only_catalogue: bool

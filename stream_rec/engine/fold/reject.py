@@ -18,6 +18,7 @@ from stream_rec.schemas.event_types import Meaning
 from stream_rec.sources import popularity, registry
 
 NEGATIVE, NEVER, UNDONE = int(Meaning.NEGATIVE), int(Meaning.NEVER), int(Meaning.UNDONE)
+IGNORED = int(Meaning.IGNORED)
 UNDOES_DISLIKE, UNDOES_NEVER = 1, 2
 """Bits of `Events.undone`: the type that is taken back can be a dislike, or a never."""
 MAX_UNDOABLE_PER_USER = 16
@@ -32,7 +33,7 @@ def take_in(state, query, rates, events, i, event, new_session, frozen):
     user, item, limit = events.user_hashes[i], events.item_hashes[i], rates.max_blocked_per_user
     if events.meanings[i] == UNDONE:
         _take_back(state, query, rates, events, i, event, frozen)
-    else:
+    elif events.meanings[i] != IGNORED:  # of which nothing counts but that it rates the item
         if not frozen:
             registry.reject(state, query, rates, event)
         histories.take_out_all(state.histories, event.user, event.code)

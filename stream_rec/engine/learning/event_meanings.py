@@ -28,6 +28,7 @@ class MeaningColumns(NamedTuple):
     hides: NDArray[np.uint8]
     tags: NDArray[np.uint64]
     types: NDArray[np.uint8]
+    ratings: NDArray[np.float32]
 
 
 class EventMeanings:
@@ -47,15 +48,24 @@ class EventMeanings:
         """What the events are to the engine."""
         return self.types.read(batch.event_types, batch.values)
 
+    def told(self, batch: EventBatch) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Bool [n] each: is an event interest, and does it leave no trace."""
+        read = self.read(batch)
+        is_ignored = read.meanings == Meaning.IGNORED
+        if self.types.has_ratings:
+            is_ignored &= np.isnan(self.types.ratings(read.types, batch.values))
+        return read.meanings == Meaning.POSITIVE, is_ignored
+
     def columns(self, batch: EventBatch) -> MeaningColumns:
-        """Of a batch without ignored events."""
+        """Of a batch without events that leave no trace."""
         read = self.read(batch)
         hides, tags = self._hides[read.cases], np.zeros(len(batch), np.uint64)
         if hides.any():
             tags = hash_ids(batch.context_tags)
         kinds, undone = self._undo_kinds[read.cases], self._undone[read.cases]
         numbers = self.types.numbers(read.types)
-        return MeaningColumns(read.weights, read.meanings, kinds, undone, hides, tags, numbers)
+        ratings = self.types.ratings(read.types, batch.values)
+        return MeaningColumns(read.weights, read.meanings, kinds, undone, hides, tags, numbers, ratings)
 
     def _undo_kind(self, case: int) -> np.uint64:
         """Of an event that can be taken back, and of one that takes back; 0 of all others."""

@@ -119,7 +119,7 @@ class LearnLoop:
         trained = training_sample(events, self._settings, n_learned, plan.first)
         is_interest = (events.meanings == Meaning.POSITIVE) & (events.weights > 0)
         asked = np.flatnonzero(((trained | plan.judge) & is_interest)[plan.first :]) + plan.first
-        ranks = empty_ranks(len(asked), self._n_sources)
+        ranks = empty_ranks(len(asked), self._n_sources, len(events.ratings))
         stops = iter([*asked.tolist(), n])
         moments = None if plan.frozen else self._arms.moments(plan.broker_ts[plan.first :])
         alarms = {} if plan.frozen else self._alarms.places(plan.broker_ts, plan.first)

@@ -46,6 +46,7 @@ def bounds_of(settings: EngineSettings) -> Bounds:
         spaces=settings.max_spaces,
         vector_width=settings.vector_width,
         longest_slate=max(scenario.k for scenario in settings.scenarios.values()),
+        ratings=EventTypes.of(settings.event_types).has_ratings,
     )
 
 

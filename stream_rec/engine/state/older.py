@@ -131,7 +131,8 @@ def completed(state: State, given: Mapping[str, NDArray[Any]]) -> dict[str, NDAr
         slots, n = len(arrays["hidden.slots"]), len(arrays["hidden.hashes"])
         if slots != len(state.hidden.slots) or n > len(state.hidden.hashes):
             arrays |= _hidden_anew(state.hidden, arrays, "hidden", True, arrays["hidden.seen"])
-    return _with_spaces(state, _with_columns(state, _with_past(_with_types(_with_features(state, arrays)))))
+    arrays = _with_past(_with_types(_with_features(state, arrays)))
+    return _with_ratings(state, _with_spaces(state, _with_columns(state, arrays)))
 
 
 def _with_features(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -179,6 +180,17 @@ def _with_columns(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDA
             ].copy()
     given["columns.changed"][:] = given["columns.version"][0] = 1
     return given
+
+
+def _with_ratings(state: State, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """No ratings where the snapshot holds none, or where no type of event is one any more."""
+    held, wanted = given.get("ratings.users"), state.ratings
+    if held is not None and held.shape[1:] == wanted.users.shape[1:]:
+        return given
+    for name, empty in (("users", wanted.users), ("items", wanted.items)):
+        if f"{name}.lengths" in given:
+            given[f"ratings.{name}"] = empty[: len(given[f"{name}.lengths"])].copy()
+    return given | {"ratings.scale": wanted.scale.copy()}
 
 
 def _with_types(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

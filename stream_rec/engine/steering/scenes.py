@@ -33,11 +33,15 @@ MOVE_EVENTS = 16_384
 NARROW = 0.2
 """The share of the items that a filter leaves below which the vector index searches under it."""
 MAX_SAID = 1024
-"""Warnings about event types that scenarios name, at most."""
+"""Warnings about event types that scenarios name or lack, at most."""
 N_LISTED = 512
 """Items of a list that slates are filled from."""
 CONNECTED = ("similar", "bought_together")
 """Logics that the ranker orders, from what something of the user's leads to."""
+BY_RATING = "predicted_rating"
+"""The logic that orders candidates by what the user would rate them."""
+SCORED = ("personal", BY_RATING, *CONNECTED)
+"""Logics that order candidates by a score."""
 OF_USER = ("recently_viewed", "buy_again")
 """Logics whose list is another for every user."""
 LISTS = ("popular", "trending", "new", "leaderboard")
@@ -117,6 +121,7 @@ class Scenes:
             )
         for name, scenario in scenarios.items():
             self._say_unknown_types(name, scenario)
+            self._say_no_ratings(name, scenario)
         self._known = scenarios
 
     def _say_unknown_types(self, name: str, scenario: Scenario) -> None:
@@ -130,6 +135,18 @@ class Scenes:
                     event_type=event_type,
                     fix=f"add [engine.event_types.{event_type}], or correct the scenario",
                 )
+
+    def _say_no_ratings(self, name: str, scenario: Scenario) -> None:
+        known = (name, BY_RATING)
+        if scenario.logic != BY_RATING or self._types.has_ratings or known in self._said:
+            return
+        if len(self._said) < MAX_SAID:
+            self._said.add(known)
+            self._log.warning(
+                "a scenario orders by predicted rating, but no type of event is a rating: it is ordered as `personal`",
+                scenario=name,
+                fix='say which type is one: value = "rating" in [engine.event_types.NAME]',
+            )
 
     def compile(self, n_evaluations: int = PORTION) -> bool:
         """One bounded portion of what is to be compiled; is there more?"""
@@ -154,7 +171,8 @@ class Scenes:
             k=k,
             number=max(compiled.number, 0),
             filters=compiled.program.filters,
-            ranks=scenario.logic == "personal" or scenario.logic in CONNECTED,
+            ranks=scenario.logic in SCORED,
+            by_rating=scenario.logic == BY_RATING and self._types.has_ratings,
             allow_seen=_allows_seen(scenario),
             seen_types=self.seen_types(scenario),
             only_catalogue=only_catalogue,
@@ -186,6 +204,11 @@ class Scenes:
     def has_rules(self, name: str) -> bool:
         """Is it more than a plain personal slate, with or without what the user has had?"""
         return self._known is not None and name in self._known and not _is_plain(self._known[name])
+
+    def is_by_rating(self, name: str) -> bool:
+        """Does a scenario order by predicted ratings?"""
+        compiled = self.masks.of(name)
+        return self._types.has_ratings and compiled is not None and compiled.scenario.logic == BY_RATING
 
     def told(self, name: str, row: int) -> list[str]:
         """What each rule of a scenario says of the item in a row; empty below 0."""

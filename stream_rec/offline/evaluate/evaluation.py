@@ -72,6 +72,14 @@ class Evaluation:
         ranks = self.findings.ranks
         return sentence(*self.gaps(), float(means(ranks, self.k)[0, 0]), len(ranks), self.k)
 
+    def rating_figures(self) -> dict[str, float | int]:
+        """Empty where no rating was expected."""
+        errors = self.findings.rating_errors
+        if not len(errors):
+            return {}
+        rmse, mae = float(np.sqrt((errors**2).mean())), float(np.abs(errors).mean())
+        return {"rating_rmse": rmse, "rating_mae": mae, "ratings": len(errors)}
+
     def flat(self) -> dict[str, Any]:
         """Every figure (see `meanings`): fractions, plain numbers, two texts; only `weights` is a tree."""
         found, k = self.findings, self.k
@@ -90,6 +98,7 @@ class Evaluation:
             "over_best_source_margin": source.margin,
             "verdict": self.verdict(),
             **self.outcomes.figures(k),
+            **self.rating_figures(),
             **found.slates,
             f"serendipity@{k}": float((hits & ~_hits(found.ranks[:, 1], k)).mean()),
             "candidate_share": float((blended > 0).mean()),

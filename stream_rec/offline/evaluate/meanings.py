@@ -34,6 +34,11 @@ JUDGES = (
     "Each alone ranks the same queries: hr and mrr at {k}; known: share of the queries whose answer it had as a "
     "candidate at all. blended: all sources by the ranker's weights. most_popular: one list for all users."
 )
+RATINGS: Mapping[str, str] = {
+    "rating_rmse": "root of the mean squared difference between ratings and what was expected before each",
+    "rating_mae": "mean of these differences, without sign",
+    "ratings": "so many of them",
+}
 WEIGHTS = (
     "What a feature's value (0 to 1, or standardised) is multiplied by in the score, the hidden units at rest; by how "
     "many items the session holds."
@@ -76,7 +81,7 @@ def meaning_of(figure: str) -> str:
     A prefix `learning_all_` is that of the second run; `<source>_hr@k` and `<source>_mrr@k` are of a source alone.
     """
     name = figure.removeprefix("learning_all_").partition("@")[0]
-    known = {**RANKING, **SLATES, **OTHER}
+    known = {**RANKING, **SLATES, **RATINGS, **OTHER}
     if name in known:
         return known[name]
     for segment, meaning in SEGMENTS.items():

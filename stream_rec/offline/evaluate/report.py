@@ -30,6 +30,7 @@ def report(name: str, evaluation: Evaluation) -> RenderableType:
         f"\nSlates of {k}, one query in {found.slate_every}: {found.n_slates:,} slates",
         _slates(evaluation),
         _blind(evaluation),
+        *_ratings(evaluation),
         "\nRanker's weights by items in the session",
         _weights(evaluation),
         meanings.WEIGHTS,
@@ -115,6 +116,15 @@ def _blind(evaluation: Evaluation) -> str:
         f"Leak check: {blind.n_compared:,} judged ranks compared with slates made before the event came; "
         f"better than possible: {blind.n_better}"
     )
+
+
+def _ratings(evaluation: Evaluation) -> list[str]:
+    """A line, where ratings are learned."""
+    figures = evaluation.rating_figures()
+    if not figures:
+        return []
+    rmse, mae, n = figures.values()
+    return [f"\nRatings, each expected before it was learned: RMSE {rmse:.4f}, MAE {mae:.4f}, {n:,} ratings"]
 
 
 def _weights(evaluation: Evaluation) -> Table:

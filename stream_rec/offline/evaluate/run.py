@@ -51,6 +51,8 @@ class Findings:
         ask_events_per_s: the same of the events that are asked for (and learned, unless frozen).
         seconds: of the whole run.
         peak_memory_mb: of the process so far, resident.
+        rating_errors: float64 [m], expected rating - rating of the events behind the first query, if ratings are
+            learned.
     """
 
     at: NDArray[np.int64]
@@ -65,6 +67,7 @@ class Findings:
     ask_events_per_s: float
     seconds: float
     peak_memory_mb: float
+    rating_errors: NDArray[np.float64]
 
 
 class Run:
@@ -101,6 +104,7 @@ class Run:
         self._blind = BlindCheck()
         self._judged: list[Judged] = []
         self._query_seconds: list[float] = []
+        self._rating_errors: list[NDArray[np.float64]] = []
         self._learn_seconds = 0.0
 
     def run(self) -> Findings:
@@ -131,6 +135,7 @@ class Run:
             ask_events_per_s=ask_rate,
             seconds=time.perf_counter() - began,
             peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+            rating_errors=np.concatenate([np.zeros(0), *self._rating_errors]),
         )
 
     def _parts(self, batch: EventBatch, heads: Sequence[int] = ()) -> Iterator[tuple[EventBatch, bool]]:
@@ -175,8 +180,10 @@ class Run:
         slate = self._slate(start, left_out[0] if left_out else None) if sampled else None
         began = time.perf_counter()
         asked = self._plan.asked[start:end]
-        judged = self._engine.learn(batch, judge_all=asked, frozen=self._plan.frozen, left_out=left_out).fresh
+        learned = self._engine.learn(batch, judge_all=asked, frozen=self._plan.frozen, left_out=left_out)
         self._learn_seconds += time.perf_counter() - began
+        judged, rated = learned.fresh, learned.rated
+        self._rating_errors.append(rated.expected.astype(np.float64) - rated.values)
         queries = asked[judged.at]
         judged = Judged(
             judged.at[queries] + start,

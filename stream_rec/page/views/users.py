@@ -281,9 +281,12 @@ def _made_of(desk: Desk, told: Mapping[str, Any]) -> tuple[str, ...]:
 def _types(desk: Desk) -> list[str]:
     """Of the table in force, those that say something without a value."""
     table = desk.settings.engine.event_types
-    plain = [
-        name for name, each in table.items() if not each.when and each.value != "rating" and name != "dwell"
-    ]
+    by_value = {
+        "dwell",
+        "rating",
+        *(name for name, each in table.items() if each.when or each.value == "rating"),
+    }
+    plain = [name for name in table if name not in by_value]
     return [FIRST_TYPE, *(name for name in plain if name != FIRST_TYPE)]
 
 

@@ -12,7 +12,7 @@ from tests.engine.worlds import click, engine, learn, random_log
 
 MEMORY = {"slots", "starts", "arena", "counters", "heads", "later"}
 """Where ids and entries lie is no part of what is known."""
-TYPES = {"hide": {"meaning": "never"}, "uncart": {"meaning": "undo:cart"}}
+TYPES = {"hide": {"meaning": "never"}, "uncart": {"meaning": "undo:cart"}, "rating": {"value": "rating"}}
 PATHS = [path for path, _ in leaves(engine().state)]
 
 

@@ -20,7 +20,7 @@ from stream_rec.offline.evaluate.run import Run
 from stream_rec.schemas.columns import ItemBatch
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import Item
-from stream_rec.settings import DataSettings
+from stream_rec.settings import DataSettings, EventTypeSettings
 from stream_rec.shapes.messages import Removed
 from tests.offline.evaluate.worlds import SMALL, TIMES, log, noise, sessions, silent
 
@@ -43,6 +43,17 @@ def test_a_walk_on_a_ring_is_learned(protocol: str) -> None:
     assert figures["most_popular_hr@20"] < figures["hr@20"]
     assert figures["blind_compared"] == figures["slates"] == figures["queries"]
     assert figures["blind_worse"] == 0
+
+
+def test_ratings_are_predicted_before_they_are_learned_where_a_type_says_what_they_are() -> None:
+    rated = LOG.with_columns(event_type=pl.lit("rating"), value=3.0 + pl.int_range(pl.len()) % 2)
+    settings = SMALL.model_copy(update={"event_types": {"rating": EventTypeSettings(value="rating")}})
+    plain = run(rated, Rules("prequential")).flat()
+    found = evaluate(rated, Rules("prequential"), settings, k=20, progress=silent).flat()
+    assert found["ratings"] == len(rated) - 1
+    assert 0.3 < found["rating_mae"] <= found["rating_rmse"] < 1.0
+    assert "ratings" not in plain
+    assert found["hr@20"] == plain["hr@20"]
 
 
 def test_the_same_run_twice_gives_the_same_figures() -> None:
