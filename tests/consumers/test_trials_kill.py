@@ -44,6 +44,16 @@ def publish(settings: Settings, part: list[Record]) -> int:
     return sum(isinstance(record, Interaction) for record in part)
 
 
+def _always_saving(settings: Settings) -> Settings:
+    always = settings.snapshot.model_copy(update={"every_events": 1})
+    return settings.model_copy(update={"snapshot": always})
+
+
+def _n_events(store: SnapshotStore) -> int:
+    """How many the newest snapshot knows."""
+    return sum(offset for (topic, _), offset in store.list()[0].positions.items() if topic == "events")
+
+
 def test_what_arms_earned_is_counted_once_under_kill_9_repeats_and_late_events(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -64,12 +74,12 @@ def test_what_arms_earned_is_counted_once_under_kill_9_repeats_and_late_events(
         first.kill()
     n += publish(settings, late)
 
-    with running(settings, tmp_path, "second") as second:
+    with running(_always_saving(settings), tmp_path, "second") as second:
         assert "started from a snapshot" in second.log()
         wait_until_done(settings, n, second)
+        wait_until(lambda: _n_events(store) == n, 60, "a snapshot of all")
         assert second.stop()[0] == 0
     last = store.list()[0]
-    assert sum(offset for (topic, _), offset in last.positions.items() if topic == "events") == n
     engine = Engine(settings.engine, settings.measure)
     store.load(last.name, engine)
     join = Join()
