@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
@@ -12,6 +13,7 @@ from stream_rec.bench.chaos.deck import plan
 from stream_rec.bench.chaos.process_faults import kill
 from stream_rec.bench.chaos.run import Chaos, Outcome, play
 from stream_rec.bench.chaos.server_faults import broker_restart
+from stream_rec.bench.chaos.shoppers import ARMS, COUNTED, TRIAL, WHERE, Join, Record
 from stream_rec.bench.chaos.shown_watch import ShownWatch
 from stream_rec.bench.chaos.slate_watch import SlateWatch
 from stream_rec.bench.chaos.steering import FORBIDDEN, Decided
@@ -21,11 +23,22 @@ from stream_rec.bench.chaos.witnessed import Unguarded, WitnessedEngine
 from stream_rec.bench.harness import say_on_stderr
 from stream_rec.clock import SystemClock
 from stream_rec.schemas.columns import EventBatch, Span
-from stream_rec.schemas.decisions import ERASURE, Decision, DecisionBatch, Erasure, name_about
-from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
+from stream_rec.schemas.decisions import (
+    ERASURE,
+    EXPERIMENT,
+    Decision,
+    DecisionBatch,
+    Erasure,
+    name_about,
+)
+from stream_rec.schemas.records import AsOf, Impression, Interaction, Reason, Slate, SlateItem, TopicName
 from stream_rec.settings import EngineSettings, Settings, StoreSettings
 from stream_rec.store.sync_connection import connect_sync
+from tests.engine import worlds
+from tests.engine.deciding import decide, decision
+from tests.engine.worlds import event_batch, impression_batch
 from tests.kafka import need_a_jvm
+from tests.shopping import shopped
 from tests.waiting import wait_until
 
 TINY = EngineSettings(max_users=64, max_items=64, train_first=0)
@@ -132,6 +145,49 @@ def test_guests_are_in_no_count_and_nothing_of_them_is_left_when_they_are_forgot
     assert found.decided.erased == [name_about(guest)]
 
 
+def counted(*logs: list[Record]) -> dict[str, float]:
+    """By an engine that learns one list of records after the other."""
+    engine = WitnessedEngine(TINY.model_copy(update={"max_items": 512, "repeat_window": 4096}))
+    arms = [{"name": arm} for arm in ARMS]
+    body = {"arms": arms, "scenarios": [WHERE], "state": "running", "started": 1.0}
+    decide(engine, decision(EXPERIMENT, TRIAL, body))
+    ends: Counter[TopicName] = Counter()
+    for record in (record for log in logs for record in log):
+        topic: TopicName = "impressions" if isinstance(record, Impression) else "events"
+        at = worlds.Record(topic, 0, ends[topic], record.user_id, record)
+        ends[topic] += 1
+        if topic == "events":
+            engine.learn(event_batch([at]))
+        else:
+            engine.learn_impressions(impression_batch([at]))
+    found = engine.testimony().outcomes
+    assert found is not None
+    return found
+
+
+def test_outcomes_of_shoppers_are_those_of_an_offline_join_whichever_topic_is_learned_first() -> None:
+    log = shopped(160)
+    join = Join()
+    for record in log:
+        join.add(record)
+    wanted = join.counts()
+    assert {key.rpartition("/")[2] for key in wanted} == set(COUNTED)
+    shown = [record for record in log if isinstance(record, Impression)]
+    done = [record for record in log if isinstance(record, Interaction)]
+    assert len(done) > len({record.event_id or id(record) for record in done})
+    assert done != sorted(done, key=lambda record: record.ts)
+    assert counted(log) == counted(shown, done) == counted(done, shown) == wanted
+
+
+def test_an_outcome_that_is_lost_or_counted_twice_is_named() -> None:
+    log = msgspec.structs.replace(tally(A).shown(), outcomes={"control/7/click": 2.0, "short/9/shown": 1.0})
+    found = msgspec.structs.replace(log, outcomes={"control/7/click": 3.0})
+    verdict = compare(found, log)
+    assert verdict.miscounted == 2
+    assert verdict.wrong[0].startswith("2 x outcome of arm/bucket differs from the log")
+    assert compare(log, log).wrong == ()
+
+
 def test_a_plan_is_fixed_by_its_seed_begins_with_a_kill_and_restarts_only_a_broker_that_keeps_its_log() -> (
     None
 ):
@@ -214,7 +270,7 @@ def test_nothing_is_lost_doubled_or_turned_back_by_five_faults_on_apache_kafka()
     outcome = played(Chaos(faults=5, seed=KILL_STOP_EMPTY_ZOMBIE_RESTART, broker="kafka", rate=60.0))
     assert outcome.found.violations == []
     assert outcome.faults == 5
-    assert outcome.found.lost == outcome.found.doubled == 0
+    assert outcome.found.lost == outcome.found.doubled == outcome.found.miscounted == 0
     assert outcome.found.forbidden == outcome.found.not_forgotten == outcome.found.differing == 0
     assert outcome.decisions.keys() == {"rules", "hides", "vectors", "erasures"}
     assert outcome.answers > 0

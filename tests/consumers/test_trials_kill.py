@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from stream_rec.bench.chaos.shoppers import COUNTED, Join, Record, decide
+from stream_rec.bench.chaos.witnessed import outcomes
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
 from stream_rec.engine.engine import Engine
@@ -15,7 +17,7 @@ from stream_rec.schemas.records import Impression, Interaction
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings, SnapshotSettings
 from tests.consumers.running import running, wait_until_done
 from tests.reading import records
-from tests.shopping import COUNTED, Join, Record, decide, outcomes, shopped
+from tests.shopping import shopped
 from tests.waiting import wait_until
 
 N, SNAPSHOT_EVERY = 300, 60

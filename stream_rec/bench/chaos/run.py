@@ -74,6 +74,7 @@ def run(settings: Settings, say: Say, chaos: Chaos, mutate: str = "") -> Figures
         "violations": len(outcome.found.violations),
         "lost": outcome.found.lost,
         "double_learned": outcome.found.doubled,
+        "miscounted": outcome.found.miscounted,
         "forbidden": outcome.found.forbidden,
         "not_forgotten": outcome.found.not_forgotten,
         "digests_differ": outcome.found.differing,

@@ -64,7 +64,7 @@ class Found:
 
     Attributes:
         violations: in words, each with its place.
-        lost, doubled: events, summed over replicas.
+        lost, doubled, miscounted: events, and outcomes of an experiment's arms, summed over replicas.
         forbidden: items that were shown and must not be.
         not_forgotten: places where somebody was who is forgotten.
         differing: settled moments at which replicas had different digests.
@@ -75,6 +75,7 @@ class Found:
     lost: int = 0
     doubled: int = 0
     forbidden: int = 0
+    miscounted: int = 0
     not_forgotten: int = 0
     differing: int = 0
     exits: list[str] = field(default_factory=list)
@@ -92,8 +93,7 @@ class Stage:
     Attributes:
         stack: the servers.
         redis: behind the stack's address.
-        disk: takes snapshots and journals.
-        folder: takes sockets and logs.
+        disk, folder: for snapshots and journals; for sockets and logs.
     """
 
     stack: Stack
@@ -146,7 +146,7 @@ class Scene:
         self._all = {f"{name}/{p}" for name in FOLLOWED for p in range(counts[name])}
         self._n_partitions = counts["events"]
         self.traffic = Traffic(bus, course.rate, course.seed, self.clock)
-        self.recount = Recount(bus, counts["events"])
+        self.recount = Recount(bus, counts["events"], counts["impressions"])
         self.watch = SlateWatch(self.stack.settings.store, USERS, self.clock)
         self.traffic.on_ack = self.watch.sent
         self.shown = ShownWatch(self.stack.settings.store, USERS, course.seed)
@@ -233,8 +233,8 @@ class Scene:
             where: begins each violation.
         """
         self.traffic.pause()
-        ends = dict(self.traffic.ends)
-        self.wait(lambda: "" if self.recount.has_reached(ends) else "the log is being read", SETTLE_SECONDS)
+        ends = dict(self.traffic.ends), dict(self.traffic.shown_ends)
+        self.wait(lambda: "" if self.recount.has_reached(*ends) else "the log is being read", SETTLE_SECONDS)
         log, last = self.recount.shown()
         log = msgspec.structs.replace(log, decided=self.traffic.steering.decided(self._engine))
         try:
@@ -247,6 +247,7 @@ class Scene:
         for name, verdict in self._verdicts(log).items():
             self.found.lost += verdict.lost
             self.found.doubled += verdict.doubled
+            self.found.miscounted += verdict.miscounted
             self.found.violations += [f"{where}: {name}: {wrong}" for wrong in verdict.wrong]
         self._note_digests(where)
         self._note_traces(where)
@@ -325,7 +326,7 @@ class Scene:
         verdicts = {}
         for name, testimony in self._testimonies().items():
             if testimony is None:
-                verdicts[name] = Verdict(0, 0, ("it does not answer",))
+                verdicts[name] = Verdict(0, 0, 0, ("it does not answer",))
             else:
                 verdicts[name] = compare(testimony, log)
         return verdicts

@@ -97,7 +97,7 @@ def second_tenant(scene: Scene, _: Times) -> None:
     counts = ensure_topics(settings.bus)
     before = {info.name for info in scene.snapshots.list()[-1:]}
     traffic = Traffic(settings.bus, 100.0, scene.rng.randrange(1 << 30), scene.clock)
-    recount = Recount(settings.bus, counts["events"])
+    recount = Recount(settings.bus, counts["events"], counts["impressions"])
     worker = scene.make_worker(settings)
     for thread in (traffic, recount):
         thread.start()
@@ -105,9 +105,9 @@ def second_tenant(scene: Scene, _: Times) -> None:
         traffic.resume()
         time.sleep(_TENANT_SECONDS)
         traffic.pause()
-        ends = dict(traffic.ends)
+        ends = dict(traffic.ends), dict(traffic.shown_ends)
         scene.wait(
-            lambda: "" if recount.has_reached(ends) else "the tenant's log is being read", SETTLE_SECONDS
+            lambda: "" if recount.has_reached(*ends) else "the tenant's log is being read", SETTLE_SECONDS
         )
 
         def why_not() -> str:

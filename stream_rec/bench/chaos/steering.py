@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import xxhash
 
+from stream_rec.bench.chaos import shoppers
 from stream_rec.engine.spaces.learning import reduced
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.decisions import ERASURE, SCENARIO, name_about
@@ -93,7 +94,7 @@ class Steering:
         self.nevers: defaultdict[str, set[str]] = defaultdict(set)
 
     def begin(self, publisher: Publisher, now: float) -> None:
-        """The catalogue, a vector for each of its items, and the first rules."""
+        """The catalogue, a vector for each of its items, the first rules, and an experiment."""
         items = [f"item-{n}" for n in range(N_ITEMS)]
         publisher.publish_all(self._item(item, now) for item in items)
         for item in items:
@@ -101,6 +102,7 @@ class Steering:
         publisher.publish_all(Vector(SPACE, item, self._vectors[item]) for item in items)
         for name in SCENARIOS:
             self._rule(publisher, name, now)
+        shoppers.decide(publisher, now)
 
     def decide(self, publisher: Publisher, now: float) -> None:
         """After an event: mostly nothing."""

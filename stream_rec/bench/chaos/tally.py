@@ -72,6 +72,7 @@ class Testimony(msgspec.Struct, frozen=True):
         histories: interests by user, as the engine counts them in its own state; None = all events are interests.
         decided: rules, the catalogue, vectors and erasures; None = nothing is known of them.
         guests: ids of guests that are found in an engine's state.
+        outcomes: of the experiment, by arm, bucket of users and outcome; None = nothing is known of them.
     """
 
     users: dict[str, int]
@@ -81,6 +82,7 @@ class Testimony(msgspec.Struct, frozen=True):
     histories: dict[str, int] | None = None
     decided: Decided | None = None
     guests: list[str] = []
+    outcomes: dict[str, float] | None = None
 
     def digest(self) -> str:
         """Equal for replicas that have learned the same log, whenever they were started."""

@@ -8,11 +8,12 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from stream_rec.bench.chaos.steering import NEVER, Guests, Steering, item_name
+from stream_rec.bench.chaos.shoppers import Shoppers
+from stream_rec.bench.chaos.steering import N_ITEMS, NEVER, Guests, Steering, item_name
 from stream_rec.clock import Clock
 from stream_rec.errors import Unavailable
 from stream_rec.producers.publisher.publisher import Publisher
-from stream_rec.schemas.records import Interaction
+from stream_rec.schemas.records import Impression, Interaction
 from stream_rec.schemas.topics import UNKNOWN_OFFSET, Ack
 from stream_rec.settings import BusSettings
 
@@ -41,6 +42,7 @@ class Traffic(threading.Thread):
     Attributes:
         n: events sent so far.
         ends: by partition, the offset after the last event that is known to be in the log.
+        shown_ends: the same of `impressions`.
         on_ack: told of each event's partition and offset, and when it was sent (the clock's monotonic time).
         steering: what was decided.
         guests: those who act for a while, and are forgotten.
@@ -58,8 +60,10 @@ class Traffic(threading.Thread):
         self._failure: Exception | None = None
         self.steering = Steering(seed)
         self.guests = Guests()
+        self._shoppers = Shoppers(N_ITEMS, clock.now())
         self.n = 0
         self.ends: dict[int, int] = {}
+        self.shown_ends: dict[int, int] = {}
         self.on_ack: Callable[[int, int, float], None] = lambda _partition, _offset, _sent: None
 
     def check(self) -> None:
@@ -113,6 +117,7 @@ class Traffic(threading.Thread):
                 event = self._next()
                 publisher.send(event, partial(self._acked, event.user_id, self._clock.monotonic()))
                 self.steering.decide(publisher, self._clock.now())
+                self._shop(publisher)
             for guest in self.guests.leave():
                 self.steering.forget(publisher, guest, self._clock.now())
             sent += due
@@ -120,6 +125,17 @@ class Traffic(threading.Thread):
             publisher.poll(_TICK_SECONDS)
         publisher.flush()
         self._still.set()
+
+    def _shop(self, publisher: Publisher) -> None:
+        for record in self._shoppers.next(self._rng, self._clock.now()):
+            if isinstance(record, Impression):
+                publisher.send(record, self._shown)
+            else:
+                publisher.send(record, partial(self._acked, record.user_id, self._clock.monotonic()))
+
+    def _shown(self, ack: Ack) -> None:
+        if ack.offset != UNKNOWN_OFFSET:
+            self.shown_ends[ack.partition] = max(self.shown_ends.get(ack.partition, 0), ack.offset + 1)
 
     def _acked(self, user: str, sent: float, ack: Ack) -> None:
         self.guests.acked(user)

@@ -21,11 +21,13 @@ class Verdict:
     Attributes:
         lost: events of the log that it has not learned.
         doubled: events that it has learned more often than they are in the log.
+        miscounted: outcomes of an arm's users that are not those of the log.
         wrong: everything that is wrong, in words; empty = nothing.
     """
 
     lost: int
     doubled: int
+    miscounted: int
     wrong: tuple[str, ...]
 
 
@@ -42,9 +44,14 @@ def compare(found: Testimony, log: Testimony) -> Verdict:
         wrong += _differing("history of user", found.histories, interests)
     if found.decided is not None and log.decided is not None:
         wrong += _decided(found.decided, log.decided)
+    miscounted = 0
+    if found.outcomes is not None and log.outcomes is not None:
+        wrong += _differing("outcome of arm/bucket", found.outcomes, log.outcomes)
+        keys = found.outcomes.keys() | log.outcomes.keys()
+        miscounted = sum(found.outcomes.get(key) != log.outcomes.get(key) for key in keys)
     items = found.items.keys() | log.items.keys()
     more = [found.items.get(item, 0) - log.items.get(item, 0) for item in items]
-    return Verdict(sum(max(0, -n) for n in more), sum(max(0, n) for n in more), tuple(wrong))
+    return Verdict(sum(max(0, -n) for n in more), sum(max(0, n) for n in more), miscounted, tuple(wrong))
 
 
 def _decided(found: Decided, log: Decided) -> list[str]:

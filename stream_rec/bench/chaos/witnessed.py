@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.bench.chaos.shoppers import COUNTED, TRIAL
 from stream_rec.bench.chaos.steering import GUEST, SCENARIOS, SPACE, Decided, as_text, hash_of
 from stream_rec.bench.chaos.tally import Tally, Testimony
 from stream_rec.engine.engine import Engine
@@ -20,7 +21,8 @@ from stream_rec.engine.names import n_rows, name_of
 from stream_rec.engine.results import Learned
 from stream_rec.engine.spaces.indexes import slot_of
 from stream_rec.engine.spaces.learning import Refused
-from stream_rec.schemas.columns import EventBatch, ItemBatch, Span, VectorBatch
+from stream_rec.kernels.trial_state import OUTCOMES
+from stream_rec.schemas.columns import EventBatch, ImpressionBatch, ItemBatch, Span, VectorBatch
 from stream_rec.schemas.decisions import DecisionBatch, hash_name
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import EngineSettings, MeasureSettings
@@ -56,6 +58,11 @@ class WitnessedEngine(Engine):
         with self._asked:
             return super().upsert_items(batch)
 
+    def learn_impressions(self, batch: ImpressionBatch) -> None:
+        """As the engine does."""
+        with self._asked:
+            super().learn_impressions(batch)
+
     def learn_vectors(self, batch: VectorBatch) -> list[Refused]:
         """As the engine does."""
         with self._asked:
@@ -67,7 +74,7 @@ class WitnessedEngine(Engine):
             return super().learn_control(batch)
 
     def testimony(self) -> Testimony:
-        """What was counted, what the histories of users hold, what was decided, and which guests are known."""
+        """What was counted, what users' histories hold, what was decided, which guests are known, what arms earned."""
         with self._asked:
             rows = np.flatnonzero(self.state.users.lengths[: n_rows(self.state.users)] >= 0).astype(np.int32)
             n_events = self.state.histories.n_events[rows].tolist()
@@ -77,6 +84,7 @@ class WitnessedEngine(Engine):
                 histories={user: n for user, n in histories if not user.startswith(GUEST)},
                 decided=self._decided(),
                 guests=self._guests(),
+                outcomes=outcomes(self),
             )
 
     def _decided(self) -> Decided:
@@ -108,6 +116,19 @@ class WitnessedEngine(Engine):
         ids = [column.to_list() for column in columns]
         events = zip(batch.offsets.tolist(), *ids, strict=True)
         self._tally.add(batch.span.partition, (each for each in events if not each[2].startswith(GUEST)))
+
+
+def outcomes(engine: Engine) -> dict[str, float]:
+    """What users of the experiment did, as the engine counts it: in the form of `shoppers.Join.counts`."""
+    found = engine.attribution.trials.totals(TRIAL)
+    if found is None:
+        return {}
+    arms, table = found
+    at = [OUTCOMES.index(outcome) for outcome in COUNTED]
+    return {
+        f"{arms[arm]}/{bucket}/{COUNTED[outcome]}": float(table[arm, bucket, at[outcome]])
+        for arm, bucket, outcome in np.argwhere(table[:, :, at]).tolist()
+    }
 
 
 class Unguarded(WitnessedEngine):
