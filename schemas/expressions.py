@@ -1,7 +1,8 @@
 """Expressions over an item's attributes: CEL (cel.dev), through the binding `common-expression-language`.
 
-Names: `id`, `title`, `tags` (list), `owner`, `price`, `available_from`, `available_until`, `first_seen` (seconds since
-the epoch), `age` (seconds of event time), `attributes` (map), and every attribute of the shop's own under its name.
+Names: `id`, `title`, `tags` (list), `owner`, `owner_items` (how many it has), `price`, `available_from`,
+`available_until`, `first_seen` (seconds since the epoch), `age` (seconds of event time), `attributes` (map), and every
+attribute of the shop's own under its name.
 What an item has not got is null: a comparison with it is an error, and an expression that fails says no.
 """
 
@@ -22,6 +23,7 @@ SAMPLE: Mapping[str, Any] = {
     "title": "",
     "tags": ["a tag"],
     "owner": "",
+    "owner_items": 1.0,
     "price": 1.0,
     "available_from": 0.0,
     "available_until": 0.0,
@@ -32,7 +34,7 @@ SAMPLE: Mapping[str, Any] = {
 """Every name that an item always has, with a value of its type."""
 _ALWAYS_THERE = SAMPLE.keys() - {ATTRIBUTES}
 _NUMBERS = "price and times are doubles: calculate with 2.0, not with 2; text is compared with text"
-MOVING = frozenset({"age"})
+MOVING = frozenset({"age", "owner_items"})
 """Names whose values change although nothing was said of the item."""
 FUNCTIONS = (
     *("size", "contains", "startsWith", "endsWith", "matches", "has", "all", "exists", "exists_one", "map"),

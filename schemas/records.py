@@ -197,7 +197,7 @@ class SlateItem(msgspec.Struct, frozen=True, omit_defaults=True):
         item_id: the item.
         score: comparable within the slate only.
         reason: why it is there.
-        by: what put it there besides its rank: `pin`, `promotion`, `exploration`, `seen` (it may return) or
+        by: what put it there besides its rank: `pin`, `promotion`, `floor`, `exploration`, `seen` (it may return) or
             `fallback:<logic>`. None = its rank.
         propensity: the chance with which it came to stand there. None = chance had no say.
         team: the arm that brought it, in a slate of two arms (interleaving).

@@ -32,6 +32,7 @@ MAX_K = 200
 MAX_EXPRESSION_CHARACTERS = 2000
 MAX_BOOSTS, MAX_CAPS, MAX_PINS, MAX_HIDES, MAX_PROMOTIONS, MAX_FALLBACKS = 32, 8, 32, 64, 8, 4
 MAX_ITEMS_OF_A_RULE = 1000
+"""Promotions and floors are MAX_PROMOTIONS together."""
 
 Seen = Literal["none", "all"] | tuple[str, ...]
 
@@ -114,6 +115,24 @@ class Promotion(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     valid_until: float = msgspec.field(name="until", default=0.0)
 
 
+class Floor(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Items that have places at least, as long as there are such items that the user may be shown.
+
+    They earn places by rank like all others; what is lacking then, the last places that are left make up for.
+
+    Attributes:
+        when: CEL, true or false: which items.
+        places: of the slate, at least.
+        within: they are among so many first places; 0 = in the slate.
+        slates: share of the slates that it is for, above 0, at most 1.
+    """
+
+    when: str
+    places: int = 1
+    within: int = 0
+    slates: float = 1.0
+
+
 class Diversity(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Maximal marginal relevance (Carbonell & Goldstein 1998).
 
@@ -184,6 +203,7 @@ class Scenario(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         pins: at most one for a slot.
         hides: each holds.
         promotions: in order of precedence.
+        floors: in order of precedence, after pins and promotions.
         diversity: none = relevance alone.
         min_relevance: from 0 to 1: items whose odds are below this share of the best item's are left out, even if
             fewer than k remain; 0 = no minimum.
@@ -213,6 +233,7 @@ class Scenario(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     pins: tuple[Pin, ...] = ()
     hides: tuple[Hide, ...] = ()
     promotions: tuple[Promotion, ...] = ()
+    floors: tuple[Floor, ...] = ()
     diversity: Diversity | None = None
     min_relevance: float = 0.0
     rotation: Rotation | None = None

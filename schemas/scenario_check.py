@@ -46,7 +46,13 @@ def scenario_of(body: Mapping[str, Any]) -> Scenario:
 
 def faults(scenario: Scenario) -> list[Fault]:
     """Every mistake in the values of a scenario whose types are right."""
-    return [*_own(scenario), *_rules(scenario), *_promotions(scenario), *_parts(scenario)]
+    return [
+        *_own(scenario),
+        *_rules(scenario),
+        *_promotions(scenario),
+        *_floors(scenario),
+        *_parts(scenario),
+    ]
 
 
 def _kind_at(path: Path) -> type[spec.Rule]:
@@ -56,6 +62,7 @@ def _kind_at(path: Path) -> type[spec.Rule]:
         "pins": spec.Pin,
         "hides": spec.Hide,
         "promotions": spec.Promotion,
+        "floors": spec.Floor,
         "diversity": spec.Diversity,
         "rotation": spec.Rotation,
         "exploration": spec.Exploration,
@@ -133,6 +140,19 @@ def _promotions(scenario: Scenario) -> Iterator[Fault]:
         if promotion.impressions and promotion.when:
             yield Fault((*at, "impressions"), "they are counted by item", "name the `items`")
         yield from _times(at, promotion.valid_from, promotion.valid_until)
+
+
+def _floors(scenario: Scenario) -> Iterator[Fault]:
+    if len(scenario.promotions) + len(scenario.floors) > spec.MAX_PROMOTIONS:
+        yield Fault(
+            ("floors",), f"more than {spec.MAX_PROMOTIONS} promotions and floors", "join some of them"
+        )
+    for i, floor in enumerate(scenario.floors):
+        at: Path = ("floors", i)
+        yield from _expression((*at, "when"), floor.when, bool, required=True)
+        yield from between((*at, "within"), floor.within, 0, scenario.k)
+        yield from between((*at, "places"), floor.places, 1, floor.within or scenario.k)
+        yield from _share((*at, "slates"), floor.slates)
 
 
 def _parts(scenario: Scenario) -> Iterator[Fault]:

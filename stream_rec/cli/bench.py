@@ -151,6 +151,24 @@ def cold_start(
 
 
 @bench.command()
+def floors(
+    data: Annotated[str, typer.Option(help="a data set with a catalogue")] = "movielens-100k",
+    events: Annotated[int, typer.Option(min=0, help="the first ones of the log; 0 = all")] = 0,
+    k: Annotated[int, typer.Option("--k", min=1, max=100, help="length of the slates")] = 20,
+    places: Annotated[int, typer.Option(min=1, max=100, help="of the floor for new items")] = 1,
+    slates: Annotated[float, typer.Option(min=0.001, max=1.0, help="share of the slates it is for")] = 1.0,
+    json_file: JsonFile = None,
+    config: ConfigFile = None,
+    set_: Overrides = None,
+) -> None:
+    """What a floor for new items costs in hit-rate, and what it brings them."""
+    from stream_rec.bench.cold_start import Plan
+    from stream_rec.bench.floors import run
+
+    _bench(lambda s, say: run(s, say, Plan(data, events, k), places, slates), json_file, config, set_)
+
+
+@bench.command()
 def drift(
     hits: Annotated[int, typer.Option(min=1000, help="of each stationary stream")] = 1_000_000,
     streams: Annotated[int, typer.Option(min=1, help="with a change, for each length of run")] = 20,

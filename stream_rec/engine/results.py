@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.fold.encode import PROPENSITY_DECIMALS
-from stream_rec.engine.fold.pool import EXPLORED, FALLBACK, HAD_BEFORE, PINNED, PROMOTED, RANKED
+from stream_rec.engine.fold.pool import EXPLORED, FALLBACK, HAD_BEFORE, OWED, PINNED, PROMOTED, RANKED
 from stream_rec.engine.steering.trials import Dealt
 
 MISS = 0
@@ -95,7 +95,7 @@ class Placed(NamedTuple):
     """Why an item stands where it does.
 
     Attributes:
-        by: `seen`, `pin`, `promotion`, `exploration` or `fallback:<logic>`; None = by its rank.
+        by: `seen`, `pin`, `promotion`, `floor`, `exploration` or `fallback:<logic>`; None = by its rank.
         propensity: with which chance could have put it there; None = chance had no say.
     """
 
@@ -103,7 +103,14 @@ class Placed(NamedTuple):
     propensity: float | None
 
 
-MARK_NAMES = {RANKED: None, HAD_BEFORE: "seen", PINNED: "pin", PROMOTED: "promotion", EXPLORED: "exploration"}
+MARK_NAMES = {
+    RANKED: None,
+    HAD_BEFORE: "seen",
+    PINNED: "pin",
+    PROMOTED: "promotion",
+    EXPLORED: "exploration",
+    OWED: "floor",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Verdicts(NamedTuple):
     Attributes:
         may_be_shown: bool [n], in this scenario.
         boosts: float32 [n], ln of what multiplies an item's odds.
-        promotions: uint8 [n], bit p = it belongs to promotion p.
+        promotions: uint8 [n], bit p = it belongs to promotion p; floors have the bits after them.
         order: float32 [n], its place in a leaderboard, greatest first; NaN = none. [0] = the scenario is none.
     """
 
@@ -53,6 +53,7 @@ class Program:
             (frozenset(promotion.items), Expression(promotion.when) if promotion.when.strip() else None)
             for promotion in scenario.promotions
         ]
+        self._promotions += [(frozenset(), Expression(floor.when)) for floor in scenario.floors]
         self._order = Expression(scenario.order_by) if scenario.order_by.strip() else None
         self._hidden = frozenset(item for hide in scenario.hides if not hide.slots for item in hide.items)
         asked = [self._filter, self._order, *(when for when, _ in self._boosts)]
@@ -68,7 +69,7 @@ class Program:
 
     @property
     def promotes(self) -> bool:
-        """Has it promotions?"""
+        """Has it promotions or floors?"""
         return bool(self._promotions)
 
     @property
@@ -112,7 +113,10 @@ class Program:
                 said.append(f"boosts[{i}]: {boosted.text}: odds x {math.exp(ln):g}")
         for p, (items, when) in enumerate(self._promotions):
             if item.get("id") in items or (when is not None and when.holds(subject)):
-                said.append(f"promotions[{p}]: it belongs to it")
+                n = len(self.scenario.promotions)
+                said.append(
+                    f"promotions[{p}]: it belongs to it" if p < n else f"floors[{p - n}]: it is of it"
+                )
         return said
 
 

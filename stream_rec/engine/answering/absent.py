@@ -58,6 +58,7 @@ def _below(engine: Engine, asked: Asked, candidate: int) -> str:
         return said
     rules = [f"caps of {cap.attribute} ({cap.n} in {cap.window or scenario.k})" for cap in scenario.caps]
     rules += ["pins"] * bool(scenario.pins) + ["promotions"] * bool(scenario.promotions)
+    rules += ["floors"] * bool(scenario.floors)
     rules += ["diversity"] * bool(scenario.diversity) + ["slots that it is hidden in"] * any(
         asked.item in hide.items for hide in scenario.hides
     )

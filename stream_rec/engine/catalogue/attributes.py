@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 TITLE_BYTES = 256
 """Of a longer title the state holds its beginning."""
 _NAN = float("nan")
+_NEVER, _FEW_ITEMS = (-1, -1), 8192
 _GIVEN = SAMPLE.keys()
 _WITHOUT_ENTRIES = _GIVEN - {"tags", ATTRIBUTES}
 """What is known of an item without its tags and the shop's own attributes."""
@@ -115,6 +116,8 @@ class ItemAttributes:
     def __init__(self, held: Held) -> None:
         self._held = held
         self._texts: dict[int, tuple[int, str]] = {}
+        self._counted = _NEVER
+        self._n_of_owner: NDArray[np.int64] = np.zeros(0, np.int64)
 
     @property
     def version(self) -> int:
@@ -136,7 +139,8 @@ class ItemAttributes:
         Returns:
             `id`, `title`, `tags`, `owner`, `attributes` (empty where nothing was given), `first_seen` (seconds since
             the epoch: its catalogue time, or that of its first event) and `age` (seconds, by the latest event time);
-            `price`, `available_from` and `available_until` only where they were given.
+            `price`, `available_from` and `available_until` only where they were given, and so `owner_items`, how many
+            items have the owner.
         """
         state = self._held.state
         own = state.columns
@@ -147,6 +151,8 @@ class ItemAttributes:
         for name, texts in (("title", own.title), ("owner", own.owner)):
             if name in wanted:
                 found[name] = self._text(texts[row])
+        if "owner_items" in wanted and own.owner[row] != NO_TEXT:
+            found["owner_items"] = float(self._items_of(int(own.owner[row])))
         if "first_seen" in wanted or "age" in wanted:
             found["first_seen"] = first_seen = float(state.first_seen[row])
             found["age"] = max(0.0, float(state.clock[0]) - first_seen)
@@ -160,6 +166,18 @@ class ItemAttributes:
         if names is None or not _WITHOUT_ENTRIES.issuperset(wanted):
             found["tags"], found[ATTRIBUTES] = self._entries(state, row)
         return found
+
+    def _items_of(self, owner: int) -> int:
+        """Items of an owner; of many items, as of at most 1,024 changes ago."""
+        state = self._held.state
+        n = n_rows(state.items)
+        counted = int(state.columns.version[0]) // (1 if n <= _FEW_ITEMS else 1024), n // 1024
+        if counted != self._counted or owner >= len(self._n_of_owner):
+            self._counted, self._n_of_owner = (
+                counted,
+                np.bincount(state.columns.owner[:n], minlength=owner + 1),
+            )
+        return int(self._n_of_owner[owner])
 
     def _entries(self, state: State, row: int) -> tuple[list[str], dict[str, Any]]:
         own = state.columns

@@ -1,9 +1,10 @@
 """A slate under rules: from scored candidates to places. Reads the state, writes only the query and its outputs.
 
-Place by place: a pin that may be shown stands where it is pinned; a promotion's place goes to the best item of it;
-chance has its share; every other place goes to the best item left in the lowest tier that has one which the caps and
-the slot allow, by maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998): lambda * relevance - (1 - lambda) *
-the greatest likeness to an item placed before, relevance from 0 (the pool's least score) to 1 (its best).
+Place by place: a pin that may be shown stands where it is pinned; a promotion's place goes to the best item of it; the
+last places that are left for a floor go to its best items; chance has its share; every other place goes to the best
+item left in the lowest tier that has one which the caps and the slot allow, by maximal marginal relevance (Carbonell,
+Goldstein, SIGIR 1998): lambda * relevance - (1 - lambda) * the greatest likeness to an item placed before, relevance
+from 0 (the pool's least score) to 1 (its best).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.engine.fold import judge, reject, rotate, slates
+from stream_rec.engine.fold import floors, judge, reject, rotate, slates
 from stream_rec.engine.fold.chance import chance_knows, try_chance
 from stream_rec.engine.fold.places import is_kept_out, is_placed, may_stand_at
 from stream_rec.engine.fold.pool import (
@@ -21,6 +22,7 @@ from stream_rec.engine.fold.pool import (
     BY_NOTHING,
     EXPLORED,
     HAD_BEFORE,
+    OWED,
     PINNED,
     PROMOTED,
     Scene,
@@ -137,12 +139,15 @@ def _pick_varied(scene, masks, pool, n, at, clicked, hard_only):
 
 
 @kernel
-def _pick_promoted(state, query, scene, masks, pool, n, at, promotion, clicked):
-    """The candidate with the best score of a promotion, or the first of the pool that is of it, as a code."""
+def _pick_of(state, query, scene, masks, pool, n, at, bit, clicked):
+    """The item of a promotion or floor for place `at`, as a code: NO_CODE = none may stand there.
+
+    The candidate with the best score; else the first of the pool; else, of a floor, the first of its list.
+    """
     best = -1
     for c in range(query.n_candidates[0]):
         row = query.codes[c] & ROW_MASK
-        if masks.promoted[row] >> promotion & 1 == 0 or (at == 0 and query.codes[c] == clicked):
+        if masks.promoted[row] >> bit & 1 == 0 or (at == 0 and query.codes[c] == clicked):
             continue
         if best >= 0 and query.scores[c] <= query.scores[best]:
             continue
@@ -158,13 +163,13 @@ def _pick_promoted(state, query, scene, masks, pool, n, at, promotion, clicked):
         if (
             pool.used[i]
             or pool.marks[i] == HAD_BEFORE  # it may return by its own score alone
-            or masks.promoted[row] >> promotion & 1 == 0
+            or masks.promoted[row] >> bit & 1 == 0
             or (at == 0 and pool.codes[i] == clicked)
         ):
             continue
         if may_stand_at(scene, masks, pool, at, row, True):
             return pool.codes[i]
-    return np.int32(NO_CODE)
+    return floors.first_listed(state, query, scene, masks, pool, at, bit, clicked)
 
 
 @kernel
@@ -196,11 +201,15 @@ def _place_pins(state, query, scene, masks, pool, n):
 
 
 @kernel
-def _choose(state, query, scene, masks, pool, n, place, clicked, seed):
-    """What stands at a place without a pin: code, mark, propensity, and its place in the pool (-1 = none)."""
+def _choose(state, query, scene, masks, pool, n, place, clicked, slate):
+    """What stands at a place without a pin: code, mark, propensity, and its place in the pool (-1 = none).
+
+    `slate` is the slate's seed.
+    """
+    seed = slate + np.uint64(2 * place)
     promotion = np.int64(scene.promotions[place]) - 1
     if promotion >= 0:
-        code = _pick_promoted(state, query, scene, masks, pool, n, place, promotion, clicked)
+        code = _pick_of(state, query, scene, masks, pool, n, place, promotion, clicked)
         if code != NO_CODE:
             return code, np.uint8(PROMOTED), np.float32(1.0), np.int64(-1)
     found = np.int64(_pick(scene, masks, pool, n, place, clicked, False))
@@ -210,6 +219,13 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, seed):
         found = np.int64(_pick(scene, masks, pool, n, place, np.int32(NO_CODE), True))
     code = pool.codes[found] if found >= 0 else np.int32(NO_CODE)
     mark = pool.marks[found] if found >= 0 else np.uint8(0)
+    owed = floors.owed(scene, masks, pool, place, slate, code == NO_CODE)
+    if owed >= 0:
+        if code == NO_CODE or masks.promoted[code & ROW_MASK] >> owed & 1 == 0:
+            wanted = _pick_of(state, query, scene, masks, pool, n, place, owed, clicked)
+            if wanted != NO_CODE:
+                return wanted, np.uint8(OWED), np.float32(1.0), np.int64(-1)
+        return code, mark, np.float32(1.0), found
     if scene.explores <= 0.0 or code == NO_CODE:
         return code, mark, np.float32(1.0), found
     tried, n_tried = try_chance(state, query, scene, masks, pool, place, seed)
@@ -237,9 +253,7 @@ def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
         code, mark = pool.codes_placed[place], np.uint8(PINNED)
         propensity, found = np.float32(1.0), np.int64(-1)
         if code == NO_CODE:
-            code, mark, propensity, found = _choose(
-                state, query, scene, masks, pool, n, place, clicked, seed + np.uint64(2 * place)
-            )
+            code, mark, propensity, found = _choose(state, query, scene, masks, pool, n, place, clicked, seed)
             if code == NO_CODE:
                 code, mark = _next_pin(scene, pool, place), np.uint8(PINNED)
             if code == NO_CODE:
@@ -294,6 +308,8 @@ def _allowing_seen(scene):
         scene.pins,
         scene.kept_out,
         scene.promotions,
+        scene.floors,
+        scene.floor_rows,
         scene.listed,
         scene.listed_marks,
         scene.listed_scores,

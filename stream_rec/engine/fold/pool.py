@@ -19,7 +19,7 @@ from stream_rec.kernels.compile import kernel
 from stream_rec.sources.features import number_of_source
 
 POPULARITY = number_of_source("popularity")
-RANKED, HAD_BEFORE, PINNED, PROMOTED, EXPLORED, FALLBACK = 0, 1, 2, 3, 4, 8
+RANKED, HAD_BEFORE, PINNED, PROMOTED, EXPLORED, OWED, FALLBACK = 0, 1, 2, 3, 4, 5, 8
 """Marks of a place: why it is there besides its rank. A fallback's number is added to FALLBACK."""
 BY_TAGS, BY_FACTORS, BY_NOTHING = -1, -2, -3
 """Of Scene.alike."""
@@ -33,7 +33,7 @@ class Masks(NamedTuple):
         evaluated: uint8 [items], generation of the item that the bits are of: of another they say nothing.
         boosts: float32 [items], ln of what multiplies its odds in this scenario; [0] = no boosts.
         values: int32 [columns, items, V], what caps count; 0 = none, behind the others.
-        promoted: uint8 [items], bit p: of promotion p; [0] = no promotions.
+        promoted: uint8 [items], bit p: of promotion p, or of a floor; [0] = there are none.
     """
 
     bits: NDArray[np.uint64]
@@ -67,6 +67,8 @@ class Scene(NamedTuple):
         pins: int32 [p, 2], slot and row.
         kept_out: int32 [h, 2], slot and row that must not stand there.
         promotions: int8 [k], 1 + promotion that the slot belongs to, 0 = none.
+        floors: int32 [f, 4], bit, places at least, among so many first ones, and of how many slates in 65,536.
+        floor_rows: int32 [r, 2], bit and row: what floors have beside the candidates, floor by floor, best first.
         listed: int32 [m], rows that lists bring, tier by tier, best first.
         listed_marks: uint8 [m], their tiers.
         listed_scores: float32 [m].
@@ -98,6 +100,8 @@ class Scene(NamedTuple):
     pins: NDArray[np.int32]
     kept_out: NDArray[np.int32]
     promotions: NDArray[np.int8]
+    floors: NDArray[np.int32]
+    floor_rows: NDArray[np.int32]
     listed: NDArray[np.int32]
     listed_marks: NDArray[np.uint8]
     listed_scores: NDArray[np.float32]

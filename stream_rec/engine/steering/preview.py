@@ -16,7 +16,7 @@ from stream_rec.engine.answering.explain import Explained, explain
 from stream_rec.engine.engine import Engine
 from stream_rec.schemas.scenario import Scenario
 
-LISTS = ("boosts", "caps", "pins", "hides", "promotions")
+LISTS = ("boosts", "caps", "pins", "hides", "promotions", "floors")
 """Fields that hold several rules, each with an effect of its own."""
 SINGLE = (
     *(

@@ -18,6 +18,7 @@ from stream_rec.engine.fold.rotate import Rotation
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import n_rows, rows_of
 from stream_rec.engine.spaces.indexes import slot_of
+from stream_rec.engine.steering import places
 from stream_rec.rules.compiled import Compiled
 from stream_rec.rules.masks import PORTION, RuleMasks
 from stream_rec.schemas.columns import IdColumn
@@ -184,10 +185,12 @@ class Scenes:
             relevance=scenario.diversity.relevance if scenario.diversity else 1.0,
             alike=self._alike(scenario),
             explores=scenario.exploration.share if scenario.exploration else 0.0,
-            caps=_caps(compiled),
+            caps=places.caps_of(compiled),
             pins=self._slots([(pin.slot, pin.item) for pin in scenario.pins]),
-            kept_out=self._slots(_kept_out(scenario)),
-            promotions=_promotion_slots(scenario, k, now, partial(self._is_due, name)),
+            kept_out=self._slots(places.kept_out(scenario)),
+            promotions=places.promotion_slots(scenario, k, now, partial(self._is_due, name)),
+            floors=places.floors_of(scenario, k),
+            floor_rows=self._floor_rows(compiled, only_catalogue),
             listed=listed.rows,
             listed_marks=listed.marks,
             listed_scores=listed.scores,
@@ -248,7 +251,9 @@ class Scenes:
         if not wanted:
             return np.zeros((0, 2), np.int32)
         rows = rows_of(self._held.state.items, IdColumn.of([item for _, item in wanted])).tolist()
-        return _table([[slot - 1, row] for (slot, _), row in zip(wanted, rows, strict=True) if row >= 0], 2)
+        return places.table(
+            [[slot - 1, row] for (slot, _), row in zip(wanted, rows, strict=True) if row >= 0], 2
+        )
 
     def _listed(self, compiled: Compiled, only_catalogue: bool) -> _Lists:
         """The lists of the logic, if it is one, and of the fallbacks, one after the other."""
@@ -303,24 +308,39 @@ class Scenes:
         moment = int(float(state.clock[0]) // REFRESH_SECONDS)
         return moment, n_learned // every, n_changed // every, compiled.version // every, int(only_catalogue)
 
-    def _list(self, logic: str, compiled: Compiled, only_catalogue: bool) -> _Listed:
-        """The best rows of a list that the scenario may show, as of a moment that is not long ago."""
+    def _floor_rows(self, compiled: Compiled, only_catalogue: bool) -> NDArray[np.int32]:
+        """What floors have where they have no candidates: the newest items."""
+        bits = places.floor_bits(compiled.scenario)
+        return places.table_of_floors(
+            (bit, self._list("new", compiled, only_catalogue, bit).rows[: places.N_OF_FLOOR]) for bit in bits
+        )
+
+    def _list(self, logic: str, compiled: Compiled, only_catalogue: bool, bit: int | None = None) -> _Listed:
+        """The best rows of a list that the scenario may show (with a bit: of that floor), as of not long ago."""
         stamp = self._stamp(compiled, only_catalogue=only_catalogue)
-        known = self._lists.get((logic, compiled.number))
+        key = (logic if bit is None else f"{logic}/{bit}", compiled.number)
+        known = self._lists.get(key)
         if known is not None and known.stamp == stamp:
             return known
-        made = self._make_list(logic, compiled, only_catalogue, stamp)
-        self._lists[logic, compiled.number] = made
+        made = self._make_list(logic, compiled, only_catalogue, stamp, bit)
+        self._lists[key] = made
         return made
 
     def _make_list(
-        self, logic: str, compiled: Compiled, only_catalogue: bool, stamp: tuple[int, ...]
+        self,
+        logic: str,
+        compiled: Compiled,
+        only_catalogue: bool,
+        stamp: tuple[int, ...],
+        bit: int | None,
     ) -> _Listed:
         state, n = self._held.state, n_rows(self._held.state.items)
         scores = _scores(state, logic, compiled, n)
         shown = lists.may_be_shown(state, only_catalogue)[:n] & (state.items.lengths[:n] >= 0)
         if compiled.program.filters:
             shown &= self._filtered(compiled, n)
+        if bit is not None:
+            shown &= (compiled.promoted[:n] >> bit & 1).astype(np.bool_)
         rows = np.flatnonzero(shown & ~np.isnan(scores))
         values = scores[rows]
         if len(compiled.boosts):
@@ -380,15 +400,6 @@ def _is_plain(scenario: Scenario) -> bool:
     ) and scenario.leave_out_seen in ("none", "all")
 
 
-def _caps(compiled: Compiled) -> NDArray[np.int32]:
-    columns = zip(compiled.columns, compiled.scenario.caps, strict=True)
-    return _table([[column, cap.n, cap.window, cap.kind == "hard"] for column, cap in columns], 4)
-
-
-def _kept_out(scenario: Scenario) -> list[tuple[int, str]]:
-    return [(slot, item) for hide in scenario.hides for slot in hide.slots for item in hide.items]
-
-
 def rotation_of(scenario: Scenario) -> Rotation:
     """How a scenario's items fade."""
     rotates = scenario.rotation
@@ -399,25 +410,3 @@ def rotation_of(scenario: Scenario) -> Rotation:
 
 def _ln(share: float) -> float:
     return math.log(share) if share > 0.0 else -math.inf
-
-
-def _table(rows: list[list[int]], width: int) -> NDArray[np.int32]:
-    return np.array(rows, np.int32).reshape(len(rows), width)
-
-
-def _promotion_slots(
-    scenario: Scenario, k: int, now: float, is_due: Callable[[Promotion, float], bool]
-) -> NDArray[np.int8]:
-    """Which promotion each place belongs to: its share of them, evenly spread, those named first before others."""
-    slots = np.zeros(k, np.int8)
-    for p, promotion in enumerate(scenario.promotions):
-        if now < promotion.valid_from or (promotion.valid_until and now >= promotion.valid_until):
-            continue
-        if not is_due(promotion, now):
-            continue
-        n = max(1, round(promotion.share * k))
-        for at in (np.arange(n) * k // n).tolist():
-            free = next((slot for slot in (*range(at, k), *range(at)) if slots[slot] == 0), None)
-            if free is not None:
-                slots[free] = p + 1
-    return slots
