@@ -52,6 +52,7 @@ def test_all_that_a_record_says_can_be_asked_for() -> None:
         "title": "A shoe",
         "tags": ["shoes", "sale"],
         "owner": "acme",
+        "owner_items": 1.0,
         "price": 19.99,
         "available_from": -86_400.0,
         "available_until": 4e9,
