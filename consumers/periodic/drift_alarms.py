@@ -76,6 +76,8 @@ class DriftAlarms:
         for name in over:
             await self._emitter.send([Outgoing(_TOPIC, f"{ALARM}/{name}".encode(), None)], f"{ALARM}/{name}")
             self._log.info("an alarm is over", metric=name)
+        for record in said:  # last: a webhook that hangs holds up no record
+            await self._post(record)
         return len(said) + len(over)
 
     def _news(self, now: float, owns: bool, engine: Engine) -> tuple[list[Control], list[str]]:
@@ -119,7 +121,6 @@ class DriftAlarms:
             since=record.body["since"],
             fix="docs/alarms.md says what was done about it, and what to look at",
         )
-        await self._post(record)
 
     async def _post(self, record: Control) -> None:
         """To the webhook; a failure is logged, and nothing hangs on it."""

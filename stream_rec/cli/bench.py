@@ -1,4 +1,7 @@
-"""`bench`: the commands that produce every figure in the docs. Progress on stderr, the figures on stdout."""
+"""`bench`: the commands that produce every figure in the docs. Progress on stderr, the figures on stdout.
+
+One file, though a long one: nothing but the options of each bench, which `bench --help` shows in this order.
+"""
 
 from __future__ import annotations
 

@@ -104,11 +104,7 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         by_rating = engine.scenes.is_by_rating(scenario)
         by_feature = np.zeros(0, np.float32) if by_rating else _by_feature(engine, ranker, c)
         parts = _rating(engine, c) if by_rating else _parts(engine, c, by_feature)
-        of_rules = {
-            "boosts": engine.scenes.boost(scenario, row),
-            "rotation": float(engine.fades(scenario, user, np.array([row], np.int32))[0]),
-            "rerank": float(engine.reranking.added[c]) if len(engine.reranking.added) else 0.0,
-        }
+        of_rules = _of_rules(engine, scenario, user, row, c)
         parts["predicted_rating" if by_rating else "context"] -= sum(of_rules.values())
         parts |= of_rules
         if (
@@ -131,6 +127,15 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
             )
         )
     return answers
+
+
+def _of_rules(engine: Engine, scenario: str, user: int, row: int, c: int) -> dict[str, float]:
+    """What a scenario adds to a candidate's score."""
+    return {
+        "boosts": engine.scenes.boost(scenario, row),
+        "rotation": float(engine.fades(scenario, user, np.array([row], np.int32))[0]),
+        "rerank": float(engine.reranking.added[c]) if len(engine.reranking.added) else 0.0,
+    }
 
 
 def _by_feature(engine: Engine, ranker: RankerState, c: int) -> NDArray[np.float32]:

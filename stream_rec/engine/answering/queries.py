@@ -1,4 +1,7 @@
-"""What an engine can be asked: slates, lists, what may be shown. It reads only, as of the last learned event."""
+"""What an engine can be asked: slates, lists, what may be shown. It reads only, as of the last learned event.
+
+One class, and so one file: each question is a few lines that hand it on to what answers it.
+"""
 
 from __future__ import annotations
 

@@ -131,8 +131,7 @@ class LearnLoop:
             stop = next(stops)
         while at < n:
             if at in plan.back:
-                move_back(self._held.state, float(events.ts[at]))
-                judge_anew(self._held.state)
+                self._move_back(float(events.ts[at]))
             for due in alarms.get(at, ()):
                 self._alarms.apply(due)
             until = min([self._until(at, stop), *(place for place in halts if place > at)])
@@ -164,6 +163,10 @@ class LearnLoop:
                 stop = next(stops)
             at = until
         return ranks
+
+    def _move_back(self, ts: float) -> None:
+        move_back(self._held.state, ts)
+        judge_anew(self._held.state)
 
     def _until(self, at: int, stop: int) -> int:
         """Where the kernels have to stop: at a judged event, for the index or windows, or for river's models."""

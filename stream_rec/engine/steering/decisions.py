@@ -3,7 +3,7 @@
 Rules change slates and nothing that is learned. An erasure changes what is learned, and must do the same on every
 replica, whatever order it met the records in: so it is a moment in a table by user. An event or impression that the
 broker took, or that happened, before that moment is not learned, whenever it comes. A merge is a moment, too: an event
-of the visitor from before it is learned as the user's.
+of the visitor from before it is learned as the user's. All kinds stand in one file, since one fold takes them in.
 """
 
 from __future__ import annotations

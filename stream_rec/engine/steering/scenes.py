@@ -1,4 +1,7 @@
-"""Scenarios as kernels read them: rows for ids, lists for logics, and the masks that their rules compile to."""
+"""Scenarios as kernels read them: rows for ids, lists for logics, and the masks that their rules compile to.
+
+What is cached of a scenario and what makes it stale stand together, so this file is long; rules of places: `places`.
+"""
 
 from __future__ import annotations
 
