@@ -1,12 +1,11 @@
 #!/bin/sh
-# Makes the virtual environment ($1, default .venv) with a fitting Python and the pinned dependencies, those of the
-# extras ($2, default [dev]) among them.
+# Makes the virtual environment ($1, default .venv) with a fitting Python and the pinned dependencies, those of
+# development among them.
 # Safe to run again: a fitting environment is kept and only brought up to date.
 # PYTHON=/path/to/python chooses the interpreter.
 set -eu
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
-extras=${2-[dev]}
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -63,9 +62,8 @@ if [ ! -e "$venv" ]; then
     "$python" -m venv "$venv"
 fi
 
-say "installing stream-rec$extras into $venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-    --constraint constraints.txt --editable ".$extras" ||
+say "installing stream-rec into $venv"
+sh scripts/install.sh "$venv" --constraint constraints.txt --editable '.[dev]' ||
     fail "pip could not install the dependencies" "read pip's message above; is the package index reachable?"
 
 case "$(uname -s)-$(uname -m)" in

@@ -7,6 +7,5 @@ venv=.venv-batch
 
 [ -e "$venv/.ready" ] && exit 0
 "${1:-.venv}/bin/python" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-    --editable '.[batch,mlflow,dev]'
+sh scripts/install.sh "$venv" --constraint constraints.txt --editable '.[batch,mlflow,dev]'
 touch "$venv/.ready"

@@ -8,7 +8,6 @@ venv=.venv-peers
 
 [ -e "$venv" ] || "${1:-.venv}/bin/python" -m venv "$venv"
 for package in implicit rtrec flurs; do
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --constraint bench/peers/requirements.txt "$package" ||
+    sh scripts/install.sh "$venv" --constraint bench/peers/requirements.txt "$package" ||
         printf 'setup: %s could not be installed: read pip above; it will be reported as missing\n' "$package" >&2
 done

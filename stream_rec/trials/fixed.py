@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from scipy import stats
+from scipy import special
 
 from stream_rec.trials.estimates import Estimate
 from stream_rec.trials.sequences import EVERYTHING, Interval
@@ -45,8 +45,9 @@ def t_test(control: Estimate, treatment: Estimate, alpha: float = 0.05) -> Test:
     degrees = variance**2 / sum(parts)
     difference = treatment.value - control.value
     error = math.sqrt(variance)
-    width = error * float(stats.t.isf(alpha / 2, degrees))
-    p_value = 2 * float(stats.t.sf(abs(difference) / error, degrees))
+    # Not scipy.stats, whose import takes longer than half of a worker's own.
+    width = -error * float(special.stdtrit(degrees, alpha / 2))
+    p_value = 2 * float(special.stdtr(degrees, -abs(difference) / error))
     return Test(p_value, Interval(difference - width, difference + width), degrees)
 
 

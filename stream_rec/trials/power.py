@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special
 
 from stream_rec.trials.estimates import Estimate
 from stream_rec.trials.sequences import TUNED_USERS, two_sided
@@ -50,8 +50,8 @@ def needed_users(control: Estimate, plan: Plan) -> float:
     unit = control.variance * control.n * (1 / (1 - plan.share) + 1 / plan.share)
     if difference == 0 or unit <= 0:
         return math.inf
-    z_power = float(stats.norm.ppf(plan.power))
-    fixed = unit * (float(stats.norm.isf(plan.alpha / 2)) + z_power) ** 2 / difference**2
+    z_power = float(special.ndtri(plan.power))
+    fixed = unit * (z_power - float(special.ndtri(plan.alpha / 2))) ** 2 / difference**2
     if not plan.sequential:
         return fixed
     low, high = fixed, fixed
@@ -68,10 +68,10 @@ def detectable(control: Estimate, users: float, plan: Plan) -> float:
     unit = control.variance * control.n * (1 / (1 - plan.share) + 1 / plan.share)
     if control.value == 0 or unit <= 0 or users <= 0:
         return math.inf
-    z_power = float(stats.norm.ppf(plan.power))
+    z_power = float(special.ndtri(plan.power))
     if plan.sequential:
         return _needs(users, unit, z_power, plan) / abs(control.value)
-    z_alpha = float(stats.norm.isf(plan.alpha / 2))
+    z_alpha = -float(special.ndtri(plan.alpha / 2))
     return (z_alpha + z_power) * math.sqrt(unit / users) / abs(control.value)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from stream_rec.errors import ConfigError
 from stream_rec.trials.moments import Moments
@@ -148,5 +148,5 @@ def value(
     below_all = moments.total("below")
     found = moments.total("above") / below_all if below_all else 0.0
     error = moments.variance_of(moments.slopes("above", "below")) ** 0.5
-    width = float(stats.norm.isf(alpha / 2)) * error
+    width = -float(special.ndtri(alpha / 2)) * error
     return Value(estimator, found, found - width, found + width)
