@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import cel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,6 +74,8 @@ class Subject:
     """
 
     def __init__(self, item: Mapping[str, Any], names: Iterable[str]) -> None:
+        import cel
+
         own = item[ATTRIBUTES]
         self.item = item
         self.context = cel.Context({name: item.get(name, own.get(name)) for name in names})
@@ -91,6 +92,9 @@ class Expression:
     """
 
     def __init__(self, text: str) -> None:
+        # Its package imports a terminal's toolkit, a fifth of a second: only for who has expressions.
+        import cel
+
         self.text = text
         try:
             self._program = cel.compile(text)

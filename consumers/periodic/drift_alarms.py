@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import httpx
 import msgspec
 from msgspec.structs import replace
 
@@ -126,6 +125,8 @@ class DriftAlarms:
         """To the webhook; a failure is logged, and nothing hangs on it."""
         if not self._settings.webhook_url:
             return
+        import httpx  # a tenth of a second of a worker's start, and most have no webhook
+
         failure = ""
         async with httpx.AsyncClient(timeout=self._settings.webhook_timeout_seconds) as client:
             for _ in range(ATTEMPTS):
