@@ -15,12 +15,17 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def main(argv: list[str]) -> None:
-    """Ask the kernel for SIGKILL at the parent's death, then turn into the program."""
-    parent, environment, program = int(argv[0]), json.loads(argv[1]), argv[2:]
+def die_with_parent() -> None:
+    """Ask the kernel for SIGKILL at the parent's death."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         sys.exit(f"prctl(PR_SET_PDEATHSIG): {os.strerror(ctypes.get_errno())}")
+
+
+def main(argv: list[str]) -> None:
+    """Turn into the program."""
+    parent, environment, program = int(argv[0]), json.loads(argv[1]), argv[2:]
+    die_with_parent()
     if os.getppid() != parent:
         sys.exit("the parent was gone before the start")
     for ignored_by_python in (

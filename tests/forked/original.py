@@ -19,10 +19,12 @@ import threading
 from typing import NoReturn
 
 import stream_rec.cli.app  # noqa: F401 - it imports the commands
+from stream_rec.embedded.launch import die_with_parent
 from tests.forked import wire
 
 IMPORTED = (
     "stream_rec.api.server",
+    "stream_rec.bench.chaos.worker",
     "stream_rec.bus.dead_letters",
     "stream_rec.bus.item_log",
     "stream_rec.bus.sample",
@@ -64,8 +66,12 @@ def load() -> None:
     gc.freeze()
 
 
-def serve(listener: socket.socket) -> bool:
-    """Fork at each order. True in a fork, once it is as the order wants it; False when nobody is left to give any."""
+def serve(listener: socket.socket) -> str:
+    """Fork at each order.
+
+    Returns:
+        In a fork, once it is as the order wants it: the module to run. Empty when nobody is left to give an order.
+    """
     running: dict[int, int] = {}  # where to say its status, by pid
     connections = [listener.accept()[0]]
     ended, woken = socket.socketpair()
@@ -96,13 +102,13 @@ def serve(listener: socket.socket) -> bool:
                     os.close(status)
                 _become(order, files)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-                return True
+                return order.module
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             running[pid] = files.pop()
             for file in files:
                 os.close(file)
             connection.sendall(wire.NUMBER.pack(pid))
-    return False
+    return ""
 
 
 def _tell_who_has_ended(running: dict[int, int]) -> None:
@@ -124,6 +130,7 @@ def _become(order: wire.Order, files: list[int]) -> None:
         os.dup2(file, number)
     for file in files:
         os.close(file)
+    die_with_parent()
     os.environ.clear()  # noqa: TID251 - what is to come is a process of its own
     os.environ.update(order.environment)  # noqa: TID251
     os.chdir(order.folder)
@@ -131,11 +138,11 @@ def _become(order: wire.Order, files: list[int]) -> None:
     sys.argv[1:] = order.arguments
 
 
-def _run() -> NoReturn:
-    """The command, and an end as Python's, but for what it would take apart: that is nearly all of a start's time."""
+def _run(module: str) -> NoReturn:
+    """The module, and an end as Python's, but for what it would take apart: that is nearly all of a start's time."""
     code: object = 1
     try:
-        runpy.run_module("stream_rec.cli", run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as exit_:
         code = exit_.code
@@ -154,6 +161,6 @@ def _run() -> NoReturn:
 
 if __name__ == "__main__":
     load()
-    if serve(socket.socket(fileno=int(sys.argv[1]))):
-        _run()
+    if module := serve(socket.socket(fileno=int(sys.argv[1]))):
+        _run(module)
     os._exit(0)

@@ -1,13 +1,18 @@
-"""`start`: what `subprocess.Popen` does, for `python -m stream_rec.cli ...`, mostly without the imports."""
+"""What `subprocess.Popen` does for `python -m` and a module of ours, mostly without the imports.
+
+`start` does so for `stream-rec`, `Spawner` for what benches start.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,7 +22,10 @@ from stream_rec.cli.main import command
 from tests.forked import wire
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = [sys.executable, "-m", "stream_rec.cli"]
+_PYTHON = [sys.executable, "-m"]
+PROGRAM = [*_PYTHON, "stream_rec.cli"]
+_BENCHED = ("stream_rec.cli", "stream_rec.bench.chaos.worker")
+"""Modules that benches start and that the original has imported."""
 NEVER_FORKED = ("evaluate", "sink")
 """Polars, which they compute with, does not promise to work in a fork."""
 READ_LATER = ("STREAM_REC", "PYTEST", "COLUMNS", "NO_COLOR")
@@ -41,6 +49,36 @@ def start(
     return kind([*PROGRAM, *arguments], env=environment, **popen)
 
 
+class Spawner:
+    """In place of that of `embedded.child_process`, whose processes start anew.
+
+    Args:
+        real: that one, for all others.
+    """
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def spawn(self, command: Sequence[str], log: int, folder: Path | None) -> subprocess.Popen[Any]:
+        """As the real one's: a program, or a module by Python, behind `launch.py`, its parent and its environment."""
+        environment, *program = command[_BEFORE_ENVIRONMENT:]
+        is_ours = program[:2] == _PYTHON and program[2] in _BENCHED and program[3] not in NEVER_FORKED
+        here = dict(os.environ)  # noqa: TID251 - as Popen does
+        if not is_ours or environment != json.dumps(None) or _read_at_import(here) != _original().read:
+            return self._real.spawn(command, log, folder)  # type: ignore[no-any-return]
+        return _Forked(
+            program,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=here,
+            cwd=folder,
+            start_new_session=True,
+        )
+
+
+_BEFORE_ENVIRONMENT = 5
+"""Words of a spawner's command: Python, two of its flags, `launch.py`, and its parent."""
 _LONGEST_ADDRESS = 100
 """Of a socket; Linux takes 107 bytes."""
 
@@ -79,6 +117,7 @@ class _Original:
     """
 
     def __init__(self) -> None:
+        self._turn = threading.Lock()
         self.read = _read_at_import(os.environ)  # noqa: TID251 - all processes of the run have the same
         self._connection = socket.socket(socket.AF_UNIX)
         address = "\0" + str(Run.folder)[-_LONGEST_ADDRESS:]  # in no file system: it goes with who listens
@@ -108,7 +147,8 @@ class _Original:
         """A new process: its pid, and what its status can be read from once it has ended."""
         status, theirs = os.pipe()
         try:
-            return wire.send(self._connection, order, [*streams, theirs]), status
+            with self._turn:
+                return wire.send(self._connection, order, [*streams, theirs]), status
         finally:
             os.close(theirs)
 
@@ -152,7 +192,8 @@ class _Forked(subprocess.Popen[Any]):
         given = (p2cread, c2pwrite, errwrite)
         streams = [number if one == -1 else one for number, one in enumerate(given)]
         folder = str(Path(cwd or Path.cwd()).absolute())
-        order = wire.Order(list(args[len(PROGRAM) :]), env, folder, start_new_session)
+        module, *arguments = args[len(_PYTHON) :]
+        order = wire.Order(module, arguments, env, folder, start_new_session)
         self.pid, self._status = _original().fork(order, streams)
         self._child_created = True
         self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)

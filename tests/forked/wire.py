@@ -18,12 +18,14 @@ class Order(NamedTuple):
     """What is to be started.
 
     Attributes:
-        arguments: after the program.
+        module: to run, as `python -m` does.
+        arguments: after it.
         environment: all of it.
         folder: to work in.
         own_session: whether it leads a session of its own.
     """
 
+    module: str
     arguments: list[str]
     environment: dict[str, str]
     folder: str
