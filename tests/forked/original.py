@@ -1,6 +1,7 @@
 """`python -m tests.forked.original LISTENER`: imports everything, loads the kernels, then forks at each order.
 
-It has one thread, and runs no command: what a command changes in a process stays in its own.
+It has one thread of Python, and runs no command: what a command changes in a process stays in its own. Polars begins
+its threads with its first computation, so in a fork.
 """
 
 from __future__ import annotations

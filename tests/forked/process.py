@@ -26,8 +26,6 @@ _PYTHON = [sys.executable, "-m"]
 PROGRAM = [*_PYTHON, "stream_rec.cli"]
 _BENCHED = ("stream_rec.cli", "stream_rec.bench.chaos.worker")
 """Modules that benches start and that the original has imported."""
-NEVER_FORKED = ("evaluate", "sink")
-"""Polars, which they compute with, does not promise to work in a fork."""
 READ_LATER = ("STREAM_REC", "PYTEST", "COLUMNS", "NO_COLOR")
 """Beginnings of variables that no import reads: they may differ from the original's."""
 
@@ -62,7 +60,7 @@ class Spawner:
     def spawn(self, command: Sequence[str], log: int, folder: Path | None) -> subprocess.Popen[Any]:
         """As the real one's: a program, or a module by Python, behind `launch.py`, its parent and its environment."""
         environment, *program = command[_BEFORE_ENVIRONMENT:]
-        is_ours = program[:2] == _PYTHON and program[2] in _BENCHED and program[3] not in NEVER_FORKED
+        is_ours = program[:2] == _PYTHON and program[2] in _BENCHED
         here = dict(os.environ)  # noqa: TID251 - as Popen does
         if not is_ours or environment != json.dumps(None) or _read_at_import(here) != _original().read:
             return self._real.spawn(command, log, folder)  # type: ignore[no-any-return]
@@ -96,8 +94,6 @@ class Run:
 def _must_be_fresh(arguments: Sequence[str]) -> bool:
     if "--help" in arguments:  # it shows less than the command's first start will
         return False
-    if command(arguments) in NEVER_FORKED:
-        return True
     try:
         (Run.folder / (command(arguments) or "none")).touch(exist_ok=False)
     except FileExistsError:
