@@ -47,6 +47,11 @@ def start(
     return kind([*PROGRAM, *arguments], env=environment, **popen)
 
 
+FIRST_STARTED_ANEW = ("worker", "serve", "bridge", "sink", "replay", "evaluate", "demo", "up")
+"""Commands that run for long. That the others import what they use is seen by mypy, and that no import goes in circles
+by import-linter."""
+
+
 class Spawner:
     """In place of that of `embedded.child_process`, whose processes start anew.
 
@@ -92,10 +97,11 @@ class Run:
 
 
 def _must_be_fresh(arguments: Sequence[str]) -> bool:
-    if "--help" in arguments:  # it shows less than the command's first start will
+    # Its help shows less than the command's first start will.
+    if "--help" in arguments or (name := command(arguments)) not in FIRST_STARTED_ANEW:
         return False
     try:
-        (Run.folder / (command(arguments) or "none")).touch(exist_ok=False)
+        (Run.folder / name).touch(exist_ok=False)
     except FileExistsError:
         return False
     return True
