@@ -27,10 +27,11 @@ import pytest
 import redis
 from xdist.scheduler import LoadFileScheduling
 
+from stream_rec.embedded import child_process
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.settings import BusSettings, Settings, StoreSettings
-from tests.forked.process import Run
+from tests.forked.process import Run, Spawner
 from tests.kafka import apache_kafka
 
 _M_MMAP_THRESHOLD = -3
@@ -106,9 +107,13 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _starts(run_folder: Path) -> None:
+def _starts(run_folder: Path) -> Iterator[None]:
     Run.folder = run_folder / "starts"
     Run.folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        spawner = Spawner(child_process._spawner)
+        patch.setattr(child_process, "_spawner", lambda: spawner)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """What `subprocess.Popen` does for `python -m` and a module of ours, mostly without the imports.
 
-`start` does so for `stream-rec`, `Spawner` for what benches start.
+`start` does so for `stream-rec`, `Spawner` for what `stream_rec.embedded` starts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from tests.forked import wire
 ROOT = Path(__file__).parents[2]
 _PYTHON = [sys.executable, "-m"]
 PROGRAM = [*_PYTHON, "stream_rec.cli"]
-_BENCHED = ("stream_rec.cli", "stream_rec.bench.chaos.worker")
-"""Modules that benches start and that the original has imported."""
+_OURS = ("stream_rec.cli", "stream_rec.bench.chaos.worker")
+"""Modules that `embedded` starts and that the original has imported."""
 READ_LATER = ("STREAM_REC", "PYTEST", "COLUMNS", "NO_COLOR")
 """Beginnings of variables that no import reads: they may differ from the original's."""
 
@@ -56,19 +56,19 @@ class Spawner:
     """In place of that of `embedded.child_process`, whose processes start anew.
 
     Args:
-        real: that one, for all others.
+        real: gives that one, for all others.
     """
 
-    def __init__(self, real: Any) -> None:
+    def __init__(self, real: Callable[[], Any]) -> None:
         self._real = real
 
     def spawn(self, command: Sequence[str], log: int, folder: Path | None) -> subprocess.Popen[Any]:
         """As the real one's: a program, or a module by Python, behind `launch.py`, its parent and its environment."""
         environment, *program = command[_BEFORE_ENVIRONMENT:]
-        is_ours = program[:2] == _PYTHON and program[2] in _BENCHED
+        is_ours = program[:2] == _PYTHON and program[2] in _OURS
         here = dict(os.environ)  # noqa: TID251 - as Popen does
         if not is_ours or environment != json.dumps(None) or _read_at_import(here) != _original().read:
-            return self._real.spawn(command, log, folder)  # type: ignore[no-any-return]
+            return self._real().spawn(command, log, folder)  # type: ignore[no-any-return]
         return _Forked(
             program,
             stdin=subprocess.DEVNULL,
