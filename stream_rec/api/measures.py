@@ -1,4 +1,8 @@
-"""What the server counts, for Prometheus; docs/http.md lists it."""
+"""What the server counts, for Prometheus; docs/http.md lists it.
+
+Failures are there from the start, as 0: `rate` does not see what a counter has when it is first scraped, so an outage
+whose counters begin with it would be seen late, or not at all.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from stream_rec.rerank import OUTCOMES
 
+FAILURES = (500, 503, 504)
+"""Statuses of answers that are the server's fault, or that of one behind it."""
+TOPICS = ("events", "impressions", "items")
+FATES = ("accepted", "refused", "queue-full", "unavailable")
 _SECONDS = (0.001, 0.002, 0.004, 0.007, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 NAMES = (
@@ -44,6 +52,9 @@ class Measures:
             registry=own,
         )
         self.records = Counter(records, "Records that were sent here", ("topic", "fate"), registry=own)
+        for topic in TOPICS:
+            for fate in FATES:
+                self.records.labels(topic, fate)
         self.waiting = Gauge(waiting, "Requests that are being answered", registry=own)
         self._learned = Gauge(learned, "Events that a live server's engine knows", ("tenant",), registry=own)
         self._behind = Gauge(behind, "Records of the partition furthest behind", ("tenant",), registry=own)
@@ -57,6 +68,8 @@ class Measures:
         which = (method, route, status)
         found = self._known.get(which)
         if found is None:  # routes, their methods and statuses are few
+            for failure in FAILURES:
+                self._requests.labels(method, route, failure)
             found = self._known[which] = (
                 self._requests.labels(method, route, status),
                 self._seconds.labels(route),

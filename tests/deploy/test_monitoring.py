@@ -170,21 +170,22 @@ def test_prometheus_scrapes_the_workers_port_and_reads_the_rules() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["stream-rec-serve", "shop/stream-rec-serve"])
-def test_who_counts_workers_does_not_count_http_servers(name: str) -> None:
+@pytest.mark.parametrize("part", ["serve", "bridge"])
+@pytest.mark.parametrize("name", ["stream-rec", "shop/stream-rec"])
+def test_who_counts_workers_does_not_count_http_servers_and_bridges(name: str, part: str) -> None:
     """The operator's jobs have the namespace in front."""
     asked = [each for query in QUERIES.values() for each in selectors(parsed(query)) if each.name == "up"]
     assert len(asked) == 2
     for each in asked:
         (wanted, unwanted) = each.matchers.matchers
-        assert re.fullmatch(wanted.value, name.removesuffix("-serve"))
+        assert re.fullmatch(wanted.value, name)
         assert (wanted.name, unwanted.name, str(unwanted.op)) == (
             "job",
             "job",
             str(promql_parser.MatchOp.NotRe),
         )
-        assert re.fullmatch(unwanted.value, name)
-        assert not re.fullmatch(unwanted.value, name.removesuffix("-serve"))
+        assert re.fullmatch(unwanted.value, f"{name}-{part}")
+        assert not re.fullmatch(unwanted.value, name)
 
 
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
