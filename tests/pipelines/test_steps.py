@@ -1,0 +1,74 @@
+"""The steps are commands that there are, with options that they have."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from stream_rec.cli.app import app
+from stream_rec.pipelines.steps import LIVE, Plan, Step, steps_of
+from stream_rec.producers.experiments.file import read_file
+from stream_rec.sources.features import SPACES
+
+PLAN = Plan("als-64", "http://mlflow:5000", ("--rank=64", "--explicit"), "als-two")
+
+
+def parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """What our command line makes of them, without running anything."""
+    command: Any = get_command(app)
+    context = click.Context(command)
+    rest = list(arguments)
+    while isinstance(command, click.Group):
+        name, command, rest = command.resolve_command(context, rest)
+        context = click.Context(command, info_name=name, parent=context)
+    command.parse_args(context, rest)
+    return context.params
+
+
+@pytest.mark.parametrize("step", steps_of(PLAN), ids=lambda step: step.name)
+def test_every_step_is_a_command_with_options_that_it_has(step: Step) -> None:
+    found = parsed(step.arguments)
+    if step.name == "train":
+        assert (found["space"], found["mlflow"]) == ("als-64", "http://mlflow:5000")
+        assert (found["rank"], found["explicit"]) == (64, True)
+        assert found["publish"] and not found["log"]
+
+
+def test_the_shadow_s_arm_hears_vector_spaces(tmp_path: Path) -> None:
+    (step,) = [each for each in steps_of(PLAN) if each.name == "shadow"]
+    file = tmp_path / "shadow.toml"
+    file.write_text(step.text)
+    ((name, found),) = read_file(file).items()
+    assert (name, found.kind, found.state) == ("als-two", "shadow", "draft")
+    assert [arm.name for arm in found.arms] == [LIVE, "als-64"]
+    assert SPACES in found.arms[1].sources
+
+
+def test_printed_steps_are_a_script_that_gives_each_command_what_it_reads(tmp_path: Path) -> None:
+    printed = CliRunner().invoke(
+        app, ["pipeline", "steps", "--mlflow", "sqlite:///a b.db", "--train=--rank=8"]
+    )
+    ours = tmp_path / "stream-rec"
+    ours.write_text(
+        '#!/bin/sh\nprintf "<%s>" "$@"; [ "$1" != experiment ] || [ "$2" != apply ] || cat\necho\n'
+    )
+    ours.chmod(0o755)
+    ran = subprocess.run(
+        ["sh", "-e"],
+        input=printed.output,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith(
+        "<sink><check>\n<batch><train><--space><als><--mlflow><sqlite:///a b.db><--rank=8>\n"
+        "<experiment><apply></dev/stdin><--start>[als]\n"
+    )
+    assert ran.stdout.endswith("<experiment><show><als>\n")
