@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -22,13 +21,11 @@ PLAN = Plan("als-64", "http://mlflow:5000", ("--rank=64", "--explicit"), "als-tw
 def parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
     """What our command line makes of them, without running anything."""
     command: Any = get_command(app)
-    context = click.Context(command)
     rest = list(arguments)
-    while isinstance(command, click.Group):
-        name, command, rest = command.resolve_command(context, rest)
-        context = click.Context(command, info_name=name, parent=context)
-    command.parse_args(context, rest)
-    return context.params
+    while hasattr(command, "commands"):
+        command = command.commands[rest.pop(0)]
+    found: dict[str, Any] = command.make_context("stream-rec", rest).params
+    return found
 
 
 @pytest.mark.parametrize("step", steps_of(PLAN), ids=lambda step: step.name)

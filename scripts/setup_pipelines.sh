@@ -1,0 +1,12 @@
+#!/bin/sh
+# Makes .venv-pipelines with the Python of the project's environment ($1, default .venv): stream_rec with Spark, MLflow,
+# Kubeflow's kfp and Airflow, some 1.3 GB, apart from the environment of everything else.
+set -eu
+cd "$(dirname "$0")/.."
+venv=.venv-pipelines
+
+[ -e "$venv/.ready" ] && exit 0
+"${1:-.venv}/bin/python" -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint tests/pipelines/constraints.txt \
+    --editable '.[pipelines,dev]'
+touch "$venv/.ready"
