@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_rec.cli.options import need_writable
+
 if TYPE_CHECKING:
     from stream_rec.pipelines.steps import Plan
 
@@ -55,8 +57,11 @@ def compile_(
     """Write the steps down as a Kubeflow pipeline."""
     from stream_rec.batch.spark import imported
 
-    kubeflow = imported("stream_rec.pipelines.kubeflow", "kubeflow")
-    kubeflow.compile_to(file, _plan(space, mlflow, train, experiment), image, env or ())
+    imported("kfp", "kubeflow")
+    need_writable(file)
+    from stream_rec.pipelines.kubeflow import compile_to
+
+    compile_to(file, _plan(space, mlflow, train, experiment), image, env or ())
     typer.echo(f"{file}: a pipeline of Kubeflow")
 
 

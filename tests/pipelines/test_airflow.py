@@ -18,7 +18,7 @@ from stream_rec.schemas.decisions import ALARM
 from stream_rec.schemas.records import Control
 from stream_rec.settings import Settings
 
-pytestmark = pytest.mark.pipelines
+pytestmark = [pytest.mark.pipelines, pytest.mark.timeout(1200)]  # a JVM, on a machine that others use, too
 
 DAG_FILE = """
 # A file of Airflow's folder of DAGs.
@@ -80,7 +80,7 @@ def test_an_alarm_starts_the_steps(
         publisher.publish_all([over, alarm("dead_letters", 4e9), raised])
 
     def run(*command: str) -> str:
-        done = subprocess.run(command, env=found, capture_output=True, text=True, timeout=270)
+        done = subprocess.run(command, env=found, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout
 

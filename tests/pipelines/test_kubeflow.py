@@ -18,7 +18,7 @@ from stream_rec.pipelines.steps import Plan, steps_of
 from stream_rec.producers.experiments.experiments import Experiments
 from stream_rec.settings import Settings
 
-pytestmark = pytest.mark.pipelines
+pytestmark = [pytest.mark.pipelines, pytest.mark.timeout(1200)]  # a JVM, on a machine that others use, too
 
 
 def test_the_command_compiles_it_for_a_cluster(tmp_path: Path) -> None:

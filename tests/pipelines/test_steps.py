@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from stream_rec.cli.app import app
+from stream_rec.errors import ConfigError
 from stream_rec.pipelines.steps import LIVE, Plan, Step, steps_of
 from stream_rec.producers.experiments.file import read_file
 from stream_rec.sources.features import SPACES
@@ -69,3 +71,14 @@ def test_printed_steps_are_a_script_that_gives_each_command_what_it_reads(tmp_pa
         "<experiment><apply></dev/stdin><--start>[als]\n"
     )
     assert ran.stdout.endswith("<experiment><show><als>\n")
+
+
+def test_without_kubeflow_s_package_the_command_says_which_extra_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kfp", None)
+    with pytest.raises(ConfigError, match="kfp is missing") as refused:
+        CliRunner().invoke(
+            app, ["pipeline", "compile", f"{tmp_path}/p.yaml", "--image", "i"], catch_exceptions=False
+        )
+    assert refused.value.fix == "pip install 'stream-rec[kubeflow]'"
