@@ -66,7 +66,7 @@ batch-test: $(READY) ## the tests that need Spark and MLflow, in .venv-batch
 	@sh scripts/setup_batch.sh $(VENV)
 	@.venv-batch/bin/python -m pytest tests/batch $(ARGS)
 
-pipelines-test: $(READY) ## the pipeline on Kubeflow's subprocess runner and as an Airflow DAG, in .venv-pipelines (1.3 GB)
+pipelines-test: $(READY) ## the pipeline on Kubeflow's subprocess runner and as an Airflow DAG, in .venv-pipelines (2.5 GB)
 	@sh scripts/setup_pipelines.sh $(VENV)
 	@.venv-pipelines/bin/python -m pytest tests/pipelines $(ARGS)
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv-pipelines with the Python of the project's environment ($1, default .venv): stream_rec with Spark, MLflow,
-# Kubeflow's kfp and Airflow, some 1.3 GB, apart from the environment of everything else.
+# Kubeflow's kfp and Airflow, some 2.5 GB, apart from the environment of everything else.
 set -eu
 cd "$(dirname "$0")/.."
 venv=.venv-pipelines
