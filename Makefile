@@ -1,6 +1,6 @@
 # `make` shows what there is. Every target that needs the virtual environment makes it first.
 .DEFAULT_GOAL := help
-.PHONY: help setup kernels demo test check chaos soak fuzz docs peers batch-demo batch-test against quality ci clean
+.PHONY: help setup kernels demo test check chaos soak fuzz docs peers batch-demo batch-test pipelines-test against quality ci clean
 
 # Hundreds of processes start in a test run: they read bytecode, wherever the shell says not to write it.
 unexport PYTHONDONTWRITEBYTECODE
@@ -66,6 +66,10 @@ batch-test: $(READY) ## the tests that need Spark and MLflow, in .venv-batch
 	@sh scripts/setup_batch.sh $(VENV)
 	@.venv-batch/bin/python -m pytest tests/batch $(ARGS)
 
+pipelines-test: $(READY) ## the pipeline on Kubeflow's subprocess runner and as an Airflow DAG, in .venv-pipelines (2.5 GB)
+	@sh scripts/setup_pipelines.sh $(VENV)
+	@.venv-pipelines/bin/python -m pytest tests/pipelines $(ARGS)
+
 against: $(READY) ## engine and pipeline beside those of an earlier revision: make against REV=v0.1.0 (half an hour)
 	@$(VENV)/bin/python -m bench.against $(REV) $(ARGS)
 
@@ -76,4 +80,4 @@ ci: ## what CI runs: check, then test, with nothing skipped
 	@bash .ci/run
 
 clean: ## remove .venv, .venv-peers and every cache
-	rm -rf $(VENV) .venv-peers .venv-batch .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-peers .venv-batch .venv-pipelines .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

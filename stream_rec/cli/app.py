@@ -29,6 +29,7 @@ from stream_rec.cli.key import key
 from stream_rec.cli.lag import lag
 from stream_rec.cli.merge import merge
 from stream_rec.cli.ope import ope
+from stream_rec.cli.pipeline import pipeline
 from stream_rec.cli.preview import preview
 from stream_rec.cli.read import popular, recommend, similar
 from stream_rec.cli.replay import replay
@@ -118,6 +119,7 @@ app.add_typer(shape)
 app.add_typer(vectors)
 app.add_typer(sink)
 app.add_typer(export)
+app.add_typer(pipeline)
 app.add_typer(batch)
 app.add_typer(tenant)
 

@@ -51,14 +51,25 @@ _WIDE = 10_000
 
 @experiment.command()
 def apply(
-    file: File, note: Note = "", as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides = None
+    file: File,
+    start: Annotated[
+        bool, typer.Option("--start", help="give drafts their full traffic, so that it may be run again")
+    ] = False,
+    note: Note = "",
+    as_json: JsonFlag = False,
+    config: ConfigFile = None,
+    set_: Overrides = None,
 ) -> None:
     """Write the experiments of a file down: new ones as drafts, others in the state that they have."""
     from stream_rec.producers.experiments.file import changes, read_file
 
     applied = _experiments(config, set_).apply(read_file(file), note)
+    drafts = [name for name, each in applied.items() if start and each.after.state == "draft"]
     if as_json:
         offsets = {name: each.offset for name, each in applied.items() if each.offset is not None}
+        offsets |= {
+            name: _experiments(config, set_).move(name, "start", note=note)[1].offset for name in drafts
+        }
         unchanged = sorted({*applied} - {*offsets})
         print(json.dumps({"applied": offsets, "unchanged": unchanged}, indent=2))
         return
@@ -70,6 +81,8 @@ def apply(
             if each.offset is None
             else f"{name}: {each.after.state} as of control offset {each.offset}"
         )
+    for name in drafts:
+        _move(name, "start", note, config, set_)
 
 
 @experiment.command("list")

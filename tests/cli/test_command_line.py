@@ -45,6 +45,7 @@ COMMANDS = {
     "alarm",
     "forget",
     "merge",
+    "pipeline",
     "vectors",
 }
 HEAVY = (

@@ -76,6 +76,9 @@ def test_the_commands_do_the_same(tansu_settings: Settings, tmp_path: Path) -> N
         "it sells",
     )
     assert [each["experiment"].get("state") for each in shown["history"]] == [None, "running", "shipped"]
+    file.write_text(file.read_text().replace("[e]", "[f]"))
+    assert "f: running, 100% of its layer's users" in said("apply", str(file), "--start")
+    assert said("apply", str(file), "--start") == "f: unchanged\n"
     words = said("show", "e")
     assert tomllib.loads(words)["e"]["winner"] == "blue"
     assert re.search(
