@@ -18,6 +18,7 @@ import pytest
 from bench.peers.__main__ import PEERS_PYTHON, main, run_peer
 from bench.peers.child import maker
 from bench.peers.grids import PEERS
+from bench.peers.interactions import FIRST_FIT, Refits
 from bench.peers.layout import layout
 from bench.peers.protocol import NOTHING, Outcome, Peer, Ranking, fitting, prequential, rank_of, search
 from bench.peers.stream import Events, Query, Stream
@@ -224,6 +225,39 @@ def test_the_river_peers_answer_for_rows_they_learned_alone(stream: Stream) -> N
     river.learn(stream.events.part(0, 300))
     assert len(river.rank(query(int(stream.users[0]))).items) == 21
     assert len(river.rank(query(10_000)).items) == 0
+
+
+def test_everything_is_fitted_anew_when_the_events_have_doubled_and_at_the_latest_every_so_many() -> None:
+    refits = Refits(every=2 * FIRST_FIT)
+    due = [n for n in range(1, 7 * FIRST_FIT + 1) if refits.due()]
+    assert [n / FIRST_FIT for n in due] == [1, 2, 4, 6]
+    assert refits.n == 7 * FIRST_FIT
+
+
+ESTIMATES = """
+import numpy as np
+from bench.peers.grids import PEERS
+from bench.peers.surprise_models import _Fitted
+draw = np.random.default_rng(5)
+ratings = {(int(u), int(i)): float(r) for u, i, r in draw.integers((0, 0, 1), (30, 40, 6), (600, 3))}
+for name in ("surprise_svd", "surprise_svdpp", "surprise_knn"):
+    fitted = _Fitted({**PEERS[name].grid[0], **({"k": 5} if name == "surprise_knn" else {})}, ratings)
+    of, items = fitted._known, fitted._items.tolist()
+    for row in (3, 17, 999):
+        own = of.to_inner_uid(row) if row < 30 else "UKN__999"
+        told = [fitted._algorithm.estimate(own, of.to_inner_iid(item)) for item in items]
+        told = np.array([each[0] if isinstance(each, tuple) else each for each in told])
+        found = fitted.scores(row)[items]
+        assert np.allclose(found - found.mean(), told - told.mean()), (name, row)
+"""
+
+
+def test_what_surprise_is_asked_in_one_step_is_what_it_estimates_pair_by_pair() -> None:
+    if not PEERS_PYTHON.exists():
+        pytest.skip("there is no .venv-peers: `make peers` makes it")
+    if subprocess.run([str(PEERS_PYTHON), "-c", "import surprise"], check=False).returncode:
+        pytest.skip("surprise is not in .venv-peers: `make peers` puts it there")
+    subprocess.run([str(PEERS_PYTHON), "-c", ESTIMATES], check=True, cwd=PEERS_PYTHON.parents[2], timeout=120)
 
 
 @pytest.mark.parametrize("name", OTHERS)
