@@ -37,7 +37,7 @@ class SurpriseModel:
         self._counts: bool = settings["target"] == "count"
         self._ratings: dict[tuple[int, int], float] = {}
         self._refits = Refits(settings["refit_every"])
-        self._fitted: _Fitted | None = None
+        self._fitted: Fitted | None = None
 
     def learn(self, events: Events) -> None:
         """Gather ratings; fit when it is time."""
@@ -47,7 +47,7 @@ class SurpriseModel:
             pair = (row, item)
             self._ratings[pair] = self._ratings.get(pair, 0.0) + 1.0 if self._counts else value
             if self._refits.due():
-                self._fitted = _Fitted(self._settings, self._ratings)
+                self._fitted = Fitted(self._settings, self._ratings)
 
     def rank(self, query: Query) -> Ranking:
         """All items of the last fit; a row unknown to it is told them by their biases, as the package does."""
@@ -56,8 +56,8 @@ class SurpriseModel:
         return top(self._fitted.scores(query.row(self._of)), query.left_out, query.k)
 
 
-class _Fitted:
-    """A fitted algorithm, and our numbers for its inner ones."""
+class Fitted:
+    """An algorithm fitted on the ratings of (row, item), and our numbers for its inner ones."""
 
     def __init__(self, settings: Settings, ratings: dict[tuple[int, int], float]) -> None:
         import pandas as pd
@@ -72,6 +72,10 @@ class _Fitted:
             raise MemoryError(f"{self._known.n_items} items are too many for matrices of items x items")
         self._algorithm = _algorithm(settings).fit(self._known)
         self._items = np.array([self._known.to_raw_iid(i) for i in range(self._known.n_items)])
+
+    def expect(self, row: int, item: int) -> float:
+        """The package's estimate, within the range of the ratings; means and biases where somebody is unknown."""
+        return float(self._algorithm.predict(row, item).est)
 
     def scores(self, row: int) -> NDArray[np.float64]:
         """[items], -inf where not fitted: `estimate` of all items less what is equal for all, in one step."""
