@@ -62,9 +62,9 @@ def _surprise(model: str, *own: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _recfarm(model: str) -> list[dict[str, Any]]:
     return [
-        {"model": model, "of": of, "near": near, "refit_every": 5_000, "update_every": every}
-        for near in (20, 100)
-        for every in (100, None)
+        {"model": model, "of": of, "near": near, "refit_every": refit, "update_every": update}
+        for near in (100, 20)
+        for refit, update in ((1_000, 100), (5_000, 20))
         for of in reversed(_ROWS)
     ]
 

@@ -37,7 +37,7 @@ class Recfarm:
         of: rows are `user`s or `session`s.
         near: neighbours that count (`k_sim`, `top_k`).
         refit_every: events; earlier when they have doubled.
-        update_every: between fits, events of an update; None = no updates.
+        update_every: between fits, events of an update.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -49,14 +49,13 @@ class Recfarm:
 
     def learn(self, events: Events) -> None:
         """Gather events; fit or update when it is time."""
-        every = self._settings["update_every"]
         for row, item in zip(events.rows(self._of).tolist(), events.items.tolist(), strict=True):
             if item not in self._seen.items_of.get(row, ()):
                 self._seen.add(row, item)
                 self._new.add(row, item)
             if self._refits.due():
                 self._fit()
-            elif self._model is not None and every is not None and self._refits.n % every == 0:
+            elif self._model is not None and self._refits.n % self._settings["update_every"] == 0:
                 self._update()
 
     def _fit(self) -> None:

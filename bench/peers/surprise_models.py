@@ -123,7 +123,7 @@ def _algorithm(settings: Settings) -> Any:
         if name not in ("model", "of", "target", "refit_every")
     }
     if settings["model"] == "KNNBaseline":
-        return KNNBaseline(
-            sim_options={"name": "pearson_baseline", "user_based": False}, verbose=False, **own
-        )
+        # Counts are often all alike, and pearson_baseline divides by how far ratings are from their baselines.
+        similarity = "cosine" if settings.get("target") == "count" else "pearson_baseline"
+        return KNNBaseline(sim_options={"name": similarity, "user_based": False}, verbose=False, **own)
     return {"SVD": SVD, "SVDpp": SVDpp}[settings["model"]](random_state=SEED, **own)
