@@ -1,6 +1,8 @@
 """Predicting ratings as they come: our model beside river's, and a non-linear one of the same factors.
 
-    python -m bench.ratings --data movielens-100k [--events N] [--json FILE]
+    python -m bench.ratings --data movielens-100k [--events N] [--models ours,Surprise] [--json FILE]
+
+Surprise is among them where `.venv-peers` has it (`make peers` makes it): fitted anew on all ratings so far.
 
 Each is asked what it expects of a rating, and then learns it (test, then train). Settings are those with the least RMSE
 on the first half of the log, without its first tenth; the table is of the second half, which no choice has seen.
@@ -15,6 +17,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -25,6 +30,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bench.peers.environment import PEERS_PYTHON, ROOT
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.offline.datasets.mapping import ColumnMapping
 from stream_rec.offline.datasets.named import load_columns
@@ -161,12 +167,37 @@ def river(name: str) -> Model:
     return run
 
 
+def surprise(log: Log, settings: Settings) -> NDArray[np.float64]:
+    """An algorithm of Surprise, in the environment of the peers."""
+    with tempfile.TemporaryDirectory(prefix="stream-rec-ratings-") as folder:
+        np.savez(Path(folder) / "log.npz", **log._asdict())
+        command = [str(PEERS_PYTHON), "-m", "bench.peers.surprise_ratings", folder, json.dumps(settings)]
+        subprocess.run(command, cwd=ROOT, check=True)
+        found: NDArray[np.float64] = np.load(Path(folder) / "expected.npy")
+    return found
+
+
+def has_surprise() -> bool:
+    """Is it installed in the environment of the peers?"""
+    return (
+        PEERS_PYTHON.exists()
+        and not subprocess.run(
+            [str(PEERS_PYTHON), "-c", "import surprise"], check=False, capture_output=True
+        ).returncode
+    )
+
+
 _OPTIMIZERS = {
     "Baseline": ("optimizer",),
     "FunkMF": ("optimizer",),
     "BiasedMF": ("bias_optimizer", "latent_optimizer"),
 }
 _RATES = [{"rate": rate} for rate in (0.005, 0.01, 0.025, 0.05)]
+_SURPRISE: dict[str, list[Settings]] = {
+    "SVD": [{"n_factors": n, "reg_all": reg} for n in (20, 100) for reg in (0.02, 0.1)],
+    "SVDpp": [{"n_factors": 20, "reg_all": reg} for reg in (0.02, 0.1)],
+    "KNNBaseline": [{"k": k} for k in (40, 20)],
+}
 MODELS: dict[str, tuple[Model, list[Settings]]] = {
     "mean so far": (mean, [{}]),
     "ours": (ours, [{}]),
@@ -202,11 +233,30 @@ def rmse(sizes: NDArray[np.float64]) -> float:
     return math.inf if np.isnan(sizes[1:]).any() else float(np.sqrt(np.mean(sizes**2)))
 
 
-def measured(log: Log) -> Iterator[dict[str, Any]]:
+def models(beginnings: str) -> dict[str, tuple[Model, list[Settings]]]:
+    """What can be run here, of those whose name begins with one of the words (commas between; "" = all)."""
+    others = {
+        f"Surprise {name}": (
+            surprise,
+            [{"model": name, "refit_every": 10_000, **settings} for settings in grid],
+        )
+        for name, grid in _SURPRISE.items()
+    }
+    if not has_surprise():
+        print("Surprise is not in .venv-peers: `make peers` puts it there", file=sys.stderr)
+        others = {}
+    return {
+        name: each
+        for name, each in (MODELS | others).items()
+        if name.startswith(tuple(beginnings.split(",")))
+    }
+
+
+def measured(log: Log, beginnings: str) -> Iterator[dict[str, Any]]:
     """Each model's figures on the second half."""
     half = len(log.values) // 2
     head, counted = log.head(half), int(WARM * half)
-    for name, (model, grid) in MODELS.items():
+    for name, (model, grid) in models(beginnings).items():
         errors(model, log.head(10), grid[0])  # compiled before it is timed
         scores = [rmse(errors(model, head, settings)[counted:]) for settings in grid]
         chosen = grid[int(np.argmin(scores))]
@@ -232,6 +282,7 @@ def main() -> None:
     )
     parser.add_argument("--data", default="movielens-100k", help="a log with a column of ratings")
     parser.add_argument("--events", type=int, help="only the first so many of the log")
+    parser.add_argument("--models", default="", help="only these, by how their names begin, commas between")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     asked = parser.parse_args()
     settings, _ = load(flags=[])
@@ -244,7 +295,7 @@ def main() -> None:
     found = []
     print(f"{asked.data}: {len(rows):,} ratings, figures of the second half\n")
     print("| model | RMSE | MAE | first half | us a rating | tried | chosen |\n|---|---|---|---|---|---|---|")
-    for each in measured(log):
+    for each in measured(log, asked.models):
         found.append(each)
         told = (
             ", ".join(f"{name} {value}" for name, value in each["chosen"].items() if value is not None) or "-"

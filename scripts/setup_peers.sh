@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 venv=.venv-peers
 
 [ -e "$venv" ] || "${1:-.venv}/bin/python" -m venv "$venv"
-for package in implicit rtrec flurs; do
-    sh scripts/install.sh "$venv" --constraint bench/peers/requirements.txt "$package" ||
-        printf 'setup: %s could not be installed: read pip above; it will be reported as missing\n' "$package" >&2
+# Surprise reads pandas' frames without asking for pandas; rectools-lightfm is the fork of LightFM that is kept up.
+for packages in implicit rtrec flurs rectools-lightfm "scikit-surprise pandas" recfarm; do
+    sh scripts/install.sh "$venv" --constraint bench/peers/requirements.txt $packages ||
+        printf 'setup: %s could not be installed: read pip above; it will be reported as missing\n' "$packages" >&2
 done

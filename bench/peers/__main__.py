@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.peers.environment import PEERS_PYTHON, ROOT
 from bench.peers.grids import PEERS, Entry
 from bench.peers.layout import SEED, layout
 from bench.peers.report import flat, report
@@ -23,8 +24,6 @@ from stream_rec.offline.datasets.first_events import FirstEvents
 from stream_rec.offline.datasets.named import load_columns, open_source
 from stream_rec.settings import load
 
-ROOT = Path(__file__).parents[2]
-PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 ONE_THREAD = tuple(
     f"{library}_NUM_THREADS=1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "RAYON", "POLARS")
 )

@@ -50,6 +50,25 @@ def _flurs(model: str) -> list[dict[str, Any]]:
     ]
 
 
+def _surprise(model: str, *own: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """By value where every event has one; counts of a pair's events are tried last."""
+    return [
+        {"model": model, "of": of, "target": target, "refit_every": 10_000, **each}
+        for target in ("value", "count")
+        for each in own
+        for of in (reversed(_ROWS) if target == "count" else ("user",))
+    ]
+
+
+def _recfarm(model: str) -> list[dict[str, Any]]:
+    return [
+        {"model": model, "of": of, "near": near, "refit_every": refit, "update_every": update}
+        for near in (100, 20)
+        for refit, update in ((1_000, 100), (5_000, 20))
+        for of in reversed(_ROWS)
+    ]
+
+
 PEERS: dict[str, Entry] = {
     "popularity": Entry(
         "popularity:Popularity", [{"half_life": n} for n in (5_000, 20_000, None, 1_000, 300)]
@@ -126,5 +145,45 @@ PEERS: dict[str, Entry] = {
     ),
     "flurs_mf": Entry("flurs_models:FlursModel", _flurs("MF"), "flurs", in_project=False),
     "flurs_bprmf": Entry("flurs_models:FlursModel", _flurs("BPRMF"), "flurs", in_project=False),
+    "lightfm_warp": Entry(
+        "lightfm_models:LightFm",
+        [
+            {
+                "of": of,
+                "loss": "warp",
+                "no_components": 64,
+                "learning_rate": 0.05,
+                "epochs": epochs,
+                "refit_every": 10_000,
+                "by_item": by_item,
+            }
+            for epochs in (10, 30)
+            for of in _ROWS
+            for by_item in (False, True)
+        ],
+        "lightfm",
+        in_project=False,
+    ),
+    "surprise_svd": Entry(
+        "surprise_models:SurpriseModel",
+        _surprise("SVD", {"n_factors": 100}, {"n_factors": 20}, {"n_factors": 20, "reg_all": 0.1}),
+        "surprise",
+        in_project=False,
+    ),
+    "surprise_svdpp": Entry(
+        "surprise_models:SurpriseModel",
+        _surprise("SVDpp", {"n_factors": 20}, {"n_factors": 20, "reg_all": 0.1}),
+        "surprise",
+        in_project=False,
+    ),
+    "surprise_knn": Entry(
+        "surprise_models:SurpriseModel",
+        _surprise("KNNBaseline", {"k": 40}, {"k": 10}),
+        "surprise",
+        in_project=False,
+    ),
+    "recfarm_item_cf": Entry("recfarm_models:Recfarm", _recfarm("ItemCF"), "recfarm", in_project=False),
+    "recfarm_user_cf": Entry("recfarm_models:Recfarm", _recfarm("UserCF"), "recfarm", in_project=False),
+    "recfarm_swing": Entry("recfarm_models:Recfarm", _recfarm("Swing"), "recfarm", in_project=False),
     "ours": Entry(None, [{}]),
 }

@@ -9,42 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
+from bench.peers.interactions import Interactions, Refits
 from bench.peers.protocol import NOTHING, Ranking, Settings
 from bench.peers.stream import Events, Query
 
 SEED = 42
-FIRST_FIT = 500
-
-
-class Interactions:
-    """Who had what so far; a pair counts once."""
-
-    def __init__(self) -> None:
-        self.items_of: dict[int, dict[int, None]] = {}
-        self.rows_of: dict[int, dict[int, None]] = {}
-        self.n_rows = 0
-        self.n_items = 0
-
-    def add(self, row: int, item: int) -> None:
-        """One event."""
-        self.items_of.setdefault(row, {})[item] = None
-        self.rows_of.setdefault(item, {})[row] = None
-        self.n_rows = max(self.n_rows, row + 1)
-        self.n_items = max(self.n_items, item + 1)
-
-    def matrix(self) -> csr_matrix:
-        """Rows by items."""
-        return _rows(self.items_of, range(self.n_rows), self.n_items)
-
-    def of_rows(self, rows: list[int], n_items: int) -> csr_matrix:
-        """Some rows; items beyond n_items are not there."""
-        return _rows(self.items_of, rows, n_items)
-
-    def of_items(self, items: list[int], n_rows: int) -> csr_matrix:
-        """The same the other way round."""
-        return _rows(self.rows_of, items, n_rows)
 
 
 class Als:
@@ -62,7 +32,7 @@ class Als:
         self._of: str = settings["of"]
         self._seen = Interactions()
         self._model: Any = None
-        self._n, self._next_fit = 0, FIRST_FIT
+        self._refits = Refits(settings["refit_every"])
         self._rows: dict[int, None] = {}
         self._items: dict[int, None] = {}
 
@@ -71,16 +41,14 @@ class Als:
         for row, item in zip(events.rows(self._of).tolist(), events.items.tolist(), strict=True):
             self._seen.add(row, item)
             self._rows[row] = self._items[item] = None
-            self._n += 1
-            if self._n == self._next_fit:
+            if self._refits.due():
                 self._fit()
-            elif self._model is not None and self._n % self._settings["partial_every"] == 0:
+            elif self._model is not None and self._refits.n % self._settings["partial_every"] == 0:
                 self._fit_partially()
 
     def _fit(self) -> None:
         from implicit.cpu.als import AlternatingLeastSquares
 
-        self._next_fit += min(self._n, self._settings["refit_every"])
         self._model = AlternatingLeastSquares(
             num_threads=1, random_state=SEED, **_chosen(self._settings, "regularization", "alpha")
         )
@@ -126,21 +94,19 @@ class Bpr:
         self._seen = Interactions()
         self._last: dict[int, int] = {}
         self._model: Any = None
-        self._n, self._next_fit = 0, FIRST_FIT
+        self._refits = Refits(settings["refit_every"])
 
     def learn(self, events: Events) -> None:
         """Gather events; fit when it is time."""
         for row, item in zip(events.rows(self._of).tolist(), events.items.tolist(), strict=True):
             self._seen.add(row, item)
             self._last[row] = item
-            self._n += 1
-            if self._n == self._next_fit:
+            if self._refits.due():
                 self._fit()
 
     def _fit(self) -> None:
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
-        self._next_fit += min(self._n, self._settings["refit_every"])
         self._model = BayesianPersonalizedRanking(
             num_threads=1, random_state=SEED, **_chosen(self._settings, "regularization", "learning_rate")
         )
@@ -163,14 +129,6 @@ class Bpr:
         if last >= n_items:
             return NOTHING
         return _ranking(*self._model.similar_items(last, N=k, filter_items=left_out))
-
-
-def _rows(of: dict[int, dict[int, None]], rows: Any, n_columns: int) -> csr_matrix:
-    """Rows of a sparse matrix of ones."""
-    columns = [[at for at in of.get(row, ()) if at < n_columns] for row in rows]
-    ends = np.cumsum([0, *(len(each) for each in columns)])
-    indices = np.fromiter((at for each in columns for at in each), np.int32, int(ends[-1]))
-    return csr_matrix((np.ones(len(indices), np.float32), indices, ends), shape=(len(columns), n_columns))
 
 
 def _chosen(settings: Settings, *names: str) -> dict[str, Any]:

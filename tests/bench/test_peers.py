@@ -15,9 +15,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bench.peers.__main__ import PEERS_PYTHON, main, run_peer
+from bench.peers.__main__ import main, run_peer
 from bench.peers.child import maker
+from bench.peers.environment import PEERS_PYTHON
 from bench.peers.grids import PEERS
+from bench.peers.interactions import FIRST_FIT, Refits
 from bench.peers.layout import layout
 from bench.peers.protocol import NOTHING, Outcome, Peer, Ranking, fitting, prequential, rank_of, search
 from bench.peers.stream import Events, Query, Stream
@@ -224,6 +226,46 @@ def test_the_river_peers_answer_for_rows_they_learned_alone(stream: Stream) -> N
     river.learn(stream.events.part(0, 300))
     assert len(river.rank(query(int(stream.users[0]))).items) == 21
     assert len(river.rank(query(10_000)).items) == 0
+
+
+def test_everything_is_fitted_anew_when_the_events_have_doubled_and_at_the_latest_every_so_many() -> None:
+    refits = Refits(every=2 * FIRST_FIT)
+    due = [n for n in range(1, 7 * FIRST_FIT + 1) if refits.due()]
+    assert [n / FIRST_FIT for n in due] == [1, 2, 4, 6]
+    assert refits.n == 7 * FIRST_FIT
+
+
+ESTIMATES = """
+import numpy as np
+from bench.peers.grids import PEERS
+from bench.peers.surprise_models import Fitted
+draw = np.random.default_rng(5)
+ratings = {(int(u), int(i)): float(r) for u, i, r in draw.integers((0, 0, 1), (30, 40, 6), (600, 3))}
+for name in ("surprise_svd", "surprise_svdpp", "surprise_knn"):
+    fitted = Fitted({**PEERS[name].grid[0], **({"k": 5} if name == "surprise_knn" else {})}, ratings)
+    of, items = fitted._known, fitted._items.tolist()
+    for row in (3, 17, 999):
+        own = of.to_inner_uid(row) if row < 30 else "UKN__999"
+        told = [fitted._algorithm.estimate(own, of.to_inner_iid(item)) for item in items]
+        told = np.array([each[0] if isinstance(each, tuple) else each for each in told])
+        found = fitted.scores(row)[items]
+        assert np.allclose(found - found.mean(), told - told.mean()), (name, row)
+
+from bench.peers.surprise_ratings import expected
+log, settings = draw.integers((0, 0, 1), (30, 40, 6), (700, 3)).T, {"model": "SVD", "refit_every": 100}
+before = expected(*log, settings)
+assert np.isnan(before[0]) and before[1] == log[2][0] and not np.isnan(before[1:]).any()
+log[2][-100:] = 1
+assert np.array_equal(before[1:601], expected(*log, settings)[1:601]), "a rating was known before it came"
+"""
+
+
+def test_surprise_in_one_step_estimates_as_pair_by_pair_and_expects_no_rating_that_it_was_told() -> None:
+    if not PEERS_PYTHON.exists():
+        pytest.skip("there is no .venv-peers: `make peers` makes it")
+    if subprocess.run([str(PEERS_PYTHON), "-c", "import surprise"], check=False).returncode:
+        pytest.skip("surprise is not in .venv-peers: `make peers` puts it there")
+    subprocess.run([str(PEERS_PYTHON), "-c", ESTIMATES], check=True, cwd=PEERS_PYTHON.parents[2], timeout=120)
 
 
 @pytest.mark.parametrize("name", OTHERS)
