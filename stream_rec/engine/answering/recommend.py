@@ -99,7 +99,8 @@ class Recommender:
             scene, lists = self._own_lists.of(rows, ruled, self._near_of(rows, bool(ruled.spaces)))
         asked = self._ask(rows, hashes, ruled.narrow) if scene.ranks else self._unasked(rows, hashes)
         out, marked = empty_slates(len(rows), scene.k), empty_marks(len(rows), scene.k)
-        pool = empty_pool(scene.k, len(scene.pins))
+        n_chance = max(len(scene.among), len(self._held.query.codes)) if scene.explores > 0 else 0
+        pool = empty_pool(scene.k, len(scene.pins), n_chance)
         rerank = ruled.scenario.rerank if scene.ranks else None
         for some in self._portions(len(rows), scene.ranks, rerank):
             portion = Asked._make(array[some] for array in asked)

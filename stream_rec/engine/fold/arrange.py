@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.fold import floors, judge, reject, rotate, slates
-from stream_rec.engine.fold.chance import chance_knows, try_chance
+from stream_rec.engine.fold.chance import gather_chance, is_to_try, n_to_try, strike, tried
 from stream_rec.engine.fold.places import is_kept_out, is_placed, may_stand_at
 from stream_rec.engine.fold.pool import (
     BY_FACTORS,
@@ -94,6 +94,7 @@ def _note_placed(state, scene, pool, n, code, found):
 
     `found` is its place in the pool, or -1.
     """
+    strike(pool, code)
     if found >= 0:
         pool.used[found] = True
     else:
@@ -228,15 +229,17 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, slate):
         return code, mark, np.float32(1.0), found
     if scene.explores <= 0.0 or code == NO_CODE:
         return code, mark, np.float32(1.0), found
-    tried, n_tried = try_chance(state, query, scene, masks, pool, place, seed)
+    n_tried = n_to_try(scene, masks, pool, place)
     if n_tried == 0:
         return code, mark, np.float32(1.0), found
-    is_among = chance_knows(query, scene, code)
     by_chance = np.float32(scene.explores / n_tried)
     dice = np.float64(mix(seed ^ np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(11)) * 2.0**-53
-    if dice < scene.explores and tried != code:
-        return tried, np.uint8(EXPLORED), by_chance, np.int64(-1)
+    if dice < scene.explores:
+        by_dice = tried(scene, masks, pool, place, np.int64(mix(seed) % np.uint64(n_tried)))
+        if by_dice != code:
+            return by_dice, np.uint8(EXPLORED), by_chance, np.int64(-1)
     certain = np.float32(1.0 - scene.explores)
+    is_among = is_to_try(scene, masks, pool, place, code)
     return code, mark, certain + by_chance if is_among else certain, found
 
 
@@ -244,7 +247,9 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, slate):
 def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
     """Slate i; its length. Where nothing may fill a place, the pins behind it move up, and there is the end."""
     clicked = query.past_codes[0] if query.n_past[0] > 0 and scene.ranks else np.int32(NO_CODE)
+    pool.n_chance[:] = 0
     _place_pins(state, query, scene, masks, pool, n)
+    gather_chance(state, query, scene, masks, pool)
     user = query.user[0]
     seed = mix(
         np.uint64(state.counters[0].n_learned) ^ (state.users.hashes[user] if user >= 0 else np.uint64(0))

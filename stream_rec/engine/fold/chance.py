@@ -6,10 +6,11 @@ import numpy as np
 
 from stream_rec.engine.fold.places import is_placed, may_stand_at
 from stream_rec.engine.fold.pool import may_stand
-from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel
-from stream_rec.kernels.ids import mix
+
+LISTED, LEFT = 0, 1
+"""Of Pool.n_chance: how many are listed, and how many of those stand nowhere yet."""
 
 
 @kernel
@@ -21,40 +22,62 @@ def _chance_code(state, query, scene, j):
 
 
 @kernel
-def _may_be_tried(state, query, scene, masks, pool, at, code):
-    row = code & ROW_MASK
-    if state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
-        return False
-    if (query.seen[row] and not scene.allow_seen) or is_placed(pool, scene.k, code):
-        return False
-    return may_stand_at(scene, masks, pool, at, row, True)
-
-
-@kernel
-def try_chance(state, query, scene, masks, pool, at, seed):
-    """What chance puts at a place, each item that may stand there alike; NO_CODE = there is none. And how many."""
-    n_all = scene.among.shape[0] if scene.among.shape[0] > 0 else query.n_candidates[0]
+def gather_chance(state, query, scene, masks, pool):
+    """What chance may put somewhere, in order, into the pool: once for a slate, when its pins stand."""
     n = 0
-    for j in range(n_all):
-        n += _may_be_tried(state, query, scene, masks, pool, at, _chance_code(state, query, scene, j))
-    if n == 0:
-        return np.int32(NO_CODE), 0
-    wanted = np.int64(mix(seed) % np.uint64(n))
-    for j in range(n_all):
+    n_all = scene.among.shape[0] if scene.among.shape[0] > 0 else query.n_candidates[0]
+    for j in range(n_all if scene.explores > 0.0 else 0):
         code = _chance_code(state, query, scene, j)
-        if _may_be_tried(state, query, scene, masks, pool, at, code):
-            if wanted == 0:
-                return code, n
-            wanted -= 1
-    return np.int32(NO_CODE), 0
+        row = code & ROW_MASK
+        if state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
+            continue
+        if (query.seen[row] and not scene.allow_seen) or is_placed(pool, scene.k, code):
+            continue
+        pool.chance[n] = code
+        n += 1
+    pool.n_chance[LISTED] = pool.n_chance[LEFT] = n
 
 
 @kernel
-def chance_knows(query, scene, code):
-    """Does chance choose from the item, too?"""
-    if scene.among.shape[0] == 0:
-        return candidates.index_of(query, code) >= 0
+def strike(pool, code):
+    """What stands is not tried again."""
+    for j in range(pool.n_chance[LISTED]):
+        if pool.chance[j] == code:
+            pool.chance[j] = NO_CODE
+            pool.n_chance[LEFT] -= 1
+
+
+@kernel
+def _may_be_tried(scene, masks, pool, at, code):
+    return code != NO_CODE and may_stand_at(scene, masks, pool, at, code & ROW_MASK, True)
+
+
+@kernel
+def n_to_try(scene, masks, pool, at):
+    """How many items chance may put at a place."""
+    if scene.caps.shape[0] == 0 and scene.kept_out.shape[0] == 0:
+        return pool.n_chance[LEFT]
+    n = np.int64(0)
+    for j in range(pool.n_chance[LISTED]):
+        n += _may_be_tried(scene, masks, pool, at, pool.chance[j])
+    return n
+
+
+@kernel
+def tried(scene, masks, pool, at, which):
+    """That item of those that chance may put at a place."""
+    for j in range(pool.n_chance[LISTED]):
+        if _may_be_tried(scene, masks, pool, at, pool.chance[j]):
+            if which == 0:
+                return pool.chance[j]
+            which -= 1
+    return np.int32(NO_CODE)
+
+
+@kernel
+def is_to_try(scene, masks, pool, at, code):
+    """Is the item among those that chance may put at a place?"""
     found = False
-    for j in range(scene.among.shape[0]):
-        found |= scene.among[j] == code & ROW_MASK
-    return found
+    for j in range(pool.n_chance[LISTED]):
+        found |= pool.chance[j] == code
+    return found and _may_be_tried(scene, masks, pool, at, code)

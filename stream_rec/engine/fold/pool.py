@@ -126,6 +126,8 @@ class Pool(NamedTuple):
         used: bool [M].
         alike: float32 [M], the greatest likeness to an item placed before.
         codes_placed: int32 [M], the codes in the places.
+        chance: int32 [C], codes of what chance may put somewhere; NO_CODE = it stands.
+        n_chance: int64 [2], see engine.fold.chance.
         faded: what the user was shown.
     """
 
@@ -138,11 +140,13 @@ class Pool(NamedTuple):
     used: NDArray[np.bool_]
     alike: NDArray[np.float32]
     codes_placed: NDArray[np.int32]
+    chance: NDArray[np.int32]
+    n_chance: NDArray[np.int64]
     faded: Faded
 
 
-def empty_pool(k: int, n_pins: int) -> Pool:
-    """Room for what a slate of k places is arranged from."""
+def empty_pool(k: int, n_pins: int, n_chance: int) -> Pool:
+    """Room for what a slate of k places is arranged from, and for so many items that chance chooses from."""
     n = max(64, 4 * k) + n_pins
     return Pool(
         order=np.zeros(n, np.int32),
@@ -154,6 +158,8 @@ def empty_pool(k: int, n_pins: int) -> Pool:
         used=np.zeros(n, np.bool_),
         alike=np.zeros(n, np.float32),
         codes_placed=np.zeros(n, np.int32),
+        chance=np.zeros(n_chance, np.int32),
+        n_chance=np.zeros(2, np.int64),
         faded=empty_faded(),
     )
 
