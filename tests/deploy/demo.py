@@ -59,7 +59,7 @@ def watched(tansu: str, folder: Path, config: Path) -> Iterator[Prometheus]:
         settings = bridged(plain, bridge={**one_input(foreign), "in_worker": True})
         _decide(settings)
         worker = parts.enter_context(running(settings, folder))
-        url = parts.enter_context(served(live(plain)))
+        url = parts.enter_context(served(live(plain, access_log="off")))
         targets = {"stream-rec": _address(worker.log()), "stream-rec-serve": urlsplit(url).netloc}
         prometheus = parts.enter_context(Prometheus.start(folder, config, targets))
         parts.enter_context(_going_on(_Shop(settings, foreign, url)))

@@ -18,7 +18,7 @@ from stream_rec.embedded.child_process import Child
 from stream_rec.embedded.server import READY_SECONDS, Server, ServerFolder, start_on_free_port
 
 LOOK_SECONDS = 5
-"""Between two looks, which is also what a look may take: other tests run beside, and a part may wait for a processor."""
+"""Between two looks, and what one may take: other tests run beside, and a part may wait for a processor."""
 COMPARISONS = (">", "<", ">=", "<=", "==", "!=")
 SETS = ("and", "or", "unless")
 
