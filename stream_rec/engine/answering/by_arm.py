@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stream_rec.engine.answering.recommend import Recommender
 from stream_rec.engine.answering.tried import Part, encoded_by_hand, interleaved, joined, joined_encoded
 from stream_rec.engine.arms.ranker import ArmRanker
+from stream_rec.engine.fold.slates import Asked as OfIndexes
 from stream_rec.engine.fold.slates import Rules
 from stream_rec.engine.results import Encoded, Ranked
 from stream_rec.engine.steering.scenes import Ruled
@@ -30,16 +31,19 @@ class Asked(NamedTuple):
         hashes: uint64 [n].
         scenario: whose slates.
         k: another length.
+        near: what the indexes say of them; None = they have not been asked.
     """
 
     rows: NDArray[np.int32]
     hashes: NDArray[np.uint64]
     scenario: str
     k: int | None = None
+    near: OfIndexes | None = None
 
     def only(self, places: NDArray[np.int64]) -> Asked:
         """Some of them."""
-        return self._replace(rows=self.rows[places], hashes=self.hashes[places])
+        near = self.near and OfIndexes._make(array[places] for array in self.near)
+        return self._replace(rows=self.rows[places], hashes=self.hashes[places], near=near)
 
 
 class ByArm:
@@ -55,7 +59,9 @@ class ByArm:
         self,
         queries: Queries,
         recommender: Recommender,
-        fill: Callable[[NDArray[np.int32], NDArray[np.uint64], Ruled | Rules, Recommender], Filled],
+        fill: Callable[
+            [NDArray[np.int32], NDArray[np.uint64], Ruled | Rules, Recommender, OfIndexes | None], Filled
+        ],
     ) -> None:
         self._of = queries
         self._fill = fill
@@ -73,6 +79,7 @@ class ByArm:
         if not self._of.decisions.trials.touches(asked.scenario):
             return self._encoded(asked)
         parts = []
+        asked = self._near(asked)
         for some, pair in self._groups(asked.scenario, self._which(asked)):
             of_arm = asked.only(some)
             if len(pair) > 1:
@@ -102,6 +109,13 @@ class ByArm:
         returning = (rows >= 0) & (self._of.state.histories.session_start[rows] > 0)
         return self._of.decisions.trials.deal(asked.scenario, asked.hashes, returning)
 
+    def _near(self, asked: Asked) -> Asked:
+        """The indexes are asked once for the users of all arms: a call for a few of them costs as one for many."""
+        rules = self._of.rules_of(asked.scenario, asked.k)
+        if isinstance(rules, Ruled) and (not rules.scene.ranks or rules.narrow is not None):
+            return asked
+        return asked._replace(near=self._recommender.ask(asked.rows, asked.hashes))
+
     def _groups(
         self, scenario: str, which: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], tuple[Dealt, ...]]]:
@@ -123,6 +137,7 @@ class ByArm:
 
     def _joined(self, asked: Asked, which: NDArray[np.int64]) -> Ranked:
         parts = []
+        asked = self._near(asked)
         for some, pair in self._groups(asked.scenario, which):
             of_arm = asked.only(some)
             if len(pair) > 1:
@@ -150,15 +165,14 @@ class ByArm:
     def _made(self, asked: Asked, arm: Dealt | None) -> tuple[Filled, Recommender, int | None]:
         """Slates of a scenario, as an arm has it."""
         under = arm.scenario if arm is not None else asked.scenario
-        rules, recommender = self._of.rules_of(under, asked.k), self._recommender_of(asked.scenario, arm)
-        return (
-            self._fill(asked.rows, asked.hashes, rules, recommender),
-            recommender,
-            self._of.rules_upto(under),
-        )
+        rules, ranker = self._of.rules_of(under, asked.k), self.own_ranker(asked.scenario, arm)
+        recommender = self._recommender_of(ranker)
+        # Who hears other sources asks other indexes.
+        near = None if ranker is not None and ranker.hears_others else asked.near
+        filled = self._fill(asked.rows, asked.hashes, rules, recommender, near)
+        return filled, recommender, self._of.rules_upto(under)
 
-    def _recommender_of(self, scenario: str, arm: Dealt | None) -> Recommender:
-        ranker = self.own_ranker(scenario, arm)
+    def _recommender_of(self, ranker: ArmRanker | None) -> Recommender:
         if ranker is None:
             return self._recommender
         if ranker not in self._own:

@@ -23,6 +23,7 @@ from stream_rec.engine.catalogue.attributes import ItemAttributes
 from stream_rec.engine.catalogue.categories import Category
 from stream_rec.engine.catalogue.windows import Windows
 from stream_rec.engine.fold import rotate
+from stream_rec.engine.fold.slates import Asked as OfIndexes
 from stream_rec.engine.fold.slates import Rules
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held, Memory
@@ -196,10 +197,11 @@ class Queries:
         hashes: NDArray[np.uint64],
         rules: Ruled | Rules,
         recommender: Recommender,
+        near: OfIndexes | None = None,
     ) -> Filled:
         if isinstance(rules, Rules):
-            return recommender.rank(rows, hashes, rules)
-        return recommender.arrange(rows, hashes, rules)
+            return recommender.rank(rows, hashes, rules, near)
+        return recommender.arrange(rows, hashes, rules, near)
 
     def recommender(self, memory: Memory) -> Recommender:
         """One that ranks in a working memory of its own."""

@@ -57,13 +57,20 @@ class Recommender:
         self._sources = sources
         self._own_lists = OwnLists(held, self._vectors.spaces)
 
-    def rank(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], rules: Rules) -> Filled:
+    def rank(
+        self,
+        rows: NDArray[np.int32],
+        hashes: NDArray[np.uint64],
+        rules: Rules,
+        asked: Asked | None = None,
+    ) -> Filled:
         """Slates for n users.
 
         Args:
             rows: int32 [n], of the users; those below 0 as in `kernels.candidates.read_context`.
             hashes: uint64 [n], of the users' ids, 0 = nobody's: what they have blocked is known under these.
             rules: what the slates may hold.
+            asked: what `ask` has answered of these users; None = it is asked.
 
         Raises:
             ValueError: k is below 1.
@@ -71,7 +78,7 @@ class Recommender:
         if rules.k < 1:
             raise ValueError(f"k is {rules.k}")
         self._reranking.begin()
-        asked = self._ask(rows, hashes)
+        asked = asked or self.ask(rows, hashes)
         out = empty_slates(len(rows), rules.k)
         order = np.empty(rules.k, np.int32)
         for some in self._rivers.portions(len(rows)):
@@ -84,8 +91,10 @@ class Recommender:
         self._name_no_blocked(out, hashes)
         return Filled(out)
 
-    def arrange(self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled) -> Filled:
-        """Slates under rules, for n users; rows and hashes as `rank` has them.
+    def arrange(
+        self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled, asked: Asked | None = None
+    ) -> Filled:
+        """Slates under rules, for n users; arguments as `rank` has them.
 
         Raises:
             ValueError: k is below 1.
@@ -97,7 +106,10 @@ class Recommender:
             raise ValueError(f"k is {scene.k}")
         if ruled.scenario.logic in OF_USER or ruled.spaces:
             scene, lists = self._own_lists.of(rows, ruled, self._near_of(rows, bool(ruled.spaces)))
-        asked = self._ask(rows, hashes, ruled.narrow) if scene.ranks else self._unasked(rows, hashes)
+        if not scene.ranks:
+            asked = self._unasked(rows, hashes)
+        elif asked is None or ruled.narrow is not None:
+            asked = self.ask(rows, hashes, ruled.narrow)
         out, marked = empty_slates(len(rows), scene.k), empty_marks(len(rows), scene.k)
         n_chance = max(len(scene.among), len(self._held.query.codes)) if scene.explores > 0 else 0
         pool = empty_pool(scene.k, len(scene.pins), n_chance)
@@ -161,7 +173,7 @@ class Recommender:
             row: of the user; below 0 as in `kernels.candidates.read_context`.
             items: int32 [n], rows.
         """
-        asked = self._ask(np.array([row], np.int32), np.zeros(1, np.uint64))
+        asked = self.ask(np.array([row], np.int32), np.zeros(1, np.uint64))
         asked = asked._replace(indexed=np.concatenate([items, asked.indexed[0]])[None, :])
         rivers = bool(self._rivers.names)
         if rivers:
@@ -186,10 +198,16 @@ class Recommender:
         near = self._vectors.spaces.find(self._held.state, self._near(n, 0))
         return Asked(rows, hashes, np.zeros((n, width), np.float32), np.zeros(n, np.bool_), nowhere, near)
 
-    def _ask(
+    def ask(
         self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], narrow: NDArray[np.bool_] | None = None
     ) -> Asked:
-        """The users' query vectors, and what the index finds near them, of all rows or of a few."""
+        """The users' query vectors, and what the index finds near them, of all items or of a few.
+
+        Args:
+            rows: as `rank` has them.
+            hashes: as `rank` has them.
+            narrow: bool [rows], of which items; None = of all.
+        """
         vectors, has_vector = self._vectors_of(len(rows))
         near = self._near(len(rows), n_slots(self._held.state))
         slates.query_vectors(self._held.handle, rows, vectors, has_vector, near)
