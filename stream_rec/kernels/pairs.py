@@ -18,7 +18,10 @@ from stream_rec.kernels.records import record
 SWEEP = 32
 """Rows examined to find one to forget."""
 DISLIKED, NEVER_ITEM, NEVER_TAG, NEVER_OWNER = 1, 2, 3, 4
-"""Kinds of what is blocked; a user's dislikes are forgotten before the others."""
+ITEM_OF_TAG, ITEM_OF_OWNER = 5, 6
+"""Kinds of what is blocked; a user's dislikes are forgotten before the others. An item that was hidden with its tag or
+its owner is of a kind of its own: who takes that back does not take back what was said of the item alone."""
+OF_ITEM = (NEVER_ITEM, ITEM_OF_TAG, ITEM_OF_OWNER)
 COUNTERS = record([(name, np.int64) for name in ("n_rows", "hand", "next_number", "evicted")])
 """Rows taken, row at which the next sweep begins, number of the next entry, entries forgotten for others."""
 

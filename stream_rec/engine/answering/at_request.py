@@ -27,7 +27,7 @@ from stream_rec.engine.steering.scenes import Ruled
 from stream_rec.kernels.candidates import CANDIDATE_BITS
 from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.kernels.pairs import DISLIKED, NEVER_ITEM
+from stream_rec.kernels.pairs import DISLIKED, OF_ITEM
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sources.ratings import predicted
@@ -111,7 +111,7 @@ class AtRequest:
         said = said_by(state, user)
         if not said or not items:
             return set()
-        of_items = [at for at in said if state.blocked.kinds[at] in (DISLIKED, NEVER_ITEM)]
+        of_items = [at for at in said if state.blocked.kinds[at] in (DISLIKED, *OF_ITEM)]
         ids = IdColumn.of(items)
         rows = rows_of(state.items, ids)
         found = np.isin(hash_ids(ids), state.blocked.whats[of_items])

@@ -12,7 +12,7 @@ from stream_rec.engine.names import name_of
 from stream_rec.kernels import vocabulary
 from stream_rec.kernels.codes import CODE_MASK, LAST_GENERATION, NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.columns import NO_TEXT, TAG
-from stream_rec.kernels.pairs import DISLIKED, NEVER_ITEM, NEVER_OWNER, NEVER_TAG
+from stream_rec.kernels.pairs import DISLIKED, NEVER_OWNER, NEVER_TAG, OF_ITEM
 from stream_rec.kernels.past import COUNT, FIRST, OLDER
 from stream_rec.schemas.event_types import N_TYPES
 
@@ -58,7 +58,7 @@ def blocked(state: State, user: np.uint64, rows: NDArray[np.integer[Any]]) -> ND
     own, found = state.blocked, np.zeros(len(rows), np.bool_)
     for at in said_by(state, user):
         kind, what = int(own.kinds[at]), own.whats[at]
-        if kind in (DISLIKED, NEVER_ITEM):
+        if kind in (DISLIKED, *OF_ITEM):
             found |= state.items.hashes[rows] == what
         else:
             found |= with_text(state, kind, what, rows)
@@ -85,7 +85,7 @@ def why_blocked(state: State, user: np.uint64, row: int) -> str | None:
         kind, what = int(own.kinds[at]), int(own.whats[at])
         if (kind, what) == (DISLIKED, item):
             return "the user dislikes it"
-        if (kind, what) == (NEVER_ITEM, item):
+        if kind in OF_ITEM and what == item:
             return "the user never wants to see it again"
         if (kind, what) in texts:
             return f"the user never wants to see what has the {texts[kind, what]}"

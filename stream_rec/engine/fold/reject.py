@@ -12,7 +12,7 @@ import numpy as np
 from stream_rec.kernels import histories, pairs, vocabulary
 from stream_rec.kernels.columns import NO_TEXT, TAG
 from stream_rec.kernels.compile import kernel
-from stream_rec.kernels.pairs import DISLIKED, NEVER_ITEM, NEVER_OWNER, NEVER_TAG
+from stream_rec.kernels.pairs import DISLIKED, ITEM_OF_OWNER, ITEM_OF_TAG, NEVER_ITEM, NEVER_OWNER, NEVER_TAG
 from stream_rec.kernels.query import Undone
 from stream_rec.schemas.event_types import Meaning
 from stream_rec.sources import popularity, registry
@@ -40,7 +40,7 @@ def take_in(state, query, rates, events, i, event, new_session, frozen):
         if events.meanings[i] == NEGATIVE:
             _block(state.blocked, limit, user, item, DISLIKED, event.ts)
         else:
-            _block(state.blocked, limit, user, item, NEVER_ITEM, event.ts)
+            _block(state.blocked, limit, user, item, _kind_of_item(events.hides[i]), event.ts)
             more = _also_hidden(state, events, i, event.item)
             if more != np.uint64(0):
                 _block(state.blocked, limit, user, more, events.hides[i], event.ts)
@@ -49,6 +49,14 @@ def take_in(state, query, rates, events, i, event, new_session, frozen):
         state.counters[0].n_learned += 1
     if not new_session or state.histories.n_events[event.user] == 0:
         state.users.seen[event.user] = max(state.users.seen[event.user], event.ts)
+
+
+@kernel
+def _kind_of_item(hides):
+    """How the item itself is blocked by a type that hides no more, its tag, or its owner."""
+    if hides == NEVER_TAG:
+        return ITEM_OF_TAG
+    return ITEM_OF_OWNER if hides == NEVER_OWNER else NEVER_ITEM
 
 
 @kernel
@@ -105,7 +113,7 @@ def _take_back(state, query, rates, events, i, event, frozen):
     if events.undone[i] & UNDOES_DISLIKE:
         _unblock(state.blocked, user, item, DISLIKED)
     if events.undone[i] & UNDOES_NEVER:
-        _unblock(state.blocked, user, item, NEVER_ITEM)
+        _unblock(state.blocked, user, item, _kind_of_item(events.hides[i]))
         more = _also_hidden(state, events, i, event.item)
         if more != np.uint64(0):
             _unblock(state.blocked, user, more, events.hides[i])

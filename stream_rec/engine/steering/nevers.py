@@ -12,7 +12,7 @@ from stream_rec.engine.held import Held
 from stream_rec.engine.names import ItemNames, n_evicted, n_rows
 from stream_rec.kernels import vocabulary
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.kernels.pairs import DISLIKED, NEVER_ITEM
+from stream_rec.kernels.pairs import DISLIKED, OF_ITEM
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.sources.popularity import MIDDLE
 
@@ -53,7 +53,7 @@ class Nevers:
         state, rows = self._held.state, [np.zeros(0, np.int64)]
         for at in said_by(state, user):
             kind, what = int(state.blocked.kinds[at]), state.blocked.whats[at]
-            if kind == NEVER_ITEM:
+            if kind in OF_ITEM:
                 row = int(vocabulary.find_hash(state.items, what))
                 rows.append(np.array([row] if row >= 0 else [], np.int64))
             elif kind != DISLIKED:
