@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,12 @@ def random_log(seed: int, n: int, *, users: int, items: int, partitions: int = 3
 
     Offsets skip, some events come late, pauses end sessions.
     """
+    return list(_random_log(seed, n, users, items, partitions))
+
+
+@lru_cache(maxsize=64)
+def _random_log(seed: int, n: int, users: int, items: int, partitions: int) -> list[Record]:
+    """Drawing takes longer than learning, and many tests draw the same."""
     rng = np.random.default_rng(seed)
     log: list[Record] = []
     ends: dict[tuple[str, int], int] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -24,13 +26,19 @@ def learned(**bounds: object) -> Engine:
     return e
 
 
+@cache
+def unchanged(bound: int) -> Engine:
+    """The same for all tests that put back what they change."""
+    return learned(max_users=bound, max_items=bound)
+
+
 @pytest.mark.parametrize(
     "path", [p for p in PATHS if p == "past.heads" or p.rpartition(".")[2] not in MEMORY]
 )
 @pytest.mark.parametrize("bound", [16, 64])
 def test_every_learned_array_counts(path: str, bound: int) -> None:
     """Also where the number of rows happens to be the length of something else (the ranker's weights, say)."""
-    e = learned(max_users=bound, max_items=bound)
+    e = unchanged(bound)
     before = e.digest()
     array = dict(leaves(e.state))[path]
     is_by_row = len(array) == bound and not path.startswith("ranker.")
