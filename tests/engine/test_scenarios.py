@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -194,9 +195,17 @@ def test_chance_has_its_share_and_says_with_which_probability(shop: Engine, amon
     assert again.items == ranked.items
 
 
-def test_chance_is_as_likely_as_it_says(shop: Engine) -> None:
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"caps": (Cap("owner", 1),)},
+        {"hides": (Hide(("i1", "i2", "i3"), slots=(1,)),)},
+    ],
+)
+def test_chance_is_as_likely_as_it_says(shop: Engine, rules: dict[str, Any]) -> None:
     """Given the first place, each item's count over many draws is what its propensity foretells."""
-    decide(shop, {"s": Scenario(k=1, exploration=Exploration(0.6))})
+    decide(shop, {"s": Scenario(k=1, exploration=Exploration(0.6), **rules)})
     shop.compile_rules()
     shown: Counter[str] = Counter()
     foretold: dict[str, float] = {}
@@ -208,6 +217,7 @@ def test_chance_is_as_likely_as_it_says(shop: Engine) -> None:
         item = ranked.items[0][0]
         shown[item] += 1
         foretold[item] = float(ranked.propensities[0, 0])
+    assert not rules.get("hides") or not {"i1", "i2", "i3"} & shown.keys()
     for item, times in shown.items():
         p = foretold[item]
         assert abs(times / n - p) < 5.0 * math.sqrt(p * (1.0 - p) / n)
