@@ -187,6 +187,8 @@ def _identity(settings: StoreSettings, address: Address) -> dict[str, Any]:
 
 def _check_files(connection: Mapping[str, Any]) -> None:
     """Read certificates and keys once: at the first command a wrong path would look like an unreachable server."""
+    if not connection.keys() & {"ssl_ca_certs", "ssl_certfile"}:
+        return
     try:
         context = ssl.create_default_context(cafile=connection.get("ssl_ca_certs"))
         if certificate := connection.get("ssl_certfile"):
