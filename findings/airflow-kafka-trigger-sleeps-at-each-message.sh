@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # apache-airflow-providers-apache-kafka 2.1.0 (apache-airflow-core 3.3.0): `AwaitMessageTrigger(poll_interval=5)`, "how long the trigger
 # should sleep after reaching the end of the Kafka log", sleeps after every message that is not the awaited one, and not at the end:
-# on a topic with other messages too, an event that is in the log already is told seconds late for each of them, a hundred of them
-# 8 minutes. poll_interval=0 mends it, and costs nothing: the poll itself waits at the end of the log.
-# Seen on Apache Kafka 4.1.1, one awaited message behind 3 others: told after SEEN.
+# on a topic with other messages too, an event that is in the log already is told 5 s late for each of them. poll_interval=0
+# mends it, and costs nothing: the poll itself waits at the end of the log (`poll_timeout`).
+# Seen on Apache Kafka 4.1.1, one awaited message behind 3 others: told after 18 s by default, after 0 s with poll_interval=0.
 set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
