@@ -102,11 +102,12 @@ def test_an_arm_that_is_worse_is_rolled_back_and_slates_go_back(tansu_settings: 
                 )
                 for slate in found.values()
             ]
-            n_control = sum(each.variant == "control" for each in shown)
+            control = [each for each in shown if each.variant == "control"]
+            n_control = len(control)
             # Not all of them click: of what does not vary nothing is certain.
             clicks = [
                 Interaction(each.user_id, each.items[0], "click", now + 1, slate_id=each.slate_id)
-                for each in [each for each in shown if each.variant == "control"][n_control // 5 :]
+                for each in control[n_control // 5 :]
             ]
             await asyncio.to_thread(publish, settings, shown)
             await asyncio.to_thread(publish, settings, clicks)

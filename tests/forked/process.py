@@ -53,7 +53,9 @@ by import-linter."""
 
 
 class Spawner:
-    """In place of that of `embedded.child_process`, whose processes start anew.
+    """In place of that of `embedded.child_process`, whose processes start anew and die with their parent.
+
+    These die with the original, at the end of the run.
 
     Args:
         real: gives that one, for all others.

@@ -110,7 +110,7 @@ class ByArm:
         return self._of.decisions.trials.deal(asked.scenario, asked.hashes, returning)
 
     def _near(self, asked: Asked) -> Asked:
-        """The indexes are asked once for the users of all arms: a call for a few of them costs as one for many."""
+        """The indexes are asked once for the users of all arms: who is in which makes no difference to them."""
         rules = self._of.rules_of(asked.scenario, asked.k)
         if isinstance(rules, Ruled) and (not rules.scene.ranks or rules.narrow is not None):
             return asked
