@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType, TopicDescription
 
 from stream_rec.bus.clients import admin, translated
 from stream_rec.errors import ConfigError, Unavailable
@@ -16,7 +16,7 @@ from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import TOPICS, Topic, full_name
 from stream_rec.settings import BusSettings
 
-_POLL_SECONDS = 0.02
+_POLL_SECONDS, _LONGEST_POLL_SECONDS = 0.02, 0.5
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
 _NEVER = (1 << 63) - 1
@@ -46,8 +46,7 @@ def ensure_topics(bus: BusSettings) -> dict[TopicName, int]:
     while len(there) < len(TOPICS):
         waited = time.monotonic() - began
         if waited > bus.admin_timeout_seconds:
-            unready = ", ".join(full_name(bus.prefix, name) for name in TOPICS if name not in there)
-            raise Unavailable("kafka", f"{bus.bootstrap}: no leaders for {unready}", waited_seconds=waited)
+            raise _no_leaders(bus, [name for name in TOPICS if name not in there], waited)
         time.sleep(_POLL_SECONDS)
         there = partition_counts(bus, client=client)
     _common_partitions({name: n for name, n in there.items() if TOPICS[name].is_keyed_by_user}, bus)
@@ -57,18 +56,24 @@ def ensure_topics(bus: BusSettings) -> dict[TopicName, int]:
 def partition_counts(
     bus: BusSettings, names: Collection[TopicName] = tuple(TOPICS), *, client: AdminClient | None = None
 ) -> dict[TopicName, int]:
-    """Partitions by name, of those topics that exist and whose partitions all have leaders. Creates nothing.
+    """Partitions by name, of those topics that exist: a partition without a leader is waited for. Creates nothing.
 
     Raises:
         ConfigError: security is wrong.
-        Unavailable: the broker did not answer within `bus.admin_timeout_seconds`.
+        Unavailable: no answer from the broker, or partitions without leaders, after `bus.admin_timeout_seconds`.
     """
-    found = _described(bus, names, client or admin(bus))
-    return {
-        name: len(topic.partitions)
-        for name, topic in found.items()
-        if topic.partitions and all(p.leader is not None and p.leader.id >= 0 for p in topic.partitions)
-    }
+    client, began, pause = client or admin(bus), time.monotonic(), _POLL_SECONDS
+    while True:
+        found = _described(bus, names, client)
+        # A topic is there while its broker is not: it would be called missing, and somebody told to make it.
+        unready = [name for name, topic in found.items() if not _is_led(topic)]
+        if not unready:
+            return {name: len(topic.partitions) for name, topic in found.items()}
+        waited = time.monotonic() - began
+        if waited > bus.admin_timeout_seconds:
+            raise _no_leaders(bus, unready, waited)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_POLL_SECONDS)
 
 
 def log_id(bus: BusSettings, name: TopicName) -> str:
@@ -147,6 +152,16 @@ def missing_topics(bus: BusSettings, names: Collection[TopicName]) -> ConfigErro
         f"Kafka at {bus.bootstrap} has no topic {listed}",
         fix="start `stream-rec up` or a worker: both create topics",
     )
+
+
+def _no_leaders(bus: BusSettings, names: Collection[TopicName], waited_seconds: float) -> Unavailable:
+    listed = ", ".join(full_name(bus.prefix, name) for name in names)
+    return Unavailable("kafka", f"{bus.bootstrap}: no leaders for {listed}", waited_seconds=waited_seconds)
+
+
+def _is_led(topic: TopicDescription) -> bool:
+    """Has it partitions, and each of them a leader?"""
+    return bool(topic.partitions) and all(p.leader is not None and p.leader.id >= 0 for p in topic.partitions)
 
 
 def _described(bus: BusSettings, names: Collection[TopicName], client: AdminClient) -> dict[TopicName, Any]:

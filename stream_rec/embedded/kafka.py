@@ -75,6 +75,11 @@ class KafkaServer(BrokerServer):
         return properties(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}", log_dir=str(folder.data / "log"))
 
     @classmethod
+    def cluster_id(cls) -> str:
+        """Of the cluster that the node is in: a new one's; a kind of node that joins another's overrides this."""
+        return _new_id()
+
+    @classmethod
     def _on(cls, port: int, folder: ServerFolder, command: Sequence[str], first: Path) -> Self:
         config = folder.data / "server.properties"
         values = cls.settings(port, folder)
@@ -85,7 +90,7 @@ class KafkaServer(BrokerServer):
         program_and_log = [program, f"-Dlog4j2.configurationFile={log4j}"]
         classes, checkpoint = first / _CLASSES, first / _CHECKPOINT
         if classes.exists():
-            _write_storage(Path(values["log.dirs"]), checkpoint)
+            _write_storage(Path(values["log.dirs"]), checkpoint, cls.cluster_id(), values["node.id"])
             archive = f"-XX:SharedArchiveFile={classes}"
         else:
             _format([*program_and_log, *options], config, folder)
@@ -219,11 +224,11 @@ def _new_id() -> str:
     return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "A")  # no leading dash
 
 
-def _write_storage(log_dir: Path, checkpoint: Path) -> None:
+def _write_storage(log_dir: Path, checkpoint: Path, cluster_id: str, node_id: str) -> None:
     """What `kafka-storage format` writes, which takes a JVM of its own: the record is the same for every node."""
     log_dir.mkdir()
     shutil.copy(checkpoint, log_dir)
-    ids = {"cluster.id": _new_id(), "directory.id": _new_id(), "node.id": "1", "version": "1"}
+    ids = {"cluster.id": cluster_id, "directory.id": _new_id(), "node.id": node_id, "version": "1"}
     (log_dir / "meta.properties").write_text("".join(f"{name}={value}\n" for name, value in ids.items()))
 
 
