@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,19 +27,25 @@ class EngineThread(Generic[Engine]):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._pool = ThreadPoolExecutor(1, "engine")
+        self._turn = threading.Lock()  # of who submits and who closes
+        self._closed = False
         self._owned: deque[tuple[Callable[[Engine], Any], Future[Any]]] = deque()
         self._followed: deque[tuple[Callable[[Engine], Any], Future[Any]]] = deque()
 
     def submit(self, call: Callable[[Engine], T], *, followed: bool = False) -> Future[T]:
-        """Queue a call. What it raises is raised by the future.
+        """Queue a call. What it raises is raised by the future, which is cancelled once the engine is closed.
 
         Args:
             call: what to do.
             followed: it waits until nothing is queued that is not.
         """
         future: Future[T] = Future()
-        (self._followed if followed else self._owned).append((call, future))
-        self._pool.submit(self._run_next)  # one turn for each call, though not always its own
+        with self._turn:
+            if self._closed:
+                future.cancel()
+                return future
+            (self._followed if followed else self._owned).append((call, future))
+            self._pool.submit(self._run_next)  # one turn for each call, though not always its own
         return future
 
     async def ask(self, call: Callable[[Engine], T]) -> T:
@@ -46,7 +53,9 @@ class EngineThread(Generic[Engine]):
         return await asyncio.wrap_future(self.submit(call))
 
     def close(self) -> None:
-        """Drop what is queued, and wait for the call that runs."""
+        """Drop what is queued and what will be submitted, and wait for the call that runs."""
+        with self._turn:
+            self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         for queue in (self._owned, self._followed):
             for _, future in list(queue):

@@ -59,3 +59,16 @@ def test_closing_drops_what_is_queued_and_waits_for_the_call_that_runs() -> None
     gate.set()
     closing.join(30)
     assert running.done()
+
+
+def test_what_is_asked_of_a_closed_engine_is_cancelled() -> None:
+    """A step that a client library kept alive through the stop comes too late: that is no bug of the worker's."""
+
+    async def scenario() -> None:
+        engine = EngineThread([])
+        engine.close()
+        with pytest.raises(asyncio.CancelledError):
+            await engine.ask(len)
+        assert engine.submit(len, followed=True).cancelled()
+
+    asyncio.run(scenario())
