@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stream_rec.batch import als, publishing, source, spark, tracking
 from stream_rec.bench.bench_log import BenchLog
+from stream_rec.bench.harness import Figures
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import SystemClock
@@ -52,6 +53,18 @@ def main() -> None:
     def say(line: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {line}", flush=True)
 
+    run(settings, _log(settings.data), say)
+
+
+def run(settings: Settings, log: BenchLog, say: Say) -> Figures:
+    """The way of a log's events; addresses in the settings are not used.
+
+    Returns:
+        By arm, `live` and `als`: `hit_rate_ARM` and `mrr_ARM` over the `judged` events.
+
+    Raises:
+        Unavailable: a server or a step does not come to its end.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="batch-demo-") as folder,
         start_stack(without_addresses(settings)) as stack,
@@ -59,7 +72,6 @@ def main() -> None:
         sink = settings.sink.model_copy(update={"url": f"{folder}/log", "topics": ("events",), "options": {}})
         ours = stack.settings.model_copy(update={"sink": sink})
         ensure_topics(ours.bus)
-        log = _log(settings.data)
         n_past = int(PAST * len(log.frame))
         _publish(ours, log.head(n_past))
         say(f"{n_past:,} of {len(log.frame):,} events of {log.name} are in the log")
@@ -74,7 +86,7 @@ def main() -> None:
             _publish(ours, log.part(n_past, len(log.frame) - n_past))
             _caught_up(ours)
             time.sleep(REPORT_SECONDS)
-            _report(ours, say)
+            return _report(ours, say)
         finally:
             worker.stop()
 
@@ -104,7 +116,7 @@ def _start_shadow(settings: Settings, version: str) -> None:
     time.sleep(MARGIN_MS / 1000 + 0.5)
 
 
-def _report(settings: Settings, say: Say) -> None:
+def _report(settings: Settings, say: Say) -> Figures:
     with closing(Reader(settings.store)) as reader:
         found = counted(SPACE, Experiments(settings).one(SPACE).experiment, reader.last_values())
     if found is None or not found.rankers.get(SPACE, {}).get("judged"):
@@ -112,8 +124,11 @@ def _report(settings: Settings, say: Say) -> None:
     of = found.rankers[SPACE]
     n = of["judged"]
     say(f"judged on {n:,.0f} events that came after the training:")
+    figures: Figures = {"judged": n}
     for name, hits, reciprocal in (("live", "main_hits", "main_reciprocal"), (SPACE, "hits", "reciprocal")):
+        figures |= {f"hit_rate_{name}": of[hits] / n, f"mrr_{name}": of[reciprocal] / n}
         say(f"  {name:<5} hit_rate_at_{HITS_AT} {of[hits] / n:.4f}, mrr {of[reciprocal] / n:.4f}")
+    return figures
 
 
 def _log(data: DataSettings) -> BenchLog:
