@@ -78,15 +78,21 @@ class ItemNeighbourScratch(NamedTuple):
     Attributes:
         voting: int32 [N_VOTING], candidates with the most votes, the lightest first.
         votes: float32 [N_VOTING], theirs.
+        in_history: bool [items], of the items that a query reads; all false between queries.
     """
 
     voting: NDArray[np.int32]
     votes: NDArray[np.float32]
+    in_history: NDArray[np.bool_]
 
 
 def scratch(bounds: Bounds) -> ItemNeighbourScratch:
     """Working memory of one query."""
-    return ItemNeighbourScratch(voting=np.zeros(N_VOTING, np.int32), votes=np.zeros(N_VOTING, np.float32))
+    return ItemNeighbourScratch(
+        voting=np.zeros(N_VOTING, np.int32),
+        votes=np.zeros(N_VOTING, np.float32),
+        in_history=np.zeros(bounds.items, np.bool_),
+    )
 
 
 def empty(bounds: Bounds) -> ItemNeighbourState:
@@ -155,6 +161,37 @@ def evict_item(state, row):
 
 
 @kernel
+def _shrunk(own, row, other, rates):
+    """What divides the count of two rows."""
+    return np.sqrt(own.degree[row] * own.degree[other]) + np.float32(rates.item_neighbours.shrink)
+
+
+@kernel
+def mark_history(state, query, rates, marked):
+    """Mark the items of the history that a query reads; or take the marks off."""
+    for i in range(min(query.n_past[0], rates.item_neighbours.history_items)):
+        if is_current(query.past_codes[i], state.generation):
+            query.item_neighbours.in_history[query.past_codes[i] & ROW_MASK] = marked
+
+
+@kernel
+def from_own_row(state, query, rates, c):
+    """Candidate c by its own row, if that says more: rows of the history may have had no room for it.
+
+    Counts are the same both ways, so an entry that both rows hold says the same. The history is marked.
+    """
+    own = state.item_neighbours
+    row, total = query.codes[c] & ROW_MASK, np.float32(0.0)
+    for at in range(own.codes.shape[1]):
+        other = own.codes[row, at]
+        if other == NO_CODE:
+            break
+        if query.item_neighbours.in_history[other & ROW_MASK] and is_current(other, state.generation):
+            total += own.counts[row, at] / _shrunk(own, row, other & ROW_MASK, rates)
+    query.features[COSINE, c] = max(query.features[COSINE, c], total)
+
+
+@kernel
 def _fetch(own, code, n_entries):
     """Begin to read an item's row."""
     first = (code & ROW_MASK) * own.codes.shape[1]
@@ -174,9 +211,9 @@ def _from_row(state, query, rates, code, because, weight, feature, n_entries):
             break
         c = candidate(state, query, other, because, 1)
         if c >= 0:
-            norm = np.sqrt(own.degree[row] * own.degree[other & ROW_MASK])
-            shrunk = norm + np.float32(rates.item_neighbours.shrink)
-            query.features[feature, c] += weight * own.counts[row, at] / shrunk
+            query.features[feature, c] += (
+                weight * own.counts[row, at] / _shrunk(own, row, other & ROW_MASK, rates)
+            )
 
 
 @kernel

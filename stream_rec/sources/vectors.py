@@ -7,12 +7,10 @@ the user had of late, and to the last item alone. Three features for each slot, 
 have no row in the table: the cosine with the mean; the greatest cosine with one of the last items; and the first once
 more for items that have hardly any events, where it is all there is to go by.
 
-An item needs no event to be found, and a user only one. And where the catalogue says when an item came, its popularity
-is read by its exposure: a decayed count takes some half-lives to reach its level, so without that all that is new looks
-unpopular for weeks, whatever it resembles.
+An item needs no event to be found, and a user only one. And where a space is in use, what is counted of items that came
+lately is read by their exposure (`sources.exposure`).
 Sources: content profiles, Pazzani and Billsus, "Content-based recommendation systems", 2007, section 10.3; best single
-item, Sarwar, Karypis, Konstan, Riedl, "Item-based collaborative filtering", WWW 2001; counts by exposure: the bias
-correction of a decayed mean, Kingma and Ba, "Adam", ICLR 2015, section 3.
+item, Sarwar, Karypis, Konstan, Riedl, "Item-based collaborative filtering", WWW 2001.
 """
 
 from __future__ import annotations
@@ -29,10 +27,9 @@ from stream_rec.kernels.compile import kernel, kernel_sums
 from stream_rec.kernels.decay import growth
 from stream_rec.kernels.ownership import PerItem, PerItemInSlots
 from stream_rec.kernels.slots import PER_SPACE
-from stream_rec.sources.features import number_of, number_of_source
+from stream_rec.sources import exposure
+from stream_rec.sources.features import N_FEATURES
 
-POPULARITY = number_of_source("popularity")
-POPULAR_SHORT = number_of("popular_short")
 NAME_BYTES = 64
 N_WORDS = 65_536
 N_PROFILE = 16
@@ -48,10 +45,6 @@ COLD_EVENTS = 5.0
 LEAST_COLD = np.float32(0.5)
 N_QUERIES = 2
 """Of each space: the mean, and the last item."""
-LEAST_EXPOSURE = 0.05
-"""Added to the share of its level that a count can have reached: no count is taken for more than 21 times itself."""
-LEAST_MISSING = 1e-4
-"""Of a level: what is missing less than that is as good as there."""
 FEATURES = ("mean", "single", "cold")
 """Of each space."""
 PRIORS = (0.3, 0.3, 1.0)
@@ -91,12 +84,14 @@ class SpaceScratch(NamedTuple):
         singles: int32 [S, N_SINGLE], rows of the user's last items that have a vector, newest first, -1 = none.
         asks: bool [S], is there anything to go by.
         found: int32 [S, N_QUERIES * N_NEAR], rows that the space's index found, -1 = none.
+        heaviest: float32 [features of the table], the greatest of each over the candidates.
     """
 
     means: NDArray[np.float32]
     singles: NDArray[np.int32]
     asks: NDArray[np.bool_]
     found: NDArray[np.int32]
+    heaviest: NDArray[np.float32]
 
 
 class SpaceRates(NamedTuple):
@@ -136,6 +131,7 @@ def scratch(bounds: Bounds) -> SpaceScratch:
         singles=np.full((n, N_SINGLE), -1, np.int32),
         asks=np.zeros(n, np.bool_),
         found=np.full((n, N_QUERIES * N_NEAR), -1, np.int32),
+        heaviest=np.zeros(N_FEATURES, np.float32),
     )
 
 
@@ -261,30 +257,10 @@ def _standardise(own, column, query, s):
 
 @kernel
 def describe(state, query, rates):
-    """Three features of every candidate in every space; and how popular those are that came lately."""
+    """Three features of every candidate in every space; and what is counted of those that came lately."""
     if query.n_columns[0] > _first_column(query):
-        if rates.heard[POPULARITY]:
-            _by_exposure(state, query)
+        exposure.correct(state, query, rates)
         _describe(state.spaces, state.popularity, query, state.clock[0])
-
-
-@kernel
-def _by_exposure(state, query):
-    """Logarithms of counts as if the catalogue's items had always been there.
-
-    A count with half-life H of an item that came `age` ago can have reached 1 - 2^(-age / H) of its level.
-    """
-    now = state.clock[0]
-    for c in range(query.n_candidates[0]):
-        row = query.codes[c] & ROW_MASK
-        if not state.in_catalogue[row]:
-            continue
-        age = max(now - state.first_seen[row], 0.0)
-        for h in range(state.popularity.rates.shape[0]):
-            missing = np.exp(-state.popularity.rates[h] * age)
-            if missing > LEAST_MISSING:
-                share = 1.0 - missing + LEAST_EXPOSURE
-                query.features[POPULAR_SHORT + h, c] += np.float32(np.log((1.0 + LEAST_EXPOSURE) / share))
 
 
 @kernel

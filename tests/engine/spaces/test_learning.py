@@ -10,9 +10,10 @@ from stream_rec.engine.spaces.learning import reduced
 from stream_rec.kernels.normalise import LOG_SPAN
 from stream_rec.kernels.slots import PER_SPACE
 from stream_rec.schemas.records import Item
+from stream_rec.sources.exposure import LEAST_EXPOSURE
 from stream_rec.sources.features import ECHOES, number_of
 from stream_rec.sources.popularity import HALF_LIVES
-from stream_rec.sources.vectors import COLD_EVENTS, LEAST_EXPOSURE
+from stream_rec.sources.vectors import COLD_EVENTS
 from tests.engine.worlds import (
     VectorGiven,
     change,
