@@ -103,7 +103,7 @@ def test_a_boost_counts_after_the_model(e: Engine, tmp_path: Path) -> None:
     (turned,) = slates(e, Scenario(k=N, rerank=rerank))
     last = turned[-1]
     (boosted,) = slates(e, Scenario(k=N, rerank=rerank, boosts=(Boost(f"id == '{last}'", 1000.0),)))
-    assert boosted.index(last) < 2
+    assert boosted.index(last) < N // 4  # a boost adds its logarithm to the model's score
 
 
 @pytest.mark.parametrize("is_there", [True, False])
