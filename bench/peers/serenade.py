@@ -29,7 +29,7 @@ class Serenade:
         of: its sessions are `session`s or `user`s.
         m: most recent sessions with an item that are looked at.
         k: of them the nearest, which count.
-        last: items of a session that are looked at; beyond 9 its weights for a match are negative.
+        last: items of a session that are looked at; a match farther back than 10 has a negative weight in it.
         refit_every: events between two starts; earlier when they have doubled.
     """
 
