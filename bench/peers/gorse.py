@@ -7,7 +7,6 @@ that its dashboard has for a changed configuration. So how often it is fitted do
 
 from __future__ import annotations
 
-import json
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,8 +33,9 @@ class Gorse:
 
     Settings:
         of: its users are `user`s or `session`s.
-        recommenders: by Gorse's names, asked in this order; what each lists follows what the one before lists.
-        context: a user's last items that item-to-item goes by.
+        first: the recommender whose list comes first, `item-to-item`, `user-to-user` or `collaborative`; neighbours of
+            the user's items follow, and what is popular.
+        context: a user's last items that neighbours are looked up for.
         refit_every: events between two runs; earlier when they have doubled.
     """
 
@@ -109,14 +109,15 @@ def configuration(http_port: int, port: int, folder: Path, settings: Settings) -
 
     Neighbours and a user's stored items are renewed in every run (`cache_expire`); Gorse would keep them for days.
     """
-    names: list[str] = settings["recommenders"]
-    kinds = {"item-to-item": "users", "user-to-user": "items"}
-    tables = [
-        f'[[recommend.{kind}]]\nname = "{name}"\ntype = "{kinds[kind]}"\n'
-        for kind, _, name in (each.partition("/") for each in names)
-        if kind in kinds
-    ]
-    collaborative = "mf" if "collaborative" in names else "none"
+    first: str = settings["first"]
+    users = (
+        '[[recommend.user-to-user]]\nname = "neighbors"\ntype = "items"\n' if first == "user-to-user" else ""
+    )
+    # The program stores a list for each user by what is named under `ranker`, and by everything if nothing is.
+    # Neighbours of items are looked up at a query and need none: an empty leaderboard saves a run most of its time.
+    stored = {"item-to-item": "non-personalized/empty", "user-to-user": "user-to-user/neighbors"}.get(
+        first, first
+    )
     return f"""[database]
 data_store = "sqlite://{folder}/data.sqlite"
 cache_store = "sqlite://{folder}/cache.sqlite"
@@ -140,18 +141,27 @@ read_feedback_types = []
 name = "popular"
 score = "len(feedback)"
 
-{"".join(tables)}
+[[recommend.non-personalized]]
+name = "empty"
+score = "len(feedback)"
+filter = "len(feedback) < 0"
+
+[[recommend.item-to-item]]
+name = "neighbors"
+type = "users"
+
+{users}
 [recommend.collaborative]
-type = "{collaborative}"
+type = "{"mf" if first == "collaborative" else "none"}"
 fit_period = "24h"
 
 [recommend.ranker]
 type = "none"
 fit_period = "24h"
-recommenders = {json.dumps(names)}
+recommenders = ["{stored}"]
 
 [recommend.fallback]
-recommenders = ["non-personalized/popular"]
+recommenders = ["item-to-item/neighbors", "non-personalized/popular"]
 
 [blob]
 uri = "{folder}/blob"

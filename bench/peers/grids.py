@@ -190,13 +190,8 @@ PEERS: dict[str, Entry] = {
     "gorse": Entry(
         "gorse:Gorse",
         [
-            {"of": of, "recommenders": recommenders, "context": context, "refit_every": 5_000}
-            for recommenders, context in (
-                (["item-to-item/neighbors"], 20),
-                (["item-to-item/neighbors"], 100),
-                (["collaborative", "item-to-item/neighbors"], 100),
-                (["user-to-user/neighbors", "item-to-item/neighbors"], 100),
-            )
+            {"of": of, "first": first, "context": 20, "refit_every": 5_000}
+            for first in ("item-to-item", "collaborative", "user-to-user")
             for of in reversed(_ROWS)
         ],
         server=True,
