@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +31,16 @@ ONE_THREAD = tuple(
 )
 GRACE_SECONDS = 60.0
 """A child may take this long beyond its caps, for one batch that cannot be stopped, and for what is compiled."""
+STATUS_CHARACTERS = 500
+"""Of what a peer said when it failed: a server's message has the end of its log."""
 
 
-def run_peer(folder: Path, name: str, cap_seconds: float) -> dict[str, Any]:
+def run_peer(folder: Path, name: str, cap_seconds: float, program: Path | None = None) -> dict[str, Any]:
     """One peer in a process of its own, on one thread; whatever goes wrong is its status."""
     entry = PEERS[name]
     python = _python(entry)
+    if entry.server and program is None:
+        return {"status": f"not installed: no --{name} PATH was given; docs/peers.md says how to build it"}
     if not python.exists():
         return {"status": "not installed: there is no .venv-peers (make peers makes it)"}
     command = [
@@ -46,6 +52,7 @@ def run_peer(folder: Path, name: str, cap_seconds: float) -> dict[str, Any]:
         str(folder),
         name,
         f"{cap_seconds:g}",
+        *([] if program is None else [str(program)]),
     ]
     try:
         done = subprocess.run(
@@ -61,14 +68,33 @@ def run_peer(folder: Path, name: str, cap_seconds: float) -> dict[str, Any]:
             "status": f"stopped after {expired.timeout:.0f} s, in the middle of a step that took too long"
         }
     if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        return {"status": f"failed: {lines[-1] if lines else f'exit code {done.returncode}'}"}
+        return {"status": f"failed: {_last_words(done.stderr) or f'exit code {done.returncode}'}"}
     result: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
     return result
 
 
+def _last_words(stderr: str) -> str:
+    """What a process ended with, on one line: its error with all its lines, else the last line it wrote."""
+    _, found, told = stderr.strip().rpartition("Traceback (most recent call last):\n")
+    lines = list(dropwhile(lambda line: line.startswith(" "), told.splitlines()))
+    return " ".join(lines if found else lines[-1:])[:STATUS_CHARACTERS]
+
+
 def _python(entry: Entry) -> Path:
     return Path(sys.executable) if entry.in_project else PEERS_PYTHON
+
+
+def _program(options: argparse.Namespace, name: str) -> Path | None:
+    """A server's program, as an absolute path."""
+    given: Path | None = getattr(options, name, None)
+    if given is None:
+        return None
+    if not (given.is_file() and os.access(given, os.X_OK)):
+        raise ConfigError(
+            f"--{name}: {given} is no program",
+            fix="name the file that was built (docs/peers.md says how), and make it executable",
+        )
+    return given.resolve()
 
 
 def compare(options: argparse.Namespace) -> tuple[str, list[str], dict[str, Any]]:
@@ -78,11 +104,12 @@ def compare(options: argparse.Namespace) -> tuple[str, list[str], dict[str, Any]
         A title, the peers' names, and the figures as one flat object.
 
     Raises:
-        ConfigError: no such data or peer.
+        ConfigError: no such data or peer, or no such program.
     """
     names = list(PEERS) if options.peers is None else options.peers.split(",")
     if unknown := [name for name in names if name not in PEERS]:
         raise ConfigError(f"no peer is called {', '.join(unknown)}", fix=f"choose among {', '.join(PEERS)}")
+    programs = {name: _program(options, name) for name in names}
     data = load()[0].data
     if options.events is None:
         log = load_columns(options.data, data)
@@ -99,7 +126,7 @@ def compare(options: argparse.Namespace) -> tuple[str, list[str], dict[str, Any]
         log.write_parquet(folder / "log.parquet")
         for name in names:
             say_on_stderr(f"{name} ...")
-            results[name] = run_peer(folder, name, options.cap_seconds)
+            results[name] = run_peer(folder, name, options.cap_seconds, programs[name])
     figures = {
         "data": options.data,
         "events": len(stream),
@@ -129,6 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--cap-seconds", type=float, default=60.0, help="of each peer; its search has half as much"
     )
     parser.add_argument("--peers", default=None, help="only these, with commas between")
+    for name in (name for name, entry in PEERS.items() if entry.server):
+        parser.add_argument(
+            f"--{name}", type=Path, default=None, metavar="PATH", help="its program, to run it"
+        )
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""One peer in a process of its own: `python -m bench.peers.child FOLDER PEER CAP_SECONDS`.
+"""One peer in a process of its own: `python -m bench.peers.child FOLDER PEER CAP_SECONDS [PROGRAM]`.
 
 Reads `stream.npz` (ours: also `log.parquet`) in the folder, writes `PEER.json` there. A package that cannot be
 imported is a result too.
@@ -10,6 +10,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from bench.peers.protocol import SEARCH_SHARE, Found, Outcome, Peer, Settings, p
 from bench.peers.stream import Stream
 
 
-def run(folder: Path, name: str, cap_seconds: float) -> dict[str, Any]:
+def run(folder: Path, name: str, cap_seconds: float, program: Path | None = None) -> dict[str, Any]:
     """Search settings, then run from nothing."""
     stream, entry = Stream.load(folder / "stream.npz"), PEERS[name]
     if entry.package is not None:
@@ -32,17 +33,18 @@ def run(folder: Path, name: str, cap_seconds: float) -> dict[str, Any]:
         from bench.peers.ours import run as run_ours
 
         return _result(run_ours(folder / "log.parquet", stream), Found({}, 1, 1), stream)
-    make = maker(entry.make)
+    make = maker(entry.make, program)
     found = search(stream, make, entry.grid, seconds=SEARCH_SHARE * cap_seconds)
     if found.given_up is not None:
         return _result(found.given_up, found, stream)
     return _result(prequential(stream, make(found.settings), seconds=cap_seconds), found, stream)
 
 
-def maker(path: str) -> Callable[[Settings], Peer]:
-    """The class that `module:class` names."""
+def maker(path: str, program: Path | None = None) -> Callable[[Settings], Peer]:
+    """The class that `module:class` names; a server's with its program."""
     module, _, name = path.partition(":")
-    return cast(Callable[[Settings], Peer], getattr(importlib.import_module(f"bench.peers.{module}"), name))
+    found = getattr(importlib.import_module(f"bench.peers.{module}"), name)
+    return cast(Callable[[Settings], Peer], found if program is None else partial(found, program=program))
 
 
 def _result(outcome: Outcome, found: Found, stream: Stream) -> dict[str, Any]:
@@ -68,5 +70,5 @@ def _percentile(outcome: Outcome, q: float) -> float | None:
 
 
 if __name__ == "__main__":
-    result = run(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
+    result = run(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), *map(Path, sys.argv[4:]))
     (Path(sys.argv[1]) / f"{sys.argv[2]}.json").write_text(json.dumps(result))

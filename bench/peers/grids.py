@@ -22,12 +22,14 @@ class Entry:
         grid: settings to try.
         package: whose it is; None = written here, after the paper that the module names.
         in_project: the package is among this project's own dependencies, so it runs in the project's environment.
+        server: it is a program that the user has built and names by `--PEER PATH`; `make` is given its path, too.
     """
 
     make: str | None
     grid: Sequence[Mapping[str, Any]]
     package: str | None = None
     in_project: bool = True
+    server: bool = False
 
 
 def _river(model: str, factors: int | None = None) -> list[dict[str, Any]]:
@@ -185,5 +187,24 @@ PEERS: dict[str, Entry] = {
     "recfarm_item_cf": Entry("recfarm_models:Recfarm", _recfarm("ItemCF"), "recfarm", in_project=False),
     "recfarm_user_cf": Entry("recfarm_models:Recfarm", _recfarm("UserCF"), "recfarm", in_project=False),
     "recfarm_swing": Entry("recfarm_models:Recfarm", _recfarm("Swing"), "recfarm", in_project=False),
+    "gorse": Entry(
+        "gorse:Gorse",
+        [
+            {"of": of, "first": first, "context": 20, "refit_every": 5_000}
+            for first in ("item-to-item", "collaborative", "user-to-user")
+            for of in reversed(_ROWS)
+        ],
+        server=True,
+    ),
+    "serenade": Entry(
+        "serenade:Serenade",
+        [
+            {"of": of, "m": m, "k": k, "last": last, "refit_every": 1_000}
+            for m, k in ((500, 100), (1_000, 500))
+            for of in _ROWS
+            for last in (9, 2)
+        ],
+        server=True,
+    ),
     "ours": Entry(None, [{}]),
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import psutil
 import pytest
 
+from bench.peers import gorse
 from bench.peers.__main__ import main, run_peer
 from bench.peers.child import maker
 from bench.peers.environment import PEERS_PYTHON
@@ -22,11 +26,15 @@ from bench.peers.grids import PEERS
 from bench.peers.interactions import FIRST_FIT, Refits
 from bench.peers.layout import layout
 from bench.peers.protocol import NOTHING, Outcome, Peer, Ranking, fitting, prequential, rank_of, search
+from bench.peers.serenade import Serenade
+from bench.peers.server import PeerServer
 from bench.peers.stream import Events, Query, Stream
+from stream_rec.errors import Unavailable
 from stream_rec.producers.simulate.shop import ShopPlan
 from stream_rec.producers.simulate.simulator import simulated_log
 
-IN_HOUSE = [name for name, entry in PEERS.items() if entry.package is None and entry.make]
+IN_HOUSE = [name for name, entry in PEERS.items() if not entry.package and not entry.server and entry.make]
+SERVERS = [name for name, entry in PEERS.items() if entry.server]
 OTHERS = [name for name, entry in PEERS.items() if entry.package and not entry.in_project]
 
 
@@ -280,6 +288,90 @@ def test_packages_of_other_makers_go_the_same_way(name: str, stream: Stream, tmp
     result = run_peer(tmp_path, name, cap_seconds=20.0)
     assert result["status"] == "ok"
     assert len(result["ranks"]) == stream.asked.sum()
+
+
+def two_worlds(n_sessions: int, length: int = 6) -> Events:
+    """Sessions of items 0 to 9 and of items 10 to 19 in turns, an item of each a second."""
+    rows = [(s, 10 * (s % 2) + (s // 2 + 3 * i) % 10) for s in range(n_sessions) for i in range(length)]
+    return events(*rows)._replace(ts=8.8e8 + np.arange(len(rows)))
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_servers_answer_for_who_was_there_and_what_he_saw_and_end_with_their_peer(name: str) -> None:
+    given = os.environ.get(f"STREAM_REC_TEST_{name.upper()}")  # noqa: TID251 - a setting of the tests
+    if given is None:
+        pytest.skip(
+            f"STREAM_REC_TEST_{name.upper()} names no program of {name}: docs/peers.md says how to build it"
+        )
+    entry = PEERS[name]
+    assert entry.make is not None
+    server = maker(entry.make, Path(given))(entry.grid[0])
+    log = two_worlds(190)
+    server.learn(log)
+    server.learn(events((1_000, 3), (1_000, 7), (1_001, 12), (1_001, 16)))
+    for row, world in ((1_000, range(10)), (1_001, range(10, 20))):
+        for _ in range(2):
+            ranking = server.rank(query(row, left_out=(3, 7, 12, 16)))
+            assert set(ranking.items.tolist()[:8]) == set(world) - {3, 7, 12, 16}
+    (process,) = (each for each in psutil.Process().children(recursive=True) if given in each.cmdline())
+    del server
+    assert not process.is_running()
+
+
+def test_what_serenade_reads_has_a_line_for_each_event() -> None:
+    serenade = Serenade(PEERS["serenade"].grid[0], Path("/nowhere"))
+    log = two_worlds(2, length=2)
+    serenade.learn(log)
+    assert serenade.training_text() == (
+        "SessionId\tItemId\tTime\n"
+        "0\t0\t880000000.000\n0\t3\t880000001.000\n1\t10\t880000002.000\n1\t13\t880000003.000\n"
+    )
+    assert serenade.rank(query(0)) is NOTHING, "it was never started"
+
+
+def test_gorse_is_told_who_had_what_and_when() -> None:
+    assert gorse.feedback(3, 7, 880_000_000.5) == {
+        "FeedbackType": "click",
+        "UserId": "3",
+        "ItemId": "7",
+        "Timestamp": "1997-11-20T04:26:40.500000+00:00",
+    }
+
+
+def test_gorse_fits_what_a_setting_asks_of_it_and_no_more_and_listens_here_alone(tmp_path: Path) -> None:
+    for settings in PEERS["gorse"].grid:
+        told = tomllib.loads(gorse.configuration(1, 2, tmp_path, settings))
+        assert (told["master"]["host"], told["master"]["http_host"]) == ("127.0.0.1", "127.0.0.1")
+        asked = told["recommend"]
+        (first,) = asked["ranker"]["recommenders"]
+        assert first.startswith(
+            "non-personalized" if settings["first"] == "item-to-item" else settings["first"]
+        )
+        assert ("user-to-user" in asked) == (settings["first"] == "user-to-user")
+        assert (asked["collaborative"]["type"] == "mf") == (settings["first"] == "collaborative")
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_whose_program_is_not_given_is_not_run_and_one_that_is_no_program_is_an_error(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_peer(tmp_path, name, 1.0) == {
+        "status": f"not installed: no --{name} PATH was given; docs/peers.md says how to build it"
+    }
+    with pytest.raises(SystemExit):
+        main(["--data", "any", "--peers", name, f"--{name}", str(tmp_path)])
+    assert f"--{name}: {tmp_path} is no program" in capsys.readouterr().err
+
+
+def test_a_program_that_ends_at_once_is_reported_with_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the log is kept
+    program = tmp_path / "ends"
+    program.write_text("#!/bin/sh\necho 'no such configuration'\nexit 3\n")
+    program.chmod(0o755)
+    with pytest.raises(Unavailable, match=r"it exited with 3;(.|\n)*no such configuration"):
+        PeerServer.start(program, lambda _port, _folder: [], ready="/")
 
 
 @pytest.mark.usefixtures("without_peers")
