@@ -18,6 +18,7 @@ from stream_rec.embedded.server import ServerFolder
 from stream_rec.errors import Unavailable
 from stream_rec.settings import BusSettings
 from tests.kafka import need_a_jvm
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 SECOND = 2
@@ -70,18 +71,18 @@ def test_a_topic_whose_leader_is_away_is_there_and_is_waited_for(
     nodes: tuple[KafkaServer, KafkaServer],
 ) -> None:
     first, second = nodes
-    bus = BusSettings(bootstrap=first.bootstrap, prefix="a-", replication=1, admin_timeout_seconds=1)
-    client = admin(bus)
+    patient = BusSettings(bootstrap=first.bootstrap, prefix="a-", replication=1, admin_timeout_seconds=60)
+    hasty = patient.model_copy(update={"admin_timeout_seconds": 4.0})
+    client = admin(patient)
     events = NewTopic("a-events", 2, replica_assignment=[[SECOND], [1]])
     client.create_topics([events])["a-events"].result()
-    assert partition_counts(bus, ["events", "items"]) == {"events": 2}
+    wait_until(lambda: partition_counts(patient, ["events", "items"]) == {"events": 2}, 60, "it to be seen")
 
     second.down()
-    for ask in (lambda: partition_counts(bus, ["events"]), lambda: OffsetReader(bus).ends(["events"])):
+    for ask in (lambda: partition_counts(hasty, ["events"]), lambda: OffsetReader(hasty).ends(["events"])):
         with pytest.raises(Unavailable, match="no leaders for a-events"):
             ask()
 
-    patient = bus.model_copy(update={"admin_timeout_seconds": 60.0})
     answers: list[dict[str, int]] = []
     asking = threading.Thread(target=lambda: answers.append(dict(partition_counts(patient, ["events"]))))
     asking.start()
