@@ -1,18 +1,28 @@
-"""Compile every kernel once, so that the first event does not wait: `python -m stream_rec.engine.warm`.
+"""Compile every kernel once, so that the first event does not wait.
 
-All in one process and in one order: the compiler inlines what it compiled itself, not what another process left in the
-cache, and sums in float32 would round otherwise (by 1e-7, which online learning carries to 0.1 points of a hit-rate).
+At the first start on a machine with several cores another process, `python -m stream_rec.engine.warm`, compiles what
+slates need while this one compiles learning; neither compiles what the other has begun (`kernels.cache_claims`).
 """
 
 from __future__ import annotations
 
+import gc
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from stream_rec.engine.catalogue import windows
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.fold.learn import advance
+from stream_rec.engine.fold.slates import recommend
 from stream_rec.feedback import warm as measure
+from stream_rec.kernels.compile import is_missing
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span, VectorBatch, VectorChange
 from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.records import Item
@@ -24,26 +34,65 @@ _MORE_THAN_THERE_IS = 1_000_000
 
 
 def warm_up() -> None:
-    """Run a few events through learning and ranking; a second once compiled, a minute before."""
+    """Run a few events through learning and ranking; a second once compiled, minutes before."""
+    with _beside() if _is_first_start() else nullcontext(), _few_collections():
+        _learn_and_answer()
+
+
+def _is_first_start() -> bool:
+    return is_missing(advance) and is_missing(recommend) and len(os.sched_getaffinity(0)) > 1
+
+
+@contextmanager
+def _beside() -> Iterator[None]:
+    with subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE) as other:
+        try:
+            yield
+        finally:
+            other.kill()  # what it has not done is not needed any more
+
+
+def _work_beside() -> None:
+    """What needs nothing that was learned: first what the other process comes to last."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    engine = _engine()
+    with _few_collections():
+        measure.warm_up()
+        _change_items(engine)
+        _answer(engine)
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """The compiler makes millions of objects that stay: to look through them again and again takes 8 % of its time."""
+    usual = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _engine() -> Engine:
     scenarios = {"default": ScenarioSettings()}
     types = {"hide": EventTypeSettings(meaning="never")}
     bounds: dict[str, Any] = {"max_users": 64, "max_items": 64, "train_sample": 1.0}
     bounds |= {"exact_below_items": 16, "index_refresh_events": 16}  # so that the index is trained
-    engine = Engine(EngineSettings(scenarios=scenarios, event_types=types, **bounds))
+    return Engine(EngineSettings(scenarios=scenarios, event_types=types, **bounds))
+
+
+def _learn_and_answer() -> None:
+    engine = _engine()
     rows = [(f"u{i % 5}", f"i{i % 41}", float(i)) for i in range(150)]
     engine.learn(EventBatch.of(rows + rows[:9], event_ids=[f"{row}" for row in rows + rows[:9]]))
-    engine.encoded(["u1", "unknown"])
+    _answer(engine)
     engine.similar("i1", 5)
-    engine.decisions.scenarios = {
-        "ruled": Scenario(filter="true", rotation=Rotation(), rerank=Rerank("", ""))
-    }
-    engine.recommend(["u1", "unknown"], scenario="ruled")
-    engine.fades("ruled", 0, np.zeros(1, np.int32))
-    items = [
-        ItemChange(0, 0, "i1", Item("i1", ts=1.0, tags=("a",), available_until=250.0)),
-        ItemChange(1, 0, "i2", None),
-    ]
-    engine.upsert_items(ItemBatch(Span("items", 0, 0, 0, 2), items))
+    _change_items(engine)
     later = [("u2", f"i{i % 41}", 300.0 + i) for i in range(windows.EVERY)]
     engine.learn(EventBatch.of(later, event_type="hide", span=Span("events", 1, 0, 0, len(later))))
     engine.decisions.scenarios = {"own": Scenario(logic="recently_viewed")}
@@ -60,6 +109,23 @@ def warm_up() -> None:
     measure.warm_up()
 
 
+def _answer(engine: Engine) -> None:
+    engine.encoded(["u1", "unknown"])
+    engine.decisions.scenarios = {
+        "ruled": Scenario(filter="true", rotation=Rotation(), rerank=Rerank("", ""))
+    }
+    engine.recommend(["u1", "unknown"], scenario="ruled")
+    engine.fades("ruled", 0, np.zeros(1, np.int32))
+
+
+def _change_items(engine: Engine) -> None:
+    items = [
+        ItemChange(0, 0, "i1", Item("i1", ts=1.0, tags=("a",), available_until=250.0)),
+        ItemChange(1, 0, "i2", None),
+    ]
+    engine.upsert_items(ItemBatch(Span("items", 0, 0, 0, 2), items))
+
+
 def _warm_up_arms(engine: Engine) -> None:
     """An experiment whose arm ranks by itself."""
     arms = Experiment((Arm("a"), Arm("b", sources=("popularity",))), state="running", started=1.0)
@@ -71,4 +137,4 @@ def _warm_up_arms(engine: Engine) -> None:
 
 
 if __name__ == "__main__":
-    warm_up()
+    _work_beside()

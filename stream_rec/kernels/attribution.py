@@ -39,7 +39,7 @@ from stream_rec.kernels.attribution_state import (
     UNPRICED,
     VALUED_CONVERSIONS,
 )
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.shown import count_item, describe, find_cell
 from stream_rec.kernels.trial_state import NO_TRIAL
@@ -75,19 +75,19 @@ def fingerprint(item):
     return np.uint32(mix(item) >> np.uint64(32))
 
 
-@kernel
+@kernel_inner
 def bucket_of(heads, user):
     """Chain of a user."""
     return np.int64(mix(user) & np.uint64(heads.shape[0] - 1))
 
 
-@kernel
+@kernel_inner
 def bit_of(item):
     """Bit of an item in a signature."""
     return np.uint64(1) << np.uint64(item & np.uint32(63))
 
 
-@kernel
+@kernel_inner
 def place_of(places, exposure, item):
     """First place (from 0) of an item in an impression, or -1."""
     ring = places.item
@@ -103,7 +103,7 @@ def place_of(places, exposure, item):
     return -1
 
 
-@kernel
+@kernel_inner
 def _credit_trial(trials, exposure, done, kind, value):
     """The same for the arm whose slate it was; what is done with the place then."""
     user, code = exposure.user, exposure.trial
@@ -124,7 +124,7 @@ def _credit_trial(trials, exposure, done, kind, value):
     return done | CLICKED
 
 
-@kernel
+@kernel_inner
 def credit(state, exposure, place, kind, value):
     """Count an interaction with a shown item in the cell of the impression.
 
@@ -160,7 +160,7 @@ def credit(state, exposure, place, kind, value):
     state.places.done[at] |= done | CLICKED
 
 
-@kernel
+@kernel_inner
 def last_touch(state, user, item, ts, window, slate):
     """The user's latest impression (by event time) that has the item and lies in [ts - window, ts].
 
@@ -193,7 +193,7 @@ def last_touch(state, user, item, ts, window, slate):
     return best, best_place
 
 
-@kernel
+@kernel_inner
 def make_room(state, length, ts, window):
     """Evict the oldest impressions until one of so many places fits.
 
@@ -212,7 +212,7 @@ def make_room(state, length, ts, window):
     return cut_short
 
 
-@kernel
+@kernel_inner
 def open_impression(state, user, ts, cell, items, start, length, shown, i):
     """Put impression i, of items[start : start + length], into its ring; returns its slot."""
     entries, heads = state.exposures.entries, state.exposures.heads
@@ -237,7 +237,7 @@ def open_impression(state, user, ts, cell, items, start, length, shown, i):
     return slot
 
 
-@kernel
+@kernel_inner
 def join_earlier(state, slot, window):
     """Credit interactions that were learned before the impression at `slot` although they came after it.
 
@@ -264,7 +264,7 @@ def join_earlier(state, slot, window):
         number = interaction.before
 
 
-@kernel
+@kernel_inner
 def _n_after(state, user, ts, seconds):
     """The user's interactions after a moment that were learned already: within so many seconds of it, and in all."""
     entries, heads = state.interactions.entries, state.interactions.heads
@@ -285,7 +285,7 @@ def _n_after(state, user, ts, seconds):
     return n_soon, n_all
 
 
-@kernel
+@kernel_inner
 def remember(state, user, item, ts, kind, value, slate):
     """Put an interaction into its ring."""
     entries, heads = state.interactions.entries, state.interactions.heads

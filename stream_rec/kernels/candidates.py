@@ -6,7 +6,7 @@ import numpy as np
 
 from stream_rec.kernels import histories
 from stream_rec.kernels.codes import ROW_MASK, code_of, is_current
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.memory import FLOATS_PER_LINE, prefetch
 from stream_rec.kernels.slots import n_columns
 
@@ -16,7 +16,7 @@ _CANDIDATE_MASK = (1 << CANDIDATE_BITS) - 1
 LAST_STAMP = (1 << (63 - CANDIDATE_BITS - ROW_BITS)) - 1
 
 
-@kernel
+@kernel_inner
 def _slot_of(query, row):
     """The slot of an item row in the table, or the empty one where it would stand; its content."""
     stamp = query.stamp[0]
@@ -65,14 +65,14 @@ def candidate(state, query, code, because, found):
     return c
 
 
-@kernel
+@kernel_inner
 def index_of(query, code):
     """Index of a current code among the candidates, or -1."""
     _, held, wanted = _slot_of(query, code & ROW_MASK)
     return held & _CANDIDATE_MASK if held >> CANDIDATE_BITS == wanted else -1
 
 
-@kernel
+@kernel_inner
 def _forget_candidates(state, query):
     """Begin a query: no candidates, features 0. The table is wiped before stamps come round again."""
     for j in range(query.n_columns[0]):

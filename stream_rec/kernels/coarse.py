@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel, kernel_allocating, kernel_unlocked
+from stream_rec.kernels.compile import kernel, kernel_allocating, kernel_inner, kernel_unlocked
 
 NO_LIST = -1
 """Fills a row of chosen lists behind the last one."""
@@ -18,7 +18,7 @@ _FIRST_SPREADS = np.float32(2.0)
 """A list is looked at in the order of its mean score plus this many standard deviations."""
 
 
-@kernel
+@kernel_inner
 def dot_all(vector, forms, out):
     """out[j] = sum over i < d of vector[i] * forms[i, j], for every list j. Changes out.
 
@@ -43,7 +43,7 @@ def dot_all(vector, forms, out):
         i += 1
 
 
-@kernel
+@kernel_inner
 def square_of(vector):
     """Squared length."""
     square = np.float32(0.0)
@@ -70,13 +70,13 @@ def assign(vectors, forms, max_square, out):
         out[m] = best
 
 
-@kernel
+@kernel_inner
 def _is_worse(one, other, keys):
     """Does one list stand behind the other? By key; ties: the higher list number is worse."""
     return keys[one] < keys[other] or (keys[one] == keys[other] and one > other)
 
 
-@kernel
+@kernel_inner
 def _lift(heap, at, keys):
     """Restore the heap (worst list on top) after position `at` was filled."""
     while at > 0:
@@ -87,7 +87,7 @@ def _lift(heap, at, keys):
         at = parent
 
 
-@kernel
+@kernel_inner
 def _sink(heap, length, keys):
     """Restore the heap (worst list on top) after its top was replaced."""
     at = 0
@@ -101,7 +101,7 @@ def _sink(heap, length, keys):
         at = child
 
 
-@kernel
+@kernel_inner
 def _best_lists(keys, sizes, enough, heap):
     """The shortest head of the lists, by key, that holds `enough` vectors (all non-empty lists if none does).
 

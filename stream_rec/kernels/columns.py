@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels import vocabulary
 from stream_rec.kernels.bounds import Bounds
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 from stream_rec.kernels.ownership import Owner, PerItem
 
 MAX_ENTRIES = 64
@@ -127,7 +127,7 @@ def empty(bounds: Bounds) -> ColumnState:
     )
 
 
-@kernel
+@kernel_inner
 def intern(own, texts, data, start, end, text_hash):
     """Number of the text data[start:end], which is used once more; NO_TEXT if there is no room. The arena has room."""
     row = vocabulary.find(texts, data, start, end, text_hash)
@@ -146,7 +146,7 @@ def intern(own, texts, data, start, end, text_hash):
     return row + 1
 
 
-@kernel
+@kernel_inner
 def release(own, texts, number):
     """One place less that holds the text."""
     if number == NO_TEXT:
@@ -160,14 +160,14 @@ def release(own, texts, number):
         own.free[0] = number
 
 
-@kernel
+@kernel_inner
 def touch(own, row):
     """What is known of the row has changed."""
     own.version[0] += 1
     own.changed[row] = own.version[0]
 
 
-@kernel
+@kernel_inner
 def clear(own, texts, row):
     """Forget what is known of the row."""
     release(own, texts, own.title[row])
@@ -183,7 +183,7 @@ def clear(own, texts, row):
     touch(own, row)
 
 
-@kernel
+@kernel_inner
 def _drop_entry(own, texts, row, at):
     kind, column = own.kinds[row, at], np.int64(own.columns[row, at])
     if kind in (TEXT, TEXT_IN_LIST):
@@ -198,7 +198,7 @@ def _drop_entry(own, texts, row, at):
     own.values[row, at] = 0
 
 
-@kernel
+@kernel_inner
 def describe(own, texts, row, given):
     """The row holds what a record says, and nothing else. Texts that stay keep their numbers.
 
@@ -227,13 +227,13 @@ def describe(own, texts, row, given):
         release(own, texts, given.held[place])
 
 
-@kernel
+@kernel_inner
 def _intern(own, texts, given, place):
     start = given.ends[place - 1] if place > 0 else np.int64(0)
     return np.int32(intern(own, texts, given.data, start, given.ends[place], given.hashes[place]))
 
 
-@kernel
+@kernel_inner
 def _use(own, given, place):
     """Number of a text that is held, for one more place."""
     number = given.held[place] if place >= 0 else np.int32(NO_TEXT)
@@ -242,7 +242,7 @@ def _use(own, given, place):
     return number
 
 
-@kernel
+@kernel_inner
 def _add_entry(own, row, given, i):
     at, kind = np.int64(own.n_entries[row]), given.kinds[i]
     column = np.int64(TAG) if given.names[i] < 0 else _column(own, given, given.names[i])
@@ -261,7 +261,7 @@ def _add_entry(own, row, given, i):
     own.n_entries[row] = at + 1
 
 
-@kernel
+@kernel_inner
 def _column(own, given, place):
     """The attribute's column, a free one if it has none; NO_COLUMN = none is free."""
     number, free = given.held[place], np.int64(NO_COLUMN)

@@ -1,4 +1,4 @@
-"""One decorator for every kernel, and a cache on disk that no edit can make stale.
+"""Decorators for kernels, and a cache on disk that no edit can make stale.
 
 numba keys its cache by the file of the decorated function alone; a kernel that calls one in another file would keep
 the old callee. So the cache folder is named by a hash of the text of every room that holds kernels. What is in it is
@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numba
 import xxhash
-from numba import njit
+from numba.core.caching import FunctionCache
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import CPUDispatcher
+from numba.core.sigutils import normalize_signature
 
 from stream_rec import logs
 from stream_rec.errors import ConfigError
-from stream_rec.kernels.cache_sums import drop_damaged, record_what_is_compiled
+from stream_rec.kernels.cache_claims import Claims
+from stream_rec.kernels.cache_sums import CACHE_SUFFIXES, drop_damaged, record_what_is_compiled
 from stream_rec.settings import cache_folder, wanted_cache_folder
 
 ROOMS = ("kernels", "sources", "engine/fold")
@@ -101,26 +107,113 @@ def _copy(compiled: Path, to: Path) -> None:
 _CACHE = _cache()
 if _CACHE is not None:
     numba.config.CACHE_DIR = str(_CACHE)
+_CLAIMS = Claims(_CACHE)
 
-_OPTIONS = {"cache": _CACHE is not None, "error_model": "numpy", "boundscheck": False}
+_IS_CACHED = _CACHE is not None
+# Nobody calls a kernel by its address in C: no entry for that is compiled.
+_ALL: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "no_cfunc_wrapper": True}
+# Said, although it is the default: a callee would inherit it from whoever happened to need it first
+# (findings/numba-fastmath-is-inherited-by-callees.sh), and sums in float32 be rounded by that, by 1e-7, which online
+# learning carries to 0.1 points of a hit-rate.
+_EXACT = {"fastmath": False}
+_SUMS = {"fastmath": {"reassoc", "contract", "nsz", "nnan"}}
 # Kernels do not count who holds an array: their callers hold it. With numba's counting, each array that a kernel loads
 # would be counted up and down again.
-_BORROWED = _OPTIONS | {"_nrt": False}
+_BORROWED = {"_nrt": False}
+_COUNTED = {"_nrt": True}
+_NOT_CALLED = {"no_cpython_wrapper": True}
 
-kernel = njit(**_BORROWED)
+
+class _Kernel(CPUDispatcher):
+    """Compiled by one process: whoever else needs it at the same time waits, and loads it."""
+
+    def compile(self, sig: Any) -> Any:
+        """Compile one signature, as numba asks for it."""
+        args, _ = normalize_signature(sig)
+        if args in self.overloads or not _IS_CACHED:
+            return super().compile(sig)
+        with global_compiler_lock, _CLAIMS.of(f"{self.__module__}.{self.__qualname__}"):
+            return super().compile(sig)
+
+
+class _Inner(_Kernel):
+    """A kernel without an entry for Python."""
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        """Tell Python that it cannot call it.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            f"{self.py_func.__module__}.{self.py_func.__qualname__} is for kernels only; "
+            "if Python calls it, too, decorate it with `kernel`"
+        )
+
+
+class _ByName(FunctionCache):
+    """The cache of a kernel that is known by its name alone, also where numba would look at what its closure holds."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return sig, codegen.magic_tuple(), self._py_func.__qualname__
+
+
+class _Joined(_Inner):
+    """A kernel that is made of others at run time, and named after them."""
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        made_of = [cell.cell_contents for cell in function.__closure__ or ()]
+        names = [f"{one.__module__}.{one.__qualname__}" if callable(one) else repr(one) for one in made_of]
+        function.__qualname__ = f"{function.__name__}_{xxhash.xxh3_64_hexdigest(','.join(names).encode())}"
+        super().__init__(function, **options)
+
+    def enable_caching(self) -> None:
+        """As numba's."""
+        self._cache = _ByName(self.py_func)
+
+
+def _decorator(kind: type[CPUDispatcher], **options: Any) -> Any:
+    def decorated(function: Callable[..., Any]) -> Any:
+        if numba.config.DISABLE_JIT:
+            return function
+        made = kind(function, targetoptions={"nopython": True, **_ALL, **options})
+        if _IS_CACHED:
+            made.enable_caching()
+        return made
+
+    return decorated
+
+
+kernel = _decorator(_Kernel, **_EXACT, **_BORROWED)
 """Compiles a function of arrays and numbers: no Python objects, nothing allocated, division by zero as numpy does it.
 
 Called from Python it keeps the interpreter's lock: right below 0.1 ms, where to get it back may take longer."""
 
-kernel_joined = njit(**(_BORROWED | {"cache": False}))
-"""For kernels that are made of others at run time: compiled into the one that calls them, and cached with it."""
+kernel_inner = _decorator(_Inner, **_EXACT, **_BORROWED, **_NOT_CALLED)
+"""The same for what only kernels call, as most.
 
-kernel_sums = njit(fastmath={"reassoc", "contract", "nsz", "nnan"}, **_BORROWED)
+It has no entry for Python: to take a state of a hundred arrays apart took a quarter of the time to compile all."""
+
+kernel_joined = _decorator(_Joined, **_EXACT, **_BORROWED, **_NOT_CALLED)
+"""A `kernel_inner` that is made of others at run time: its closure holds them."""
+
+kernel_sums = _decorator(_Kernel, **_SUMS, **_BORROWED)
 """For sums and maxima over numbers that are never NaN: they may be reordered into vector lanes, the same way on every
 call on one type of CPU."""
 
-kernel_unlocked = njit(nogil=True, **_OPTIONS)
+kernel_inner_sums = _decorator(_Inner, **_SUMS, **_BORROWED, **_NOT_CALLED)
+"""Both."""
+
+kernel_unlocked = _decorator(_Kernel, nogil=True, **_EXACT, **_COUNTED)
 """For what Python calls and takes long: other threads run meanwhile. May allocate."""
 
-kernel_allocating = njit(**_OPTIONS)
+kernel_allocating = _decorator(_Kernel, **_EXACT, **_COUNTED)
 """For what makes arrays and is soon done."""
+
+
+def is_missing(one: Any) -> bool:
+    """Whether a kernel is to be cached and is not."""
+    if not _IS_CACHED or numba.config.DISABLE_JIT:
+        return False
+    name = f"{one.__module__.rpartition('.')[2]}.{one.__qualname__}"
+    return not any(Path(one.stats.cache_path).glob(f"{name}-*{CACHE_SUFFIXES[0]}"))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 
 
 class DedupWindow(NamedTuple):
@@ -28,7 +28,7 @@ class DedupWindow(NamedTuple):
     n_taken: NDArray[np.int64]
 
 
-@kernel
+@kernel_inner
 def _slot_of(window, id_hash):
     """The slot that holds an id, or the empty one where it would go."""
     mask = window.slots.shape[0] - 1
@@ -38,7 +38,7 @@ def _slot_of(window, id_hash):
     return at
 
 
-@kernel
+@kernel_inner
 def _forget(window, id_hash):
     """Remove an id from the table."""
     mask = window.slots.shape[0] - 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.kernels import vocabulary
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 
 
 @kernel
@@ -38,7 +38,7 @@ def show(hidden, data, start, end, id_hash):
         drop(hidden, row)
 
 
-@kernel
+@kernel_inner
 def drop(hidden, row):
     """The row is given up; the last row moves there."""
     vocabulary.unlink(hidden, row)
@@ -53,7 +53,7 @@ def drop(hidden, row):
     hidden.counters[0].hand = hidden.counters[0].hand % max(last, 1)
 
 
-@kernel
+@kernel_inner
 def _move(hidden, old, new):
     """What stands in row `old` stands in row `new` from now on."""
     mask = hidden.slots.shape[0] - 1

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, SESSION_START, is_current
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 
 WEIGHTLESS = 0x80
 """Added to the number of an event's type: its user has had the item, but it is no interest that anything goes by."""
@@ -71,27 +71,27 @@ def append(histories, user, code, new_session, session, kind):
     histories.n_events[user] = at + 1
 
 
-@kernel
+@kernel_inner
 def leaves_next(histories, user):
     """The code that the next event of a user pushes out of the ring; NO_CODE = the ring has room."""
     at, length = np.int64(histories.n_events[user]), histories.items.shape[1]
     return histories.items[user, at & (length - 1)] & CODE_MASK if at >= length else np.int32(NO_CODE)
 
 
-@kernel
+@kernel_inner
 def type_that_leaves(histories, user):
     """As a set: bit b = its type has number b. Of the event that `leaves_next` tells of."""
     at, length = np.int64(histories.n_events[user]), histories.items.shape[1]
     return type_bit(histories.types[user, at & (length - 1)])
 
 
-@kernel
+@kernel_inner
 def type_bit(kind):
     """The set of the one type that `HistoryState.types` holds as `kind`."""
     return np.uint16(1) << np.uint16(kind & _NUMBER)
 
 
-@kernel
+@kernel_inner
 def mark_had(histories, generation, user, types, marks, value):
     """Marks bool [items] of all that the ring holds by events of some types (a bit set), and that is there still."""
     length = histories.items.shape[1]
@@ -129,7 +129,7 @@ def session_items(histories, user, codes, steps, counts):
     return _distinct_items(histories, user, newest, first, codes, steps, counts)
 
 
-@kernel
+@kernel_inner
 def session_before(histories, user, number, codes, steps, counts):
     """As `session_items`, of the session that event `number` is in and as it was before that event came."""
     mask = histories.items.shape[1] - 1
@@ -140,7 +140,7 @@ def session_before(histories, user, number, codes, steps, counts):
     return _distinct_items(histories, user, number - 1, first, codes, steps, counts)
 
 
-@kernel
+@kernel_inner
 def _distinct_items(histories, user, newest, first, codes, steps, counts):
     """The distinct items of events first .. newest, newest first; as `session_items`."""
     mask = histories.items.shape[1] - 1
@@ -166,7 +166,7 @@ def _distinct_items(histories, user, newest, first, codes, steps, counts):
     return n
 
 
-@kernel
+@kernel_inner
 def take_out(histories, user, number, code):
     """Event `number` is of no item from now on, if it is still there and of this one. Was it?"""
     count, length = np.int64(histories.n_events[user]), histories.items.shape[1]
@@ -179,7 +179,7 @@ def take_out(histories, user, number, code):
     return True
 
 
-@kernel
+@kernel_inner
 def take_out_all(histories, user, code):
     """All events of an item are of no item from now on."""
     count = np.int64(histories.n_events[user])
@@ -187,7 +187,7 @@ def take_out_all(histories, user, code):
         take_out(histories, user, number, code)
 
 
-@kernel
+@kernel_inner
 def times_had(histories, user, code):
     """How often an item stands in the whole ring of a user, as interest."""
     length = histories.items.shape[1]

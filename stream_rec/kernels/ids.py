@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.schemas.columns import IdColumn
 
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
@@ -16,7 +16,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
-@kernel
+@kernel_inner
 def mix(value):
     """SplitMix64's finaliser (Steele et al., OOPSLA 2014): uint64 -> uint64, a bijection."""
     value = (value ^ (value >> _S30)) * _M1
@@ -24,7 +24,7 @@ def mix(value):
     return value ^ (value >> _S31)
 
 
-@kernel
+@kernel_inner
 def hash_bytes(data, start, end):
     """FNV-1a over data[start:end], finalised; uint64, never 0 unless the bytes are empty."""
     if end == start:
@@ -52,7 +52,7 @@ def uniform(seed, draw):
     return mix(seed + (np.uint64(draw) + np.uint64(1)) * _GOLDEN)
 
 
-@kernel
+@kernel_inner
 def unit(bits):
     """A float64 in [0, 1) from 53 bits of a uint64."""
     return np.float64(bits >> _S11) * (1.0 / 9007199254740992.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 
 ESCAPED_BYTES = 6
 """That one byte of a text can become."""
@@ -51,7 +51,7 @@ def put_text(out, at, data, start, end):
     return at + 1
 
 
-@kernel
+@kernel_inner
 def _put_control(out, at, byte):
     out[at] = _BACKSLASH
     letter = 0
@@ -102,7 +102,7 @@ def put_number(out, at, value, decimals):
             return at
 
 
-@kernel
+@kernel_inner
 def _put_digits(out, at, value):
     power = np.int64(1)
     while value // power >= 10:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.schemas.columns import IdColumn
 
 _SEED = np.uint64(0x9747B28C)
@@ -15,7 +15,7 @@ _POSITIVE = np.uint64(0x7FFFFFFF)
 _S8, _S13, _S15, _S16, _S24 = (np.uint64(s) for s in (8, 13, 15, 16, 24))
 
 
-@kernel
+@kernel_inner
 def murmur2(data, start, end):
     """32-bit Murmur2 (Appleby) of data[start:end], as a uint64 below 2^32.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_rec.kernels.compile import kernel, kernel_sums
+from stream_rec.kernels.compile import kernel_inner, kernel_inner_sums
 
 _NOTHING = np.float32(-1e30)
 """The logarithm of none, which can be subtracted from itself."""
@@ -15,7 +15,7 @@ LOG_SPAN = np.float32(8.0)
 """Items less popular than exp(-8) of the most popular candidate look alike."""
 
 
-@kernel
+@kernel_inner
 def greatest(column, n):
     """The greatest of column[:n], none of them NaN; 0 if there are none.
 
@@ -31,7 +31,7 @@ def greatest(column, n):
     return np.int32(top ^ ((top >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
 
 
-@kernel_sums
+@kernel_inner_sums
 def share_of_heaviest(column, n):
     """Each by the heaviest of them, square-rooted."""
     top = greatest(column, n)
@@ -42,7 +42,7 @@ def share_of_heaviest(column, n):
         column[c] = np.sqrt(column[c] * scale)
 
 
-@kernel_sums
+@kernel_inner_sums
 def standardise(column, n):
     """Mean 0 and deviation 1."""
     total = np.float32(0.0)
@@ -56,7 +56,7 @@ def standardise(column, n):
         column[c] = (column[c] - mean) * scale
 
 
-@kernel_sums
+@kernel_inner_sums
 def height(column, n):
     """Logarithms as places between 0 (LOG_SPAN or more below the greatest) and 1 (the greatest)."""
     heaviest = max(greatest(column, n), _NOTHING)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.records import record
 
 SWEEP = 32
@@ -78,13 +78,13 @@ def n_heads(rows: int) -> int:
     return 1 << (2 * rows - 1).bit_length()
 
 
-@kernel
+@kernel_inner
 def head_of(table, user):
     """Which chain a user's entries are in."""
     return np.int64(user & np.uint64(table.heads.shape[0] - 1))
 
 
-@kernel
+@kernel_inner
 def find(table, user, what, kind):
     """Row of the latest such entry, or -1."""
     best = np.int64(-1)
@@ -97,14 +97,14 @@ def find(table, user, what, kind):
     return best
 
 
-@kernel
+@kernel_inner
 def _link(table, row):
     at = head_of(table, table.users[row])
     table.later[row] = table.heads[at]
     table.heads[at] = row + 1
 
 
-@kernel
+@kernel_inner
 def _unlink(table, row):
     at = head_of(table, table.users[row])
     if table.heads[at] == row + 1:
@@ -116,7 +116,7 @@ def _unlink(table, row):
     table.later[before] = table.later[row]
 
 
-@kernel
+@kernel_inner
 def _oldest_of(table, user, limit):
     """The user's entry that goes first if the user has `limit` of them, dislikes before the others; else -1."""
     n, oldest = 0, np.int64(-1)
@@ -136,7 +136,7 @@ def _oldest_of(table, user, limit):
     return oldest if n >= limit else np.int64(-1)
 
 
-@kernel
+@kernel_inner
 def _oldest_of_sweep(table):
     counters = table.counters[0]
     n_rows, hand = counters.n_rows, counters.hand
@@ -149,7 +149,7 @@ def _oldest_of_sweep(table):
     return oldest
 
 
-@kernel
+@kernel_inner
 def put(table, user, what, kind, limit):
     """Enter what a user said; the row, whose other fields are the caller's to fill.
 
@@ -183,7 +183,7 @@ def put(table, user, what, kind, limit):
     return row
 
 
-@kernel
+@kernel_inner
 def drop(table, row):
     """Forget an entry; the last row moves into the gap."""
     counters = table.counters[0]
@@ -238,7 +238,7 @@ def join_users(table, giver, taker, limit):
         row = _oldest_of(table, taker, limit + 1)
 
 
-@kernel
+@kernel_inner
 def move_places(table, user, by):
     """The events of a user (a hash) have other numbers in the history now."""
     row = np.int64(table.heads[head_of(table, user)]) - 1
@@ -248,7 +248,7 @@ def move_places(table, user, by):
         row = np.int64(table.later[row]) - 1
 
 
-@kernel
+@kernel_inner
 def _last_row_of(table, user):
     """The highest row that the user has, so that what is left does not hang on the order of the chain; -1 = none."""
     last = np.int64(-1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.codes import ROW_MASK, is_current
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.ownership import PerUser
 from stream_rec.kernels.records import record
 
@@ -96,7 +96,7 @@ def add(own, user, code, types, renewing):
     own.pages[page, COUNT] += 1
 
 
-@kernel
+@kernel_inner
 def _find(own, user, code):
     """Page and place of an item; page -1 = the user has not had it."""
     page = np.int64(own.heads[user]) - 1
@@ -108,7 +108,7 @@ def _find(own, user, code):
     return np.int64(-1), np.int64(-1)
 
 
-@kernel
+@kernel_inner
 def _take_out(own, user, page, at):
     """Close the gap in a page; an empty page is free."""
     last = own.pages[page, COUNT] - 1
@@ -153,7 +153,7 @@ def join(own, giver, taker, is_older):
     own.pages[page, OLDER] = first + 1
 
 
-@kernel
+@kernel_inner
 def _free_page(own):
     counters = own.counters[0]
     if counters.free > 0:

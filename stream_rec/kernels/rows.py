@@ -7,7 +7,7 @@ the front past a lighter entry, so heavy entries are found early. A full row giv
 from __future__ import annotations
 
 from stream_rec.kernels.codes import NO_CODE
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 
 ROUNDING = 1e-4
 """The part of a weight that may be left when it was taken back."""
@@ -40,7 +40,7 @@ def add(codes, weights, row, code, weight):
     weights[row, lightest] = weight
 
 
-@kernel
+@kernel_inner
 def take(codes, weights, row, code, weight):
     """weights[row, code] -= weight; an entry of which nothing but rounding is left goes. Nothing if it is not there."""
     width = codes.shape[1]
@@ -59,7 +59,7 @@ def take(codes, weights, row, code, weight):
             return
 
 
-@kernel
+@kernel_inner
 def scale(weights, factor):
     """Weights *= factor, of all rows."""
     for row in range(weights.shape[0]):

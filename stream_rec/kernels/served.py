@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.records import record
 
@@ -41,13 +41,13 @@ class ServedState(NamedTuple):
     counters: NDArray[np.void]
 
 
-@kernel
+@kernel_inner
 def set_of(state, user):
     """Set of a user."""
     return np.int64(mix(user) % np.uint64(state.user.shape[0]))
 
 
-@kernel
+@kernel_inner
 def rank_in(items, item):
     """Place (from 1) of an item in a row of hashes that ends at the first 0; 0 = not there."""
     for place in range(items.shape[0]):
@@ -58,7 +58,7 @@ def rank_in(items, item):
     return 0
 
 
-@kernel
+@kernel_inner
 def slot_for(state, row, user):
     """The user's slot of a set, else the one to overwrite: an empty one, or that of the oldest slate."""
     way = 0

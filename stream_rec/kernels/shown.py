@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.records import record
 
@@ -69,7 +69,7 @@ class Cells(NamedTuple):
     next_number: NDArray[np.int64]
 
 
-@kernel
+@kernel_inner
 def find_cell(cells, partition, window, label):
     """Number of the cell of a key; a new, empty one (over the oldest) if there is none."""
     key = mix(
@@ -94,13 +94,13 @@ def find_cell(cells, partition, window, label):
     return newest
 
 
-@kernel
+@kernel_inner
 def _set_of(counts, item):
     """Set of an item."""
     return np.int64(mix(item) & np.uint64(counts.item.shape[0] - 1))
 
 
-@kernel
+@kernel_inner
 def count_item(counts, item):
     """One more interaction with an item."""
     totals = counts.totals[0]
@@ -122,7 +122,7 @@ def count_item(counts, item):
     counts.item[row, oldest], counts.uses[row, oldest], counts.touched[row, oldest] = item, 1, now
 
 
-@kernel
+@kernel_inner
 def count_of(counts, item):
     """Interactions with an item; 0 = unknown."""
     row = _set_of(counts, item)
@@ -132,7 +132,7 @@ def count_of(counts, item):
     return np.int64(0)
 
 
-@kernel
+@kernel_inner
 def describe(counts, registers, items, start, end):
     """Add items[start:end] to a HyperLogLog (Flajolet et al., AofA 2007) and sum their self-information.
 

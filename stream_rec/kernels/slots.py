@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 
 PER_SPACE = 3
 """Features of each space."""
 
 
-@kernel
+@kernel_inner
 def n_columns(state, query):
     """Features that can say anything; 0 < n <= D."""
     dimensions = state.spaces.dimensions
@@ -19,7 +19,7 @@ def n_columns(state, query):
     return query.features.shape[0] - PER_SPACE * free
 
 
-@kernel
+@kernel_inner
 def n_sources(query):
     """Sources that can say anything: as `Engine.sources` but for free slots behind those in use."""
     free = (query.features.shape[0] - query.n_columns[0]) // PER_SPACE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.trial_state import (
     BOUNCE,
@@ -26,13 +26,13 @@ from stream_rec.kernels.trial_state import (
 NOT_FOUND = -1
 
 
-@kernel
+@kernel_inner
 def _add(trials, slot, arm, user, outcome, amount):
     bucket = np.int64(user & np.uint64(trials.totals.shape[2] - 1))
     trials.totals[slot, arm, bucket, outcome] += amount
 
 
-@kernel
+@kernel_inner
 def entry_of(trials, user, slot):
     """Index of a user's entry in the experiment of a slot, or that of the free one where it would stand.
 
@@ -46,7 +46,7 @@ def entry_of(trials, user, slot):
     return at
 
 
-@kernel
+@kernel_inner
 def show(trials, user, code, ts, gap, before, n_after):
     """A slate of an arm is shown to a user.
 
@@ -85,7 +85,7 @@ def show(trials, user, code, ts, gap, before, n_after):
     return True
 
 
-@kernel
+@kernel_inner
 def act(trials, user, ts, gap):
     """A user of perhaps some experiments does something: the second event after a slate makes it no bounce."""
     for slot in range(trials.in_use.shape[0]):
@@ -102,7 +102,7 @@ def act(trials, user, ts, gap):
             _add(trials, slot, entry.arm, user, BOUNCE, -1.0)
 
 
-@kernel
+@kernel_inner
 def click(trials, user, code, place):
     """The first click on an item of an arm's slate; `place` holds the bits of its place."""
     slot = code // MAX_ARMS
@@ -114,7 +114,7 @@ def click(trials, user, code, place):
             entry.clicks_b += np.float32(1.0 if place & TEAM_B else 0.0)
 
 
-@kernel
+@kernel_inner
 def buy(trials, user, code, is_priced, value):
     """The first conversion of an item of an arm's slate."""
     slot, arm = code // MAX_ARMS, code % MAX_ARMS
@@ -123,19 +123,19 @@ def buy(trials, user, code, is_priced, value):
         _add(trials, slot, arm, user, REVENUE, np.float64(value))
 
 
-@kernel
+@kernel_inner
 def give_back(trials, user, code, value):
     """A price below 0 is a refund."""
     _add(trials, code // MAX_ARMS, code % MAX_ARMS, user, REFUND, -np.float64(value))
 
 
-@kernel
+@kernel_inner
 def put_in_cart(trials, user, code):
     """An item of an arm's slate is put into the cart."""
     _add(trials, code // MAX_ARMS, code % MAX_ARMS, user, CART, 1.0)
 
 
-@kernel
+@kernel_inner
 def look_at(trials, user, code, seconds):
     """An item of an arm's slate had attention for so long."""
     _add(trials, code // MAX_ARMS, code % MAX_ARMS, user, DWELL_TIME, np.float64(seconds))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.records import record
 
 SWEEP = 32
@@ -144,7 +144,7 @@ def oldest_of_sweep(vocabulary):
     return oldest
 
 
-@kernel
+@kernel_inner
 def unused_of_sweep(vocabulary):
     """As oldest_of_sweep, but the sweep goes on, up to LONG_SWEEP rows, until it meets one that no event was about.
 

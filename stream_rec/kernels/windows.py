@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels import hidden, vocabulary
 from stream_rec.kernels.bounds import Bounds
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 from stream_rec.kernels.ownership import Owner
 
 
@@ -51,13 +51,13 @@ def empty(bounds: Bounds) -> WindowState:
     )
 
 
-@kernel
+@kernel_inner
 def is_open(own, row, now):
     """May the item be shown at event time `now`?"""
     return own.may[row] and own.opens[row] <= now and now < own.closes[row]
 
 
-@kernel
+@kernel_inner
 def enter(ids, own, data, id_hash, opens, closes, may, now):
     """An id has this window from now on; its row. The arena has room for it."""
     n = data.shape[0]
@@ -78,7 +78,7 @@ def enter(ids, own, data, id_hash, opens, closes, may, now):
     return row
 
 
-@kernel
+@kernel_inner
 def forget(ids, own, data, id_hash):
     """The id has no window."""
     row = vocabulary.find(ids, data, 0, data.shape[0], id_hash)
@@ -105,7 +105,7 @@ def forget(ids, own, data, id_hash):
     own.place[last] = 0
 
 
-@kernel
+@kernel_inner
 def next_due(ids, own, now):
     """A row whose window opens or closes now, or has; -1 = there is none."""
     if ids.counters[0].n_rows == 0 or own.due[own.heap[0]] > now:
@@ -113,7 +113,7 @@ def next_due(ids, own, now):
     return np.int64(own.heap[0])
 
 
-@kernel
+@kernel_inner
 def set_due(ids, own, row, now):
     """When the row's window changes next, as seen from `now`."""
     if now < own.opens[row]:
@@ -125,14 +125,14 @@ def set_due(ids, own, row, now):
     _settle(own, np.int64(own.place[row]), ids.counters[0].n_rows)
 
 
-@kernel
+@kernel_inner
 def _swap(own, a, b):
     own.heap[a], own.heap[b] = own.heap[b], own.heap[a]
     own.place[own.heap[a]] = a
     own.place[own.heap[b]] = b
 
 
-@kernel
+@kernel_inner
 def _settle(own, at, n):
     """Move what stands at a place of the heap of n up or down to where it belongs."""
     while at > 0 and own.due[own.heap[at]] < own.due[own.heap[(at - 1) // 2]]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.kernels.codes import ROW_MASK
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 from stream_rec.kernels.normalise import greatest
 from stream_rec.sources import item_neighbours
 from stream_rec.sources.features import number_of, number_of_source
@@ -37,7 +37,7 @@ FEW_USERS = 64.0
 """But for items with more: rows of others have room for them."""
 
 
-@kernel
+@kernel_inner
 def correct(state, query, rates):
     """Raise what is counted of young candidates: before normalisation, and no list above its heaviest."""
     if rates.heard[POPULARITY]:
@@ -47,7 +47,7 @@ def correct(state, query, rates):
     _lists(state, query)
 
 
-@kernel
+@kernel_inner
 def _missing(state, row, h):
     """Of its level, what a count at half-life number h cannot have reached since its item came; 0 = who knows."""
     if not state.in_catalogue[row]:
@@ -55,13 +55,13 @@ def _missing(state, row, h):
     return np.exp(-state.popularity.rates[h] * max(state.clock[0] - state.first_seen[row], 0.0))
 
 
-@kernel
+@kernel_inner
 def _lift(missing):
     """What a count is multiplied by."""
     return (1.0 + LEAST_EXPOSURE) / (1.0 - missing + LEAST_EXPOSURE)
 
 
-@kernel
+@kernel_inner
 def _levels(state, query):
     for c in range(query.n_candidates[0]):
         for h in range(state.popularity.rates.shape[0]):
@@ -70,7 +70,7 @@ def _levels(state, query):
                 query.features[POPULAR_SHORT + h, c] += np.float32(np.log(_lift(missing)))
 
 
-@kernel
+@kernel_inner
 def _from_own_rows(state, query, rates):
     longest, users = state.popularity.rates.shape[0] - 1, state.item_neighbours.degree
     item_neighbours.mark_history(state, query, rates, True)
@@ -81,7 +81,7 @@ def _from_own_rows(state, query, rates):
     item_neighbours.mark_history(state, query, rates, False)
 
 
-@kernel
+@kernel_inner
 def _lists(state, query):
     longest, heaviest = state.popularity.rates.shape[0] - 1, query.spaces.heaviest
     for j in range(query.spaces.heaviest.shape[0]):

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of, is_current
-from stream_rec.kernels.compile import kernel, kernel_sums
+from stream_rec.kernels.compile import kernel, kernel_inner, kernel_inner_sums, kernel_sums
+from stream_rec.kernels.decay import power
 from stream_rec.kernels.ids import uniform, unit
 from stream_rec.kernels.ownership import PerItem, PerUser
 from stream_rec.sources.features import number_of
@@ -146,7 +147,7 @@ def initialise_item(own, rates, row, seed):
     own.dirty[row] = True
 
 
-@kernel
+@kernel_inner
 def set_tags(own, row, tags):
     """Hashed tags of an item, int32 [m]."""
     for t in range(own.tags.shape[1]):
@@ -184,7 +185,7 @@ def clear_user(own, user):
     own.user_squares[user] = np.float32(0.0)
 
 
-@kernel
+@kernel_sums
 def query_vector(own, rates, user, codes, steps, n_codes, generation, out, weights):
     """The query, out float32 [F] = user factors + recency-weighted mean of the session items' input factors.
 
@@ -198,7 +199,11 @@ def query_vector(own, rates, user, codes, steps, n_codes, generation, out, weigh
     total = np.float32(0.0)
     n = min(n_codes, rates.session_items)
     for k in range(n):
-        w = np.float32(rates.step_decay ** steps[k]) if is_current(codes[k], generation) else np.float32(0.0)
+        w = (
+            np.float32(power(rates.step_decay, steps[k]))
+            if is_current(codes[k], generation)
+            else np.float32(0.0)
+        )
         weights[k] = w
         total += w
     if total == np.float32(0.0):
@@ -212,7 +217,7 @@ def query_vector(own, rates, user, codes, steps, n_codes, generation, out, weigh
     return True
 
 
-@kernel_sums
+@kernel_inner_sums
 def dot(a, row, v):
     """a[row] . v in float32."""
     total = np.float32(0.0)
@@ -221,7 +226,7 @@ def dot(a, row, v):
     return total
 
 
-@kernel_sums
+@kernel_inner_sums
 def _step(rates, squares, row, gradient, scale):
     """Row-wise Adagrad: the step for a gradient of scale * gradient; adds its mean square to squares[row]."""
     total = np.float32(0.0)
@@ -280,7 +285,7 @@ def step(own, rates, user, codes, steps, n_codes, row, seed, generation, vector,
                 own.inputs[at, j] = own.inputs[at, j] * shrink - size * gradient[j]
 
 
-@kernel_sums
+@kernel_inner_sums
 def step_away(own, rates, user, codes, steps, n_codes, row, weight, generation, vector, scratch):
     """One step of logistic regression away from item `row`: loss = weight log(1 + exp(query . item)).
 
@@ -318,7 +323,7 @@ def observe(own, rates, code):
                 own.tag_inputs[tag, j] += rate * (own.inputs[row, j] - own.tag_inputs[tag, j])
 
 
-@kernel
+@kernel_inner
 def learn(state, query, rates, event):
     """A step towards the item if the session does not hold it yet; every event is a negative of later ones."""
     own = state.factors
@@ -339,7 +344,7 @@ def learn(state, query, rates, event):
     observe(own, rates.factors, event.code)
 
 
-@kernel
+@kernel_inner
 def reject(state, query, rates, event):
     """A step away from the item."""
     if event.weight > 0.0:
@@ -358,19 +363,19 @@ def reject(state, query, rates, event):
         )
 
 
-@kernel
+@kernel_inner
 def enter_item(state, rates, row, seed):
     """A new item's first factors."""
     initialise_item(state.factors, rates.factors, row, seed)
 
 
-@kernel
+@kernel_inner
 def evict_user(state, user):
     """Another user gets the row."""
     clear_user(state.factors, user)
 
 
-@kernel
+@kernel_inner
 def read_vector(state, query, rates):
     """Fill query.vector from the context; False = there is nothing to go by."""
     return query_vector(
@@ -386,7 +391,7 @@ def read_vector(state, query, rates):
     )
 
 
-@kernel
+@kernel_inner
 def propose(state, query, rates):
     """What the vector index found; the newest item of the session that still exists is the reason."""
     because = NO_CODE
@@ -399,7 +404,7 @@ def propose(state, query, rates):
             candidate(state, query, code_of(query.indexed[i], state.generation), because, 0)
 
 
-@kernel
+@kernel_inner
 def describe(state, query, rates):
     """Every candidate's product with the query."""
     if query.has_vector[0]:

@@ -25,7 +25,7 @@ from stream_rec.kernels import rows
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, is_current
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.memory import FLOATS_PER_LINE, prefetch
 from stream_rec.kernels.ownership import PerItem
 from stream_rec.sources.features import number_of
@@ -122,7 +122,7 @@ def observe(own, past, n_past, code, generation):
             rows.add(own.codes, own.counts, other & ROW_MASK, code, np.float32(1.0))
 
 
-@kernel
+@kernel_inner
 def take_back(own, past, n_past, code, generation):
     """The user, whose distinct items but `code` are past[:n_past], does not have it any more."""
     row = code & ROW_MASK
@@ -134,39 +134,39 @@ def take_back(own, past, n_past, code, generation):
             rows.take(own.codes, own.counts, other & ROW_MASK, code, np.float32(1.0))
 
 
-@kernel
+@kernel_inner
 def clear(own, row):
     """Forget an item's own row."""
     rows.clear(own.codes, row)
     own.degree[row] = np.float32(0.0)
 
 
-@kernel
+@kernel_inner
 def learn(state, query, rates, event):
     """The item enters the history of its user."""
     observe(state.item_neighbours, query.past_codes, query.n_past[0], event.code, state.generation)
 
 
-@kernel
+@kernel_inner
 def undo(state, query, rates, undone):
     """The item leaves the history of its user, unless another event keeps it there."""
     if undone.is_gone:
         take_back(state.item_neighbours, query.past_codes, query.n_past[0], undone.code, state.generation)
 
 
-@kernel
+@kernel_inner
 def evict_item(state, row):
     """Another item gets the row."""
     clear(state.item_neighbours, row)
 
 
-@kernel
+@kernel_inner
 def _shrunk(own, row, other, rates):
     """What divides the count of two rows."""
     return np.sqrt(own.degree[row] * own.degree[other]) + np.float32(rates.item_neighbours.shrink)
 
 
-@kernel
+@kernel_inner
 def mark_history(state, query, rates, marked):
     """Mark the items of the history that a query reads; or take the marks off."""
     for i in range(min(query.n_past[0], rates.item_neighbours.history_items)):
@@ -174,7 +174,7 @@ def mark_history(state, query, rates, marked):
             query.item_neighbours.in_history[query.past_codes[i] & ROW_MASK] = marked
 
 
-@kernel
+@kernel_inner
 def from_own_row(state, query, rates, c):
     """Candidate c by its own row, if that says more: rows of the history may have had no room for it.
 
@@ -191,7 +191,7 @@ def from_own_row(state, query, rates, c):
     query.features[COSINE, c] = max(query.features[COSINE, c], total)
 
 
-@kernel
+@kernel_inner
 def _fetch(own, code, n_entries):
     """Begin to read an item's row."""
     first = (code & ROW_MASK) * own.codes.shape[1]
@@ -200,7 +200,7 @@ def _fetch(own, code, n_entries):
         prefetch(own.counts, at)
 
 
-@kernel
+@kernel_inner
 def _from_row(state, query, rates, code, because, weight, feature, n_entries):
     """The neighbours of an item become candidates, by shrunk cosine times `weight`."""
     own = state.item_neighbours

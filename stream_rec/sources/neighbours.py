@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import CODE_MASK, ROW_MASK, SESSION_START
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.memory import FLOATS_PER_LINE, prefetch
 from stream_rec.kernels.ownership import PerItem
 from stream_rec.sources.features import number_of
@@ -133,19 +133,19 @@ def push(own, row, user, number):
     own.pushed[row] += 1
 
 
-@kernel
+@kernel_inner
 def clear(own, row):
     """Forget an item's ring."""
     own.pushed[row] = 0
 
 
-@kernel
+@kernel_inner
 def event_number(place, count):
     """The newest event number below `count` whose low 8 bits are `place`."""
     return count - 1 - ((count - 1 - place) & 255)
 
 
-@kernel
+@kernel_inner
 def _next_stamp(scratch):
     """Begin a query: slots of earlier ones are empty. The table is wiped before stamps come round again."""
     if scratch.stamp[0] == LAST_STAMP:
@@ -244,7 +244,7 @@ def matched_event(histories, user, place, code):
     return number
 
 
-@kernel
+@kernel_inner
 def fetch(histories, user, place):
     """Begin to read what an entry points to."""
     length = histories.items.shape[1]
@@ -275,20 +275,20 @@ def session_begin(histories, user, number, reach):
     return q
 
 
-@kernel
+@kernel_inner
 def learn(state, query, rates, event):
     """An item's first event in a session goes on the item's ring."""
     if event.is_new:
         push(state.neighbours, event.item, event.user, np.int64(state.histories.n_events[event.user]))
 
 
-@kernel
+@kernel_inner
 def evict_item(state, row):
     """Another item gets the row."""
     clear(state.neighbours, row)
 
 
-@kernel
+@kernel_inner
 def _vote(state, query, user, at, because, weight, reach):
     """The items around event `at` of a user get a vote each."""
     histories, decay = state.histories, query.neighbours.decay

@@ -23,7 +23,7 @@ from stream_rec.kernels import histories
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.decay import EXPONENT_MAX, growth
 from stream_rec.kernels.ownership import AcrossItems
 from stream_rec.sources.features import number_of
@@ -125,7 +125,7 @@ def observe(own, row, ts, weight, repeats):
             _enter(own, h, row)
 
 
-@kernel
+@kernel_inner
 def take_back(own, row, ts, weight, reach):
     """An event that `observe` was told of counts no more. Nothing falls below 0: an evicted item has begun anew."""
     for h in range(own.rates.shape[0]):
@@ -140,13 +140,13 @@ def take_back(own, row, ts, weight, reach):
                 _leave(own, h, row)
 
 
-@kernel
+@kernel_inner
 def _without(score, taken):
     left = score - taken
     return left if left > ROUNDING * taken else 0.0
 
 
-@kernel
+@kernel_inner
 def _enter(own, h, row):
     """Put a row into the list where an empty place is, or in place of the lightest if that is lighter."""
     lightest = 0
@@ -178,7 +178,7 @@ def set_eligible(own, row, eligible):
             _leave(own, h, row)
 
 
-@kernel
+@kernel_inner
 def _leave(own, h, row):
     own.listed[h, row] = False
     best = -1
@@ -224,7 +224,7 @@ def rank_of_row(own, h, row, left_out):
     return rank
 
 
-@kernel
+@kernel_inner
 def repeats(state, event, gap):
     """How often the event's user has had the item already, as far as the history knows.
 
@@ -235,26 +235,26 @@ def repeats(state, event, gap):
     return histories.times_had(state.histories, event.user, event.code) * 0.5 ** (pause / gap)
 
 
-@kernel
+@kernel_inner
 def learn(state, query, rates, event):
     """One more event on the item."""
     n_repeats = repeats(state, event, rates.session_gap)
     observe(state.popularity, event.item, event.ts, event.weight, n_repeats)
 
 
-@kernel
+@kernel_inner
 def undo(state, query, rates, undone):
     """One event less on the item."""
     take_back(state.popularity, undone.item, undone.ts, undone.weight, undone.reach)
 
 
-@kernel
+@kernel_inner
 def evict_item(state, row):
     """Another item gets the row."""
     clear(state.popularity, row)
 
 
-@kernel
+@kernel_inner
 def propose(state, query, rates):
     """The heaviest items at every half-life, and the newest."""
     own = state.popularity
@@ -267,7 +267,7 @@ def propose(state, query, rates):
         candidate(state, query, state.newest[i], NO_CODE, 1)
 
 
-@kernel
+@kernel_inner
 def describe(state, query, rates):
     """How heavy every candidate is at each half-life, and how young."""
     now = state.clock[0]

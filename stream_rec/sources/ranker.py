@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.compile import kernel, kernel_sums
+from stream_rec.kernels.compile import kernel, kernel_inner, kernel_inner_sums
 from stream_rec.kernels.normalise import greatest
 from stream_rec.kernels.records import record
 from stream_rec.sources.features import FEATURES
@@ -149,14 +149,14 @@ def context_of(n_session):
 SLOPES_RATE = np.float32(0.01)
 
 
-@kernel_sums
+@kernel_inner_sums
 def add_scaled(out, scale, column, n):
     """out[:n] += scale * column[:n]."""
     for i in range(n):
         out[i] += scale * column[i]
 
 
-@kernel_sums
+@kernel_inner_sums
 def _add_four(out, scales, columns, j, n):
     """out[:n] += scales[j] * columns[j, :n], and the next three."""
     a, b, c, d = scales[j], scales[j + 1], scales[j + 2], scales[j + 3]
@@ -164,7 +164,7 @@ def _add_four(out, scales, columns, j, n):
         out[i] += a * columns[j, i] + b * columns[j + 1, i] + c * columns[j + 2, i] + d * columns[j + 3, i]
 
 
-@kernel
+@kernel_inner
 def _add_all(out, scales, columns, n):
     """out[:n] += the sum over j of scales[j] * columns[j, :n]. Four at a time: `out` is the memory that is busiest."""
     j = 0
@@ -176,7 +176,7 @@ def _add_all(out, scales, columns, n):
         j += 1
 
 
-@kernel_sums
+@kernel_inner_sums
 def sum_of(column, n):
     """Of column[:n]."""
     total = np.float32(0.0)
@@ -185,7 +185,7 @@ def sum_of(column, n):
     return total
 
 
-@kernel_sums
+@kernel_inner_sums
 def _dot(a, b, n):
     total = np.float32(0.0)
     for i in range(n):
@@ -193,7 +193,7 @@ def _dot(a, b, n):
     return total
 
 
-@kernel_sums
+@kernel_inner_sums
 def _activate(unit, scores, out, n):
     """Unit = max(0, unit), and out times that is added to the scores; the share of candidates that it lets through."""
     active = 0
@@ -233,7 +233,7 @@ def score(own, context, features, n, units, slopes, scores):
             slopes[j] += share * own.out[k] * own.hidden[k, j]
 
 
-@kernel_sums
+@kernel_inner_sums
 def _shares_less_target(scores, n, target):
     """Scores = softmax(scores) - [is the target]: the loss's slope in each score."""
     top = greatest(scores, n)
@@ -247,7 +247,7 @@ def _shares_less_target(scores, n, target):
     scores[target] -= np.float32(1.0)
 
 
-@kernel_sums
+@kernel_inner_sums
 def _back(unit, errors, out, n):
     """Unit = the loss's slope in what the unit got as input; its sum."""
     total = np.float32(0.0)
@@ -279,7 +279,7 @@ def is_alarming(losses, rates, value):
     return False
 
 
-@kernel
+@kernel_inner
 def _begin_anew(own):
     """Steps as large as those of a ranker that has seen nothing; the weights stay."""
     one = np.float32(1.0)
@@ -293,7 +293,7 @@ def _begin_anew(own):
             own.bias_squares[b, k] = min(own.bias_squares[b, k], one)
 
 
-@kernel
+@kernel_inner
 def _step(g, squares, rates):
     """How far to go down, and the new sum of squares, of which the old ones have faded."""
     squares = np.float32(1.0 - 1.0 / rates.window) * squares + g * g

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.codes import ROW_MASK
-from stream_rec.kernels.compile import kernel, kernel_sums
+from stream_rec.kernels.compile import kernel, kernel_inner, kernel_inner_sums
 from stream_rec.kernels.ids import uniform, unit
 from stream_rec.kernels.ownership import PerItem, PerUser
 
@@ -105,7 +105,7 @@ def empty(bounds: Bounds) -> RatingState:
     )
 
 
-@kernel_sums
+@kernel_inner_sums
 def _affinity(own, user, item):
     total = np.float32(0.0)
     for j in range(FACTORS, own.users.shape[1]):
@@ -177,7 +177,7 @@ def _move_bias(row, error, prior, floor):
     row[BIAS] += np.float32(error * max(1.0 / (row[N_RATINGS] + prior), floor))
 
 
-@kernel_sums
+@kernel_inner_sums
 def _step(rates, row, other, error):
     """The Adagrad step of a row's factors for an error, by the other's; adds its mean square to the row's sum."""
     total = np.float32(0.0)
@@ -208,7 +208,7 @@ def rate(own, rates, user, item, value, seed):
         of_item[j] = keep * y + by_item * x
 
 
-@kernel
+@kernel_inner
 def score(state, query):
     """The query's scores are what its user would rate each candidate."""
     for c in range(query.n_candidates[0]):
@@ -216,7 +216,7 @@ def score(state, query):
         query.scores[c] = np.float32(predict(state.ratings, query.user[0], row))
 
 
-@kernel
+@kernel_inner
 def join_users(state, visitor, user):
     """Two users (rows) were one: what is known of them is weighted by how much they have rated."""
     own = state.ratings.users
@@ -231,13 +231,13 @@ def join_users(state, visitor, user):
             own[user, j] = (own[visitor, j] * of_visitor + own[user, j] * of_user) / total
 
 
-@kernel
+@kernel_inner
 def evict_item(state, row):
     """Another item gets the row."""
     state.ratings.items[row, :] = np.float32(0.0)
 
 
-@kernel
+@kernel_inner
 def evict_user(state, row):
     """Another user gets the row."""
     state.ratings.users[row, :] = np.float32(0.0)

@@ -20,7 +20,7 @@ from stream_rec.kernels import rows
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, is_current
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.decay import EXPONENT_MAX, growth
 from stream_rec.kernels.ownership import PerItem
 from stream_rec.kernels.records import record
@@ -99,7 +99,7 @@ def observe(own, recent, n_recent, code, ts, weight, generation):
             rows.add(own.later_codes, own.later_weights, row, code, w / np.float32(d + 1))
 
 
-@kernel
+@kernel_inner
 def take_back(own, recent, n_recent, code, ts, weight, generation):
     """An event that `observe` was told of counts no more; the items before it as they were then."""
     clock = own.clock[0]
@@ -124,7 +124,7 @@ def clear(own, row):
     rows.clear(own.back_codes, row)
 
 
-@kernel
+@kernel_inner
 def learn(state, query, rates, event):
     """The event follows on what the session held before it."""
     observe(
@@ -138,7 +138,7 @@ def learn(state, query, rates, event):
     )
 
 
-@kernel
+@kernel_inner
 def undo(state, query, rates, undone):
     """The event did not follow on what the session held before it."""
     take_back(
@@ -152,13 +152,13 @@ def undo(state, query, rates, undone):
     )
 
 
-@kernel
+@kernel_inner
 def evict_item(state, row):
     """Another item gets the row."""
     clear(state.transitions, row)
 
 
-@kernel
+@kernel_inner
 def _from_row(state, query, codes, weights, row, feature, scale, because):
     for at in range(codes.shape[1]):
         code = codes[row, at]
@@ -169,7 +169,7 @@ def _from_row(state, query, codes, weights, row, feature, scale, because):
             query.features[feature, c] += scale * weights[row, at]
 
 
-@kernel
+@kernel_inner
 def _row_total(weights, codes, row):
     total = np.float32(1e-12)
     for at in range(codes.shape[1]):

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.candidates import candidate
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of, is_current
-from stream_rec.kernels.compile import kernel, kernel_sums
+from stream_rec.kernels.compile import kernel_inner, kernel_inner_sums
 from stream_rec.kernels.decay import growth
 from stream_rec.kernels.ownership import PerItem, PerItemInSlots
 from stream_rec.kernels.slots import PER_SPACE
@@ -135,7 +135,7 @@ def scratch(bounds: Bounds) -> SpaceScratch:
     )
 
 
-@kernel_sums
+@kernel_inner_sums
 def _dot(a, b):
     total = np.float32(0.0)
     for j in range(a.shape[0]):
@@ -143,7 +143,7 @@ def _dot(a, b):
     return total
 
 
-@kernel
+@kernel_inner
 def _read_one(own, s, past_codes, step_decay, generation, mean, singles):
     """The mean and the last items of the user's in one space; False = none of the user's items is in it."""
     mean[:] = np.float32(0.0)
@@ -169,7 +169,7 @@ def _read_one(own, s, past_codes, step_decay, generation, mean, singles):
     return True
 
 
-@kernel
+@kernel_inner
 def read_spaces(state, query, rates):
     """Fill the query's working memory from the context."""
     own = query.spaces
@@ -185,12 +185,12 @@ def read_spaces(state, query, rates):
         )
 
 
-@kernel
+@kernel_inner
 def _first_column(query):
     return query.features.shape[0] - PER_SPACE * query.spaces.asks.shape[0]
 
 
-@kernel
+@kernel_inner
 def _best_single(own, singles, s, row):
     """The user's item that is nearest to a row, and the cosine."""
     at, best = 0, np.float32(-2.0)
@@ -202,7 +202,7 @@ def _best_single(own, singles, s, row):
     return singles[at], best
 
 
-@kernel
+@kernel_inner
 def coldness(popularity, row, now):
     """1 = nothing is known of what people do with an item, falling to 0 with its events of the last months."""
     last = popularity.rates.shape[0] - 1
@@ -210,14 +210,14 @@ def coldness(popularity, row, now):
     return np.float32(COLD_EVENTS / (COLD_EVENTS + n))
 
 
-@kernel
+@kernel_inner
 def propose(state, query, rates):
     """What the indexes found; the nearest of the user's last items is the reason."""
     if query.n_columns[0] > _first_column(query):
         _propose(state, query, rates)
 
 
-@kernel
+@kernel_inner
 def _propose(state, query, rates):
     own = state.spaces
     read_spaces(state, query, rates)
@@ -237,7 +237,7 @@ def _propose(state, query, rates):
                 query.because[c] = from_item  # what is popular, too, may be there for a better reason
 
 
-@kernel
+@kernel_inner
 def _standardise(own, column, query, s):
     """Mean 0 and deviation 1 over the candidates that have a vector; the others stay at 0."""
     total, squares, n = np.float32(0.0), np.float32(0.0), 0
@@ -255,7 +255,7 @@ def _standardise(own, column, query, s):
             column[c] = (column[c] - mean) * scale
 
 
-@kernel
+@kernel_inner
 def describe(state, query, rates):
     """Three features of every candidate in every space; and what is counted of those that came lately."""
     if query.n_columns[0] > _first_column(query):
@@ -263,7 +263,7 @@ def describe(state, query, rates):
         _describe(state.spaces, state.popularity, query, state.clock[0])
 
 
-@kernel
+@kernel_inner
 def _describe(own, popularity, query, now):
     first = _first_column(query)
     for column in range(first, query.n_columns[0], PER_SPACE):
@@ -284,7 +284,7 @@ def _describe(own, popularity, query, now):
                 cold[c] = near[c] * coldness(popularity, row, now)
 
 
-@kernel
+@kernel_inner
 def evict_item(state, row):
     """Another item gets the row."""
     own = state.spaces

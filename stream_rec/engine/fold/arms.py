@@ -6,7 +6,7 @@ from stream_rec.engine.fold import judge, reject
 from stream_rec.engine.fold.learn import begins_session, item_of, user_of
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import code_of
-from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
 from stream_rec.kernels.reference import lend
 from stream_rec.sources import registry
 
@@ -21,7 +21,7 @@ def gather_again(handle, events, i, indexed, has_vector):
     registry.gather(state, query, rates, indexed, has_vector)
 
 
-@kernel
+@kernel_inner
 def _judge(state, query, rates, item, user_hash):
     judge.score(state, query, rates)
     target = candidates.index_of(query, code_of(item, state.generation)) if item >= 0 else -1

@@ -34,7 +34,7 @@ from stream_rec.engine.fold.pool import (
 from stream_rec.engine.fold.rotate import Rotation
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.reference import lend
 from stream_rec.sources import ratings
@@ -55,7 +55,7 @@ class Marked(NamedTuple):
     propensities: NDArray[np.float32]
 
 
-@kernel
+@kernel_inner
 def _alike(state, scene, one, other):
     """From 0 to 1: cosine in a vector space or of the factors, or Jaccard's index of the tags."""
     if scene.alike >= 0:
@@ -88,7 +88,7 @@ def _alike(state, scene, one, other):
     return np.float32(n_both / union) if union > 0 else np.float32(0.0)
 
 
-@kernel
+@kernel_inner
 def _note_placed(state, scene, pool, n, code, found):
     """Nothing that stands already is placed again; what is like it counts less.
 
@@ -107,7 +107,7 @@ def _note_placed(state, scene, pool, n, code, found):
                 pool.alike[at] = max(pool.alike[at], likeness)
 
 
-@kernel
+@kernel_inner
 def _pick(scene, masks, pool, n, at, clicked, hard_only):
     """The pool's item for place `at`, or -1: of the lowest tier that has any, the best."""
     if scene.relevance < 1.0:
@@ -120,7 +120,7 @@ def _pick(scene, masks, pool, n, at, clicked, hard_only):
     return -1
 
 
-@kernel
+@kernel_inner
 def _pick_varied(scene, masks, pool, n, at, clicked, hard_only):
     best, best_value = -1, -np.inf
     least = pool.scores[0]
@@ -139,7 +139,7 @@ def _pick_varied(scene, masks, pool, n, at, clicked, hard_only):
     return best
 
 
-@kernel
+@kernel_inner
 def _pick_of(state, query, scene, masks, pool, n, at, bit, clicked):
     """The item of a promotion or floor for place `at`, as a code: NO_CODE = none may stand there.
 
@@ -173,7 +173,7 @@ def _pick_of(state, query, scene, masks, pool, n, at, bit, clicked):
     return floors.first_listed(state, query, scene, masks, pool, at, bit, clicked)
 
 
-@kernel
+@kernel_inner
 def _write(query, source_of, pool, i, at, mark, out, marked):
     """Place `at` of slate i."""
     code = pool.codes_placed[at]
@@ -186,7 +186,7 @@ def _write(query, source_of, pool, i, at, mark, out, marked):
     marked.marks[i, at] = mark
 
 
-@kernel
+@kernel_inner
 def _place_pins(state, query, scene, masks, pool, n):
     """Pinned items that may be shown stand in their slots, before anything else does."""
     for place in range(scene.k):
@@ -201,7 +201,7 @@ def _place_pins(state, query, scene, masks, pool, n):
             _note_placed(state, scene, pool, n, code, -1)
 
 
-@kernel
+@kernel_inner
 def _choose(state, query, scene, masks, pool, n, place, clicked, slate):
     """What stands at a place without a pin: code, mark, propensity, and its place in the pool (-1 = none).
 
@@ -243,7 +243,7 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, slate):
     return code, mark, certain + by_chance if is_among else certain, found
 
 
-@kernel
+@kernel_inner
 def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
     """Slate i; its length. Where nothing may fill a place, the pins behind it move up, and there is the end."""
     clicked = query.past_codes[0] if query.n_past[0] > 0 and scene.ranks else np.int32(NO_CODE)
@@ -272,7 +272,7 @@ def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
     return scene.k
 
 
-@kernel
+@kernel_inner
 def _next_pin(scene, pool, place):
     """The first item that is pinned behind a place that nothing else may fill, and may stand there: it moves up."""
     for at in range(place + 1, scene.k):
@@ -283,13 +283,13 @@ def _next_pin(scene, pool, place):
     return np.int32(NO_CODE)
 
 
-@kernel
+@kernel_inner
 def _mark_user(state, query, scene, user_hash, mark):
     slates.mark_seen(state, query, scene.seen_types, mark)
     reject.mark_blocked(state, query, user_hash, mark)
 
 
-@kernel
+@kernel_inner
 def _allowing_seen(scene):
     """The scenario, but that the slate may hold what the user has had."""
     return Scene(
@@ -327,13 +327,13 @@ def _allowing_seen(scene):
     )
 
 
-@kernel
+@kernel_inner
 def _slate(state, query, rates, scene, masks, pool, i, out, marked):
     n = fill_pool(state, query, scene, masks, pool, i)
     return _arrange(state, query, rates, scene, masks, pool, n, i, out, marked)
 
 
-@kernel
+@kernel_inner
 def _recommend(state, query, rates, asked, scene, masks, shown, ready, pool, out, marked):
     for i in range(asked.users.shape[0]):
         if ready == NOTHING:

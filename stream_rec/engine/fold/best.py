@@ -6,7 +6,7 @@ kept.
 
 from __future__ import annotations
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 
 
 @kernel
@@ -40,18 +40,18 @@ def sort_kept(numbers, keys, n):
         _sink(numbers, keys, 0, last)
 
 
-@kernel
+@kernel_inner
 def _heap(numbers, keys, n):
     for at in range(n // 2 - 1, -1, -1):
         _sink(numbers, keys, at, n)
 
 
-@kernel
+@kernel_inner
 def _is_worse(numbers, keys, at, key, number):
     return keys[at] < key or (keys[at] == key and numbers[at] > number)
 
 
-@kernel
+@kernel_inner
 def _sink(numbers, keys, at, n):
     """What stands at `at` goes down until nothing below it is worse."""
     number, key = numbers[at], keys[at]

@@ -7,7 +7,7 @@ import numpy as np
 from stream_rec.engine.fold import learn
 from stream_rec.kernels import columns, hidden, histories, pairs, past, vocabulary, windows
 from stream_rec.kernels.codes import CODE_MASK, NO_CODE, ROW_MASK, is_current
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.reference import lend
 from stream_rec.sources import factorization, popularity, ratings
@@ -162,7 +162,7 @@ def join_users(state, rates, visitor, user, joined):
     state.users.seen[user] = max(state.users.seen[visitor], state.users.seen[user])
 
 
-@kernel
+@kernel_inner
 def _join_rings(state, rates, older, newer, user, joined):
     """The rings of two rows, one behind the other, in the row of one of them; what has no room there was had before."""
     own = state.histories

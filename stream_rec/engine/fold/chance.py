@@ -7,13 +7,13 @@ import numpy as np
 from stream_rec.engine.fold.places import is_placed, may_stand_at
 from stream_rec.engine.fold.pool import may_stand
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 
 LISTED, LEFT = 0, 1
 """Of Pool.n_chance: how many are listed, and how many of those stand nowhere yet."""
 
 
-@kernel
+@kernel_inner
 def _chance_code(state, query, scene, j):
     """The j-th item that chance chooses from."""
     if scene.among.shape[0] == 0:
@@ -21,7 +21,7 @@ def _chance_code(state, query, scene, j):
     return code_of(scene.among[j], state.generation)
 
 
-@kernel
+@kernel_inner
 def gather_chance(state, query, scene, masks, pool):
     """What chance may put somewhere, in order, into the pool: once for a slate, when its pins stand."""
     n = 0
@@ -38,7 +38,7 @@ def gather_chance(state, query, scene, masks, pool):
     pool.n_chance[LISTED] = pool.n_chance[LEFT] = n
 
 
-@kernel
+@kernel_inner
 def strike(pool, code):
     """What stands is not tried again."""
     for j in range(pool.n_chance[LISTED]):
@@ -47,12 +47,12 @@ def strike(pool, code):
             pool.n_chance[LEFT] -= 1
 
 
-@kernel
+@kernel_inner
 def _may_be_tried(scene, masks, pool, at, code):
     return code != NO_CODE and may_stand_at(scene, masks, pool, at, code & ROW_MASK, True)
 
 
-@kernel
+@kernel_inner
 def n_to_try(scene, masks, pool, at):
     """How many items chance may put at a place."""
     if scene.caps.shape[0] == 0 and scene.kept_out.shape[0] == 0:
@@ -63,7 +63,7 @@ def n_to_try(scene, masks, pool, at):
     return n
 
 
-@kernel
+@kernel_inner
 def tried(scene, masks, pool, at, which):
     """That item of those that chance may put at a place."""
     for j in range(pool.n_chance[LISTED]):
@@ -74,7 +74,7 @@ def tried(scene, masks, pool, at, which):
     return np.int32(NO_CODE)
 
 
-@kernel
+@kernel_inner
 def is_to_try(scene, masks, pool, at, code):
     """Is the item among those that chance may put at a place?"""
     found = False

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
-from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
 from stream_rec.kernels.json_text import ESCAPED_BYTES, NUMBER_BYTES, TOO_LARGE, put, put_number, put_text
 from stream_rec.kernels.reference import lend
 from stream_rec.schemas.columns import IdColumn
@@ -58,12 +58,12 @@ class Places(NamedTuple):
     propensities: NDArray[np.float32]
 
 
-@kernel
+@kernel_inner
 def _id_bytes(items, code):
     return max(np.int64(items.lengths[code & ROW_MASK]), 0)
 
 
-@kernel
+@kernel_inner
 def _size(items, places, longest):
     """Bytes that the slates can take at most, where the words of a place take so many."""
     n_bytes = np.int64(0)
@@ -91,13 +91,13 @@ def size(handle, places, longest):
     return _size(handle.state.items, lend(places), longest)
 
 
-@kernel
+@kernel_inner
 def _put_id(items, code, out, at):
     start = items.starts[code & ROW_MASK]
     return put_text(out, at, items.arena, start, start + _id_bytes(items, code))
 
 
-@kernel
+@kernel_inner
 def _put_place(items, places, words, i, j, out, at):
     at = put(out, at, words.between, ITEM)
     at = _put_id(items, places.codes[i, j], out, at)
@@ -116,7 +116,7 @@ def _put_place(items, places, words, i, j, out, at):
     return put(out, at, words.between, CLOSE)
 
 
-@kernel
+@kernel_inner
 def _encode(items, places, words, out, ends):
     at = np.int64(0)
     for i in range(places.codes.shape[0]):

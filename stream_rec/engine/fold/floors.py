@@ -11,14 +11,14 @@ import numpy as np
 from stream_rec.engine.fold.places import is_placed, may_stand_at
 from stream_rec.engine.fold.pool import may_stand
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 from stream_rec.kernels.ids import mix
 
 BIT, PLACES, WITHIN, SLATES = 0, 1, 2, 3
 """Of Scene.floors."""
 
 
-@kernel
+@kernel_inner
 def _lacks(scene, masks, pool, floor, place):
     """Places that a floor lacks, by what is placed and pinned; and those that are left for it, from `place` on."""
     lacks, left = scene.floors[floor, PLACES], 0
@@ -31,7 +31,7 @@ def _lacks(scene, masks, pool, floor, place):
     return max(lacks, 0), left
 
 
-@kernel
+@kernel_inner
 def owed(scene, masks, pool, place, slate, is_end):
     """The bit of the floor that has this place, or -1: those named first before others.
 
@@ -50,7 +50,7 @@ def owed(scene, masks, pool, place, slate, is_end):
     return np.int64(-1)
 
 
-@kernel
+@kernel_inner
 def first_listed(state, query, scene, masks, pool, at, bit, clicked):
     """The first of a floor's list that may stand at a place, as a code; NO_CODE = none."""
     for i in range(scene.floor_rows.shape[0]):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stream_rec.engine.fold import reject
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.slots import n_sources
 from stream_rec.sources import popularity, ranker
 
@@ -34,7 +34,7 @@ class PrequentialRanks(NamedTuple):
     predicted: NDArray[np.float32]
 
 
-@kernel
+@kernel_inner
 def source_contributions(query, source_of, c, out):
     """What each source says of candidate c, by the ranker's slopes: out float32 [sources]; 0 = nothing."""
     out[:] = np.float32(0.0)
@@ -42,7 +42,7 @@ def source_contributions(query, source_of, c, out):
         out[source_of[j]] += max(query.slopes[j], LEAST_SLOPE) * query.features[j, c]
 
 
-@kernel
+@kernel_inner
 def compare_sources(query, source_of):
     """What each source says of the mean candidate, which `main_source` is measured against; after `score`."""
     n, typical = query.n_candidates[0], query.typical_contributions
@@ -53,7 +53,7 @@ def compare_sources(query, source_of):
         typical[source_of[j]] += max(query.slopes[j], LEAST_SLOPE) * mean
 
 
-@kernel
+@kernel_inner
 def main_source(query, source_of, c):
     """The source that lifts candidate c most above the mean candidate, of those that speak for it.
 
@@ -84,7 +84,7 @@ def score(state, query, rates):
     )
 
 
-@kernel
+@kernel_inner
 def compete(state, query, target):
     """Fill query.competes: which candidates can be recommended and are not left out, but for the target itself."""
     for c in range(query.n_candidates[0]):
@@ -94,7 +94,7 @@ def compete(state, query, target):
     query.competes[target] = False
 
 
-@kernel
+@kernel_inner
 def rank_of(query, scores, target):
     """1-based rank of a candidate among those that compete; ties count against it."""
     rank = 1
@@ -103,7 +103,7 @@ def rank_of(query, scores, target):
     return rank
 
 
-@kernel
+@kernel_inner
 def _rank_by_source(query, source_of, target, ranks):
     """Ranks of the target by each source alone, int32 [sources]; 0 where a source does not know it."""
     n, scores = query.n_candidates[0], query.source_scores
@@ -160,7 +160,7 @@ def judge(state, query, rates, i, item, user_hash, learns, ranks):
     _rank_by_source(query, rates.source_of, target, ranks.by_source[at])
 
 
-@kernel
+@kernel_inner
 def train(state, query, rates, target):
     """The ranker learns that candidate `target` came; the query's scores and units are overwritten."""
     ranker.learn(

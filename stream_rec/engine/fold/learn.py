@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stream_rec.engine.fold import judge, reject
 from stream_rec.kernels import candidates, columns, hidden, histories, past, vocabulary
 from stream_rec.kernels.codes import LAST_GENERATION, NO_CODE, code_of
-from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.compile import kernel, kernel_inner, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.query import Event
 from stream_rec.kernels.reference import lend
@@ -71,12 +71,12 @@ class Step(NamedTuple):
     frozen: bool
 
 
-@kernel
+@kernel_inner
 def _start(ends, i):
     return ends[i - 1] if i > 0 else np.int64(0)
 
 
-@kernel
+@kernel_inner
 def user_of(state, events, i):
     """Row of event i's user, or -1."""
     start = _start(events.user_ends, i)
@@ -90,7 +90,7 @@ def item_of(state, events, i):
     return vocabulary.find(state.items, events.item_data, start, events.item_ends[i], events.item_hashes[i])
 
 
-@kernel
+@kernel_inner
 def forget_user_row(state, row):
     """Wipe what is held under a user row."""
     histories.clear(state.histories, row)
@@ -98,7 +98,7 @@ def forget_user_row(state, row):
     registry.evict_user(state, row)
 
 
-@kernel
+@kernel_inner
 def enter_item(state, rates, data, start, end, id_hash, first_seen, seen, seed):
     """Give a new item a row, evicting one that nobody has used, or else the longest silent, when all are taken.
 
@@ -121,14 +121,14 @@ def enter_item(state, rates, data, start, end, id_hash, first_seen, seen, seed):
     return row
 
 
-@kernel
+@kernel_inner
 def announce_item(state, row):
     """The item is new to readers, too."""
     state.newest[state.n_newest[0] % state.newest.shape[0]] = code_of(row, state.generation)
     state.n_newest[0] += 1
 
 
-@kernel
+@kernel_inner
 def _enter_user(state, events, i):
     row = state.users.counters[0].n_rows
     if row == state.histories.n_events.shape[0]:
@@ -139,7 +139,7 @@ def _enter_user(state, events, i):
     return row
 
 
-@kernel
+@kernel_inner
 def _user_row(state, events, i):
     """The row of event i's user, who is entered if new."""
     user = user_of(state, events, i)
@@ -149,7 +149,7 @@ def _user_row(state, events, i):
     return user
 
 
-@kernel
+@kernel_inner
 def _item_row(state, rates, events, i, seed, frozen):
     """The row of event i's item, which is entered if new, and announced but in a frozen state."""
     item = item_of(state, events, i)
@@ -163,7 +163,7 @@ def _item_row(state, rates, events, i, seed, frozen):
     return item
 
 
-@kernel
+@kernel_inner
 def _rates(events, i):
     return events.ratings.shape[0] > 0 and not np.isnan(events.ratings[i])
 
@@ -216,7 +216,7 @@ def read_query(state, query, rates, user, new_session):
     return factorization.read_vector(state, query, rates) and rates.heard[FACTORIZATION]
 
 
-@kernel
+@kernel_inner
 def begins_session(state, rates, events, i, user):
     """Would event i, of this user row (-1 = unknown user), begin a session?"""
     if user < 0:
@@ -265,7 +265,7 @@ def advance(handle, events, first, last, step, indexed, ranks, seed):
     return _advance(state, query, rates, lend(events), first, last, step, indexed, lend(ranks), seed)
 
 
-@kernel
+@kernel_inner
 def _advance(state, query, rates, events, first, last, step, indexed, ranks, seed):
     if step.judge:
         if not step.gathered:

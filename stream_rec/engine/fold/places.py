@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 
 COLUMN, MOST, WINDOW, IS_HARD = 0, 1, 2, 3
 """Of Scene.caps."""
 
 
-@kernel
+@kernel_inner
 def n_with(masks, column, value, codes, first, last):
     """How many of codes[first:last] have the value."""
     n = 0
@@ -27,7 +27,7 @@ def n_with(masks, column, value, codes, first, last):
     return n
 
 
-@kernel
+@kernel_inner
 def within_caps(scene, masks, pool, at, row, hard_only):
     """May the row stand at place `at`, after what is placed and before what is pinned behind it?"""
     for cap in range(scene.caps.shape[0]):
@@ -50,7 +50,7 @@ def within_caps(scene, masks, pool, at, row, hard_only):
     return True
 
 
-@kernel
+@kernel_inner
 def is_kept_out(scene, at, row):
     found = False
     for i in range(scene.kept_out.shape[0]):
@@ -58,12 +58,12 @@ def is_kept_out(scene, at, row):
     return found
 
 
-@kernel
+@kernel_inner
 def may_stand_at(scene, masks, pool, at, row, hard_only):
     return not is_kept_out(scene, at, row) and within_caps(scene, masks, pool, at, row, hard_only)
 
 
-@kernel
+@kernel_inner
 def is_placed(pool, k, code):
     found = False
     for at in range(k):

@@ -15,7 +15,7 @@ from stream_rec.engine.fold.best import keep, keeps, sort_kept
 from stream_rec.engine.fold.rotate import Faded, Rotation, empty_faded, fade_listed
 from stream_rec.engine.fold.shown import may_be_shown
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 from stream_rec.sources.features import number_of_source
 
 POPULARITY = number_of_source("popularity")
@@ -164,7 +164,7 @@ def empty_pool(k: int, n_pins: int, n_chance: int) -> Pool:
     )
 
 
-@kernel
+@kernel_inner
 def may_stand(state, query, scene, masks, row):
     """May the item be shown to the user of this query, in this scenario, now? What the user has had is asked apart."""
     if reject.is_blocked(state, query, row):
@@ -179,14 +179,14 @@ def may_stand(state, query, scene, masks, row):
     )
 
 
-@kernel
+@kernel_inner
 def boost(query, masks):
     """What multiplies odds is added to scores."""
     for c in range(query.n_candidates[0]):
         query.scores[c] += masks.boosts[query.codes[c] & ROW_MASK]
 
 
-@kernel
+@kernel_inner
 def _best(state, query, scene, masks, seen, pool):
     """The best candidates that may be shown and that the user has had, or has not, in pool.order; how many."""
     n = 0
@@ -205,7 +205,7 @@ def _best(state, query, scene, masks, seen, pool):
     return n
 
 
-@kernel
+@kernel_inner
 def _add_ranked(query, pool, n, n_found, mark, factor, least):
     """The candidates in pool.order, as far as they are relevant enough; how many the pool holds then."""
     for at in range(n_found):
@@ -220,7 +220,7 @@ def _add_ranked(query, pool, n, n_found, mark, factor, least):
     return n
 
 
-@kernel
+@kernel_inner
 def _holds(pool, n, code):
     found = False
     for at in range(n):
@@ -228,7 +228,7 @@ def _holds(pool, n, code):
     return found
 
 
-@kernel
+@kernel_inner
 def _add_listed(state, query, scene, masks, pool, n, i, fallbacks):
     """What lists bring user i, of the logic itself or of the fallbacks; how many the pool holds then.
 
@@ -262,7 +262,7 @@ def _add_listed(state, query, scene, masks, pool, n, i, fallbacks):
     return n
 
 
-@kernel
+@kernel_inner
 def fill_pool(state, query, scene, masks, pool, i):
     """Everything that the slate of user i may be made of, best first; how many."""
     n = 0
@@ -291,7 +291,7 @@ def fill_pool(state, query, scene, masks, pool, i):
     return n
 
 
-@kernel
+@kernel_inner
 def main_source(query, source_of, c):
     """The source that lifts candidate c most (`judge.main_source`)."""
     if c < 0:

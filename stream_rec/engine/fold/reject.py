@@ -11,7 +11,7 @@ import numpy as np
 
 from stream_rec.kernels import histories, pairs, vocabulary
 from stream_rec.kernels.columns import NO_TEXT, TAG
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 from stream_rec.kernels.pairs import DISLIKED, ITEM_OF_OWNER, ITEM_OF_TAG, NEVER_ITEM, NEVER_OWNER, NEVER_TAG
 from stream_rec.kernels.query import Undone
 from stream_rec.schemas.event_types import Meaning
@@ -24,7 +24,7 @@ UNDOES_DISLIKE, UNDOES_NEVER = 1, 2
 MAX_UNDOABLE_PER_USER = 16
 
 
-@kernel
+@kernel_inner
 def take_in(state, query, rates, events, i, event, new_session, frozen):
     """Event i, which is no interest. The query's context is that of its user before it.
 
@@ -51,7 +51,7 @@ def take_in(state, query, rates, events, i, event, new_session, frozen):
         state.users.seen[event.user] = max(state.users.seen[event.user], event.ts)
 
 
-@kernel
+@kernel_inner
 def _kind_of_item(hides):
     """How the item itself is blocked by a type that hides no more, its tag, or its owner."""
     if hides == NEVER_TAG:
@@ -59,7 +59,7 @@ def _kind_of_item(hides):
     return ITEM_OF_OWNER if hides == NEVER_OWNER else NEVER_ITEM
 
 
-@kernel
+@kernel_inner
 def _also_hidden(state, events, i, item):
     """Hash of the tag that the context names, or of the item's owner, if the type says so; 0 = neither."""
     if events.hides[i] == NEVER_TAG:
@@ -68,7 +68,7 @@ def _also_hidden(state, events, i, item):
     return state.texts.hashes[number - 1] if number != NO_TEXT else np.uint64(0)
 
 
-@kernel
+@kernel_inner
 def _block(own, limit, user, what, kind, ts):
     """Block an item or a tag for a user (hashes); what is blocked already is blocked anew."""
     kind = np.uint64(kind)
@@ -79,7 +79,7 @@ def _block(own, limit, user, what, kind, ts):
     own.ts[row] = ts
 
 
-@kernel
+@kernel_inner
 def _unblock(own, user, what, kind):
     row = pairs.find(own, user, what, np.uint64(kind))
     while row >= 0:
@@ -87,7 +87,7 @@ def _unblock(own, user, what, kind):
         row = pairs.find(own, user, what, np.uint64(kind))
 
 
-@kernel
+@kernel_inner
 def take_in_interest(state, rates, events, i, event, frozen):
     """Before an interest is learned: a dislike of the item is over, and if it can be taken back, it is remembered."""
     if state.blocked.counters[0].n_rows > 0 and event.weight > 0.0:
@@ -96,7 +96,7 @@ def take_in_interest(state, rates, events, i, event, frozen):
         _remember(state, rates, events, i, event)
 
 
-@kernel
+@kernel_inner
 def _remember(state, rates, events, i, event):
     own, kind = state.undoable, events.undo_kinds[i]
     row = pairs.put(own, events.user_hashes[i], events.item_hashes[i], kind, MAX_UNDOABLE_PER_USER)
@@ -106,7 +106,7 @@ def _remember(state, rates, events, i, event):
     own.reaches[row] = event.weight * 0.5 ** popularity.repeats(state, event, rates.session_gap)
 
 
-@kernel
+@kernel_inner
 def _take_back(state, query, rates, events, i, event, frozen):
     """The latest event of the user on the item of the type that is undone; nothing if it is not remembered."""
     user, item = events.user_hashes[i], events.item_hashes[i]
@@ -137,7 +137,7 @@ def _take_back(state, query, rates, events, i, event, frozen):
     pairs.drop(own, row)
 
 
-@kernel
+@kernel_inner
 def mark_blocked(state, query, user, blocked):
     """Enter into the query what this user (a hash, 0 = nobody) has blocked, or (not `blocked`) take it out again."""
     own = state.blocked
@@ -158,13 +158,13 @@ def mark_blocked(state, query, user, blocked):
         row = np.int64(own.later[row]) - 1
 
 
-@kernel
+@kernel_inner
 def is_blocked(state, query, row):
     """Has the user of this query blocked the item, its owner, or one of its tags?"""
     return query.blocked[row] or (query.n_blocked_texts[0] > 0 and _has_blocked_text(state, query, row))
 
 
-@kernel
+@kernel_inner
 def _has_blocked_text(state, query, row):
     own = state.columns
     for i in range(query.n_blocked_texts[0]):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stream_rec.kernels.attribution import MAX_WALK, bucket_of, fingerprint
 from stream_rec.kernels.attribution_state import CLICKED, AttributionState
 from stream_rec.kernels.codes import ROW_MASK
-from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
 from stream_rec.kernels.reference import lend
 
 SLOTS = 4096
@@ -65,7 +65,7 @@ def empty_faded() -> Faded:
     )
 
 
-@kernel
+@kernel_inner
 def _slot_of(faded, item):
     """The slot of a fingerprint, or the free one where it would stand."""
     at = np.int64(item) & (SLOTS - 1)
@@ -74,7 +74,7 @@ def _slot_of(faded, item):
     return at
 
 
-@kernel
+@kernel_inner
 def _note(faded, item, weight, is_clicked):
     at = _slot_of(faded, item)
     if faded.items[at] == 0:
@@ -93,7 +93,7 @@ def _note(faded, item, weight, is_clicked):
         faded.counts[at] += weight
 
 
-@kernel
+@kernel_inner
 def gather(shown: AttributionState, user, now, rotation, faded):
     """What a user (a hash) was shown, newest impression first; into an empty table or that of another user."""
     for j in range(faded.n_used[0]):
@@ -113,7 +113,7 @@ def gather(shown: AttributionState, user, now, rotation, faded):
         number = exposure.before
 
 
-@kernel
+@kernel_inner
 def fade_of(faded, rotation, item_hash):
     """What is added to the score of an item (a hash): 0, or less."""
     at = _slot_of(faded, fingerprint(item_hash))
@@ -122,14 +122,14 @@ def fade_of(faded, rotation, item_hash):
     return np.float32(rotation.factor * max(faded.counts[at] - rotation.after, 0.0))
 
 
-@kernel
+@kernel_inner
 def fade_candidates(state, query, rotation, faded):
     """All candidates of the query."""
     for c in range(query.n_candidates[0]):
         query.scores[c] += fade_of(faded, rotation, state.items.hashes[query.codes[c] & ROW_MASK])
 
 
-@kernel
+@kernel_inner
 def fade_listed(state, rotation, faded, pool, first, n):
     """The places from `first` on of a pool, which no ranker has scored: each tier in its new order."""
     for at in range(first, n):

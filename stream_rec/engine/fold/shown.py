@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from stream_rec.kernels.compile import kernel
+from stream_rec.kernels.compile import kernel_inner
 
 
-@kernel
+@kernel_inner
 def may_be_shown(state, row, only_catalogue):
     """Neither removed nor unavailable, inside its window by event time, and in the catalogue if that decides.
 

@@ -11,7 +11,7 @@ from stream_rec.engine.fold import judge, learn, reject
 from stream_rec.engine.fold.shown import may_be_shown
 from stream_rec.kernels import candidates, histories, past
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of, is_current
-from stream_rec.kernels.compile import kernel, kernel_unlocked
+from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
 from stream_rec.kernels.reference import lend
 from stream_rec.schemas.event_types import ALL_TYPES
 from stream_rec.sources import registry
@@ -97,7 +97,7 @@ class Slates(NamedTuple):
     relaxed: NDArray[np.bool_]
 
 
-@kernel
+@kernel_inner
 def _query_vectors(state, query, rates, users, vectors, has_vector, near):
     for i in range(users.shape[0]):
         has_vector[i] = learn.read_query(state, query, rates, users[i], False)
@@ -117,7 +117,7 @@ def query_vectors(handle, users, vectors, has_vector, near):
     _query_vectors(handle.state, handle.query, handle.rates, users, vectors, has_vector, lend(near))
 
 
-@kernel
+@kernel_inner
 def mark_seen(state, query, types, seen):
     """query.seen of all that the user has had by events of some types (a bit set).
 
@@ -133,21 +133,21 @@ def mark_seen(state, query, types, seen):
             query.seen[query.past_codes[i] & ROW_MASK] = seen
 
 
-@kernel
+@kernel_inner
 def _may_be_shown(state, query, row, rules):
     if not may_be_shown(state, row, rules.only_catalogue) or reject.is_blocked(state, query, row):
         return False
     return rules.allow_seen or not query.seen[row]
 
 
-@kernel
+@kernel_inner
 def _is_allowed(state, query, c, rules):
     if rules.only_connected and query.because[c] == NO_CODE:
         return False
     return _may_be_shown(state, query, query.codes[c] & ROW_MASK, rules)
 
 
-@kernel
+@kernel_inner
 def _best(state, query, rules, clicked, order):
     """The k best allowed candidates but the one clicked last, best first; how many.
 
@@ -171,7 +171,7 @@ def _best(state, query, rules, clicked, order):
     return filled
 
 
-@kernel
+@kernel_inner
 def _write(query, source_of, c, i, at, out):
     """Candidate c into a place."""
     out.codes[i, at] = query.codes[c]
@@ -181,7 +181,7 @@ def _write(query, source_of, c, i, at, out):
     out.only_index[i, at] = query.found[c] == 0
 
 
-@kernel
+@kernel_inner
 def _shift(i, at, filled, out):
     """Move places at .. filled - 2 down by one."""
     for to in range(filled - 1, at, -1):
@@ -192,7 +192,7 @@ def _shift(i, at, filled, out):
         out.only_index[i, to] = out.only_index[i, to - 1]
 
 
-@kernel
+@kernel_inner
 def _insert_clicked(state, query, source_of, i, rules, clicked, filled, out):
     """The item of the user's last event, where its score puts it, but not first: people are there already.
 
@@ -214,7 +214,7 @@ def _insert_clicked(state, query, source_of, i, rules, clicked, filled, out):
     return filled
 
 
-@kernel
+@kernel_inner
 def _fill(state, query, i, rules, clicked, filled, out):
     """A small catalogue, or a user who has seen nearly all of it: add what is left, the most popular first.
 
@@ -244,7 +244,7 @@ def _fill(state, query, i, rules, clicked, filled, out):
     return filled
 
 
-@kernel
+@kernel_inner
 def gather_one(state, query, rates, asked, i):
     """Candidates and features of the i-th of those who ask."""
     candidates.read_context(state, query, asked.users[i], False)
@@ -284,7 +284,7 @@ def recommend(handle, asked, rules, gathered, order, out):
     _recommend(state, query, rates, lend(asked), rules, gathered, order, lend(out))
 
 
-@kernel
+@kernel_inner
 def _slate(state, query, rates, rules, order, i, out):
     """Slate i from the scored candidates, and from the rest of the catalogue; its length."""
     clicked = query.past_codes[0] if query.n_past[0] > 0 else np.int32(NO_CODE)
@@ -303,7 +303,7 @@ def _slate(state, query, rates, rules, order, i, out):
     return filled
 
 
-@kernel
+@kernel_inner
 def _recommend(state, query, rates, asked, rules, gathered, order, out):
     for i in range(asked.users.shape[0]):
         if not gathered:
