@@ -107,9 +107,12 @@ def _preferred(engine: Engine, name: str, experiment: Experiment) -> dict[NamedF
 
 
 def _obstacles(name: str, experiment: Experiment, found: list[Obstacle]) -> dict[NamedFigure, float]:
-    """What stands in the way, while it can still be mended."""
+    """What stands in the way, while it can still be mended: 1 of what decides, 0 of other metrics."""
+    decides = (experiment.primary, PREFERENCE)
     return {
-        _figure("experiment_obstacle", experiment=name, obstacle=each.kind, of=each.metric): 1.0
+        _figure("experiment_obstacle", experiment=name, obstacle=each.kind, of=each.metric): float(
+            each.metric in decides
+        )
         for each in found
         if experiment.is_live
     }
