@@ -27,6 +27,7 @@ from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.emitter import Emitter
 from stream_rec.consumers.output.metric_points import MetricOutput
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
+from stream_rec.consumers.periodic.baselines import Baselines
 from stream_rec.consumers.periodic.category_lists import CategoryLists
 from stream_rec.consumers.periodic.drift_alarms import DriftAlarms
 from stream_rec.consumers.periodic.exposure_reports import ExposureReports
@@ -113,6 +114,7 @@ class Parts:
         renewal: slates whose rules have changed.
         trial_decisions: experiments, moved on by rule.
         drift_alarms: what has changed for good is said to all.
+        baselines: what is normal outlives who has learned it.
         forgetting: users who are to be forgotten in Redis, too.
         lost: wakes the repair.
         snapshots: of the engine.
@@ -149,6 +151,7 @@ class Parts:
     renewal: SlateRenewal
     trial_decisions: TrialDecisions
     drift_alarms: DriftAlarms
+    baselines: Baselines
     forgetting: Forgetting
     lost: asyncio.Event
     snapshots: Snapshots
@@ -265,6 +268,7 @@ def build(
         renewal=SlateRenewal(settings.store, core.engine, active, stores.slates, core.table, clock),
         trial_decisions=TrialDecisions(core.engine, emitter, core.table, clock),
         drift_alarms=DriftAlarms(settings.alarm, core.engine, core.measures, emitter, core.table, clock),
+        baselines=Baselines(core.engine, core.measures, emitter, core.table, clock),
         lost=makes.slates.lost,
         snapshots=Snapshots(settings, core.engine, notes, core.table, clock),
         bridge=BridgeInside(bridge),

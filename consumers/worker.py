@@ -93,6 +93,7 @@ class Worker:
         scheduler.every(DECISION_SECONDS, parts.renewal.look)
         scheduler.every(DECISION_SECONDS, parts.forgetting.look)
         scheduler.every(REPORT_SECONDS, parts.trial_decisions.look)
+        scheduler.every(REPORT_SECONDS, parts.baselines.look)
         scheduler.every(REPORT_SECONDS, parts.drift_alarms.look)
         scheduler.every(SNAPSHOT_LOOK_SECONDS, parts.snapshots.look)
         scheduler.every(self._settings.journal.flush_seconds, self._flush_journal)

@@ -15,6 +15,7 @@ import msgspec
 
 from stream_rec.errors import ContractError
 from stream_rec.schemas.alarm import Alarm, alarm_of
+from stream_rec.schemas.baseline import Baseline, baseline_of
 from stream_rec.schemas.columns import Decoded, LeftOut, Rejected, Span
 from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.experiment_check import experiment_of
@@ -27,12 +28,13 @@ from stream_rec.schemas.validation import TS_END, check_id, required
 from stream_rec.settings import IngestSettings
 
 SCENARIO, EXPERIMENT, ERASURE, MERGE, ALARM = "scenario", "experiment", "erasure", "merge", "alarm"
+BASELINE = "baseline"
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9.-][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """Of whatever has a name. What begins with `_` stands in Redis for something else (stream_rec/store/keys.py)."""
 _HASH = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _64_BITS = (1 << 64) - 1
-_A = {SCENARIO: "a", EXPERIMENT: "an", ALARM: "an"}
+_A = {SCENARIO: "a", EXPERIMENT: "an", ALARM: "an", BASELINE: "a"}
 
 
 class Erasure(msgspec.Struct, frozen=True):
@@ -53,11 +55,12 @@ class Unknown(msgspec.Struct, frozen=True):
     """A kind that this release does not know."""
 
 
-Body = Scenario | Experiment | Alarm | Erasure | Merge | Unknown
+Body = Scenario | Experiment | Alarm | Baseline | Erasure | Merge | Unknown
 _NAMED: dict[str, Callable[[dict[str, Any]], Body]] = {
     SCENARIO: scenario_of,
     EXPERIMENT: experiment_of,
     ALARM: alarm_of,
+    BASELINE: baseline_of,
 }
 """What reads the bodies of decisions that are about something with a name."""
 

@@ -20,7 +20,7 @@ WIRE = (
     *("Recommended", "Made", "Why", "SessionItems", "RankAnswer", "PageRail", "Written", "Batch", "Result"),
     *("Forgotten", "ForgottenStore", "InForce", "Applied", "Lags", "LagLine", "ProblemBody"),
 )
-EXPERIMENTS = ("ExperimentRecord", "ExperimentStatus", "Counted", "Lift", "Moved")
+EXPERIMENTS = ("ExperimentRecord", "ExperimentStatus", "Counted", "Lift", "Obstacle", "Moved")
 TYPES = (
     ("stream_rec", "schemas/records.py", ("Interaction", "Item", "Impression")),
     ("stream_rec.schemas.records", "schemas/records.py", ("SlateItem", "Reason", "Slate", "AsOf")),

@@ -242,6 +242,8 @@ def _counted(of: Counted) -> Iterator[str]:
     yield f"sample ratio p {_number(of.sample_ratio)}, users needed {_number(of.needed_users)}, " + (
         f"days left {_number(of.days_left)}"
     )
+    for each in of.obstacles:
+        yield f"{each.metric}, {each.obstacle.replace('_', ' ')}: {each.says}"
 
 
 def _percent(value: float | None) -> str:

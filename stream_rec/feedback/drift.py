@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.feedback.kept import KeptTest
 from stream_rec.feedback.normal_level import NormalLevel
 from stream_rec.feedback.season import SeasonTest
 
@@ -70,6 +71,9 @@ class LevelTest:
     Args:
         delta: chance of a false alarm in DELTA_HITS values of a stationary stream, at most.
         rises_share: of it, for rises; the rest but for the season's is for falls.
+
+    Attributes:
+        n_values: learned so far, before a `restore` too.
     """
 
     def __init__(self, delta: float, rises_share: float = _RISES_SHARE) -> None:
@@ -79,6 +83,7 @@ class LevelTest:
         self._in_block = 0
         self._sum = 0.0
         self._silent = 0
+        self.n_values = 0
         per_block = delta * BLOCK / DELTA_HITS
         self._season = SeasonTest(per_block * _SEASON_SHARE)
         drops_share = 1 - rises_share - _SEASON_SHARE
@@ -88,6 +93,7 @@ class LevelTest:
     def update(self, values: NDArray[np.float64], ts_ms: int) -> list[Moved]:
         """Learn n values in order, at a time (ms); the changes that they gave away."""
         found, at = [], 0
+        self.n_values += len(values)
         while at < len(values):
             end = min(len(values), at + BLOCK - self._in_block)
             self._sum += float(values[at:end].sum())
@@ -121,6 +127,33 @@ class LevelTest:
             if self._has_moved(level, width, drop_limit, rise_limit):
                 return self._moved(Moved(level, self._normal.mean, width * BLOCK))
         return None
+
+    def snapshot(self) -> KeptTest:
+        """All that was learned. A test that is restored from it goes on as this one does, bit for bit."""
+        return KeptTest(
+            self.n_values,
+            self._normal.snapshot(),
+            self._season.snapshot(),
+            tuple(self._sums),
+            self._n_blocks,
+            self._in_block,
+            self._sum,
+            self._silent,
+        )
+
+    def restore(self, kept: KeptTest, *, has_changed: bool = False) -> None:
+        """Be as the test that gave this.
+
+        Args:
+            kept: of `snapshot`; it fits (`baselines.from_text`).
+            has_changed: a change was found since then, and told: it is not told again.
+        """
+        self.n_values, self._in_block, self._sum = kept.n_values, kept.in_block, kept.sum
+        self._normal.restore(kept.normal)
+        self._season.restore(kept.season)
+        self._sums, self._n_blocks, self._silent = deque(kept.sums), kept.n_blocks, kept.silent
+        if has_changed:
+            self._moved(Moved(self._normal.mean, self._normal.mean, 0))
 
     def _moved(self, moved: Moved) -> Moved:
         self._normal.start_over(moved.level)
@@ -157,13 +190,16 @@ class DriftMonitor:
 
     Args:
         delta: chance of a false alarm in DELTA_HITS hits of a stationary stream, at most.
+
+    Attributes:
+        test: the `LevelTest`.
     """
 
     def __init__(self, delta: float) -> None:
         from river.drift import ADWIN
 
         self._adwin = ADWIN()
-        self._test = LevelTest(delta)
+        self.test = LevelTest(delta)
 
     @property
     def mean(self) -> float:
@@ -174,7 +210,7 @@ class DriftMonitor:
         """As `LevelTest.update`, of n values that are 0 or 1."""
         for hit in hits.tolist():
             self._adwin.update(hit)
-        return self._test.update(hits, ts_ms)
+        return self.test.update(hits, ts_ms)
 
 
 def _limit(rate: float) -> float:

@@ -47,6 +47,7 @@ class Measures:
     Attributes:
         served: what users were last served; the worker asks it before, and tells it after, each batch.
         quality: of the slates that would have been, in the whole log.
+        watches: what is watched for lasting changes, in the partitions owned here.
     """
 
     def __init__(
@@ -63,8 +64,8 @@ class Measures:
         self._attribution = attribution
         self._outcomes = Outcomes(settings)
         self._drift = DriftMonitor(settings.drift_delta)
-        self._served_watch = Watch(SERVED_HIT_RATE, self._drift)
-        self._watches = Watches(settings.drift_delta)
+        self._served_watch = Watch(SERVED_HIT_RATE, self._drift.test, self._drift.update)
+        self.watches = Watches(settings.drift_delta, {SERVED_HIT_RATE: self._served_watch})
         self._unreadable: Counter[TopicPartition] = Counter()
         self._position: dict[TopicPartition, int] = {}
         self._owned_impressions: set[int] = set()
@@ -172,7 +173,7 @@ class Measures:
     def on_read(self, span: Span, n_records: int) -> None:
         """A batch of so many records, good or bad."""
         self.add(span.topic, span.partition, "records_read", n_records, n_records)
-        self._watches.add("dead_letters", spread(self._unreadable.pop(span.tp, 0), n_records))
+        self.watches.add("dead_letters", spread(self._unreadable.pop(span.tp, 0), n_records))
 
     def on_refused(self, span: Span, lost: Mapping[TopicName, int]) -> None:
         """Records made of a batch that Kafka refused for good, by the topic they were for."""
@@ -267,7 +268,7 @@ class Measures:
             for scenario, ts_ms, clicked, shown in self._outcomes.settled(
                 self._attribution, self._owned_impressions
             ):
-                self._watches.add(f"ctr.{scenario}", spread(clicked, shown), ts_ms)
+                self.watches.add(f"ctr.{scenario}", spread(clicked, shown), ts_ms)
             points.extend(
                 self._outcomes.due(self._attribution, self._owned_impressions, self._catalogue_items)
             )
@@ -276,11 +277,11 @@ class Measures:
     def watch(self, metric: str, values: NDArray[np.float64], broker_ts: NDArray[np.int64]) -> None:
         """Watch a metric of `watches.WATCHED` for a lasting change: [n] values from 0 to 1, and their times in ms."""
         if len(values):
-            self._watches.add(metric, values, int(broker_ts[-1]))
+            self.watches.add(metric, values, int(broker_ts[-1]))
 
     def take_changes(self) -> list[Change]:
         """What has changed for good since the last call, in the partitions owned here."""
-        return self._watches.take()
+        return self.watches.take()
 
     def live(self) -> dict[str, float]:
         """Last values by field name (`points.field`): ratios of the recent windows, counts since the start, gauges.
@@ -337,7 +338,7 @@ class Measures:
             sums[row, 0] += sum(change.direction == direction for change in found)
             sums[row, 1] += len(hits)
         for change in found:
-            self._watches.tell(change)
+            self.watches.tell(change)
 
     def _add_fresh(self, tp: TopicPartition, broker_ts: NDArray[np.int64], fresh: JudgedLike) -> None:
         ranks = np.ascontiguousarray(

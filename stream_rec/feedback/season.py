@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.feedback.kept import KeptSeason, KeptSide
 from stream_rec.feedback.normal_level import SCALES, NormalLevel
 
 HOURS = 168
@@ -23,7 +24,7 @@ MS_PER_HOUR = 3_600_000
 
 _SLACK = 0.5
 """Standard deviations by which a block may stray for nothing: changes of half as much are not looked for."""
-_LAG_BLOCKS = 192
+LAG_BLOCKS = 192
 """The normal deviation learns a block when so many newer ones are there: not the change that is being looked for."""
 _SETTLED_BLOCKS = 40
 _BEYOND_EXTREME = 3.0
@@ -52,6 +53,15 @@ class Season:
             self._hour = hour
         self._sum += block
         self._n += 1
+
+    def snapshot(self) -> tuple[tuple[float, ...], tuple[int, ...], int, float, int]:
+        """All of it: means and weeks by hour, the hour that is running, and its sum and blocks."""
+        return tuple(self._means.tolist()), tuple(self._weeks.tolist()), self._hour, self._sum, self._n
+
+    def restore(self, kept: KeptSeason) -> None:
+        """Be as one that gave this."""
+        self._means, self._weeks = np.array(kept.means), np.array(kept.weeks, np.int64)
+        self._hour, self._sum, self._n = kept.hour, kept.sum, kept.n
 
     def _at(self, ts_ms: int) -> int:
         return max(self._hour, ts_ms // MS_PER_HOUR)
@@ -88,6 +98,12 @@ class _Side:
     def start_over(self) -> None:
         self.sum = self._level = self._expected = 0.0
         self._n = 0
+
+    def snapshot(self) -> KeptSide:
+        return KeptSide(self.sum, self._level, self._expected, self._n)
+
+    def restore(self, kept: KeptSide) -> None:
+        self.sum, self._level, self._expected, self._n = kept.sum, kept.level, kept.expected, kept.n
 
     def add(self, deviation: float, block: float, expected: float) -> Excursion | None:
         """A block, whose deviation is in standard deviations; None = the sum is back at 0."""
@@ -127,7 +143,7 @@ class SeasonTest:
         if expected is None:
             return None
         self._waiting.append(block - expected)
-        if len(self._waiting) > _LAG_BLOCKS:
+        if len(self._waiting) > LAG_BLOCKS:
             self._normal.learn(self._waiting.popleft())
         variance = self._normal.variance(SCALES[-1])
         if self._normal.n < _SETTLED_BLOCKS or variance == 0.0:
@@ -138,6 +154,20 @@ class SeasonTest:
             if found is not None and side.sum > self._limit and self._is_new(found, variance):
                 return found
         return None
+
+    def snapshot(self) -> KeptSeason:
+        """All of it."""
+        drop, rise = self._sides
+        sides = drop.snapshot(), rise.snapshot()
+        return KeptSeason(*self._season.snapshot(), self._normal.snapshot(), tuple(self._waiting), sides)
+
+    def restore(self, kept: KeptSeason) -> None:
+        """Be as one that gave this."""
+        self._season.restore(kept)
+        self._normal.restore(kept.normal)
+        self._waiting = deque(kept.waiting)
+        for side, each in zip(self._sides, kept.sides, strict=True):
+            side.restore(each)
 
     def start_over(self, deviation: float = 0.0) -> None:
         """A change was found; what strayed so far (0 = nothing) is known from now on."""

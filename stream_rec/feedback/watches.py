@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec import logs
 from stream_rec.feedback.drift import LevelTest, Moved
+from stream_rec.feedback.kept import KeptTest
 from stream_rec.schemas.decisions import NAME
 
 Direction = Literal["drop", "rise"]
@@ -48,12 +50,8 @@ class Change(NamedTuple):
     normal: float
 
 
-class Test(Protocol):
-    """`LevelTest`, or what has one."""
-
-    def update(self, hits: NDArray[np.float64], ts_ms: int, /) -> list[Moved]:
-        """The changes that these values gave away."""
-        ...
+Update = Callable[[NDArray[np.float64], int], list[Moved]]
+"""Of `LevelTest`, or of what has one: the changes that values at a time (ms) gave away."""
 
 
 class Watch:
@@ -62,18 +60,39 @@ class Watch:
     Args:
         metric: its name.
         test: of its values.
+        update: that of the test, or of what does more with the values.
     """
 
-    def __init__(self, metric: str, test: Test) -> None:
+    def __init__(self, metric: str, test: LevelTest, update: Update | None = None) -> None:
         self._metric = metric
         self._test = test
+        self._update = update or test.update
         self._came = deque([(0, 0)], _BATCHES)  # values so far, and when the batch came, ms
+
+    @property
+    def n_values(self) -> int:
+        """All that its test has learned, of those before a `restore` too."""
+        return self._test.n_values
+
+    @property
+    def last_ms(self) -> int:
+        """When the newest came; 0 = none yet."""
+        return self._came[-1][1]
+
+    def snapshot(self) -> KeptTest:
+        """What its test has learned."""
+        return self._test.snapshot()
+
+    def restore(self, kept: KeptTest, ts_ms: int, *, has_changed: bool) -> None:
+        """As `LevelTest.restore`; what is restored came until a time (ms)."""
+        self._test.restore(kept, has_changed=has_changed)
+        self._came = deque([(0, ts_ms)], _BATCHES)
 
     def add(self, values: NDArray[np.float64], ts_ms: int) -> Iterator[Change]:
         """Values from 0 to 1, in order; the changes that they gave away, in both directions."""
         if len(values):
             self._came.append((self._came[-1][0] + len(values), ts_ms))
-        for moved in self._test.update(values, ts_ms):
+        for moved in self._update(values, ts_ms):
             first = self._came[-1][0] - moved.n_hits
             since_ms = next(ts for n, ts in self._came if n > first)
             direction: Direction = "drop" if moved.level < moved.normal else "rise"
@@ -81,15 +100,16 @@ class Watch:
 
 
 class Watches:
-    """All of them but the served hit-rate, and what was found and not taken yet.
+    """All of them, and what was found and not taken yet.
 
     Args:
         delta: as for `LevelTest`, of each.
+        own: by metric, those that begin at once, whose values whoever has made them adds.
     """
 
-    def __init__(self, delta: float) -> None:
+    def __init__(self, delta: float, own: Mapping[str, Watch] = MappingProxyType({})) -> None:
         self._delta = delta
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[str, Watch] = dict(own)
         self._found: deque[Change] = deque(maxlen=MAX_CHANGES)
         self._is_full = False
         self._now_ms = 0
@@ -111,6 +131,10 @@ class Watches:
         """It waits to be taken, if it is one that is told."""
         if change.direction in WATCHED[change.metric.partition(".")[0]]:
             self._found.append(change)
+
+    def all(self) -> Mapping[str, Watch]:
+        """By metric."""
+        return self._watches
 
     def take(self) -> list[Change]:
         """What was found since the last call."""

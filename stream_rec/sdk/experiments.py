@@ -54,6 +54,20 @@ class Lift(msgspec.Struct, frozen=True):
     corrected: float | None = None
 
 
+class Obstacle(msgspec.Struct, frozen=True):
+    """Why nothing is known of a metric.
+
+    Attributes:
+        obstacle: `few_users`, `not_counted`, `no_outcome`, `none_of_control` or `all_alike` (docs/trials.md).
+        metric: it is of; `preference` = of interleaved arms.
+        says: what it is, and what to do.
+    """
+
+    obstacle: str
+    metric: str
+    says: str
+
+
 class Counted(msgspec.Struct, frozen=True):
     """What was counted of an experiment, and what the statistics say. null = not known yet.
 
@@ -64,6 +78,7 @@ class Counted(msgspec.Struct, frozen=True):
         sample_ratio: always-valid p-value of the planned shares; below 0.001 nothing else can be believed.
         needed_users: for the smallest difference that is worth having, in all arms together.
         days_left: until they are there, and the minimum runtime is over.
+        obstacles: why nothing is known of its metrics, those of the primary one first; of a live experiment.
         rankers: by arm that ranks by itself: what was judged, beside the engine's own ranker (docs/metrics.md).
     """
 
@@ -73,6 +88,7 @@ class Counted(msgspec.Struct, frozen=True):
     sample_ratio: float | None = None
     needed_users: float | None = None
     days_left: float | None = None
+    obstacles: Sequence[Obstacle] = ()
     rankers: Mapping[str, Mapping[str, float]] = {}
 
 

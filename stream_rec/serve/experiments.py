@@ -16,11 +16,13 @@ from stream_rec.schemas.experiment import Experiment
 from stream_rec.sdk.experiments import Counted, ExperimentRecord, ExperimentStatus
 from stream_rec.store.last_values import LastValues
 from stream_rec.telemetry.points import labels_of
+from stream_rec.trials.obstacles import KINDS, PREFERENCE, Obstacle, says
 
-_OUTCOMES, _LIFT, _READING, _RANKER = (
+_OUTCOMES, _LIFT, _READING, _OBSTACLE, _RANKER = (
     "experiment",
     "experiment_lift",
     "experiment_reading",
+    "experiment_obstacle",
     "experiment_ranker",
 )
 
@@ -61,6 +63,7 @@ def counted(name: str, experiment: Experiment, workers: Mapping[str, LastValues]
             if outcomes or rankers:
                 readings = {at["figure"]: value for at, value in _of(name, _READING, each)}
                 told = {"ts": each.created_ts, "outcomes": outcomes, "rankers": rankers, **readings}
+                told["obstacles"] = _obstacles(name, experiment, each)
                 latest = msgspec.convert({**told, "lifts": _lifts(name, experiment, each)}, Counted)
     return latest
 
@@ -70,8 +73,7 @@ def _lifts(name: str, experiment: Experiment, values: LastValues) -> list[dict[s
     found: dict[tuple[str, str], dict[str, float]] = {}
     for at, value in _of(name, _LIFT, values):
         found.setdefault((at["of"], at["variant"]), {})[at["figure"]] = value
-    guarded = (each.metric for each in experiment.guardrails)
-    metrics = [*dict.fromkeys([experiment.primary, *experiment.secondary, *guarded])]
+    metrics = _metrics(experiment)
     arms = [arm.name for arm in experiment.arms]
 
     def order(key: tuple[str, str]) -> tuple[int, int]:
@@ -82,6 +84,26 @@ def _lifts(name: str, experiment: Experiment, values: LastValues) -> list[dict[s
         )
 
     return [{"metric": key[0], "variant": key[1], **found[key]} for key in sorted(found, key=order)]
+
+
+def _obstacles(name: str, experiment: Experiment, values: LastValues) -> list[dict[str, str]]:
+    """As `Obstacle`; those of a later release are passed over."""
+    metrics = [*_metrics(experiment), PREFERENCE]
+    found = [
+        Obstacle(kind, at["of"])
+        for at, _ in _of(name, _OBSTACLE, values)
+        if (kind := next((each for each in KINDS if each == at["obstacle"]), None)) and at["of"] in metrics
+    ]
+    return [
+        {"obstacle": each.kind, "metric": each.metric, "says": says(each)}
+        for each in sorted(found, key=lambda each: metrics.index(each.metric))
+    ]
+
+
+def _metrics(experiment: Experiment) -> list[str]:
+    """The one that decides first, none twice."""
+    guarded = (each.metric for each in experiment.guardrails)
+    return [*dict.fromkeys([experiment.primary, *experiment.secondary, *guarded])]
 
 
 def _by_arm(name: str, metric: str, label: str, values: LastValues) -> dict[str, dict[str, float]]:

@@ -334,6 +334,15 @@ EXPERIMENTS = (
         "figure",
     ),
     _gauge(
+        "experiment_obstacle",
+        "0 or 1",
+        "why nothing is known of a metric of a live experiment: `few_users`, `not_counted`, `no_outcome` (0 for every "
+        "user), `none_of_control`, `all_alike` (docs/trials.md); 1 = of the metric that decides, 0 = of another",
+        "experiment",
+        "obstacle",
+        "of",
+    ),
+    _gauge(
         "experiment_ranker",
         "by figure",
         "of an arm that ranks by itself: training examples judged, hits among the first 20, sum of 1 / rank; `main_` = "

@@ -7,7 +7,8 @@ order:
 2. A guardrail is certainly broken, or every arm certainly worse in the primary metric: rolled back.
 3. While ramping: the next step when the present one has lasted, the full traffic after the last.
 4. After the minimum runtime: an arm that is certainly better is shipped, the best of them; if no arm can be as much
-   better as is worth having (MDE), or the maximum runtime is over, rolled back.
+   better as is worth having (MDE), or nobody of very many users has what is measured, or the maximum runtime is over,
+   rolled back.
 
 *Certainly*: outside of a confidence sequence, whose level is divided by the number of arms (and of guardrails). So in
 an experiment whose arms are alike, something is shipped in `alpha` of all cases at most.
@@ -25,12 +26,24 @@ from stream_rec.trials import sample_ratio, sequences, thompson
 from stream_rec.trials.estimates import Estimate, difference
 from stream_rec.trials.interleaving import Preferences, preference
 from stream_rec.trials.moments import Moments
+from stream_rec.trials.obstacles import obstacles, says
 from stream_rec.trials.readings import estimates, users_of, weights
 from stream_rec.trials.states import Move, moved
 
 BROKEN_SPLIT = 0.001
 """A sample ratio with a smaller p-value ends the experiment."""
-Rule = Literal["wait", "sample_ratio", "guardrail", "worse", "step", "better", "no_effect", "over", "shares"]
+Rule = Literal[
+    "wait",
+    "sample_ratio",
+    "guardrail",
+    "worse",
+    "step",
+    "better",
+    "no_effect",
+    "no_outcome",
+    "over",
+    "shares",
+]
 
 
 class Decided(NamedTuple):
@@ -82,7 +95,8 @@ def decide(name: str, experiment: Experiment, outcomes: Mapping[str, Moments], n
     if found is None and experiment.state == "running":
         found = _end(experiment, outcomes if not few else None, now)
     if found is None:
-        why = f"fewer than {sequences.MIN_USERS} users of an arm" if few else "nothing is certain yet"
+        first = next(iter(obstacles(experiment, outcomes)), None)
+        why = says(first) if first and first.metric == experiment.primary else "nothing is certain yet"
         return Decided("wait", why, experiment)
     return _done(name, experiment, found, now)
 
@@ -132,8 +146,11 @@ def _of_bandit(name: str, experiment: Experiment, outcomes: Mapping[str, Moments
         return _done(name, experiment, found, now)
     if few or now - experiment.since < experiment.step_hours * 3600:
         return Decided("wait", "it is not time for new shares", experiment)
+    earned = list(estimates(experiment.primary, outcomes).values())
+    if not all(sequences.is_usable(each) for each in earned):
+        return Decided("wait", "nothing is known of what the arms have earned", experiment)
     shares = thompson.shares(
-        list(estimates(experiment.primary, outcomes).values()),
+        earned,
         METRICS[experiment.primary].better,
         experiment.min_share,
         seed=f"{name}/{now!r}",
@@ -197,7 +214,23 @@ def _end(experiment: Experiment, outcomes: Mapping[str, Moments] | None, now: fl
     worth = _gains(experiment.primary, outcomes, experiment.mde)
     if all(sequences.two_sided(gain, alpha).high < 0 for _, gain in worth):
         return _Said("no_effect", "stop", f"no arm is better in {experiment.primary} by {experiment.mde:.1%}")
-    return _over(experiment, now)
+    return _nothing(experiment, outcomes) or _over(experiment, now)
+
+
+def _nothing(experiment: Experiment, outcomes: Mapping[str, Moments]) -> _Said | None:
+    """Is the primary metric one that nobody has?
+
+    Of `sequences.TUNED_USERS` users of whom none has it, fewer than 3 in so many have it at all (95 %; Hanley &
+    Lippman-Hand 1983, "If nothing goes wrong, is everything all right?", JAMA 249): millions would be needed.
+    """
+    n = sum(users_of(outcomes).values())
+    if n < sequences.TUNED_USERS:
+        return None
+    if any(sequences.is_usable(gain) for _, gain in _gains(experiment.primary, outcomes)):
+        return None
+    return _Said(
+        "no_outcome", "stop", f"none of {n:,.0f} users has {experiment.primary} that could be compared"
+    )
 
 
 def _over(experiment: Experiment, now: float) -> _Said | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -60,11 +61,14 @@ def estimate(moments: Moments, metric: Metric, theta: float = 0.0, before: float
         metric: what is asked.
         theta: of CUPED; 0 = none.
         before: the mean of R0 over all arms.
+
+    Returns:
+        NaN, with a variance of NaN, where the denominator is 0: nothing is known of it.
     """
     n = moments.total(USERS)
     below = moments.total(metric.denominator)
     if below == 0:
-        return Estimate(n, 0.0, 0.0)
+        return Estimate(n, math.nan, math.nan)
     value = moments.total(metric.numerator) / below
     slopes = moments.slopes(metric.numerator, metric.denominator)
     if theta and metric.before:
@@ -92,11 +96,30 @@ def cuped(arms: Mapping[str, Moments], metric: Metric) -> dict[str, Estimate]:
     whole = _together(arms)
     past = metric.before_denominator or USERS
     of_past = whole.slopes(metric.before, past)
-    spread = whole.covariance_of(of_past, of_past)
+    spread = whole.variance_of(of_past)
     shared = whole.covariance_of(whole.slopes(metric.numerator, metric.denominator), of_past)
     theta = shared / spread if spread > 0 else 0.0
     before = _ratio(whole, metric.before, past)
     return {arm: estimate(moments, metric, theta, before) for arm, moments in arms.items()}
+
+
+def one_otherwise(arms: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """Of arms in which nothing varies, with the variance that one more user would give who is otherwise.
+
+    Where all users of an arm are alike its variance is 0, and no formula here says anything, although so many users
+    who are alike say much. So one is added, as Agresti & Caffo (2000, "Simple and Effective Confidence Intervals for
+    Proportions and Differences of Proportions Result from Adding Two Successes and Two Failures", The American
+    Statistician 54) do to each arm of two proportions; here only for the variance, which becomes (s / n)^2, s the
+    largest value of any arm: from s to 0 is how far the one may be from the others.
+
+    Returns:
+        By arm; unchanged where something varies, and where every arm has 0: of what nobody does nothing is known.
+    """
+    largest = max((abs(each.value) for each in arms.values() if math.isfinite(each.value)), default=0.0)
+    return {
+        arm: each._replace(variance=(largest / each.n) ** 2) if each.variance == 0 and each.n else each
+        for arm, each in arms.items()
+    }
 
 
 def difference(control: Estimate, treatment: Estimate, tolerated: float = 0.0) -> Estimate:

@@ -36,10 +36,10 @@ def t_test(control: Estimate, treatment: Estimate, alpha: float = 0.05) -> Test:
     Degrees of freedom: (v1 + v2)^2 / (v1^2 / (n1 - 1) + v2^2 / (n2 - 1)), v = variance of the estimate.
 
     Returns:
-        p 1 and an interval of everything where nothing varies or an arm has fewer than two users.
+        p 1 and an interval of everything where nothing varies or is known, or an arm has fewer than two users.
     """
     variance = control.variance + treatment.variance
-    if variance <= 0 or min(control.n, treatment.n) < 2:
+    if not variance > 0 or min(control.n, treatment.n) < 2:
         return Test(1.0, EVERYTHING, 0.0)
     parts = (each.variance**2 / (each.n - 1) for each in (control, treatment))
     degrees = variance**2 / sum(parts)

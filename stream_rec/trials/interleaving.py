@@ -109,9 +109,18 @@ def verdict(found: Preferences, alpha: float = 0.05, tuned: float = TUNED_USERS)
 
 
 def preference(found: Preferences) -> Estimate:
-    """The mean of the users' signs, +1 for B, with its variance."""
+    """The mean of the users' signs, +1 for B, with its variance.
+
+    Where all are of one mind that would be 0, and the clearest verdict none: then it is what one more user would make
+    of it who is of another (Agresti & Caffo 2000; as `estimates.one_otherwise`).
+    """
     if found.n < 2:
         return Estimate(found.n, 0.0, 0.0)
+    variance = _variance(found) or _variance(found._replace(**{"for_b" if found.for_a else "for_a": 1}))
+    return Estimate(found.n, (found.for_b - found.for_a) / found.n, variance)
+
+
+def _variance(found: Preferences) -> float:
     mean = (found.for_b - found.for_a) / found.n
     squares = (found.for_a + found.for_b) / found.n
-    return Estimate(found.n, mean, (squares - mean * mean) / (found.n - 1))
+    return (squares - mean * mean) / (found.n - 1)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_PRECISION = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,15 @@ class Moments:
         return slopes
 
     def variance_of(self, slopes: Floats) -> float:
-        """Of an estimate with these slopes: slopes' C slopes / n, C the outcomes' covariance between units."""
-        return max(self.covariance_of(slopes, slopes), 0.0)
+        """Of an estimate with these slopes: slopes' C slopes / n, C the outcomes' covariance between units.
+
+        Exactly 0 where it is no more than what rounding leaves of units that are all alike: a sum of n products is
+        known to n times the machine's precision of their sizes (Higham 2002, chapter 3).
+        """
+        n, found = self.n_units, self.covariance_of(slopes, slopes)
+        sizes = np.abs(slopes)
+        least = n * _PRECISION * float(sizes @ np.abs(self.products) @ sizes) / max(n - 1, 1) / max(n, 1)
+        return found if found > least else 0.0
 
     def covariance_of(self, one: Floats, other: Floats) -> float:
         """Of two estimates from these units, by their slopes; unbiased (n - 1), 0 for fewer than two units."""

@@ -48,7 +48,7 @@ def needed_users(control: Estimate, plan: Plan) -> float:
     """
     difference = abs(plan.mde * control.value)
     unit = control.variance * control.n * (1 / (1 - plan.share) + 1 / plan.share)
-    if difference == 0 or unit <= 0:
+    if not (difference > 0 and unit > 0):
         return math.inf
     z_power = float(special.ndtri(plan.power))
     fixed = unit * (z_power - float(special.ndtri(plan.alpha / 2))) ** 2 / difference**2

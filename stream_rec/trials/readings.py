@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from stream_rec.schemas.experiment import DAY_SECONDS, METRICS, Experiment
 from stream_rec.trials import fixed, sample_ratio, sequences
-from stream_rec.trials.estimates import USERS, Estimate, Metric, cuped, difference, relative
+from stream_rec.trials.estimates import USERS, Estimate, Metric, cuped, difference, one_otherwise, relative
 from stream_rec.trials.moments import Moments
 from stream_rec.trials.power import Plan, days_left, needed_users
 from stream_rec.trials.sequences import Interval
@@ -95,10 +95,14 @@ def users_of(outcomes: Mapping[str, Moments]) -> dict[str, float]:
 
 
 def estimates(metric: str, outcomes: Mapping[str, Moments]) -> dict[str, Estimate]:
-    """A metric by arm, adjusted by the users' own past where one is counted."""
-    measured = METRICS[metric]
-    asked = Metric(measured.numerator, measured.denominator, measured.before)
-    return cuped(outcomes, asked)
+    """A metric by arm, adjusted by the users' own past where one is counted (`cuped`, `one_otherwise`)."""
+    return one_otherwise(cuped(outcomes, metric_of(metric)))
+
+
+def metric_of(name: str) -> Metric:
+    """What one of METRICS is of."""
+    measured = METRICS[name]
+    return Metric(measured.numerator, measured.denominator, measured.before)
 
 
 def _rows(metric: str, experiment: Experiment, outcomes: Mapping[str, Moments]) -> list[Reading]:

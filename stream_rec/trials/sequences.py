@@ -47,7 +47,7 @@ def two_sided(estimate: Estimate, alpha: float, tuned: float = TUNED_USERS) -> I
     Returns:
         Everything where the variance is 0 or unknown: nothing has varied yet.
     """
-    if not _is_usable(estimate):
+    if not is_usable(estimate):
         return EVERYTHING
     width = estimate.standard_error * _in_standard_errors(
         estimate.n, rho(alpha, tuned), math.log(1 / alpha), two=True
@@ -60,7 +60,7 @@ def lower(estimate: Estimate, alpha: float, tuned: float = TUNED_USERS) -> float
 
     m - s sqrt( 2 (n rho^2 + 1) / (n^2 rho^2) log( 1 + sqrt(n rho^2 + 1) / (2 alpha) ) ), rho for 2 alpha.
     """
-    if not _is_usable(estimate):
+    if not is_usable(estimate):
         return -math.inf
     width = _in_standard_errors(estimate.n, rho(2 * alpha, tuned), math.log(1 / (2 * alpha)), two=False)
     return estimate.value - estimate.standard_error * width
@@ -77,7 +77,7 @@ def p_value(estimate: Estimate, alpha: float = 0.05, tuned: float = TUNED_USERS)
     1 / M, M = exp( rho^2 S^2 / (2 (n rho^2 + 1)) ) / sqrt(n rho^2 + 1), S^2 = n m^2 / variance: the mixture over normal
     alternatives (Robbins 1970). At most 1.
     """
-    if not _is_usable(estimate):
+    if not is_usable(estimate):
         return 1.0
     spread = estimate.n * rho(alpha, tuned) ** 2
     log_mixture = _exponent(estimate, spread) - math.log(spread + 1) / 2
@@ -86,7 +86,7 @@ def p_value(estimate: Estimate, alpha: float = 0.05, tuned: float = TUNED_USERS)
 
 def p_value_above(estimate: Estimate, alpha: float = 0.05, tuned: float = TUNED_USERS) -> float:
     """The same of `lower`: small if the truth is above 0."""
-    if not _is_usable(estimate) or estimate.value <= 0:
+    if not is_usable(estimate) or estimate.value <= 0:
         return 1.0
     spread = estimate.n * rho(2 * alpha, tuned) ** 2
     exponent = _exponent(estimate, spread)
@@ -95,7 +95,8 @@ def p_value_above(estimate: Estimate, alpha: float = 0.05, tuned: float = TUNED_
     return min(1.0, math.sqrt(spread + 1) / (2 * math.expm1(exponent)))
 
 
-def _is_usable(estimate: Estimate) -> bool:
+def is_usable(estimate: Estimate) -> bool:
+    """Does it vary, so that a sequence says anything of it?"""
     return estimate.n > 0 and estimate.variance > 0 and math.isfinite(estimate.value)
 
 

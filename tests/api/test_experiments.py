@@ -79,6 +79,7 @@ def test_what_was_counted_is_what_the_worker_reports(http: httpx.Client, bus: Se
             "experiment{experiment=front,outcome=user,variant=blue}": 120.0,
             "experiment_lift{experiment=front,figure=lift,of=ctr,variant=blue}": 0.25,
             "experiment_reading{experiment=front,figure=days_left}": 3.5,
+            "experiment_obstacle{experiment=front,obstacle=no_outcome,of=ctr}": 1.0,
         }
         await LastValuesStore(my.redis, my.settings, my.clock, worker="w").write(figures)
 
@@ -86,6 +87,12 @@ def test_what_was_counted_is_what_the_worker_reports(http: httpx.Client, bus: Se
     found = http.get(URL).json()["counted"]
     assert found["outcomes"] == {"blue": {"user": 120.0}}
     assert (found["lifts"][0]["lift"], found["lifts"][0]["low"], found["days_left"]) == (0.25, None, 3.5)
+    (at,) = found["obstacles"]
+    assert (at["obstacle"], at["metric"], at["says"][:28]) == (
+        "no_outcome",
+        "ctr",
+        "ctr is 0 for every user of e",
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_every_worker_does_what_the_record_says_and_slates_explore_until_it_is_e
             await served(settings, 3 * N)
             assert explored(reader) == {False}
             fall = Change("served_hit_rate", "drop", int(1000 * (SystemClock().now() - 60)), 0.2, 0.3)
-            second.parts.measures._watches.tell(fall)
+            second.parts.measures.watches.tell(fall)
             for engine in engines:
                 await until(lambda e=engine: "served_hit_rate" in e.decisions.alarms.in_force, "the alarm")
                 assert due(engine) == 1

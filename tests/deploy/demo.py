@@ -73,12 +73,14 @@ def _address(log: str) -> str:
 
 
 def _decide(settings: Settings) -> None:
-    """One experiment that runs, whose second arm ranks by itself; one that was rolled back; and an alarm."""
+    """One experiment in which nothing is refunded and whose second arm ranks by itself; one that is over; an alarm."""
     now = SystemClock().now()
     ranks = Arm("blue", sources=("popularity", "transitions"))
     Experiments(settings).apply(
         {
-            "front": Experiment((Arm("control"), ranks), scenarios=("default",), secondary=("revenue",)),
+            "front": Experiment(
+                (Arm("control"), ranks), scenarios=("default",), secondary=("revenue", "refunds")
+            ),
             "back": Experiment((Arm("control"), Arm("few", scenario={"k": 2})), scenarios=("other",)),
         }
     )

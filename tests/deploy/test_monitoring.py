@@ -138,6 +138,7 @@ def test_alerts_cover_what_the_operations_page_says_to_watch() -> None:
         "live_records_behind",
         "experiment_since",
         "experiment_reading",
+        "experiment_obstacle",
         "exposure_diversity",
     ):
         assert f"{PREFIX}{name}" in asked

@@ -61,6 +61,13 @@ def test_a_season_raises_one_alarm_at_most_and_is_known_from_then_on(period: int
     assert len(alarms(hits(rates, len(rates), 6, run_length))) <= 1
 
 
+@pytest.mark.parametrize("before", [34_000, 38_000, 40_000, 42_000])
+def test_a_change_is_found_while_what_was_learned_first_is_forgotten(before: int) -> None:
+    for seed in (1, 2, 3):
+        (found,) = alarms(hits(0.30, before, seed), hits(0.27, 15_000, seed + 10))
+        assert before < -found
+
+
 def test_a_second_change_is_found_once_the_first_has_settled() -> None:
     first, second = alarms(hits(0.4, 20_000, 7), hits(0.3, 150_000, 8), hits(0.2, 10_000, 9))
     assert 20_000 < -first <= 25_000

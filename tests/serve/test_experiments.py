@@ -54,6 +54,11 @@ def told(e: Engine, **workers: LastValues) -> Counted | None:
     return counted("x", e.decisions.experiments["x"], workers or {"w": worker(e)})
 
 
+def in_the_way(e: Engine) -> list[tuple[str, str]]:
+    found = told(e)
+    return [(each.obstacle, each.metric) for each in found.obstacles] if found else []
+
+
 def test_the_statistics_are_those_of_the_engine() -> None:
     e = engine(secondary=["revenue", "clicks"])
     fill(e, 300)
@@ -86,8 +91,38 @@ def test_before_there_are_users_enough_nothing_is_concluded() -> None:
     assert (few.lifts, few.sample_ratio is not None) == ([], True)
 
 
+def test_what_stands_in_the_way_of_a_live_experiment_is_told_with_what_to_do() -> None:
+    e = engine(secondary=["revenue", "clicks"])
+    assert in_the_way(e) == [("few_users", "ctr")]
+    fill(e, 300)
+    assert in_the_way(e) == [("no_outcome", "revenue")]
+    found = told(e)
+    assert found is not None
+    assert found.obstacles[0].says.startswith("revenue is 0 for every user of every arm")
+    late = worker(e)
+    late.values["experiment_obstacle{experiment=x,obstacle=of_a_later_release,of=ctr}"] = 1.0
+    again = told(e, w=late)
+    assert again is not None
+    assert again.obstacles == found.obstacles
+    over = engine(state="rolled_back")
+    assert in_the_way(over) == []
+
+
+def test_an_arm_without_users_has_a_sample_ratio() -> None:
+    e = engine()
+    fill(e, 99)
+    totals = e.attribution.trials.totals("x")
+    assert totals is not None
+    totals[1][1] = 0.0
+    found = told(e)
+    assert found is not None
+    assert found.sample_ratio is not None
+    assert found.sample_ratio < 0.001
+
+
 def test_interleaved_arms_have_a_preference() -> None:
     e = engine(kind="interleaving")
+    assert in_the_way(e) == [("few_users", "preference")]
     users = e.attribution.trials.state.users[:120]
     users["owner"], users["clicks_a"], users["clicks_b"] = 1, 1.0, 0.0
     users["clicks_b"][:90] = 2.0

@@ -211,6 +211,7 @@ _COUNTED = {
     "sample_ratio": 1.0,
     "needed_users": 41000.0,
     "days_left": 41.2,
+    "obstacles": [],
     "rankers": {},
 }
 _AFTER: Mapping[str, Mapping[str, Any]] = {

@@ -13,12 +13,10 @@ from stream_rec.schemas.experiment import Experiment
 from stream_rec.trials.decide import Decided, decide, decide_interleaved
 from stream_rec.trials.interleaving import Preferences, verdict
 from stream_rec.trials.moments import Moments
+from stream_rec.trials.obstacles import PREFERENCE, Obstacle, obstacles, obstacles_of_interleaved
 from stream_rec.trials.outcomes import Outcomes
 from stream_rec.trials.readings import Readings, read, users_of
 from stream_rec.trials.sequences import MIN_USERS
-
-PREFERENCE = "preference"
-"""What the lift of interleaved arms is of: from -1, all users prefer the control, to 1."""
 
 
 def moments(engine: Engine, name: str) -> Mapping[str, Moments]:
@@ -56,18 +54,20 @@ def _lifts(engine: Engine, name: str, experiment: Experiment) -> dict[NamedFigur
     counted = moments(engine, name)
     if experiment.kind == "shadow" or not _fits(experiment, counted):
         return {}
-    fewest = min(users_of(counted).values())
-    if fewest == 0:
-        return {}
+    found = _obstacles(name, experiment, obstacles(experiment, counted))
+    users = users_of(counted).values()
+    if not any(users):
+        return found
     told = read(experiment, counted, engine.event_time)
     metrics = {row.metric for row in told.rows}
-    found = {
-        _figure("experiment_reading", experiment=name, figure=figure): value
-        for figure, value in _of_all_arms(told).items()
-    }
     if experiment.kind == "bandit":  # who has earned gets more users: only what must not get worse is asked
-        metrics, found = {each.metric for each in experiment.guardrails}, {}
-    for row in [row for row in told.rows if row.metric in metrics] if fewest >= MIN_USERS else ():
+        metrics = {each.metric for each in experiment.guardrails}
+    else:
+        found |= {
+            _figure("experiment_reading", experiment=name, figure=figure): value
+            for figure, value in _of_all_arms(told).items()
+        }
+    for row in [row for row in told.rows if row.metric in metrics] if min(users) >= MIN_USERS else ():
         figures = {
             "value": row.treatment.value,
             "control": row.control.value,
@@ -93,8 +93,9 @@ def _of_all_arms(told: Readings) -> dict[str, float]:
 def _preferred(engine: Engine, name: str, experiment: Experiment) -> dict[NamedFigure, float]:
     """Whom users of interleaved slates prefer."""
     credited = Preferences.of_credits(*engine.attribution.trials.credits(name))
+    told = _obstacles(name, experiment, obstacles_of_interleaved(credited))
     if credited.n < MIN_USERS:
-        return {}
+        return told
     found = verdict(credited, experiment.alpha)
     figures = {
         "lift": found.preference,
@@ -102,7 +103,19 @@ def _preferred(engine: Engine, name: str, experiment: Experiment) -> dict[NamedF
         "high": found.interval.high,
         "p": found.p_value,
     }
-    return _of_arm(name, experiment.arms[1].name, PREFERENCE, figures)
+    return told | _of_arm(name, experiment.arms[1].name, PREFERENCE, figures)
+
+
+def _obstacles(name: str, experiment: Experiment, found: list[Obstacle]) -> dict[NamedFigure, float]:
+    """What stands in the way, while it can still be mended: 1 of what decides, 0 of other metrics."""
+    decides = (experiment.primary, PREFERENCE)
+    return {
+        _figure("experiment_obstacle", experiment=name, obstacle=each.kind, of=each.metric): float(
+            each.metric in decides
+        )
+        for each in found
+        if experiment.is_live
+    }
 
 
 def _of_arm(name: str, arm: str, of: str, figures: Mapping[str, float]) -> dict[NamedFigure, float]:

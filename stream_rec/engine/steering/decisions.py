@@ -23,8 +23,18 @@ from stream_rec.engine.steering.trials import Trials, changes_scenarios, shipped
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.alarm import Alarm
+from stream_rec.schemas.baseline import Baseline
 from stream_rec.schemas.columns import EventBatch, IdColumn, ImpressionBatch
-from stream_rec.schemas.decisions import ALARM, ERASURE, EXPERIMENT, SCENARIO, Body, Decision, body_of
+from stream_rec.schemas.decisions import (
+    ALARM,
+    BASELINE,
+    ERASURE,
+    EXPERIMENT,
+    SCENARIO,
+    Body,
+    Decision,
+    body_of,
+)
 from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.scenario import Scenario, of_settings
 from stream_rec.settings import EngineSettings, IngestSettings
@@ -43,6 +53,20 @@ class Changed(NamedTuple):
 
     offset: int
     broker_ts: int
+
+
+class Recorded(NamedTuple):
+    """What is normal for a metric, as some worker has learned it.
+
+    Attributes:
+        offset: of the record.
+        broker_ts: ms.
+        baseline: what it says.
+    """
+
+    offset: int
+    broker_ts: int
+    baseline: Baseline
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -84,6 +108,7 @@ class Decisions:
         experiments: by name, as the records have them.
         tried: experiments whose records say who gets what otherwise than before; like `changed`.
         alarms: what has changed in the world, and is to be done about it.
+        baselines: what is normal, by metric.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
@@ -103,11 +128,12 @@ class Decisions:
         self._trials = Trials(self.scenarios, {})
         self.pacing = Pacing()
         self.alarms = Alarms(MARGIN_MS)
+        self.baselines: dict[str, Recorded] = {}
 
     def learn(self, decision: Decision) -> None:
         """Take in one decision of any kind but erasures and merges (`forget`, `merge`)."""
         key = (decision.kind, decision.name)
-        if decision.kind not in (SCENARIO, EXPERIMENT, ALARM):
+        if decision.kind not in (SCENARIO, EXPERIMENT, ALARM, BASELINE):
             self._say_unknown(decision.kind)
         if decision.body is None:
             self._kept.pop(key, None)
@@ -121,6 +147,9 @@ class Decisions:
             self._try(decision.name, at)
         elif decision.kind == ALARM:
             self._warn(decision, at)
+        elif decision.kind == BASELINE:
+            self.baselines.pop(decision.name, None)
+            self._note_baseline(self._kept.get(key))
 
     @property
     def trials(self) -> Trials:
@@ -265,6 +294,8 @@ class Decisions:
                 _note(self.changed, each.name, at)
             elif each.kind == EXPERIMENT:
                 _note(self.tried, each.name, at)
+            elif each.kind == BASELINE:
+                self._note_baseline(each)
         self.experiments = self._all_experiments()
         bodies = {name: _body_of(kept) for (kind, name), kept in sorted(self._kept.items()) if kind == ALARM}
         self.alarms.load(arrays, {name: body for name, body in bodies.items() if isinstance(body, Alarm)})
@@ -332,6 +363,11 @@ class Decisions:
             for scenario in self.scenarios:
                 _note(self.changed, scenario, at)
             self._put_in_force()
+
+    def _note_baseline(self, kept: _Kept | None) -> None:
+        """Whoever watches the metric may take it over."""
+        if kept is not None and isinstance(body := _body_of(kept), Baseline):
+            self.baselines[kept.name] = Recorded(kept.offset, kept.broker_ts, body)
 
     def _all_experiments(self) -> dict[str, Experiment]:
         found = {

@@ -132,6 +132,8 @@ def _facts(experiment: Experiment, found: Counted | None) -> Iterator[tuple[str,
     yield "sample ratio", sample_ratio(found)
     if experiment.is_live:
         yield "days left", days_left(found)
+    for each in found.obstacles if found else ():
+        yield f"{each.metric}: {each.obstacle.replace('_', ' ')}", each.says
 
 
 def _rows(experiment: Experiment, found: Counted | None) -> Iterator[tuple[str, ...]]:

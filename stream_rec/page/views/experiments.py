@@ -165,6 +165,8 @@ class _Line:
             parts.append(f"{stands.count('held')} of {len(stands)} guardrails held{broken}")
         if self._experiment.is_live:
             parts.append(f"days left {days_left(found)}")
+        for each in found.obstacles if found else ():
+            parts.append(f"{each.metric}: {each.obstacle.replace('_', ' ')}")
         self._facts.set_text(" · ".join(parts))
 
 

@@ -74,7 +74,7 @@ def test_the_mix_of_types_and_items_that_nobody_has_heard_of_are_watched() -> No
     def note(metric: str, values: NDArray[np.float64], *_: int) -> None:
         watched[metric] = values.tolist()
 
-    scene.measures._watches.add = note  # type: ignore[method-assign]
+    scene.measures.watches.add = note  # type: ignore[method-assign]
     scene.learn(batch(("ann", "a"), ("bob", "b")))
     assert watched["unknown_items"] == [1, 1]
     assert watched["event_mix.click"] == [1, 1]

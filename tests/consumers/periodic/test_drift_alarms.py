@@ -45,7 +45,7 @@ class World:
     def look(self, *changes: Change) -> int:
         """Look once; these were found before."""
         for change in changes:
-            self.measures._watches.tell(change)
+            self.measures.watches.tell(change)
 
         async def run() -> int:
             thread = EngineThread(self.engine)
