@@ -22,7 +22,7 @@ from stream_rec.engine.engine import Engine
 from stream_rec.engine.fold.learn import advance
 from stream_rec.engine.fold.slates import recommend
 from stream_rec.feedback import warm as measure
-from stream_rec.kernels.compile import is_missing
+from stream_rec.kernels.cache_sums import is_missing
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span, VectorBatch, VectorChange
 from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.records import Item

@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import xxhash
 from numba.core import event
@@ -25,6 +26,15 @@ SUM_SUFFIX = ".xxh3"
 COMPILER_LOCK = "numba:compiler_lock"
 SAVING_SECONDS = 10.0
 """A file that is younger than this and newer than its checksum is being saved by another process, and left to it."""
+
+
+def is_missing(kernel: Any) -> bool:
+    """Whether a kernel is not in the cache that it is to be kept in."""
+    kept = getattr(kernel, "stats", None)  # none of a plain function, which NUMBA_DISABLE_JIT leaves it
+    if kept is None or kept.cache_path is None:
+        return False
+    name = f"{kernel.__module__.rpartition('.')[2]}.{kernel.__qualname__}"
+    return not any(Path(kept.cache_path).glob(f"{name}-*{CACHE_SUFFIXES[0]}"))
 
 
 def drop_damaged(folder: Path) -> int:

@@ -23,7 +23,7 @@ from numba.core.sigutils import normalize_signature
 from stream_rec import logs
 from stream_rec.errors import ConfigError
 from stream_rec.kernels.cache_claims import Claims
-from stream_rec.kernels.cache_sums import CACHE_SUFFIXES, drop_damaged, record_what_is_compiled
+from stream_rec.kernels.cache_sums import drop_damaged, record_what_is_compiled
 from stream_rec.settings import cache_folder, wanted_cache_folder
 
 ROOMS = ("kernels", "sources", "engine/fold")
@@ -209,11 +209,3 @@ kernel_unlocked = _decorator(_Kernel, nogil=True, **_EXACT, **_COUNTED)
 
 kernel_allocating = _decorator(_Kernel, **_EXACT, **_COUNTED)
 """For what makes arrays and is soon done."""
-
-
-def is_missing(one: Any) -> bool:
-    """Whether a kernel is to be cached and is not."""
-    if not _IS_CACHED or numba.config.DISABLE_JIT:
-        return False
-    name = f"{one.__module__.rpartition('.')[2]}.{one.__qualname__}"
-    return not any(Path(one.stats.cache_path).glob(f"{name}-*{CACHE_SUFFIXES[0]}"))

@@ -391,7 +391,7 @@ def read_vector(state, query, rates):
     )
 
 
-@kernel_inner
+@kernel
 def propose(state, query, rates):
     """What the vector index found; the newest item of the session that still exists is the reason."""
     because = NO_CODE
@@ -404,7 +404,7 @@ def propose(state, query, rates):
             candidate(state, query, code_of(query.indexed[i], state.generation), because, 0)
 
 
-@kernel_inner
+@kernel
 def describe(state, query, rates):
     """Every candidate's product with the query."""
     if query.has_vector[0]:

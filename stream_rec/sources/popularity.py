@@ -254,7 +254,7 @@ def evict_item(state, row):
     clear(state.popularity, row)
 
 
-@kernel_inner
+@kernel
 def propose(state, query, rates):
     """The heaviest items at every half-life, and the newest."""
     own = state.popularity
@@ -267,7 +267,7 @@ def propose(state, query, rates):
         candidate(state, query, state.newest[i], NO_CODE, 1)
 
 
-@kernel_inner
+@kernel
 def describe(state, query, rates):
     """How heavy every candidate is at each half-life, and how young."""
     now = state.clock[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_rec.kernels.candidates import candidate
-from stream_rec.kernels.compile import kernel_inner
+from stream_rec.kernels.compile import kernel
 from stream_rec.sources.features import number_of
 
 IN_SESSION, COUNT, IS_LAST, IN_PAST, RETURNS, STEPS = (
@@ -17,7 +17,7 @@ IN_SESSION, COUNT, IS_LAST, IN_PAST, RETURNS, STEPS = (
 )
 
 
-@kernel_inner
+@kernel
 def propose(state, query, rates):
     """By how many events ago an item was last there, how often in the session, and whether this one returns at all."""
     n_events = 0
