@@ -27,6 +27,8 @@ MAX_MOVED_AT_ONCE = 10_000
 """Of one scenario, in one slice."""
 PORTION = 128
 """Evaluations of one rule set for one item at a time: about half a millisecond."""
+_READING = 4
+"""Evaluations that reading an item costs as much as."""
 
 
 class RuleMasks:
@@ -376,9 +378,9 @@ class RuleMasks:
             bits = np.where(verdicts.may_be_shown, bits | bit, bits & ~bit)
             compiled.note(rows, verdicts)
         self.bits[rows] = bits
-        return len(rows) * (len(sets) + 1)
+        return len(rows) * (len(sets) + _READING)
 
 
 def _items_for(n_evaluations: int, sets: list[Compiled]) -> int:
     """How many items these sets can be asked about."""
-    return max(1, n_evaluations // (len(sets) + 1))
+    return max(1, n_evaluations // (len(sets) + _READING))

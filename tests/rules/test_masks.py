@@ -106,7 +106,7 @@ def test_a_changed_row_is_evaluated_before_others(world: World) -> None:
     world.catalogue.set_price(3, 99.0)
     world.catalogue.set_price(40, 1.0)
     world.masks.apply({"s": Scenario(filter="price < 5.0"), "other": Scenario(filter="price < 7.0")})
-    world.masks.compile(N, 6)
+    world.masks.compile(N, 12)
     assert world.shown("s") == [0, 1, 2, 4, 40]
 
 
@@ -269,7 +269,7 @@ def test_what_caps_count_is_noted_again_where_nobody_watched_the_items_change(wo
 def test_a_slice_is_bounded(world: World) -> None:
     asked = world.count_reading()
     world.masks.apply({f"s{i}": Scenario(filter="price < 5.0") for i in range(9)})
-    world.masks.compile(N, 20)
+    world.masks.compile(N, 26)
     assert len(asked) == 2
 
 
