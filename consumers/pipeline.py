@@ -83,11 +83,19 @@ class BatchPipeline(Generic[DecodedT, LearnedT, WrittenT]):
     Args:
         handler: the topic's handler.
         context: what it works with.
+        urgent: its batches are learned before those of others that are queued.
     """
 
-    def __init__(self, handler: Handler[DecodedT, LearnedT, WrittenT], context: PipelineContext) -> None:
+    def __init__(
+        self,
+        handler: Handler[DecodedT, LearnedT, WrittenT],
+        context: PipelineContext,
+        *,
+        urgent: bool = False,
+    ) -> None:
         self._handler = handler
         self._context = context
+        self._urgent = urgent
         self._writing = asyncio.Lock()
         self._gave_up: asyncio.Event | None = None
         self._last: dict[int, tuple[int, asyncio.Task[bool]]] = {}
@@ -97,7 +105,7 @@ class BatchPipeline(Generic[DecodedT, LearnedT, WrittenT]):
     async def take(self, fetched: Fetched, consumer: Consumer) -> None:
         """Start a batch on its way."""
         decoded = self._handler.decode(fetched)
-        learned = self._context.engine.submit(partial(self._learn, fetched, decoded))
+        learned = self._context.engine.submit(partial(self._learn, fetched, decoded), urgent=self._urgent)
         epoch, last = self._last.get(fetched.partition, (None, None))
         before = last if epoch == fetched.epoch else None
         batch = _InFlight(fetched, consumer, learned, before, consumer.interrupted)

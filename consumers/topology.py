@@ -82,7 +82,8 @@ class Route:
         learned_by: who learns the records; `every worker` = owners serve them, others follow.
         whole_before_joining: a worker learns the topic to its end before it joins the group; else only up to what the
             group has committed.
-        first: a worker learns the topic to its end before it learns anything else.
+        first: a worker learns the topic to its end before it learns anything else, and later batches of it before those
+            of others that are queued.
     """
 
     handler: Callable[[Collaborators], Handler[Any, Any, Any]]
@@ -150,7 +151,7 @@ def connect(
     """
     pipelines = []
     for name, handler in handlers.items():
-        pipeline = BatchPipeline(handler, context)
+        pipeline = BatchPipeline(handler, context, urgent=name in FIRST)
         app.batches(full_name(app.bus.prefix, name), pipeline.take)
         pipelines.append(pipeline)
     return tuple(pipelines)

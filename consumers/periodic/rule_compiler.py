@@ -1,4 +1,7 @@
-"""Rules are compiled between batches, slice by slice in the engine's thread: events wait for one slice at most."""
+"""Rules are compiled between batches, slice by slice in the engine's thread: events wait for one slice at most.
+
+And rules wait for one batch at most between two slices, however many are queued: how long they take goes by the work.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from stream_rec.clock import Clock
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 
-SLICE_SECONDS = 0.002
-"""The engine's thread does nothing else for so long, and for what a portion takes (some tenths of a millisecond)."""
+SLICE_SECONDS = 0.003
+"""What comes to the engine's thread waits for so long, and for what a portion takes (half a millisecond)."""
 
 
 class RuleCompiler:
@@ -24,11 +27,8 @@ class RuleCompiler:
 
     async def look(self) -> int:
         """Compile what has changed; how many slices that took. Call several times a second."""
-        n = 1
-        while await self._engine.ask(self._slice):
-            n += 1
-        return n
+        return await self._engine.ask_in_slices(self._slice)
 
     def _slice(self, engine: Engine) -> bool:
         until = self._clock.monotonic() + SLICE_SECONDS
-        return engine.compile_rules(lambda: self._clock.monotonic() >= until)
+        return engine.compile_rules(lambda: self._engine.is_wanted and self._clock.monotonic() >= until)

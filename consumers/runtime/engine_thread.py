@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 Engine = TypeVar("Engine")
@@ -14,11 +15,12 @@ T = TypeVar("T")
 
 
 class EngineThread(Generic[Engine]):
-    """Runs calls of the engine one after another: those for owned partitions first, then those of the follower.
+    """Runs calls of the engine one after another: what is urgent, then those for owned partitions, then the follower's.
 
-    Calls of one kind run in the order in which they were submitted. The queues are as long as their callers let them
-    be: every line submits as many batches as it has slots, the follower as many slices as make up
-    `bus.follow_ahead_records`.
+    Between two urgent calls one of the others has its turn, where any waits: each kind is delayed by single calls of
+    the other, however much of it there is. Calls of one kind run in the order in which they were submitted. The queues
+    are as long as their callers let them be: every line submits as many batches as it has slots, the follower as many
+    slices as make up `bus.follow_ahead_records`.
 
     Args:
         engine: not to be touched outside of submitted calls from now on.
@@ -29,22 +31,33 @@ class EngineThread(Generic[Engine]):
         self._pool = ThreadPoolExecutor(1, "engine")
         self._turn = threading.Lock()  # of who submits and who closes
         self._closed = False
+        self._was_urgent = False
+        self._urgent: deque[tuple[Callable[[Engine], Any], Future[Any]]] = deque()
         self._owned: deque[tuple[Callable[[Engine], Any], Future[Any]]] = deque()
         self._followed: deque[tuple[Callable[[Engine], Any], Future[Any]]] = deque()
 
-    def submit(self, call: Callable[[Engine], T], *, followed: bool = False) -> Future[T]:
+    @property
+    def is_wanted(self) -> bool:
+        """Does anything wait for the call that runs? From any thread."""
+        return bool(self._urgent or self._owned or self._followed or self._closed)
+
+    def submit(
+        self, call: Callable[[Engine], T], *, followed: bool = False, urgent: bool = False
+    ) -> Future[T]:
         """Queue a call. What it raises is raised by the future, which is cancelled once the engine is closed.
 
         Args:
             call: what to do.
             followed: it waits until nothing is queued that is not.
+            urgent: it waits for the urgent ones before it, and for one other between each two of them.
         """
         future: Future[T] = Future()
         with self._turn:
             if self._closed:
                 future.cancel()
                 return future
-            (self._followed if followed else self._owned).append((call, future))
+            queue = self._urgent if urgent else self._followed if followed else self._owned
+            queue.append((call, future))
             self._pool.submit(self._run_next)  # one turn for each call, though not always its own
         return future
 
@@ -52,18 +65,50 @@ class EngineThread(Generic[Engine]):
         """Queue a call, before those of the follower, and wait for its answer."""
         return await asyncio.wrap_future(self.submit(call))
 
+    async def ask_in_slices(self, step: Callable[[Engine], bool]) -> int:
+        """Do something long, a slice at a time, until one says that there is no more; how many slices it took.
+
+        Slices are urgent, and the engine's thread queues the next one itself: with batches waiting, slices and batches
+        take turns, however busy the event loop is. A slice ends after some milliseconds, unless nothing waits for it
+        (`is_wanted`).
+        """
+        done: Future[int] = Future()
+
+        def run(n: int, engine: Engine) -> None:
+            if done.cancelled():
+                return
+            try:
+                more = step(engine)
+            except BaseException as error:  # noqa: BLE001 - raised by the future
+                if done.set_running_or_notify_cancel():
+                    done.set_exception(error)
+                return
+            if more:
+                queue(n + 1)
+            elif done.set_running_or_notify_cancel():
+                done.set_result(n)
+
+        def queue(n: int) -> None:
+            future = self.submit(partial(run, n), urgent=True)
+            future.add_done_callback(lambda ended: ended.cancelled() and done.cancel())
+
+        queue(1)
+        return await asyncio.wrap_future(done)
+
     def close(self) -> None:
         """Drop what is queued and what will be submitted, and wait for the call that runs."""
         with self._turn:
             self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for queue in (self._owned, self._followed):
+        for queue in (self._urgent, self._owned, self._followed):
             for _, future in list(queue):
                 future.cancel()
         self._pool.shutdown(wait=True)
 
     def _run_next(self) -> None:
-        call, future = (self._owned or self._followed).popleft()
+        others = self._owned or self._followed
+        self._was_urgent = bool(self._urgent) and not (self._was_urgent and others)
+        call, future = (self._urgent if self._was_urgent else others).popleft()
         if not future.set_running_or_notify_cancel():
             return
         try:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from itertools import repeat
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from stream_rec.rules.cap_values import CapValues
 from stream_rec.rules.compiled import Attributes, Compiled
-from stream_rec.rules.program import MAX_VALUES, Program, values_of
+from stream_rec.rules.passes import Pass, Passes
+from stream_rec.rules.program import Program
 from stream_rec.schemas.expressions import BadExpression, Subject
 from stream_rec.schemas.scenario import Scenario
 
@@ -26,24 +27,19 @@ MAX_MOVED_AT_ONCE = 10_000
 """Of one scenario, in one slice."""
 PORTION = 128
 """Evaluations of one rule set for one item at a time: about half a millisecond."""
-_ALWAYS = frozenset({"id"})
-Item = Mapping[str, object]
-
-
-@dataclass(slots=True)
-class _Pass:
-    """Rule sets that are evaluated for every item, row by row."""
-
-    sets: list[Compiled]
-    at: int = 0
-    names: list[str] = field(default_factory=list)
+_READING = 4
+"""Evaluations that reading an item costs as much as."""
 
 
 class RuleMasks:
     """Masks of the scenarios in force, and of those that are being compiled. One thread of control.
 
     A scenario that is applied again keeps its old masks until the new ones are complete; one that is new shows nothing
-    that a filter could forbid until then. Rows that changed are evaluated before anything else.
+    that a filter could forbid until then. Where no rule changes that asks something of items, the masks stay, and what
+    was applied is in force at once.
+
+    Rows that changed are evaluated before anything else, the others by `passes`. A version that is being compiled is
+    completed before a later one of the same scenario is begun, so rules that change all the time come into force, too.
 
     Args:
         max_items: rows.
@@ -57,13 +53,12 @@ class RuleMasks:
         self._generation = generation
         self.bits: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self.evaluated: NDArray[np.uint8] = np.zeros(0, np.uint8)
-        self.values: NDArray[np.int32] = np.zeros((0, 0, MAX_VALUES), np.int32)
-        self._columns: dict[str, int] = {}
-        self._read: frozenset[str] = frozenset()
-        self._names: frozenset[str] = frozenset()
+        self._counted = CapValues(max_items)
         self._in_force: dict[str, Compiled] = {}
         self._next: dict[str, Compiled] = {}
-        self._pass = _Pass([])
+        self._after: dict[str, Program] = {}
+        """Versions that are begun when the one in `_next` is complete."""
+        self._passes = Passes()
         self._dirty: deque[int] = deque()
         self._is_dirty = np.zeros(max_items, np.bool_)
         self._seen_version = 0
@@ -83,31 +78,37 @@ class RuleMasks:
         Raises:
             ValueError: more are compiled at once than there are bits.
         """
-        changed: dict[str, Program] = {}
         faults: dict[str, str] = {}
+        begun: list[Compiled] = []
+        for name in {**self._in_force, **self._next}:
+            if name not in scenarios:
+                self._forget(name)
         for name, scenario in scenarios.items():
-            known = self._next.get(name) or self._in_force.get(name)
-            if known is not None and known.scenario == scenario:
+            if scenario == self._wanted(name):
                 continue
             try:
-                changed[name] = Program(scenario)
+                program = Program(scenario)
             except BadExpression as error:
                 faults[name] = str(error)
-                changed[name] = Program(
+                program = Program(
                     structs.replace(scenario, filter="false", boosts=(), promotions=(), order_by="")
                 )
-        for name in [*self._in_force, *self._next]:
-            if name not in scenarios:
-                self._drop(self._in_force, name)
-                self._drop(self._next, name)
-        for name, program in changed.items():
-            self._drop(self._next, name)
-            self._begin(name, program)
-        if self._next:
-            self._restart()
-        self._read = frozenset(name for each in self._all() for name in each.program.names)
-        self._names = self._read | self._columns.keys() | _ALWAYS
+            begun += self._change(name, program)
+        self._passes.begin(begun)
         return faults
+
+    @property
+    def values(self) -> NDArray[np.int32]:
+        """What caps count, as in `CapValues`."""
+        return self._counted.values
+
+    def _wanted(self, name: str) -> Scenario | None:
+        """What was applied last."""
+        latest = self._after.get(name)
+        if latest is not None:
+            return latest.scenario
+        compiled = self._next.get(name) or self._in_force.get(name)
+        return None if compiled is None else compiled.scenario
 
     def of(self, name: str) -> Compiled | None:
         """A scenario as it is in force now; None = it has no rules that ask anything of items yet."""
@@ -158,16 +159,15 @@ class RuleMasks:
             n = min(len(self._dirty), _items_for(left, sets))
             rows = np.array([self._dirty.popleft() for _ in range(n)], np.int64)
             self._is_dirty[rows] = False
-            left -= self._evaluate(rows, sets)
-        while left > 0 and self._pass.sets and not self._dirty:
-            if self._pass.at >= n_rows:
-                self._finish_pass()
+            left -= self._evaluate(rows, sets, self._counted.attributes)
+        while left > 0 and not self._dirty and (due := self._passes.next()) is not None:
+            if due.at >= n_rows:
+                self._finish(due)
                 break
-            at, n = self._pass.at, _items_for(left, self._pass.sets)
-            rows = np.arange(at, min(at + n, n_rows), dtype=np.int64)
-            left -= self._evaluate(rows, self._pass.sets)
-            self._pass.at += len(rows)
-        return self.is_behind or bool(self._pass.sets) or self._note_tail()
+            rows = np.arange(due.at, min(due.at + _items_for(left, due.sets), n_rows), dtype=np.int64)
+            left -= self._evaluate(rows, due.sets, self._counted.incomplete)
+            due.at += len(rows)
+        return self.is_behind or bool(self._passes) or self._note_tail()
 
     def _note_tail(self) -> bool:
         """What the filter of one scenario stops of the tail; is there another?"""
@@ -190,9 +190,7 @@ class RuleMasks:
 
     def reevaluate(self) -> None:
         """Time has passed: what goes by an item's age is evaluated again for all items, slice by slice."""
-        moving = [each for each in self._in_force.values() if each.program.moves]
-        if moving and not self._pass.sets:
-            self._pass = _Pass(moving)
+        self._passes.begin_again([each for each in self._in_force.values() if each.program.moves])
 
     def _all(self) -> list[Compiled]:
         """The rule sets that ask something of items."""
@@ -209,11 +207,34 @@ class RuleMasks:
             self._dirty.extend(rows.tolist())
         self._seen_version = version
 
-    def _begin(self, name: str, program: Program) -> None:
+    def _change(self, name: str, program: Program) -> list[Compiled]:
+        """A version of a scenario was applied; what is to be compiled for it now."""
+        in_force, under_way = self._in_force.get(name), self._next.get(name)
+        self._after.pop(name, None)
+        if in_force is not None and in_force.program.asks == program.asks:
+            self._drop(self._next, name)
+            self._adopt(in_force, program)
+        elif under_way is None or not program.asks_of_items:
+            self._drop(self._next, name)
+            return self._begin(name, program)
+        elif under_way.program.asks == program.asks:
+            self._adopt(under_way, program)
+        else:
+            self._after[name] = program
+        return []
+
+    def _adopt(self, compiled: Compiled, program: Program) -> None:
+        """Its masks are those of another version, too, which asks the same of items."""
+        compiled.program, compiled.scenario = program, program.scenario
+        compiled.version = self._next_version()
+
+    def _begin(self, name: str, program: Program) -> list[Compiled]:
+        """What is to be compiled; nothing if it asks nothing of items, which is in force at once."""
         scenario = program.scenario
-        asks = bool(scenario.caps) or not program.is_plain
+        asks = program.asks_of_items
         if asks and not self._all():
             self._seen_version = self._attributes.version  # the pass over all rows is to come
+            self._counted.doubt()
             self._make_room()
         compiled = Compiled(
             name,
@@ -223,32 +244,27 @@ class RuleMasks:
             np.zeros(self._n if program.boosts else 0, np.float32),
             np.zeros(self._n if program.promotes else 0, np.uint8),
             np.full(self._n if program.orders else 0, np.nan, np.float32),
-            tuple(self._column(cap.attribute) for cap in scenario.caps),
+            tuple(self._counted.column(cap.attribute) for cap in scenario.caps),
             self._next_version(),
         )
         if not asks:
             self._put_in_force(name, compiled)
-            return
+            return []
         self._next[name] = compiled
+        return [compiled]
 
-    def _restart(self) -> None:
-        """Begin a pass over all rows, unless one is under way: what came in between has its turn after it."""
-        if not self._pass.sets:
-            self._pass = _Pass(list(self._next.values()), 0, list(self._next))
-
-    def _finish_pass(self) -> None:
-        """One rule set of the pass comes into force; after the last of them the next pass begins."""
-        sets, names = self._pass.sets, self._pass.names
-        if names:
-            name, compiled = names.pop(0), sets.pop(0)
-            if self._next.get(name) is compiled:
-                self._put_in_force(name, self._next.pop(name))
-        else:
-            sets.clear()
-        if not sets:
-            self._pass = _Pass([])
-            if self._next:
-                self._restart()
+    def _finish(self, done: Pass) -> None:
+        """One rule set of a pass that is through comes into force, and its next version is begun."""
+        compiled = done.sets.pop(0)
+        if done.is_again:
+            done.sets.clear()
+            return
+        name = compiled.name
+        self._counted.complete([cap.attribute for cap in compiled.scenario.caps])
+        self._put_in_force(name, self._next.pop(name))
+        after = self._after.pop(name, None)
+        if after is not None:
+            self._passes.begin(self._begin(name, after))
 
     def _put_in_force(self, name: str, compiled: Compiled) -> None:
         """In place of the rule set before, of which it is noted what it had not let through, and this one does."""
@@ -275,6 +291,12 @@ class RuleMasks:
         through: NDArray[np.bool_] = (bits == 1) & (self.evaluated[rows] == self._generation[rows])
         return through
 
+    def _forget(self, name: str) -> None:
+        """A scenario was removed."""
+        self._drop(self._in_force, name)
+        self._drop(self._next, name)
+        self._after.pop(name, None)
+
     def _drop(self, among: dict[str, Compiled], name: str) -> None:
         gone = among.pop(name, None)
         if gone is None:
@@ -283,10 +305,7 @@ class RuleMasks:
             return
         self.bits &= ~np.uint64(1 << gone.number)
         self._free.append(gone.number)
-        if gone in self._pass.sets:
-            at = self._pass.sets.index(gone)
-            del self._pass.sets[at]
-            del self._pass.names[at : at + 1]
+        self._passes.drop(gone)
 
     def _next_version(self) -> int:
         """So that no two rule sets ever have the same one."""
@@ -306,18 +325,10 @@ class RuleMasks:
             self.bits = np.zeros(self._n, np.uint64)
             self.evaluated = np.zeros(self._n, np.uint8)
 
-    def _column(self, attribute: str) -> int:
-        if attribute not in self._columns:
-            self._columns[attribute] = len(self._columns)
-            more = np.zeros((len(self._columns), self._n, MAX_VALUES), np.int32)
-            if len(self._columns) > 1:
-                more[:-1] = self.values
-            self.values = more
-        return self._columns[attribute]
-
-    def _evaluate(self, rows: NDArray[np.int64], sets: list[Compiled]) -> int:
+    def _evaluate(self, rows: NDArray[np.int64], sets: list[Compiled], counted: frozenset[str]) -> int:
         """What the rules say of the items in rows; how many evaluations that was.
 
+        Of items that are known, and have not changed where not all sets are asked, no more is read than these sets ask.
         Of an item that stood in a row before, no rule set's verdict stays: all are asked. It may have been shown, and
         so may the one that comes, if it was evicted, too.
         """
@@ -326,12 +337,13 @@ class RuleMasks:
         known, replaced, new = rows[of == now], rows[(of != now) & (of != 0)], rows[(of != now) & (of == 0)]
         n = 0
         if len(known):
-            n += self._judge(known, sets, self.bits[known], self.bits[known])
+            n += self._judge(known, sets, self.bits[known], self.bits[known], counted)
         if len(replaced):
             nothing = np.zeros(len(replaced), np.uint64)
-            n += self._judge(replaced, self._all(), nothing, ~nothing)
+            n += self._judge(replaced, self._all(), nothing, ~nothing, self._counted.attributes)
         if len(new):
-            n += self._judge(new, self._all(), np.zeros(len(new), np.uint64), None)
+            nothing = np.zeros(len(new), np.uint64)
+            n += self._judge(new, self._all(), nothing, None, self._counted.attributes)
         return n
 
     def _judge(
@@ -340,6 +352,7 @@ class RuleMasks:
         sets: list[Compiled],
         bits: NDArray[np.uint64],
         before: NDArray[np.uint64] | None,
+        counted: frozenset[str],
     ) -> int:
         """Ask these rule sets about the items in rows.
 
@@ -349,10 +362,12 @@ class RuleMasks:
             bits: [n], what others have said.
             before: [n], what readers went by: where a filter in force says something else now, that is told. None =
                 they have seen none of these items.
+            counted: attributes that are noted for caps.
         """
-        items = [self._attributes.of(row, self._names) for row in rows.tolist()]
-        self._note_values(rows, items)
-        subjects = [Subject(item, self._read) for item in items]
+        read = frozenset(name for each in sets for name in each.program.names)
+        items = [self._attributes.of(row, read | counted) for row in rows.tolist()]
+        self._counted.note(rows, items, counted)
+        subjects = [Subject(item, read) for item in items]
         for compiled in sets:
             verdicts, bit = compiled.program.judge(subjects), np.uint64(1 << compiled.number)
             filters = compiled.program.filters and self._in_force.get(compiled.name) is compiled
@@ -363,17 +378,9 @@ class RuleMasks:
             bits = np.where(verdicts.may_be_shown, bits | bit, bits & ~bit)
             compiled.note(rows, verdicts)
         self.bits[rows] = bits
-        return len(rows) * (len(sets) + 1)
-
-    def _note_values(self, rows: NDArray[np.int64], items: Sequence[Item]) -> None:
-        """What caps count."""
-        for column, attribute in enumerate(self._columns):
-            self.values[column, rows] = 0
-            for row, item in zip(rows.tolist(), items, strict=True):
-                values = values_of(item, attribute)
-                self.values[column, row, : len(values)] = values
+        return len(rows) * (len(sets) + _READING)
 
 
 def _items_for(n_evaluations: int, sets: list[Compiled]) -> int:
     """How many items these sets can be asked about."""
-    return max(1, n_evaluations // (len(sets) + 1))
+    return max(1, n_evaluations // (len(sets) + _READING))

@@ -60,7 +60,16 @@ class Program:
         expressions = [each for each in (*asked, *(when for _, when in self._promotions)) if each is not None]
         self.moves = any(each.moves for each in expressions)
         self.names = frozenset(name for each in expressions for name in each.names)
+        if self._hidden or any(items for items, _ in self._promotions):
+            self.names |= {"id"}
         self.filters = self._filter is not None or bool(self._hidden)
+        self.asks = (
+            *(scenario.filter.strip(), scenario.order_by.strip(), scenario.boosts, self._hidden),
+            tuple((frozenset(each.items), each.when.strip()) for each in scenario.promotions),
+            tuple(each.when for each in scenario.floors),
+            tuple(each.attribute for each in scenario.caps),
+        )
+        """Equal where the masks are."""
 
     @property
     def boosts(self) -> bool:
@@ -78,9 +87,9 @@ class Program:
         return self._order is not None
 
     @property
-    def is_plain(self) -> bool:
-        """Does it ask nothing of any item?"""
-        return not (self.filters or self.boosts or self.promotes or self.orders)
+    def asks_of_items(self) -> bool:
+        """Does it ask anything of items, by a rule or for a cap?"""
+        return bool(self.filters or self.boosts or self.promotes or self.orders or self.scenario.caps)
 
     def judge(self, subjects: Sequence[Subject]) -> Verdicts:
         """What the rules say of items, of which all `names` and `id` were given."""

@@ -55,6 +55,15 @@ class Questions:
         (raw,) = yield RoundTrip((("GET", self._keys.slate(scenario, user_id)),))
         return self._decoding.slate(raw, user_id)
 
+    def slates(self, user_ids: Sequence[str], scenario: str) -> Question[list[Slate | None]]:
+        """The slates of several users, at once; each as `slate`.
+
+        Raises:
+            ConfigError: the scenario's name is impossible.
+        """
+        raws = yield RoundTrip(tuple([("GET", self._keys.slate(scenario, user)) for user in user_ids]))
+        return [self._decoding.slate(raw, user) for raw, user in zip(raws, user_ids, strict=True)]
+
     def standing(
         self, user_id: str, scenarios: Sequence[str]
     ) -> Question[list[tuple[Slate | None, ItemList | None]]]:

@@ -47,6 +47,10 @@ class Reader:
         """As `Questions.slate`."""
         return self.answer(self._questions.slate(user_id, scenario))
 
+    def slates(self, user_ids: Sequence[str], scenario: str) -> list[Slate | None]:
+        """As `Questions.slates`."""
+        return self.answer(self._questions.slates(user_ids, scenario))
+
     def top(self, name: TopName) -> ItemList | None:
         """As `Questions.top`."""
         return self.answer(self._questions.top(name))

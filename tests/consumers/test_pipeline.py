@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -92,7 +93,7 @@ class Steps:
 class Scene:
     """A pipeline with a desk, a handler, and a note of what went wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, urgent: bool = False) -> None:
         self.desk, self.steps = Desk(), Steps()
         self.failures: list[BaseException] = []
         self.engine = EngineThread(Engine(EngineSettings(max_users=16, max_items=16)))
@@ -101,7 +102,7 @@ class Scene:
         self.next_epoch()
         gate = LearnGate(self.table, {"events": self.steps}, self.engine, lambda *_: None)
         context = PipelineContext(self.engine, gate, self.until, self.failures.append)
-        self.pipeline = BatchPipeline(self.steps, context)
+        self.pipeline = BatchPipeline(self.steps, context, urgent=urgent)
 
     def next_epoch(self) -> None:
         self.table.epochs.advance([TopicPartition("events", 0), TopicPartition("events", 1)])
@@ -139,6 +140,21 @@ def test_the_engine_goes_on_while_slates_are_on_their_way() -> None:
         scene.steps.may_write.set()
         await scene.pipeline.idle()
         assert [start for _, start in scene.desk.acked] == [0, 10, 20]
+
+    asyncio.run(scenario())
+
+
+def test_an_urgent_batch_is_learned_before_what_is_queued() -> None:
+    async def scenario() -> None:
+        scene = Scene(urgent=True)
+        begun, gate = threading.Event(), threading.Event()
+        scene.engine.submit(lambda _: (begun.set(), gate.wait(30)))
+        assert begun.wait(30)
+        others = [scene.engine.submit(lambda _: list(scene.steps.learned)) for _ in range(2)]
+        await scene.take(batch(0))
+        gate.set()
+        await scene.pipeline.idle()
+        assert [each.result(30) for each in others] == [[0], [0]]
 
     asyncio.run(scenario())
 

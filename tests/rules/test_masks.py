@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 
 from stream_rec.rules.masks import MAX_NUMBERS, RuleMasks
-from stream_rec.schemas.scenario import Boost, Cap, Hide, Promotion, Scenario
+from stream_rec.schemas.scenario import Boost, Cap, Hide, Pin, Promotion, Scenario
 
 N = 50
 
@@ -42,6 +43,18 @@ class World:
         self.catalogue = Catalogue()
         self.generation = np.ones(N, np.uint8)
         self.masks = RuleMasks(N, self.catalogue, self.generation)
+
+    def count_reading(self) -> list[int]:
+        """The rows that are read from now on."""
+        read: list[int] = []
+        of = self.catalogue.of
+
+        def counted(row: int, names: Collection[str] | None = None) -> dict[str, Any]:
+            read.append(row)
+            return of(row, names)
+
+        self.catalogue.of = counted  # type: ignore[method-assign]
+        return read
 
     def compile(self) -> None:
         while self.masks.compile(N):
@@ -93,7 +106,7 @@ def test_a_changed_row_is_evaluated_before_others(world: World) -> None:
     world.catalogue.set_price(3, 99.0)
     world.catalogue.set_price(40, 1.0)
     world.masks.apply({"s": Scenario(filter="price < 5.0"), "other": Scenario(filter="price < 7.0")})
-    world.masks.compile(N, 6)
+    world.masks.compile(N, 12)
     assert world.shown("s") == [0, 1, 2, 4, 40]
 
 
@@ -149,17 +162,114 @@ def test_scenarios_come_and_go_without_end(world: World) -> None:
     assert world.masks.of("kept") is None
 
 
-def test_a_slice_is_bounded(world: World) -> None:
-    asked: list[int] = []
+def test_what_changes_no_rule_about_items_is_in_force_at_once(world: World) -> None:
+    """Length, logic, pins, how many a cap allows: the masks are those of before."""
+    rules = Scenario(filter="price < 5.0", boosts=(Boost("price > 1.0", 2.0),), caps=(Cap("tags", 2),))
+    world.masks.apply({"s": rules})
+    world.compile()
+    read = world.count_reading()
+    changed = structs.replace(rules, k=3, logic="popular", pins=(Pin("i9", 1),), caps=(Cap("tags", 1),))
+    before = world.masks.of("s")
+    assert before is not None
+    version = before.version
+    world.masks.apply({"s": changed})
+    after = world.masks.of("s")
+    assert after is not None
+    assert after.scenario == changed
+    assert after.version > version
+    assert not world.masks.is_behind
+    world.compile()
+    assert read == []
+    assert world.shown("s") == [0, 1, 2, 3, 4]
+
+
+def test_only_the_scenario_that_changed_is_compiled_and_no_more_is_read_than_it_asks(world: World) -> None:
+    world.masks.apply({f"s{i}": Scenario(filter="'t1' in tags", caps=(Cap("tags", 1),)) for i in range(9)})
+    world.compile()
+    asked: list[Collection[str] | None] = []
     of = world.catalogue.of
 
-    def counted(row: int, names: Collection[str] | None = None) -> dict[str, Any]:
-        asked.append(row)
+    def noted(row: int, names: Collection[str] | None = None) -> dict[str, Any]:
+        asked.append(names)
         return of(row, names)
 
-    world.catalogue.of = counted  # type: ignore[method-assign]
-    world.masks.apply({f"s{i}": Scenario(filter="price < 5.0") for i in range(9)})
+    world.catalogue.of = noted  # type: ignore[method-assign]
+    scenarios = {f"s{i}": Scenario(filter="'t1' in tags", caps=(Cap("tags", 1),)) for i in range(8)}
+    world.masks.apply({**scenarios, "s8": Scenario(filter="price < 5.0", caps=(Cap("tags", 1),))})
+    world.compile()
+    assert asked == [{"price"}] * N
+    assert world.shown("s8") == [0, 1, 2, 3, 4]
+
+
+def test_rules_that_are_taken_back_before_they_are_compiled_leave_the_old_ones_as_they_are(
+    world: World,
+) -> None:
+    old = {"s": Scenario(filter="price < 5.0")}
+    world.masks.apply(old)
+    world.compile()
+    world.masks.apply({"s": Scenario(filter="price > 45.0")})
     world.masks.compile(N, 20)
+    world.masks.apply(old)
+    assert not world.masks.is_compiling
+    world.compile()
+    assert world.shown("s") == [0, 1, 2, 3, 4]
+
+
+def test_a_change_does_not_wait_until_others_are_compiled(world: World) -> None:
+    many = {f"s{i}": Scenario(filter="price < 5.0") for i in range(9)}
+    world.masks.apply(many)
+    world.masks.compile(N, 20)
+    world.masks.apply({**many, "late": Scenario(filter="price > 45.0")})
+    while not world.masks.is_in_force("late"):
+        assert world.masks.compile(N, 20)
+    assert world.shown("late") == [46, 47, 48, 49]
+    assert not world.masks.is_in_force("s0")
+    world.compile()
+    assert all(world.shown(name) == [0, 1, 2, 3, 4] for name in many)
+
+
+def test_a_scenario_that_changes_all_the_time_comes_into_force_too(world: World) -> None:
+    """And the version that is begun next is the latest."""
+    in_force = set()
+    for n in range(40):
+        world.masks.apply({"s": Scenario(filter=f"price < {n}.0")})
+        world.masks.compile(N, 40)
+        if world.masks.is_in_force("s"):
+            in_force.add(len(world.shown("s")))
+    assert len(in_force) > 3
+    world.compile()
+    assert world.shown("s") == list(range(39))
+    assert not world.masks.is_pending("s")
+
+
+def test_a_scenario_is_removed_while_two_versions_of_it_are_to_be_compiled(world: World) -> None:
+    for n in (1, 2):
+        world.masks.apply({"s": Scenario(filter=f"price < {n}.0")})
+        world.masks.compile(N, 20)
+    world.masks.apply({})
+    world.compile()
+    assert world.masks.of("s") is None
+    assert not world.masks.is_behind
+
+
+def test_what_caps_count_is_noted_again_where_nobody_watched_the_items_change(world: World) -> None:
+    capped = {"s": Scenario(caps=(Cap("price", 1),))}
+    world.masks.apply(capped)
+    world.compile()
+    world.masks.apply({})
+    world.compile()
+    for row in (7, 8):
+        world.catalogue.set_price(row, 3.0)
+    world.compile()
+    world.masks.apply(capped)
+    world.compile()
+    assert len({int(world.masks.values[0, row, 0]) for row in (3, 7, 8)}) == 1
+
+
+def test_a_slice_is_bounded(world: World) -> None:
+    asked = world.count_reading()
+    world.masks.apply({f"s{i}": Scenario(filter="price < 5.0") for i in range(9)})
+    world.masks.compile(N, 26)
     assert len(asked) == 2
 
 

@@ -16,6 +16,7 @@ from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
+from stream_rec.store.reader import Reader
 from stream_rec.store.slates import Written
 from tests.hanging import hanging
 from tests.store.building import LOG, Stores, as_of, slate, slates, with_stores, worker
@@ -65,6 +66,10 @@ def test_what_was_written_can_be_read(store: StoreSettings) -> None:
         assert await my.slates.read("ann") is None
 
     with_stores(store, story)
+    reader = Reader(store)
+    found = [each and each.user_id for each in reader.slates(["bob", "ann"], "home")]
+    reader.close()
+    assert found == [None, "ann"]
 
 
 @pytest.mark.parametrize("user", ["{tag}:1", "a:b:c", "}{", "å b\n\r\nc", "*", "x" * 256, '"'])

@@ -1,0 +1,82 @@
+"""Rules are compiled in slices between what else the engine has to do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from stream_rec.clock import ManualClock
+from stream_rec.consumers.periodic.rule_compiler import SLICE_SECONDS, RuleCompiler
+from stream_rec.consumers.runtime.engine_thread import EngineThread
+from stream_rec.engine.engine import Engine
+
+PORTIONS = 50
+PORTION_SECONDS = 0.001
+
+
+class Rules:
+    """So many portions of rules that are to be compiled, and what was done, in order: p = a portion, b = a batch.
+
+    Args:
+        clock: goes on by portions alone.
+    """
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.left = PORTIONS
+        self.done = ""
+        self._clock = clock
+
+    def compile_rules(self, is_over: Callable[[], bool]) -> bool:
+        while self.left:
+            self.left -= 1
+            self.done += "p"
+            self._clock.advance(PORTION_SECONDS)
+            if is_over():
+                break
+        return self.left > 0
+
+    def learn(self) -> None:
+        self.done += "b"
+
+
+def told(story: Callable[[EngineThread[Rules], RuleCompiler], Awaitable[None]]) -> None:
+    async def tell() -> None:
+        clock = ManualClock()
+        engine = EngineThread(Rules(clock))
+        await story(engine, RuleCompiler(cast(EngineThread[Engine], engine), clock))
+        engine.close()
+
+    asyncio.run(tell())
+
+
+def test_where_nothing_waits_rules_are_compiled_in_one_go() -> None:
+    async def story(engine: EngineThread[Rules], compiler: RuleCompiler) -> None:
+        assert await compiler.look() == 1
+        assert await engine.ask(lambda rules: rules.left) == 0
+
+    told(story)
+
+
+def test_rules_wait_for_one_batch_between_two_slices_and_a_batch_for_one_slice() -> None:
+    """However many batches are queued: how long rules take goes by the work, and learning goes on."""
+
+    async def story(engine: EngineThread[Rules], compiler: RuleCompiler) -> None:
+        begun, gate = threading.Event(), threading.Event()
+        engine.submit(lambda _: begun.set() or gate.wait(30))  # type: ignore[func-returns-value]
+        assert begun.wait(30)
+        batches = [engine.submit(Rules.learn) for _ in range(PORTIONS)]
+        looking = asyncio.create_task(compiler.look())
+        await asyncio.sleep(0)  # it has asked for its first slice
+        gate.set()
+        await asyncio.wait_for(looking, 30)
+        for batch in batches:
+            await asyncio.wait_for(asyncio.wrap_future(batch), 30)
+        longest = round(SLICE_SECONDS / PORTION_SECONDS) + 1
+        done = await engine.ask(lambda rules: rules.done)
+        assert re.fullmatch(rf"(p{{1,{longest}}}b)+b+", done), done
+        assert done.count("p") == PORTIONS
+
+    told(story)
