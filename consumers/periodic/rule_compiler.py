@@ -1,6 +1,6 @@
 """Rules are compiled between batches, slice by slice in the engine's thread: events wait for one slice at most.
 
-And rules wait for one batch at most between two slices, however many are queued: how long they take goes by the work.
+And rules have half of that thread while events wait for it, however many do: how long they take goes by the work.
 """
 
 from __future__ import annotations

@@ -10,28 +10,38 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from stream_rec.clock import Clock, SystemClock
+
 Engine = TypeVar("Engine")
 T = TypeVar("T")
+MOST_AHEAD_SECONDS = 0.25
+"""After one long call of the one kind, the other has so much to itself at most."""
+_LEAST_SECONDS = 1e-9
+"""What takes no time takes turns."""
+_SYSTEM_CLOCK = SystemClock()
 
 
 class EngineThread(Generic[Engine]):
     """Runs calls of the engine one after another: what is urgent, then those for owned partitions, then the follower's.
 
-    Between two urgent calls one of the others has its turn, where any waits: each kind is delayed by single calls of
-    the other, however much of it there is. Calls of one kind run in the order in which they were submitted. The queues
-    are as long as their callers let them be: every line submits as many batches as it has slots, the follower as many
-    slices as make up `bus.follow_ahead_records`.
+    While both wait, what is urgent has as much of the time as the others together, however much there is of either.
+    Calls of one kind run in the order in which they were submitted. The queues are as long as their callers let them
+    be: every line submits as many batches as it has slots, the follower as many slices as make up
+    `bus.follow_ahead_records`.
 
     Args:
         engine: not to be touched outside of submitted calls from now on.
+        clock: how long calls take.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock = _SYSTEM_CLOCK) -> None:
         self._engine = engine
         self._pool = ThreadPoolExecutor(1, "engine")
         self._turn = threading.Lock()  # of who submits and who closes
         self._closed = False
-        self._was_urgent = False
+        self._clock = clock
+        self._ahead = 0.0
+        """Seconds that urgent calls have had more than the others, since both wait."""
         self._urgent: deque[tuple[Callable[[Engine], Any], Future[Any]]] = deque()
         self._owned: deque[tuple[Callable[[Engine], Any], Future[Any]]] = deque()
         self._followed: deque[tuple[Callable[[Engine], Any], Future[Any]]] = deque()
@@ -49,7 +59,7 @@ class EngineThread(Generic[Engine]):
         Args:
             call: what to do.
             followed: it waits until nothing is queued that is not.
-            urgent: it waits for the urgent ones before it, and for one other between each two of them.
+            urgent: it waits for the urgent ones before it, and for as much of others.
         """
         future: Future[T] = Future()
         with self._turn:
@@ -68,8 +78,8 @@ class EngineThread(Generic[Engine]):
     async def ask_in_slices(self, step: Callable[[Engine], bool]) -> int:
         """Do something long, a slice at a time, until one says that there is no more; how many slices it took.
 
-        Slices are urgent, and the engine's thread queues the next one itself: with batches waiting, slices and batches
-        take turns, however busy the event loop is. A slice ends after some milliseconds, unless nothing waits for it
+        Slices are urgent, and the engine's thread queues the next one itself: with batches waiting, slices have half of
+        the time, however busy the event loop is. A slice ends after some milliseconds, unless nothing waits for it
         (`is_wanted`).
         """
         done: Future[int] = Future()
@@ -107,8 +117,19 @@ class EngineThread(Generic[Engine]):
 
     def _run_next(self) -> None:
         others = self._owned or self._followed
-        self._was_urgent = bool(self._urgent) and not (self._was_urgent and others)
-        call, future = (self._urgent if self._was_urgent else others).popleft()
+        both = bool(self._urgent and others)
+        if not both:
+            self._ahead = 0.0
+        urgent = bool(self._urgent) and (not others or self._ahead <= 0.0)
+        call, future = (self._urgent if urgent else others).popleft()
+        began = self._clock.monotonic()
+        self._run(call, future)
+        if both:
+            took = self._clock.monotonic() - began + _LEAST_SECONDS
+            self._ahead += took if urgent else -took
+            self._ahead = max(-MOST_AHEAD_SECONDS, min(self._ahead, MOST_AHEAD_SECONDS))
+
+    def _run(self, call: Callable[[Engine], Any], future: Future[Any]) -> None:
         if not future.set_running_or_notify_cancel():
             return
         try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import CancelledError
+from functools import partial
 
 import pytest
 
+from stream_rec.clock import ManualClock
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from tests.waiting import wait_until, wait_until_async
 
@@ -25,9 +27,9 @@ def test_owned_batches_go_before_slices_of_the_follower() -> None:
     engine.close()
 
 
-def test_between_two_urgent_calls_one_other_has_its_turn() -> None:
+def test_what_takes_equally_long_takes_turns() -> None:
     """However many are queued of either kind."""
-    engine = EngineThread([])
+    engine = EngineThread([], ManualClock())
     gate = threading.Event()
     engine.submit(lambda _: gate.wait(30))
     kinds = ["followed", "owned", "owned", "owned", "urgent", "urgent", "urgent"]
@@ -42,6 +44,30 @@ def test_between_two_urgent_calls_one_other_has_its_turn() -> None:
         future.result(30)
     expected = ["urgent", "owned", "urgent", "owned", "urgent", "owned", "followed"]
     assert engine.submit(list).result(30) == expected
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("batch_seconds", "expected"),
+    [(0.0095, "sbssbssbsssb"), (0.0011, "sbbbbsbbbbs"), (10.0, "sb" + "s" * 63)],
+)
+def test_what_is_urgent_has_half_of_the_time(batch_seconds: float, expected: str) -> None:
+    """A slice takes 4 ms."""
+    clock = ManualClock()
+    engine = EngineThread([], clock)
+    gate = threading.Event()
+
+    def takes(done: list[str], kind: str, seconds: float) -> None:
+        done.append(kind)
+        clock.advance(seconds)
+
+    engine.submit(lambda _: gate.wait(30))
+    futures = [engine.submit(partial(takes, kind="b", seconds=batch_seconds)) for _ in range(64)]
+    futures += [engine.submit(partial(takes, kind="s", seconds=0.004), urgent=True) for _ in range(64)]
+    gate.set()
+    for future in futures:
+        future.result(30)
+    assert "".join(engine.submit(list).result(30)).startswith(expected)
     engine.close()
 
 
@@ -70,7 +96,7 @@ def test_a_call_knows_whether_anything_waits_for_it() -> None:
 
 def test_what_is_asked_in_slices_and_what_is_queued_take_turns() -> None:
     async def scenario() -> None:
-        engine = EngineThread([])
+        engine = EngineThread([], ManualClock())
         begun, gate = threading.Event(), threading.Event()
 
         def hold(_: list[str]) -> None:
