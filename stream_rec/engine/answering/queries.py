@@ -223,8 +223,11 @@ class Queries:
     def rules_upto(self, scenario: str) -> int | None:
         """As `Ranked.rules_upto`."""
         self.scenes.follow(self.decisions.trials.scenarios)
-        is_pending = self.scenes.masks.is_pending(scenario)
-        return max(-1, self.changed_at(scenario) - 1) if is_pending else None
+        if not self.scenes.masks.is_pending(scenario):
+            self.decisions.settled(scenario)
+            return None
+        # Several records may have come since: none of them is known.
+        return max(-1, self.decisions.first_change.get(scenario, self.changed_at(scenario)) - 1)
 
     def fades(self, scenario: str, user_row: int, rows: NDArray[np.int32]) -> NDArray[np.float32]:
         """What rotation adds to the scores of the items in these rows for a user: 0, or less."""

@@ -106,6 +106,8 @@ class Decisions:
         pacing: how often promotions with a limit were shown.
         changed: scenarios that records have changed or removed; removals since this engine began. Of the last ones.
         experiments: by name, as the records have them.
+        first_change: offset of the first record about a scenario since its rules were last compiled to the end (whoever
+            compiles them says when, `settled`); among those of `changed`.
         tried: experiments whose records say who gets what otherwise than before; like `changed`.
         alarms: what has changed in the world, and is to be done about it.
         baselines: what is normal, by metric.
@@ -123,6 +125,7 @@ class Decisions:
         self._log = logs.get("learn")
         self.scenarios: Mapping[str, Scenario] = dict(self._of_settings)
         self.changed: dict[str, Changed] = {}
+        self.first_change: dict[str, int] = {}
         self.experiments: Mapping[str, Experiment] = {}
         self.tried: dict[str, Changed] = {}
         self._trials = Trials(self.scenarios, {})
@@ -141,7 +144,7 @@ class Decisions:
             self._kept[key] = _Kept(*key, decision.offset, decision.broker_ts, decision.raw)
         at = Changed(decision.offset, decision.broker_ts)
         if decision.kind == SCENARIO:
-            _note(self.changed, decision.name, at)
+            self._note_change(decision.name, at)
             self._put_in_force()
         elif decision.kind == EXPERIMENT:
             self._try(decision.name, at)
@@ -351,7 +354,7 @@ class Decisions:
         for each in (before, after):
             if each is not None and changes_scenarios(each):
                 for scenario in each.scenarios or self.scenarios:
-                    _note(self.changed, scenario, at)
+                    self._note_change(scenario, at)
         self._put_in_force()
 
     def _warn(self, decision: Decision, at: Changed) -> None:
@@ -361,8 +364,18 @@ class Decisions:
         self.alarms.learn(decision.name, alarm, decision.broker_ts)
         if self.alarms.wishes != before:
             for scenario in self.scenarios:
-                _note(self.changed, scenario, at)
+                self._note_change(scenario, at)
             self._put_in_force()
+
+    def _note_change(self, scenario: str, at: Changed) -> None:
+        _note(self.changed, scenario, at)
+        self.first_change.setdefault(scenario, at.offset)
+        if len(self.first_change) > MAX_KEPT:
+            del self.first_change[next(iter(self.first_change))]
+
+    def settled(self, scenario: str) -> None:
+        """Its rules are in force as the last record has them."""
+        self.first_change.pop(scenario, None)
 
     def _note_baseline(self, kept: _Kept | None) -> None:
         """Whoever watches the metric may take it over."""
