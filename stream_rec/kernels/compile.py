@@ -130,10 +130,16 @@ class _Kernel(CPUDispatcher):
     def compile(self, sig: Any) -> Any:
         """Compile one signature, as numba asks for it."""
         args, _ = normalize_signature(sig)
-        if args in self.overloads or not _IS_CACHED:
+        if args in self.overloads or not _IS_CACHED or self._is_in_the_cache(sig):
             return super().compile(sig)
         with global_compiler_lock, _CLAIMS.of(f"{self.__module__}.{self.__qualname__}"):
             return super().compile(sig)
+
+    def _is_in_the_cache(self, sig: Any) -> bool:
+        """What only has to be loaded waits for nobody."""
+        self.targetctx.refresh()
+        key = self._cache._index_key(sig, self.targetctx.codegen())
+        return key in self._cache._cache_file._load_index()
 
 
 class _Inner(_Kernel):

@@ -16,7 +16,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 
 
-@kernel_inner
+@kernel
 def mix(value):
     """SplitMix64's finaliser (Steele et al., OOPSLA 2014): uint64 -> uint64, a bijection."""
     value = (value ^ (value >> _S30)) * _M1

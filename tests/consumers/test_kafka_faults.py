@@ -30,6 +30,7 @@ from tests.consumers.publishing import Published, clicks, publish_events
 from tests.consumers.running import behind
 from tests.consumers.serving import SMALL, serving
 from tests.consumers.witness import histories, learned, wrongly_learned
+from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.kafka
 
@@ -127,18 +128,24 @@ def test_a_broker_that_stands_still_past_every_timeout_costs_nothing(
     settings: Settings, broker: KafkaProcess, capfd: pytest.CaptureFixture[str]
 ) -> None:
     engines = [Engine(SMALL) for _ in range(2)]
+    said: list[str] = []
+
+    def is_said(words: str) -> bool:
+        said.extend(capfd.readouterr())
+        return words in "".join(said)
 
     async def scenario() -> Published:
         async with two_under_traffic(settings, engines) as traffic:
             os.kill(broker.pid, signal.SIGSTOP)
             try:
                 await asyncio.sleep(PAUSE_SECONDS)
+                await wait_until_async(lambda: is_said("waiting for kafka"), 60)
             finally:
                 os.kill(broker.pid, signal.SIGCONT)
+            await wait_until_async(lambda: is_said("the wait for kafka is over"), 60)
         return traffic.published
 
     assert_once(settings, engines, asyncio.run(scenario()))
-    assert "the wait for kafka is over" in "".join(capfd.readouterr())
 
 
 def test_events_that_expired_while_nobody_was_there_are_told_and_nothing_else_is_lost(

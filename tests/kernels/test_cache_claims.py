@@ -15,13 +15,14 @@ from stream_rec.kernels.cache_claims import Claims
 from tests.cli.running import clean_environment
 
 SAYS_WHAT_IT_COMPILED = """
-import json, sys
+import contextlib, json, sys
 import numpy
 from stream_rec.kernels import compile
 sys.path.insert(0, {folder!r})
 import tiny
-print("ready", flush=True)
-sys.stdin.readline()
+with compile._CLAIMS.of({holds!r}) if {holds!r} else contextlib.nullcontext():
+    print("ready", flush=True)
+    sys.stdin.readline()
 made = tiny.{outer}(numpy.arange(5.0))
 print(json.dumps([made, [one.__name__ for one in (tiny.inner, tiny.one, tiny.other) if one.stats.cache_misses]]))
 """
@@ -51,10 +52,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, outer: str) -> subprocess.Popen[str]:
-    """A process that runs the kernel once it is given a line."""
+def start(folder: Path, outer: str, holds: str = "") -> subprocess.Popen[str]:
+    """A process that runs the kernel once it is given a line, and until then has a claim."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SAYS_WHAT_IT_COMPILED.format(folder=str(folder), outer=outer)],
+        [sys.executable, "-c", SAYS_WHAT_IT_COMPILED.format(folder=str(folder), outer=outer, holds=holds)],
         env=clean_environment(XDG_CACHE_HOME=str(folder / "cache")),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -121,6 +122,13 @@ def test_a_claim_goes_with_the_process_that_held_it(tmp_path: Path, holder: subp
     holder.wait()
     with claims.of("held"):
         pass
+
+
+def test_what_is_compiled_already_is_loaded_whoever_hangs_with_its_claim(folder: Path) -> None:
+    assert answers([start(folder, "one")]) == [(20.0, ["inner", "one"])]
+    holding = start(folder, "one", holds="tiny.one")
+    assert answers([start(folder, "one")]) == [(20.0, [])]
+    answers([holding])
 
 
 @pytest.mark.usefixtures("holder")
