@@ -23,22 +23,17 @@ from pathlib import Path
 import polars as pl
 import psutil
 
-from stream_rec.batch import source
+from bench.sink_files import write_file
 from stream_rec.bench.bench_log import PLAN
 from stream_rec.bench.harness import Figures, Say, say_on_stderr, shown
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.cli.options import write_json
 from stream_rec.embedded.stack import start_stack, without_addresses
 from stream_rec.producers.simulate.simulator import simulated_log
-from stream_rec.schemas.partition import TopicPartition
 from stream_rec.settings import Settings, SinkSettings, load
-from stream_rec.sink.folder import SinkFolder
-from stream_rec.sink.names import DataFile
-from stream_rec.sink.tables import schema
 
 SHOP = replace(PLAN, n_users=20_000)
 _FILE = 1_000_000
-_HOUR_SECONDS = 3600
 _LOOK_SECONDS = 1.0
 _HIGHEST = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
@@ -81,16 +76,10 @@ def run(settings: Settings, n_events: int, memory: str, say: Say) -> Figures:
 
 def write_down(sink: SinkSettings, n_events: int) -> None:
     """As many events, in files as the sink has them."""
-    folder, frame = SinkFolder(sink), simulated_log(SHOP, min(_FILE, n_events))
-    nothing = pl.DataFrame(schema=schema("events"))
+    frame = simulated_log(SHOP, min(_FILE, n_events))
     for first in range(0, n_events, _FILE):
         rows = frame.head(min(_FILE, n_events - first))
-        rows = rows.with_columns(pl.col("user_id") + f"-{first // _FILE}")
-        told = source.columns_of(rows, first).with_columns(pl.col("partition").cast(pl.Int32))
-        hour = int(rows["ts"][0]) // _HOUR_SECONDS
-        file = DataFile(TopicPartition("events", 0), "simulated", first, first + len(rows) - 1, hour)
-        folder.stage(file, pl.concat([nothing, told], how="diagonal"))
-        folder.publish(file)
+        write_file(sink, rows.with_columns(pl.col("user_id") + f"-{first // _FILE}"), first, "simulated")
 
 
 def _watched(train: subprocess.Popen[bytes]) -> dict[str, int]:
