@@ -32,7 +32,7 @@ from stream_rec.embedded.stack import start_stack, without_addresses
 from stream_rec.producers.simulate.simulator import simulated_log
 from stream_rec.settings import Settings, SinkSettings, load
 
-SHOP = replace(PLAN, n_users=20_000)
+SHOP = replace(PLAN, n_users=20_000, events_per_second=200.0)
 _FILE = 1_000_000
 _LOOK_SECONDS = 1.0
 _HIGHEST = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
