@@ -143,11 +143,23 @@ def test_events_of_the_forgotten_are_left_out_and_those_of_visitors_are_their_us
 def test_one_command_trains_and_writes_slates(logged: Settings, redis_url: str, tmp_path: Path) -> None:
     report = tmp_path / "found.json"
     settings = logged.model_copy(update={"store": logged.store.model_copy(update={"url": redis_url})})
-    flags = ("--log", "--rank", "4", "--iterations", "3", "--memory", "1g", "--master", "local[1]")
+    flags = (
+        "--log",
+        "--rank",
+        "2",
+        "--iterations",
+        "1",
+        "--holdout",
+        "0",
+        "--memory",
+        "1g",
+        "--master",
+        "local[1]",
+    )
     done = run(
         *("batch", "train", *flags, "--slates", "default", "--json", str(report)),
         environment=addresses(settings),
-        deadline_seconds=180.0,
+        deadline_seconds=280.0,
     )
     assert done.returncode == 0, done.stderr
     assert (
