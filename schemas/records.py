@@ -19,6 +19,10 @@ Attributes = dict[str, AttributeValue | None]
 DEFAULT_SCENARIO = "default"
 CONTENT = "content"
 """The vector space that is made from the catalogue; no record may name it."""
+BATCH_LOG = "batch"
+"""`as_of.log` of slates that a training beside the stream made (docs/batch.md): no topic has such an id."""
+_BEFORE_ANY_MS = -2
+"""Below the broker's timestamp of any record; Kafka says -1 where there is none."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -158,10 +162,10 @@ class AsOf(msgspec.Struct, frozen=True, omit_defaults=True):
     """Up to which event a slate knows. Comparable within one log and partition.
 
     Attributes:
-        log: the incarnation of the topic (its id).
-        partition: of the topic `events`.
-        offset: of the last event learned before the slate was made.
-        broker_ts: the broker's timestamp of that event, ms since the epoch.
+        log: the incarnation of the topic (its id); `batch` = a training beside the stream made it (docs/batch.md).
+        partition: of the topic `events`; -1 of a batch.
+        offset: of the last event learned before the slate was made; of a batch, when it was trained, in ms.
+        broker_ts: the broker's timestamp of that event, ms since the epoch; -2 of a batch, so all else is newer.
         event_ts: that event's own time, seconds since the epoch.
         rules: offset of the last decision on `control` that it knows; -1 = none.
     """
@@ -172,6 +176,16 @@ class AsOf(msgspec.Struct, frozen=True, omit_defaults=True):
     broker_ts: int
     event_ts: float
     rules: int = -1
+
+    @classmethod
+    def of_batch(cls, trained_ms: int, event_ts: float, rules: int = -1) -> AsOf:
+        """Of a training: older than anything that the stream has written, newer than trainings before it."""
+        return cls(BATCH_LOG, -1, trained_ms, _BEFORE_ANY_MS, event_ts, rules)
+
+    @property
+    def is_of_batch(self) -> bool:
+        """Did a training beside the stream make it?"""
+        return self.log == BATCH_LOG
 
     def under_rules(self, upto: int | None) -> AsOf:
         """The same of what was made while later rules than `upto` were being compiled; None = there were none."""

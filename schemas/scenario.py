@@ -252,6 +252,18 @@ class Scenario(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         """Is it on, and `ts` (seconds since the epoch) inside its time?"""
         return self.on and self.valid_from <= ts and (not self.valid_until or ts < self.valid_until)
 
+    @property
+    def is_plain(self) -> bool:
+        """Is it a personal slate without rules, with or without what the user has had?"""
+        return self.leave_out_seen in ("none", "all") and self == Scenario(
+            k=self.k,
+            leave_out_seen=self.leave_out_seen,
+            on=self.on,
+            description=self.description,
+            valid_from=self.valid_from,
+            valid_until=self.valid_until,
+        )
+
 
 DEFAULT = DEFAULT_SCENARIO
 """The scenario of whoever names none."""

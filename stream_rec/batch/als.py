@@ -6,9 +6,11 @@ Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", I
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,28 @@ class Plan:
     seed: int = 1
 
 
+class UserBlock(NamedTuple):
+    """Some users of the fit.
+
+    Attributes:
+        users: ids [n].
+        factors: float32 [n, rank].
+        had: of each, places in `Trained.items` of all that the user did something with, whatever it meant.
+    """
+
+    users: list[str]
+    factors: NDArray[np.float32]
+    had: list[NDArray[np.int64]]
+
+
+UserBlocks = Callable[[int], Iterator[UserBlock]]
+"""Users of the fit, at most so many at a time."""
+
+
+def _nobody(_n_users: int) -> Iterator[UserBlock]:
+    return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class Trained:
     """What came of it.
@@ -54,11 +78,16 @@ class Trained:
         items: ids [n].
         factors: float32 [n, rank], fitted on all events.
         metrics: on the events after the split, by name; docs/batch.md says what each is.
+        latest_ts: of the latest event that was fitted, seconds since the epoch.
+        user_blocks: while Spark runs, the users: without those who never want to see a tag's or an owner's items, which
+            factors know nothing of.
     """
 
     items: Sequence[str]
     factors: NDArray[np.float32]
     metrics: dict[str, float] = field(default_factory=dict)
+    latest_ts: float = 0.0
+    user_blocks: UserBlocks = _nobody
 
 
 def train(events: Any, types: Mapping[str, EventTypeSettings], plan: Plan) -> Trained:
@@ -73,8 +102,9 @@ def train(events: Any, types: Mapping[str, EventTypeSettings], plan: Plan) -> Tr
         ConfigError: no event is left to fit.
     """
     functions = part("sql.functions")
+    all_events = events
     events = strengths.weighted(events, types).cache()
-    n_events = events.count()
+    n_events, latest = events.agg(functions.count("*"), functions.unix_micros(functions.max("ts"))).first()
     if not n_events:
         raise ConfigError(
             "no event says interest", fix="look at engine.event_types, and at the sink's folder"
@@ -91,13 +121,24 @@ def train(events: Any, types: Mapping[str, EventTypeSettings], plan: Plan) -> Tr
         metrics |= first.errors(after) if plan.explicit else {}
         metrics |= first.ranking(before, after)
     whole = _Fit(told(events), plan)
-    items, factors = whole.item_factors()
     events.unpersist()
-    return Trained(items, factors, metrics | {"items": len(items), "users": whole.n_users})
+    return Trained(
+        whole.item_ids,
+        whole.item_factors,
+        metrics | {"items": len(whole.item_ids), "users": whole.n_users},
+        latest / 1e6,
+        partial(whole.user_blocks, all_events, strengths.hiding_more(types)),
+    )
 
 
 class _Fit:
-    """A model of strengths, and the numbers that it knows users and items by."""
+    """A model of strengths, and the numbers that it knows users and items by.
+
+    Attributes:
+        n_users: who are known.
+        item_ids: ids of all items [n].
+        item_factors: float32 [n, rank].
+    """
 
     def __init__(self, strength: Any, plan: Plan) -> None:
         feature, recommendation, ml = part("ml.feature"), part("ml.recommendation"), part("ml")
@@ -122,11 +163,29 @@ class _Fit:
         self._model = als.fit(self._indexers.transform(strength))
         self._users, self._items = (stage.labels for stage in self._indexers.stages)
         self.n_users = len(self._users)
+        self._item_rows, self.item_factors = _collected(self._model.itemFactors)
+        self.item_ids = [self._items[row] for row in self._item_rows]
 
-    def item_factors(self) -> tuple[list[str], NDArray[np.float32]]:
-        """Ids and factors of all items."""
-        rows, factors = _collected(self._model.itemFactors)
-        return [self._items[row] for row in rows], factors
+    def user_blocks(self, events: Any, hiding: Sequence[str], n_users: int) -> Iterator[UserBlock]:
+        """As `Trained.user_blocks`; `hiding`: event types that hide more than their item."""
+        functions = part("sql.functions")
+        if hiding:
+            hidden = events.where(functions.col("event_type").isin(*hiding)).select("user_id").distinct()
+            events = events.join(hidden, "user_id", "left_anti")
+        known = self._indexers.transform(events.select("user_id", "item_id"))
+        had = known.groupBy(functions.col("user").cast("int").alias("id")).agg(
+            functions.collect_set(functions.col("item").cast("int")).alias("had")
+        )
+        rows = self._model.userFactors.join(had, "id").select("id", "features", "had").toLocalIterator()
+        place = np.full(len(self._items), -1, np.int64)
+        place[self._item_rows] = np.arange(len(self._item_rows))
+        while some := list(islice(rows, n_users)):
+            ids, factors, had_rows = zip(*some, strict=True)
+            yield UserBlock(
+                [self._users[row] for row in ids],
+                np.array(factors, np.float32),
+                [place[items] for items in had_rows],
+            )
 
     def errors(self, after: Any) -> dict[str, float]:
         """RMSE and MAE of ratings of users and items that the fit knows, and how many are of others."""
@@ -154,7 +213,7 @@ class _Fit:
         users, user_factors = _collected(
             self._model.userFactors.where(functions.col("id").isin(list(wanted)))
         )
-        items, item_factors = _collected(self._model.itemFactors)
+        items, item_factors = self._item_rows, self.item_factors
         place = {item: at for at, item in enumerate(items)}
         hits = recall = 0.0
         shown: set[int] = set()

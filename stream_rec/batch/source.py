@@ -91,7 +91,7 @@ def of_data(name: str, settings: Settings) -> Iterator[Source]:
     with tempfile.TemporaryDirectory(prefix="stream-rec-batch-") as folder:
         paths: list[str] = []
         for chunk in log.chunks():
-            frame = _columns(good_rows(chunk.log), chunk.first)
+            frame = columns_of(good_rows(chunk.log), chunk.first)
             if len(frame):
                 paths.append(str(Path(folder) / f"{len(paths):06}.parquet"))
                 frame.write_parquet(paths[-1])
@@ -100,8 +100,8 @@ def of_data(name: str, settings: Settings) -> Iterator[Source]:
         yield Source(paths, sha256(log.identity.encode()).hexdigest()[:16])
 
 
-def _columns(rows: pl.DataFrame, first: int) -> pl.DataFrame:
-    """Those of the sink's events that a training reads; a row's number is its offset."""
+def columns_of(rows: pl.DataFrame, first: int) -> pl.DataFrame:
+    """Of good rows, those of the sink's columns that a training reads; `first` is the first row's offset."""
     return rows.select(
         "user_id",
         "item_id",

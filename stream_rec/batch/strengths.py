@@ -44,5 +44,14 @@ def explicit(events: Any) -> Any:
     return given.groupBy("user_id", "item_id").agg(last.alias("strength"))
 
 
+def hiding_more(types: Mapping[str, EventTypeSettings]) -> list[str]:
+    """Event types that hide items of a tag or an owner from their user."""
+    return [
+        name
+        for name, entry in types.items()
+        if entry.hides != "item" and "never" in (entry.meaning, *(case.meaning for case in entry.when))
+    ]
+
+
 def _weight(meaning: str, weight: float) -> float:
     return weight if meaning == "positive" else 0.0

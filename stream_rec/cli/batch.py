@@ -12,6 +12,7 @@ from stream_rec.cli.options import (
     JsonFile,
     Overrides,
     need_broker,
+    need_store,
     need_writable,
     read_settings,
     write_json,
@@ -53,32 +54,51 @@ def train(
         str, typer.Option(metavar="URL", help="MLflow's tracking URL: record the training there")
     ] = "",
     publish: Annotated[bool, typer.Option(help="put the factors into the topic `vectors`")] = True,
+    slates: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCENARIO", help="write slates for users whom the stream does not know; may be repeated"
+        ),
+    ] = None,
     json_file: JsonFile = None,
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
     """Fit ALS on the events, measure it on the latest of them, and publish its item factors as a vector space."""
     from stream_rec.batch import als, publishing, spark, tracking
+    from stream_rec.batch import slates as batch_slates
 
     need_writable(json_file)
     if log and data:
         raise ConfigError("--log and --data exclude each other", fix="give one of them")
     settings = read_settings(config, set_)
-    if log or publish:
+    if log or publish or slates:
         need_broker(settings)
+    asked = None
+    if slates:
+        need_store(settings)
+        asked = batch_slates.ask(settings, slates)
     plan = als.Plan(explicit, rank, iterations, regularization, alpha, holdout)
     with _events(settings, log, data) as events, spark.session(master, memory) as session:
-        trained = als.train(session.read.parquet(*events.paths), settings.engine.event_types, plan)
-    figures = dict(trained.metrics)
-    for name, value in figures.items():
-        typer.echo(f"{name} {value:,.4g}")
-    if mlflow:
-        parameters = {name: getattr(plan, name) for name in plan.__slots__} | {"data_digest": events.digest}
-        made = tracking.record(trained, parameters, url=mlflow, model=f"{settings.bus.prefix}{space}")
-        typer.echo(f"MLflow: run {made.run_id}, version {made.version}, alias {tracking.CHALLENGER}")
-    if publish:
-        n = publishing.publish(trained, settings, space)
-        typer.echo(f"{n:,} vectors of {space} published")
+        rows = session.read.parquet(*events.paths)
+        rows = asked.people.applied(rows) if asked is not None else rows
+        trained = als.train(rows, settings.engine.event_types, plan)
+        figures = dict(trained.metrics)
+        for name, value in figures.items():
+            typer.echo(f"{name} {value:,.4g}")
+        if mlflow:
+            parameters = {name: getattr(plan, name) for name in plan.__slots__} | {
+                "data_digest": events.digest
+            }
+            made = tracking.record(trained, parameters, url=mlflow, model=f"{settings.bus.prefix}{space}")
+            typer.echo(f"MLflow: run {made.run_id}, version {made.version}, alias {tracking.CHALLENGER}")
+        if publish:
+            n = publishing.publish(trained, settings, space)
+            typer.echo(f"{n:,} vectors of {space} published")
+        if asked is not None:
+            found = batch_slates.write(trained, settings, asked, model=f"{space}@{events.digest}")
+            typer.echo(f"slates of {', '.join(asked.k)}: {found.in_words}")
+            figures |= {f"slates_{name}": value for name, value in found._asdict().items()}
     if json_file is not None:
         write_json(json_file, figures | {"data_digest": events.digest})
 

@@ -110,6 +110,8 @@ def popular(
 def _headline(user: str, answer: Recommendations) -> str:
     if answer.slate is not None:
         known = answer.slate.as_of
+        if known.is_of_batch:
+            return f"{user}: of the batch {answer.slate.model}, slate {answer.slate.slate_id}"
         return f"{user}: as of events/{known.partition} offset {known.offset}, slate {answer.slate.slate_id}"
     if answer.origin == "scenario":
         return f"{user}: no slate, so what the scenario shows everybody"

@@ -116,6 +116,7 @@ def why(
     at_ms = parse_ms(at) if at else int(SystemClock().now() * 1000)
     slate = slate_at(settings.bus, user, scenario, at_ms)
     if slate is None:
+        _refuse_batch(settings, user, scenario)
         raise ConfigError(
             f"no {scenario} slate of {user} from {_shown(at_ms)} or before is in the topic `slates`",
             fix="the topic keeps slates for a day, of the scenarios of `stream-rec scenario list`; "
@@ -193,6 +194,28 @@ def _settings(config: Path | None, set_: list[str] | None, journal: str | None) 
     if journal is None:
         return settings
     return settings.model_copy(update={"journal": settings.journal.model_copy(update={"folder": journal})})
+
+
+def _refuse_batch(settings: Settings, user: str, scenario: str) -> None:
+    """Say so if what stands in Redis is a batch's: those are not in the topic, and no engine made them.
+
+    Raises:
+        ConfigError: it is.
+    """
+    from contextlib import closing
+
+    from stream_rec.store.reader import Reader
+
+    if not settings.store.url:
+        return
+    with closing(Reader(settings.store)) as reader:
+        held = reader.slate(user, scenario)
+    if held is not None and held.as_of.is_of_batch:
+        raise ConfigError(
+            f"the {scenario} slate of {user} is of the batch {held.model}, "
+            f"trained {_shown(held.as_of.offset)} on events until {_shown(int(held.as_of.event_ts * 1000))}",
+            fix="no engine made it, so none is rebuilt (docs/batch.md); after the user's next event there is one",
+        )
 
 
 def _begun_with(found: Rebuilt) -> str:

@@ -182,7 +182,7 @@ class Answers:
     def _knows(self, slate: Slate, event: Position) -> bool:
         as_of = slate.as_of
         same = as_of.partition == event.partition and self._log in (None, as_of.log)
-        return same and as_of.offset >= event.offset
+        return same and not as_of.is_of_batch and as_of.offset >= event.offset
 
     def _from_session(self, wish: Wish, nevers: set[str]) -> Question[tuple[SlateItem, ...]]:
         neighbours = yield from self._questions.similar(recent_items(wish.session))

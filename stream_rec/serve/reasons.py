@@ -17,6 +17,7 @@ _PHRASES = {
     "item_neighbours": "liked along with {}",
     "factorization": "this user's taste",
     "session": "seen in this session",
+    "batch": "from what this user had before",
 }
 _NO_ITEM = "what came before"
 

@@ -9,6 +9,8 @@
 -- repeated write is harmless and renews the time to live. Only the head is read, so the cost does not grow with the
 -- slate. What has no such head is not ours and is overwritten; so is what is beyond 2^53, up to where offsets and
 -- milliseconds are exact in Lua's numbers: else nothing would ever be newer.
+-- A batch's slate (log "batch", partition -1) has a broker_ts below any of the stream's, and when it was trained as its
+-- offset: so it never takes the place of a live one, and always that of an earlier batch's.
 
 local HEAD = '^{"as_of":{"log":"([^"]*)","partition":(-?%d+),"offset":(-?%d+),"broker_ts":(-?%d+),'
 local RULES = '^{"as_of":{[^}]*"rules":(-?%d+)'

@@ -98,8 +98,22 @@ class SlateStore:
         Raises:
             Unavailable: Redis does not answer.
         """
-        (raw,) = await self._connection.pipeline([("GET", self._keys.slate(scenario, user_id))])
-        return self._decoding.slate(raw, user_id)
+        (found,) = await self.read_all([user_id], scenario)
+        return found
+
+    async def read_all(self, user_ids: Sequence[str], scenario: str = "default") -> list[Slate | None]:
+        """The slates of n users, as `read`.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        found: list[Slate | None] = []
+        step = self._connection.portion.keys
+        for start in range(0, len(user_ids), step):
+            some = user_ids[start : start + step]
+            answers = await self._connection.pipeline([("GET", self._keys.slate(scenario, u)) for u in some])
+            found += map(self._decoding.slate, answers, some)
+        return found
 
     async def _run_in_order(self, calls: Sequence[Call], behind: Sequence[Call]) -> list[int]:
         if not self._connection.is_cluster:

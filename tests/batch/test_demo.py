@@ -11,12 +11,15 @@ from stream_rec.settings import DataSettings, Settings
 pytestmark = pytest.mark.batch
 
 STEPS = (
-    "4,000 of 5,000 events",
-    "sink: 4,000 events",
+    " of 5,000 events",
+    "sink: ",
     "Spark runs",
     "ALS: ",
     "MLflow: run ",
     "vectors of the space als",
+    "slates of default: ",
+    "unknown to the stream, is shown a slate of als@",
+    "after the user's first event a live slate stands in its place",
     "shadow arm als",
     "judged on ",
 )

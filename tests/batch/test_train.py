@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,16 @@ import numpy as np
 import pytest
 
 from stream_rec.batch import als, publishing, source, tracking
+from stream_rec.batch.people import People
 from stream_rec.batch.spark import session
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.errors import ConfigError
 from stream_rec.producers.publisher.publisher import Publisher
-from stream_rec.schemas.records import Interaction
-from stream_rec.settings import Settings
+from stream_rec.schemas.decisions import ERASURE, MERGE, name_about
+from stream_rec.schemas.records import Control, Interaction
+from stream_rec.serve.client import Client
+from stream_rec.settings import EventTypeSettings, Settings
+from tests.cli.running import addresses, run
 
 pytestmark = pytest.mark.batch
 
@@ -73,6 +78,100 @@ def test_ratings_are_fitted_and_their_error_is_measured(spark: Any, logged: Sett
     metrics = trained(spark, logged, als.Plan(explicit=True, rank=4, iterations=5, holdout=0.2)).metrics
     assert 0 < metrics["mae"] <= metrics["rmse"] < 2
     assert 0 <= metrics["cold_share"] < 0.5
+
+
+def test_users_of_a_fit_come_with_what_they_had_by_any_event(spark: Any, logged: Settings) -> None:
+    """A block of a seller hides more than its item: who said it is not among them."""
+    types = logged.engine.event_types | {"block": EventTypeSettings(meaning="never", hides="owner")}
+    with Publisher(logged.bus, logged.ingest) as publisher:
+        publisher.publish_all(
+            [
+                Interaction("u1", "i0", "dislike", NOW + 700),
+                Interaction("u2", "i3", "block", NOW + 701),
+                Interaction("u3", "only-disliked", "dislike", NOW + 702),
+            ]
+        )
+    types |= {"dislike": EventTypeSettings(meaning="negative")}
+    with source.of_log(logged) as events:
+        found = als.train(spark.read.parquet(*events.paths), types, PLAN)
+        blocks = list(found.user_blocks(7))
+    assert [len(block.users) for block in blocks] == [7, 7, 5]
+    assert found.latest_ts == NOW + 599
+    had: dict[str, set[str]] = {}
+    for event in two_tastes():
+        had.setdefault(event.user_id, set()).add(event.item_id)
+    had["u1"].add("i0")
+    told = {
+        user: {found.items[at] for at in row}
+        for block in blocks
+        for user, row in zip(block.users, block.had, strict=True)
+    }
+    del had["u2"]
+    assert told == had
+    for block in blocks:
+        assert block.factors.shape == (len(block.users), PLAN.rank)
+        wanted = (block.factors @ found.factors.T).argsort(axis=1)[:, -5:]
+        for user, row in zip(block.users, wanted, strict=True):
+            of_taste = [int(found.items[at][1:]) // 10 == int(user[1:]) % 2 for at in row]
+            assert sum(of_taste) >= 4, "users want what their half wants"
+
+
+def test_events_of_the_forgotten_are_left_out_and_those_of_visitors_are_their_users(
+    spark: Any, logged: Settings
+) -> None:
+    with Publisher(logged.bus, logged.ingest) as publisher:
+        publisher.publish_all(
+            [
+                Control(ERASURE, name_about("u0"), NOW, {}),
+                Control(MERGE, name_about("u1"), NOW, {"user_id": "u3"}),
+                Control(MERGE, name_about("u5"), NOW, {"user_id": "u0"}),
+                Control(MERGE, name_about("u7"), NOW, {"user_id": "elsewhere"}),
+            ]
+        )
+    with source.of_log(logged) as events:
+        before = spark.read.parquet(*events.paths)
+        n = {row[0]: row[1] for row in before.groupBy("user_id").count().collect()}
+        after = {
+            row[0]: row[1] for row in People.read(logged).applied(before).groupBy("user_id").count().collect()
+        }
+    n["u3"] += n.pop("u1")
+    n["elsewhere"] = n.pop("u7")
+    del n["u0"], n["u5"]
+    assert after == n
+
+
+def test_one_command_trains_and_writes_slates(logged: Settings, redis_url: str, tmp_path: Path) -> None:
+    report = tmp_path / "found.json"
+    settings = logged.model_copy(update={"store": logged.store.model_copy(update={"url": redis_url})})
+    flags = (
+        "--log",
+        "--rank",
+        "2",
+        "--iterations",
+        "1",
+        "--holdout",
+        "0",
+        "--memory",
+        "1g",
+        "--master",
+        "local[1]",
+    )
+    done = run(
+        *("batch", "train", *flags, "--slates", "default", "--json", str(report)),
+        environment=addresses(settings),
+        deadline_seconds=280.0,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (
+        "slates of default: 20 written, 0 left because the stream knows them, 0 users without" in done.stdout
+    )
+    told = json.loads(report.read_text())
+    assert (told["slates_written"], told["slates_left"], told["slates_without"]) == (20, 0, 0)
+    with Client(settings.store) as client:
+        found = client.recommendations("u4")
+    assert found.slate is not None
+    assert found.slate.model == f"als@{told['data_digest']}"
+    assert {each.reason.source for each in found.items} == {"batch"}
 
 
 def test_events_that_say_no_interest_are_left_out(spark: Any, logged: Settings) -> None:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from stream_rec.clock import SystemClock
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
+from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
 from stream_rec.store.last_values import LastValuesStore
 from stream_rec.store.markers import Upto
@@ -52,6 +53,10 @@ def test_all_that_a_worker_writes_a_reader_reads(store: StoreSettings, nodes: Cl
         written = await my.slates.write(slates(USERS, as_of(1)), Upto(0, 1))
         assert (written.n_written, written.lost) == (len(USERS), False)
         assert await my.markers.detect() == frozenset()
+        batch = await my.slates.write(slates([*USERS, "new"], AsOf.of_batch(2_000_000_000_000, 2e9)))
+        assert (batch.n_written, batch.n_stale) == (1, len(USERS))
+        held = await my.slates.read_all([USERS[0], "new", "nobody"])
+        assert [each and each.as_of.is_of_batch for each in held] == [False, True, None]
         await my.lists.write_tops({"popular": Row(["a", "b"])}, as_of=as_of(1), model="m")
         await my.lists.write_similar({"a": Row(["b"]), "b": Row(["a"])}, as_of=as_of(1), model="m")
         await my.lists.remove_items(["b", "c"])

@@ -109,9 +109,9 @@ positions = st.builds(
     log=st.sampled_from(["log-a", "log-b"]),
     partition=st.integers(0, 1),
     offset=st.integers(0, 12),
-    broker_ts=st.integers(0, 12),
+    broker_ts=st.integers(-1, 12),
     event_ts=st.just(0.0),
-)
+) | st.builds(AsOf.of_batch, st.integers(0, 12), st.just(0.0))
 
 
 def obviously_older(new: AsOf, held: AsOf) -> bool:
@@ -142,6 +142,41 @@ def test_any_sequence_of_writes_ends_as_the_rule_says(
             assert (await my.slates.read(user)).as_of == at  # type: ignore[union-attr]
 
     with_stores(StoreSettings(url=redis_server.url, pipeline_keys=7), story)
+
+
+BATCH = AsOf.of_batch(1_900_000_000_000, 1_800_000_000.0, 7)
+"""Trained long after all of the stream's events, by the clocks."""
+
+
+@pytest.mark.parametrize("live", [as_of(0), as_of(0, broker_ts=0), as_of(0, broker_ts=-1)])
+def test_a_batch_slate_gives_way_to_any_live_one_and_never_takes_its_place(
+    store: StoreSettings, plain: redis.Redis, live: AsOf
+) -> None:
+    async def story(my: Stores) -> None:
+        assert await my.slates.write([slate("ann", BATCH)]) == Written(1, 0, False)
+        assert await my.slates.write([slate("ann", live)]) == Written(1, 0, False)
+        plain.expire("rec:default:ann", 10)
+        assert await my.slates.write([slate("ann", BATCH)]) == Written(0, 1, False)
+        assert [each and each.as_of for each in await my.slates.read_all(["ann", "bob"])] == [live, None]
+
+    with_stores(store, story)
+    assert plain.ttl("rec:default:ann") <= 10, "what is left is not renewed"
+
+
+def test_a_later_training_takes_the_place_of_an_earlier_one_and_renews_it(
+    store: StoreSettings, plain: redis.Redis
+) -> None:
+    earlier = AsOf.of_batch(BATCH.offset - 1, BATCH.event_ts, 9)
+
+    async def story(my: Stores) -> None:
+        await my.slates.write([slate("ann", earlier)])
+        plain.expire("rec:default:ann", 10)
+        assert (await my.slates.write([slate("ann", BATCH)])).n_written == 1
+        assert (await my.slates.write([slate("ann", earlier)])).n_stale == 1
+        assert (await my.slates.read("ann")).as_of == BATCH  # type: ignore[union-attr]
+
+    with_stores(store, story)
+    assert plain.ttl("rec:default:ann") > 10
 
 
 @st.composite

@@ -165,7 +165,7 @@ class Scenes:
     def of(self, name: str, k: int | None, *, only_catalogue: bool) -> Ruled | None:
         """A scenario, for one call; None = it is a plain personal slate, with or without what the user has had."""
         compiled = self.masks.of(name)
-        if compiled is None or _is_plain(compiled.scenario):
+        if compiled is None or compiled.scenario.is_plain:
             return None
         scenario = compiled.scenario
         k = scenario.k if k is None else k
@@ -209,7 +209,7 @@ class Scenes:
 
     def has_rules(self, name: str) -> bool:
         """Is it more than a plain personal slate, with or without what the user has had?"""
-        return self._known is not None and name in self._known and not _is_plain(self._known[name])
+        return self._known is not None and name in self._known and not self._known[name].is_plain
 
     def is_by_rating(self, name: str) -> bool:
         """Does a scenario order by predicted ratings?"""
@@ -390,17 +390,6 @@ def _allows_seen(scenario: Scenario) -> bool:
     """A list of what the user has had would be empty without it."""
     seen = scenario.leave_out_seen
     return seen == "none" or (seen == "all" and scenario.logic in OF_USER)
-
-
-def _is_plain(scenario: Scenario) -> bool:
-    return scenario == Scenario(
-        k=scenario.k,
-        leave_out_seen=scenario.leave_out_seen,
-        on=scenario.on,
-        description=scenario.description,
-        valid_from=scenario.valid_from,
-        valid_until=scenario.valid_until,
-    ) and scenario.leave_out_seen in ("none", "all")
 
 
 def rotation_of(scenario: Scenario) -> Rotation:

@@ -196,6 +196,8 @@ class Users:
             return origin
         as_of = answer.slate.as_of
         made = ago(max(0.0, self._desk.clock.now() - answer.slate.created_ts))
+        if as_of.is_of_batch:
+            return f"{origin}, made {made} by the batch {answer.slate.model}: the stream has not met this user since"
         return f"{origin}, made {made}, knows events/{as_of.partition} up to offset {as_of.offset}"
 
     async def _explain(self) -> None:
@@ -241,7 +243,7 @@ class Users:
     async def _load_history(self) -> None:
         answer = await self._desk.slate(self._user, self._scenario)
         done: Sequence[Done] = ()
-        if answer.slate is not None:
+        if answer.slate is not None and not answer.slate.as_of.is_of_batch:
             done = await self._desk.history(self._user, answer.slate.as_of.partition, SHOWN_EVENTS)
         self._n_done.set_text(f"the last {len(done)}" if done else "")
         self._history.clear()

@@ -1,0 +1,210 @@
+"""Users whom the stream does not know: what slates of a batch are worth to them, beside what is popular.
+
+    .venv-batch/bin/python -m bench.hybrid [--data movielens-100k] [--json FILE]
+
+Users with events on both sides of the last third's beginning (5 before, 3 after, at least) are divided into three by
+the hash of their ids. Each third is held back from the stream in turn: its events before the last third are left out,
+those after come as they came. ALS is fitted on all events of the first two thirds, theirs among them, as a batch that
+reads a longer past than the stream would. Asked are the first three events of these users in the last third, each
+before it is learned. To the first one the stream has no slate: with the batch there is one, without it the client falls
+back to `popular`. From the second on both have the live slate that the engine makes of the events since.
+
+Parameters of ALS are those with the most hits inside the first two thirds, split at two thirds of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from stream_rec.batch import als, source, spark
+from stream_rec.batch.slates import SlateMaker
+from stream_rec.bench.cold_start import publish
+from stream_rec.bench.harness import Figures, Say, say_on_stderr, shown
+from stream_rec.cli.options import write_json
+from stream_rec.engine.engine import Engine
+from stream_rec.offline.datasets.named import load_columns, load_items
+from stream_rec.offline.evaluate.events import batches, part
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.decisions import hash_of
+from stream_rec.schemas.records import AsOf, Item, Slate
+from stream_rec.settings import Settings, load
+
+BEFORE, AFTER = 5, 3
+"""Events of a user who is asked for, at least; the first AFTER are asked."""
+THIRDS = 3
+K = 20
+GRID = {"rank": (16, 64), "regularization": (0.1, 1.0), "alpha": (1.0, 10.0, 40.0)}
+_BATCH = 4096
+_decode = msgspec.json.Decoder(Slate).decode
+
+
+class Asked(NamedTuple):
+    """One event that is asked for.
+
+    Attributes:
+        number: of the user's events since the last third began, from 0.
+        ways: is the item among the first K of it, by its name: `batch`, `popular`, `live`.
+    """
+
+    number: int
+    ways: Mapping[str, bool]
+
+
+def run(settings: Settings, data: str, say: Say) -> Figures:
+    """Choose, fit, and ask every third.
+
+    Returns:
+        `cold_ratio`: hits of the first three events with batch slates over those without; `hits_with`, `hits_without`,
+        `hit_rate_with`, `hit_rate_without` of them; `hit_rate_WAY_N` of the Nth event; `users`; the parameters.
+    """
+    frame, items = load_columns(data, settings.data), load_items(data, settings.data)
+    late = len(frame) * 2 // 3
+    with spark.session(memory="2g") as session:
+        plan = _chosen(session, settings, frame.head(late), say)
+        users = held_back(frame, late)
+        slates = batch_slates(session, settings, frame.head(late), plan, {*users})
+    asked: list[Asked] = []
+    for third in range(THIRDS):
+        of_third = {user for user in users if hash_of(user) % THIRDS == third}
+        engine = Engine(settings.engine)
+        asked += ask(engine, frame, items, late, of_third, slates)
+        say(f"{len(of_third)} users held back, {third + 1} of {THIRDS}: {len(asked)} events asked so far")
+    return figures(asked) | {
+        "users": len(users),
+        "data": data,
+        "k": K,
+        **{name: getattr(plan, name) for name in GRID},
+    }
+
+
+def figures(asked: Sequence[Asked]) -> Figures:
+    """Hits and rates of all that was asked."""
+    found: Figures = {"events": len(asked)}
+    for number in range(AFTER):
+        rows = [each.ways for each in asked if each.number == number]
+        for way in ("batch", "popular", "live") if number else ("batch", "popular"):
+            found[f"hit_rate_{way}_{number + 1}"] = sum(each[way] for each in rows) / max(1, len(rows))
+    for name, first in (("with", "batch"), ("without", "popular")):
+        hits = sum(each.ways["live" if each.number else first] for each in asked)
+        found |= {f"hits_{name}": hits, f"hit_rate_{name}": hits / max(1, len(asked))}
+    without = float(found["hits_without"])
+    found["cold_ratio"] = float(found["hits_with"]) / without if without else float("inf")
+    return found
+
+
+def held_back(frame: pl.DataFrame, late: int) -> list[str]:
+    """Users with enough events on both sides of row `late`."""
+    before, after = (Counter(part["user_id"]) for part in (frame.head(late), frame.slice(late)))
+    return [user for user, n in after.items() if n >= AFTER and before[user] >= BEFORE]
+
+
+def batch_slates(
+    session: Any, settings: Settings, frame: pl.DataFrame, plan: als.Plan, users: set[str]
+) -> dict[str, list[str]]:
+    """What a training on these events writes for the users."""
+    with tempfile.TemporaryDirectory(prefix="bench-hybrid-") as folder:
+        path = str(Path(folder) / "events.parquet")
+        source.columns_of(frame, 0).write_parquet(path)
+        found = als.train(session.read.parquet(path), settings.engine.event_types, plan)
+        maker = SlateMaker(found, {"default": K}, AsOf.of_batch(0, found.latest_ts), "als", 0.0)
+        made = [
+            slate
+            for block in found.user_blocks(1024)
+            for slate in maker.slates(block, [None] * len(block.users), set())
+            if slate.user_id in users
+        ]
+    return {slate.user_id: [each.item_id for each in _decode(slate.json).items] for slate in made}
+
+
+def _chosen(session: Any, settings: Settings, past: pl.DataFrame, say: Say) -> als.Plan:
+    """The parameters whose slates hit most of users' first events inside the past."""
+    late = len(past) * 2 // 3
+    users = {*held_back(past, late)}
+    wanted = [(user, item) for _, user, item in _first_events(past, late, users)]
+    best, most = als.Plan(), -1
+    for values in product(*GRID.values()):
+        plan = als.Plan(**dict(zip(GRID, values, strict=True)), holdout=0.0)
+        slates = batch_slates(session, settings, past.head(late), plan, users)
+        hits = sum(item in slates.get(user, ()) for user, item in wanted)
+        say(f"{dict(zip(GRID, values, strict=True))}: {hits} hits of {len(wanted)} in the past")
+        if hits > most:
+            best, most = plan, hits
+    return best
+
+
+def _first_events(frame: pl.DataFrame, late: int, users: set[str]) -> Iterator[tuple[int, str, str]]:
+    """Row, user and item of these users' first events from row `late` on, and how many each has had of them."""
+    n: Counter[str] = Counter()
+    for at, (user, item) in enumerate(frame.slice(late).select("user_id", "item_id").iter_rows(), late):
+        if user in users and n[user] < AFTER:
+            n[user] += 1
+            yield at, user, item
+
+
+def ask(
+    engine: Engine,
+    frame: pl.DataFrame,
+    items: Sequence[Item],
+    late: int,
+    users: set[str],
+    slates: Mapping[str, Sequence[str]],
+) -> Iterator[Asked]:
+    """The whole stream without the users' events before `late`; what is asked on the way."""
+    publish(engine, list(items))
+    kept = np.array([at >= late or user not in users for at, user in enumerate(frame["user_id"])])
+    frame, late = frame.filter(kept), int(kept[:late].sum())
+    asked = {at: (user, item) for at, user, item in _first_events(frame, late, users)}
+    had: defaultdict[str, list[str]] = defaultdict(list)
+    nothing = IdColumn.of([])
+    for whole in batches(frame, size=_BATCH):
+        start, end = whole.span.start, whole.span.next
+        cuts = sorted({start, end, *(at for at in asked if start <= at < end)})
+        for first, last in pairwise(cuts):
+            judged, left_out = np.zeros(last - first, np.bool_), [nothing] * (last - first)
+            user, item = asked.get(first, ("", ""))
+            popular: Sequence[str] = ()
+            if user:
+                popular = engine.popular(K).items
+                judged[0], left_out[0] = True, IdColumn.of(had[user])
+            found = engine.learn(
+                part(whole, first - start, last - start), judge_all=judged, left_out=left_out
+            ).fresh
+            if user:
+                rank = dict(zip(found.at.tolist(), found.rank.tolist(), strict=True)).get(0, 0)
+                ways = {
+                    "batch": item in slates.get(user, ()),
+                    "popular": item in popular,
+                    "live": 0 < rank <= K,
+                }
+                yield Asked(len(had[user]), ways)
+                had[user].append(item)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="movielens-100k", help="a data set with a catalogue")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    asked = parser.parse_args()
+    settings, _ = load(flags=[])
+    found = run(settings, asked.data, say_on_stderr)
+    for name, value in found.items():
+        print(f"{name:<20} {shown(value)}")
+    if asked.json:
+        write_json(asked.json, found)
+
+
+if __name__ == "__main__":
+    main()
