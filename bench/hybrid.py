@@ -8,6 +8,7 @@ those after come as they came. ALS is fitted on all events of the first two thir
 reads a longer past than the stream would. Asked are the first three events of these users in the last third, each
 before it is learned. To the first one the stream has no slate: with the batch there is one, without it the client falls
 back to `popular`. From the second on both have the live slate that the engine makes of the events since.
+What no batch can be better than by far is asked, too: an engine that has heard all of these users' events itself.
 
 Parameters of ALS are those with the most hits inside the first two thirds, split at two thirds of their own.
 """
@@ -65,7 +66,8 @@ def run(settings: Settings, data: str, say: Say) -> Figures:
 
     Returns:
         `cold_ratio`: hits of the first three events with batch slates over those without; `hits_with`, `hits_without`,
-        `hit_rate_with`, `hit_rate_without` of them; `hit_rate_WAY_N` of the Nth event; `users`; the parameters.
+        `hit_rate_with`, `hit_rate_without` of them; `hit_rate_WAY_N` of the Nth event; the same of `known`, an engine
+        that has heard all, and `known_ratio`; `users`; the parameters.
     """
     frame, items = load_columns(data, settings.data), load_items(data, settings.data)
     late = len(frame) * 2 // 3
@@ -77,9 +79,10 @@ def run(settings: Settings, data: str, say: Say) -> Figures:
     for third in range(THIRDS):
         of_third = {user for user in users if hash_of(user) % THIRDS == third}
         engine = Engine(settings.engine)
-        asked += ask(engine, frame, items, late, of_third, slates)
+        asked += ask(engine, frame, items, late, of_third, slates, held_back=of_third)
         say(f"{len(of_third)} users held back, {third + 1} of {THIRDS}: {len(asked)} events asked so far")
-    return figures(asked) | {
+    known = [*ask(Engine(settings.engine), frame, items, late, {*users}, slates, held_back=set())]
+    return figures(asked, known) | {
         "users": len(users),
         "data": data,
         "k": K,
@@ -87,18 +90,25 @@ def run(settings: Settings, data: str, say: Say) -> Figures:
     }
 
 
-def figures(asked: Sequence[Asked]) -> Figures:
-    """Hits and rates of all that was asked."""
+def figures(asked: Sequence[Asked], known: Sequence[Asked]) -> Figures:
+    """Hits and rates of all that was asked, of users who were held back and of the same ones known."""
     found: Figures = {"events": len(asked)}
     for number in range(AFTER):
         rows = [each.ways for each in asked if each.number == number]
         for way in ("batch", "popular", "live") if number else ("batch", "popular"):
             found[f"hit_rate_{way}_{number + 1}"] = sum(each[way] for each in rows) / max(1, len(rows))
-    for name, first in (("with", "batch"), ("without", "popular")):
-        hits = sum(each.ways["live" if each.number else first] for each in asked)
-        found |= {f"hits_{name}": hits, f"hit_rate_{name}": hits / max(1, len(asked))}
+        of_known = [each.ways["live"] for each in known if each.number == number]
+        found[f"hit_rate_known_{number + 1}"] = sum(of_known) / max(1, len(of_known))
+    for name, first, of in (
+        ("with", "batch", asked),
+        ("without", "popular", asked),
+        ("known", "live", known),
+    ):
+        hits = sum(each.ways["live" if each.number else first] for each in of)
+        found |= {f"hits_{name}": hits, f"hit_rate_{name}": hits / max(1, len(of))}
     without = float(found["hits_without"])
-    found["cold_ratio"] = float(found["hits_with"]) / without if without else float("inf")
+    for name, hits in (("cold_ratio", found["hits_with"]), ("known_ratio", found["hits_known"])):
+        found[name] = float(hits) / without if without else float("inf")
     return found
 
 
@@ -158,13 +168,19 @@ def ask(
     late: int,
     users: set[str],
     slates: Mapping[str, Sequence[str]],
+    *,
+    held_back: set[str],
 ) -> Iterator[Asked]:
-    """The whole stream without the users' events before `late`; what is asked on the way."""
+    """The whole stream without the events before `late` of who is held back; what these users are asked on the way."""
     publish(engine, list(items))
-    kept = np.array([at >= late or user not in users for at, user in enumerate(frame["user_id"])])
+    kept = np.array([at >= late or user not in held_back for at, user in enumerate(frame["user_id"])])
     frame, late = frame.filter(kept), int(kept[:late].sum())
     asked = {at: (user, item) for at, user, item in _first_events(frame, late, users)}
+    numbers: Counter[str] = Counter()
     had: defaultdict[str, list[str]] = defaultdict(list)
+    for user, item in frame.head(late).select("user_id", "item_id").iter_rows():
+        if user in users:
+            had[user].append(item)
     nothing = IdColumn.of([])
     for whole in batches(frame, size=_BATCH):
         start, end = whole.span.start, whole.span.next
@@ -186,7 +202,8 @@ def ask(
                     "popular": item in popular,
                     "live": 0 < rank <= K,
                 }
-                yield Asked(len(had[user]), ways)
+                yield Asked(numbers[user], ways)
+                numbers[user] += 1
                 had[user].append(item)
 
 
