@@ -1,13 +1,19 @@
-"""What an engine calls later is compiled before the first event: no batch waits for a compiler."""
+"""The process that compiles beside the first start."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
+from stream_rec.engine import warm
 
-def test_nothing_is_compiled_once_the_engine_is_warm() -> None:
-    found = subprocess.run(
-        [sys.executable, "-m", "tests.engine.after_warming"], capture_output=True, text=True, check=True
+
+def test_it_ends_with_the_process_that_started_it() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", warm.__name__], stdin=subprocess.DEVNULL, timeout=60, check=False
     )
-    assert found.stdout == ""
+    assert ended.returncode == 1
+
+
+def test_once_all_is_compiled_there_is_none() -> None:
+    assert not warm._is_first_start()
