@@ -198,7 +198,7 @@ Called from Python it keeps the interpreter's lock: right below 0.1 ms, where to
 kernel_inner = _decorator(_Inner, **_EXACT, **_BORROWED, **_NOT_CALLED)
 """The same for what only kernels call, as most.
 
-It has no entry for Python: to take a state of a hundred arrays apart took a quarter of the time to compile all."""
+It has no entry for Python: code that takes a state of a hundred arrays apart is longer than most kernels."""
 
 kernel_joined = _decorator(_Joined, **_EXACT, **_BORROWED, **_NOT_CALLED)
 """A `kernel_inner` that is made of others at run time: its closure holds them."""
