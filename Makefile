@@ -22,11 +22,11 @@ $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@sh scripts/setup.sh $(VENV)
 	@touch $@
 
-kernels: $(READY) ## compile the engine (a minute, only when it has changed)
-	@echo "kernels: compiling what has changed (a minute at the first time, else seconds)"
+kernels: $(READY) ## compile the engine (two minutes, only when it has changed)
+	@echo "kernels: compiling what has changed (two minutes at the first time, else seconds)"
 	@$(VENV)/bin/python -m stream_rec.consumers.warm_up
 
-demo: kernels ## start everything embedded and watch MovieLens 100K stream through (2 minutes)
+demo: kernels ## start everything embedded and watch MovieLens 100K stream through (3 minutes the first time)
 	@$(VENV)/bin/stream-rec demo $(ARGS)
 
 test: kernels ## run the tests on real servers, three files at once; ARGS="-k lag -x -n 0" goes to pytest

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import Rerank, Rotation, Scenario
 from stream_rec.settings import EngineSettings, EventTypeSettings, ScenarioSettings
 
+_END_SECONDS = 30.0
+"""That the other process has for what is left of its way, once this one has gone the whole of it."""
 _MORE_THAN_THERE_IS = 1_000_000
 """Bytes of ids: another arena is made."""
 
@@ -45,11 +47,19 @@ def _is_first_start() -> bool:
 
 @contextmanager
 def _beside() -> Iterator[None]:
-    with subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE) as other:
+    try:
+        other = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE)
+    except OSError:  # no memory for another process, or no interpreter to start: all is compiled here
+        yield
+        return
+    with other:
         try:
             yield
+            # All is compiled by now. What it saved last may still lack its checksum, without which it is compiled again.
+            with suppress(subprocess.TimeoutExpired):
+                other.wait(_END_SECONDS)
         finally:
-            other.kill()  # what it has not done is not needed any more
+            other.kill()
 
 
 def _work_beside() -> None:
@@ -69,7 +79,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """The compiler makes millions of objects that stay: to look through them again and again takes 8 % of its time."""
+    """The compiler makes millions of objects that stay, and need not be looked through again and again."""
     usual = gc.get_threshold()
     gc.set_threshold(200_000, 50, 100)
     try:
