@@ -55,7 +55,7 @@ def _beside() -> Iterator[None]:
     with other:
         try:
             yield
-            # All is compiled by now. What it saved last may still lack its checksum, without which it is compiled again.
+            # All is compiled by now, but what it saved last may lack its checksum: it would be compiled again.
             with suppress(subprocess.TimeoutExpired):
                 other.wait(_END_SECONDS)
         finally:
