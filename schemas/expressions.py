@@ -140,18 +140,49 @@ class Expression:
     def holding(self, subjects: Sequence[Subject]) -> NDArray[np.bool_]:
         """Bool [n]: of which items is it true; false where it cannot be evaluated."""
         execute = self._program.execute
-        found = np.zeros(len(subjects), np.bool_)
-        for at, subject in enumerate(subjects):
+        found: list[bool] = []
+        for subject in subjects:
             try:
-                found[at] = execute(subject.context) is True
+                found.append(execute(subject.context) is True)
             except _FAILURES:
-                continue
-        return found
+                found.append(False)
+        return np.array(found, np.bool_)
 
     def number(self, subject: Subject) -> float:
         """What it gives for the item; NaN if that is no number."""
         value = self.value(subject)
         return float(value) if isinstance(value, _PLAIN) and not isinstance(value, bool) else float("nan")
+
+
+class Subjects:
+    """Items that many rules are asked about: an expression is evaluated once, in however many of them it stands.
+
+    Args:
+        items: as `ItemAttributes.of` gives them.
+        names: every name that one of the expressions reads.
+    """
+
+    def __init__(self, items: Sequence[Mapping[str, Any]], names: Iterable[str]) -> None:
+        self._each = [Subject(item, names) for item in items]
+        self._holding: dict[str, NDArray[np.bool_]] = {}
+
+    def __len__(self) -> int:
+        return len(self._each)
+
+    def holding(self, expression: Expression) -> NDArray[np.bool_]:
+        """Bool [n]: of which items is it true; false where it cannot be evaluated. Not to be changed."""
+        found = self._holding.get(expression.text)
+        if found is None:
+            found = self._holding[expression.text] = expression.holding(self._each)
+        return found
+
+    def numbers(self, expression: Expression) -> NDArray[np.float32]:
+        """Float32 [n]: what it gives for each item; NaN where that is no number."""
+        return np.array([expression.number(subject) for subject in self._each], np.float32)
+
+    def among(self, ids: frozenset[str]) -> NDArray[np.bool_]:
+        """Bool [n]: which items have one of these ids."""
+        return np.array([subject.item.get("id") in ids for subject in self._each], np.bool_)
 
 
 def check(text: str, wanted: Wanted) -> Expression:

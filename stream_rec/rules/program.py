@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from stream_rec.schemas.expressions import ATTRIBUTES, Expression, Subject
+from stream_rec.schemas.expressions import ATTRIBUTES, Expression, Subject, Subjects
 from stream_rec.schemas.scenario import Scenario
 
 MAX_VALUES = 8
@@ -91,24 +91,23 @@ class Program:
         """Does it ask anything of items, by a rule or for a cap?"""
         return bool(self.filters or self.boosts or self.promotes or self.orders or self.scenario.caps)
 
-    def judge(self, subjects: Sequence[Subject]) -> Verdicts:
+    def judge(self, subjects: Subjects) -> Verdicts:
         """What the rules say of items, of which all `names` and `id` were given."""
-        shown = (
-            self._filter.holding(subjects) if self._filter is not None else np.ones(len(subjects), np.bool_)
-        )
+        n = len(subjects)
+        shown = subjects.holding(self._filter) if self._filter is not None else np.ones(n, np.bool_)
         if self._hidden:
-            shown &= ~_among(subjects, self._hidden)
-        boosts = np.zeros(len(subjects))
+            shown = shown & ~subjects.among(self._hidden)
+        boosts = np.zeros(n)
         for when, ln in self._boosts:
-            boosts += ln * when.holding(subjects)
-        promotions = np.zeros(len(subjects), np.uint8)
+            boosts += ln * subjects.holding(when)
+        promotions = np.zeros(n, np.uint8)
         for p, (items, promotes) in enumerate(self._promotions):
-            belongs = _among(subjects, items)
+            belongs = subjects.among(items)
             if promotes is not None:
-                belongs |= promotes.holding(subjects)
+                belongs |= subjects.holding(promotes)
             promotions |= belongs.astype(np.uint8) << np.uint8(p)
-        order = [self._order.number(subject) for subject in subjects] if self._order is not None else []
-        return Verdicts(shown, boosts.astype(np.float32), promotions, np.array(order, np.float32))
+        order = subjects.numbers(self._order) if self._order is not None else np.zeros(0, np.float32)
+        return Verdicts(shown, boosts.astype(np.float32), promotions, order)
 
     def told(self, item: Item) -> list[str]:
         """Each rule that says something of an item, for people."""
@@ -127,10 +126,6 @@ class Program:
                     f"promotions[{p}]: it belongs to it" if p < n else f"floors[{p - n}]: it is of it"
                 )
         return said
-
-
-def _among(subjects: Sequence[Subject], items: frozenset[str]) -> NDArray[np.bool_]:
-    return np.array([subject.item.get("id") in items for subject in subjects], np.bool_)
 
 
 def values_of(item: Item, attribute: str) -> list[int]:

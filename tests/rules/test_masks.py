@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 from numpy.typing import NDArray
 
-from stream_rec.rules.masks import MAX_NUMBERS, RuleMasks
+from stream_rec.rules.masks import MAX_NUMBERS, READING, RuleMasks
 from stream_rec.schemas.scenario import Boost, Cap, Hide, Pin, Promotion, Scenario
 
 N = 50
@@ -60,6 +60,10 @@ class World:
         while self.masks.compile(N):
             pass
 
+    def compile_some(self, items: int = 4, n_sets: int = 1) -> bool:
+        """One portion of so many items for so many rule sets."""
+        return self.masks.compile(N, items * (n_sets + READING))
+
     def shown(self, name: str) -> list[int]:
         compiled = self.masks.of(name)
         assert compiled is not None
@@ -86,7 +90,7 @@ def test_until_new_rules_are_complete_the_old_ones_are_in_force(world: World) ->
     world.masks.apply({"s": Scenario(filter="price < 5.0")})
     world.compile()
     world.masks.apply({"s": Scenario(filter="price > 45.0", k=3)})
-    assert world.masks.compile(N, 20)
+    assert world.compile_some()
     assert world.shown("s") == [0, 1, 2, 3, 4]
     assert world.masks.is_compiling
     world.compile()
@@ -96,7 +100,7 @@ def test_until_new_rules_are_complete_the_old_ones_are_in_force(world: World) ->
 
 def test_a_new_scenario_with_a_filter_shows_nothing_before_it_is_known_to_be_allowed(world: World) -> None:
     world.masks.apply({"s": Scenario(filter="price >= 0.0")})
-    world.masks.compile(N, 20)
+    world.compile_some()
     assert 0 < len(world.shown("s")) < N
 
 
@@ -106,7 +110,7 @@ def test_a_changed_row_is_evaluated_before_others(world: World) -> None:
     world.catalogue.set_price(3, 99.0)
     world.catalogue.set_price(40, 1.0)
     world.masks.apply({"s": Scenario(filter="price < 5.0"), "other": Scenario(filter="price < 7.0")})
-    world.masks.compile(N, 12)
+    world.compile_some(2, n_sets=2)
     assert world.shown("s") == [0, 1, 2, 4, 40]
 
 
@@ -208,7 +212,7 @@ def test_rules_that_are_taken_back_before_they_are_compiled_leave_the_old_ones_a
     world.masks.apply(old)
     world.compile()
     world.masks.apply({"s": Scenario(filter="price > 45.0")})
-    world.masks.compile(N, 20)
+    world.compile_some()
     world.masks.apply(old)
     assert not world.masks.is_compiling
     world.compile()
@@ -218,10 +222,10 @@ def test_rules_that_are_taken_back_before_they_are_compiled_leave_the_old_ones_a
 def test_a_change_does_not_wait_until_others_are_compiled(world: World) -> None:
     many = {f"s{i}": Scenario(filter="price < 5.0") for i in range(9)}
     world.masks.apply(many)
-    world.masks.compile(N, 20)
+    world.compile_some()
     world.masks.apply({**many, "late": Scenario(filter="price > 45.0")})
     while not world.masks.is_in_force("late"):
-        assert world.masks.compile(N, 20)
+        assert world.compile_some()
     assert world.shown("late") == [46, 47, 48, 49]
     assert not world.masks.is_in_force("s0")
     world.compile()
@@ -233,7 +237,7 @@ def test_a_scenario_that_changes_all_the_time_comes_into_force_too(world: World)
     in_force = set()
     for n in range(40):
         world.masks.apply({"s": Scenario(filter=f"price < {n}.0")})
-        world.masks.compile(N, 40)
+        world.compile_some(8)
         if world.masks.is_in_force("s"):
             in_force.add(len(world.shown("s")))
     assert len(in_force) > 3
@@ -245,7 +249,7 @@ def test_a_scenario_that_changes_all_the_time_comes_into_force_too(world: World)
 def test_a_scenario_is_removed_while_two_versions_of_it_are_to_be_compiled(world: World) -> None:
     for n in (1, 2):
         world.masks.apply({"s": Scenario(filter=f"price < {n}.0")})
-        world.masks.compile(N, 20)
+        world.compile_some()
     world.masks.apply({})
     world.compile()
     assert world.masks.of("s") is None
@@ -269,7 +273,7 @@ def test_what_caps_count_is_noted_again_where_nobody_watched_the_items_change(wo
 def test_a_slice_is_bounded(world: World) -> None:
     asked = world.count_reading()
     world.masks.apply({f"s{i}": Scenario(filter="price < 5.0") for i in range(9)})
-    world.masks.compile(N, 26)
+    world.compile_some(2, n_sets=9)
     assert len(asked) == 2
 
 
