@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 
 import msgspec
@@ -12,11 +12,11 @@ from fastapi import FastAPI, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from stream_rec.api.access.gate import Gate
 from stream_rec.api.description import description
-from stream_rec.api.endpoint import Endpoint, Endpoints, problem_answer
+from stream_rec.api.endpoint import Endpoint, Endpoints
 from stream_rec.api.operation import Operation
 from stream_rec.api.parts import Parts, make_parts
 from stream_rec.api.problem import Problem
@@ -139,7 +139,7 @@ def application(
     serve = of.settings.serve
     shared = Endpoints(serve, Gate(of.book, of.clock), of.measures, of.clock)
     app.router.routes[:] = routes(operations(of, is_draining, check), shared)
-    app.add_exception_handler(HTTPException, _unknown)
+    app.add_exception_handler(HTTPException, partial(_unknown, shared))
     if serve.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -159,10 +159,30 @@ def routes(table: Sequence[Operation], shared: Endpoints) -> list[Route]:
     ]
 
 
-async def _unknown(request: Request, error: Exception) -> Response:
+async def _unknown(shared: Endpoints, request: Request, error: Exception) -> Response:
     """No route, or not this method."""
     assert isinstance(error, HTTPException)
-    kind = "method" if error.status_code == 405 else "not-found"
-    problem = Problem(kind, f"{request.method} is not known here", fix="/openapi.json lists what there is")
-    found = problem_answer(problem, request.headers.get("x-request-id", "")[:64])
-    return Response(found.body, found.status, error.headers, media_type=found.content_type.decode())
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if error.status_code == 405:
+        allowed = _methods(request)
+        said = f"{request.method} is not known here"
+        problem = Problem("method", said, where="method", fix=f"send {' or '.join(allowed)}; {_SEE}")
+        headers = ((b"allow", ", ".join(allowed).encode()),)
+    else:
+        problem = Problem("not-found", "there is no such address", where="path", fix=_SEE)
+    found, request_id = shared.refuse(problem, request.scope, headers)
+    told = {name.decode(): value.decode() for name, value in found.headers} | {"x-request-id": request_id}
+    return Response(found.body, found.status, told, media_type=found.content_type.decode())
+
+
+def _methods(request: Request) -> list[str]:
+    """Those that the address takes: of all routes that have it, each of which knows its own only."""
+    mine = [
+        route.methods or ()
+        for route in request.app.router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
+    ]
+    return sorted({method for methods in mine for method in methods})
+
+
+_SEE = "/openapi.json lists what there is"

@@ -15,6 +15,8 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 _MAX_PARAMETERS = 32
+_LONGEST_NAME = 64
+_EXAMPLE = "/openapi.json has an example of what is sent here"
 
 
 class ClientLeft(Exception):
@@ -50,17 +52,25 @@ async def read_body(receive: Receive, declared: bytes | None, most: int) -> byte
 
 
 def query_of(text: bytes) -> dict[str, str]:
-    """The query's parameters; of one that is given twice the last counts.
+    """The query's parameters.
 
     Raises:
-        Problem: there are too many.
+        Problem: there are too many, or one is given twice.
     """
     if not text:
         return {}
     try:
-        return dict(parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS))
+        pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError as error:
-        raise Problem("unreadable", str(error), where="query") from None
+        fix = f"send {_MAX_PARAMETERS} parameters at most"
+        raise Problem("unreadable", str(error), where="query", fix=fix) from None
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        said = f"'{twice[:_LONGEST_NAME]}' is given twice"
+        raise Problem("refused", said, where=f"query {twice[:_LONGEST_NAME]}", fix="give it once")
+    return found
 
 
 def read_query(given: dict[str, str], kind: type[S]) -> S:
@@ -87,7 +97,9 @@ def read_json(body: bytes, decode: Callable[[bytes], T]) -> T:
     try:
         return decode(body)
     except msgspec.ValidationError as error:
-        raise of_validation(error, "body") from None
+        problem = of_validation(error, "body")
+        problem.fix = _EXAMPLE
+        raise problem from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise Problem("unreadable", str(error), where="body", fix="send JSON in UTF-8") from None
     except RecursionError:

@@ -25,6 +25,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Scope = MutableMapping[str, Any]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+NO_ROUTE = "none"
+"""Route of what is no address of ours, in figures and in the log: an address may hold a user's id."""
 _CLIENT_LEFT = 499
 """As nginx logs it; nobody is there to be answered."""
 
@@ -66,7 +68,18 @@ class Endpoints:
             self.measures.waiting.set(self._n_waiting)
         if found.status != _CLIENT_LEFT:
             await _send(send, found, request_id)
-        self._note(operation, found, request_id, perf_counter() - began)
+        self._note(operation.method, operation.route, found, request_id, perf_counter() - began)
+
+    def refuse(
+        self, problem: Problem, scope: Scope, headers: tuple[tuple[bytes, bytes], ...]
+    ) -> tuple[Answer, str]:
+        """What a request that is for no route is answered, with its id; counted and logged as others are."""
+        began = perf_counter()
+        request_id = _request_id(dict(scope["headers"]).get(b"x-request-id"))
+        found = problem_answer(problem, request_id)
+        found = found._replace(headers=(*found.headers, *headers))
+        self._note(scope["method"], NO_ROUTE, found, request_id, perf_counter() - began)
+        return found, request_id
 
     async def _found(
         self, operation: Operation, scope: Scope, headers: dict[bytes, bytes], receive: Receive
@@ -86,13 +99,13 @@ class Endpoints:
                 body = await read_body(receive, headers.get(b"content-length"), settings.max_body_bytes)
             return await operation.run(Call(caller, scope["path_params"], query, body))
 
-    def _note(self, operation: Operation, found: Answer, request_id: str, seconds: float) -> None:
-        self.measures.answered(operation.method, operation.route, found.status, seconds)
+    def _note(self, method: str, route: str, found: Answer, request_id: str, seconds: float) -> None:
+        self.measures.answered(method, route, found.status, seconds)
         wanted = self.settings.access_log
         if wanted == "all" or (wanted == "failed" and not 200 <= found.status < 300):
             self._access.write(
-                method=operation.method,
-                route=operation.route,
+                method=method,
+                route=route,
                 status=found.status,
                 ms=round(seconds * 1000, 2),
                 bytes=len(found.body),

@@ -67,10 +67,15 @@ class RecordReader(Generic[R]):
             judge(record)
             return Wanted(key_of(record), encode(record), left_out(flaws))
         except ContractError as error:
-            fix = hint(self._topic, error.reason, error.detail, raw)
-            return Problem("refused", error.detail, where="body", reason=error.reason, fix=fix)
+            return refused(self._topic, error, raw)
         except Problem as problem:
             return problem
+
+
+def refused(topic: TopicName, error: ContractError, raw: bytes) -> Problem:
+    """Why a record of a topic is not taken."""
+    fix = hint(topic, error.reason, error.detail, raw) or f"/openapi.json has an example for `{topic}`"
+    return Problem("refused", error.detail, where="body", reason=error.reason, fix=fix)
 
 
 def left_out(flaws: Sequence[Flaw]) -> tuple[str, ...]:

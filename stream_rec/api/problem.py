@@ -83,6 +83,7 @@ class Problem(Exception):
         return ProblemBody(TYPE_PREFIX + self.kind, kind.title, kind.status, *said)
 
 
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field '(.{1,64})'", re.DOTALL)
 _AT = re.compile(r"^(?P<said>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -90,7 +91,10 @@ def of_validation(error: msgspec.ValidationError, part: str) -> Problem:
     """Of a query or a body that does not have the types it must have."""
     found = _AT.match(str(error))
     said, path = (found["said"], found["path"] or "") if found else (str(error), "")
-    return Problem("refused", said.replace("`", "'"), where=f"{part} {path.removeprefix('.')}".strip())
+    said = said.replace("`", "'")
+    if unknown := _UNKNOWN_FIELD.fullmatch(said):
+        path = f"{path}.{unknown[1]}"
+    return Problem("refused", said, where=f"{part} {path.removeprefix('.')}".strip())
 
 
 def of_error(error: Exception) -> Problem | None:

@@ -70,7 +70,7 @@ def test_an_unknown_scenario_is_not_found(http: httpx.Client) -> None:
     [
         ("n=0", "query n"),
         ("n=x", "query n"),
-        ("nn=3", "query"),
+        ("nn=3", "query nn"),
         ("after=0", "query after"),
         ("timeout=nan", "query timeout"),
     ],

@@ -6,6 +6,7 @@ import json
 import socket
 
 import httpx
+import pytest
 
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.settings import Settings
@@ -38,12 +39,51 @@ def test_requests_are_counted_by_route_and_status(http: httpx.Client) -> None:
     assert "ann" not in text
 
 
-def test_an_address_that_is_none_is_a_problem(http: httpx.Client) -> None:
-    found = http.get("/v2/x")
+def test_an_address_that_is_none_is_a_problem_as_any_other(http: httpx.Client) -> None:
+    found = http.get("/v2/ann", headers={"x-request-id": "mine"})
     assert found.status_code == 404
     assert found.headers["content-type"] == "application/problem+json"
+    assert found.headers["x-request-id"] == found.json()["request_id"] == "mine"
+    assert http.get("/v2/ann").headers["x-request-id"]
     assert http.put("/v1/events").status_code == 405
-    assert "POST" in http.put("/v1/events").headers["allow"]
+    assert http.put("/v1/events").headers["allow"] == "POST"
+    assert http.get("/v1/items/tea").headers["allow"] == "DELETE, PATCH, PUT"
+    text = http.get("/metrics").text
+    assert 'stream_rec_http_requests_total{method="GET",route="none",status="404"} 2.0' in text
+    assert "ann" not in text
+
+
+LONG = "x" * 257
+EVENT = '{"user_id":"ann","item_id":"tea","event_type":"view"}'
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body", "where"),
+    [
+        ("GET", "/v2/ann", "", "path"),
+        ("PUT", "/v1/events", EVENT, "method"),
+        ("GET", f"/v1/users/{LONG}/recommendations", "", "path user_id"),
+        ("DELETE", f"/v1/users/{LONG}", "", "path user_id"),
+        ("GET", f"/v1/items/{LONG}/similar", "", "path item_id"),
+        ("DELETE", f"/v1/items/{LONG}", "", "path item_id"),
+        ("POST", "/v1/users/ann/merge", '{"visitor_id":""}', "body visitor_id"),
+        ("POST", "/v1/sessions/recommendations", f'{{"items":["tea","{LONG}"]}}', "body items[1]"),
+        ("POST", "/v1/sessions/recommendations", '{"items":3}', "body items"),
+        ("POST", "/v1/pages", '{"user_id":"ann","rails":[{}],"page":2}', "body page"),
+        ("POST", "/v1/events", '{"user_id":"ann"}', "body"),
+        ("POST", "/v1/events/batch", "{", "body"),
+        ("POST", "/v1/events?wait=1", EVENT, "query wait"),
+        ("GET", "/v1/lists/popular?n=5&n=6", "", "query n"),
+        ("GET", "/v1/lists/popular?" + "&".join(f"p{n}=1" for n in range(33)), "", "query"),
+    ],
+)
+def test_a_problem_says_where_it_is_and_what_to_do(
+    http: httpx.Client, method: str, url: str, body: str, where: str
+) -> None:
+    found = http.request(method, url, content=body)
+    assert 400 <= found.status_code < 500
+    assert found.json()["where"] == where
+    assert found.json()["fix"]
 
 
 def test_a_request_has_an_id_the_clients_or_a_new_one(http: httpx.Client) -> None:

@@ -9,10 +9,10 @@ import msgspec
 
 from stream_rec.api.answering import Answering
 from stream_rec.api.body import read_json
+from stream_rec.api.ids import must_be_id
 from stream_rec.api.operation import Answer, Call, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.api.routes.reading import ITEMS, may_speak_of, place, recommended
-from stream_rec.schemas.validation import required
 from stream_rec.sdk import wire
 from stream_rec.serve.wishes import Limits, PageWish, Rail, RankWish, SessionWish, UnknownScenario
 from stream_rec.settings import IngestSettings
@@ -36,8 +36,9 @@ class Composing:
     async def session(self, call: Call) -> Answer:
         """For a session; nothing of it is stored."""
         wanted = read_json(call.body, self._read_session)
-        for item_id in (*wanted.items, *wanted.negatives):
-            required("an item", item_id, self._rules)
+        for name, ids in (("items", wanted.items), ("negatives", wanted.negatives)):
+            for number, item_id in enumerate(ids):
+                must_be_id(item_id, f"body {name}[{number}]", self._rules)
         found = await self._answering.session(
             SessionWish(
                 wanted.items,
@@ -52,8 +53,8 @@ class Composing:
     async def page(self, call: Call) -> Answer:
         """A whole page."""
         wanted = read_json(call.body, self._read_page)
-        may_speak_of(call.caller, wanted.user_id)
-        required("user_id", wanted.user_id, self._rules)
+        may_speak_of(call.caller, wanted.user_id, "body user_id")
+        must_be_id(wanted.user_id, "body user_id", self._rules)
         rails = [Rail(each.scenario, each.n) for each in wanted.rails]
         wish = PageWish(
             wanted.user_id, rails, place(wanted.after), wanted.timeout, Limits(wanted.filter, wanted.exclude)

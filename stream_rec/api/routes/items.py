@@ -9,17 +9,17 @@ from typing import Any
 import msgspec
 
 from stream_rec.api.body import read_json
-from stream_rec.api.ingest import Ingest, RecordReader, Wanted, left_out
+from stream_rec.api.ids import must_be_id
+from stream_rec.api.ingest import Ingest, RecordReader, Wanted, left_out, refused
 from stream_rec.api.operation import Answer, Call, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.api.routes.events import BATCH, PROBLEMS, read_batch
 from stream_rec.errors import ContractError
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.hints import hint
 from stream_rec.schemas.item_changes import item_change
 from stream_rec.schemas.reading import Reader
 from stream_rec.schemas.records import Item
-from stream_rec.schemas.validation import check_item, required
+from stream_rec.schemas.validation import check_item
 from stream_rec.sdk.wire import Written
 from stream_rec.settings import Settings
 
@@ -43,19 +43,19 @@ class Items:
     async def put(self, call: Call) -> Answer:
         """All that is known of an item from now on."""
         item_id = call.path["item_id"]
-        required("item_id", item_id, self._settings.ingest)
+        must_be_id(item_id, "path item_id", self._settings.ingest)
         return answer(await self._ingest.one("items", self._wanted(item_id, call.body)), 202)
 
     async def delete(self, call: Call) -> Answer:
         """The item is gone."""
         item_id = call.path["item_id"]
-        required("item_id", item_id, self._settings.ingest)
+        must_be_id(item_id, "path item_id", self._settings.ingest)
         return answer(await self._ingest.one("items", Wanted(item_id.encode(), None)), 202)
 
     async def patch(self, call: Call) -> Answer:
         """The item's last record with some fields changed. One at a time: each must see the one before."""
         item_id = call.path["item_id"]
-        required("item_id", item_id, self._settings.ingest)
+        must_be_id(item_id, "path item_id", self._settings.ingest)
         change = read_json(call.body, _object)
         async with self._patching:
             now = await self._present(item_id)
@@ -78,17 +78,16 @@ class Items:
         try:
             _, item, flaws = item_change(item_id.encode(), body, -1, self._settings.ingest)
         except ContractError as error:
-            fix = hint("items", error.reason, error.detail, body)
-            raise Problem("refused", error.detail, where="body", reason=error.reason, fix=fix) from None
+            raise refused("items", error, body) from None
         if item is None:
             raise Problem("refused", "the body says nothing", where="body", fix="send an item, or DELETE")
         return Wanted(item_id.encode(), encode(item), left_out(flaws))
 
     def _removal(self, item_id: str) -> Wanted | Problem:
         try:
-            required("item_id", item_id, self._settings.ingest)
-        except ContractError as error:
-            return Problem("refused", error.detail, where="body", reason=error.reason)
+            must_be_id(item_id, "body item_id", self._settings.ingest)
+        except Problem as problem:
+            return problem
         return Wanted(item_id.encode(), None)
 
     async def _present(self, item_id: str) -> dict[str, Any]:

@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Meta
 
 from stream_rec.api.answering import Answering
+from stream_rec.api.ids import must_be_id
 from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, answer
 from stream_rec.api.paging import cursor_after, had, left
 from stream_rec.api.problem import Problem
 from stream_rec.api.shown import Shown
 from stream_rec.schemas.scenario import MAX_K
-from stream_rec.schemas.validation import required
 from stream_rec.sdk.wire import (
     After,
     ExcludedText,
@@ -140,8 +140,8 @@ def split(text: str) -> tuple[str, ...]:
     return tuple([each for each in text.split(",") if each])
 
 
-def may_speak_of(caller: Caller, user_id: str) -> None:
-    """Refuse what a browser key asks about others than its visitor.
+def may_speak_of(caller: Caller, user_id: str, where: str) -> None:
+    """Refuse what a browser key asks about others than its visitor, whom it names there.
 
     Raises:
         Problem: it does.
@@ -150,7 +150,7 @@ def may_speak_of(caller: Caller, user_id: str) -> None:
         raise Problem(
             "forbidden",
             "a browser key reads its own visitor's only",
-            where="path user_id",
+            where=where,
             fix="ask for the user that the visitor token was made for",
         )
 
@@ -185,8 +185,8 @@ class Reading:
         """A user's."""
         query: OfUser = call.query
         user_id = call.path["user_id"]
-        may_speak_of(call.caller, user_id)
-        required("user_id", user_id, self._rules)
+        may_speak_of(call.caller, user_id, "path user_id")
+        must_be_id(user_id, "path user_id", self._rules)
         if query.shown and not call.caller.may_publish:
             raise Problem(
                 "forbidden", "`shown` writes, and the key only reads", where="query shown", fix=_PUBLISH
@@ -251,7 +251,7 @@ class Reading:
     async def similar(self, call: Call) -> Answer:
         """An item's neighbours."""
         item_id = call.path["item_id"]
-        required("item_id", item_id, self._rules)
+        must_be_id(item_id, "path item_id", self._rules)
         query: OfItem = call.query
         items = (*split(query.also), item_id)
         wish = SimilarWish(items, query.n, query.user_id, query.user_impact, query.scenario, limits(query))

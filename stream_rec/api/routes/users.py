@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from stream_rec.api.body import read_json
+from stream_rec.api.ids import must_be_id
 from stream_rec.api.ingest import Ingest, Wanted
 from stream_rec.api.operation import Answer, Call, Example, Operation, answer
 from stream_rec.api.problem import Problem
@@ -19,7 +20,6 @@ from stream_rec.schemas.codec import encode
 from stream_rec.schemas.decisions import MERGE, name_about
 from stream_rec.schemas.records import Control
 from stream_rec.schemas.topics import check, key_of
-from stream_rec.schemas.validation import required
 from stream_rec.sdk.wire import Forgotten, ForgottenStore, MergeWish, Written
 from stream_rec.serve.forget import Forgetter, Receipt
 from stream_rec.settings import Settings
@@ -53,6 +53,7 @@ class Users:
         """Forget a user. One at a time: each reads the log."""
         if not self._settings.bus.bootstrap:
             raise Problem("not-set-up", "this server has no Kafka", fix="set bus.bootstrap")
+        must_be_id(call.path["user_id"], "path user_id", self._settings.ingest)
         query: HowToForget = call.query
         async with self._forgetting:
             receipt = await asyncio.to_thread(self._forget, call.path["user_id"], query, call.caller.name)
@@ -61,8 +62,8 @@ class Users:
     async def merge(self, call: Call) -> Answer:
         """A visitor is this user."""
         user_id, visitor_id = call.path["user_id"], read_json(call.body, self._read).visitor_id
-        for name, each in (("user_id", user_id), ("visitor_id", visitor_id)):
-            required(name, each, self._settings.ingest)
+        must_be_id(user_id, "path user_id", self._settings.ingest)
+        must_be_id(visitor_id, "body visitor_id", self._settings.ingest)
         if user_id == visitor_id:
             raise Problem(
                 "refused", "a user is no visitor of himself", where="body visitor_id", fix="name two ids"

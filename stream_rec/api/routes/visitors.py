@@ -11,10 +11,10 @@ import msgspec
 from stream_rec.api.access.book import KeyBook
 from stream_rec.api.access.visitor import sign
 from stream_rec.api.body import read_json
+from stream_rec.api.ids import must_be_id
 from stream_rec.api.operation import Answer, Call, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.clock import Clock
-from stream_rec.schemas.validation import required
 from stream_rec.sdk.wire import Visitor, VisitorWish
 from stream_rec.settings import Settings
 
@@ -51,7 +51,7 @@ class Visitors:
         if key is None or not key.visitor_secret:
             raise Problem("refused", "it is no browser key", where="body key_id", fix="`stream-rec key list`")
         user_id = f"v-{secrets.token_urlsafe(_ID_BYTES)}" if is_browser else named.user_id or ""
-        required("user_id", user_id, self._settings.ingest)
+        must_be_id(user_id, "body user_id", self._settings.ingest)
         until = ceil(self._clock.now() + self._settings.serve.visitor_seconds)
         return answer(Visitor(user_id, sign(user_id, until, key.visitor_secret), until), 201)
 
