@@ -25,12 +25,12 @@ class KafkaProcess:
 
     def restart(self) -> None:
         """Ask it to end, wait, and start it again on the same port."""
-        self.down()
+        self._server.down()
         self.start_again()
 
-    def down(self) -> None:
-        """Ask it to end, and wait."""
-        self._server.down()
+    def kill(self) -> None:
+        """Now: what goes on does not come to its end first."""
+        self._server.down(politely=False)
 
     def start_again(self) -> None:
         """Start it on its port with what it holds."""

@@ -210,12 +210,12 @@ def test_a_broker_that_restarts_is_waited_for(tansu_settings: Settings, tmp_path
         topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
         settings = bridged(
             tansu_settings.model_copy(update={"bus": bus}),
-            bridge={**one_input(topic), "uncommitted_records": 500, "batch_records": 100},
+            bridge={**one_input(topic), "uncommitted_records": 100, "batch_records": 20},
         )
         send(bus.bootstrap, topic, clicks(10_000))
         with in_thread(settings) as bridge:
             wait_until(lambda: bridge.inputs[topic].n_messages > 0, SLOW_SECONDS, "the first messages")
-            broker.down()
+            broker.kill()
             wait_until(lambda: bridge.blocked_seconds > 2, SLOW_SECONDS, "the bridge to wait")
             broker.start_again()
             wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "the rest")
