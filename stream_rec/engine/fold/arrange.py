@@ -89,12 +89,12 @@ def _alike(state, scene, one, other):
 
 
 @kernel_inner
-def _note_placed(state, scene, pool, n, code, found):
+def _note_placed(state, query, scene, pool, n, code, found):
     """Nothing that stands already is placed again; what is like it counts less.
 
     `found` is its place in the pool, or -1.
     """
-    strike(pool, code)
+    strike(query, scene, pool, code)
     if found >= 0:
         pool.used[found] = True
     else:
@@ -198,7 +198,7 @@ def _place_pins(state, query, scene, masks, pool, n):
         code = code_of(row, state.generation)
         if not is_placed(pool, scene.k, code) and not is_kept_out(scene, place, row):
             pool.codes_placed[place] = code
-            _note_placed(state, scene, pool, n, code, -1)
+            _note_placed(state, query, scene, pool, n, code, -1)
 
 
 @kernel_inner
@@ -239,7 +239,7 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, slate):
         if by_dice != code:
             return by_dice, np.uint8(EXPLORED), by_chance, np.int64(-1)
     certain = np.float32(1.0 - scene.explores)
-    is_among = is_to_try(scene, masks, pool, place, code)
+    is_among = is_to_try(query, scene, masks, pool, place, code)
     return code, mark, certain + by_chance if is_among else certain, found
 
 
@@ -264,7 +264,7 @@ def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
             if code == NO_CODE:
                 return place
             pool.codes_placed[place] = code
-            _note_placed(state, scene, pool, n, code, found)
+            _note_placed(state, query, scene, pool, n, code, found)
         _write(query, rates.source_of, pool, i, place, mark, out, marked)
         if found >= 0:
             out.scores[i, place] = pool.scores[found]

@@ -6,11 +6,12 @@ import numpy as np
 
 from stream_rec.engine.fold.places import is_placed, may_stand_at
 from stream_rec.engine.fold.pool import may_stand
+from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.compile import kernel_inner
 
 LISTED, LEFT = 0, 1
-"""Of Pool.n_chance: how many are listed, and how many of those stand nowhere yet."""
+"""Of Pool.n_chance: entries of Pool.chance, and those of them that are not NO_CODE."""
 
 
 @kernel_inner
@@ -23,28 +24,48 @@ def _chance_code(state, query, scene, j):
 
 @kernel_inner
 def gather_chance(state, query, scene, masks, pool):
-    """What chance may put somewhere, in order, into the pool: once for a slate, when its pins stand."""
-    n = 0
+    """What chance may put somewhere, into the pool: once for a slate, when its pins stand."""
     n_all = scene.among.shape[0] if scene.among.shape[0] > 0 else query.n_candidates[0]
-    for j in range(n_all if scene.explores > 0.0 else 0):
+    if scene.explores <= 0.0:
+        n_all = 0
+    n = 0
+    for j in range(n_all):
         code = _chance_code(state, query, scene, j)
         row = code & ROW_MASK
+        pool.chance[j] = NO_CODE
         if state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
             continue
-        if (query.seen[row] and not scene.allow_seen) or is_placed(pool, scene.k, code):
+        if query.seen[row] and not scene.allow_seen:
             continue
-        pool.chance[n] = code
+        if scene.pins.shape[0] > 0 and is_placed(pool, scene.k, code):
+            continue
+        pool.chance[j] = code
         n += 1
-    pool.n_chance[LISTED] = pool.n_chance[LEFT] = n
+    pool.n_chance[LISTED] = n_all
+    pool.n_chance[LEFT] = n
 
 
 @kernel_inner
-def strike(pool, code):
-    """What stands is not tried again."""
+def _place_of(query, scene, pool, code):
+    """Where chance's choice has an item that stands nowhere yet; -1 = it has not."""
+    if pool.n_chance[LISTED] == 0:
+        return np.int64(-1)
+    if scene.among.shape[0] == 0:
+        j = np.int64(candidates.index_of(query, code))
+        return j if j >= 0 and pool.chance[j] == code else np.int64(-1)
     for j in range(pool.n_chance[LISTED]):
         if pool.chance[j] == code:
-            pool.chance[j] = NO_CODE
-            pool.n_chance[LEFT] -= 1
+            return np.int64(j)
+    return np.int64(-1)
+
+
+@kernel_inner
+def strike(query, scene, pool, code):
+    """What stands is not tried again."""
+    j = _place_of(query, scene, pool, code)
+    if j >= 0:
+        pool.chance[j] = NO_CODE
+        pool.n_chance[LEFT] -= 1
 
 
 @kernel_inner
@@ -75,9 +96,6 @@ def tried(scene, masks, pool, at, which):
 
 
 @kernel_inner
-def is_to_try(scene, masks, pool, at, code):
+def is_to_try(query, scene, masks, pool, at, code):
     """Is the item among those that chance may put at a place?"""
-    found = False
-    for j in range(pool.n_chance[LISTED]):
-        found |= pool.chance[j] == code
-    return found and _may_be_tried(scene, masks, pool, at, code)
+    return _place_of(query, scene, pool, code) >= 0 and _may_be_tried(scene, masks, pool, at, code)

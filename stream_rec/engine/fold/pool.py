@@ -126,7 +126,8 @@ class Pool(NamedTuple):
         used: bool [M].
         alike: float32 [M], the greatest likeness to an item placed before.
         codes_placed: int32 [M], the codes in the places.
-        chance: int32 [C], codes of what chance may put somewhere; NO_CODE = it stands.
+        chance: int32 [C], code of each item that chance chooses from (of all candidates: by their numbers); NO_CODE =
+            it stands already, or may stand nowhere.
         n_chance: int64 [2], see engine.fold.chance.
         faded: what the user was shown.
     """
@@ -174,9 +175,9 @@ def may_stand(state, query, scene, masks, row):
         or masks.evaluated[row] != state.generation[row]
     ):
         return False
-    return may_be_shown(state, row, scene.only_catalogue) and (
-        state.clock[0] - state.first_seen[row] <= scene.max_age
-    )
+    if not may_be_shown(state, row, scene.only_catalogue):
+        return False
+    return scene.max_age == np.inf or state.clock[0] - state.first_seen[row] <= scene.max_age
 
 
 @kernel_inner

@@ -13,5 +13,7 @@ def may_be_shown(state, row, only_catalogue):
     """
     if not state.popularity.eligible[row] or (only_catalogue and not state.in_catalogue[row]):
         return False
+    if state.windowed.counters[0].n_rows == 0:  # no item ever had a window: two reads of the row are saved
+        return True
     # A bound that is not given is NaN, of which no comparison is true.
     return not (state.columns.opens[row] > state.clock[0] or state.columns.closes[row] <= state.clock[0])

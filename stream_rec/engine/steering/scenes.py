@@ -23,7 +23,7 @@ from stream_rec.engine.names import n_rows, rows_of
 from stream_rec.engine.spaces.indexes import slot_of
 from stream_rec.engine.steering import places
 from stream_rec.rules.compiled import Compiled
-from stream_rec.rules.masks import PORTION, RuleMasks
+from stream_rec.rules.masks import NO_NUMBER, PORTION, RuleMasks
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
 from stream_rec.schemas.scenario import SPACE_PREFIX, Promotion, Scenario
@@ -285,7 +285,7 @@ class Scenes:
         """As of the same moment as lists: what the index finds is tested again."""
         if not compiled.program.filters:
             return None
-        stamp = self._stamp(compiled, only_catalogue=False)
+        stamp = self._stamp(compiled.version, only_catalogue=False)
         known = self._narrowed.get(compiled.number)
         if known is None or known[0] != stamp:
             n = n_rows(self._held.state.items)
@@ -302,14 +302,14 @@ class Scenes:
         )
         return through
 
-    def _stamp(self, compiled: Compiled, *, only_catalogue: bool) -> tuple[int, ...]:
-        """Changes when lists of the scenario are to be made anew."""
+    def _stamp(self, rules_version: int, *, only_catalogue: bool) -> tuple[int, ...]:
+        """Changes when lists under rules of this version (0 = none) are to be made anew."""
         state = self._held.state
         n_learned, n_changed = int(state.counters[0]["n_learned"]), int(state.counters[0]["n_items_changed"])
         is_large = n_rows(state.items) > N_LISTED  # of few items, the lists are always fresh
         every = REFRESH_EVENTS if is_large else 1
         moment = int(float(state.clock[0]) // REFRESH_SECONDS)
-        return moment, n_learned // every, n_changed // every, compiled.version // every, int(only_catalogue)
+        return moment, n_learned // every, n_changed // every, rules_version // every, int(only_catalogue)
 
     def _floor_rows(self, compiled: Compiled, only_catalogue: bool) -> NDArray[np.int32]:
         """What floors have where they have no candidates: the newest items."""
@@ -319,9 +319,14 @@ class Scenes:
         )
 
     def _list(self, logic: str, compiled: Compiled, only_catalogue: bool, bit: int | None = None) -> _Listed:
-        """The best rows of a list that the scenario may show (with a bit: of that floor), as of not long ago."""
-        stamp = self._stamp(compiled, only_catalogue=only_catalogue)
-        key = (logic if bit is None else f"{logic}/{bit}", compiled.number)
+        """The best rows of a list that the scenario may show (with a bit: of that floor), as of not long ago.
+
+        Scenarios whose rules change nothing of it share one.
+        """
+        ordered = logic == "leaderboard" and len(compiled.order) > 0
+        is_own = ordered or compiled.program.filters or len(compiled.boosts) > 0 or bit is not None
+        stamp = self._stamp(compiled.version if is_own else 0, only_catalogue=only_catalogue)
+        key = (logic if bit is None else f"{logic}/{bit}", compiled.number if is_own else NO_NUMBER)
         known = self._lists.get(key)
         if known is not None and known.stamp == stamp:
             return known
@@ -339,7 +344,7 @@ class Scenes:
     ) -> _Listed:
         state, n = self._held.state, n_rows(self._held.state.items)
         scores = _scores(state, logic, compiled, n)
-        shown = lists.may_be_shown(state, only_catalogue)[:n] & (state.items.lengths[:n] >= 0)
+        shown = lists.may_be_shown(state, only_catalogue, slice(n)) & (state.items.lengths[:n] >= 0)
         if compiled.program.filters:
             shown &= self._filtered(compiled, n)
         if bit is not None:
