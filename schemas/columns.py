@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -66,8 +67,9 @@ class IdColumn(NamedTuple):
     @classmethod
     def of(cls, ids: Sequence[str]) -> IdColumn:
         """Pack strings; O(total bytes)."""
-        n, data = len(ids), np.frombuffer("".join(ids).encode(), np.uint8)
+        n = len(ids)
         if n >= _BULK_IDS:
+            data = np.frombuffer("".join(ids).encode(), np.uint8)
             marked = "\0".join(ids).encode()
             marks = np.flatnonzero(np.frombuffer(marked, np.uint8) == 0)
             if len(marks) == n - 1:  # else an id holds the mark
@@ -75,8 +77,9 @@ class IdColumn(NamedTuple):
                 ends[:-1] += marks
                 ends[-1] += len(marked)
                 return cls(data, ends)
-        lengths = (len(each) if each.isascii() else len(each.encode()) for each in ids)
-        return cls(data, np.cumsum(np.fromiter(lengths, np.int64, n)))
+        encoded = [each.encode() for each in ids]
+        ends = np.array(list(itertools.accumulate(map(len, encoded))), np.int64)
+        return cls(np.frombuffer(b"".join(encoded), np.uint8), ends)
 
     @classmethod
     def none(cls, n: int) -> IdColumn:

@@ -25,6 +25,9 @@ _WORN_OUT = 8.0
 
 _NEXT = "next."
 
+MOST_WAITING = 1024
+"""Changes that are put off at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class IndexStats:
@@ -89,12 +92,21 @@ class ItemIndex:
         self._recall = recall
         self._join_after = join_after
         self._seed = seed
-        self._now = Trained.exact(n_factors)
+        self._trained = Trained.exact(n_factors)
+        self._waiting: list[tuple[int, NDArray[np.float32] | None]] = []
         self._next: Rebuild | None = None
         self._updates = 0
         self._updates_before = 0
         self._rebuilds = 0
         self._waited = 0
+
+    @property
+    def _now(self) -> Trained:
+        """What answers, with every change that was put off."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._make(waiting)
+        return self._trained
 
     def __len__(self) -> int:
         return len(self._now.file)
@@ -123,6 +135,45 @@ class ItemIndex:
             vectors = np.ascontiguousarray(vectors[::-1][last])
         self._now.file.upsert(rows, vectors)
         self._count(rows, len(rows))
+
+    def later(self, row: int, vector: NDArray[np.float32] | None) -> None:
+        """`upsert` of one row, or (None) `remove`, put off until something asks: bit for bit as if it were made now.
+
+        Rows that are new go in together then, which costs a tenth. From the thread that changes the index; before other
+        threads search, it asks (`len`).
+
+        Args:
+            row: as for `upsert`.
+            vector: [d], copied.
+        """
+        self._waiting.append((row, None if vector is None else vector.copy()))
+        if len(self._waiting) >= MOST_WAITING:
+            self._now  # noqa: B018 - makes them
+
+    def _make(self, changes: list[tuple[int, NDArray[np.float32] | None]]) -> None:
+        """In this order. A run of new rows, ascending, leaves lists and sums as one after the other would."""
+        rows = np.array([row for row, _ in changes], np.int32)
+        is_in = self._trained.file.contains(checked_rows(rows, self._max_items)).tolist()
+        run: list[int] = []
+        touched: set[int] = set()
+
+        def put_run() -> None:
+            if run:
+                self.upsert(rows[run], np.array([changes[at][1] for at in run], np.float32))
+                run.clear()
+
+        for at, (row, vector) in enumerate(changes):
+            is_new = vector is not None and not is_in[at] and row not in touched
+            if not is_new or (run and row < changes[run[-1]][0]):
+                put_run()
+            touched.add(row)
+            if is_new:
+                run.append(at)
+            elif vector is not None:
+                self.upsert(rows[at : at + 1], vector[None])
+            else:
+                self.remove(rows[at : at + 1])
+        put_run()
 
     def remove(self, rows: NDArray[np.int32]) -> int:
         """Take rows out; unknown ones are passed over. Returns how many were in.
@@ -233,7 +284,7 @@ class ItemIndex:
         """
         if self._next is None:
             return False
-        self._now, n_touched = self._next.join(self._now.file)
+        self._trained, n_touched = self._next.join(self._now.file)
         self._updates_before += self._updates - n_touched
         self._updates = n_touched
         self._next = None
@@ -242,8 +293,9 @@ class ItemIndex:
 
     def serialize(self) -> dict[str, NDArray[Any]]:
         """Everything, as arrays that later changes leave alone, for `restore` and for digests. Does not wait."""
+        form = self._now.arrays()
         counts = np.array([self._updates, self._updates_before, self._rebuilds, self._waited], np.int64)
-        arrays = {"counts": counts} | self._now.arrays()
+        arrays = {"counts": counts} | form
         if self._next is not None:
             arrays |= {_NEXT + name: array for name, array in self._next.arrays().items()}
         return arrays
@@ -272,7 +324,7 @@ class ItemIndex:
                 fix="set engine.n_factors to what the snapshot was made with, or start without the snapshot",
             )
         pending = {name.removeprefix(_NEXT): each for name, each in arrays.items() if name.startswith(_NEXT)}
-        self._now = Trained.restore(arrays)
+        self._trained, self._waiting = Trained.restore(arrays), []
         self._next = Rebuild.restore(pending, recall=self._recall, seed=self._seed) if pending else None
         self._updates, self._updates_before, self._rebuilds, self._waited = arrays["counts"].tolist()
 

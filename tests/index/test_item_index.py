@@ -255,3 +255,41 @@ def test_what_is_not_allowed_is_not_found(share: float, exact_below: int) -> Non
         best = np.argsort(-scores)[: min(20, int(allowed.sum()))]
         assert len(hits) == len(best)
         assert len({*hits.tolist()} & {*best.tolist()}) >= 0.8 * len(best)
+
+
+one_by_one = st.lists(
+    st.tuples(st.integers(0, N_ROWS - 1), st.none() | st.tuples(*[st.floats(-9, 9, width=32)] * D)),
+    max_size=40,
+)
+
+
+@pytest.mark.parametrize("make", [exact, inverted], ids=["exact", "ivf"])
+@settings(max_examples=60, deadline=None)
+@given(done=one_by_one, put_off=one_by_one, is_training=st.booleans())
+def test_changes_that_are_put_off_leave_what_they_leave_at_once(
+    make: MakeIndex,
+    done: list[tuple[int, tuple[float, ...] | None]],
+    put_off: list[tuple[int, tuple[float, ...] | None]],
+    is_training: bool,
+) -> None:
+    """Bit for bit, sums and the order in lists too: replicas cut batches differently."""
+    later, at_once = make(), make()
+    for index in (later, at_once):
+        for row, vector in done:
+            change(index, row, vector)
+        if is_training:
+            index.start_rebuild()
+    for row, vector in put_off:
+        later.later(row, None if vector is None else vectors(vector)[0])
+        change(at_once, row, vector)
+    assert same_state(later, at_once)
+    for index in (later, at_once):
+        index.join_rebuild()
+    assert same_state(later, at_once)
+
+
+def change(index: ItemIndex, row: int, vector: tuple[float, ...] | None) -> None:
+    if vector is None:
+        index.remove(rows(row))
+    else:
+        index.upsert(rows(row), vectors(vector))

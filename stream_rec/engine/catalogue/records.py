@@ -57,21 +57,23 @@ def apply(
     """Learn the changes at or after `position`, in log order; the index knows each at once."""
     changes = [change for change in batch.changes if change.offset >= position]
     given = [described(change.item) if change.item is not None else None for change in changes]
-    n_bytes = sum(len(change.item_id.encode()) for change in changes)
+    ids = [change.item_id.encode() for change in changes]
+    n_bytes = sum(map(len, ids))
     n_text_bytes = sum(len(each.data) for each in given if each is not None)
     held.make_room(0, n_bytes, n_bytes, n_bytes, n_text_bytes)
-    for change, of_item in zip(changes, given, strict=True):
-        data = np.frombuffer(change.item_id.encode(), np.uint8)
-        h = hash_ids(IdColumn(data, np.array([len(data)], np.int64)))[0]
+    hashes = hash_ids(IdColumn.of([change.item_id for change in changes]))
+    for change, of_item, raw, h in zip(changes, given, ids, hashes, strict=True):
+        data, placed = np.frombuffer(raw, np.uint8), -1
         if change.item is None or of_item is None:
             row = int(catalogue.remove(held.handle.state, data, h))
             if row >= 0:
                 spaces.catalogue_removed(row)
         else:
             row = _upsert(held, change, of_item, data, h, seed)
-            spaces.describe(change.item, row)
+            placed = spaces.describe(change.item, row)
         if row >= 0:
-            vectors.update_one(held.state, row)
+            vectors.update_one(held.state, row, placed=placed)
+    vectors.settle()
 
 
 def _upsert(

@@ -57,6 +57,7 @@ class Windows:
                 item = int(windows.item_row(self._held.handle.state, row))
                 if item >= 0:
                     self._vectors.update_one(state, item)
+        self._vectors.settle()
 
     def _tell(self, item_id: str) -> None:
         self._moved.pop(item_id, None)

@@ -60,16 +60,19 @@ class SpaceIndexes:
 
     def place(self, state: State, slot: int, row: int) -> None:
         """Put an item's vector in, or take it out, as the state has it now."""
-        rows = np.array([row], np.int32)
-        if state.spaces.has[row, slot] and state.popularity.eligible[row]:
-            self._indexes[slot].upsert(rows, state.spaces.vectors[slot, rows])
-        else:
-            self._indexes[slot].remove(rows)
+        is_in = state.spaces.has[row, slot] and state.popularity.eligible[row]
+        self._indexes[slot].later(row, state.spaces.vectors[slot, row] if is_in else None)
 
-    def place_in_all(self, state: State, row: int) -> None:
-        """The item may be recommended now, or no longer."""
+    def place_in_all(self, state: State, row: int, *, but: int = -1) -> None:
+        """The item may be recommended now, or no longer; one slot may know already."""
         for slot in np.flatnonzero(state.spaces.has[row]).tolist():
-            self.place(state, slot, row)
+            if slot != but:
+                self.place(state, slot, row)
+
+    def settle(self) -> None:
+        """Changes that were put off are made: from now on several threads may search."""
+        for index in self._indexes:
+            len(index)
 
     def changed(self, slot: int, n_changes: int) -> None:
         """So many changes of a space were learned."""

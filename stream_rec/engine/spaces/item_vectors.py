@@ -62,15 +62,22 @@ class VectorIndex:
             self._index.upsert(rows, state.factors.items[rows])
         dirty[:] = False
 
-    def update_one(self, state: State, row: int) -> None:
-        """Take one item over at once: a catalogue record must not wait for events."""
-        rows = np.array([row], np.int32)
-        if state.popularity.eligible[row]:
-            self._index.upsert(rows, state.factors.items[rows])
-        else:
-            self._index.remove(rows)
+    def update_one(self, state: State, row: int, *, placed: int = -1) -> None:
+        """Take one item over: a catalogue record must not wait for events.
+
+        Args:
+            state: as it is now.
+            row: of the item.
+            placed: slot of the vector space that knows already; -1 = none does.
+        """
+        self._index.later(row, state.factors.items[row] if state.popularity.eligible[row] else None)
         state.factors.dirty[row] = False
-        self.spaces.place_in_all(state, row)
+        self.spaces.place_in_all(state, row, but=placed)
+
+    def settle(self) -> None:
+        """As of `SpaceIndexes`, for all indexes; at the end of a batch of records."""
+        len(self._index)
+        self.spaces.settle()
 
     def search(
         self, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None = None

@@ -160,18 +160,20 @@ class Spaces:
                 self._remove(change.space, change.item_id)
             elif is_new and change.values is not None:
                 self._upsert(change.space, change.item_id, change.values)
+        self._indexes.settle()
         return refused
 
-    def describe(self, item: Item, row: int) -> None:
-        """The catalogue's words become the item's vector in the space `content`."""
+    def describe(self, item: Item, row: int) -> int:
+        """The catalogue's words become the item's vector in the space `content`; its slot, -1 = there is none."""
         if not self._has_content:
-            return
+            return -1
         vector = content_vector(self._state.spaces, item, self._width)
         if vector is not None:
             self._take(0, CONTENT, self._width)
             self._put(0, row, vector)
         else:
             self._drop(0, row)
+        return 0
 
     def catalogue_removed(self, row: int) -> None:
         """The item has left the catalogue: what others know of it stays."""
