@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from stream_rec.bench import rules
-from stream_rec.bench.harness import Figures, Say, calibration_ms
+from stream_rec.bench.harness import Figures, Say, calibration_ms, shown
 from stream_rec.engine.engine import Engine
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets.named import load_columns
@@ -43,7 +43,7 @@ def run(settings: Settings, say: Say, *, max_events: int | None = None, with_rul
     for name in DATA_SETS:
         frame = _frame(settings, name, say)
         results[name] = _one(settings, frame.head(max_events) if max_events else frame, say, with_rules)
-        say(f"{name}: " + ", ".join(f"{key} {value:,.1f}" for key, value in results[name].items()))
+        say(f"{name}: " + ", ".join(f"{key} {shown(value)}" for key, value in results[name].items()))
     worst: Figures = {
         "learn_events_per_s": min(r["learn_events_per_s"] for r in results.values()),
         "slates_per_s": min(r["slates_per_s"] for r in results.values()),
