@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream_rec.errors import ConfigError
-from stream_rec.shapes import times
-from stream_rec.shapes.values import plain
+from stream_rec.shapes import dates, times
 
 NAMES: dict[str, tuple[str, ...]] = {
     "user_id": (
@@ -40,9 +38,6 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Without what is no letter or digit, in small letters; the first is the surest."""
 NEEDED = ("user_id", "item_id", "ts")
-_CENTURY = (946_684_800.0, 2_051_222_400.0)
-"""2000 to 2034, in seconds."""
-_WORDS_OF_TIME = ("time", "date", "stamp", "when", "zeit", "datum", "temps", "fecha", "hora", "tijd", "epoch")
 MIN_SHARE = 0.2
 """Of the samples, that must have a field."""
 MAX_DEPTH = 4
@@ -51,19 +46,33 @@ MAX_DEPTH = 4
 NOTHING: Mapping[str, str] = {}
 
 
-def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> dict[str, str]:
-    """The paths of an interaction's fields.
+class Guessed(NamedTuple):
+    """What was found.
+
+    Attributes:
+        events: the paths of an interaction's fields.
+        unit: the strptime pattern of its times; empty = they need none.
+    """
+
+    events: dict[str, str]
+    unit: str
+
+
+def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> Guessed:
+    """The paths of an interaction's fields, and the unit of its times.
 
     Args:
         samples: decoded messages or rows.
         otherwise: paths of fields for which none is found.
 
     Raises:
-        ConfigError: no field looks like a user, an item or a time; says what there is.
+        ConfigError: no field looks like a user, an item or a time, or the times are of no form that is known; says
+            what there is.
     """
+    rows = [dict(_leaves(sample)) for sample in samples]
     seen: dict[str, list[Any]] = defaultdict(list)
-    for sample in samples:
-        for path, value in dict(_leaves(sample)).items():
+    for row in rows:
+        for path, value in row.items():
             if value is not None and value != "":
                 seen[path].append(value)
     common = [path for path, given in seen.items() if len(given) >= MIN_SHARE * len(samples)]
@@ -76,13 +85,9 @@ def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = N
         if best:
             found[field] = best[0]
     left = [path for path in common if path not in found.values()]
-    if "ts" not in found and (dates := [path for path in left if _is_moment(path, seen[path])]):
-        found["ts"] = dates[0]
-    if "ts" not in found and (unsure := [path for path in left if _is_either_day(seen[path])]):
-        raise ConfigError(
-            f"{unsure[0]} has dates such as {seen[unsure[0]][0]!a}, which are either of two days",
-            fix=f"set ts = '{unsure[0]}', and unit = '%d/%m/%Y' or '%m/%d/%Y' (with %H:%M:%S if there is a time)",
-        )
+    unit = ""
+    if ts := found.get("ts") or dates.moment({path: seen[path] for path in left}, NAMES["ts"]):
+        found["ts"], unit = dates.of_day(ts, left, rows)
     found = {**otherwise, **found}
     for field in NEEDED:
         if field not in found:
@@ -92,37 +97,7 @@ def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = N
             )
     if "event_type" not in found:
         found["event_type"] = "'view'"
-    return found
-
-
-def date_pattern(values: Sequence[Any]) -> str | None:
-    """The strptime pattern of dates that are neither numbers nor ISO 8601; None = they need none, or none fits all."""
-    texts = [text for value in values if (text := plain(value))]
-    if not texts or (
-        all(times.unit_of(text) for text in texts) and not all(map(times.is_compact_date, texts))
-    ):
-        return None
-    if fitting := _fitting(_PATTERNS, texts):
-        return fitting[0]
-    either = _fitting(_EITHER_DAY, texts)
-    return either[0] if len(either) == 1 else None
-
-
-def _fitting(patterns: Sequence[str], texts: Sequence[str]) -> list[str]:
-    return [each for each in patterns if all(times.reader(each)(text) is not None for text in texts)]
-
-
-_PATTERNS = (
-    "%Y%m%d", "%d/%b/%Y:%H:%M:%S %z", "%m/%d/%Y %I:%M:%S %p", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y",
-    "%Y.%m.%d %H:%M:%S", "%d %b %Y %H:%M:%S", "%b %d, %Y", "%a %b %d %H:%M:%S %Y",
-)  # fmt: skip
-"""Patterns that cannot be taken for one another."""
-_EITHER_DAY = tuple(
-    f"{date}{time}"
-    for date in ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y")
-    for time in ("", " %H:%M", " %H:%M:%S")
-)
-"""03/04/2020 is either March or April: one of these is taken only if no other fits."""
+    return Guessed(found, unit)
 
 
 def _leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -142,27 +117,8 @@ def _is_like(field: str, path: str, given: Sequence[Any], names: tuple[str, ...]
     if _word(path, names) is None:
         return False
     if field == "ts":
-        return all(map(times.unit_of, given)) or date_pattern(given) is not None
+        return all(map(times.unit_of, given)) or dates.pattern_of(given) is not None
     return field != "value" or times.number(given[0]) is not None
-
-
-def _is_moment(path: str, given: Sequence[Any]) -> bool:
-    """Are they times by their form: dates; numbers of this century in some unit, if the name speaks of a time?"""
-    if isinstance(given[0], date):
-        return True
-    if times.number(given[0]) is None:
-        texts = [value for value in given if isinstance(value, str)]
-        return bool(texts) and (
-            all(times.iso(text) is not None for text in texts) or date_pattern(texts) is not None
-        )
-    found = [times.reader("auto")(value) for value in given]
-    speaks = any(word in path.lower() for word in _WORDS_OF_TIME)
-    return speaks and all(one is not None and _CENTURY[0] < one < _CENTURY[1] for one in found)
-
-
-def _is_either_day(given: Sequence[Any]) -> bool:
-    texts = [value for value in given if isinstance(value, str)]
-    return len(texts) == len(given) and len(_fitting(_EITHER_DAY, texts)) > 1
 
 
 def _rank(path: str, names: tuple[str, ...]) -> tuple[int, int]:

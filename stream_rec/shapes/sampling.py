@@ -17,7 +17,7 @@ from stream_rec.shapes import recognise
 from stream_rec.shapes.confluent import Confluent, is_framed
 from stream_rec.shapes.decoding import json_documents, unpacked
 from stream_rec.shapes.framing import unwrap
-from stream_rec.shapes.guess import NOTHING, date_pattern, guess
+from stream_rec.shapes.guess import NOTHING, guess
 from stream_rec.shapes.mapper import Mapper, compile_shape
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry, Removed
 from stream_rec.shapes.presets import presets, resolve
@@ -26,6 +26,7 @@ from stream_rec.shapes.values import plain
 ENOUGH = 0.5
 """A preset that reads a smaller share of the samples is only begun with: fields are guessed, too."""
 _CONFLUENT_BYTES = 5
+_DAY = 86_400
 
 
 @dataclass(slots=True)
@@ -81,7 +82,12 @@ class Guess:
             return (
                 "no column looks like a time: rows are taken in their order, a second each from 2001-09-09 on"
             )
-        return "no field looks like a time: the broker's is taken" if given == "@timestamp" else ""
+        if given == "@timestamp":
+            return "no field looks like a time: the broker's is taken"
+        moments = [one.ts for one in self.records if isinstance(one, Interaction)]
+        if not self.preset and len(moments) > 1 and not any(ts % _DAY for ts in moments):
+            return "times are dates: all of a day is one second"
+        return ""
 
     def toml(self, name: str) -> str:
         """The table of the settings file."""
@@ -189,17 +195,15 @@ def _registered(messages: Sequence[RawMessage], registry: Registry) -> tuple[lis
 
 
 def _fields(objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> dict[str, Any]:
-    events = guess(objects, otherwise)
+    events, unit = guess(objects, otherwise)
     found: dict[str, Any] = {"events": events}
     ids = [
         text for one in objects for name in ("user_id", "item_id") if (text := plain(one.get(events[name])))
     ]
     if ids and all(re.fullmatch(r"\d+\.0+", text) for text in ids):
         found["whole_numbers"] = True
-    if re.fullmatch(r"\w+", events["ts"]):
-        pattern = date_pattern([one.get(events["ts"]) for one in objects])
-        if pattern:
-            found["unit"] = pattern
+    if unit:
+        found["unit"] = unit
     return found
 
 

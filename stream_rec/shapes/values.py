@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -82,7 +83,7 @@ def decoded(value: Any) -> Any:
 
 def joined(*parts: Any) -> str | None:
     """The parts as one text; null if one is."""
-    texts = [plain(part) for part in parts]
+    texts = [str(part) if isinstance(part, date | time) else plain(part) for part in parts]
     return None if None in texts else "".join(texts)  # type: ignore[arg-type]
 
 
