@@ -302,8 +302,10 @@ class Queries:
             is_over: asked after each small portion, whether to leave the rest to another call; None = it never is.
         """
         scenarios = self.decisions.trials.scenarios
-        self.scenes.follow(scenarios)
+        is_new = self.scenes.follow(scenarios)
         self.reranking.want([each.rerank for each in scenarios.values() if each.rerank is not None])
+        if is_new and is_over is not None and is_over():  # ten scenarios take some milliseconds to parse
+            return True
         while self.scenes.compile():
             if is_over is not None and is_over():
                 return True

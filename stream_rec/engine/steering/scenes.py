@@ -112,10 +112,10 @@ class Scenes:
         self._said: set[tuple[str, str]] = set()
         self._log = logs.get("recommend")
 
-    def follow(self, scenarios: Mapping[str, Scenario]) -> None:
-        """These are wanted: a mapping that is replaced when one changes."""
+    def follow(self, scenarios: Mapping[str, Scenario]) -> bool:
+        """These are wanted, a mapping that is replaced when one changes; are they others than before?"""
         if scenarios is self._known:
-            return
+            return False
         for name, fault in self.masks.apply(scenarios).items():
             self._log.warning(
                 "a scenario's rules cannot be compiled: it shows nothing",
@@ -127,6 +127,7 @@ class Scenes:
             self._say_unknown_types(name, scenario)
             self._say_no_ratings(name, scenario)
         self._known = scenarios
+        return True
 
     def _say_unknown_types(self, name: str, scenario: Scenario) -> None:
         seen = () if isinstance(scenario.leave_out_seen, str) else scenario.leave_out_seen
