@@ -145,8 +145,8 @@ def _print_guess(found: Guess, name: str, topic: str) -> None:
         typer.echo(f"# {found.preset}: {preset.about}")
         if preset.note:
             typer.echo(f"# {preset.note}")
-    if found.note:
-        typer.echo(f"# {found.note}")
+    for said in filter(None, (found.remark, found.note)):
+        _line(f"# {said}")
     typer.echo(found.toml(name))
     if topic:
         typer.echo(f"\n# `stream-rec bridge` reads the topic by it:\n[bridge.inputs.{name}]")

@@ -20,13 +20,14 @@ from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.guess import NOTHING, guess
 from stream_rec.shapes.mapper import Mapper, compile_shape
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry, Removed
-from stream_rec.shapes.presets import presets, resolve
+from stream_rec.shapes.presets import OWN, presets, resolve
 from stream_rec.shapes.values import plain
 
 ENOUGH = 0.5
 """A preset that reads a smaller share of the samples is only begun with: fields are guessed, too."""
 _CONFLUENT_BYTES = 5
 _DAY = 86_400
+_BEYOND = ("event_type", "session_id", "value")
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Guess:
         n: samples.
         mapped: what they became, in order.
         unit: as what the times were read.
+        remark: what there is to say of the files.
     """
 
     settings: dict[str, Any]
@@ -46,6 +48,7 @@ class Guess:
     n: int
     mapped: list[Mapped] = field(default_factory=list)
     unit: str = ""
+    remark: str = ""
 
     @property
     def records(self) -> list[Interaction | Item | Impression | Removed]:
@@ -94,22 +97,19 @@ class Guess:
         return toml(self.settings, name)
 
 
-def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any], preset: str | None) -> Guess:
+def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any]) -> Guess:
     """Of rows of a file.
 
     Args:
         bodies: the first of them, decoded.
-        read_as: settings by which they were.
-        preset: of the file, if it is known.
+        read_as: settings by which they were: the file's preset, if it is known.
 
     Raises:
         ConfigError: no field looks like a user, an item or a time, or such data can be no interactions.
     """
-    if preset:
-        settings: dict[str, Any] = {"preset": preset}
-    else:
-        objects = [body for body in bodies if isinstance(body, Mapping)]
-        settings = {**read_as, **_fields(objects, {"ts": "@row"})}
+    preset = read_as.get("preset")
+    objects = [body for body in bodies if isinstance(body, Mapping)]
+    settings = {**read_as, **(_beyond(objects, preset) if preset else _fields(objects, {"ts": "@row"}))}
     found = Guess(settings, preset or "", len(bodies))
     mapper = Mapper(resolve(ShapeSettings.model_validate(settings), "guess"), "guess")
     for n, body in enumerate(bodies):
@@ -152,7 +152,8 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
     framing = str(presets()[preset].shape.get("framing", "none")) if preset else "none"
     if "framing" in settings:
         framing = settings["framing"] = "confluent-debezium" if framing == "debezium" else "confluent"
-    tried = Guess({"preset": preset, **settings}, preset or "", len(messages))
+    beyond = _beyond(objects, preset or "")
+    tried = Guess({"preset": preset, **settings, **beyond}, preset or "", len(messages))
     if preset:
         tried = _mapped(tried, messages, registry)
         n_read = sum(not isinstance(one, Refused) or one.is_meant for one in tried.mapped)
@@ -177,6 +178,23 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
     return _mapped(Guess(guessed, "", len(messages)), messages, registry)
 
 
+def _beyond(objects: Sequence[Mapping[str, Any]], preset: str) -> dict[str, Any]:
+    """What objects of our own fields have beside them under other names: types, sessions, values, the form of ids."""
+    if preset != OWN:
+        return {}
+    try:
+        found = _fields(objects)
+    except ConfigError:
+        return {}
+    own = presets()[OWN].shape["events"]
+    events = {
+        field: path
+        for field, path in found.pop("events").items()
+        if field in _BEYOND and path not in own[field].split(" || ")
+    }
+    return {**found, **({"events": events} if events else {})}
+
+
 def _registered(messages: Sequence[RawMessage], registry: Registry) -> tuple[list[Any], dict[str, Any]]:
     """The samples decoded by the schemas that they name; those that are of none are passed over here."""
     reader = Confluent(registry, lambda data: json_documents(unpacked(data)))
@@ -198,9 +216,9 @@ def _fields(objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] =
     events, unit = guess(objects, otherwise)
     found: dict[str, Any] = {"events": events}
     ids = [
-        text for one in objects for name in ("user_id", "item_id") if (text := plain(one.get(events[name])))
+        [text for one in objects if (text := plain(one.get(events[name])))] for name in ("user_id", "item_id")
     ]
-    if ids and all(re.fullmatch(r"\d+\.0+", text) for text in ids):
+    if any(given and all(re.fullmatch(r"\d+\.0+", text) for text in given) for given in ids):
         found["whole_numbers"] = True
     if unit:
         found["unit"] = unit

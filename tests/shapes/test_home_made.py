@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets.guessing import guess_file
+from stream_rec.offline.datasets.named import load_columns
 from stream_rec.schemas.records import Interaction
+from stream_rec.settings import DataSettings
 from stream_rec.shapes.sampling import Guess
 
 MAY_1ST = 1714521600.0
@@ -78,3 +82,84 @@ def test_a_time_of_no_form_that_is_known_is_no_log_without_times(tmp_path: Path,
 def test_dates_without_a_time_of_day_are_said_to_be_dates(tmp_path: Path) -> None:
     found = guessed(tmp_path, "user,item,date\nann,x,2024-05-01\nann,y,2024-05-02\n")
     assert "all of a day is one second" in found.note
+
+
+RATINGS = "userId,movieId,rating,timestamp\n1,2,4.0,964982703\n"
+TAGS = "userId,movieId,tag,timestamp\n9,3,funny,1445714994\n"
+
+
+def folder_of(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def zipped(folder: Path) -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f"{folder.name}/{file.name}")
+    return path
+
+
+def read(path: Path) -> list[Any]:
+    return load_columns(str(path), DataSettings()).select("user_id", "item_id", "event_type", "value").rows()
+
+
+def test_the_log_among_files_of_other_forms_is_read_and_no_other(tmp_path: Path) -> None:
+    files = {"README.txt": "About\n", "movies.csv": "movieId,title\n2,Heat\n", "tags.csv": TAGS}
+    folder = folder_of(tmp_path / "ml", {**files, "ratings.csv": RATINGS})
+    for path in (folder, zipped(folder)):
+        found = guess_file(path)
+        assert found.settings == {"preset": "movielens", "files": "ratings.csv"}
+        assert "tags.csv" in found.remark
+        assert read(path) == [("1", "2", "rating", 4.0)]
+
+
+def test_logs_of_several_shapes_have_to_be_named(tmp_path: Path) -> None:
+    clicks, buys = "1,2014-04-07T10:51:09.277Z,214536502,0\n", "1,2014-04-07T10:51:09.277Z,214536502,5,1\n"
+    folder = folder_of(tmp_path / "y", {"clicks.dat": clicks, "buys.dat": buys})
+    with pytest.raises(ConfigError, match=r"several shapes: buys\.dat, clicks\.dat"):
+        guess_file(folder)
+
+
+def test_parts_of_which_one_has_the_header_are_refused(tmp_path: Path) -> None:
+    folder = folder_of(
+        tmp_path / "s", {"aa": "user_id,item_id,ts\nann,x,1714559460\n", "ab": "bob,y,1714559461\n"}
+    )
+    with pytest.raises(ConfigError, match="no header") as refused:
+        guess_file(folder)
+    assert "join them" in refused.value.fix
+
+
+def test_folders_that_are_partitions_are_columns(tmp_path: Path) -> None:
+    log = "user_id,item_id,ts\nann,x,1714559460\n"
+    names = [f"event_type={kind}/dt=2024-05-01/part-0.csv" for kind in ("buy", "view")]
+    folder = folder_of(tmp_path / "hive", dict.fromkeys(names, log))
+    assert [event[2] for event in read(folder)] == ["buy", "view"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "event"),
+    [
+        ("user_id;item_id;timestamp;action", "12.0;x;1714559460;buy", ("12", "x", "buy", None)),
+        ("user_id,item_id,time,behavior_type", "ann,x,1714559460,buy", ("ann", "x", "buy", None)),
+        ("user_id,item_id,timestamp,user_id", "ann,x,1714559460,eve", ("ann", "x", "view", None)),
+        ("User-ID,ISBN,Book-Rating", "7,034545104X,5", ("7", "034545104X", "rating", 5.0)),
+        ("user_id,item_id,timestamp,rating", "ann,x,1714559460,4", ("ann", "x", "view", 4.0)),
+    ],
+)
+def test_by_guess_and_without_a_word_a_file_is_read_alike(
+    tmp_path: Path, header: str, row: str, event: tuple[Any, ...]
+) -> None:
+    found = guessed(tmp_path, f"{header}\n{row}\n")
+    assert [(one.user_id, one.item_id, one.event_type, one.value) for one in events(found)] == [event]
+    assert read(tmp_path / "log.csv") == [event]
+
+
+def test_a_time_in_another_unit_than_most_is_none_of_1970(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,item_id,ts\na,x,1714559460000\nb,x,1714559461000\nc,x,1714559462\n")
+    assert [event[0] for event in read(path)] == ["a", "b"]

@@ -197,7 +197,8 @@ def file_format(path: Path) -> str:
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
     if not suffixes or suffixes[-1] not in _FORMATS:
         raise ConfigError(
-            f"cannot tell the format of {path}", fix=f"name it {', '.join(_FORMATS)} (or .csv.gz, .jsonl.gz)"
+            f"cannot tell the format of {path}",
+            fix=f"`stream-rec shape guess {path}`, or name it {', '.join(_FORMATS)} (or .csv.gz, .jsonl.gz)",
         )
     return _FORMATS[suffixes[-1]]
 

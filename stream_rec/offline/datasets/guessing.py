@@ -24,12 +24,14 @@ def guess_file(path: Path, n: int = SAMPLES) -> Guess:
         ConfigError: it cannot be read, such data can be no interactions, or no field looks like one that is needed.
     """
     found = look(path)
-    settings = {"preset": found.preset} if found.preset else found.shape
+    settings = found.settings()
     shape = resolve(ShapeSettings.model_validate(settings), path.name)
     bodies = first_rows(path, shape, n)
     if not bodies:
         raise ConfigError(f"{path} has no row", fix="name a file that has some")
-    return of_rows(bodies, found.shape, found.preset)
+    guessed = of_rows(bodies, settings)
+    guessed.remark = found.remark
+    return guessed
 
 
 def first_rows(path: Path, shape: ShapeSettings, n: int) -> list[Any]:

@@ -18,13 +18,16 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "user_id": ("user_id", "user", "visitor_id", "visitorid", "session_id"),
     "item_id": ("item_id", "item", "product_id", "itemid"),
     "ts": ("ts", "timestamp", "time", "event_time"),
-    "event_type": ("event_type", "event", "action"),
+    "event_type": (
+        "event_type", "event", "action", "action_type", "behavior_type", "behavior", "behaviour", "event_name",
+        "interaction_type", "interaction", "feedback_type", "type",
+    ),
     "session_id": ("session_id", "session"),
     "value": ("value", "rating", "price"),
     "event_id": ("event_id",),
     "split": ("split",),
     "context": ("context",),
-}
+}  # fmt: skip
 _ID_FIELDS = ("user_id", "item_id", "session_id", "event_id")
 
 
@@ -45,7 +48,7 @@ class ColumnMapping:
         ts_unit: of `ts`; `iso` = ISO 8601 text, UTC unless it says otherwise; `auto` = inferred from the first rows.
         default_event_type: see event_type.
         separator: between the columns of a CSV file.
-        allow_early: read times before 1990 whose unit nobody has told; they are said to be early.
+        allow_early: read times before 1990 whose unit nobody has told, and say so; else they are no times.
         nobody: ids of users (not of sessions that are taken for users) that stand for nobody.
     """
 
@@ -169,6 +172,8 @@ def to_log(
         log[field] = log[field].set(log[field].is_in(words), None)
     log["event_type"] = log["event_type"].fill_null(mapping.default_event_type)
     log["ts"] = values.seconds(frame[column["ts"]], form.ts_unit)
+    if mapping.ts_unit == "auto" and not mapping.allow_early:  # in another unit than most, say
+        log["ts"] = log["ts"].set(log["ts"] < values.EARLY_SECONDS, None)
     log["value"] = values.numbers(frame[column["value"]] if "value" in column else nothing)
     log["context"] = nothing
     if mapping.context:

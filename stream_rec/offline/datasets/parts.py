@@ -16,6 +16,8 @@ from typing import IO
 from stream_rec.errors import ConfigError
 
 MAX_FILES = 100_000
+_N_DIGITS = 6
+"""Of the number that stands before the name of a file from an archive."""
 
 
 def exists(path: Path) -> bool:
@@ -47,6 +49,11 @@ def parts(path: Path, pattern: str = "") -> Iterator[list[Path]]:
     else:
         found = [each for each in _fitting(path) if each.is_file()]
     yield _some(sorted(found), path)
+
+
+def own_name(file: Path, path: Path) -> str:
+    """The name that one of a path's files has by itself: what `files` is held against."""
+    return file.name[_N_DIGITS + 1 :] if is_archive(path) else file.name
 
 
 def is_archive(path: Path) -> bool:
@@ -96,7 +103,7 @@ def _unpack_tar(path: Path, pattern: str, folder: Path) -> None:
 
 def _take(source: IO[bytes], name: str, n: int, folder: Path) -> None:
     """Under a name of ours: theirs may lead anywhere."""
-    with (folder / f"{n:06}-{Path(name).name}").open("wb") as out:
+    with (folder / f"{n:0{_N_DIGITS}}-{Path(name).name}").open("wb") as out:
         shutil.copyfileobj(source, out)
 
 

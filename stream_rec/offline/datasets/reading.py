@@ -9,17 +9,17 @@ from typing import Literal
 
 from stream_rec import logs
 from stream_rec.errors import ConfigError
-from stream_rec.offline.datasets.files import FileSource, Source, file_format
+from stream_rec.offline.datasets.files import FileSource, Source
+from stream_rec.offline.datasets.guessing import guess_file
 from stream_rec.offline.datasets.in_time import SortedSource, disorder
 from stream_rec.offline.datasets.mapping import ColumnMapping
-from stream_rec.offline.datasets.recognised import look
+from stream_rec.offline.datasets.parts import is_archive
+from stream_rec.offline.datasets.recognised import Look, look
 from stream_rec.offline.datasets.shaped import ShapedSource
 from stream_rec.settings import ShapeSettings
 from stream_rec.settings.shapes import NOBODY
-from stream_rec.shapes.presets import declared, presets
+from stream_rec.shapes.presets import OWN, declared, presets
 
-OWN = "native"
-"""The preset of what `FileSource` reads, column by column."""
 Sort = Literal["auto", "time", "none"]
 
 
@@ -57,17 +57,20 @@ def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:
         return in_order(
             ShapedSource.of(path, _with_value(reading.declared(), mapping), reading.shape), reading
         )
-    found = look(path).preset if replace(mapping, value=None) == ColumnMapping() else None
-    if found and found != OWN:
-        logs.get("import").info(f"recognised as {found}: {presets()[found].about}", log=path.name)
-        return in_order(
-            ShapedSource.of(path, _with_value(ShapeSettings(preset=found), mapping), found), reading
-        )
-    if not path.is_file():
+    found = look(path) if replace(mapping, value=None) == ColumnMapping() else Look(None, {})
+    settings = found.settings()
+    is_plain = path.is_file() and not is_archive(path)
+    if found.preset and not (is_plain and settings == {"preset": OWN}):
+        about = f"recognised as {found.preset}: {presets()[found.preset].about}"
+        logs.get("import").info("; ".join(filter(None, (about, found.remark))), log=path.name)
+        if found.preset == OWN:
+            settings = guess_file(path).settings
+        shape = ShapeSettings.model_validate(settings)
+        return in_order(ShapedSource.of(path, _with_value(shape, mapping), found.preset), reading)
+    if not is_plain:
         raise ConfigError(
             f"{path} is no file, and of no shape that is known", fix=f"`stream-rec shape guess {path}`"
         )
-    file_format(path)
     return in_order(FileSource(path, replace(mapping, nobody=NOBODY, allow_early=False)), reading)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatch
+from itertools import islice
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,12 +15,18 @@ import msgspec
 
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets.blocks import blocks
-from stream_rec.offline.datasets.parts import parts
+from stream_rec.offline.datasets.parts import own_name, parts
 from stream_rec.offline.datasets.shaped_rows import format_of, rows
 from stream_rec.settings import ShapeSettings
 from stream_rec.shapes import recognise
+from stream_rec.shapes.guess import guess
+from stream_rec.shapes.presets import OWN, resolve
 
 _SEPARATORS = (",", ";", "\t", "|", "::")
+_SEEN = ("separator", "encoding", "files")
+"""What a file may have otherwise than its preset says, and is seen."""
+MAX_LOOKED = 64
+"""Files of a folder or archive whose form is compared."""
 _TEXT = ("csv", "json", "text")
 MAX_DOCUMENT_BYTES = 1 << 26
 """Of one JSON document that is read to look what it is."""
@@ -28,38 +38,134 @@ class Look(NamedTuple):
     Attributes:
         preset: its name; None = unknown.
         shape: how to read rows of it, as settings (format, separator).
+        columns: their names, or texts that stand for them: files of one log have the same.
+        remark: what the reader must know of it; empty = nothing.
     """
 
     preset: str | None
     shape: dict[str, Any]
+    columns: tuple[str, ...] = ()
+    remark: str = ""
+
+    def settings(self) -> dict[str, Any]:
+        """As a shape: how rows are read, or the preset with what is otherwise in this file."""
+        if not self.preset:
+            return self.shape
+        usual = resolve(ShapeSettings(preset=self.preset), self.preset)
+        own = {
+            name: value
+            for name, value in self.shape.items()
+            if name in _SEEN and value != getattr(usual, name)
+        }
+        return {"preset": self.preset, **own}
 
 
 def look(path: Path) -> Look:
-    """Look at the first file that a path stands for.
+    """Look at the files that a path stands for: all of one form, or some that are a log among others that are none.
 
     Raises:
-        ConfigError: it cannot be read.
+        ConfigError: they cannot be read, or are logs of several shapes.
     """
     with parts(path) as files:
-        file = files[0]
-        kind = format_of(file, ShapeSettings())
-        if kind not in _TEXT:
-            return _of_table(file)
-        head = _head(file)
-        lines = [line for line in re.split(r"\r\n|\n|\r", head) if line.strip()]
-        if not lines:
-            return Look(None, {})
-        if head.lstrip()[:1] in ("{", "[") and (found := _json(file, lines[0])) is not None:
-            return Look(recognise.of_object(found), {"format": "json"})
-        if by_line := recognise.of_line(lines[0]):
-            return Look(by_line, {})
-        by_header = _of_header(lines, file)
-        return by_header._replace(shape={**by_header.shape, **encoding_of(file)})
+        if len(files) == 1:
+            return _look_at(files[0])
+        found: dict[tuple[str | None, tuple[str, ...]], list[tuple[Path, Look]]] = {}
+        problem: ConfigError | None = None
+        for file in files[:MAX_LOOKED]:
+            try:
+                one = _look_at(file)
+            except ConfigError as error:
+                problem, one = error, Look(None, {}, ("", "unreadable"))
+            found.setdefault((one.preset, one.columns), []).append((file, one))
+        if len(found) == 1:
+            if problem:
+                raise problem
+            return found.popitem()[1][0][1]
+        logs = _logs(found.values())
+        if len(logs) != 1:
+            names = ", ".join(own_name(each[0][0], path) for each in (logs or found.values()))
+            what = "logs of several shapes" if logs else "several files, and none looks like a log"
+            raise ConfigError(
+                f"{path} holds {what}: {names[:300]}", fix="name one of the files, or set the shape's `files`"
+            )
+        return _among(logs[0], found.values(), files, path)
+
+
+def _logs(kinds: Iterable[list[tuple[Path, Look]]]) -> list[list[tuple[Path, Look]]]:
+    """Which kinds of files are logs: those of a data set that is known; else of our own fields; else by their columns."""
+    by_preset: dict[str | None, list[tuple[Path, Look]]] = {}
+    for kind in kinds:
+        by_preset.setdefault(kind[0][1].preset, []).extend(kind)
+    if known := [each for preset, each in by_preset.items() if preset not in (None, OWN)]:
+        return known
+    if OWN in by_preset:
+        return [by_preset[OWN]]
+    return [kind for kind in kinds if _may_be_log(*kind[0])]
+
+
+def _may_be_log(file: Path, found: Look) -> bool:
+    try:
+        shape = ShapeSettings.model_validate(found.shape)
+        first = [body for read in islice(rows(file, shape), 1) for body in read.bodies[:20]]
+        guess([body for body in first if isinstance(body, Mapping)], {"ts": "@row"})
+    except ConfigError:
+        return False
+    return True
+
+
+def _is_rest(found: Look, other: Look) -> bool:
+    """Has the other no header, and as many columns?"""
+    return "columns" in other.shape and len(other.columns) == len(found.columns)
+
+
+def _among(
+    log: list[tuple[Path, Look]],
+    kinds: Iterable[list[tuple[Path, Look]]],
+    files: Sequence[Path],
+    path: Path,
+) -> Look:
+    """The look of a log's files, with the pattern that picks them out."""
+    wanted = {own_name(file, path) for file, _ in log}
+    others = [name for file in files if (name := own_name(file, path)) not in wanted]
+    pattern = glob.escape(min(wanted))
+    if len(wanted) > 1:
+        start, end = commonprefix(list(wanted)), commonprefix([name[::-1] for name in wanted])[::-1]
+        patterns = [f"{glob.escape(start)}*", f"*{glob.escape(end)}"]
+        pattern = next((one for one in patterns if not any(fnmatch(name, one) for name in others)), "")
+    if not pattern:
+        names = ", ".join(sorted(wanted))
+        raise ConfigError(f"{path} holds other files beside {names[:300]}", fix="set the shape's `files`")
+    found = log[0][1]
+    if found.columns and any(_is_rest(found, one) for kind in kinds for _, one in kind):
+        raise ConfigError(
+            f"{path}: some files have no header, and as many columns as {min(wanted)}",
+            fix="if they are parts of one file, join them (cat); else name one, or set the shape's `files`",
+        )
+    remark = f"read is {pattern}; of another form: {', '.join(others)[:200]}"
+    return found._replace(shape={**found.shape, "files": pattern}, remark=remark)
+
+
+def _look_at(file: Path) -> Look:
+    kind = format_of(file, ShapeSettings())
+    if kind not in _TEXT:
+        return _of_table(file)
+    head = _head(file)
+    lines = [line for line in re.split(r"\r\n|\n|\r", head) if line.strip()]
+    if not lines:
+        return Look(None, {})
+    if head.lstrip()[:1] in ("{", "[") and (found := _json(file, lines[0])) is not None:
+        return Look(recognise.of_object(found), {"format": "json"}, ("json",))
+    if by_line := recognise.of_line(lines[0]):
+        return Look(by_line, {})
+    by_header = _of_header(lines, file)
+    return by_header._replace(shape={**by_header.shape, **encoding_of(file)})
 
 
 def _of_table(path: Path) -> Look:
     first = next((body for read in rows(path, ShapeSettings()) for body in read.bodies), None)
-    return Look(recognise.of_object(first) if isinstance(first, Mapping) else None, {})
+    if not isinstance(first, Mapping):
+        return Look(None, {})
+    return Look(recognise.of_object(first), {}, tuple(first))
 
 
 def _head(path: Path) -> str:
@@ -112,5 +218,5 @@ def _of_header(lines: list[str], path: Path) -> Look:
     shape: dict[str, Any] = {"format": "csv", "separator": "tab" if separator == "\t" else separator}
     if any(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in names):  # a header has names, and no numbers
         shape["columns"] = [f"column_{n}" for n in range(1, len(names) + 1)]
-        return Look(None, shape)
-    return Look(recognise.of_object(dict.fromkeys(names, "")), shape)
+        return Look(None, shape, tuple(shape["columns"]))
+    return Look(recognise.of_object(dict.fromkeys(names, "")), shape, tuple(names))

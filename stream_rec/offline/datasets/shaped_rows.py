@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import csv
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 import polars as pl
@@ -27,6 +29,8 @@ _BY_SUFFIX = {
     ".jsonl": "json", ".ndjson": "json", ".json": "json", ".parquet": "parquet", ".avro": "avro", ".xlsx": "xlsx",
     ".log": "text",
 }  # fmt: skip
+_PARTITION = re.compile(r"([A-Za-z_]\w*)=(.+)")
+_NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _TABLES = ("csv", "json", "python", "text")
 
 
@@ -48,17 +52,31 @@ class Rows(NamedTuple):
 
 
 def rows(path: Path, shape: ShapeSettings) -> Iterator[Rows]:
-    """The rows of a file, in its order.
+    """The rows of a file, in its order; folders named `column=value` around it give columns that it does not have.
 
     Raises:
         ConfigError: it cannot be read, or is not of its format.
     """
+    partition = _partition(path)
     try:
-        yield from _READERS[format_of(path, shape)](path, shape)
+        for read in _READERS[format_of(path, shape)](path, shape):
+            for body in read.bodies if partition else ():
+                if isinstance(body, dict):
+                    body |= {name: value for name, value in partition.items() if name not in body}
+            yield read
     except (OSError, UnicodeDecodeError, LookupError, pl.exceptions.PolarsError) as error:
         raise ConfigError(
             f"cannot read {path}: {error}", fix="set format and encoding of the shape"
         ) from error
+
+
+def _partition(path: Path) -> dict[str, str | None]:
+    """What the folders say, as Hive and Spark write partitions: `event_type=view/dt=2024-05-01/part-0.parquet`."""
+    found = [match for folder in path.parts[:-1] if (match := _PARTITION.fullmatch(folder))]
+    return {
+        name: None if value == _NO_PARTITION else unquote(value)
+        for name, value in map(re.Match.groups, found)
+    }
 
 
 def format_of(path: Path, shape: ShapeSettings) -> str:
@@ -102,7 +120,7 @@ def _csv(path: Path, shape: ShapeSettings) -> Iterator[Rows]:
                 group = found[1]
                 continue
             if not names:
-                names = [name.strip() for name in cells]
+                names = _apart([name.strip() for name in cells])
                 continue
             if len(cells) != len(names):
                 bodies.append(Refused("columns", "row", f"{len(cells)} columns, and not {len(names)}"))
@@ -115,6 +133,16 @@ def _csv(path: Path, shape: ShapeSettings) -> Iterator[Rows]:
         if by_quotes and by_quotes.n_stray > n_stray:
             notes["a stray quote, read as text"], n_stray = by_quotes.n_stray - n_stray, by_quotes.n_stray
         yield Rows(bodies, fraction, notes)
+
+
+def _apart(names: list[str]) -> list[str]:
+    """A header's names; of two that are the same the first has it, the others are numbered."""
+    seen: Counter[str] = Counter()
+    out = []
+    for name in names:
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return out
 
 
 def _is_quoted(shape: ShapeSettings, separator: str) -> bool:
@@ -248,7 +276,7 @@ def _xlsx(path: Path, shape: ShapeSettings) -> Iterator[Rows]:
         raise ConfigError(f"{path} is no workbook: {error}", fix="set the shape's format") from None
     for n, sheet in enumerate(sheets, start=1):
         lines = [line for line in sheet.to_python() if any(cell != "" for cell in line)]
-        names = list(shape.columns) or ([str(name).strip() for name in lines.pop(0)] if lines else [])
+        names = list(shape.columns) or (_apart([str(name).strip() for name in lines.pop(0)]) if lines else [])
         yield Rows([dict(zip(names, line, strict=False)) for line in lines], n / len(sheets))
 
 

@@ -20,7 +20,7 @@ UNIT_NAMES: dict[TsUnit, str] = {
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _LIMITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17))
 """Times since the epoch below these are in this unit: 1e11 s is the year 5138, 1e11 ms is March 1973."""
-_EARLY_SECONDS = 631_152_000.0
+EARLY_SECONDS = 631_152_000.0
 _EXACT = 2.0**63
 _WHOLE = r"^(-?\d+)\.0+$"
 _ZONE = re.compile(
@@ -93,7 +93,7 @@ def are_early(column: pl.Series) -> bool:
     """Do most of the times, read as seconds, lie before 1990: a date like 20191001, days, or a counter?"""
     found = numbers(column)
     median = found.filter(found.is_finite()).abs().median()
-    return isinstance(median, float) and median < _EARLY_SECONDS
+    return isinstance(median, float) and median < EARLY_SECONDS
 
 
 def seconds(column: pl.Series, unit: TsUnit) -> pl.Series:
@@ -135,8 +135,8 @@ def _is_utc(zone: str) -> bool:
 
 
 def _is_scalar(column: pl.Series) -> bool:
-    """Neither lists or objects, nor bytes: nothing of ours can be read of these."""
-    return not column.dtype.is_nested() and column.dtype not in (pl.Binary, pl.Object)
+    """Neither lists or objects, nor bytes, nor times of day: nothing of ours can be read of these."""
+    return not column.dtype.is_nested() and column.dtype not in (pl.Binary, pl.Object, pl.Time, pl.Duration)
 
 
 def _nothing(column: pl.Series) -> pl.Series:

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from stream_rec.errors import ConfigError
 from stream_rec.settings.shapes import ShapeSettings
 
+OWN = "native"
+"""The preset of our own fields."""
 _MAPS = ("events", "items", "impressions", "types")
 MAX_CHAIN = 4
 """Presets that build on presets."""
