@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,7 +14,6 @@ from stream_rec.shapes.messages import RawMessage, Refused
 from stream_rec.shapes.values import text_of
 
 DELETED = Refused("deleted", "value", "the row was deleted")
-_DAYS = ("org.apache.kafka.connect.data.Date", "io.debezium.time.Date")
 _DAY_MS = 86_400_000
 
 
@@ -51,11 +51,11 @@ def _connect(document: Any, _message: RawMessage) -> Unframed | Refused:
         return Unframed(document, None)  # schemas.enable = false
     if document["payload"] is None:
         return Refused("tombstone", "value", "the payload is null")
-    return Unframed(_with_dates(document["payload"], document.get("schema")), None)
+    return Unframed(_typed(document["payload"], document.get("schema")), None)
 
 
-def _with_dates(payload: Any, schema: Any) -> Any:
-    """Days since the epoch, which no number tells from seconds, as milliseconds; the schema says which they are."""
+def _typed(payload: Any, schema: Any) -> Any:
+    """Values that only their schema explains: days since the epoch as milliseconds, decimals as numbers."""
     if (
         not isinstance(payload, dict)
         or not isinstance(schema, dict)
@@ -66,11 +66,44 @@ def _with_dates(payload: Any, schema: Any) -> Any:
     for field in schema["fields"]:
         if not isinstance(field, dict) or not isinstance(name := field.get("field"), str) or name not in out:
             continue
-        if field.get("name") in _DAYS and type(out[name]) is int:
-            out[name] *= _DAY_MS
+        read = _LOGICAL.get(field.get("name"))
+        if read is not None:
+            out[name] = read(out[name], field)
         elif isinstance(out[name], dict):
-            out[name] = _with_dates(out[name], field)
+            out[name] = _typed(out[name], field)
     return out
+
+
+def _date(value: Any, _field: Any) -> Any:
+    return value * _DAY_MS if type(value) is int else value
+
+
+def _decimal(value: Any, field: Any) -> Any:
+    """Bytes of an integer in base64, two's complement; the scale is of the schema."""
+    parameters = field.get("parameters")
+    scale = str(parameters.get("scale")) if isinstance(parameters, dict) else ""
+    if type(value) is not str or not scale.removeprefix("-").isdecimal():
+        return value  # decimal.format = NUMERIC, or handled as text
+    try:
+        unscaled = int.from_bytes(base64.b64decode(value, validate=True), signed=True)
+    except (binascii.Error, ValueError):
+        return value
+    return unscaled if scale == "0" else Decimal(unscaled).scaleb(-int(scale))
+
+
+def _variable_decimal(value: Any, _field: Any) -> Any:
+    """Debezium's numbers without a declared scale, such as Oracle's NUMBER: {scale, value}."""
+    if not isinstance(value, dict):
+        return value
+    return _decimal(value.get("value"), {"parameters": value})
+
+
+_LOGICAL: dict[Any, Callable[[Any, Any], Any]] = {
+    "org.apache.kafka.connect.data.Date": _date,
+    "io.debezium.time.Date": _date,
+    "org.apache.kafka.connect.data.Decimal": _decimal,
+    "io.debezium.data.VariableScaleDecimal": _variable_decimal,
+}
 
 
 def _debezium(document: Any, message: RawMessage) -> Unframed | Refused:
