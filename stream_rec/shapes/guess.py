@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "userid", "user", "uid", "customerid", "customer", "visitorid", "memberid", "member", "accountid", "clientid",
         "buyerid", "subscriberid", "playerid", "readerid", "distinctid", "anonymousid", "profileid", "personid",
         "deviceid", "cookieid", "username", "userpseudoid", "useid", "sessionid", "session", "visitor",
+        "reviewerid", "kundennummer", "kundennr", "kundenid", "kunde", "benutzerid", "benutzer", "nutzerid", "nutzer",
+        "idclient", "identifiantclient", "numeroclient", "client", "idutilisateur", "utilisateurid", "utilisateur",
+        "idusuario", "usuarioid", "usuario", "idcliente", "clienteid", "cliente", "idutente", "utente", "klantnummer",
+        "klantid", "klant", "gebruikerid", "gebruiker", "пользователь", "клиент", "用户id", "用户",
     ),
     "item_id": (
         "itemid", "item", "productid", "product", "sku", "articleid", "movieid", "bookid", "trackid", "songid",
@@ -22,6 +27,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "docid", "postid", "courseid", "recipeid", "hotelid", "listingid", "offerid", "stockcode", "iteid", "goodsid",
         "skuid", "productsku", "trackuri", "aid", "placeid", "venueid", "article", "movie", "book", "track", "song",
         "video", "page", "listing", "recipe", "course", "place", "game", "film", "filmid",
+        "businessid", "artistid", "albumid", "appid", "animeid", "showid", "episodeid", "jobid", "propertyid",
+        "artikelnummer", "artikelnr", "artikelid", "artikel", "produktnummer", "produktid", "produkt", "idproduit",
+        "referenceproduit", "produitid", "produit", "idarticle", "idproducto", "productoid", "producto", "idarticulo",
+        "articulo", "idproduto", "produto", "idprodotto", "prodotto", "productnummer", "товар", "商品id", "商品",
     ),
     "ts": (
         "ts", "timestamp", "eventtime", "eventtimestamp", "time", "datetime", "createdat", "occurredat", "happenedat",
@@ -31,12 +40,27 @@ NAMES: dict[str, tuple[str, ...]] = {
     "event_type": (
         "eventtype", "event", "action", "actiontype", "type", "eventname", "behavior", "behaviour", "behaviortype",
         "interaction", "interactiontype", "feedbacktype", "activity", "verb", "kind",
+        "eventsname", "actionname", "aktion", "ereignis", "evenement", "accion", "evento", "azione", "действие", "行为",
     ),
     "session_id": ("sessionid", "session", "usersession", "visitid"),
     "event_id": ("eventid", "messageid", "uuid"),
-    "value": ("rating", "value", "score", "stars", "price", "amount", "dwell", "dwelltime", "watchratio", "eventvalue"),
+    "value": ("rating", "value", "score", "stars", "price", "amount", "dwell", "dwelltime", "watchratio", "eventvalue",
+              "overall", "preis", "prix", "precio"),
 }  # fmt: skip
-"""Without what is no letter or digit, in small letters; the first is the surest."""
+"""Without accents and what is no letter or digit, in small letters; the first is the surest."""
+_RATINGS = frozenset({"rating", "stars", "overall"})
+_ORDERS = frozenset({
+    "orderid", "ordernumber", "orderno", "invoice", "invoiceno", "invoiceid", "invoicenumber", "receiptid", "lineitems",
+    "bestellnummer", "rechnungsnummer",
+})  # fmt: skip
+_FLAGS = {
+    "purchase": frozenset({"purchased", "ispurchase", "ispurchased", "bought", "converted", "conversion"}),
+    "cart": frozenset({"addedtocart", "isaddedtocart", "incart", "iscart"}),
+    "like": frozenset({"liked", "islike", "isliked"}),
+    "click": frozenset({"clicked", "isclick", "isclicked", "click"}),
+}
+"""Columns of yes and no that say what somebody did with what was shown, the strongest first."""
+_YES, _NO = ("1", "1.0", "true", "t", "yes", "y"), ("0", "0.0", "false", "f", "no", "n")
 NEEDED = ("user_id", "item_id", "ts")
 MIN_SHARE = 0.2
 """Of the samples, that must have a field."""
@@ -96,8 +120,34 @@ def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = N
                 f"no field looks like {field}; there are {there}", fix=f"name it: {field} = 'path'"
             )
     if "event_type" not in found:
-        found["event_type"] = "'view'"
+        found |= _by_flags(seen) or {"event_type": _usual_type(seen, found)}
     return Guessed(found, unit)
+
+
+def _by_flags(seen: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+    """The type by columns of yes and no: rows that say only what was shown are left out, if there are clicks."""
+    flags = {
+        kind: path
+        for kind, names in _FLAGS.items()
+        for path, given in seen.items()
+        if _plainly(path) in names and all(str(value).lower() in (*_YES, *_NO) for value in given)
+    }
+    if not flags:
+        return {}
+    words = ", ".join(f"'{word}'" for word in _YES)
+    holds = {kind: f"lower({path}) in [{words}]" for kind, path in flags.items()}
+    kinds = " || ".join(f"when({condition}, '{kind}')" for kind, condition in holds.items())
+    if "click" not in flags:
+        return {"event_type": f"{kinds} || 'view'"}
+    return {"keep": " or ".join(holds.values()), "event_type": kinds}
+
+
+def _usual_type(seen: Mapping[str, Sequence[Any]], found: Mapping[str, str]) -> str:
+    """What events are that name no type: ratings and orders by what stands beside, else views."""
+    parts = {_letters(part) for path in seen for part in re.split(r"\.|\[\]\.?", path)}
+    if parts & _ORDERS:
+        return "'purchase'"
+    return "'rating'" if _plainly(found.get("value", "")) in _RATINGS else "'view'"
 
 
 def _leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -109,12 +159,14 @@ def _leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any
             yield from _leaves(inner, f"{at}.{shown}" if at else shown, depth + 1)
     elif isinstance(value, list) and depth < MAX_DEPTH and value and isinstance(value[0], Mapping):
         yield from _leaves(value[0], f"{at}[]", depth + 1)
+    elif isinstance(value, list) and value and isinstance(value[0], str | int):
+        yield f"{at}[]", value[0]
     elif not isinstance(value, list | Mapping):
         yield at, value
 
 
 def _is_like(field: str, path: str, given: Sequence[Any], names: tuple[str, ...]) -> bool:
-    if _word(path, names) is None:
+    if _word(path, names) is None or (path.endswith("[]") and field != "item_id"):
         return False
     if field == "ts":
         return all(map(times.unit_of, given)) or dates.pattern_of(given) is not None
@@ -126,7 +178,23 @@ def _rank(path: str, names: tuple[str, ...]) -> tuple[int, int]:
 
 
 def _word(path: str, names: tuple[str, ...]) -> str | None:
-    """The name that a path has: its last part, or the last two (`user.id` is `userid`)."""
-    parts = [re.sub(r"[^a-z0-9]", "", part.lower()) for part in re.split(r"\.|\[\]\.?", path)]
+    """The name that a path has: its last part, or the last two (`user.id` is `userid`); of a list, in the singular."""
+    parts = [_letters(part) for part in re.split(r"\.|\[\]\.?", path) if part]
+    if path.endswith("[]"):
+        one = parts[-1].removesuffix("s")
+        return one if one in names else None
     pair = "".join(parts[-2:])
     return parts[-1] if parts[-1] in names else pair if pair in names else None
+
+
+def _plainly(path: str) -> str:
+    return _letters(path.rpartition(".")[2])
+
+
+def _letters(name: str) -> str:
+    """Its letters and digits, without accents; RecBole's `user_id:token` is `userid`."""
+    name = re.sub(r":(token|float)$", "", name.strip('"'))
+    plain_name = "".join(
+        c for c in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(c)
+    )
+    return re.sub(r"[\W_]", "", plain_name)

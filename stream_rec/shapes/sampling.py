@@ -21,13 +21,13 @@ from stream_rec.shapes.guess import NOTHING, guess
 from stream_rec.shapes.mapper import Mapper, compile_shape
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry, Removed
 from stream_rec.shapes.presets import OWN, presets, resolve
-from stream_rec.shapes.values import plain
+from stream_rec.shapes.values import plain, text_of
 
 ENOUGH = 0.5
 """A preset that reads a smaller share of the samples is only begun with: fields are guessed, too."""
 _CONFLUENT_BYTES = 5
 _DAY = 86_400
-_BEYOND = ("event_type", "session_id", "value")
+_BEYOND = ("keep", "event_type", "session_id", "value")
 
 
 @dataclass(slots=True)
@@ -85,10 +85,12 @@ class Guess:
             return (
                 "no column looks like a time: rows are taken in their order, a second each from 2001-09-09 on"
             )
+        if self.settings.get("events", {}).get("user_id") == "@key":
+            return "no field looks like a user: the message's key is taken"
         if given == "@timestamp":
             return "no field looks like a time: the broker's is taken"
         moments = [one.ts for one in self.records if isinstance(one, Interaction)]
-        if not self.preset and len(moments) > 1 and not any(ts % _DAY for ts in moments):
+        if not self.preset and self.n > 1 and moments and not any(ts % _DAY for ts in moments):
             return "times are dates: all of a day is one second"
         return ""
 
@@ -169,7 +171,7 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
         guessed = {
             **settings,
             **({"framing": framing} if framing != "none" else {}),
-            **_fields(bodies, {"ts": "@timestamp"}),
+            **_fields(bodies, {"ts": "@timestamp", **_user_by_key(messages)}),
         }
     except ConfigError:
         if preset:
@@ -190,7 +192,7 @@ def _beyond(objects: Sequence[Mapping[str, Any]], preset: str) -> dict[str, Any]
     events = {
         field: path
         for field, path in found.pop("events").items()
-        if field in _BEYOND and path not in own[field].split(" || ")
+        if field in _BEYOND and not path.startswith("'") and path not in own.get(field, "").split(" || ")
     }
     return {**found, **({"events": events} if events else {})}
 
@@ -212,6 +214,18 @@ def _registered(messages: Sequence[RawMessage], registry: Registry) -> tuple[lis
     return documents, {"framing": "confluent"}
 
 
+def _user_by_key(messages: Sequence[RawMessage]) -> dict[str, str]:
+    """The key as the user, where it is a text that the message does not have itself."""
+    for message in messages:
+        key = text_of(message.key)
+        if not key or not key.isprintable() or key.startswith(("{", "[", '"')):
+            return {}
+        own = rb'[:\[,]\s*"?%b"?\s*[,}\]]' % re.escape(key.encode())
+        if re.search(own, message.value or b""):
+            return {}
+    return {"user_id": "@key"}
+
+
 def _fields(objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> dict[str, Any]:
     events, unit = guess(objects, otherwise)
     found: dict[str, Any] = {"events": events}
@@ -222,6 +236,8 @@ def _fields(objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] =
         found["whole_numbers"] = True
     if unit:
         found["unit"] = unit
+    if "session" in events["user_id"].lower():
+        found["nobody"] = []  # a session 0 is one
     return found
 
 

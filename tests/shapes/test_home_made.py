@@ -163,3 +163,77 @@ def test_a_time_in_another_unit_than_most_is_none_of_1970(tmp_path: Path) -> Non
     path = tmp_path / "log.csv"
     path.write_text("user_id,item_id,ts\na,x,1714559460000\nb,x,1714559461000\nc,x,1714559462\n")
     assert [event[0] for event in read(path)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "types"),
+    [
+        ("user_id,item_id,timestamp,clicked", ["a,x,1714559460,True", "a,y,1714559461,False"], ["click"]),
+        ("user,item,time,purchased", ["a,x,1714559460,yes", "a,y,1714559461,no"], ["purchase", "view"]),
+        ("user,item,time,is_click,is_like", ["a,x,1714559460,1,1", "a,y,1714559461,0,0"], ["like"]),
+    ],
+)
+def test_columns_of_yes_and_no_are_what_was_done(
+    tmp_path: Path, columns: str, rows: list[str], types: list[str]
+) -> None:
+    found = guessed(tmp_path, "\n".join([columns, *rows]))
+    assert [one.event_type for one in events(found)] == types
+    assert [event[2] for event in read(tmp_path / "log.csv")] == types
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "event"),
+    [
+        ("Kundennummer;Artikelnummer;Zeitpunkt;Aktion", "7;A;01.05.2024 10:31;vu", ("7", "A", "vu", None)),
+        ("identifiant_client;référence_produit;date", "7;A;2024-05-01", ("7", "A", "view", None)),
+        ("id_usuario,id_producto,fecha,accion", "7,A,2024-05-01,vista", ("7", "A", "vista", None)),
+        ("пользователь,товар,время", "7,A,2024-05-01", ("7", "A", "view", None)),
+        (
+            "user_id:token\tbusiness_id:token\tstars:float\tdate:float",
+            "7\tA\t4\t1714559460",
+            ("7", "A", "rating", 4.0),
+        ),
+        ("session,aid,ts,type", "0,A,1714559460,1", ("0", "A", "1", None)),
+        ("orderId,customer,sku,time", "1,7,A,1714559460", ("7", "A", "purchase", None)),
+    ],
+)
+def test_columns_are_found_by_what_people_call_them(
+    tmp_path: Path, columns: str, row: str, event: tuple[Any, ...]
+) -> None:
+    found = guessed(tmp_path, f"{columns}\n{row}\n")
+    assert [(one.user_id, one.item_id, one.event_type, one.value) for one in events(found)] == [event]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"reviewerID": "a", "asin": "x", "overall": 5.0, "unixReviewTime": 1391040000, "reviewTime": "01 30, 2014"}',
+        "{'reviewerID': 'a', 'asin': 'x', 'overall': 5.0, 'unixReviewTime': 1391040000, 'summary': \"Don't\"}",
+    ],
+)
+def test_reviews_of_amazon_are_read_as_json_and_as_python(tmp_path: Path, line: str) -> None:
+    [event] = events(guessed(tmp_path, f"{line}\n", "reviews_Beauty_5.json"))
+    assert (event.user_id, event.item_id, event.event_type, event.value, event.ts) == (
+        "a",
+        "x",
+        "rating",
+        5.0,
+        1391040000.0,
+    )
+
+
+def test_ids_in_a_list_are_an_event_each(tmp_path: Path) -> None:
+    found = guessed(
+        tmp_path, '{"customer_id": "a", "time": 1714559460, "products": ["x", "y"]}\n', "log.jsonl"
+    )
+    assert [one.item_id for one in events(found)] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"BZh91AY&SY\x00", "packed by bzip2"), (b"Report of May\nuser,item,time\n", "above the header")],
+)
+def test_what_cannot_be_read_is_refused_in_words(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "log.csv").write_bytes(data)
+    with pytest.raises(ConfigError, match=words):
+        guess_file(tmp_path / "log.csv")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from stream_rec import logs
 from stream_rec.errors import ConfigError
@@ -67,11 +67,25 @@ def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:
             settings = guess_file(path).settings
         shape = ShapeSettings.model_validate(settings)
         return in_order(ShapedSource.of(path, _with_value(shape, mapping), found.preset), reading)
+    if is_plain and mapping == ColumnMapping() and (flagged := _by_flags(path)):
+        logs.get("import").info(
+            f"events by columns of yes and no: {flagged['events']['event_type']}", log=path.name
+        )
+        return in_order(ShapedSource.of(path, ShapeSettings.model_validate(flagged), "guessed"), reading)
     if not is_plain:
         raise ConfigError(
             f"{path} is no file, and of no shape that is known", fix=f"`stream-rec shape guess {path}`"
         )
     return in_order(FileSource(path, replace(mapping, nobody=NOBODY, allow_early=False)), reading)
+
+
+def _by_flags(path: Path) -> dict[str, Any] | None:
+    """The shape of a file in which columns such as `clicked` say what was done; None = it is none."""
+    try:
+        settings = guess_file(path).settings
+    except ConfigError:
+        return None
+    return settings if "when(" in settings.get("events", {}).get("event_type", "") else None
 
 
 def _with_value(shape: ShapeSettings, mapping: ColumnMapping) -> ShapeSettings:

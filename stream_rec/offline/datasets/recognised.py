@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import glob
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,13 @@ from stream_rec.shapes.guess import guess
 from stream_rec.shapes.presets import OWN, resolve
 
 _SEPARATORS = (",", ";", "\t", "|", "::")
+_PACKED = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "7-Zip",
+    b"Rar!": "RAR",
+}
 _SEEN = ("separator", "encoding", "files")
 """What a file may have otherwise than its preset says, and is seen."""
 MAX_LOOKED = 64
@@ -92,7 +100,7 @@ def look(path: Path) -> Look:
 
 
 def _logs(kinds: Iterable[list[tuple[Path, Look]]]) -> list[list[tuple[Path, Look]]]:
-    """Which kinds of files are logs: those of a data set that is known; else of our own fields; else by their columns."""
+    """Which kinds of files are logs: those of a data set that is known, else of our own fields, else by columns."""
     by_preset: dict[str | None, list[tuple[Path, Look]]] = {}
     for kind in kinds:
         by_preset.setdefault(kind[0][1].preset, []).extend(kind)
@@ -129,7 +137,8 @@ def _among(
     others = [name for file in files if (name := own_name(file, path)) not in wanted]
     pattern = glob.escape(min(wanted))
     if len(wanted) > 1:
-        start, end = commonprefix(list(wanted)), commonprefix([name[::-1] for name in wanted])[::-1]
+        start = commonprefix(list(wanted))  # noqa: RUF071 - of names, and not of paths
+        end = commonprefix([name[::-1] for name in wanted])[::-1]  # noqa: RUF071
         patterns = [f"{glob.escape(start)}*", f"*{glob.escape(end)}"]
         pattern = next((one for one in patterns if not any(fnmatch(name, one) for name in others)), "")
     if not pattern:
@@ -157,6 +166,8 @@ def _look_at(file: Path) -> Look:
         return Look(recognise.of_object(found), {"format": "json"}, ("json",))
     if by_line := recognise.of_line(lines[0]):
         return Look(by_line, {})
+    if head.lstrip()[:1] == "{" and (literal := _python(lines[0])) is not None:
+        return Look(recognise.of_object(literal), {"format": "python"}, ("python",))
     by_header = _of_header(lines, file)
     return by_header._replace(shape={**by_header.shape, **encoding_of(file)})
 
@@ -172,6 +183,8 @@ def _head(path: Path) -> str:
     for data, _ in blocks(path, block_bytes=65_536):
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise ConfigError(f"{path} is in UTF-16", fix="save it in UTF-8")
+        if packed := next((name for magic, name in _PACKED.items() if data.startswith(magic)), ""):
+            raise ConfigError(f"{path} is packed by {packed}", fix="unpack it, or pack it by gzip or zip")
         return data[:262_144].decode("utf-8", "replace")
     return ""
 
@@ -203,6 +216,14 @@ def _json(path: Path, line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def _python(line: str) -> dict[str, Any] | None:
+    try:
+        found = ast.literal_eval(line)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _of_header(lines: list[str], path: Path) -> Look:
     header = lines[0]
     counts = {each: header.count(each) for each in _SEPARATORS}
@@ -213,7 +234,10 @@ def _of_header(lines: list[str], path: Path) -> Look:
     }
     separator = max(alike, key=lambda each: (alike[each], counts[each] * len(each)), default="")
     if not separator:
-        raise ConfigError(f"{path} has one column", fix="set format and separator")
+        raise ConfigError(
+            f"{path}: its first line, {header[:60]!a}, is one column",
+            fix="delete what stands above the header, or set format and separator",
+        )
     names = [name.strip().strip('"') for name in header.split(separator)]
     shape: dict[str, Any] = {"format": "csv", "separator": "tab" if separator == "\t" else separator}
     if any(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in names):  # a header has names, and no numbers
