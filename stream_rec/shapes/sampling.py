@@ -15,6 +15,7 @@ from stream_rec.schemas.records import Impression, Interaction, Item
 from stream_rec.settings.shapes import ShapeSettings
 from stream_rec.shapes import recognise
 from stream_rec.shapes.confluent import Confluent, is_framed
+from stream_rec.shapes.dates import pattern_of
 from stream_rec.shapes.decoding import json_documents, unpacked
 from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.guess import NOTHING, guess
@@ -112,7 +113,15 @@ def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any]) -> Guess:
     preset = read_as.get("preset")
     objects = [body for body in bodies if isinstance(body, Mapping)]
     settings = {**read_as, **(_beyond(objects, preset) if preset else _fields(objects, {"ts": "@row"}))}
-    found = Guess(settings, preset or "", len(bodies))
+    found = _read(settings, bodies)
+    if preset and not found.records and any(field == "ts" for _, field, _ in found.refused):
+        again = _read({**settings, "unit": _unit_beside(settings, objects)}, bodies)
+        return again if again.records else found
+    return found
+
+
+def _read(settings: dict[str, Any], bodies: Sequence[Any]) -> Guess:
+    found = Guess(settings, settings.get("preset", ""), len(bodies))
     mapper = Mapper(resolve(ShapeSettings.model_validate(settings), "guess"), "guess")
     for n, body in enumerate(bodies):
         if isinstance(body, Refused):
@@ -123,6 +132,12 @@ def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any]) -> Guess:
             found.mapped += mapper.of_object({} if is_text else body, message)
     found.unit = _unit(mapper, settings)
     return found
+
+
+def _unit_beside(settings: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]) -> str:
+    """As which times are written that are not as their preset says: files are saved again by others."""
+    column = resolve(ShapeSettings.model_validate(settings), "guess").events["ts"].strip('"')
+    return pattern_of([one.get(column) for one in objects]) or "auto"
 
 
 def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None) -> Guess:

@@ -237,3 +237,13 @@ def test_what_cannot_be_read_is_refused_in_words(tmp_path: Path, data: bytes, wo
     (tmp_path / "log.csv").write_bytes(data)
     with pytest.raises(ConfigError, match=words):
         guess_file(tmp_path / "log.csv")
+
+
+def test_a_data_set_that_was_saved_again_is_read_as_it_is_now(tmp_path: Path) -> None:
+    header = "InvoiceNo,StockCode,Quantity,InvoiceDate,UnitPrice,CustomerID"
+    found = guessed(tmp_path, f"{header}\n1,85123A,6,2010-12-01 08:26:00,2.5,17850.0\n")
+    assert found.settings == {"preset": "online-retail-1", "unit": "auto"}
+    assert read(tmp_path / "log.csv") == [("17850", "85123A", "purchase", 2.5)]
+    table = pl.DataFrame({"userId": [7], "movieId": [2], "rating": [4.0], "timestamp": [964982703]})
+    table.write_parquet(tmp_path / "ratings.parquet")
+    assert read(tmp_path / "ratings.parquet") == [("7", "2", "rating", 4.0)]

@@ -63,9 +63,7 @@ def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:
     if found.preset and not (is_plain and settings == {"preset": OWN}):
         about = f"recognised as {found.preset}: {presets()[found.preset].about}"
         logs.get("import").info("; ".join(filter(None, (about, found.remark))), log=path.name)
-        if found.preset == OWN:
-            settings = guess_file(path).settings
-        shape = ShapeSettings.model_validate(settings)
+        shape = ShapeSettings.model_validate(guess_file(path).settings)
         return in_order(ShapedSource.of(path, _with_value(shape, mapping), found.preset), reading)
     if is_plain and mapping == ColumnMapping() and (flagged := _by_flags(path)):
         logs.get("import").info(

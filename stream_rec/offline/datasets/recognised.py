@@ -31,7 +31,7 @@ _PACKED = {
     b"7z\xbc\xaf": "7-Zip",
     b"Rar!": "RAR",
 }
-_SEEN = ("separator", "encoding", "files")
+_SEEN = ("format", "separator", "encoding", "files")
 """What a file may have otherwise than its preset says, and is seen."""
 MAX_LOOKED = 64
 """Files of a folder or archive whose form is compared."""
@@ -63,7 +63,7 @@ class Look(NamedTuple):
         own = {
             name: value
             for name, value in self.shape.items()
-            if name in _SEEN and value != getattr(usual, name)
+            if name in _SEEN and getattr(usual, name) not in (value, "auto")
         }
         return {"preset": self.preset, **own}
 
@@ -157,7 +157,7 @@ def _among(
 def _look_at(file: Path) -> Look:
     kind = format_of(file, ShapeSettings())
     if kind not in _TEXT:
-        return _of_table(file)
+        return _of_table(file, kind)
     head = _head(file)
     lines = [line for line in re.split(r"\r\n|\n|\r", head) if line.strip()]
     if not lines:
@@ -172,11 +172,11 @@ def _look_at(file: Path) -> Look:
     return by_header._replace(shape={**by_header.shape, **encoding_of(file)})
 
 
-def _of_table(path: Path) -> Look:
+def _of_table(path: Path, kind: str) -> Look:
     first = next((body for read in rows(path, ShapeSettings()) for body in read.bodies), None)
     if not isinstance(first, Mapping):
         return Look(None, {})
-    return Look(recognise.of_object(first), {}, tuple(first))
+    return Look(recognise.of_object(first), {"format": kind}, tuple(first))
 
 
 def _head(path: Path) -> str:
