@@ -173,8 +173,13 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
     tried = Guess({"preset": preset, **settings, **beyond}, preset or "", len(messages))
     if preset:
         tried = _mapped(tried, messages, registry)
-        n_read = sum(not isinstance(one, Refused) or one.is_meant for one in tried.mapped)
-        if n_read >= ENOUGH * len(tried.mapped) or not objects:
+        looked_at = [
+            one
+            for one in tried.mapped
+            if not (isinstance(one, Refused) and one.is_meant and _has_changes(preset))
+        ]
+        n_read = sum(not isinstance(one, Refused) or one.is_meant for one in looked_at)
+        if n_read >= ENOUGH * len(looked_at) or not objects:
             return tried
     bodies = [
         inner.body
@@ -183,15 +188,23 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
         and isinstance(inner.body, Mapping)
     ]
     try:
-        guessed = {
-            **settings,
-            **({"framing": framing} if framing != "none" else {}),
-            **_fields(bodies, {"ts": "@timestamp", **_user_by_key(messages)}),
-        }
+        guessed = _fields(bodies, {"ts": "@timestamp", **_user_by_key(messages)})
     except ConfigError:
         if preset:
             return tried
         raise
+    if preset and _has_changes(preset):  # which of them are events is the preset's to say
+        is_row = framing != "none"
+        guessed["events"] = {
+            name: path
+            for name, path in guessed["events"].items()
+            if path[:1] != "'" and (is_row or path.startswith("data"))
+        }
+        return _mapped(
+            Guess({"preset": preset, **settings, **guessed}, preset, len(messages)), messages, registry
+        )
+    framed = {"framing": framing} if framing != "none" else {}
+    guessed = {**settings, **framed, **guessed}
     return _mapped(Guess(guessed, "", len(messages)), messages, registry)
 
 
@@ -227,6 +240,12 @@ def _registered(messages: Sequence[RawMessage], registry: Registry) -> tuple[lis
             f"no message can be read by its schema: {why}", fix="does registry.url name theirs?"
         )
     return documents, {"framing": "confluent"}
+
+
+def _has_changes(preset: str) -> bool:
+    """Are messages of it changes of rows: inserts, updates, deletes?"""
+    shape = presets()[preset].shape
+    return shape.get("framing") == "debezium" or preset in ("maxwell", "canal", "dms")
 
 
 def _user_by_key(messages: Sequence[RawMessage]) -> dict[str, str]:

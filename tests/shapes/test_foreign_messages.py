@@ -118,3 +118,41 @@ def test_a_key_that_no_field_repeats_may_be_the_user() -> None:
     assert "key is taken" in found.note
     with pytest.raises(ConfigError, match="looks like user_id"):
         guessed({"itemId": "i", "ts": TS}, key=b"i")
+
+
+AT = "2023-11-14T22:13:20.250Z"
+OWN_ROW = {"uid": 5, "sku": "x", "created_at": AT}
+USUAL_ROW = {"user_id": 5, "item_id": "x", "created_at": AT, "action": "cart"}
+
+
+def debezium(row: dict[str, Any], op: str) -> dict[str, Any]:
+    return {
+        "op": op,
+        "before": row if op in "ud" else None,
+        "after": None if op == "d" else row,
+        "source": {},
+    }
+
+
+def maxwell(row: dict[str, Any], op: str) -> dict[str, Any]:
+    kind = {"c": "insert", "u": "update", "d": "delete"}[op]
+    return {"database": "shop", "table": "events", "type": kind, "ts": 1_700_000_005, "data": row}
+
+
+def canal(row: dict[str, Any], op: str) -> dict[str, Any]:
+    return {**maxwell([row], op), "type": maxwell(row, op)["type"].upper(), "isDdl": False}  # type: ignore[arg-type]
+
+
+def dms(row: dict[str, Any], op: str) -> dict[str, Any]:
+    return {
+        "data": row,
+        "metadata": {"operation": maxwell(row, op)["type"], "record-type": "data", "timestamp": AT},
+    }
+
+
+@pytest.mark.parametrize("change", [debezium, maxwell, canal, dms])
+def test_only_rows_that_were_inserted_are_events_whatever_the_columns_are(change: Any) -> None:
+    for row, kind in ((USUAL_ROW, "cart"), (OWN_ROW, "view")):
+        found = guessed(*(change(row, op) for op in "cud"))
+        assert (found.preset, events(found)) == (change.__name__, [("5", "x", kind, None)])
+        assert [one.ts for one in found.records if isinstance(one, Interaction)] == [TS]
