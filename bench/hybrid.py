@@ -1,16 +1,18 @@
 """Users whom the stream does not know: what slates of a batch are worth to them, beside what is popular.
 
-    .venv-batch/bin/python -m bench.hybrid [--data movielens-100k] [--json FILE]
+    .venv-batch/bin/python -m bench.hybrid [--data movielens-100k] [--every 7] [--json FILE]
 
 Users with events on both sides of the last third's beginning (5 before, 3 after, at least) are divided into three by
 the hash of their ids. Each third is held back from the stream in turn: its events before the last third are left out,
-those after come as they came. ALS is fitted on all events of the first two thirds, theirs among them, as a batch that
-reads a longer past than the stream would. Asked are the first three events of these users in the last third, each
-before it is learned. To the first one the stream has no slate: with the batch there is one, without it the client falls
-back to `popular`. From the second on both have the live slate that the engine makes of the events since.
+those after come as they came. The batch is trained at the beginning of the last third and every so many days of it, on
+all events before, theirs among them: it reads a longer past than the stream would, and what the stream has had since is
+in the sink. Asked are the first three events of these users in the last third, each before it is learned, and the slate
+of the latest training before it. To the first one the stream has no slate: with the batch there is one, without it the
+client falls back to `popular`. From the second on both have the live slate that the engine makes of the events since.
 What no batch can be better than by far is asked, too: an engine that has heard all of these users' events itself.
 
-Parameters of ALS are those with the most hits inside the first two thirds, split at two thirds of their own.
+Parameters of ALS are those with the most hits inside the first two thirds, split at two thirds of their own; how much
+popularity has a say in the slates, each training chooses by its own past.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import numpy as np
 import polars as pl
 
 from stream_rec.batch import als, source, spark
+from stream_rec.batch.order import Mix
 from stream_rec.batch.slates import SlateMaker
 from stream_rec.bench.cold_start import publish
 from stream_rec.bench.harness import Figures, Say, say_on_stderr, shown
@@ -46,6 +49,7 @@ THIRDS = 3
 K = 20
 GRID = {"rank": (16, 64), "regularization": (0.1, 1.0), "alpha": (1.0, 10.0, 40.0)}
 _BATCH = 4096
+_DAY = 86_400.0
 _decode = msgspec.json.Decoder(Slate).decode
 
 
@@ -61,20 +65,22 @@ class Asked(NamedTuple):
     ways: Mapping[str, bool]
 
 
-def run(settings: Settings, data: str, say: Say) -> Figures:
+def run(settings: Settings, data: str, every_days: float, say: Say) -> Figures:
     """Choose, fit, and ask every third.
 
     Returns:
         `cold_ratio`: hits of the first three events with batch slates over those without; `hits_with`, `hits_without`,
         `hit_rate_with`, `hit_rate_without` of them; `hit_rate_WAY_N` of the Nth event; the same of `known`, an engine
-        that has heard all, and `known_ratio`; `users`; the parameters.
+        that has heard all, and `known_ratio`; `users`; the parameters; `trainings`, and the mean of the shares of ALS
+        that they chose, `als_share`.
     """
     frame, items = load_columns(data, settings.data), load_items(data, settings.data)
     late = len(frame) * 2 // 3
     with spark.session(memory="2g") as session:
         plan = _chosen(session, settings, frame.head(late), say)
         users = held_back(frame, late)
-        slates = batch_slates(session, settings, frame.head(late), plan, {*users})
+        trainings = [*_trainings(session, settings, frame, late, plan, {*users}, every_days, say)]
+    slates = {at: slate for training in trainings for at, slate in training.slates.items()}
     asked: list[Asked] = []
     for third in range(THIRDS):
         of_third = {user for user in users if hash_of(user) % THIRDS == third}
@@ -86,6 +92,9 @@ def run(settings: Settings, data: str, say: Say) -> Figures:
         "users": len(users),
         "data": data,
         "k": K,
+        "every_days": every_days,
+        "trainings": len(trainings),
+        "als_share": float(np.mean([training.als_share for training in trainings])),
         **{name: getattr(plan, name) for name in GRID},
     }
 
@@ -118,10 +127,45 @@ def held_back(frame: pl.DataFrame, late: int) -> list[str]:
     return [user for user, n in after.items() if n >= AFTER and before[user] >= BEFORE]
 
 
+class Training(NamedTuple):
+    """A run of the batch.
+
+    Attributes:
+        als_share: that it chose.
+        slates: of the events that are asked for until the next one, by row, what the user was shown.
+    """
+
+    als_share: float
+    slates: Mapping[int, Sequence[str]]
+
+
+def _trainings(
+    session: Any,
+    settings: Settings,
+    frame: pl.DataFrame,
+    late: int,
+    plan: als.Plan,
+    users: set[str],
+    every_days: float,
+    say: Say,
+) -> Iterator[Training]:
+    """One at row `late`, and one after so many days each; left out are those that nobody is asked after."""
+    ts = frame["ts"].to_numpy()
+    asked = {at: user for at, user, _ in _first_events(frame, late, users)}
+    by_training: defaultdict[int, dict[int, str]] = defaultdict(dict)
+    for at, user in asked.items():
+        by_training[int((ts[at] - ts[late]) // (every_days * _DAY))][at] = user
+    for number, rows in by_training.items():
+        n = max(late, int(np.searchsorted(ts, ts[late] + number * every_days * _DAY)))
+        mix, slates = batch_slates(session, settings, frame.head(n), plan, {*rows.values()})
+        say(f"training {number} of {n} events: {mix.in_words}; {len(rows)} events are asked")
+        yield Training(mix.als, {at: slates.get(user, ()) for at, user in rows.items()})
+
+
 def batch_slates(
     session: Any, settings: Settings, frame: pl.DataFrame, plan: als.Plan, users: set[str]
-) -> dict[str, list[str]]:
-    """What a training on these events writes for the users."""
+) -> tuple[Mix, dict[str, list[str]]]:
+    """What a training on these events chooses, and writes for the users."""
     with tempfile.TemporaryDirectory(prefix="bench-hybrid-") as folder:
         path = str(Path(folder) / "events.parquet")
         source.columns_of(frame, 0).write_parquet(path)
@@ -133,7 +177,8 @@ def batch_slates(
             for slate in maker.slates(block, [None] * len(block.users), set())
             if slate.user_id in users
         ]
-    return {slate.user_id: [each.item_id for each in _decode(slate.json).items] for slate in made}
+    items = {slate.user_id: [each.item_id for each in _decode(slate.json).items] for slate in made}
+    return found.order.mix, items
 
 
 def _chosen(session: Any, settings: Settings, past: pl.DataFrame, say: Say) -> als.Plan:
@@ -143,10 +188,12 @@ def _chosen(session: Any, settings: Settings, past: pl.DataFrame, say: Say) -> a
     wanted = [(user, item) for _, user, item in _first_events(past, late, users)]
     best, most = als.Plan(), -1
     for values in product(*GRID.values()):
-        plan = als.Plan(**dict(zip(GRID, values, strict=True)), holdout=0.0)
-        slates = batch_slates(session, settings, past.head(late), plan, users)
+        plan = als.Plan(**dict(zip(GRID, values, strict=True)))
+        mix, slates = batch_slates(session, settings, past.head(late), plan, users)
         hits = sum(item in slates.get(user, ()) for user, item in wanted)
-        say(f"{dict(zip(GRID, values, strict=True))}: {hits} hits of {len(wanted)} in the past")
+        say(
+            f"{dict(zip(GRID, values, strict=True))}: {mix.in_words}: {hits} hits of {len(wanted)} in the past"
+        )
         if hits > most:
             best, most = plan, hits
     return best
@@ -167,14 +214,17 @@ def ask(
     items: Sequence[Item],
     late: int,
     users: set[str],
-    slates: Mapping[str, Sequence[str]],
+    slates: Mapping[int, Sequence[str]],
     *,
     held_back: set[str],
 ) -> Iterator[Asked]:
-    """The whole stream without the events before `late` of who is held back; what these users are asked on the way."""
+    """The whole stream without the events before `late` of who is held back; what these users are asked on the way.
+
+    `slates` are those of the batch, by row of the event that is asked for.
+    """
     publish(engine, list(items))
     kept = np.array([at >= late or user not in held_back for at, user in enumerate(frame["user_id"])])
-    frame, late = frame.filter(kept), int(kept[:late].sum())
+    rows, frame, late = np.flatnonzero(kept), frame.filter(kept), int(kept[:late].sum())
     asked = {at: (user, item) for at, user, item in _first_events(frame, late, users)}
     numbers: Counter[str] = Counter()
     had: defaultdict[str, list[str]] = defaultdict(list)
@@ -198,7 +248,7 @@ def ask(
             if user:
                 rank = dict(zip(found.at.tolist(), found.rank.tolist(), strict=True)).get(0, 0)
                 ways = {
-                    "batch": item in slates.get(user, ()),
+                    "batch": item in slates[int(rows[first])],
                     "popular": item in popular,
                     "live": 0 < rank <= K,
                 }
@@ -213,10 +263,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", default="movielens-100k", help="a data set with a catalogue")
+    parser.add_argument("--every", type=float, default=7.0, help="days between trainings")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     asked = parser.parse_args()
     settings, _ = load(flags=[])
-    found = run(settings, asked.data, say_on_stderr)
+    found = run(settings, asked.data, asked.every, say_on_stderr)
     for name, value in found.items():
         print(f"{name:<20} {shown(value)}")
     if asked.json:

@@ -15,10 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.batch import strengths
+from stream_rec.batch import measuring, strengths
+from stream_rec.batch.measuring import Asked
+from stream_rec.batch.order import DEFAULT, MIXES, Mix, Order, best
+from stream_rec.batch.popularity import Popularity
 from stream_rec.batch.spark import part
 from stream_rec.errors import ConfigError
 from stream_rec.settings import EventTypeSettings
+
+_RENEWALS = 8
+"""Popularity is told so many times in the held out part: a shop trains more often than once in a tenth of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,9 @@ class Trained:
     Attributes:
         items: ids [n].
         factors: float32 [n, rank], fitted on all events.
+        order: of the items, for slates.
         metrics: on the events after the split, by name; docs/batch.md says what each is.
+        tried: of each mix, the share of users whose first item after the split was on their slate.
         latest_ts: of the latest event that was fitted, seconds since the epoch.
         user_blocks: while Spark runs, the users: without those who never want to see a tag's or an owner's items, which
             factors know nothing of.
@@ -85,13 +93,31 @@ class Trained:
 
     items: Sequence[str]
     factors: NDArray[np.float32]
+    order: Order = field(default_factory=Order)
     metrics: dict[str, float] = field(default_factory=dict)
+    tried: Mapping[Mix, float] = field(default_factory=dict)
     latest_ts: float = 0.0
     user_blocks: UserBlocks = _nobody
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The metrics, the order that was chosen, and what each that was tried gave."""
+        mix = self.order.mix
+        chosen = {"als_share": mix.als, "popularity_half_life_days": mix.half_life_days}
+        return self.metrics | chosen | {f"first_hit_rate_{each.name}": of for each, of in self.tried.items()}
+
+    @property
+    def order_in_words(self) -> str:
+        """What was chosen, and what each that was tried gave, for people."""
+        mix = self.order.mix.in_words
+        if not self.tried:
+            return f"{mix}, as nobody was there to choose by"
+        tried = ", ".join(f"{each.name} {rate:.3f}" for each, rate in self.tried.items())
+        return f"{mix}, by the share of users whose first item after the split was on the slate: {tried}"
+
 
 def train(events: Any, types: Mapping[str, EventTypeSettings], plan: Plan) -> Trained:
-    """Fit, measure and fit again.
+    """Fit, measure, choose the order of slates, and fit again.
 
     Args:
         events: DataFrame with the columns of the sink's `events`.
@@ -104,31 +130,45 @@ def train(events: Any, types: Mapping[str, EventTypeSettings], plan: Plan) -> Tr
     functions = part("sql.functions")
     all_events = events
     events = strengths.weighted(events, types).cache()
-    n_events, latest = events.agg(functions.count("*"), functions.unix_micros(functions.max("ts"))).first()
+    micros = functions.unix_micros("ts")
+    n_events, latest, cuts = events.agg(
+        functions.count("*"),
+        functions.max(micros),
+        functions.percentile_approx(micros, _cuts(plan.holdout), 100_000),
+    ).first()
     if not n_events:
         raise ConfigError(
             "no event says interest", fix="look at engine.event_types, and at the sink's folder"
         )
-    (split,) = events.select(functions.percentile_approx("ts", 1.0 - plan.holdout, 100_000)).first()
     told = strengths.explicit if plan.explicit else strengths.implicit
-    before, after = (
-        told(events.where(functions.col("ts") < split)),
-        told(events.where(functions.col("ts") >= split)),
-    )
+    before, after = told(events.where(micros < cuts[0])), told(events.where(micros >= cuts[0]))
+    popular = Popularity(events, [*cuts, latest + 1])
     metrics: dict[str, float] = {"events": n_events}
+    tried: dict[Mix, float] = {}
     if plan.holdout and before.head(1) and after.head(1):
         first = _Fit(before, plan)
+        asked = first.asked(before, after, cuts)
         metrics |= first.errors(after) if plan.explicit else {}
-        metrics |= first.ranking(before, after)
+        metrics |= measuring.ranking(asked, first.item_factors, plan.k)
+        at_cuts = popular.of(first.item_ids, slice(len(cuts)))
+        tried = measuring.first_hit_rates(asked, first.item_factors, at_cuts, plan.k)
     whole = _Fit(told(events), plan)
     events.unpersist()
+    mix = best(tried) if tried else DEFAULT
     return Trained(
         whole.item_ids,
         whole.item_factors,
+        Order(mix, popular.of(whole.item_ids, slice(len(cuts), None))[0, MIXES[mix]]),
         metrics | {"items": len(whole.item_ids), "users": whole.n_users},
+        tried,
         latest / 1e6,
         partial(whole.user_blocks, all_events, strengths.hiding_more(types)),
     )
+
+
+def _cuts(holdout: float) -> list[float]:
+    """Shares of the events before the split, and before each time that popularity is renewed after it."""
+    return [1.0 - holdout * (1.0 - at / _RENEWALS) for at in range(_RENEWALS)]
 
 
 class _Fit:
@@ -161,10 +201,12 @@ class _Fit:
             seed=plan.seed,
         )
         self._model = als.fit(self._indexers.transform(strength))
-        self._users, self._items = (stage.labels for stage in self._indexers.stages)
+        self._users, items = (stage.labels for stage in self._indexers.stages)
         self.n_users = len(self._users)
-        self._item_rows, self.item_factors = _collected(self._model.itemFactors)
-        self.item_ids = [self._items[row] for row in self._item_rows]
+        item_rows, self.item_factors = _collected(self._model.itemFactors)
+        self.item_ids = [items[row] for row in item_rows]
+        self._place = np.full(len(items), -1, np.int64)
+        self._place[item_rows] = np.arange(len(item_rows))
 
     def user_blocks(self, events: Any, hiding: Sequence[str], n_users: int) -> Iterator[UserBlock]:
         """As `Trained.user_blocks`; `hiding`: event types that hide more than their item."""
@@ -177,14 +219,12 @@ class _Fit:
             functions.collect_set(functions.col("item").cast("int")).alias("had")
         )
         rows = self._model.userFactors.join(had, "id").select("id", "features", "had").toLocalIterator()
-        place = np.full(len(self._items), -1, np.int64)
-        place[self._item_rows] = np.arange(len(self._item_rows))
         while some := list(islice(rows, n_users)):
             ids, factors, had_rows = zip(*some, strict=True)
             yield UserBlock(
                 [self._users[row] for row in ids],
                 np.array(factors, np.float32),
-                [place[items] for items in had_rows],
+                [self._place[items] for items in had_rows],
             )
 
     def errors(self, after: Any) -> dict[str, float]:
@@ -201,47 +241,40 @@ class _Fit:
             return {"cold_share": 1.0}
         return {"rmse": float(squares) ** 0.5, "mae": float(sizes), "cold_share": 1.0 - n / total}
 
-    def ranking(self, before: Any, after: Any) -> dict[str, float]:
-        """Hit-rate and recall of what users took after the split and had not before."""
-        known = self._indexers.transform(after.join(before, ["user_id", "item_id"], "left_anti"))
-        wanted = _by_user(known, self._plan.users)
-        if not wanted:
-            return {"ranked_users": 0}
+    def asked(self, before: Any, after: Any, cuts: Sequence[int]) -> Asked:
+        """Users who took items after the split that they had not had before, `plan.users` at most.
+
+        They are drawn by a hash of their number: numbers go by how much users do.
+
+        Args:
+            before: strengths before the split.
+            after: and those after it.
+            cuts: moments of popularity, microseconds since the epoch; the first is the split.
+        """
         functions = part("sql.functions")
-        asked = functions.col("user").isin(list(wanted))
-        had = _by_user(self._indexers.transform(before).where(asked), len(wanted))
-        users, user_factors = _collected(
-            self._model.userFactors.where(functions.col("id").isin(list(wanted)))
+        new = self._indexers.transform(after.join(before, ["user_id", "item_id"], "left_anti"))
+        first = functions.min_by("item", "first"), functions.unix_micros(functions.min("first.ts"))
+        by_user = new.groupBy("user").agg(functions.collect_set("item"), *first)
+        rows = by_user.orderBy(functions.hash("user")).limit(self._plan.users).collect()
+        taken = {int(user): told for user, *told in rows}
+        of_asked = functions.col("user").isin([*taken])
+        before = self._indexers.transform(before).where(of_asked)
+        had = dict(before.groupBy("user").agg(functions.collect_set("item")).collect())
+        users, factors = _collected(self._model.userFactors.where(functions.col("id").isin([*taken])))
+        wanted, items, micros = zip(*(taken[user] for user in users), strict=True) if users else ((), (), ())
+        return Asked(
+            factors,
+            [self._places(had[user]) for user in users],
+            [self._places(each) for each in wanted],
+            self._places(items),
+            np.searchsorted(cuts, np.array(micros, np.int64), side="right") - 1,
         )
-        items, item_factors = self._item_rows, self.item_factors
-        place = {item: at for at, item in enumerate(items)}
-        hits = recall = 0.0
-        shown: set[int] = set()
-        for user, factors in zip(users, user_factors, strict=True):
-            scores = item_factors @ factors
-            scores[[place[item] for item in had.get(user, ()) if item in place]] = -np.inf
-            best = np.argsort(-scores, kind="stable")[: self._plan.k]
-            found = len(wanted[user] & {items[at] for at in best})
-            shown.update(best.tolist())
-            hits += found > 0
-            recall += found / len(wanted[user])
-        k, n = self._plan.k, len(users)
-        return {
-            f"hit_rate_at_{k}": hits / n,
-            f"recall_at_{k}": recall / n,
-            f"coverage_at_{k}": len(shown) / len(items),
-            "ranked_users": n,
-        }
+
+    def _places(self, items: Sequence[float]) -> NDArray[np.int64]:
+        """Places in `item_ids` of items by their numbers, which Spark has as floats."""
+        return self._place[np.array(items, np.int64)]
 
 
 def _collected(factors: Any) -> tuple[list[int], NDArray[np.float32]]:
     rows = factors.select("id", "features").collect()
     return [row[0] for row in rows], np.array([row[1] for row in rows], np.float32)
-
-
-def _by_user(known: Any, most: int) -> dict[int, set[int]]:
-    """Items by user, of `most` users by a hash of their number: the numbers go by how much users do."""
-    functions = part("sql.functions")
-    by_user = known.groupBy("user").agg(functions.collect_set("item"))
-    rows = by_user.orderBy(functions.hash("user")).limit(most).collect()
-    return {int(user): {int(item) for item in items} for user, items in rows}

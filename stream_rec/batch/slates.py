@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stream_rec.batch.als import Trained, UserBlock
 from stream_rec.batch.catalogue import may_be_shown
+from stream_rec.batch.order import users_at_a_time
 from stream_rec.batch.people import People
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError, Unavailable
@@ -35,8 +36,6 @@ from stream_rec.store.waiting import WaitEnded, until_available
 
 WAIT_SECONDS = 60.0
 """So long Redis may be away amid the writing: a failover takes less."""
-_SCORES, _USERS = 1 << 23, 1024
-"""Scores and users at a time, at most: 32 MB."""
 _REASON = Reason("batch")
 
 T = TypeVar("T")
@@ -147,7 +146,7 @@ async def _write(trained: Trained, settings: Settings, asked: Asked, model: str,
         maker.leave_out(~may_be_shown(settings, trained.items, trained.latest_ts))
         shown = await patiently(lambda: lists.not_removed(trained.items), "read removed")
         maker.leave_out(~np.isin(trained.items, shown))
-        for block in trained.user_blocks(max(1, min(_USERS, _SCORES // len(trained.items)))):
+        for block in trained.user_blocks(users_at_a_time(len(trained.items))):
             nevers = await patiently(
                 partial(store.read_all, block.users, NEVER), "read what users never want"
             )
@@ -169,7 +168,7 @@ class SlateMaker:
     """Makes the slates of blocks of users.
 
     Args:
-        trained: items and their factors.
+        trained: items, their factors and their order.
         k: length of the slates, by scenario.
         as_of: of all of them.
         model: name of the model.
@@ -178,7 +177,7 @@ class SlateMaker:
 
     def __init__(self, trained: Trained, k: Mapping[str, int], as_of: AsOf, model: str, now: float) -> None:
         self._items = trained.items
-        self._factors = trained.factors
+        self._factors, self._order = trained.factors, trained.order
         self._k = k
         self._encode = partial(encode_slates, as_of=as_of, model=model, created_ts=now)
         self._place = {item: at for at, item in enumerate(trained.items)}
@@ -206,7 +205,7 @@ class SlateMaker:
             else None
             for of in nevers
         ]
-        scores = block.factors @ self._factors.T
+        scores = self._order.scores(block.factors @ self._factors.T)
         scores[:, self._hidden] = -np.inf
         for row, (had, never) in enumerate(zip(block.had, unwanted, strict=True)):
             scores[row, had] = -np.inf

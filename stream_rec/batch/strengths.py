@@ -31,17 +31,20 @@ def weighted(events: Any, types: Mapping[str, EventTypeSettings]) -> Any:
 
 
 def implicit(events: Any) -> Any:
-    """user_id, item_id, strength: the sum of weights."""
+    """user_id, item_id, strength: the sum of weights; first: the place of the first of these events in their order."""
     functions = part("sql.functions")
-    return events.groupBy("user_id", "item_id").agg(functions.sum("weight").alias("strength"))
+    return events.groupBy("user_id", "item_id").agg(
+        functions.sum("weight").alias("strength"), functions.min(_order()).alias("first")
+    )
 
 
 def explicit(events: Any) -> Any:
-    """user_id, item_id, strength: the last value that the user gave the item; events without one are left out."""
+    """As `implicit`, of the last value that the user gave the item; events without one are left out."""
     functions = part("sql.functions")
     given = events.where("value IS NOT NULL")
-    last = functions.max_by("value", functions.struct("ts", "partition", "offset"))
-    return given.groupBy("user_id", "item_id").agg(last.alias("strength"))
+    return given.groupBy("user_id", "item_id").agg(
+        functions.max_by("value", _order()).alias("strength"), functions.min(_order()).alias("first")
+    )
 
 
 def hiding_more(types: Mapping[str, EventTypeSettings]) -> list[str]:
@@ -51,6 +54,10 @@ def hiding_more(types: Mapping[str, EventTypeSettings]) -> list[str]:
         for name, entry in types.items()
         if entry.hides != "item" and "never" in (entry.meaning, *(case.meaning for case in entry.when))
     ]
+
+
+def _order() -> Any:
+    return part("sql.functions").struct("ts", "partition", "offset")
 
 
 def _weight(meaning: str, weight: float) -> float:

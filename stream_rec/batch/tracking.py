@@ -49,7 +49,7 @@ def record(trained: Trained, parameters: Mapping[str, Any], *, url: str, model: 
     mlflow.set_experiment(_EXPERIMENT)
     with mlflow.start_run(run_name=model) as run, tempfile.TemporaryDirectory() as folder:
         mlflow.log_params(dict(parameters))
-        mlflow.log_metrics(trained.metrics)
+        mlflow.log_metrics(trained.figures)
         file = Path(folder) / "factors.npz"
         np.savez_compressed(file, items=np.array(trained.items), factors=trained.factors)
         mlflow.log_artifact(str(file))

@@ -83,9 +83,10 @@ def train(
         rows = session.read.parquet(*events.paths)
         rows = asked.people.applied(rows) if asked is not None else rows
         trained = als.train(rows, settings.engine.event_types, plan)
-        figures = dict(trained.metrics)
-        for name, value in figures.items():
+        figures = trained.figures
+        for name, value in trained.metrics.items():
             typer.echo(f"{name} {value:,.4g}")
+        typer.echo(f"order of slates: {trained.order_in_words}")
         if mlflow:
             parameters = {name: getattr(plan, name) for name in plan.__slots__} | {
                 "data_digest": events.digest

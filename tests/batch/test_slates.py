@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from stream_rec.batch import slates
 from stream_rec.batch.als import Trained, UserBlock
+from stream_rec.batch.order import Mix, Order, standardised
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import ManualClock
 from stream_rec.errors import ConfigError, Unavailable
@@ -60,7 +62,7 @@ def trained(users: dict[str, Sequence[int]], between: Callable[[], Any] = lambda
             if some:
                 yield UserBlock(some, np.tile(np.array([1, 0], np.float32), (len(some), 1)), had)
 
-    return Trained(ITEMS, FACTORS, {"users": len(users)}, NOW, blocks)
+    return Trained(ITEMS, FACTORS, metrics={"users": len(users)}, latest_ts=NOW, user_blocks=blocks)
 
 
 def write(shop: Settings, found: Trained, scenarios: Sequence[str] = ("default",)) -> slates.Slated:
@@ -97,10 +99,17 @@ def test_users_get_the_best_of_what_they_have_not_had(shop: Settings) -> None:
     assert slate.as_of.is_of_batch
     assert (slate.model, slate.created_ts) == ("als@f00", NOW + 60)
     assert [(each.score, each.reason.source) for each in slate.items] == [
-        (4.0, "batch"),
-        (2.0, "batch"),
-        (1.0, "batch"),
+        (0.7071, "batch"),
+        (-0.7071, "batch"),
+        (-1.4142, "batch"),
     ]
+
+
+def test_what_is_popular_has_its_share_in_the_order(shop: Settings) -> None:
+    """To whoever wants a, b, c, d, e in this order, `e` is shown first where it is popular, and `a` second."""
+    order = Order(Mix(0.25, 7.0), standardised(np.array([1, 0, 0, 0, 9], np.float32)))
+    write(shop, replace(trained({"ann": [], "bob": [0]}), order=order))
+    assert (ids(shop, "ann"), ids(shop, "bob")) == (["e", "a", "b", "c", "d"], ["e", "b", "c", "d"])
 
 
 def test_users_whom_the_stream_knows_keep_their_slate(shop: Settings) -> None:

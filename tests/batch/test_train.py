@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_rec.batch import als, publishing, source, tracking
+from stream_rec.batch import als, publishing, source, strengths, tracking
+from stream_rec.batch.order import ALS_ALONE, HALF_LIVES_DAYS, MIXES, Mix, Order, best, standardised
 from stream_rec.batch.people import People
+from stream_rec.batch.popularity import Popularity
 from stream_rec.batch.spark import session
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.errors import ConfigError
@@ -70,8 +72,44 @@ def test_items_of_one_taste_are_near_and_the_space_has_them(spark: Any, logged: 
     other = np.mean([factors["i1"] @ factors[f"i{i}"] for i in range(10, 20)])
     assert same > other + 0.3
     assert found.metrics["events"] == 600
+    assert set(found.tried) == set(MIXES)
+    assert found.order.mix == best(found.tried)
+    assert found.order.popularity.shape == (20,)
+    assert found.figures["first_hit_rate_als_1"] == found.tried[ALS_ALONE] > 0.3, "of 20 items 5 are shown"
     assert publishing.publish(found, logged, "als") == 20
     assert publishing.held(logged, "als") == ({*found.items}, 4)
+
+
+def test_popularity_fades_by_event_time_and_knows_nothing_of_later_events(
+    spark: Any, logged: Settings
+) -> None:
+    day = 86_400.0
+    with Publisher(logged.bus, logged.ingest) as publisher:
+        publisher.publish_all(
+            [
+                Interaction("u1", "i0", "click", NOW + 5 * day),
+                Interaction("u1", "new", "click", NOW + 8 * day),
+            ]
+        )
+    events = [
+        *two_tastes(),
+        Interaction("u1", "i0", "click", NOW + 5 * day),
+        Interaction("u1", "new", "click", NOW + 8 * day),
+    ]
+    moments = [NOW + 300, NOW + 6 * day, NOW + 9 * day]
+    items = ["new", *(f"i{at}" for at in range(20))]
+    wanted = np.zeros((3, len(HALF_LIVES_DAYS), len(items)))
+    for event in events:
+        for row, moment in enumerate(moments):
+            if event.ts < moment:
+                weight = logged.engine.event_types[event.event_type].weight
+                age = (moment - event.ts) / day / np.array(HALF_LIVES_DAYS)
+                wanted[row, :, items.index(event.item_id)] += weight * np.exp2(-age)
+    with source.of_log(logged) as files:
+        rows = strengths.weighted(spark.read.parquet(*files.paths), logged.engine.event_types)
+        found = Popularity(rows, [int(moment * 1e6) for moment in moments])
+    assert found.of(items, slice(None)) == pytest.approx(standardised(wanted), abs=1e-4)
+    assert found.of(["i3"], slice(1)).shape == (1, len(HALF_LIVES_DAYS), 1)
 
 
 def test_ratings_are_fitted_and_their_error_is_measured(spark: Any, logged: Settings) -> None:
@@ -165,6 +203,7 @@ def test_one_command_trains_and_writes_slates(logged: Settings, redis_url: str, 
     assert (
         "slates of default: 20 written, 0 left because the stream knows them, 0 users without" in done.stdout
     )
+    assert "order of slates: 0.5 ALS + 0.5 popularity (half-life 7 d), as nobody was there" in done.stdout
     told = json.loads(report.read_text())
     assert (told["slates_written"], told["slates_left"], told["slates_without"]) == (20, 0, 0)
     with Client(settings.store) as client:
@@ -185,14 +224,25 @@ def test_events_that_say_no_interest_are_left_out(spark: Any, logged: Settings) 
 def test_a_training_is_a_run_and_a_challenger(tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     url = f"sqlite:///{tmp_path}/mlflow.db"
-    found = als.Trained(["a", "b"], np.eye(2, dtype=np.float32), {"hit_rate_at_20": 0.5})
+    found = als.Trained(
+        ["a", "b"],
+        np.eye(2, dtype=np.float32),
+        Order(Mix(0.25, 7.0), np.zeros(2, np.float32)),
+        metrics={"hit_rate_at_20": 0.5},
+        tried={Mix(0.25, 7.0): 0.4},
+    )
     first = tracking.record(found, {"rank": 2, "data_digest": "x"}, url=url, model="als")
     again = tracking.record(found, {"rank": 2, "data_digest": "y"}, url=url, model="als")
     client = mlflow.MlflowClient()
     challenger = client.get_model_version_by_alias("als", tracking.CHALLENGER)
     assert (challenger.run_id, str(challenger.version)) == (again.run_id, again.version)
     run = client.get_run(first.run_id)
-    assert run.data.metrics == {"hit_rate_at_20": 0.5}
+    assert run.data.metrics == {
+        "hit_rate_at_20": 0.5,
+        "als_share": 0.25,
+        "popularity_half_life_days": 7.0,
+        "first_hit_rate_als_0.25_days_7": 0.4,
+    }
     assert run.data.params == {"rank": "2", "data_digest": "x"}
     assert [file.path for file in client.list_artifacts(first.run_id)] == ["factors.npz"]
     assert [file.name for file in (tmp_path / "mlartifacts").rglob("*.npz")] == ["factors.npz"] * 2
