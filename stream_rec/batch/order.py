@@ -45,7 +45,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75)
 HALF_LIVES_DAYS = (1.0, 3.0, 7.0, 30.0)
 MIXES = {Mix(share, days): at for share in SHARES for at, days in enumerate(HALF_LIVES_DAYS)} | {ALS_ALONE: 0}
 """What is tried, and the place of its half-life."""
-DEFAULT = Mix(0.5, 7.0)
+DEFAULT = Mix(0.25, 7.0)
 """Where nobody could be asked."""
 
 

@@ -203,7 +203,7 @@ def test_one_command_trains_and_writes_slates(logged: Settings, redis_url: str, 
     assert (
         "slates of default: 20 written, 0 left because the stream knows them, 0 users without" in done.stdout
     )
-    assert "order of slates: 0.5 ALS + 0.5 popularity (half-life 7 d), as nobody was there" in done.stdout
+    assert "order of slates: 0.25 ALS + 0.75 popularity (half-life 7 d), as nobody was there" in done.stdout
     told = json.loads(report.read_text())
     assert (told["slates_written"], told["slates_left"], told["slates_without"]) == (20, 0, 0)
     with Client(settings.store) as client:
