@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +82,19 @@ class Subject:
         self.context = cel.Context({name: item.get(name, own.get(name)) for name in names})
 
 
+@lru_cache(maxsize=1024)
+def _compiled(text: str) -> Any:
+    """Once for whoever checks a record and for the engine, which then need not wait for it.
+
+    Raises:
+        ValueError: it is not CEL.
+    """
+    # Its package imports a terminal's toolkit, a fifth of a second: only for who has expressions.
+    import cel
+
+    return cel.compile(text)
+
+
 class Expression:
     """A compiled expression.
 
@@ -92,12 +106,9 @@ class Expression:
     """
 
     def __init__(self, text: str) -> None:
-        # Its package imports a terminal's toolkit, a fifth of a second: only for who has expressions.
-        import cel
-
         self.text = text
         try:
-            self._program = cel.compile(text)
+            self._program = _compiled(text)
         except ValueError as error:
             raise _parse_error(text, str(error)) from None
         if len(_CALLS.findall(text)) > MAX_COMPREHENSIONS:

@@ -9,7 +9,7 @@ from stream_rec.clock import Clock
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 
-SLICE_SECONDS = 0.003
+SLICE_SECONDS = 0.002
 """What comes to the engine's thread waits for so long, and for what a portion takes (half a millisecond)."""
 
 
@@ -31,4 +31,4 @@ class RuleCompiler:
 
     def _slice(self, engine: Engine) -> bool:
         until = self._clock.monotonic() + SLICE_SECONDS
-        return engine.compile_rules(lambda: self._engine.is_wanted and self._clock.monotonic() >= until)
+        return engine.compile_rules(lambda: self._clock.monotonic() >= until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,10 @@ Engine = TypeVar("Engine")
 T = TypeVar("T")
 MOST_AHEAD_SECONDS = 0.25
 """After one long call of the one kind, the other has so much to itself at most."""
+GIVE_WAY_SECONDS = 0.0001
+"""numpy lets go of the interpreter's lock for a microsecond at some assignments. Who waits for it is woken by that,
+comes too late, and begins to wait anew, before its five milliseconds are over after which the lock has to be handed
+over: slices that made such assignments were seen to keep the event loop waiting for 2.6 seconds (CPython 3.11)."""
 _LEAST_SECONDS = 1e-9
 """What takes no time takes turns."""
 _SYSTEM_CLOCK = SystemClock()
@@ -79,8 +84,8 @@ class EngineThread(Generic[Engine]):
         """Do something long, a slice at a time, until one says that there is no more; how many slices it took.
 
         Slices are urgent, and the engine's thread queues the next one itself: with batches waiting, slices have half of
-        the time, however busy the event loop is. A slice ends after some milliseconds, unless nothing waits for it
-        (`is_wanted`).
+        the time, however busy the event loop is. A slice ends after some milliseconds. Between two, other threads have
+        the interpreter: see `GIVE_WAY_SECONDS`.
         """
         done: Future[int] = Future()
 
@@ -94,6 +99,7 @@ class EngineThread(Generic[Engine]):
                     done.set_exception(error)
                 return
             if more:
+                time.sleep(GIVE_WAY_SECONDS)
                 queue(n + 1)
             elif done.set_running_or_notify_cancel():
                 done.set_result(n)

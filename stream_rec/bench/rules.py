@@ -12,6 +12,8 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
 from operator import methodcaller
 
 import numpy as np
@@ -21,8 +23,8 @@ from stream_rec.clock import SystemClock
 from stream_rec.consumers.periodic.rule_compiler import RuleCompiler
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
+from stream_rec.rules.program import Program
 from stream_rec.schemas.columns import EventBatch, ItemBatch, ItemChange, Span
-from stream_rec.schemas.expressions import check
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import Boost, Cap, Scenario
 from stream_rec.settings import EngineSettings, MeasureSettings, Settings
@@ -30,6 +32,7 @@ from stream_rec.settings import EngineSettings, MeasureSettings, Settings
 N_SCENARIOS = 10
 N_ITEMS = 100_000
 USERS_PER_CALL = 128
+EVENTS_BEFORE = 40_000
 EVENTS_PER_S, EVENTS_PER_BATCH = 500, 10
 TURNS = 5
 
@@ -99,24 +102,26 @@ def compiling(settings: Settings, say: Say) -> Figures:
 
     Returns:
         compile_s, with the learning; compile_cpu_s, the slices alone; longest_slice_ms, slice_ms_p99: processor time of
-            a slice while a batch waited for its end; learned_ms_p50, learned_ms_p99: from a batch's coming until it is
-            learned; events_while_compiling.
+            a slice; learned_ms_p50, learned_ms_p99: from a batch's coming until it is learned; events_while_compiling.
     """
     bounds = settings.engine.model_copy(update={"max_items": N_ITEMS})
     engine = _Watched(bounds, settings.measure)
     ids = [f"item{i}" for i in range(N_ITEMS)]
     engine.upsert_items(catalogue(ids, bounds.seed))
     rng = np.random.default_rng(bounds.seed)
-    engine.learn(_events(rng, ids, 0))  # its kernels are loaded now
+    engine.learn(_events(rng, ids, 0, EVENTS_BEFORE))  # a young engine trains on every event
     engine.decisions.scenarios = ruled_scenarios()
-    check(
-        "price > 50.0", bool
-    )  # a record's rules are checked before the engine sees them: the library is loaded
+    for scenario in engine.decisions.scenarios.values():  # as records are, before the engine sees them
+        Program(scenario)
     gc.collect()
     gc.freeze()  # as a worker does when it starts: what is there is no garbage
     took: list[float] = []
     began = time.perf_counter()
-    asyncio.run(_compile_while_learning(engine, lambda n: _events(rng, ids, n * EVENTS_PER_BATCH), took))
+    asyncio.run(
+        _compile_while_learning(
+            engine, lambda n: _events(rng, ids, EVENTS_BEFORE + n * EVENTS_PER_BATCH, EVENTS_PER_BATCH), took
+        )
+    )
     seconds = time.perf_counter() - began
     gc.unfreeze()
     learned = len(took) * EVENTS_PER_BATCH
@@ -125,9 +130,9 @@ def compiling(settings: Settings, say: Say) -> Figures:
     )
     return {
         "compile_s": seconds,
-        "compile_cpu_s": engine.compiling_seconds,
-        "longest_slice_ms": max(engine.waited, default=0.0) * 1000.0,
-        "slice_ms_p99": _p99_ms(engine.waited),
+        "compile_cpu_s": sum(engine.slices),
+        "longest_slice_ms": max(engine.slices) * 1000.0,
+        "slice_ms_p99": _p99_ms(engine.slices),
         "learned_ms_p50": statistics.median(took) * 1000.0,
         "learned_ms_p99": _p99_ms(took),
         "events_while_compiling": float(learned),
@@ -135,54 +140,42 @@ def compiling(settings: Settings, say: Say) -> Figures:
 
 
 async def _compile_while_learning(
-    engine: _Watched, batch_of: Callable[[int], EventBatch], took: list[float]
+    engine: Engine, batch_of: Callable[[int], EventBatch], took: list[float]
 ) -> None:
     """Batches come at their rate until all is compiled; seconds until each is learned."""
     thread: EngineThread[Engine] = EngineThread(engine)
-    engine.thread = thread
     compiling = asyncio.ensure_future(RuleCompiler(thread, SystemClock()).look())
-    began = time.perf_counter()
+    began, n = time.perf_counter(), -1
     while not compiling.done():
-        batch = batch_of(len(took) + 1)
-        came = time.perf_counter()
-        await thread.ask(methodcaller("learn", batch))
-        took.append(time.perf_counter() - came)
-        due = began + len(took) * EVENTS_PER_BATCH / EVENTS_PER_S
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        n += 1
+        came, learned = time.perf_counter(), thread.submit(methodcaller("learn", batch_of(n)))
+        learned.add_done_callback(partial(_note_since, came, took))
+        await asyncio.sleep(max(0.0, began + (n + 1) * EVENTS_PER_BATCH / EVENTS_PER_S - time.perf_counter()))
     await compiling
+    await asyncio.wrap_future(learned)
     thread.close()
+
+
+def _note_since(came: float, took: list[float], _learned: Future[object]) -> None:
+    took.append(time.perf_counter() - came)
 
 
 class _Watched(Engine):
     """Notes what its slices of compiling take.
 
     Attributes:
-        thread: that it works in.
-        compiling_seconds: processor time of all slices.
-        waited: seconds of processor time of each slice that something waited for, from the portion on in which it came.
+        slices: processor time of each, in seconds.
     """
 
     def __init__(self, settings: EngineSettings, measure: MeasureSettings) -> None:
         super().__init__(settings, measure)
-        self.thread: EngineThread[Engine] | None = None
-        self.compiling_seconds = 0.0
-        self.waited: list[float] = []
+        self.slices: list[float] = []
 
     def compile_rules(self, is_over: Callable[[], bool] | None = None) -> bool:
         """As an engine does."""
-        began = since = time.thread_time()
-
-        def is_over_now() -> bool:
-            nonlocal since
-            if self.thread is None or not self.thread.is_wanted:
-                since = time.thread_time()
-            return is_over is not None and is_over()
-
-        more = super().compile_rules(is_over_now)
-        ended = time.thread_time()
-        self.compiling_seconds += ended - began
-        if self.thread is not None and self.thread.is_wanted:
-            self.waited.append(ended - since)
+        began = time.thread_time()
+        more = super().compile_rules(is_over)
+        self.slices.append(time.thread_time() - began)
         return more
 
 
@@ -190,10 +183,10 @@ def _p99_ms(seconds: list[float]) -> float:
     return float(np.percentile(seconds, 99)) * 1000.0
 
 
-def _events(rng: np.random.Generator, ids: list[str], start: int) -> EventBatch:
-    users, items = rng.integers(5000, size=EVENTS_PER_BATCH), rng.integers(len(ids), size=EVENTS_PER_BATCH)
+def _events(rng: np.random.Generator, ids: list[str], start: int, n: int) -> EventBatch:
+    users, items = rng.integers(5000, size=n), rng.integers(len(ids), size=n)
     rows = [
         (f"user{user}", ids[item], 1e9 + start + at)
         for at, (user, item) in enumerate(zip(users.tolist(), items.tolist(), strict=True))
     ]
-    return EventBatch.of(rows, span=Span("events", 0, 0, start, start + EVENTS_PER_BATCH))
+    return EventBatch.of(rows, span=Span("events", 0, 0, start, start + n))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -53,9 +54,13 @@ def told(story: Callable[[EngineThread[Rules], RuleCompiler], Awaitable[None]]) 
     asyncio.run(tell())
 
 
-def test_where_nothing_waits_rules_are_compiled_in_one_go() -> None:
+def test_rules_are_compiled_in_slices_where_nothing_waits_too() -> None:
+    """The event loop, which may be about to submit something, has the interpreter in between."""
+
     async def story(engine: EngineThread[Rules], compiler: RuleCompiler) -> None:
-        assert await compiler.look() == 1
+        assert await compiler.look() == math.ceil(
+            PORTIONS * PORTION_SECONDS / (SLICE_SECONDS + PORTION_SECONDS)
+        )
         assert await engine.ask(lambda rules: rules.left) == 0
 
     told(story)
