@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple
 
 from stream_rec import logs
 from stream_rec.clock import Clock
@@ -12,7 +13,9 @@ from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.steering.decisions import Changed
+from stream_rec.engine.steering.trials import base_of
 from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.scenario import Scenario
 from stream_rec.settings import StoreSettings
 from stream_rec.store.rate import RateLimiter
 from stream_rec.store.slates import SlateStore
@@ -24,10 +27,29 @@ AFTER_TAKEOVER_SECONDS = 3600.0
 """A partition that was taken over is renewed for changes that are no older: its former owner may not have got there."""
 
 
+class _Rules(NamedTuple):
+    """What has changed about scenarios, and when.
+
+    Attributes:
+        changed: by scenario, the last record about it, or about who gets which arm of it.
+        turns: event time (seconds) and scenario: it, or a promotion of it, has begun or was over.
+        event_time: the latest, seconds.
+    """
+
+    changed: dict[str, Changed]
+    turns: frozenset[tuple[float, str]]
+    event_time: float
+
+    def is_as(self, other: _Rules | None) -> bool:
+        """Nothing has changed meanwhile."""
+        return other is not None and (self.changed, self.turns) == (other.changed, other.turns)
+
+
 class SlateRenewal:
     """Renews slates of the partitions of `events` that are ours, each for the scenarios that changed.
 
     Users who were active latest come first. A change that comes meanwhile begins the walk again, with all that is due.
+    A scenario changes by a record, and when its time, or that of a promotion, comes or is over.
 
     Args:
         settings: time to live of slates, and the rate at which they are written again.
@@ -55,6 +77,7 @@ class SlateRenewal:
         self._clock = clock
         self._rate = RateLimiter(settings.rewrite_per_second, clock)
         self._done: dict[int, int] = {}
+        self._turned: dict[int, float] = {}
         self._log = logs.get("recommend")
 
     async def look(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> int:
@@ -66,24 +89,25 @@ class SlateRenewal:
         Raises:
             Unavailable: Redis does not answer; look again later.
         """
-        changed = await self._engine.ask(_changed)
-        if changed is None:
+        rules = await self._engine.ask(_rules)
+        if rules is None:
             return 0
-        due = self._due(changed)
+        due = self._due(rules)
         if not due:
             return 0
-        upto = max(changed[name].offset for name in due)
         partitions = sorted(self._done)
         rows = await self._active.rows(self._ttl)
         n = 0
         for start in range(0, len(rows), _SLICE):
             some = rows[start : start + _SLICE]
             n += await self._write(await self._active.renew(some, partitions, due), pause)
-            if start + _SLICE < len(rows) and await self._engine.ask(_changed) != changed:
+            if start + _SLICE < len(rows) and not rules.is_as(await self._engine.ask(_rules)):
                 return n
+        upto = max((each.offset for each in rules.changed.values()), default=-1)
         for partition in partitions:
             if partition in self._done:
                 self._done[partition] = max(self._done[partition], upto)
+                self._turned[partition] = rules.event_time
         self._log.info("slates renewed: the rules have changed", scenarios=sorted(due), slates=n)
         return n
 
@@ -94,23 +118,23 @@ class SlateRenewal:
         await self._active.count(renewed.slates)
         return n_written + n_deleted
 
-    def _due(self, changed: Mapping[str, Changed]) -> frozenset[str]:
+    def _due(self, rules: _Rules) -> frozenset[str]:
         """Scenarios that have changed since the partitions that are ours were last renewed."""
         ours = {partition for topic, partition in self._table.owned if topic == _TOPIC}
         recent_ms = (self._clock.now() - AFTER_TAKEOVER_SECONDS) * 1000
-        old = max((each.offset for each in changed.values() if each.broker_ts < recent_ms), default=-1)
+        old = max((each.offset for each in rules.changed.values() if each.broker_ts < recent_ms), default=-1)
+        earlier = rules.event_time - AFTER_TAKEOVER_SECONDS
         self._done = {partition: self._done.get(partition, old) for partition in ours}
-        since = min(self._done.values(), default=None)
-        if since is None:
+        self._turned = {partition: self._turned.get(partition, earlier) for partition in ours}
+        if not ours:
             return frozenset()
-        return frozenset(name for name, each in changed.items() if each.offset > since)
+        since, after = min(self._done.values()), min(self._turned.values())
+        by_record = {name for name, each in rules.changed.items() if each.offset > since}
+        return frozenset(by_record | {name for at, name in rules.turns if at > after})
 
 
-def _changed(engine: Engine) -> dict[str, Changed] | None:
-    """By scenario, also where it is who gets which arm of it that has changed.
-
-    None = rules are still being compiled: until they are in force, there is nothing to renew by.
-    """
+def _rules(engine: Engine) -> _Rules | None:
+    """None = rules are still being compiled: until they are in force, there is nothing to renew by."""
     if engine.is_compiling_rules:
         return None
     changed = dict(engine.decisions.changed)
@@ -118,4 +142,17 @@ def _changed(engine: Engine) -> dict[str, Changed] | None:
         for scenario in engine.decisions.scenarios_of(name):
             known = changed.get(scenario)
             changed[scenario] = at if known is None or known.offset < at.offset else known
-    return changed
+    now = engine.event_time
+    turns = [
+        (at, base_of(name))
+        for name, scenario in engine.decisions.trials.scenarios.items()
+        for at in _turns_of(scenario)
+        if 0.0 < at <= now
+    ]
+    return _Rules(changed, frozenset(turns), now)
+
+
+def _turns_of(scenario: Scenario) -> Iterator[float]:
+    yield from (scenario.valid_from, scenario.valid_until)
+    for promotion in scenario.promotions:
+        yield from (promotion.valid_from, promotion.valid_until)

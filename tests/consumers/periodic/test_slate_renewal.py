@@ -14,6 +14,7 @@ from stream_rec.store.encoding import EncodedSlate
 from tests.consumers.parts import STAMP_MS, make_table
 from tests.consumers.periodic.test_slate_repair import DAY, USERS, Scene, of
 from tests.engine.deciding import decide, decision, scenario
+from tests.engine.worlds import click
 from tests.store.building import Stores, with_stores
 
 
@@ -45,6 +46,11 @@ class Renewing(Scene):
             return None
 
         return await self.renewal.look(pause)
+
+    async def pass_to(self, event_time: float) -> None:
+        """An event says how late it is."""
+        user = min(of(0))
+        await self.engine.ask(lambda engine: click(engine, (user, "a", event_time)))
 
     async def with_slates(self, name: str) -> set[str]:
         return {user for user in USERS if await self.stores.slates.read(user, name) is not None}
@@ -114,5 +120,29 @@ def test_a_slate_under_older_rules_does_not_replace_a_newer_one(store: StoreSett
         slate = await scene.stores.slates.read(next(iter(of(0))))
         assert slate is not None
         assert (len(slate.items), slate.as_of.rules) == (1, 0)
+
+    told(store, story)
+
+
+def test_slates_turn_when_a_scenarios_time_or_a_promotions_is_over(store: StoreSettings) -> None:
+    """No record says so then: event time does."""
+
+    async def story(scene: Renewing) -> None:
+        await scene.renew()
+        now = await scene.engine.ask(lambda engine: engine.event_time)
+        sale = scenario("sale", k=2, until=now + 100)
+        home = scenario("home", k=2, promotions=[{"items": ["a"], "until": now + 200}])
+        later = scenario("later", k=2, **{"from": now + 100})
+        await scene.decide(sale, home, later)
+        await scene.engine.ask(lambda engine: engine.compile_rules())
+        await scene.renew()
+        assert await scene.with_slates("sale") == await scene.with_slates("home") == of(0)
+        assert await scene.renew() == 0
+        await scene.pass_to(now + 150)
+        assert await scene.renew() == 2 * len(of(0))
+        assert (await scene.with_slates("sale"), await scene.with_slates("later")) == (set(), of(0))
+        await scene.pass_to(now + 250)
+        assert await scene.renew() == len(of(0))
+        assert await scene.renew() == 0
 
     told(store, story)
