@@ -54,17 +54,19 @@ class Program:
             for promotion in scenario.promotions
         ]
         self._promotions += [(frozenset(), Expression(floor.when)) for floor in scenario.floors]
+        ttl = scenario.item_ttl_seconds
+        self._young = Expression(f"age <= {float(ttl)!r}") if ttl else None
         self._order = Expression(scenario.order_by) if scenario.order_by.strip() else None
         self._hidden = frozenset(item for hide in scenario.hides if not hide.slots for item in hide.items)
-        asked = [self._filter, self._order, *(when for when, _ in self._boosts)]
+        asked = [self._filter, self._young, self._order, *(when for when, _ in self._boosts)]
         expressions = [each for each in (*asked, *(when for _, when in self._promotions)) if each is not None]
         self.moves = any(each.moves for each in expressions)
         self.names = frozenset(name for each in expressions for name in each.names)
         if self._hidden or any(items for items, _ in self._promotions):
             self.names |= {"id"}
-        self.filters = self._filter is not None or bool(self._hidden)
+        self.filters = self._filter is not None or self._young is not None or bool(self._hidden)
         self.asks = (
-            *(scenario.filter.strip(), scenario.order_by.strip(), scenario.boosts, self._hidden),
+            *(scenario.filter.strip(), ttl, scenario.order_by.strip(), scenario.boosts, self._hidden),
             tuple((frozenset(each.items), each.when.strip()) for each in scenario.promotions),
             tuple(each.when for each in scenario.floors),
             tuple(each.attribute for each in scenario.caps),
@@ -95,6 +97,8 @@ class Program:
         """What the rules say of items, of which all `names` and `id` were given."""
         n = len(subjects)
         shown = subjects.holding(self._filter) if self._filter is not None else np.ones(n, np.bool_)
+        if self._young is not None:
+            shown = shown & subjects.holding(self._young)
         if self._hidden:
             shown = shown & ~subjects.among(self._hidden)
         boosts = np.zeros(n)
@@ -116,6 +120,8 @@ class Program:
             said.append("hides: it is hidden in this scenario")
         if self._filter is not None and not self._filter.holds(subject):
             said.append(f"filter: {self._filter.text}: not true of it")
+        if self._young is not None and not self._young.holds(subject):
+            said.append(f"item_ttl_seconds: {self._young.text}: not true of it")
         for i, (boosted, ln) in enumerate(self._boosts):
             if boosted.holds(subject):
                 said.append(f"boosts[{i}]: {boosted.text}: odds x {math.exp(ln):g}")

@@ -81,7 +81,10 @@ def _upsert(
 ) -> int:
     clock, item = float(held.state.clock[0]), change.item
     assert item is not None
-    ts = float("nan") if not item.ts else min(item.ts, clock + JUMP_SECONDS) if clock else item.ts
+    came = item.ts
+    if not came and item.available_from is not None and item.available_from <= clock:
+        came = item.available_from  # it has been there since, whoever tells of it only now
+    ts = float("nan") if not came else min(came, clock + JUMP_SECONDS) if clock else came
     available = item.available and not item.hidden
     tags = hashed_tags(item.tags)
     now = clock or max(

@@ -57,6 +57,7 @@ class Windows:
                 item = int(windows.item_row(self._held.handle.state, row))
                 if item >= 0:
                     self._vectors.update_one(state, item)
+                    _touch(state, item)
         self._vectors.settle()
 
     def _tell(self, item_id: str) -> None:
@@ -64,6 +65,13 @@ class Windows:
         self._moved[item_id] = None
         while len(self._moved) > MAX_MOVED:
             del self._moved[next(iter(self._moved))]
+
+
+def _touch(state: State, item: int) -> None:
+    """Rules that go by its age ask anew: an item that opens without having been used is new from then on."""
+    own = state.columns
+    own.version[0] += 1
+    own.changed[item] = own.version[0]
 
 
 def judge_anew(state: State) -> None:
