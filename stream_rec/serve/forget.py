@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -104,7 +104,8 @@ class Forgetter:
         receipt.stores = [
             Store("workers", f"history, factors, impressions that wait, in {len(live)} live workers"),
             Store("redis", f"{len(found)} slates: {', '.join(found) or 'none'}"),
-            *self._records_about(name, dry=True),
+            *self._records_about(name, self._became(name), dry=True),
+            *self._snapshots(),
             *self._waiting(user_id, receipt.ts, dry=True),
         ]
         return receipt
@@ -124,7 +125,7 @@ class Forgetter:
         name = self._name(user_id)
         ts = self._clock.now()
         with Publisher(self._settings.bus, self._settings.ingest) as publisher:
-            merges = list(self._merges_into(user_id))
+            merges = self._became(name)
             ack = publisher.publish(Control(ERASURE, name, ts, {}, by=who(), note=note))
             for visitor in merges:
                 publisher.take_back(MERGE, visitor)
@@ -138,7 +139,7 @@ class Forgetter:
         receipt.stores = [
             self._of_workers(receipt),
             Store("redis", f"{n_slates} slates"),
-            *self._records_about(name, dry=False, n_merges=len(merges)),
+            *self._records_about(name, merges, dry=False),
             *self._snapshots(receipt),
             *self._waiting(user_id, ts, dry=False),
         ]
@@ -148,10 +149,21 @@ class Forgetter:
         required("user_id", user_id, self._settings.ingest)
         return name_about(user_id)
 
-    def _merges_into(self, user_id: str) -> Iterator[str]:
-        for (kind, name), decision in self._last.items():
-            if kind == MERGE and isinstance(decision.body, Merge) and decision.body.user_id == user_id:
-                yield name
+    def _became(self, name: str) -> list[str]:
+        """Names of the merges by which visitors became a user (by the name of decisions), or one of those who did."""
+        merged = {
+            visitor: name_about(decision.body.user_id)
+            for (kind, visitor), decision in self._last.items()
+            if kind == MERGE and isinstance(decision.body, Merge)
+        }
+        found: dict[str, None] = {}
+        waiting = [name]
+        while waiting:
+            user = waiting.pop()
+            own = [each for each, became in merged.items() if became == user and each not in found]
+            found |= dict.fromkeys(own)
+            waiting += own
+        return list(found)
 
     def _of_workers(self, receipt: Receipt) -> Store:
         known = [each for each in receipt.workers.values() if each.was_known]
@@ -164,22 +176,23 @@ class Forgetter:
         waits = f"no answer yet of {', '.join(receipt.silent)}" if receipt.silent else ""
         return Store("workers", removed, waits)
 
-    def _records_about(self, name: str, *, dry: bool, n_merges: int = 0) -> Iterator[Store]:
-        removed = "" if dry else f"decided: erasure/{name}"
-        waits, until = "", 0.0
-        if n_merges:
-            kept = self._kept_seconds("control")
-            waits, until = f"{n_merges} merges that name the user, overruled", self._clock.now() + kept
-        yield Store("control", removed, waits, until if n_merges else 0.0)
+    def _records_about(self, name: str, merges: Sequence[str], *, dry: bool) -> Iterator[Store]:
+        removed = f"{'to be decided' if dry else 'decided'}: erasure/{name}"
+        if not merges:
+            yield Store("control", removed)
+            return
+        removed += f", and of {len(merges)} visitors who became the user"
+        waits = f"{len(merges)} merges that name the user, overruled"
+        yield Store("control", removed, waits, self._clock.now() + self._kept_seconds("control"))
 
-    def _snapshots(self, receipt: Receipt) -> Iterator[Store]:
+    def _snapshots(self, receipt: Receipt | None = None) -> Iterator[Store]:
         if not self._settings.snapshot.url:
             yield Store("snapshots", "there are none")
             return
         waits = (
             "those from before, until the leading worker has written a new one (snapshot.min_seconds at most)"
         )
-        leads = any(each.snapshots for each in receipt.workers.values())
+        leads = receipt is not None and any(each.snapshots for each in receipt.workers.values())
         until = self._clock.now() + self._settings.snapshot.min_seconds if leads else 0.0
         yield Store("snapshots", "", waits, until)
 

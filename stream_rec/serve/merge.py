@@ -16,6 +16,7 @@ from stream_rec.schemas.validation import required
 from stream_rec.serve.workers import wait_for_workers
 from stream_rec.settings import Settings
 from stream_rec.store.forgotten import WorkerReceipt
+from stream_rec.store.keys import NEVER
 from stream_rec.store.reader import Reader
 
 
@@ -72,5 +73,5 @@ def merge(
     with Publisher(settings.bus, settings.ingest) as publisher:
         ack = publisher.publish(Control(MERGE, name, ts, {"user_id": user_id}, by=who(), note=note))
     workers, silent = wait_for_workers(reader, clock, name, ack.offset, wait_seconds)
-    reader.delete_slates(visitor_id, sorted({*settings.engine.scenarios, *reader.scenarios()}))
+    reader.delete_slates(visitor_id, sorted({*settings.engine.scenarios, *reader.scenarios(), NEVER}))
     return Merged(name, ack.offset, ts, workers, silent)

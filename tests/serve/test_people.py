@@ -11,7 +11,7 @@ from stream_rec.bus.topics import ensure_topics
 from stream_rec.errors import ConfigError
 from stream_rec.kernels.ids import hash_id
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.decisions import MERGE, Merge, hash_name
+from stream_rec.schemas.decisions import ERASURE, MERGE, Merge, hash_name
 from stream_rec.schemas.records import DeadLetter
 from stream_rec.schemas.topics import key_of
 from stream_rec.serve.forget import Forgetter
@@ -59,3 +59,21 @@ def test_a_merge_is_a_decision_about_the_visitor(tansu_settings: Settings, reade
     assert (found.offset, found.body) == (done.offset, Merge("ann"))
     with pytest.raises(ConfigError, match="the same user"):
         merge(tansu_settings, reader, "ann", "ann", wait_seconds=0)
+
+
+def test_who_became_the_user_by_way_of_another_is_forgotten_too(
+    tansu_settings: Settings, reader: Reader
+) -> None:
+    """The record of the first merge names the second visitor by id."""
+    for visitor, user in (("tablet", "phone"), ("phone", "eve"), ("laptop", "ann")):
+        merge(tansu_settings, reader, visitor, user, wait_seconds=0)
+    forgetter = Forgetter(tansu_settings, reader)
+    planned = {store.name: store.removed for store in forgetter.plan("eve").stores}
+    assert "and of 2 visitors" in planned["control"] and "snapshots" in planned
+    forgetter.forget("eve", wait_seconds=0)
+    last = last_of_each(read_decisions(tansu_settings.bus, tansu_settings.ingest))
+    left = {name for kind, name in last if kind == MERGE}
+    erased = {name for kind, name in last if kind == ERASURE}
+    assert hash_name(hash_id("laptop")) in left
+    assert not left & {hash_name(hash_id(each)) for each in ("tablet", "phone")}
+    assert erased >= {hash_name(hash_id(each)) for each in ("eve", "tablet", "phone")}
