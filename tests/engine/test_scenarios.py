@@ -9,12 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stream_rec.engine.answering.at_request import AtRequest
 from stream_rec.engine.answering.explain import explain
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.fold.pool import EXPLORED, FALLBACK, HAD_BEFORE, PINNED, PROMOTED, RANKED
-from stream_rec.engine.results import Ranked
+from stream_rec.engine.results import FilterMove, Ranked
 from stream_rec.schemas.records import Item
-from stream_rec.schemas.scenario import Boost, Cap, Diversity, Exploration, Hide, Pin, Promotion, Scenario
+from stream_rec.schemas.scenario import (
+    LOGICS,
+    Boost,
+    Cap,
+    Diversity,
+    Exploration,
+    Hide,
+    Pin,
+    Promotion,
+    Scenario,
+)
 from tests.engine.worlds import change, click, decide, engine
 
 N = 30
@@ -179,6 +190,25 @@ def test_what_only_returns_is_not_promoted(shop: Engine) -> None:
     assert ranked.relaxed == [True]
 
 
+def test_chance_among_all_reaches_more_than_the_lists_hold_and_says_how_likely() -> None:
+    e = engine(catalogue="off", train_sample=0.0, max_items=1024)
+    change(e, *[Item(f"i{n}") for n in range(1000)])
+    click(e, *[(f"u{n % 6}", f"i{n % 600}", 10.0 * n) for n in range(700)])
+    decide(e, {"s": Scenario(k=20, exploration=Exploration(1.0, "all"))})
+    e.compile_rules()
+    shown: set[str] = set()
+    for n_learned in range(1024, 100 * 1024, 1024):
+        e.state.counters[0]["n_learned"] = n_learned
+        ranked = e.recommend(["u1"], scenario="s")
+        shown.update(ranked.items[0])
+        assert ranked.marks is not None and ranked.propensities is not None
+        drawn = ranked.propensities[ranked.marks == EXPLORED]
+        assert drawn == pytest.approx(
+            1 / 1000, rel=0.1
+        )  # the user has had some, and what stands is not drawn
+    assert len(shown) > 700
+
+
 @pytest.mark.parametrize("among", ["candidates", "new", "all"])
 def test_chance_has_its_share_and_says_with_which_probability(shop: Engine, among: str) -> None:
     scenario = Scenario(k=10, exploration=Exploration(0.5, among))  # type: ignore[arg-type]
@@ -233,6 +263,30 @@ def test_every_logic_makes_slates(shop: Engine, logic: str) -> None:
     assert all(int(item[1:]) < 25 for item in got)
 
 
+def test_chance_has_its_share_of_lists(shop: Engine) -> None:
+    ranked = ask(shop, Scenario(logic="popular", k=20, exploration=Exploration(0.9)))
+    assert ranked.marks is not None and (ranked.marks == EXPLORED).sum() > 8
+
+
+def test_what_is_bought_together_goes_by_the_basket_alone(shop: Engine) -> None:
+    """What the user has had otherwise leads to nothing, but is had."""
+    cart = Scenario(logic="bought_together", event_types=("cart",), k=8, leave_out_seen="all", fallbacks=())
+    assert slate(shop, cart) == []
+    click(shop, ("u1", "i2", 9000.0), event_type="cart")
+    click(shop, ("u1", "i1", 9001.0))
+    digest, ranked = shop.digest(), ask(shop, cart)
+    assert len(ranked.items[0]) > 0 and set(ranked.because[0]) == {"i2"}
+    assert not set(ranked.items[0]) & set(shop.had("u1"))
+    assert shop.digest() == digest
+    assert slate(shop, Scenario(logic="bought_together", fallbacks=())) == []  # nothing was bought
+    assert "i1" in ask(shop, Scenario(logic="similar", fallbacks=())).because[0]
+    lent = AtRequest(shop)
+    decide(shop, {"s": cart})
+    shop.compile_rules()
+    of_request = lent.session(["i3"], "s", 8)  # whoever names items names the basket
+    assert of_request is not None and set(of_request.because[0]) == {"i3"}
+
+
 def test_lists_are_those_that_everybody_gets(shop: Engine) -> None:
     assert slate(shop, Scenario(logic="popular", k=7), "unknown") == shop.popular(7).items
     click(shop, ("u1", "i7", 9000.0), ("u1", "i3", 9001.0))
@@ -248,6 +302,29 @@ def test_items_grow_too_old(shop: Engine) -> None:
     change(shop, Item("fresh", ts=shop.event_time))
     got = slate(shop, Scenario(k=10, item_ttl_seconds=60.0))
     assert got == ["fresh"]
+
+
+def test_readers_are_told_what_has_grown_too_old_and_it_is_not_ranked(shop: Engine) -> None:
+    change(shop, Item("fresh", ts=shop.event_time), Item("dated", available_from=shop.event_time - 100.0))
+    assert set(slate(shop, Scenario(k=10, item_ttl_seconds=200.0))) == {"fresh", "dated"}
+    assert slate(shop, Scenario(k=10, item_ttl_seconds=60.0)) == ["fresh"]
+    shop.take_filter_moves()
+    click(shop, ("u1", "i1", shop.event_time + 90.0))
+    shop.scenes.masks.reevaluate()
+    shop.compile_rules()
+    assert FilterMove("s", "fresh", False) in shop.take_filter_moves()
+    assert AtRequest(shop).rank(["fresh", "i1"], "u1", (), "s") == []
+    (told,) = explain(shop, "u1", ["fresh"], "s")
+    assert told.absent == "it is 90 s old, item_ttl_seconds is 60"
+
+
+def test_an_item_is_new_when_its_window_opens_to_rules_as_well(shop: Engine) -> None:
+    now = shop.event_time
+    change(shop, Item("soon", available_from=now + 1000.0))
+    click(shop, ("u1", "i1", now + 500.0))
+    assert "soon" not in slate(shop, Scenario(k=60, filter="age < 100.0"))
+    click(shop, *[("u1", "i1", now + 1000.0 + n) for n in range(16)])
+    assert "soon" in slate(shop, Scenario(k=60, filter="age < 100.0"))
 
 
 def test_windows_open_and_close_by_event_time(shop: Engine) -> None:
@@ -277,6 +354,32 @@ def test_an_explanation_names_every_rule_and_adds_up(shop: Engine) -> None:
             assert each.by_source.get("boosts", math.log(3.0)) == pytest.approx(math.log(3.0))
             assert "boosts[0]: owner == 'o1': odds x 3" in each.rules
     assert "it stands there by: pin" in told[1].rules
+
+
+@pytest.mark.parametrize("logic", [*LOGICS, "vectors:content"])
+def test_what_a_list_gives_adds_up_too(shop: Engine, logic: str) -> None:
+    click(shop, ("u1", "i7", 9000.0), ("u1", "i3", 9001.0), event_type="purchase")
+    scenario = Scenario(
+        logic=logic,
+        k=10,
+        order_by="price" if logic == "leaderboard" else "",
+        boosts=(Boost("owner == 'o1'", 3.0),),
+        fallbacks=("popular", "new"),
+    )
+    ranked = ask(shop, scenario)
+    told = explain(shop, "u1", ranked.items[0], "s")
+    assert len(told) == 10
+    for each, score in zip(told, ranked.scores[0], strict=True):
+        assert each.score == pytest.approx(score, abs=1e-3)
+        assert sum(each.by_source.values()) == pytest.approx(score, abs=1e-3)
+
+
+def test_what_returns_says_what_it_lost(shop: Engine) -> None:
+    click(shop, *[("fan", f"i{n}", 10_000.0 + n) for n in range(N - 4)])
+    ranked = ask(shop, Scenario(k=8, leave_out_seen="all", replacement=0.5, fallbacks=()), "fan")
+    for each, score in zip(explain(shop, "fan", ranked.items[0], "s"), ranked.scores[0], strict=True):
+        assert each.score == pytest.approx(score, abs=1e-3)
+        assert each.by_source.get("replacement") in (None, pytest.approx(math.log(0.5)))
 
 
 def test_why_an_item_is_not_there_is_told(shop: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,10 @@ from stream_rec.engine.answering.absent import Asked, why_absent
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.fold.encode import SCORE_DECIMALS
 from stream_rec.engine.fold.judge import LEAST_SLOPE
+from stream_rec.engine.fold.pool import FALLBACK, HAD_BEFORE, RANKED
 from stream_rec.engine.names import name_of, rows_of
+from stream_rec.engine.results import Ranked
+from stream_rec.engine.steering.scenes import OF_USER
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn
@@ -25,7 +29,10 @@ from stream_rec.sources.vectors import FEATURES as SPACE_FEATURES
 _NOTHING = 1e-6
 """Less is rounding."""
 _ROUNDED = 10.0**-SCORE_DECIMALS
-NO_SOURCE = ("predicted_rating", "context", "boosts", "rotation", "rerank", "clicked_last")
+NO_SOURCE = (
+    *("predicted_rating", "context", "boosts", "rotation", "rerank", "clicked_last"),
+    *("list", "replacement"),
+)
 """Parts of a score that no feature adds."""
 _BEHIND_THE_FIRST = 2
 """The place of the item of the user's last event, if its score is the greatest."""
@@ -51,13 +58,15 @@ class Explained:
     Attributes:
         item_id: the item.
         place: in the slate that the engine makes now, from 1; None = it is not in it.
-        score: as in the slate, the blend of all sources; None = no source brings the item up.
+        score: as in the slate, the blend of all sources; None = no source brings the item up, nor a list of the slate.
         reason: the source that lifts it most above the other candidates, and the user's item it started from, as in a
             slate; None like the score.
         by_source: what each source adds to the score, or `predicted_rating` where the scenario goes by it; under
             `context` what the session's length adds, under `clicked_last` what the item of the user's last event loses
             in order not to lead, under `boosts` and `rotation` what rules add, under `rerank` what the place adds that
-            a model gives it; what adds nothing is left out. Their sum is the score.
+            a model gives it, under `replacement` what an item loses that the user has had, under `list` what stands in
+            the list that the scenario goes by (`popular`, `vectors:<space>`, ...); what adds nothing is left out. Their
+            sum is the score.
         features: what every feature adds, by name; with what is no source's in `by_source` their sum
             is the score.
         rules: what each rule of the scenario says of it, and what else put it into its place.
@@ -91,15 +100,21 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
     user, user_hash = int(rows_of(engine.state.users, ids)[0]), hash_ids(ids)[0]
     answers = []
     for item, row in zip(item_ids, rows_of(items, IdColumn.of(item_ids)).tolist(), strict=True):
-        c = candidates.get(int(code_of(row, engine.state.generation))) if row >= 0 else None
         place = places.get(item)
+        mark = int(ranked.marks[0, place - 1]) if place is not None and ranked.marks is not None else RANKED
+        c = candidates.get(int(code_of(row, engine.state.generation))) if row >= 0 else None
+        c = None if mark >= FALLBACK else c  # it stands there by a list, whatever its score was
         rules = engine.scenes.told(scenario, row)
         if place is not None and (put := ranked.places(0)) and put[place - 1].by:
             rules = [*rules, f"it stands there by: {put[place - 1].by}"]
         asked = Asked(scenario, user, item, row, user_hash)
         absent = None if place is not None else why_absent(engine, asked, c)
         if c is None:
-            answers.append(Explained(item, place, None, None, {}, {}, rules, absent))
+            listed = (
+                _of_list(engine, scenario, (user, row), ranked, (place, mark)) if place is not None else {}
+            )
+            score = None if place is None else sum(listed.values())
+            answers.append(Explained(item, place, score, None, listed, {}, rules, absent))
             continue
         by_rating = engine.scenes.is_by_rating(scenario)
         by_feature = np.zeros(0, np.float32) if by_rating else _by_feature(engine, ranker, c)
@@ -107,6 +122,8 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
         of_rules = _of_rules(engine, scenario, user, row, c)
         parts["predicted_rating" if by_rating else "context"] -= sum(of_rules.values())
         parts |= of_rules
+        if mark == HAD_BEFORE:
+            parts["replacement"] = math.log(engine.decisions.trials.scenarios[scenario].replacement)
         if (
             not any(of_rules.values())
             and place == _BEHIND_THE_FIRST
@@ -127,6 +144,29 @@ def explain(engine: Engine, user_id: str, item_ids: Sequence[str], scenario: str
             )
         )
     return answers
+
+
+def _of_list(
+    engine: Engine, scenario: str, item: tuple[int, int], ranked: Ranked, at: tuple[int, int]
+) -> dict[str, float]:
+    """What makes the score of an item that no source has scored: the list that brought it, and rules.
+
+    Args:
+        engine: made the slate.
+        scenario: its name.
+        item: row of the user, and of the item.
+        ranked: the slate.
+        at: the item's place in it, and the mark of that.
+    """
+    user, row = item
+    place, mark = at
+    score = float(ranked.scores[0][place - 1])
+    is_of_list = mark == RANKED or mark >= FALLBACK
+    rotation = float(engine.fades(scenario, user, np.array([row], np.int32))[0]) if is_of_list else 0.0
+    is_boosted = mark == RANKED and engine.decisions.trials.scenarios[scenario].logic not in OF_USER
+    boosts = engine.scenes.boost(scenario, row) if is_boosted else 0.0
+    parts = {"list": score - boosts - rotation, "boosts": boosts, "rotation": rotation}
+    return {name: part for name, part in parts.items() if abs(part) > _NOTHING}
 
 
 def _of_rules(engine: Engine, scenario: str, user: int, row: int, c: int) -> dict[str, float]:

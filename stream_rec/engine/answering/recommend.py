@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.answering.basket import only_of
 from stream_rec.engine.answering.had import blocked
 from stream_rec.engine.answering.outputs import Filled, empty_marks, empty_slates, encoded, ranked
 from stream_rec.engine.answering.own_lists import NearList, OwnLists, say_why
 from stream_rec.engine.answering.reranking import Reranking
 from stream_rec.engine.fold import arrange, slates
 from stream_rec.engine.fold.arrange import GATHERED, NOTHING, SCORED, Marked
-from stream_rec.engine.fold.pool import Scene, empty_pool
+from stream_rec.engine.fold.pool import EXPLORED, Scene, empty_pool
 from stream_rec.engine.fold.slates import Asked, Near, Rules
 from stream_rec.engine.held import Memory
 from stream_rec.engine.names import ItemNames
@@ -21,7 +22,7 @@ from stream_rec.engine.results import Encoded, Ranked
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.spaces.indexes import n_slots
 from stream_rec.engine.spaces.item_vectors import VectorIndex
-from stream_rec.engine.steering.scenes import OF_USER, Ruled
+from stream_rec.engine.steering.scenes import OF_BASKET, OF_USER, Ruled
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
 from stream_rec.schemas.scenario import Rerank
@@ -99,11 +100,19 @@ class Recommender:
         Raises:
             ValueError: k is below 1.
         """
+        if ruled.scene.k < 1:
+            raise ValueError(f"k is {ruled.scene.k}")
+        if ruled.scenario.logic != OF_BASKET:
+            return self._arrange(rows, hashes, ruled, asked)
+        with only_of(self._held.state, rows, hashes, ruled.own_types):
+            return self._arrange(rows, hashes, ruled, None)  # of the whole history something else was asked
+
+    def _arrange(
+        self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled, asked: Asked | None
+    ) -> Filled:
         self._reranking.begin()
         scene = ruled.scene
         lists: list[NearList] = []
-        if scene.k < 1:
-            raise ValueError(f"k is {scene.k}")
         if ruled.scenario.logic in OF_USER or ruled.spaces:
             scene, lists = self._own_lists.of(rows, ruled, self._near_of(rows, bool(ruled.spaces)))
         if not scene.ranks:
@@ -130,6 +139,8 @@ class Recommender:
                 part,
                 marks,
             )
+        if ruled.n_among:
+            _of_all(marked, scene.explores, len(scene.among), ruled.n_among)
         say_why(self._held.state, out, marked, lists)
         self._name_no_blocked(out, hashes)
         return Filled(out, marked, ruled.scenario.fallbacks)
@@ -236,6 +247,14 @@ class Recommender:
             np.empty((n, slots, of_one.singles.shape[1]), np.int32),
             np.empty((n, slots), np.bool_),
         )
+
+
+def _of_all(marked: Marked, explores: float, n_sampled: int, n_all: int) -> None:
+    """Chance has chosen from a sample: the chance of an item is that it is in it, and is chosen."""
+    is_left_to_chance = marked.propensities < 1.0
+    by_chance = is_left_to_chance & (marked.marks == EXPLORED)
+    marked.propensities[by_chance] *= n_sampled / n_all
+    marked.propensities[is_left_to_chance & ~by_chance] = 1.0 - explores + explores / n_all
 
 
 def _scene_of(scene: Scene, some: slice) -> Scene:

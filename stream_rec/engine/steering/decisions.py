@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from stream_rec import logs
 from stream_rec.engine.steering.alarms import Alarms, stood_in, widened
 from stream_rec.engine.steering.pacing import Pacing
-from stream_rec.engine.steering.trials import Trials, changes_scenarios, shipped
+from stream_rec.engine.steering.trials import Trials, changes_scenarios, experiment_of, is_variant, shipped
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.alarm import Alarm
@@ -182,11 +182,20 @@ class Decisions:
     def forget(self, user: int, broker_ts: int) -> None:
         """What was before this moment of a user (a hash) is not learned again, nor of visitors who became this user."""
         until = broker_ts + MARGIN_MS
-        for visitor, (_, became, merged) in list(self._merged.items()):
-            if user == became or (user == visitor and merged <= until):
-                del self._merged[visitor]
-                self._erase(visitor, merged)
+        self._forget_visitors(user)
+        if user in self._merged and (merged := self._merged[user][2]) <= until:
+            del self._merged[user]
+            self._erase(user, merged)
         self._erase(user, until)
+
+    def _forget_visitors(self, user: int) -> None:
+        """Those who became this user, or one of those: their records name them by id."""
+        waiting = [user]
+        while waiting:
+            user = waiting.pop()
+            for visitor in [each for each, (_, became, _) in self._merged.items() if became == user]:
+                self._erase(visitor, self._merged.pop(visitor)[2])
+                waiting.append(visitor)
 
     def merge(self, visitor: int, user: tuple[str, int], broker_ts: int) -> None:
         """What was before this moment of a visitor (a hash) is the user's (id and hash); of merges the latest count."""
@@ -218,16 +227,27 @@ class Decisions:
         erased: list[int] = []
         renamed: dict[int, str] = {}
         for i in np.flatnonzero(earliest <= self._latest).tolist():
-            user, when = int(users[i]), earliest[i]
-            if when <= self._erased.get(user, -1):
+            is_erased, name = self._past_of(int(users[i]), int(earliest[i]))
+            if is_erased:
                 erased.append(i)
-            elif user in self._merged and when <= self._merged[user][2]:
-                name, user, _ = self._merged[user]
-                if when <= self._erased.get(user, -1):
-                    erased.append(i)
-                else:
-                    renamed[i] = name
+            elif name:
+                renamed[i] = name
         return np.array(erased, np.int64), renamed
+
+    def _past_of(self, user: int, when: int) -> tuple[bool, str]:
+        """Is what a user (a hash) did at a moment (ms) forgotten; else whose it is now, "" = still the user's.
+
+        Who became somebody may have become somebody else later: the history has gone along each time.
+        """
+        name, since = "", -1
+        met: set[int] = set()
+        while when > self._erased.get(user, -1):
+            became = self._merged.get(user)
+            if became is None or user in met or not max(when, since) <= became[2]:
+                return False, name
+            met.add(user)
+            name, user, since = became
+        return True, name
 
     def applied(
         self, batch: EventBatch, first: int
@@ -391,9 +411,9 @@ class Decisions:
     def _put_in_force(self) -> None:
         self.scenarios = self._in_force()
         self.pacing.follow(
-            (name, promotion, self._kept[SCENARIO, name].broker_ts + MARGIN_MS)
-            for name, scenario in self.scenarios.items()
-            if (SCENARIO, name) in self._kept
+            (name, promotion, decided.broker_ts + MARGIN_MS)
+            for name, scenario in self.trials.scenarios.items()
+            if (decided := self._kept.get(_decision_of(name))) is not None
             for promotion in scenario.promotions
         )
 
@@ -449,6 +469,13 @@ def _note(changes: dict[str, Changed], name: str, at: Changed) -> None:
     changes[name] = at
     if len(changes) > MAX_KEPT:
         del changes[next(iter(changes))]
+
+
+def _decision_of(scenario: str) -> tuple[str, str]:
+    """Kind and name of the decision that a scenario's promotions came with, as far as an arm has changed it."""
+    if is_variant(scenario):
+        return EXPERIMENT, experiment_of(scenario)
+    return SCENARIO, scenario
 
 
 def _body_of(kept: _Kept) -> Body | None:

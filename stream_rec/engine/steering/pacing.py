@@ -2,7 +2,7 @@
 
 A count begins five seconds after the broker took the decision that the promotion came with, so that replicas which are
 a moment behind on `control` count the same impressions; a promotion that stays as it is keeps its count when its
-scenario is applied again.
+scenario is applied again. Arms of experiments share the count of the scenario that they change: impressions name it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_rec.engine.steering.trials import base_of
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn, ImpressionBatch
 from stream_rec.schemas.scenario import Promotion
 
 _Key = tuple[str, bytes]
-"""A scenario's name, and the promotion as it was decided."""
+"""A scenario's name, whatever arms make of it, and the promotion as it was decided."""
 
 
 class _Count(msgspec.Struct, frozen=True, array_like=True):
@@ -56,11 +57,14 @@ class Pacing:
         self._paced: dict[_Key, _Paced] = {}
 
     def follow(self, promotions: Iterable[tuple[str, Promotion, int]]) -> None:
-        """These are in force, and no others: scenario, promotion, and since when its impressions count (ms)."""
+        """These are in force, and no others: scenario, promotion, and since when its impressions count (ms).
+
+        Of one that is named twice, the first counts.
+        """
         present: dict[_Key, _Paced] = {}
         for scenario, promotion, since_ms in promotions:
-            if promotion.impressions:
-                key = _key(scenario, promotion)
+            key = _key(scenario, promotion)
+            if promotion.impressions and key not in present:
                 hashes = hash_ids(IdColumn.of(list(promotion.items)))
                 present[key] = self._paced.get(key) or _Paced(hashes, since_ms)
         self._paced = present
@@ -117,7 +121,7 @@ class Pacing:
 
 
 def _key(scenario: str, promotion: Promotion) -> _Key:
-    return scenario, _encode(promotion)
+    return base_of(scenario), _encode(promotion)
 
 
 def _first(pair: tuple[_Key, _Paced]) -> _Key:

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from stream_rec.engine.answering.explain import Explained, explain
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.steering.trials import variant
 from stream_rec.schemas.scenario import Scenario
 
 LISTS = ("boosts", "caps", "pins", "hides", "promotions", "floors")
@@ -109,7 +110,7 @@ def preview(engine: Engine, user_id: str, wanted: Mapping[str, Scenario]) -> lis
             after=after[name],
             moved=moved[name],
             explained=explained[name],
-            effects=_effects(engine, user_id, scenario, after[name]),
+            effects=_effects(engine, user_id, name, scenario, after[name]),
         )
         for name, scenario in wanted.items()
     ]
@@ -123,13 +124,14 @@ def _slates(engine: Engine, user_id: str, scenarios: Mapping[str, Scenario]) -> 
     return {name: engine.recommend([user_id], scenario=name).items[0] for name in scenarios}
 
 
-def _effects(engine: Engine, user_id: str, scenario: Scenario, slate: list[str]) -> list[Effect]:
+def _effects(engine: Engine, user_id: str, name: str, scenario: Scenario, slate: list[str]) -> list[Effect]:
+    """Without a rule the scenario is as an arm would have it: its promotions were shown as often."""
     parts = list(_without_each(scenario))
     found = []
     for start in range(0, len(parts), AT_ONCE):
-        some = parts[start : start + AT_ONCE]
-        slates = _slates(engine, user_id, {rule: without for rule, _, without in some})
-        found += [Effect(rule, says, _moved(slates[rule], slate)) for rule, says, _ in some]
+        some = {variant(name, "preview", each[0]): each for each in parts[start : start + AT_ONCE]}
+        slates = _slates(engine, user_id, {under: without for under, (_, _, without) in some.items()})
+        found += [Effect(rule, says, _moved(slates[under], slate)) for under, (rule, says, _) in some.items()]
     return found
 
 

@@ -46,6 +46,8 @@ BY_RATING = "predicted_rating"
 """The logic that orders candidates by what the user would rate them."""
 SCORED = ("personal", BY_RATING, *CONNECTED)
 """Logics that order candidates by a score."""
+OF_BASKET = "bought_together"
+"""The logic that only some of the user's events lead to."""
 OF_USER = ("recently_viewed", "buy_again")
 """Logics whose list is another for every user."""
 LISTS = ("popular", "trending", "new", "leaderboard")
@@ -66,7 +68,9 @@ class Ruled(NamedTuple):
         scenario: what it says.
         narrow: bool [rows], what may be shown, if that is little: the index looks for nothing else. None = much.
         spaces: vector spaces that bring lists of each user's own, and the tiers of these.
-        own_types: events of these types, a bit set, are what a list of a user's own items goes by.
+        own_types: events of these types, a bit set, are what a list of a user's own items goes by, or what stands in
+            the basket of `bought_together`.
+        n_among: of so many items `scene.among` is a sample; 0 = it holds all that chance chooses from.
     """
 
     scene: Scene
@@ -75,6 +79,7 @@ class Ruled(NamedTuple):
     narrow: NDArray[np.bool_] | None
     spaces: tuple[tuple[int, str], ...] = ()
     own_types: int = ALL_TYPES
+    n_among: int = 0
 
 
 class _Listed(NamedTuple):
@@ -107,6 +112,7 @@ class Scenes:
         self.masks = RuleMasks(len(held.state.generation), attributes, held.state.generation)
         self._known: Mapping[str, Scenario] | None = None
         self._lists: dict[tuple[str, int], _Listed] = {}
+        self._sampled: dict[int, tuple[tuple[int, ...], NDArray[np.int32], int]] = {}
         self._narrowed: dict[int, tuple[tuple[int, ...], NDArray[np.bool_] | None]] = {}
         self._moved = 0
         self._said: set[tuple[str, str]] = set()
@@ -126,6 +132,7 @@ class Scenes:
         for name, scenario in scenarios.items():
             self._say_unknown_types(name, scenario)
             self._say_no_ratings(name, scenario)
+            self._say_no_times(name, scenario)
         self._known = scenarios
         return True
 
@@ -153,6 +160,16 @@ class Scenes:
                 fix='say which type is one: value = "rating" in [engine.event_types.NAME]',
             )
 
+    def _say_no_times(self, name: str, scenario: Scenario) -> None:
+        known = (name, "event_ttl_seconds")
+        if scenario.event_ttl_seconds and known not in self._said and len(self._said) < MAX_SAID:
+            self._said.add(known)
+            self._log.warning(
+                "a scenario has event_ttl_seconds, which is not in force: histories keep no times of events",
+                scenario=name,
+                fix="leave it out: old events count as all others do",
+            )
+
     def compile(self, n_evaluations: int = PORTION) -> bool:
         """One bounded portion of what is to be compiled; is there more?"""
         state = self._held.state
@@ -171,6 +188,7 @@ class Scenes:
         scenario = compiled.scenario
         k = scenario.k if k is None else k
         masks, listed = self._masks(compiled), self._listed(compiled, only_catalogue)
+        among, n_among = self._among(compiled, only_catalogue)
         now = float(self._held.state.clock[0])
         scene = Scene(
             k=k,
@@ -198,7 +216,7 @@ class Scenes:
             listed=listed.rows,
             listed_marks=listed.marks,
             listed_scores=listed.scores,
-            among=self._among(compiled, only_catalogue),
+            among=among,
             own=_NO_ROWS,
             own_marks=_NO_BYTES,
             own_scores=_NO_FLOATS,
@@ -206,7 +224,7 @@ class Scenes:
             rotation=rotation_of(scenario),
         )
         types = self._own_types(scenario)
-        return Ruled(scene, masks, scenario, self._narrow(compiled), _spaces(scenario), types)
+        return Ruled(scene, masks, scenario, self._narrow(compiled), _spaces(scenario), types, n_among)
 
     def has_rules(self, name: str) -> bool:
         """Is it more than a plain personal slate, with or without what the user has had?"""
@@ -233,10 +251,10 @@ class Scenes:
         return ALL_TYPES if isinstance(seen, str) else self._types.mask_of(seen)
 
     def _own_types(self, scenario: Scenario) -> int:
-        """Events of these types, a bit set, are what a list of the user's own items goes by."""
+        """`Ruled.own_types`."""
         if scenario.event_types:
             return self._types.mask_of(scenario.event_types)
-        return self._types.conversions if scenario.logic == "buy_again" else ALL_TYPES
+        return self._types.conversions if scenario.logic in ("buy_again", OF_BASKET) else ALL_TYPES
 
     def _masks(self, compiled: Compiled) -> Masks:
         masks = self.masks
@@ -344,10 +362,7 @@ class Scenes:
         bit: int | None,
     ) -> _Listed:
         state, n = self._held.state, n_rows(self._held.state.items)
-        scores = _scores(state, logic, compiled, n)
-        shown = lists.may_be_shown(state, only_catalogue, slice(n)) & (state.items.lengths[:n] >= 0)
-        if compiled.program.filters:
-            shown &= self._filtered(compiled, n)
+        scores, shown = _scores(state, logic, compiled, n), self._shown(compiled, only_catalogue)
         if bit is not None:
             shown &= (compiled.promoted[:n] >> bit & 1).astype(np.bool_)
         rows = np.flatnonzero(shown & ~np.isnan(scores))
@@ -360,11 +375,39 @@ class Scenes:
         order = np.argsort(-values, kind="stable")[:N_LISTED]
         return _Listed(stamp, rows[order].astype(np.int32), values[order].astype(np.float32))
 
-    def _among(self, compiled: Compiled, only_catalogue: bool) -> NDArray[np.int32]:
+    def _shown(self, compiled: Compiled, only_catalogue: bool) -> NDArray[np.bool_]:
+        """Bool [rows], what the scenario may show."""
+        state, n = self._held.state, n_rows(self._held.state.items)
+        shown: NDArray[np.bool_] = lists.may_be_shown(state, only_catalogue, slice(n))
+        shown &= state.items.lengths[:n] >= 0
+        return shown & self._filtered(compiled, n) if compiled.program.filters else shown
+
+    def _among(self, compiled: Compiled, only_catalogue: bool) -> tuple[NDArray[np.int32], int]:
+        """What chance chooses from, and of how many items it is a sample (0 = of none)."""
         explores = compiled.scenario.exploration
-        if explores is None or explores.among == "candidates":
-            return np.zeros(0, np.int32)
-        return self._list("new" if explores.among == "new" else "popular", compiled, only_catalogue).rows
+        if explores is None:
+            return _NO_ROWS, 0
+        if explores.among == "candidates":
+            logic = compiled.scenario.logic
+            return self._list(logic, compiled, only_catalogue).rows if logic in LISTS else _NO_ROWS, 0
+        if explores.among == "new":
+            return self._list("new", compiled, only_catalogue).rows, 0
+        is_own = compiled.program.filters
+        stamp = self._stamp(compiled.version if is_own else 0, only_catalogue=only_catalogue)
+        key = compiled.number if is_own else NO_NUMBER
+        known = self._sampled.get(key)
+        if known is None or known[0] != stamp:
+            known = self._sampled[key] = stamp, *self._sample(compiled, only_catalogue)
+        return known[1], known[2]
+
+    def _sample(self, compiled: Compiled, only_catalogue: bool) -> tuple[NDArray[np.int32], int]:
+        """N_LISTED of all items that may be shown, others every REFRESH_EVENTS: the same log gives the same."""
+        rows = np.flatnonzero(self._shown(compiled, only_catalogue)).astype(np.int32)
+        if len(rows) <= N_LISTED:
+            return rows, 0
+        n_learned = int(self._held.state.counters[0]["n_learned"])
+        random = np.random.default_rng(n_learned // REFRESH_EVENTS)
+        return random.choice(rows, N_LISTED, replace=False, shuffle=False), len(rows)
 
 
 def _tiers(scenario: Scenario) -> list[tuple[int, str]]:

@@ -160,6 +160,16 @@ def is_variant(scenario: str) -> bool:
     return "@" in scenario
 
 
+def base_of(scenario: str) -> str:
+    """The name of the scenario that an arm has changed; of one that is no arm's, its own."""
+    return scenario.partition("@")[0]
+
+
+def experiment_of(variant: str) -> str:
+    """The name of the experiment that an arm's scenario (`variant`) is of."""
+    return variant.partition("@")[2].partition("/")[0]
+
+
 def changes_of(arm: Arm) -> dict[str, object]:
     """The fields of a scenario that an arm may change and does, as they were written."""
     return {name: value for name, value in arm.scenario.items() if name not in _NOT_AN_ARMS}

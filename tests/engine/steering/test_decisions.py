@@ -204,3 +204,35 @@ def test_erasing_a_user_forgets_the_visitor_it_was() -> None:
     click(e, ("visitor", "a", 1.0), ("user", "b", 2.0))
     assert rows_of(e.state.users, IdColumn.of(["visitor", "user"])).tolist() == [-1, -1]
     assert not holds(e, "user")
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_what_a_visitor_did_who_became_another_is_who_they_became_last(is_live: bool) -> None:
+    """Learned before the merges, or replayed after them."""
+    e = engine()
+    merges = merge("tablet", "phone", LATER), merge("phone", "user", LATER + 100)
+    if not is_live:
+        decide(e, *merges)
+    click(e, ("tablet", "a", 1.0))
+    if is_live:
+        decide(e, *merges)
+    known = rows_of(e.state.users, IdColumn.of(["tablet", "phone", "user"]))
+    assert (known >= 0).tolist() == [False, False, True]
+    assert e.had("user") == ["a"]
+
+
+def test_erasing_a_user_forgets_everybody_it_was_by_way_of_others() -> None:
+    e = engine()
+    decide(
+        e, merge("tablet", "phone", LATER), merge("phone", "user", LATER + 100), erasure("user", LATER + 200)
+    )
+    click(e, ("tablet", "a", 1.0), ("phone", "b", LATER + 50))
+    assert rows_of(e.state.users, IdColumn.of(["tablet", "phone", "user"])).tolist() == [-1, -1, -1]
+    assert not any(holds(e, user) for user in ("tablet", "phone", "user"))
+
+
+def test_two_who_became_each_other_are_the_one_that_was_named_last() -> None:
+    e = engine()
+    decide(e, merge("ann", "anna", LATER), merge("anna", "ann", LATER + 100))
+    click(e, ("ann", "a", 1.0), ("anna", "b", 2.0))
+    assert (e.had("ann"), e.had("anna")) == (["b", "a"], [])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.steering.decisions import MARGIN_MS
+from stream_rec.engine.steering.preview import preview
 from stream_rec.schemas.columns import IdColumn, ImpressionBatch, Span
-from tests.engine.deciding import decide, scenario
+from stream_rec.schemas.scenario import Boost
+from tests.engine.deciding import decide, decision, scenario
 from tests.engine.worlds import SMALL_MEASURE, click, engine
 
 T = 1_000_000.0
@@ -94,3 +97,26 @@ def test_counts_are_part_of_the_state(shop: Engine) -> None:
     assert other.digest() == shop.digest()
     other.compile_rules()
     assert not is_promoted(other)
+
+
+@pytest.mark.parametrize("promotion", [PROMOTION, {**PROMOTION, "share": 0.4}])
+def test_arms_of_an_experiment_share_the_count_of_the_scenario(
+    shop: Engine, promotion: dict[str, object]
+) -> None:
+    """Whether an arm has the scenario's promotion, or one of its own."""
+    arms = [{"name": "control"}, {"name": "long", "scenario": {"k": 8, "promotions": [promotion]}}]
+    said = {"arms": arms, "scenarios": ["home"], "state": "running", "started": 1.0}
+    decide(shop, decision("experiment", "longer", said, T))
+    shop.compile_rules()
+    in_arm = [shop.in_arm(["u1"], "home", 8, arm=arm) for arm in ("control", "long")]
+    assert all(any(place.by == "promotion" for place in each.places(0)) for each in in_arm)
+    show(shop, 10)
+    in_arm = [shop.in_arm(["u1"], "home", 8, arm=arm) for arm in ("control", "long")]
+    assert not any(place.by == "promotion" for each in in_arm for place in each.places(0))
+
+
+def test_a_preview_without_a_rule_goes_by_what_was_shown_of_its_promotions(shop: Engine) -> None:
+    show(shop, 10)
+    wanted = msgspec.structs.replace(shop.decisions.scenarios["home"], boosts=(Boost("price > 100.0", 2.0),))
+    (found,) = preview(shop, "u1", {"home": wanted})
+    assert [each.moved for each in found.effects if each.rule == "boosts[0]"] == [[]]
