@@ -18,7 +18,7 @@ LIVE: tuple[State, ...] = ("running", "ramping", "paused")
 
 MAX_ARMS, MAX_GUARDRAILS, MAX_RAMP_STEPS, MAX_AUDIENCE, MAX_VALUES = 8, 16, 16, 8, 64
 DAY_SECONDS = 86_400.0
-OWN_FIELDS = ("state", "step", "started", "since", "winner", "reason", "shares")
+OWN_FIELDS = ("state", "step", "started", "since", "paused_seconds", "winner", "reason", "shares")
 """What the commands write, and a file must not."""
 
 
@@ -29,7 +29,7 @@ class Measured(NamedTuple):
         numerator: outcome.
         denominator: outcome; `user` = the mean by user.
         better: 1 = more is better, -1 = less.
-        before: the same of the user's own past, for CUPED; empty = none is counted.
+        before: of the user's own past, what it goes with (CUPED); empty = nothing.
         says: for people.
     """
 
@@ -43,11 +43,11 @@ class Measured(NamedTuple):
 METRICS: dict[str, Measured] = {
     "ctr": Measured("click", "shown", 1, "click_before", "clicks by slate shown"),
     "clicks": Measured("click", "user", 1, "click_before", "clicks by user"),
-    "dwell": Measured("dwell", "user", 1, "", "seconds of attention by user"),
+    "dwell": Measured("dwell", "user", 1, "click_before", "seconds of attention by user"),
     "bounce": Measured("bounce", "session", -1, "", "sessions of one event after a slate, by session"),
-    "carts": Measured("cart", "user", 1, "", "items put into the cart, by user"),
-    "purchases": Measured("purchase", "user", 1, "", "items bought, by user"),
-    "revenue": Measured("net", "user", 1, "revenue_before", "revenue less refunds, by user"),
+    "carts": Measured("cart", "user", 1, "click_before", "items put into the cart, by user"),
+    "purchases": Measured("purchase", "user", 1, "click_before", "items bought, by user"),
+    "revenue": Measured("net", "user", 1, "click_before", "revenue less refunds, by user"),
     "refunds": Measured("refund", "user", -1, "", "refunds by user"),
 }
 
@@ -122,6 +122,7 @@ class Experiment(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
         step: index into the ramp, while `ramping`.
         started: when the first user was in it, seconds since the epoch; 0 = not yet.
         since: when the present state, or step of the ramp, began.
+        paused_seconds: for how long it had been paused before that: no time of its runtime.
         winner: the arm that was shipped.
         reason: why it is in this state; of a decision by rule.
         min_share: of a bandit: what every arm keeps of the users, whatever it has earned.
@@ -151,6 +152,7 @@ class Experiment(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     step: int = 0
     started: float = 0.0
     since: float = 0.0
+    paused_seconds: float = 0.0
     winner: str = ""
     reason: str = ""
     min_share: float = 0.05
@@ -179,3 +181,9 @@ class Experiment(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     def is_live(self) -> bool:
         """Are its users its own?"""
         return self.state in LIVE
+
+    def ran(self, now: float) -> float:
+        """For how many seconds it has had users until now, pauses left out; what is over ran until it was."""
+        if not self.started:
+            return 0.0
+        return (now if self.share else self.since) - self.started - self.paused_seconds

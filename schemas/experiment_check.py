@@ -40,7 +40,7 @@ def experiment_of(body: Mapping[str, Any]) -> Experiment:
 
 
 def draft_of(body: Mapping[str, Any]) -> Experiment:
-    """As `experiment_of`, of what people write: without the fields that are the commands'.
+    """As `experiment_of`, of what people write: without the fields that are the commands', and what nobody asks.
 
     Raises:
         BadExperiment: as there.
@@ -48,7 +48,10 @@ def draft_of(body: Mapping[str, Any]) -> Experiment:
     if own := [name for name in spec.OWN_FIELDS if name in body]:
         fix = "leave it out: `stream-rec experiment start`, `ramp`, `stop` and `ship` write it"
         raise BadExperiment([Fault((name,), "it is not for people to write", fix) for name in own])
-    return experiment_of(body)
+    experiment = experiment_of(body)
+    if found := [*_not_asked(experiment)]:
+        raise BadExperiment(found)
+    return experiment
 
 
 def faults(experiment: Experiment) -> list[Fault]:
@@ -143,6 +146,25 @@ def _metrics(experiment: Experiment) -> Iterator[Fault]:
     yield from between(("power",), experiment.power, 0.5, 0.999)
 
 
+def _not_asked(experiment: Experiment) -> Iterator[Fault]:
+    """What would be passed over: of arms in one slate only clicks tell apart, and a shadow has no users of its own."""
+    kind = experiment.kind
+    if kind not in ("interleaving", "shadow"):
+        return
+    why = "both arms stand in one slate" if kind == "interleaving" else "nobody is shown a shadow"
+    for field in ("secondary", "guardrails"):
+        if getattr(experiment, field):
+            yield Fault((field,), f"no arm has users of its own: {why}", 'leave it out, or kind = "ab"')
+    if kind == "interleaving" and experiment.primary not in ("ctr", "clicks"):
+        fix = 'leave it out, or kind = "ab"'
+        yield Fault(("primary",), f"users' clicks decide, not {experiment.primary}: {why}", fix)
+    for i, arm in enumerate(experiment.arms[1:] if kind == "shadow" else (), 1):
+        if not arm.ranks:
+            yield Fault(
+                ("arms", i), f"nothing of it is judged: {why}", "give it `sources` or a `learning_rate`"
+            )
+
+
 def _metric(path: Path, name: str) -> Iterator[Fault]:
     if name not in spec.METRICS:
         yield Fault(path, f"no metric is called {name!r}", did_you_mean(name, [*spec.METRICS]))
@@ -154,7 +176,7 @@ def _times(experiment: Experiment) -> Iterator[Fault]:
     if 0 < experiment.max_runtime_days < experiment.min_runtime_days:
         yield Fault(("max_runtime_days",), "it is less than min_runtime_days", "more, or 0 = never")
     yield from between(("step_hours",), experiment.step_hours, 0.0, 24 * _MOST_DAYS)
-    for name in ("started", "since"):
+    for name in ("started", "since", "paused_seconds"):
         yield from between((name,), getattr(experiment, name), 0.0, TS_END)
 
 

@@ -26,8 +26,12 @@ class ShownSlate(NamedTuple):
     experiment: str | None = None
 
     def impression(self, user_id: str, ts: float) -> Impression:
-        """That it was shown to the user at a time (seconds). Propensities and teams: of all items, or not given."""
-        chances = [each.propensity for each in self.items if each.propensity is not None]
+        """That it was shown to the user at a time (seconds). Propensities and teams: of all items, or not given.
+
+        Where the slate says propensities, an item without one was no matter of chance: 1.
+        """
+        explored = any(each.propensity is not None for each in self.items)
+        chances = [1.0 if each.propensity is None else each.propensity for each in self.items]
         teams = tuple([each.team for each in self.items if each.team is not None])
         return Impression(
             self.slate_id,
@@ -35,7 +39,7 @@ class ShownSlate(NamedTuple):
             ts,
             tuple([each.item_id for each in self.items]),
             self.scenario,
-            tuple(chances) if len(chances) == len(self.items) else None,
+            tuple(chances) if explored else None,
             self.variant,
             self.experiment,
             teams if teams and len(teams) == len(self.items) else None,

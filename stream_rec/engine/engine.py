@@ -179,7 +179,7 @@ class Engine(Queries):
         first = int(np.searchsorted(batch.offsets, self._position_for(batch.span)))
         batch = self.decisions.shown(batch, first)
         self.decisions.pacing.count(batch, first)
-        self.attribution.trials.follow(self.decisions.experiments)
+        self.attribution.follow(self.decisions.experiments)
         rows = rows_of(self.state.users, batch.users)
         begin = int(batch.item_ends[first - 1]) if first else 0
         self.attribution.expose(

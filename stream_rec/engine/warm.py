@@ -142,7 +142,7 @@ def _warm_up_arms(engine: Engine) -> None:
     engine.decisions.experiments = {"warm": arms}
     late = [(f"u{i % 5}", f"i{i % 7}", 10_000.0 + i) for i in range(5)]
     engine.learn(EventBatch.of(late, span=Span("events", 2, 0, 0, len(late))))
-    engine.attribution.trials.follow(engine.decisions.experiments)
+    engine.attribution.follow(engine.decisions.experiments)
     engine.attribution.trials.load(engine.attribution.trials.arrays())
 
 

@@ -35,8 +35,9 @@ from stream_rec.kernels.attribution_state import (
 )
 from stream_rec.kernels.reference import refer
 from stream_rec.kernels.shown import N_REGISTERS, NO_LABEL, TOTALS, WAYS, Cells, ItemCounts
-from stream_rec.kernels.trial_state import NO_TRIAL, TrialState
+from stream_rec.kernels.trial_state import MAX_ARMS, NO_TRIAL, TrialState
 from stream_rec.schemas.event_types import EventType, EventTypes
+from stream_rec.schemas.experiment import Experiment
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.labels import LabelNames, NameKind, scenario_of, variant_of
 
@@ -192,6 +193,15 @@ class Attribution:
         named = np.zeros(len(users), np.uint64) if slates is None else slates
         kernels.interact(self.state, users, items, ts, kinds, values, named, self._gap, self._window, ranks)
         return ranks
+
+    def follow(self, experiments: Mapping[str, Experiment]) -> None:
+        """These are decided now: a mapping that is replaced when one changes.
+
+        What is still done with slates of an experiment that has given way to another is no outcome of the other.
+        """
+        for slot in self.trials.follow(experiments):
+            trial = self.state.exposures.entries["trial"][: int(self.state.counters["next_exposure"][0])]
+            trial[trial // MAX_ARMS == slot] = NO_TRIAL
 
     def forget_user(self, user: np.uint64) -> None:
         """Delete everything that was shown to or done by the user (a hash); sums are kept."""

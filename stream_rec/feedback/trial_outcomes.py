@@ -53,16 +53,22 @@ class TrialOutcomes:
         self._known: Mapping[str, Experiment] = {}
         self._log = logs.get("measure")
 
-    def follow(self, experiments: Mapping[str, Experiment]) -> None:
-        """These are decided now: a mapping that is replaced when one changes. Users come with those that are live."""
+    def follow(self, experiments: Mapping[str, Experiment]) -> list[int]:
+        """These are decided now: a mapping that is replaced when one changes. Users come with those that are live.
+
+        Returns:
+            Slots that were another experiment's until now.
+        """
         if experiments is self._known:
-            return
+            return []
         self._known = experiments
         live = {name: each for name, each in experiments.items() if each.is_live}
+        taken = []
         for name in sorted(live, key=lambda each: (live[each].started, each)):
             wanted = Slot(name, live[name].started, tuple(arm.name for arm in live[name].arms))
-            if wanted not in self._slots:
-                self._take(wanted)
+            if wanted not in self._slots and (slot := self._take(wanted)) is not None:
+                taken.append(slot)
+        return taken
 
     def codes(
         self, scenarios: Sequence[str], variants: Sequence[str], experiments: Sequence[str]
@@ -180,8 +186,8 @@ class TrialOutcomes:
         mine = [at for at, slot in enumerate(self._slots) if slot is not None and slot.name == name]
         return max(mine, key=lambda at: self._slots[at].started, default=-1)  # type: ignore[union-attr]
 
-    def _take(self, wanted: Slot) -> None:
-        """A free slot, or that of the experiment which is over for longest."""
+    def _take(self, wanted: Slot) -> int | None:
+        """A free slot, or that of the experiment which is over for longest: which one it was."""
         free = [at for at, slot in enumerate(self._slots) if slot is None]
         at = free[0] if free else self._oldest_over()
         if at < 0:
@@ -191,12 +197,14 @@ class TrialOutcomes:
                 counted=MAX_TRIALS,
                 fix="stop another one, and start it anew",
             )
-            return
-        if self._slots[at] is not None:
+            return None
+        was_taken = self._slots[at] is not None
+        if was_taken:
             users = self.state.users
             self._refill(users[(users["owner"] > 0) & (users["owner"] != at + 1)])
         self.state.totals[at] = 0.0
         self._slots[at], self.state.in_use[at] = wanted, True
+        return at if was_taken else None
 
     def _oldest_over(self) -> int:
         over = [at for at, slot in enumerate(self._slots) if slot is not None and not self._is_live(slot)]

@@ -83,6 +83,8 @@ def decide(name: str, experiment: Experiment, outcomes: Mapping[str, Moments], n
     if experiment.kind == "bandit":
         return _of_bandit(name, experiment, outcomes, now)
     if experiment.kind != "ab":
+        if over := _over(experiment, now):
+            return _done(name, experiment, over, now)
         return Decided(
             "wait", f"nothing is decided of a {experiment.kind} by its users' outcomes", experiment
         )
@@ -122,7 +124,7 @@ def decide_interleaved(name: str, experiment: Experiment, found: Preferences, no
         said = _Said("worse", "stop", f"users prefer the control to {arm}: {at.value:+.3f}")
     elif step := _step(experiment, now):
         said = step
-    elif experiment.state == "running" and _ran(experiment, now) >= experiment.min_runtime_days * DAY_SECONDS:
+    elif experiment.state == "running" and experiment.ran(now) >= experiment.min_runtime_days * DAY_SECONDS:
         if interval.low > 0:
             said = _Said("better", "ship", f"users prefer {arm}: {at.value:+.3f}", arm)
         else:
@@ -137,7 +139,8 @@ def decide_interleaved(name: str, experiment: Experiment, found: Preferences, no
 def _of_bandit(name: str, experiment: Experiment, outcomes: Mapping[str, Moments], now: float) -> Decided:
     """Guardrails and the ramp as for others; then, every `step_hours`, new shares of the arms.
 
-    Which users an arm has changes with what it earned, so nothing is shipped, and no sample ratio is asked for.
+    Which users an arm has changes with what it earned, so nothing is shipped, and no sample ratio is asked for; and
+    what others count by user is by slate (`readings.metric_of`).
     """
     few = min(users_of(outcomes).values()) < sequences.MIN_USERS
     found = _guarded(experiment, outcomes) if not few else None
@@ -146,7 +149,7 @@ def _of_bandit(name: str, experiment: Experiment, outcomes: Mapping[str, Moments
         return _done(name, experiment, found, now)
     if few or now - experiment.since < experiment.step_hours * 3600:
         return Decided("wait", "it is not time for new shares", experiment)
-    earned = list(estimates(experiment.primary, outcomes).values())
+    earned = list(estimates(experiment, experiment.primary, outcomes).values())
     if not all(sequences.is_usable(each) for each in earned):
         return Decided("wait", "nothing is known of what the arms have earned", experiment)
     shares = thompson.shares(
@@ -172,7 +175,7 @@ def _guarded(experiment: Experiment, outcomes: Mapping[str, Moments]) -> _Said |
     n_arms = len(experiment.arms) - 1
     for guardrail in experiment.guardrails:
         alpha = experiment.alpha / (n_arms * len(experiment.guardrails))
-        for arm, gain in _gains(guardrail.metric, outcomes, -guardrail.tolerated):
+        for arm, gain in _gains(experiment, guardrail.metric, outcomes, -guardrail.tolerated):
             if sequences.upper(gain, alpha) < 0:
                 beyond = f" by more than {guardrail.tolerated:.1%}" if guardrail.tolerated else ""
                 return _Said("guardrail", "stop", f"{guardrail.metric} of {arm} is worse{beyond}")
@@ -183,7 +186,10 @@ def _harm(experiment: Experiment, outcomes: Mapping[str, Moments]) -> _Said | No
     if said := _guarded(experiment, outcomes):
         return said
     alpha = experiment.alpha / (len(experiment.arms) - 1)
-    if all(sequences.two_sided(gain, alpha).high < 0 for _, gain in _gains(experiment.primary, outcomes)):
+    if all(
+        sequences.two_sided(gain, alpha).high < 0
+        for _, gain in _gains(experiment, experiment.primary, outcomes)
+    ):
         return _Said("worse", "stop", f"{experiment.primary} is worse than the control's in every arm")
     return None
 
@@ -198,20 +204,20 @@ def _step(experiment: Experiment, now: float) -> _Said | None:
 
 
 def _end(experiment: Experiment, outcomes: Mapping[str, Moments] | None, now: float) -> _Said | None:
-    if _ran(experiment, now) < experiment.min_runtime_days * DAY_SECONDS:
+    if experiment.ran(now) < experiment.min_runtime_days * DAY_SECONDS:
         return None
     if outcomes is None:
         return _over(experiment, now)
     alpha = experiment.alpha / (len(experiment.arms) - 1)
     sure = {
         arm: gain
-        for arm, gain in _gains(experiment.primary, outcomes)
+        for arm, gain in _gains(experiment, experiment.primary, outcomes)
         if sequences.two_sided(gain, alpha).low > 0
     }
     if sure:
         best = max(sure, key=lambda arm: sure[arm].value)
         return _Said("better", "ship", f"{experiment.primary} of {best} is better than the control's", best)
-    worth = _gains(experiment.primary, outcomes, experiment.mde)
+    worth = _gains(experiment, experiment.primary, outcomes, experiment.mde)
     if all(sequences.two_sided(gain, alpha).high < 0 for _, gain in worth):
         return _Said("no_effect", "stop", f"no arm is better in {experiment.primary} by {experiment.mde:.1%}")
     return _nothing(experiment, outcomes) or _over(experiment, now)
@@ -226,7 +232,7 @@ def _nothing(experiment: Experiment, outcomes: Mapping[str, Moments]) -> _Said |
     n = sum(users_of(outcomes).values())
     if n < sequences.TUNED_USERS:
         return None
-    if any(sequences.is_usable(gain) for _, gain in _gains(experiment.primary, outcomes)):
+    if any(sequences.is_usable(gain) for _, gain in _gains(experiment, experiment.primary, outcomes)):
         return None
     return _Said(
         "no_outcome", "stop", f"none of {n:,.0f} users has {experiment.primary} that could be compared"
@@ -235,24 +241,20 @@ def _nothing(experiment: Experiment, outcomes: Mapping[str, Moments]) -> _Said |
 
 def _over(experiment: Experiment, now: float) -> _Said | None:
     days = experiment.max_runtime_days
-    if not days or _ran(experiment, now) < days * DAY_SECONDS:
+    if not days or experiment.ran(now) < days * DAY_SECONDS:
         return None
     return _Said("over", "stop", f"nothing is certain after {days:g} days")
 
 
 def _gains(
-    metric: str, outcomes: Mapping[str, Moments], beyond: float = 0.0
+    experiment: Experiment, metric: str, outcomes: Mapping[str, Moments], beyond: float = 0.0
 ) -> Iterator[tuple[str, Estimate]]:
     """By arm, how much better it is than the control, less `beyond` of the control: above 0 is better by more."""
     better = METRICS[metric].better
-    control, *treatments = estimates(metric, outcomes).items()
+    control, *treatments = estimates(experiment, metric, outcomes).items()
     for arm, treatment in treatments:
         gain = difference(control[1], treatment, better * beyond)
         yield arm, gain._replace(value=better * gain.value)
-
-
-def _ran(experiment: Experiment, now: float) -> float:
-    return now - experiment.started if experiment.started else 0.0
 
 
 def _done(name: str, experiment: Experiment, said: _Said, now: float) -> Decided:

@@ -10,6 +10,8 @@ from stream_rec.trials.moments import Moments
 
 USERS = "user"
 """The outcome that is 1 for each user: the denominator of a mean by user."""
+SHOWN = "shown"
+"""That of slates."""
 
 
 class Estimate(NamedTuple):
@@ -123,12 +125,12 @@ def one_otherwise(arms: Mapping[str, Estimate]) -> dict[str, Estimate]:
 
 
 def difference(control: Estimate, treatment: Estimate, tolerated: float = 0.0) -> Estimate:
-    """Treatment - (1 + tolerated) control: above 0 if the treatment is better by more than this share.
+    """Treatment - control - tolerated |control|: above 0 if the treatment is better by more than this share.
 
     A linear contrast, so its variance is exact; a relative difference, divided by a control that is itself uncertain,
-    leans to one side while users are few.
+    leans to one side while users are few. A share is one of the control's size: net revenue may be below 0.
     """
-    weight = 1 + tolerated
+    weight = 1 + (tolerated if control.value >= 0 else -tolerated)
     return Estimate(
         control.n + treatment.n,
         treatment.value - weight * control.value,
@@ -137,13 +139,16 @@ def difference(control: Estimate, treatment: Estimate, tolerated: float = 0.0) -
 
 
 def relative(control: Estimate, treatment: Estimate) -> Estimate:
-    """(Treatment - control) / control, by the delta method (Deng, Knoblich & Lu 2018); NaN at control 0."""
+    """(Treatment - control) / |control|, by the delta method (Deng, Knoblich & Lu 2018); NaN at control 0.
+
+    So more is above 0 where the control is below 0, too.
+    """
     n = control.n + treatment.n
     if control.value == 0:
         return Estimate(n, float("nan"), float("nan"))
     ratio = treatment.value / control.value
     variance = (treatment.variance + ratio * ratio * control.variance) / control.value**2
-    return Estimate(n, ratio - 1, variance)
+    return Estimate(n, math.copysign(1.0, control.value) * (ratio - 1), variance)
 
 
 def _ratio(moments: Moments, numerator: str, denominator: str) -> float:

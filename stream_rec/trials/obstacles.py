@@ -44,7 +44,9 @@ def obstacles(experiment: Experiment, outcomes: Mapping[str, Moments]) -> list[O
     asked = [each.metric for each in experiment.guardrails]
     if experiment.kind != "bandit":
         asked = [experiment.primary, *experiment.secondary, *asked]
-    found = ((metric, _of(metric, outcomes)) for metric in dict.fromkeys([experiment.primary, *asked]))
+    found = (
+        (metric, _of(experiment, metric, outcomes)) for metric in dict.fromkeys([experiment.primary, *asked])
+    )
     return [Obstacle(kind, metric) for metric, kind in found if kind is not None]
 
 
@@ -63,10 +65,11 @@ def says(at: Obstacle) -> str:
     return _SAYS[at.kind].format(metric=at.metric, denominator=measured.denominator, is_=measured.says)
 
 
-def _of(metric: str, outcomes: Mapping[str, Moments]) -> Kind | None:
-    control, *treatments = cuped(outcomes, metric_of(metric)).values()
+def _of(experiment: Experiment, metric: str, outcomes: Mapping[str, Moments]) -> Kind | None:
+    measured = metric_of(experiment, metric)
+    control, *treatments = cuped(outcomes, measured).values()
     every = (control, *treatments)
-    if any(moments.total(METRICS[metric].denominator) == 0 for moments in outcomes.values()):
+    if any(moments.total(measured.denominator) == 0 for moments in outcomes.values()):
         return "not_counted"
     if any(each.variance for each in every):
         return "none_of_control" if control.value == 0 else None

@@ -8,7 +8,16 @@ from typing import NamedTuple
 
 from stream_rec.schemas.experiment import DAY_SECONDS, METRICS, Experiment
 from stream_rec.trials import fixed, sample_ratio, sequences
-from stream_rec.trials.estimates import USERS, Estimate, Metric, cuped, difference, one_otherwise, relative
+from stream_rec.trials.estimates import (
+    SHOWN,
+    USERS,
+    Estimate,
+    Metric,
+    cuped,
+    difference,
+    one_otherwise,
+    relative,
+)
 from stream_rec.trials.moments import Moments
 from stream_rec.trials.power import Plan, days_left, needed_users
 from stream_rec.trials.sequences import Interval
@@ -74,7 +83,7 @@ def read(experiment: Experiment, outcomes: Mapping[str, Moments], now: float) ->
     rows = [row for name in metrics for row in _rows(name, experiment, outcomes)]
     corrected = fixed.holm({f"{row.metric}/{row.arm}": row.p_value for row in rows})
     needed = _needed(experiment, rows[0].control)
-    running = now - experiment.started if experiment.started else 0.0
+    running = experiment.ran(now)
     return Readings(
         users,
         sample_ratio.p_value(list(users.values()), weights(experiment)),
@@ -94,19 +103,26 @@ def users_of(outcomes: Mapping[str, Moments]) -> dict[str, float]:
     return {arm: moments.total(USERS) for arm, moments in outcomes.items()}
 
 
-def estimates(metric: str, outcomes: Mapping[str, Moments]) -> dict[str, Estimate]:
+def estimates(experiment: Experiment, metric: str, outcomes: Mapping[str, Moments]) -> dict[str, Estimate]:
     """A metric by arm, adjusted by the users' own past where one is counted (`cuped`, `one_otherwise`)."""
-    return one_otherwise(cuped(outcomes, metric_of(metric)))
+    return one_otherwise(cuped(outcomes, metric_of(experiment, metric)))
 
 
-def metric_of(name: str) -> Metric:
-    """What one of METRICS is of."""
+def metric_of(experiment: Experiment, name: str) -> Metric:
+    """What one of METRICS is of, in this experiment.
+
+    In a bandit users move between arms. So an arm's sum by user is the larger, the longer it has had its users: who has
+    most of them would seem to earn most, whatever it is worth. There it is by slate shown; and there is no past, for
+    that of a user who was in another arm before is not from before the experiment.
+    """
     measured = METRICS[name]
+    if experiment.kind == "bandit":
+        return Metric(measured.numerator, SHOWN if measured.denominator == USERS else measured.denominator)
     return Metric(measured.numerator, measured.denominator, measured.before)
 
 
 def _rows(metric: str, experiment: Experiment, outcomes: Mapping[str, Moments]) -> list[Reading]:
-    control, *treatments = estimates(metric, outcomes).items()
+    control, *treatments = estimates(experiment, metric, outcomes).items()
     rows = []
     for arm, treatment in treatments:
         at, lift = difference(control[1], treatment), relative(control[1], treatment)

@@ -55,8 +55,14 @@ def moved(
             f"experiment {name} is {_said(experiment.state)}: it cannot {_VERB[move]}",
             fix=f"allowed are {_allowed(experiment.state)}",
         )
+    paused = max(now - experiment.since, 0.0) if experiment.state == "paused" else 0.0
     begun = msgspec.structs.replace(
-        experiment, since=now, started=experiment.started or now, reason=reason, winner=""
+        experiment,
+        since=now,
+        started=experiment.started or now,
+        paused_seconds=experiment.paused_seconds + paused,
+        reason=reason,
+        winner="",
     )
     if move == "ramp":
         return _ramped(begun, experiment)

@@ -299,6 +299,23 @@ def test_experiments_that_are_over_give_way_to_new_ones(
     assert e.stats()["trial_users"] == 2.0
 
 
+def test_what_is_done_with_a_slate_of_an_experiment_that_gave_way_is_not_the_new_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trial_outcomes, "MAX_TRIALS", 1)
+    e = Engine(ENGINE, MEASURE)
+    log = Log(e)
+    decide(e, experiment("old"))
+    log.show("ann", "ab", 0.0, experiment="old", slate_id="s1")
+    decide(e, experiment("old", state="rolled_back"), experiment("new", started=2.0))
+    log.show("bob", "ab", 1.0, experiment="new", slate_id="s2")
+    log.do("ann", "a", 2.0)
+    log.do("ann", "b", 3.0, "purchase", 20.0)
+    assert totals(e, name="new") == {"user": 1.0, "shown": 1.0, "session": 1.0}
+    log.do("bob", "a", 4.0)
+    assert totals(e, name="new")["click"] == 1.0
+
+
 def test_a_forgotten_user_is_in_no_table_and_sums_stay(shop: Engine) -> None:
     log = Log(shop)
     log.show("ann", "a", 0.0)

@@ -68,6 +68,27 @@ def test_a_mistake_is_named_with_its_place(body: dict[str, object], said: str) -
     assert said in faults_of(**body)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"kind": "interleaving", "primary": "revenue"}, "primary: users' clicks decide, not revenue"),
+        ({"kind": "interleaving", "secondary": ["revenue"]}, "secondary: no arm has users of its own"),
+        (
+            {"kind": "interleaving", "guardrails": [{"metric": "bounce"}]},
+            "guardrails: no arm has users of its own",
+        ),
+        ({"kind": "shadow", "guardrails": [{"metric": "bounce"}]}, "guardrails: no arm has users of its own"),
+        ({"kind": "shadow"}, "arms[1]: nothing of it is judged"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused_when_it_is_written(body: dict[str, object], said: str) -> None:
+    with pytest.raises(BadExperiment) as bad:
+        draft_of({"arms": TWO} | body)
+    assert said in str(bad.value)
+    experiment_of({"arms": TWO} | body)
+    draft_of({"arms": [TWO[0], {"name": "b", "sources": ["popularity"]}], "kind": body["kind"]})
+
+
 def test_what_an_arm_changes_is_checked_as_a_scenario() -> None:
     arm = {"name": "b", "scenario": {"fitler": "true"}}
     assert "arms[1].scenario.fitler: no field is called 'fitler' (did you mean 'filter'?)" in faults_of(

@@ -18,6 +18,7 @@ from stream_rec.trials.interleaving import Preferences
 from stream_rec.trials.moments import Moments
 from stream_rec.trials.outcomes import Outcomes
 from stream_rec.trials.readings import read
+from stream_rec.trials.states import moved
 
 ARMS = (Arm("control"), Arm("blue", learning_rate=2.0))
 START = 1_000_000.0
@@ -106,6 +107,9 @@ def test_the_maximum_runtime_ends_it() -> None:
     assert decide("e", short, alike, LATE).rule == "wait"
     assert decide("e", short, alike, START + 14 * DAY_SECONDS).rule == "over"
     assert decide("e", short, Outcomes(["control", "blue"]).by_arm(), START + 14 * DAY_SECONDS).rule == "over"
+    shadow = msgspec.structs.replace(short, kind="shadow")
+    assert decide("e", shadow, alike, LATE).rule == "wait"
+    assert decide("e", shadow, alike, START + 14 * DAY_SECONDS).rule == "over"
 
 
 def test_what_users_prefer_decides_where_both_arms_stand_in_one_slate() -> None:
@@ -167,17 +171,19 @@ def test_the_past_of_the_users_makes_a_decision_sooner() -> None:
         users = chance.integers(0, 1 << 63, 1500).astype(np.uint64)
         taste = chance.gamma(1.0, 8.0, 1500)
         now, before = chance.poisson(taste * (1 + 0.1 * arm)), chance.poisson(taste)
-        for outcome, amounts in {"user": np.ones(1500), "shown": np.full(1500, 10.0), "click": now}.items():
+        has = {"user": np.ones(1500), "shown": np.full(1500, 10.0), "click": now, "revenue": 2.0 * now}
+        for outcome, amounts in has.items():
             for each in (made, plain):
                 each.add(
                     np.full(1500, arm), users, np.full(1500, OUTCOMES.index(outcome)), amounts.astype(float)
                 )
         column = np.full(1500, OUTCOMES.index("click_before"))
         made.add(np.full(1500, arm), users, column, before.astype(float))
-    of_clicks = msgspec.structs.replace(experiment(), primary="clicks")
-    with_past, without = (read(of_clicks, each.by_arm(), LATE).rows[0] for each in (made, plain))
-    width = with_past.interval.high - with_past.interval.low
-    assert width < 0.5 * (without.interval.high - without.interval.low)
+    for metric in ("clicks", "revenue"):
+        asked = msgspec.structs.replace(experiment(), primary=metric)
+        with_past, without = (read(asked, each.by_arm(), LATE).rows[0] for each in (made, plain))
+        width = with_past.interval.high - with_past.interval.low
+        assert width < 0.5 * (without.interval.high - without.interval.low)
 
 
 def test_a_bandit_gives_more_users_to_what_earns_more_and_some_to_all() -> None:
@@ -193,6 +199,66 @@ def test_a_bandit_gives_more_users_to_what_earns_more_and_some_to_all() -> None:
     assert 0.05 < alike[0] < 0.95
     assert sum(alike) == pytest.approx(1.0)
     assert decide("e", bandit, table((50, 1.0), (50, 2.0)), START + 7200).rule == "wait"
+
+
+def test_a_bandits_arm_earns_no_more_by_having_its_users_for_longer() -> None:
+    """Users move between arms: who was moved away early had few slates, and bought as often by slate."""
+    chance = np.random.default_rng(4)
+    made = Outcomes(["control", "blue"])
+    for arm, slates in enumerate((3.0, 30.0)):
+        users = chance.integers(0, 1 << 63, 4000).astype(np.uint64)
+        for outcome, amounts in {
+            "user": np.ones(4000),
+            "shown": np.full(4000, slates),
+            "purchase": chance.poisson(0.05 * slates, 4000).astype(float),
+            "click_before": np.full(4000, 10.0 * slates),
+        }.items():
+            made.add(np.full(4000, arm), users, np.full(4000, OUTCOMES.index(outcome)), amounts)
+    bandit = experiment(kind="bandit", primary="purchases", guardrails=(Guardrail("purchases"),))
+    turned = {"control": made.by_arm()["blue"], "blue": made.by_arm()["control"]}
+    for outcomes in (made.by_arm(), turned):
+        found = decide("e", bandit, outcomes, START + DAY_SECONDS)
+        assert found.rule == "shares"
+        assert 0.06 < found.after.shares[0] < 0.94
+
+
+def test_a_pause_is_no_time_of_an_experiments_runtime() -> None:
+    better = table((4000, 1.0), (4000, 1.3))
+    paused = moved("e", experiment(max_runtime_days=9.0), "pause", START + DAY_SECONDS)
+    again = moved("e", paused, "start", START + 8 * DAY_SECONDS)
+    assert decide("e", again, better, START + 9 * DAY_SECONDS).rule == "wait"
+    alike = table((2000, 1.0), (2000, 1.0))
+    assert decide("e", again, alike, START + 10 * DAY_SECONDS).rule == "wait"
+    assert read(again, better, START + 9 * DAY_SECONDS).days_left >= 5
+    assert decide("e", again, better, START + 14 * DAY_SECONDS).rule == "better"
+    assert decide("e", again, alike, START + 16 * DAY_SECONDS).rule == "over"
+    assert (paused.ran(LATE), again.ran(LATE + DAY_SECONDS)) == (DAY_SECONDS, 2 * DAY_SECONDS)
+
+
+def refunded(share: float, seed: int) -> dict[str, Moments]:
+    """Two arms of which each user gives back more than was bought in the time; the second so much of the first."""
+    chance = np.random.default_rng(seed)
+    made = Outcomes([arm.name for arm in ARMS])
+    for arm in (0, 1):
+        users = chance.integers(0, 1 << 63, 4000).astype(np.uint64)
+        for outcome, amounts in {
+            "user": np.ones(4000),
+            "revenue": chance.gamma(1.0, 1.0, 4000),
+            "refund": chance.gamma(1.0, 3.0, 4000) * (share if arm else 1.0),
+        }.items():
+            made.add(np.full(4000, arm), users, np.full(4000, OUTCOMES.index(outcome)), amounts)
+    return made.by_arm()
+
+
+def test_more_is_better_where_the_control_has_less_than_nothing_too() -> None:
+    guarded = experiment(primary="revenue", guardrails=(Guardrail("revenue", 0.3),))
+    assert decide("e", guarded, refunded(1.0, 1), START + DAY_SECONDS).rule == "wait"
+    assert decide("e", guarded, refunded(1.5, 1), START + DAY_SECONDS).rule == "guardrail"
+    better = refunded(0.7, 1)
+    assert decide("e", guarded, better, LATE).rule == "better"
+    lift = read(guarded, better, LATE).rows[0]
+    assert lift.control.value < lift.treatment.value
+    assert 0 < lift.interval.low < lift.lift < lift.interval.high
 
 
 def test_a_bandits_guardrail_ends_it() -> None:

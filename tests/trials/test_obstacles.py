@@ -108,7 +108,7 @@ def test_what_is_a_share_of_nothing_is_not_known_and_no_arm_wins_by_it() -> None
     of = experiment(primary="bounce")
     without = alike(3000, {"session": 2.0, "bounce": 1.0}, {})
     assert obstacles(of, without) == [Obstacle("not_counted", "bounce")]
-    assert np.isnan(estimates("bounce", without)["blue"].value)
+    assert np.isnan(estimates(experiment(), "bounce", without)["blue"].value)
     assert decide("e", of, without, SOON).rule == "wait"
     assert decide("e", of, without, LATE).rule == "no_outcome"
 

@@ -121,7 +121,8 @@ class ByArm:
     ) -> Iterator[tuple[NDArray[np.int64], tuple[Dealt, ...]]]:
         """Places of users who are in the same arm, and the arm; none, or both of a mixed slate.
 
-        An arm whose rules are still being compiled has no slates yet.
+        While the rules of one arm are still being compiled, the experiment has no slates at all: those of the others
+        would have users alone, and a sample ratio that no assignment has broken.
         """
         trials = self._of.decisions.trials
         arms = trials.arms_of(scenario)
@@ -131,8 +132,9 @@ class ByArm:
             if at != NOBODY:
                 mixed = [each for each in arms if each.mixed and each.experiment == arms[at].experiment]
                 pair = tuple(mixed) or (arms[at],)
-            if not all(self._of.scenes.masks.is_in_force(each.scenario) for each in pair):
-                pair = ()
+                same = [each for each in arms if each.experiment == arms[at].experiment]
+                if not all(self._of.scenes.masks.is_in_force(each.scenario) for each in same):
+                    pair = ()
             yield np.flatnonzero(which == at), pair
 
     def _joined(self, asked: Asked, which: NDArray[np.int64]) -> Ranked:

@@ -142,8 +142,13 @@ _Wanted = dict[str, list[tuple[int, tuple[str, ...]]]]
 def _slates(
     settings: Settings, question: Question, shown: set[str]
 ) -> tuple[dict[str, dict[str, float]], _Wanted]:
-    """Propensities by slate and item of those that were shown; the policy's slates by user, with the broker's time."""
+    """Propensities by slate and item of those that were shown; the policy's slates by user, with the broker's time.
+
+    A slate says no propensity of an item that chance could not have kept from its place, such as a pin, or any while
+    there is nothing to try: it is 1. But where no slate says any, chance had no say in the scenario, and none is known.
+    """
     drawn: dict[str, dict[str, float]] = {}
+    explored = False
     wanted: _Wanted = {}
     for fetched in read_through(settings.bus, OffsetReader(settings.bus).bounds(["slates"])):
         for value, stamp in zip(fetched.values, fetched.timestamps, strict=True):
@@ -151,8 +156,9 @@ def _slates(
             if slate is None:
                 continue
             if slate.slate_id in shown:
+                explored = explored or any(each.propensity is not None for each in slate.items)
                 drawn[slate.slate_id] = {
-                    each.item_id: each.propensity for each in slate.items if each.propensity is not None
+                    each.item_id: 1.0 if each.propensity is None else each.propensity for each in slate.items
                 }
             if slate.scenario == question.policy:
                 if any(each.propensity is not None for each in slate.items):
@@ -164,7 +170,7 @@ def _slates(
                 wanted.setdefault(slate.user_id, []).append((int(stamp), items))
     for each in wanted.values():
         each.sort(key=lambda one: one[0])
-    return drawn, wanted
+    return drawn if explored else {}, wanted
 
 
 def _done(settings: Settings, question: Question, users: set[str]) -> dict[str, dict[str, list[float]]]:

@@ -27,7 +27,7 @@ PLACES = 2
 
 
 def slate(
-    user: str, name: str, scenario: str, items: tuple[str, ...], chances: tuple[float, ...] | None
+    user: str, name: str, scenario: str, items: tuple[str, ...], chances: tuple[float | None, ...] | None
 ) -> Slate:
     places = tuple(
         SlateItem(item, 1.0, Reason("x"), propensity=chances[i] if chances else None)
@@ -43,7 +43,7 @@ def explored(n: int, seed: int) -> list[tuple[str, tuple[str, ...], tuple[float,
 
 
 def fill(settings: Settings, n: int = 400) -> None:
-    """The scenario `wild` explores; `calm` always has c, then b."""
+    """`wild` explores; `calm` and `dull` have c, then b; `pinned` explores in the first place, then b."""
     ensure_topics(settings.bus)
     chance = np.random.default_rng(1)
     producer = Producer({"bootstrap.servers": settings.bus.bootstrap})
@@ -52,11 +52,15 @@ def fill(settings: Settings, n: int = 400) -> None:
         for each in (
             slate(user, f"w-{user}", "wild", items, chances),
             slate(user, f"c-{user}", "calm", ("c", "b"), None),
+            slate(user, f"p-{user}", "pinned", (items[0], "b"), (1 / 3, None)),
+            slate(user, f"d-{user}", "dull", ("c", "b"), None),
         ):
             producer.produce(f"{settings.bus.prefix}slates", msgspec.json.encode(each), user.encode())
     producer.flush(30)
     for user, items, _ in explored(n, 2):
         shown.append(Impression(f"w-{user}", user, NOW, items, "wild"))
+        shown.append(Impression(f"p-{user}", user, NOW, (items[0], "b"), "pinned"))
+        shown.append(Impression(f"d-{user}", user, NOW, ("c", "b"), "dull"))
         shown += [
             Interaction(user, item, "click", NOW + 5) for item in items if chance.random() < CLICKED[item]
         ]
@@ -84,6 +88,12 @@ def test_a_policy_is_judged_by_what_another_has_shown(tansu_settings: Settings) 
     told = CliRunner().invoke(app, [*words, "--json"], env=environment, catch_exceptions=False)
     assert told.exit_code == 0, told.output
     assert json.loads(told.stdout)["by_slate"]["cascade-DR"][0] == pytest.approx(cascade.value)
+    pinned = read_log(settings, Question("pinned", "calm", 0.0, 2e9, (), PLACES))
+    assert {each.propensities[1] for each in pinned.shown} == {1.0}
+    assert not judge(pinned.shown, PLACES).refused
+    dull = read_log(settings, Question("dull", "calm", 0.0, 2e9, (), PLACES))
+    with pytest.raises(ConfigError, match="have no propensity"):
+        judge(dull.shown, PLACES)
     with pytest.raises(ConfigError, match="chance has a say in the slates of 'wild'"):
         read_log(settings, Question("wild", "wild", 0.0, 2e9))
     with pytest.raises(ConfigError, match="no slate of scenario 'tame' was shown"):
