@@ -58,7 +58,8 @@ class Obstacle(msgspec.Struct, frozen=True):
     """Why nothing is known of a metric.
 
     Attributes:
-        obstacle: `few_users`, `not_counted`, `no_outcome`, `none_of_control` or `all_alike` (docs/trials.md).
+        obstacle: `no_scenario`, `few_users`, `not_counted`, `no_outcome`, `none_of_control` or `all_alike`
+            (docs/trials.md).
         metric: it is of; `preference` = of interleaved arms.
         says: what it is, and what to do.
     """

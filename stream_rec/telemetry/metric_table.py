@@ -336,8 +336,9 @@ EXPERIMENTS = (
     _gauge(
         "experiment_obstacle",
         "0 or 1",
-        "why nothing is known of a metric of a live experiment: `few_users`, `not_counted`, `no_outcome` (0 for every "
-        "user), `none_of_control`, `all_alike` (docs/trials.md); 1 = of the metric that decides, 0 = of another",
+        "why nothing is known of a metric of a live experiment: `no_scenario`, `few_users`, `not_counted`, "
+        "`no_outcome` (0 for every user), `none_of_control`, `all_alike` (docs/trials.md); 1 = of the metric that "
+        "decides, 0 = of another",
         "experiment",
         "obstacle",
         "of",

@@ -14,7 +14,7 @@ from stream_rec.trials.sequences import MIN_USERS
 
 PREFERENCE = "preference"
 """What the lift of interleaved arms is of: from -1, all users prefer the control, to 1."""
-Kind = Literal["few_users", "not_counted", "no_outcome", "none_of_control", "all_alike"]
+Kind = Literal["no_scenario", "few_users", "not_counted", "no_outcome", "none_of_control", "all_alike"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -77,6 +77,10 @@ def _of(experiment: Experiment, metric: str, outcomes: Mapping[str, Moments]) ->
 
 
 _SAYS: Mapping[Kind, str] = {
+    "no_scenario": (
+        "there is none of the experiment's scenarios, so nobody is in it. See `stream-rec scenario list`: apply the "
+        "scenario, or stop this one and apply it under another name with the scenario that is meant"
+    ),
     "few_users": (
         f"an arm has fewer than {MIN_USERS} users: nothing is concluded. Users count whose impressions name "
         "`experiment` and `variant` of their slate; more traffic brings them sooner"

@@ -15,7 +15,7 @@ from stream_rec.serve.experiments import counted
 from stream_rec.store.last_values import LastValues
 from stream_rec.telemetry.points import field
 from stream_rec.trials.readings import read
-from tests.engine.deciding import decide, decision
+from tests.engine.deciding import decide, decision, scenario
 from tests.engine.test_trial_outcomes import ENGINE, MEASURE
 
 ARMS = ("control", "blue")
@@ -106,6 +106,13 @@ def test_what_stands_in_the_way_of_a_live_experiment_is_told_with_what_to_do() -
     assert again.obstacles == found.obstacles
     over = engine(state="rolled_back")
     assert in_the_way(over) == []
+
+
+def test_an_experiment_of_a_scenario_that_is_not_there_says_so() -> None:
+    e = engine(scenarios=["hoem"])
+    assert in_the_way(e) == [("no_scenario", "ctr")]
+    decide(e, scenario("hoem"))
+    assert in_the_way(e) == [("few_users", "ctr")]
 
 
 def test_an_arm_without_users_has_a_sample_ratio() -> None:

@@ -49,6 +49,8 @@ def figures(engine: Engine) -> dict[NamedFigure, float]:
 
 def _lifts(engine: Engine, name: str, experiment: Experiment) -> dict[NamedFigure, float]:
     """What the statistics say, as far as they say anything."""
+    if experiment.kind != "shadow" and not engine.decisions.scenarios_of(name):
+        return _obstacles(name, experiment, [Obstacle("no_scenario", experiment.primary)])
     if experiment.kind == "interleaving":
         return _preferred(engine, name, experiment)
     counted = moments(engine, name)
