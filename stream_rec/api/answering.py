@@ -18,10 +18,10 @@ from stream_rec.serve.wishes import (
     Recommendations,
     SessionWish,
     SimilarWish,
+    TopWish,
     Wish,
 )
 from stream_rec.settings import StoreSettings
-from stream_rec.store.keys import TopName
 from stream_rec.store.questions import Questions
 from stream_rec.store.reader import AsyncReader
 
@@ -56,11 +56,11 @@ class Answering(Protocol):
         """Several slates of one user; no item is in two of them."""
         ...
 
-    async def similar(self, wish: SimilarWish) -> Sequence[SlateItem]:
+    async def similar(self, wish: SimilarWish) -> Ranking:
         """As `Client.similar`."""
         ...
 
-    async def top(self, name: TopName, k: int, tag: str) -> Sequence[SlateItem]:
+    async def top(self, wish: TopWish) -> Ranking:
         """As `Client.popular` and so on."""
         ...
 
@@ -120,15 +120,16 @@ class RedisAnswering:
         _refuse(wish.limits)
         return await self._reader.answer(self._answers.page(wish))
 
-    async def similar(self, wish: SimilarWish) -> Sequence[SlateItem]:
+    async def similar(self, wish: SimilarWish) -> Ranking:
         """As in `Answering`."""
         if not wish.is_plain:
-            raise NeedsLive("several items, a user's taste and filters need the engine: " + _REDIS)
-        return await self._reader.answer(self._answers.similar(wish.items[0], wish.k))
+            raise NeedsLive("several items, a user's taste, scenarios and filters need the engine: " + _REDIS)
+        asked = self._answers.similar(wish.items[0], wish.k, wish.after, wish.timeout_seconds)
+        return await self._reader.answer(asked)
 
-    async def top(self, name: TopName, k: int, tag: str) -> Sequence[SlateItem]:
+    async def top(self, wish: TopWish) -> Ranking:
         """As in `Answering`."""
-        return await self._reader.answer(self._answers.top(name, k, tag))
+        return await self._reader.answer(self._answers.top(wish))
 
     async def beyond(self, wish: Wish) -> Sequence[SlateItem]:
         """As in `Answering`."""

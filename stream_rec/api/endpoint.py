@@ -16,7 +16,7 @@ from stream_rec.api.access.gate import Gate
 from stream_rec.api.body import ClientLeft, Receive, query_of, read_body, read_query
 from stream_rec.api.measures import Measures
 from stream_rec.api.operation import PROBLEM_JSON, Answer, Call, Operation
-from stream_rec.api.problem import KINDS, RETRY_AFTER_SECONDS, Problem, of_error
+from stream_rec.api.problem import KINDS, Problem, of_error
 from stream_rec.clock import Clock
 from stream_rec.logs import Lines
 from stream_rec.settings import ServeSettings
@@ -133,7 +133,7 @@ class Endpoint:
 def problem_answer(problem: Problem, request_id: str) -> Answer:
     """A problem as an answer."""
     kind = KINDS[problem.kind]
-    headers = [(b"retry-after", str(RETRY_AFTER_SECONDS).encode())] if kind.is_passing else []
+    headers = [(b"retry-after", str(problem.retry_after_seconds).encode())] if kind.is_passing else []
     if kind.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return Answer(kind.status, msgspec.json.encode(problem.body(request_id)), PROBLEM_JSON, tuple(headers))

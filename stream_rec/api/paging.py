@@ -38,9 +38,9 @@ def left(items: Sequence[SlateItem], before: Had) -> list[SlateItem]:
 
 
 def cursor_after(before: Had, given: Sequence[SlateItem]) -> str | None:
-    """For the page after this one; None = this was the last."""
+    """For the page after this one; None = so many items have been given that there is none."""
     hashes = {*before, *(_hash(each.item_id) for each in given)}
-    if not given or len(hashes) >= MAX_ITEMS:
+    if len(hashes) >= MAX_ITEMS:
         return None
     return urlsafe_b64encode(b"".join(sorted(hashes))).rstrip(b"=").decode()
 

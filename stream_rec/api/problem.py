@@ -61,15 +61,26 @@ class Problem(Exception):
     Args:
         kind: of KINDS.
         detail, where, fix, reason: as `ProblemBody`.
+        retry_after_seconds: of a kind that passes, when it will have passed.
     """
 
-    def __init__(self, kind: str, detail: str, *, where: str = "", fix: str = "", reason: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        detail: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        reason: str = "",
+        retry_after_seconds: int = RETRY_AFTER_SECONDS,
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.where = where
         self.fix = fix
         self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
 
     @property
     def status(self) -> int:

@@ -135,7 +135,7 @@ class Desk:
 
     async def similar(self, item_id: str, most: int) -> Sequence[SlateItem]:
         """As `Client.similar`."""
-        return await self._parts.answering.similar(SimilarWish((item_id,), most))
+        return (await self._parts.answering.similar(SimilarWish((item_id,), most))).items
 
     async def exposure(self, item_id: str) -> Exposure:
         """As `UserLog.exposure`."""

@@ -11,7 +11,7 @@ import httpx
 
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.schemas.experiment import Experiment
-from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item, SlateItem
+from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
 from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
@@ -24,6 +24,7 @@ from stream_rec.sdk.wire import (
     Batch,
     Forgotten,
     InForce,
+    Items,
     Lags,
     PageRail,
     RankAnswer,
@@ -100,13 +101,30 @@ class AsyncHttpClient:
         )
         return await self._do(call)
 
-    async def next(self, page: Recommended, *, n: int = 20, limits: Limits = NO_LIMITS) -> Recommended | None:
+    async def next(
+        self,
+        page: Recommended,
+        *,
+        n: int = 20,
+        shown: str | None = None,
+        limits: Limits = NO_LIMITS,
+        fields: Sequence[str] = (),
+        variant: str = "",
+    ) -> Recommended | None:
         """As `HttpClient.next`."""
         if page.cursor is None:
             return None
-        return await self._do(
-            calls.recommendations(page.user_id, page.scenario, n=n, cursor=page.cursor, limits=limits)
+        call = calls.recommendations(
+            page.user_id,
+            page.scenario,
+            n=n,
+            shown=shown,
+            cursor=page.cursor,
+            limits=limits,
+            fields=fields,
+            variant=variant,
         )
+        return await self._do(call)
 
     async def explain(self, user_id: str, scenario: str = DEFAULT_SCENARIO, *, n: int = 20) -> Recommended:
         """As `HttpClient.explain`."""
@@ -120,9 +138,15 @@ class AsyncHttpClient:
         n: int = 20,
         scenario: str = DEFAULT_SCENARIO,
         limits: Limits = NO_LIMITS,
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
     ) -> SessionItems:
         """As `HttpClient.session`."""
-        return await self._do(calls.session(items, negatives, n, scenario, limits))
+        call = calls.session(
+            items, negatives, n, scenario, limits=limits, after=after, timeout=timeout, fields=fields
+        )
+        return await self._do(call)
 
     async def page(
         self,
@@ -131,9 +155,15 @@ class AsyncHttpClient:
         *,
         after: HasPosition | None = None,
         timeout: float = 1.0,
+        explain: bool = False,
+        limits: Limits = NO_LIMITS,
+        fields: Sequence[str] = (),
     ) -> Sequence[Recommended]:
         """As `HttpClient.page`."""
-        return (await self._do(calls.page(user_id, rails, after, timeout))).rails
+        call = calls.page(
+            user_id, rails, after=after, timeout=timeout, explain=explain, limits=limits, fields=fields
+        )
+        return (await self._do(call)).rails
 
     async def rank(
         self,
@@ -145,10 +175,18 @@ class AsyncHttpClient:
         after: HasPosition | None = None,
         timeout: float = 1.0,
         limits: Limits = NO_LIMITS,
+        fields: Sequence[str] = (),
     ) -> RankAnswer:
         """As `HttpClient.rank`."""
         call = calls.rank(
-            items, user_id, session, scenario=scenario, after=after, timeout=timeout, limits=limits
+            items,
+            user_id,
+            session,
+            scenario=scenario,
+            after=after,
+            timeout=timeout,
+            limits=limits,
+            fields=fields,
         )
         return await self._do(call)
 
@@ -160,23 +198,61 @@ class AsyncHttpClient:
         also: Sequence[str] = (),
         user_id: str | None = None,
         user_impact: float = 0.5,
+        scenario: str = "",
         limits: Limits = NO_LIMITS,
-    ) -> Sequence[SlateItem]:
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Items:
         """As `HttpClient.similar`."""
-        call = calls.similar([item_id, *also], n, user_id, user_impact, limits)
-        return (await self._do(call)).items
+        call = calls.similar(
+            [item_id, *also],
+            n,
+            user_id,
+            user_impact,
+            scenario=scenario,
+            limits=limits,
+            after=after,
+            timeout=timeout,
+            fields=fields,
+        )
+        return await self._do(call)
 
-    async def popular(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
+    async def popular(
+        self,
+        *,
+        n: int = 20,
+        tag: str = "",
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Items:
         """As `HttpClient.popular`."""
-        return (await self._do(calls.top("popular", n, tag))).items
+        return await self._do(calls.top("popular", n, tag, after, timeout, fields))
 
-    async def trending(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
+    async def trending(
+        self,
+        *,
+        n: int = 20,
+        tag: str = "",
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Items:
         """As `HttpClient.trending`."""
-        return (await self._do(calls.top("trending", n, tag))).items
+        return await self._do(calls.top("trending", n, tag, after, timeout, fields))
 
-    async def new(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
+    async def new(
+        self,
+        *,
+        n: int = 20,
+        tag: str = "",
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Items:
         """As `HttpClient.new`."""
-        return (await self._do(calls.top("new", n, tag))).items
+        return await self._do(calls.top("new", n, tag, after, timeout, fields))
 
     async def impression(self, shown: Impression) -> Written:
         """As `HttpClient.impression`."""

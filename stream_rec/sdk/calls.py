@@ -131,13 +131,11 @@ def recommendations(
     query = {
         "scenario": scenario,
         "n": n,
-        "after": after_text(after),
-        "timeout": timeout,
         "explain": explain or None,
         "shown": shown,
         "paged": paged or None,
         "cursor": cursor,
-        "fields": ",".join(fields) or None,
+        **_read(after, timeout, fields),
         "variant": variant or None,
         **limits.in_query(),
     }
@@ -146,7 +144,15 @@ def recommendations(
 
 
 def session(
-    items: Sequence[str], negatives: Sequence[str], n: int, scenario: str, limits: Limits
+    items: Sequence[str],
+    negatives: Sequence[str],
+    n: int,
+    scenario: str,
+    *,
+    limits: Limits,
+    after: HasPosition | None,
+    timeout: float,
+    fields: Sequence[str],
 ) -> Request[wire.SessionItems]:
     """For a session."""
     wish = wire.SessionWish(
@@ -157,15 +163,34 @@ def session(
         limits.filter,
         tuple(limits.exclude),
         limits.min_relevance,
+        after_text(after),
+        timeout,
+        tuple(fields),
     )
     return Request("POST", "/v1/sessions/recommendations", wire.SessionItems, body=_encode(wish))
 
 
 def page(
-    user_id: str, rails: Sequence[wire.PageRail], after: HasPosition | None, timeout: float
+    user_id: str,
+    rails: Sequence[wire.PageRail],
+    *,
+    after: HasPosition | None,
+    timeout: float,
+    explain: bool,
+    limits: Limits,
+    fields: Sequence[str],
 ) -> Request[wire.PageAnswer]:
     """Several slates."""
-    wish = wire.PageWish(user_id, tuple(rails), after_text(after), timeout)
+    wish = wire.PageWish(
+        user_id,
+        tuple(rails),
+        after_text(after),
+        timeout,
+        explain,
+        limits.filter,
+        tuple(limits.exclude),
+        tuple(fields),
+    )
     return Request("POST", "/v1/pages", wire.PageAnswer, body=_encode(wish))
 
 
@@ -178,6 +203,7 @@ def rank(
     after: HasPosition | None,
     timeout: float,
     limits: Limits,
+    fields: Sequence[str],
 ) -> Request[wire.RankAnswer]:
     """An order."""
     wish = wire.RankWish(
@@ -190,24 +216,49 @@ def rank(
         limits.filter,
         tuple(limits.exclude),
         limits.min_relevance,
+        tuple(fields),
     )
     return Request("POST", "/v1/rank", wire.RankAnswer, body=_encode(wish))
 
 
 def similar(
-    items: Sequence[str], n: int, user_id: str | None, user_impact: float, limits: Limits
+    items: Sequence[str],
+    n: int,
+    user_id: str | None,
+    user_impact: float,
+    *,
+    scenario: str,
+    limits: Limits,
+    after: HasPosition | None,
+    timeout: float,
+    fields: Sequence[str],
 ) -> Request[wire.Items]:
     """Neighbours of the first; the others count besides."""
     first, *also = items
-    query = {"n": n, "also": ",".join(also) or None, "user_id": user_id, **limits.in_query()}
+    query = {
+        "n": n,
+        "also": ",".join(also) or None,
+        "user_id": user_id,
+        "scenario": scenario or None,
+        **_read(after, timeout, fields),
+        **limits.in_query(),
+    }
     if user_id is not None:
         query["user_impact"] = user_impact
     return Request("GET", f"/v1/items/{_part(first)}/similar", wire.Items, query=query)
 
 
-def top(name: ListName, n: int, tag: str) -> Request[wire.Items]:
+def top(
+    name: ListName, n: int, tag: str, after: HasPosition | None, timeout: float, fields: Sequence[str]
+) -> Request[wire.Items]:
     """A list."""
-    return Request("GET", f"/v1/lists/{name}", wire.Items, query={"n": n, "tag": tag or None})
+    query = {"n": n, "tag": tag or None, **_read(after, timeout, fields)}
+    return Request("GET", f"/v1/lists/{name}", wire.Items, query=query)
+
+
+def _read(after: HasPosition | None, timeout: float, fields: Sequence[str]) -> dict[str, Any]:
+    """Parameters of every read."""
+    return {"after": after_text(after), "timeout": timeout, "fields": ",".join(fields) or None}
 
 
 def put_item(item: Item) -> Request[wire.Written]:

@@ -14,7 +14,7 @@ import httpx
 
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.schemas.experiment import Experiment
-from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item, SlateItem
+from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
 from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
@@ -27,6 +27,7 @@ from stream_rec.sdk.wire import (
     Batch,
     Forgotten,
     InForce,
+    Items,
     Lags,
     PageRail,
     RankAnswer,
@@ -144,13 +145,25 @@ class HttpClient:
         )
         return self._do(call)
 
-    def next(self, page: Recommended, *, n: int = 20, limits: Limits = NO_LIMITS) -> Recommended | None:
+    def next(
+        self,
+        page: Recommended,
+        *,
+        n: int = 20,
+        shown: str | None = None,
+        limits: Limits = NO_LIMITS,
+        fields: Sequence[str] = (),
+        variant: str = "",
+    ) -> Recommended | None:
         """The page after one that was `paged`, without anything of those before; None = there is none.
 
         Args:
             page: the one before.
             n: items, at most; 1 to 200.
+            shown: `now` or `after:N`, as of `recommendations`.
             limits: what is wanted, as of the page before.
+            fields: of items, to be given too; only a live server can.
+            variant: as of the page before.
 
         Example:
             page = client.recommendations("ann", n=5, paged=True)
@@ -160,9 +173,17 @@ class HttpClient:
         """
         if page.cursor is None:
             return None
-        return self._do(
-            calls.recommendations(page.user_id, page.scenario, n=n, cursor=page.cursor, limits=limits)
+        call = calls.recommendations(
+            page.user_id,
+            page.scenario,
+            n=n,
+            shown=shown,
+            cursor=page.cursor,
+            limits=limits,
+            fields=fields,
+            variant=variant,
         )
+        return self._do(call)
 
     def explain(self, user_id: str, scenario: str = DEFAULT_SCENARIO, *, n: int = 20) -> Recommended:
         """As `recommendations`, with what the answer was made from (`made`), and of a live server each score (`why`).
@@ -186,6 +207,9 @@ class HttpClient:
         n: int = 20,
         scenario: str = DEFAULT_SCENARIO,
         limits: Limits = NO_LIMITS,
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
     ) -> SessionItems:
         """What fits a session: items that it was about, and such that it was not about. Nothing of it is stored.
 
@@ -195,11 +219,17 @@ class HttpClient:
             n: items, at most; 1 to 200.
             scenario: whose rules hold.
             limits: what is wanted; only a live server keeps to it.
+            after: an event that the answer should know, as `track` gave it.
+            timeout: seconds that it is waited for, 0 to 5; afterwards the present answer is given, marked stale.
+            fields: of items, to be given too (`properties`); only a live server can.
 
         Example:
             print(client.session(["tea", "cup"], negatives=["coffee"]).items)
         """
-        return self._do(calls.session(items, negatives, n, scenario, limits))
+        call = calls.session(
+            items, negatives, n, scenario, limits=limits, after=after, timeout=timeout, fields=fields
+        )
+        return self._do(call)
 
     def page(
         self,
@@ -208,6 +238,9 @@ class HttpClient:
         *,
         after: HasPosition | None = None,
         timeout: float = 1.0,
+        explain: bool = False,
+        limits: Limits = NO_LIMITS,
+        fields: Sequence[str] = (),
     ) -> Sequence[Recommended]:
         """Several slates of a user; no item is in two of them.
 
@@ -216,12 +249,18 @@ class HttpClient:
             rails: from the top, 20 at most: an item stands where it comes first.
             after: an event that all of them should know, as `track` gave it.
             timeout: seconds that it is waited for, 0 to 5; afterwards the present slates are given, marked stale.
+            explain: also what the slates were made from.
+            limits: what is wanted, but for `min_relevance`; only a live server keeps to it.
+            fields: of items, to be given too (`properties`); only a live server can.
 
         Example:
             for rail in client.page("ann", [PageRail("default", n=10), PageRail(n=20)]):
                 print(rail.scenario, len(rail.items))
         """
-        return (self._do(calls.page(user_id, rails, after, timeout))).rails
+        call = calls.page(
+            user_id, rails, after=after, timeout=timeout, explain=explain, limits=limits, fields=fields
+        )
+        return (self._do(call)).rails
 
     def rank(
         self,
@@ -233,6 +272,7 @@ class HttpClient:
         after: HasPosition | None = None,
         timeout: float = 1.0,
         limits: Limits = NO_LIMITS,
+        fields: Sequence[str] = (),
     ) -> RankAnswer:
         """These items, best first, for a user or a session. Only a live server can (HttpProblem `needs-live`).
 
@@ -244,12 +284,20 @@ class HttpClient:
             after: an event that the order should know, as `track` gave it.
             timeout: seconds that it is waited for, 0 to 5; afterwards the present order is given, marked stale.
             limits: what is wanted.
+            fields: of items, to be given too (`properties`).
 
         Example:
             print(client.rank(["tea", "cup", "pot"], user_id="ann").items)
         """
         call = calls.rank(
-            items, user_id, session, scenario=scenario, after=after, timeout=timeout, limits=limits
+            items,
+            user_id,
+            session,
+            scenario=scenario,
+            after=after,
+            timeout=timeout,
+            limits=limits,
+            fields=fields,
         )
         return self._do(call)
 
@@ -261,8 +309,12 @@ class HttpClient:
         also: Sequence[str] = (),
         user_id: str | None = None,
         user_impact: float = 0.5,
+        scenario: str = "",
         limits: Limits = NO_LIMITS,
-    ) -> Sequence[SlateItem]:
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Items:
         """Items like this one, best first; empty = nothing connects it with others yet.
 
         Args:
@@ -271,49 +323,96 @@ class HttpClient:
             also: further items that they should be like; only a live server can.
             user_id: whose taste counts too; only a live server can.
             user_impact: how much, from 0 (the item alone) to 1 (the user alone).
+            scenario: whose filter holds, too; only a live server keeps to it.
             limits: what is wanted; only a live server keeps to it.
+            after: an event that the answer should know, as `track` gave it.
+            timeout: seconds that it is waited for, 0 to 5; afterwards the present answer is given, marked stale.
+            fields: of items, to be given too (`properties`); only a live server can.
 
         Example:
             print([item.item_id for item in client.similar("tea", n=5)])
         """
-        call = calls.similar([item_id, *also], n, user_id, user_impact, limits)
-        return (self._do(call)).items
+        call = calls.similar(
+            [item_id, *also],
+            n,
+            user_id,
+            user_impact,
+            scenario=scenario,
+            limits=limits,
+            after=after,
+            timeout=timeout,
+            fields=fields,
+        )
+        return self._do(call)
 
-    def popular(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
+    def popular(
+        self,
+        *,
+        n: int = 20,
+        tag: str = "",
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Items:
         """What is popular now, of all items or of a tag's.
 
         Args:
             n: items, at most; 1 to 200.
             tag: only items with this tag; one of those used most (`store.category_tags`).
+            after: an event that the list should know, as `track` gave it; workers write lists anew from time to time.
+            timeout: seconds that it is waited for, 0 to 5; afterwards the present list is given, marked stale.
+            fields: of items, to be given too (`properties`); only a live server can.
 
         Example:
             print(client.popular(n=5), client.popular(tag="drinks"))
         """
-        return (self._do(calls.top("popular", n, tag))).items
+        return self._do(calls.top("popular", n, tag, after, timeout, fields))
 
-    def trending(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
+    def trending(
+        self,
+        *,
+        n: int = 20,
+        tag: str = "",
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Items:
         """Items that are gaining interactions, of all or of a tag's.
 
         Args:
             n: items, at most; 1 to 200.
             tag: only items with this tag; one of those used most (`store.category_tags`).
+            after: an event that the list should know, as `track` gave it; workers write lists anew from time to time.
+            timeout: seconds that it is waited for, 0 to 5; afterwards the present list is given, marked stale.
+            fields: of items, to be given too (`properties`); only a live server can.
 
         Example:
             print(client.trending(n=5), client.trending(tag="drinks"))
         """
-        return (self._do(calls.top("trending", n, tag))).items
+        return self._do(calls.top("trending", n, tag, after, timeout, fields))
 
-    def new(self, *, n: int = 20, tag: str = "") -> Sequence[SlateItem]:
+    def new(
+        self,
+        *,
+        n: int = 20,
+        tag: str = "",
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Items:
         """The latest additions to the catalogue, or to a tag.
 
         Args:
             n: items, at most; 1 to 200.
             tag: only items with this tag; one of those used most (`store.category_tags`).
+            after: an event that the list should know, as `track` gave it; workers write lists anew from time to time.
+            timeout: seconds that it is waited for, 0 to 5; afterwards the present list is given, marked stale.
+            fields: of items, to be given too (`properties`); only a live server can.
 
         Example:
             print(client.new(n=5), client.new(tag="drinks"))
         """
-        return (self._do(calls.top("new", n, tag))).items
+        return self._do(calls.top("new", n, tag, after, timeout, fields))
 
     def impression(self, shown: Impression) -> Written:
         """Publish what was shown. It is sent again only if the server certainly did not take it.

@@ -5,7 +5,7 @@ One file, though a long one: the forms refer to each other, and the reference in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -22,7 +22,7 @@ Length = Annotated[int, Meta(ge=1, le=200, description="items, at most")]
 After = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{1,5}:[0-9]{1,18}$",
+        pattern=r"^[0-9]{1,5}:([0-9]{1,18}|-1)$",
         description="partition:offset of an event that the answer should know; it is waited for",
     ),
 ]
@@ -48,6 +48,7 @@ Relevance = Annotated[
         ge=0, le=1, description="least share of the best item's odds: rather fewer items; live servers only"
     ),
 ]
+FieldNames = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...], Meta(max_length=32)]
 Excluded = Annotated[tuple[Id, ...], Meta(max_length=200)]
 _EXCLUDED = "ids of items that are not wanted, separated by commas; live servers only"
 ExcludedText = Annotated[str, Meta(max_length=65_536, description=_EXCLUDED)]
@@ -58,7 +59,8 @@ class Written(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         partition: of the topic.
-        offset: in that partition; `after=partition:offset` on a read waits for it.
+        offset: in that partition; `after=partition:offset` on a read waits for it. -1 = Kafka has it, and does not say
+            where (its first acknowledgement was lost): what is read after that is marked stale.
         left_out: fields that could not be used, with the reason: the rest was taken.
     """
 
@@ -167,10 +169,27 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
     variant: str | None = None
 
 
-class Items(msgspec.Struct, frozen=True):
-    """A list of items, best first."""
+class Items(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A list of items, best first; in Python it is such a list, too.
+
+    Attributes:
+        items: best first.
+        stale: it is not certain that the answer knows the event given as `after`.
+        properties: with `fields`: of each item, what its record says.
+    """
 
     items: Sequence[SlateItem]
+    stale: bool = False
+    properties: dict[str, Properties] | None = None
+
+    def __iter__(self) -> Iterator[SlateItem]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, place: int) -> SlateItem:
+        return self.items[place]
 
 
 class SessionWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,6 +203,9 @@ class SessionWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         filter: CEL: only items that it is true of; live servers only.
         exclude: ids of items that are not wanted; live servers only.
         min_relevance: least share of the best item's odds; live servers only.
+        after: an event that the answer should know, `partition:offset`; it is waited for.
+        timeout: of that wait, in seconds.
+        fields: fields of items, to be given too; live servers only.
     """
 
     items: Annotated[tuple[Id, ...], Meta(max_length=200)]
@@ -193,18 +215,26 @@ class SessionWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filter: Filter = ""
     exclude: Excluded = ()
     min_relevance: Relevance = 0.0
+    after: After | None = None
+    timeout: Timeout = 1.0
+    fields: FieldNames = ()
 
 
-class SessionItems(msgspec.Struct, frozen=True):
+class SessionItems(msgspec.Struct, frozen=True, omit_defaults=True):
     """What fits a session.
 
     Attributes:
         items: best first.
-        origin: `session`; `popular` = nothing connects the session's items; `none` = nothing has been learned yet.
+        origin: `session`; `scenario` = what a scenario with rules shows newcomers; `popular` = nothing connects the
+            session's items; `none` = nothing has been learned yet.
+        stale: it is not certain that the answer knows the event given as `after`.
+        properties: with `fields`: of each item, what its record says.
     """
 
     items: Sequence[SlateItem]
     origin: Origin
+    stale: bool = False
+    properties: dict[str, Properties] | None = None
 
 
 class PageRail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -230,6 +260,7 @@ class PageWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         explain: also what they were made from.
         filter: CEL: only items that it is true of; live servers only.
         exclude: ids of items that are not wanted; live servers only.
+        fields: fields of items, to be given too; live servers only.
     """
 
     user_id: Id
@@ -239,6 +270,7 @@ class PageWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     explain: bool = False
     filter: Filter = ""
     exclude: Excluded = ()
+    fields: FieldNames = ()
 
 
 class PageAnswer(msgspec.Struct, frozen=True):
@@ -260,6 +292,7 @@ class RankWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         filter: CEL: only items that it is true of.
         exclude: ids of items that are not wanted.
         min_relevance: least share of the best item's odds.
+        fields: fields of items, to be given too.
     """
 
     items: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=1000)]
@@ -271,6 +304,7 @@ class RankWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filter: Filter = ""
     exclude: Excluded = ()
     min_relevance: Relevance = 0.0
+    fields: FieldNames = ()
 
 
 class RankAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -280,10 +314,12 @@ class RankAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
         items: best first. What may not be shown is left out; what the engine does not know (reason `unknown`) is last,
             in the order given.
         stale: the event given as `after` was not learned in time.
+        properties: with `fields`: of each item, what its record says.
     """
 
     items: Sequence[SlateItem]
     stale: bool = False
+    properties: dict[str, Properties] | None = None
 
 
 class ForgottenStore(msgspec.Struct, frozen=True):

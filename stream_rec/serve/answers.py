@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from stream_rec.clock import Clock
-from stream_rec.schemas.records import Reason, Slate, SlateItem
+from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
 from stream_rec.sdk.wire import Origin
 from stream_rec.serve.fallback import not_leading, recent_items, session_slate
 from stream_rec.serve.wishes import (
     PageWish,
     Position,
     Rail,
+    Ranking,
     Recommendations,
     SessionWish,
+    TopWish,
     UnknownScenario,
     Wish,
 )
 from stream_rec.store.encoding import ItemList
-from stream_rec.store.keys import TopName
 from stream_rec.store.questions import Pause, Question, Questions
+
+T = TypeVar("T")
 
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.05
@@ -78,23 +83,31 @@ class Answers:
 
         If the scenario has rules, its own list in place of both, as in `recommendations`.
         """
+        found, stale = yield from self._until(lambda: self._session(wish), wish.after, wish.timeout_seconds)
+        return replace(found, stale=stale)
+
+    def _session(self, wish: SessionWish) -> Question[tuple[Recommendations, list[AsOf]]]:
+        """The answer, and what the lists know that it is made from."""
         named = {*wish.items, *wish.negatives}
         of_scenario, popular = yield from self._questions.of_everybody(wish.scenario)
         others, origin = _in_place(wish.scenario, of_scenario, popular)
         if origin == "popular":
-            mine = yield from self._fitting(wish)
+            mine, known = yield from self._fitting(wish)
             if items := (yield from self._available([i for i in mine if i.item_id not in named], wish.k)):
-                return Recommendations(items, "session", False, None)
+                return Recommendations(items, "session", False, None), known
         others = [each for each in others if each.item_id not in named]
         items = yield from self._available(others, wish.k, wish.scenario)
-        return Recommendations(items, origin if items else "none", False, None)
+        source = of_scenario or popular
+        found = Recommendations(items, origin if items else "none", False, None)
+        return found, [source.as_of] if source else []
 
-    def _fitting(self, wish: SessionWish) -> Question[list[SlateItem]]:
-        """What the session's items lead to, less what the negatives do."""
+    def _fitting(self, wish: SessionWish) -> Question[tuple[list[SlateItem], list[AsOf]]]:
+        """What the session's items lead to, less what the negatives do; and what the neighbours' lists know."""
         liked, disliked = recent_items(wish.items), recent_items(wish.negatives)
         found = yield from self._questions.similar([*liked, *disliked])
         against = session_slate(wish.negatives, found[len(liked) :])
-        return session_slate(wish.items, found[: len(liked)], against)
+        known = [each.as_of for each in found if each]
+        return session_slate(wish.items, found[: len(liked)], against), known
 
     def page(self, wish: PageWish) -> Question[list[Recommendations]]:
         """Several slates of a user, from the top: an item stands where it comes first. What is missing is popular.
@@ -125,18 +138,29 @@ class Answers:
             page.append(Recommendations(tuple(chosen), origin, stale, slate if is_own else None))
         return page
 
-    def similar(self, item_id: str, k: int) -> Question[tuple[SlateItem, ...]]:
+    def similar(
+        self, item_id: str, k: int, after: Position | None = None, timeout_seconds: float = 0.0
+    ) -> Question[Ranking]:
         """The item's neighbours, best first."""
-        (found,) = yield from self._questions.similar([item_id])
-        if found is None:
-            return ()
-        reason = Reason("similar", item_id)
-        return (yield from self._available([SlateItem(i.item_id, i.score, reason) for i in found.items], k))
 
-    def top(self, name: TopName, k: int, tag: str = "") -> Question[tuple[SlateItem, ...]]:
+        def neighbours() -> Question[tuple[ItemList | None, list[AsOf]]]:
+            (found,) = yield from self._questions.similar([item_id])
+            return found, [found.as_of] if found else []
+
+        found, stale = yield from self._until(neighbours, after, timeout_seconds)
+        reason = Reason("similar", item_id)
+        items = [SlateItem(i.item_id, i.score, reason) for i in found.items] if found else []
+        return Ranking((yield from self._available(items, k)), stale)
+
+    def top(self, wish: TopWish) -> Question[Ranking]:
         """One of the lists that are the same for everybody, of all items or of a tag's."""
-        found = yield from self._questions.top(name, tag)
-        return (yield from self._available(_places(found, name), k))
+
+        def list_() -> Question[tuple[ItemList | None, list[AsOf]]]:
+            found = yield from self._questions.top(wish.name, wish.tag)
+            return found, [found.as_of] if found else []
+
+        found, stale = yield from self._until(list_, wish.after, wish.timeout_seconds)
+        return Ranking((yield from self._available(_places(found, wish.name), wish.k)), stale)
 
     def together(self, item_ids: Sequence[str], k: int) -> Question[tuple[SlateItem, ...]]:
         """What goes with the items of a basket, best first, none of them."""
@@ -165,13 +189,33 @@ class Answers:
         self, wish: PageWish
     ) -> Question[tuple[list[tuple[Slate | None, ItemList | None]], bool]]:
         """The slates of a page and their scenarios' lists, and whether one of the slates is stale."""
-        deadline = self._clock.monotonic() + wish.timeout_seconds
-        pause = _FIRST_PAUSE_SECONDS
         names = [rail.scenario for rail in wish.rails]
-        while True:
+
+        def standing() -> Question[tuple[list[tuple[Slate | None, ItemList | None]], list[AsOf]]]:
             found = yield from self._questions.standing(wish.user_id, names)
-            after = wish.after
-            if after is None or all(slate is not None and self._knows(slate, after) for slate, _ in found):
+            known = [slate.as_of for slate, _ in found if slate is not None]
+            return found, known if len(known) == len(found) else []
+
+        return (yield from self._until(standing, wish.after, wish.timeout_seconds))
+
+    def _until(
+        self,
+        ask: Callable[[], Question[tuple[T, list[AsOf]]]],
+        after: Position | None,
+        timeout_seconds: float,
+    ) -> Question[tuple[T, bool]]:
+        """An answer that knows an event, or the present one when the time is over; and whether it is stale.
+
+        Args:
+            ask: the answer, and up to where what it is made from knows; none = it is made from nothing.
+            after: the event; None = any answer will do.
+            timeout_seconds: of the wait.
+        """
+        deadline = self._clock.monotonic() + timeout_seconds
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            found, known = yield from ask()
+            if after is None or (known and all(self._knows(as_of, after) for as_of in known)):
                 return found, False
             left = deadline - self._clock.monotonic()
             if left <= 0:
@@ -179,8 +223,9 @@ class Answers:
             yield Pause(min(pause, left))
             pause = min(1.25 * pause, _LONGEST_PAUSE_SECONDS)
 
-    def _knows(self, slate: Slate, event: Position) -> bool:
-        as_of = slate.as_of
+    def _knows(self, as_of: AsOf, event: Position) -> bool:
+        if event.offset < 0:  # Kafka has it, and nobody knows where
+            return False
         same = as_of.partition == event.partition and self._log in (None, as_of.log)
         return same and not as_of.is_of_batch and as_of.offset >= event.offset
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.schemas.records import SlateItem
 from stream_rec.serve.answers import Answers
-from stream_rec.serve.wishes import Position, Recommendations, Wish
+from stream_rec.serve.wishes import Position, Recommendations, TopWish, Wish
 from stream_rec.settings import StoreSettings
 from stream_rec.store.reader import AsyncReader, Reader
 
@@ -95,7 +95,7 @@ class Client:
         Example:
             print([item.item_id for item in client.similar("tea", k=5)])
         """
-        return self._reader.answer(self._answers.similar(item_id, k))
+        return self._reader.answer(self._answers.similar(item_id, k)).items
 
     def together(self, item_ids: Sequence[str], *, k: int = 20) -> tuple[SlateItem, ...]:
         """What goes with all the items of a basket, best first, without them; empty = nothing is connected with any.
@@ -119,7 +119,7 @@ class Client:
         Example:
             print(client.popular(k=5), client.popular(tag="drinks"))
         """
-        return self._reader.answer(self._answers.top("popular", k, tag))
+        return self._reader.answer(self._answers.top(TopWish("popular", k, tag))).items
 
     def trending(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """Items that are gaining interactions; empty = there are none.
@@ -131,7 +131,7 @@ class Client:
         Example:
             print(client.trending(k=5))
         """
-        return self._reader.answer(self._answers.top("trending", k, tag))
+        return self._reader.answer(self._answers.top(TopWish("trending", k, tag))).items
 
     def new(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """The latest additions to the catalogue; empty = there are none.
@@ -143,7 +143,7 @@ class Client:
         Example:
             print(client.new(k=5))
         """
-        return self._reader.answer(self._answers.top("new", k, tag))
+        return self._reader.answer(self._answers.top(TopWish("new", k, tag))).items
 
     def close(self) -> None:
         """Close the connections; `with` does it, too."""
@@ -197,7 +197,7 @@ class AsyncClient:
 
     async def similar(self, item_id: str, *, k: int = 20) -> tuple[SlateItem, ...]:
         """As `Client.similar`."""
-        return await self._reader.answer(self._answers.similar(item_id, k))
+        return (await self._reader.answer(self._answers.similar(item_id, k))).items
 
     async def together(self, item_ids: Sequence[str], *, k: int = 20) -> tuple[SlateItem, ...]:
         """As `Client.together`."""
@@ -205,15 +205,15 @@ class AsyncClient:
 
     async def popular(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """As `Client.popular`."""
-        return await self._reader.answer(self._answers.top("popular", k, tag))
+        return (await self._reader.answer(self._answers.top(TopWish("popular", k, tag)))).items
 
     async def trending(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """As `Client.trending`."""
-        return await self._reader.answer(self._answers.top("trending", k, tag))
+        return (await self._reader.answer(self._answers.top(TopWish("trending", k, tag)))).items
 
     async def new(self, *, k: int = 20, tag: str = "") -> tuple[SlateItem, ...]:
         """As `Client.new`."""
-        return await self._reader.answer(self._answers.top("new", k, tag))
+        return (await self._reader.answer(self._answers.top(TopWish("new", k, tag)))).items
 
     async def close(self) -> None:
         """Close the connections."""

@@ -10,6 +10,7 @@ from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import DEFAULT_SCENARIO, Slate, SlateItem
 from stream_rec.schemas.shown import ShownSlate
 from stream_rec.sdk.wire import Origin
+from stream_rec.store.keys import TopName
 
 
 class UnknownScenario(ConfigError):
@@ -154,6 +155,8 @@ class SessionWish:
         k: items, at most.
         scenario: whose rules hold.
         limits: what is wanted.
+        after: an event that the answer should know.
+        timeout_seconds: of the wait for it.
     """
 
     items: Sequence[str]
@@ -161,6 +164,8 @@ class SessionWish:
     k: int
     scenario: str = DEFAULT_SCENARIO
     limits: Limits = NO_LIMITS
+    after: Position | None = None
+    timeout_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,21 +177,44 @@ class SimilarWish:
         k: items, at most.
         user_id: whose taste counts beside; None = nobody's.
         user_impact: how much, from 0 to 1.
-        scenario: whose filter holds beside the request's.
+        scenario: whose filter holds; "" = none's, or the default scenario's beside that of a request.
         limits: what is wanted.
+        after: an event that the answer should know.
+        timeout_seconds: of the wait for it.
     """
 
     items: Sequence[str]
     k: int
     user_id: str | None = None
     user_impact: float = 0.0
-    scenario: str = DEFAULT_SCENARIO
+    scenario: str = ""
     limits: Limits = NO_LIMITS
+    after: Position | None = None
+    timeout_seconds: float = 0.0
 
     @property
     def is_plain(self) -> bool:
         """One item's neighbours, and nothing else."""
-        return len(self.items) == 1 and self.user_id is None and not self.limits
+        return len(self.items) == 1 and self.user_id is None and not self.limits and not self.scenario
+
+
+@dataclass(frozen=True, slots=True)
+class TopWish:
+    """One of the lists that are the same for everybody.
+
+    Attributes:
+        name: which.
+        k: items, at most.
+        tag: only items with this tag; "" = all.
+        after: an event that the list should know.
+        timeout_seconds: of the wait for it.
+    """
+
+    name: TopName
+    k: int
+    tag: str = ""
+    after: Position | None = None
+    timeout_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +241,12 @@ class RankWish:
 
 
 class Ranking(NamedTuple):
-    """Given items in order.
+    """Items in order.
 
     Attributes:
         items: best first.
-        stale: whether it lacks the event given as `after`.
+        stale: whether it lacks, or may lack, the event given as `after`.
     """
 
-    items: Sequence[SlateItem]
+    items: tuple[SlateItem, ...]
     stale: bool

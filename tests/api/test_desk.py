@@ -95,6 +95,7 @@ def test_who_waits_for_an_event_is_woken_when_it_is_learned_and_not_before() -> 
         my = Positions({TopicPartition("events", 0): 5, TopicPartition("items", 0): 50})
         assert await my.wait(Written(0, 4), 0)
         assert not await my.wait(Written(0, 5), 0)
+        assert not await my.wait(Written(0, -1), 0)  # nobody knows where it stands
         assert await my.wait(None, 0)
         waiting = asyncio.create_task(my.wait(Written(0, 7), 60))
         await asyncio.sleep(0)

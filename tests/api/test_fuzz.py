@@ -34,6 +34,7 @@ EXAMPLES = 15
 RANK = "/v1/rank"
 """It is answered by 501 but by a live server, as are the parameters of LIVE_ONLY."""
 LIVE_ONLY = ("fields", "filter", "exclude", "min_relevance", "also", "user_id", "variant")
+WITH_SIMILAR = ("scenario",)
 ROUTES = [(each.method, each.route) for each in table()]
 READS_WITH_BODY = ("/v1/sessions/recommendations", "/v1/pages")
 LIVE = ("recommendations", "similar", "pages", "rank")
@@ -52,7 +53,7 @@ def fuzz(http: httpx.Client, method: str, route: str, without: Sequence[str]) ->
         database=None,
     )
     def send(case: Any) -> None:
-        for name in without:
+        for name in (*without, *(WITH_SIMILAR if without and route.endswith("/similar") else ())):
             case.query.pop(name, None)
             if isinstance(case.body, dict) and name != "user_id" and route in READS_WITH_BODY:
                 case.body.pop(name, None)

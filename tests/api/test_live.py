@@ -109,8 +109,11 @@ def test_what_does_not_come_in_time_is_marked(client: HttpClient) -> None:
     assert client.recommendations("ann", after=later, timeout=0.05).stale
     assert client.rank(["i1", "i2"], user_id="ann", after=later, timeout=0.05).stale
     assert client.page("ann", [PageRail()], after=later, timeout=0.05)[0].stale
-    nowhere = Written(9999, 0)
-    assert client.recommendations("ann", after=nowhere, timeout=0.05).stale
+    assert client.similar("i1", after=later, timeout=0.05).stale
+    assert client.session(["i1"], after=later, timeout=0.05).stale
+    assert not client.similar("i1", after=done, timeout=5).stale
+    for nowhere in (Written(9999, 0), Written(done.partition, -1)):
+        assert client.recommendations("ann", after=nowhere, timeout=0.05).stale
 
 
 def test_a_session_is_answered_and_not_learned(client: HttpClient) -> None:
@@ -196,6 +199,15 @@ def test_an_answer_can_say_what_the_items_are(client: HttpClient) -> None:
     found = client.recommendations("u1", fields=["title", "price", "owner"])
     assert found.properties is not None
     assert found.properties[found.items[0].item_id].keys() == {"title", "price"}
+    (rail,) = client.page("u1", [PageRail(n=3)], fields=["price"])
+    for each in (
+        client.similar("i5", fields=["price"]),
+        client.session(["i5"], fields=["price"]),
+        client.rank(["i3", "i5"], user_id="u1", fields=["price"]),
+        rail,
+    ):
+        assert each.items
+        assert each.properties == {item: {"price": float(item[1:])} for item in ids(each.items)}
 
 
 def test_an_answer_can_be_explained(client: HttpClient) -> None:
@@ -217,7 +229,11 @@ def test_scenarios_are_in_force_on_a_live_server_too(client: HttpClient, http: h
         return [each["item_id"] for each in answer.json().get("items", ())]
 
     wait_until(lambda: found() and all(int(item[1:]) % 2 for item in found()), 120)
-    assert http.get("/v1/users/ann/recommendations", params={"scenario": "no"}).status_code == 404
+    near = ids(client.similar("i5"))
+    assert ids(client.similar("i5", scenario="odd")) == [item for item in near if int(item[1:]) % 2]
+    assert any(int(item[1:]) % 2 == 0 for item in near)
+    for url in ("/v1/users/ann/recommendations", "/v1/items/i5/similar"):
+        assert http.get(url, params={"scenario": "no"}).status_code == 404
     assert http.post("/v1/rank", json={"items": ["i1"], "scenario": "no"}).status_code == 404
     assert http.put("/v1/scenarios/off", json={"on": False}).status_code == 200
     page = {"user_id": "u1", "rails": [{"scenario": "odd", "n": 3}, {"n": 6}]}

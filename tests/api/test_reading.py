@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -55,7 +56,8 @@ def test_an_unknown_user_gets_what_is_popular(http: httpx.Client) -> None:
 def test_an_answer_that_does_not_know_the_event_in_time_is_marked(http: httpx.Client) -> None:
     url = "/v1/users/ann/recommendations"
     assert "stale" not in http.get(url, params={"after": "0:5"}).json()
-    assert http.get(url, params={"after": "0:6", "timeout": 0.05}).json()["stale"] is True
+    for nobody_knows in ("0:6", "0:-1"):
+        assert http.get(url, params={"after": nobody_knows, "timeout": 0.05}).json()["stale"] is True
 
 
 def test_an_unknown_scenario_is_not_found(http: httpx.Client) -> None:
@@ -101,7 +103,34 @@ def test_neighbours_and_lists(http: httpx.Client) -> None:
     assert ids(http.get("/v1/lists/trending")) == []
 
 
+@pytest.mark.parametrize(
+    "url", ["items/a/similar", "lists/popular", "lists/trending", "sessions/recommendations"]
+)
+def test_what_is_nobodys_waits_for_an_event_too(http: httpx.Client, url: str) -> None:
+    def found(after: str, timeout: float) -> Any:
+        if url.startswith("sessions"):
+            wish = {"items": ["a"], "after": after, "timeout": timeout}
+            return http.post(f"/v1/{url}", json=wish).json()
+        return http.get(f"/v1/{url}", params={"after": after, "timeout": timeout}).json()
+
+    has_any = url != "lists/trending"  # of a list that there is none of, nothing can be said
+    assert found("0:5", 0.05).get("stale", False) is not has_any
+    for later in ("0:6", "1:5", "0:-1"):
+        assert found(later, 0.05)["stale"] is True
+
+
 def test_fields_of_items_need_a_live_server(http: httpx.Client) -> None:
-    found = http.get("/v1/users/ann/recommendations", params={"fields": "title,price"})
-    assert found.status_code == 501
-    assert found.json()["type"].endswith("needs-live")
+    fields = {"fields": "title,price"}
+    for url in ("/v1/users/ann/recommendations", "/v1/items/a/similar", "/v1/lists/popular"):
+        found = http.get(url, params=fields)
+        assert found.status_code == 501
+        assert found.json()["type"].endswith("needs-live")
+    for url, more in (
+        ("/v1/sessions/recommendations", {"items": ["a"]}),
+        ("/v1/pages", {"user_id": "ann", "rails": [{}]}),
+    ):
+        assert http.post(url, json={"fields": ["title"], **more}).status_code == 501
+
+
+def test_whose_rules_hold_for_neighbours_is_a_live_servers_to_say(http: httpx.Client) -> None:
+    assert http.get("/v1/items/a/similar", params={"scenario": "default"}).status_code == 501

@@ -251,7 +251,7 @@ def test_a_slate_that_knows_the_event_comes_at_once(client: Client, offset: int)
 
 
 @pytest.mark.usefixtures("shop")
-@pytest.mark.parametrize("ack", [Ack("events", 0, 6), Ack("events", 1, 5)])
+@pytest.mark.parametrize("ack", [Ack("events", 0, 6), Ack("events", 1, 5), Ack("events", 0, -1)])
 def test_a_slate_that_does_not_know_the_event_in_time_is_marked_stale(client: Client, ack: Ack) -> None:
     answer = client.recommendations("ann", after=ack, timeout_seconds=0.02)
     assert (ids(answer.items), answer.origin, answer.stale) == (["a", "b", "c"], "personal", True)

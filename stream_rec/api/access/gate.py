@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from ipaddress import ip_address
+from math import ceil
 from typing import Any
 
 from stream_rec.api.access.book import KeyBook
@@ -65,8 +66,11 @@ class Gate:
                 raise Problem("no-key", _ONLY_HERE, where=_AUTHORIZATION, fix=_CREATE)
             return _THIS_MACHINE
         key = await self._valid(presented(text))
-        if key.per_second and not self._limits.take(key.key_id, key.per_second):
-            raise Problem("rate", f"{key.per_second:g} requests a second are allowed", fix="ask less often")
+        if key.per_second and (seconds := self._limits.take(key.key_id, key.per_second)):
+            said = f"{key.per_second:g} requests a second are allowed"
+            raise Problem(
+                "rate", said, where=_AUTHORIZATION, fix="ask less often", retry_after_seconds=ceil(seconds)
+            )
         if "browser" in key.scopes:
             return self._browser(operation, key, token)
         if operation.scope not in key.scopes and "admin" not in key.scopes:

@@ -75,7 +75,10 @@ def new_key(
             fix=f"`stream-rec key revoke {valid[0].key_id}`, the oldest",
         )
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(_SECRET_BYTES)
-    visitor_secret = secrets.token_hex(_SECRET_BYTES) if "browser" in scopes else ""
+    visitor_secret = ""
+    if "browser" in scopes:  # visitors keep who they are when the key is rotated
+        known_secrets = [key.visitor_secret for key in valid if key.visitor_secret]
+        visitor_secret = known_secrets[0] if known_secrets else secrets.token_hex(_SECRET_BYTES)
     key = ApiKey(key_id, name, _hash(secret), tuple(dict.fromkeys(scopes)), now, per_second, visitor_secret)
     return key, f"srk_{key_id}_{secret}"
 

@@ -23,12 +23,12 @@ class Limits:
         self._clock = clock
         self._filled: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, key_id: str, per_second: float) -> bool:
-        """May this request of the key be answered?"""
+    def take(self, key_id: str, per_second: float) -> float:
+        """Seconds until a request of the key may be answered; 0 = this one may."""
         now, most = self._clock.monotonic(), max(1.0, per_second * _BURST_SECONDS)
         level, at = self._filled.pop(key_id, (most, now))
         level = min(most, level + (now - at) * per_second)
         self._filled[key_id] = (level - 1.0 if level >= 1.0 else level, now)
         if len(self._filled) > _MAX_KEYS:
             self._filled.popitem(last=False)
-        return level >= 1.0
+        return 0.0 if level >= 1.0 else (1.0 - level) / per_second

@@ -18,7 +18,7 @@ from stream_rec.engine.answering.at_request import AtRequest
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.steering.request_filters import TooManyFilters, both
 from stream_rec.schemas.expressions import BadExpression, check
-from stream_rec.schemas.records import AsOf, Slate, SlateItem
+from stream_rec.schemas.records import DEFAULT_SCENARIO, AsOf, Slate, SlateItem
 from stream_rec.sdk.wire import Properties, Why
 from stream_rec.serve.wishes import (
     PageWish,
@@ -28,9 +28,9 @@ from stream_rec.serve.wishes import (
     Recommendations,
     SessionWish,
     SimilarWish,
+    TopWish,
     Wish,
 )
-from stream_rec.store.keys import TopName
 
 T = TypeVar("T")
 
@@ -69,9 +69,10 @@ class LiveAnswering:
 
     async def session(self, wish: SessionWish) -> Recommendations:
         """As in `Answering`."""
+        knows = await self._following.held.positions.wait(wish.after, wish.timeout_seconds)
         await self._ready(wish.scenario, wish.limits.filter)
         items, origin = await self._ask(partial(made.of_session, wish))
-        return Recommendations(items, origin, False, None)
+        return Recommendations(items, origin, not knows, None)
 
     async def page(self, wish: PageWish) -> list[Recommendations]:
         """As in `Answering`."""
@@ -87,15 +88,17 @@ class LiveAnswering:
             page.append(found)
         return page
 
-    async def similar(self, wish: SimilarWish) -> Sequence[SlateItem]:
+    async def similar(self, wish: SimilarWish) -> Ranking:
         """As in `Answering`."""
+        knows = await self._following.held.positions.wait(wish.after, wish.timeout_seconds)
         if wish.limits.filter:
+            wish = replace(wish, scenario=wish.scenario or DEFAULT_SCENARIO)
             await self._ready(wish.scenario, wish.limits.filter)
-        return await self._ask(partial(made.similar, wish))
+        return Ranking(await self._ask(partial(made.similar, wish)), not knows)
 
-    async def top(self, name: TopName, k: int, tag: str) -> Sequence[SlateItem]:
+    async def top(self, wish: TopWish) -> Ranking:
         """As in `Answering`."""
-        return await self._lists.top(name, k, tag)
+        return await self._lists.top(wish)
 
     async def beyond(self, wish: Wish) -> Sequence[SlateItem]:
         """As in `Answering`; nothing where rather fewer items are wanted."""

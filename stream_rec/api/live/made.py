@@ -177,11 +177,12 @@ def _nearer_to_others(at: AtRequest, found: list[SlateItem], negatives: Sequence
 
 
 def similar(wish: SimilarWish, at: AtRequest) -> tuple[SlateItem, ...]:
-    """What is like the items, as the wish limits it."""
+    """What is like the items, as the wish limits it; who brings a filter names a scenario, too."""
     limits = wish.limits
     without = {*wish.items, *limits.exclude}
     mixes = wish.user_id is not None and wish.user_impact > 0.0
-    k = _most(max(wish.k, _NEAR if mixes or limits.filter else 0), without)
+    scenario = _scenario(at, wish.scenario) if wish.scenario else ""
+    k = _most(max(wish.k, _NEAR if mixes or scenario else 0), without)
     ranked = at.connected(wish.items, k)
     if ranked is None:
         return ()
@@ -194,11 +195,9 @@ def similar(wish: SimilarWish, at: AtRequest) -> tuple[SlateItem, ...]:
     if wish.user_id is not None:
         unwanted = at.blocked(wish.user_id, [each.item_id for each in found])
         found = [each for each in found if each.item_id not in unwanted]
-    if limits.filter:
+    if scenario:
         ids = [each.item_id for each in found]
-        kept = (
-            {each.item_id for each in at.rank(ids, None, (), wish.scenario, limits.filter)} if ids else set()
-        )
+        kept = {each.item_id for each in at.rank(ids, None, (), scenario, limits.filter)}
         found = [each for each in found if each.item_id in kept]
     found = list(_limited(found, (), limits.min_relevance, len(found)))
     if mixes:

@@ -37,8 +37,8 @@ class Positions:
             self._loop.call_soon_threadsafe(self._wake, span.partition)
 
     def knows(self, event: Position) -> bool:
-        """Was the event learned."""
-        return self._next.get(event.partition, 0) > event.offset
+        """Was the event learned; not, as far as is known, if nobody knows where it stands."""
+        return 0 <= event.offset < self._next.get(event.partition, 0)
 
     async def wait(self, event: Position | None, seconds: float) -> bool:
         """Wait until an event is learned; was it, in time? None is always."""
@@ -59,7 +59,7 @@ class Positions:
     def _wake(self, partition: int) -> None:
         reached = self._next.get(partition, 0)
         for wait in self._waiting.get(partition, ()):
-            if wait.offset < reached and not wait.reached.done():
+            if 0 <= wait.offset < reached and not wait.reached.done():
                 wait.reached.set_result(None)
 
     def _leave(self, partition: int, wait: _Wait) -> None:

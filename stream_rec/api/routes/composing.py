@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from stream_rec.api.answering import Answering
 from stream_rec.api.body import read_json
 from stream_rec.api.ids import must_be_id
 from stream_rec.api.operation import Answer, Call, Example, Operation, answer
 from stream_rec.api.problem import Problem
-from stream_rec.api.routes.reading import ITEMS, may_speak_of, place, recommended
+from stream_rec.api.routes.reading import ITEMS, may_speak_of, place, properties, recommended
 from stream_rec.sdk import wire
 from stream_rec.serve.wishes import Limits, PageWish, Rail, RankWish, SessionWish, UnknownScenario
 from stream_rec.settings import IngestSettings
@@ -46,9 +47,12 @@ class Composing:
                 wanted.n,
                 wanted.scenario,
                 Limits(wanted.filter, wanted.exclude, wanted.min_relevance),
+                place(wanted.after),
+                wanted.timeout,
             )
         )
-        return answer(wire.SessionItems(found.items, found.origin))
+        known = await properties(self._answering, found.items, wanted.fields)
+        return answer(wire.SessionItems(found.items, found.origin, found.stale, known))
 
     async def page(self, call: Call) -> Answer:
         """A whole page."""
@@ -67,6 +71,11 @@ class Composing:
             recommended(each, wanted.user_id, rail.scenario, explain=wanted.explain)
             for rail, each in zip(rails, found, strict=True)
         ]
+        if wanted.fields:
+            shown = [
+                structs.replace(each, properties=await properties(self._answering, each.items, wanted.fields))
+                for each in shown
+            ]
         return answer(wire.PageAnswer(shown))
 
     async def rank(self, call: Call) -> Answer:
@@ -83,7 +92,8 @@ class Composing:
                 Limits(wanted.filter, wanted.exclude, wanted.min_relevance),
             )
         )
-        return answer(wire.RankAnswer(found.items, found.stale))
+        known = await properties(self._answering, found.items, wanted.fields)
+        return answer(wire.RankAnswer(found.items, found.stale, known))
 
     def operations(self) -> Iterator[Operation]:
         """All of them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, a
 from stream_rec.api.paging import cursor_after, had, left
 from stream_rec.api.problem import Problem
 from stream_rec.api.shown import Shown
+from stream_rec.schemas.records import SlateItem
 from stream_rec.schemas.scenario import MAX_K
 from stream_rec.sdk.wire import (
     After,
@@ -23,6 +24,7 @@ from stream_rec.sdk.wire import (
     Items,
     Length,
     Made,
+    Properties,
     Recommended,
     Relevance,
     ScenarioName,
@@ -30,8 +32,10 @@ from stream_rec.sdk.wire import (
 )
 from stream_rec.serve.wishes import (
     Limits,
+    Ranking,
     Recommendations,
     SimilarWish,
+    TopWish,
     UnknownScenario,
     UnknownVariant,
     Wish,
@@ -45,6 +49,11 @@ ITEMS = [
 ]
 
 
+FieldsText = Annotated[
+    str, Meta(max_length=1024, description="fields of items, with commas between them; live servers only")
+]
+
+
 class OfUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of a user's recommendations."""
 
@@ -52,16 +61,7 @@ class OfUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n: Length = 20
     after: After | None = None
     timeout: Timeout = 1.0
-    fields: (
-        Annotated[
-            str,
-            Meta(
-                max_length=1024,
-                description="fields of items, with commas between them; live only",
-            ),
-        ]
-        | None
-    ) = None
+    fields: FieldsText = ""
     explain: Annotated[bool, Meta(description="also what the answer was made from")] = False
     shown: (
         Annotated[
@@ -105,10 +105,19 @@ class OfItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_impact: Annotated[float, Meta(ge=0, le=1, description="0 = the item alone, 1 = the user alone")] = (
         0.5
     )
-    scenario: ScenarioName = "default"
+    scenario: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_.-]{0,64}$",
+            description="whose filter holds; none = the default one's beside `filter`; live servers only",
+        ),
+    ] = ""
     filter: Filter = ""
     exclude: ExcludedText = ""
     min_relevance: Relevance = 0.0
+    after: After | None = None
+    timeout: Timeout = 1.0
+    fields: FieldsText = ""
 
 
 class OfList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,6 +125,9 @@ class OfList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     n: Length = 20
     tag: Annotated[str, Meta(max_length=1024, description="only items with this tag")] = ""
+    after: After | None = None
+    timeout: Timeout = 1.0
+    fields: FieldsText = ""
 
 
 class Place(NamedTuple):
@@ -167,6 +179,15 @@ def recommended(found: Recommendations, user_id: str, scenario: str, *, explain:
     )
 
 
+async def properties(
+    answering: Answering, items: Sequence[SlateItem], fields: Sequence[str]
+) -> dict[str, Properties] | None:
+    """These fields of items; None = none are asked for."""
+    if not fields:
+        return None
+    return dict(await answering.properties([each.item_id for each in items], fields))
+
+
 class Reading:
     """The routes.
 
@@ -212,10 +233,9 @@ class Reading:
         if is_paged:
             found, cursor = await self._page(found, wish, query)
         given = recommended(found, user_id, query.scenario, explain=query.explain)
-        if query.fields is not None:
-            ids = [each.item_id for each in given.items]
-            known = await self._answering.properties(ids, query.fields.split(","))
-            given = msgspec.structs.replace(given, properties=dict(known))
+        if fields := split(query.fields):
+            known = await properties(self._answering, given.items, fields)
+            given = msgspec.structs.replace(given, properties=known)
         if query.explain and found.items:
             ids = [each.item_id for each in found.items]
             given = msgspec.structs.replace(
@@ -229,13 +249,14 @@ class Reading:
         self, found: Recommendations, wish: Wish, query: OfUser
     ) -> tuple[Recommendations, str | None]:
         """What the reader has not had yet; when the slate ends, what stands in its place elsewhere."""
-        before = had(query.cursor or "")
-        items = left(found.items, before)[: query.n]
-        if len(items) < query.n and found.origin in ("personal", "session"):
+        before, n = had(query.cursor or ""), query.n
+        items = left(found.items, before)
+        if len(items) <= n and found.origin in ("personal", "session"):
             own = {each.item_id for each in items}
             others = left(await self._answering.beyond(wish), before)
-            items += [each for each in others if each.item_id not in own][: query.n - len(items)]
-        return dataclasses.replace(found, items=tuple(items)), cursor_after(before, items)
+            items += [each for each in others if each.item_id not in own]
+        page, has_more = items[:n], len(items) > n
+        return dataclasses.replace(found, items=tuple(page)), cursor_after(before, page) if has_more else None
 
     async def _noted(self, given: Recommended, found: Recommendations, when: str) -> Recommended:
         """The answer, with its impression under way."""
@@ -254,8 +275,17 @@ class Reading:
         must_be_id(item_id, "path item_id", self._rules)
         query: OfItem = call.query
         items = (*split(query.also), item_id)
-        wish = SimilarWish(items, query.n, query.user_id, query.user_impact, query.scenario, limits(query))
-        return answer(Items(await self._answering.similar(wish)))
+        wish = SimilarWish(
+            items,
+            query.n,
+            query.user_id,
+            query.user_impact,
+            query.scenario,
+            limits(query),
+            place(query.after),
+            query.timeout,
+        )
+        return answer(await self._listed(await self._answering.similar(wish), query.fields))
 
     async def popular(self, call: Call) -> Answer:
         """The list of this name."""
@@ -271,7 +301,11 @@ class Reading:
 
     async def _top(self, name: TopName, call: Call) -> Answer:
         query: OfList = call.query
-        return answer(Items(await self._answering.top(name, query.n, query.tag)))
+        wish = TopWish(name, query.n, query.tag, place(query.after), query.timeout)
+        return answer(await self._listed(await self._answering.top(wish), query.fields))
+
+    async def _listed(self, found: Ranking, fields: str) -> Items:
+        return Items(found.items, found.stale, await properties(self._answering, found.items, split(fields)))
 
     def operations(self) -> Iterator[Operation]:
         """All of them."""
@@ -300,7 +334,15 @@ class Reading:
             **{**shared, "problems": (*shared["problems"], "not-found", "needs-live")},
         )
         for name, run in (("popular", self.popular), ("trending", self.trending), ("new", self.new)):
-            yield Operation("GET", f"/v1/lists/{name}", run, _LISTS[name], items, query=OfList, **shared)
+            yield Operation(
+                "GET",
+                f"/v1/lists/{name}",
+                run,
+                _LISTS[name],
+                items,
+                query=OfList,
+                **{**shared, "problems": (*problems, "needs-live")},
+            )
 
 
 _PUBLISH = "use a key with the scope publish too"
