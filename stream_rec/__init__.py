@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stream_rec.producers.publisher.publisher import Publisher
-    from stream_rec.schemas.records import Impression, Interaction, Item
+    from stream_rec.schemas.records import Impression, Interaction, Item, Vector
     from stream_rec.sdk.async_client import AsyncHttpClient
     from stream_rec.sdk.client import HttpClient
     from stream_rec.serve.client import AsyncClient, Client
@@ -28,6 +28,7 @@ __all__ = [
     "Interaction",
     "Item",
     "Publisher",
+    "Vector",
     "load",
 ]
 
@@ -40,6 +41,7 @@ _HOMES = {
     "Interaction": "stream_rec.schemas.records",
     "Item": "stream_rec.schemas.records",
     "Publisher": "stream_rec.producers.publisher.publisher",
+    "Vector": "stream_rec.schemas.records",
     "load": "stream_rec.settings",
 }
 

@@ -29,6 +29,7 @@ from stream_rec.api.routes.reading import Reading
 from stream_rec.api.routes.scenarios import ScenarioRoutes
 from stream_rec.api.routes.system import System
 from stream_rec.api.routes.users import Users
+from stream_rec.api.routes.vectors import Vectors
 from stream_rec.api.routes.visitors import Visitors
 from stream_rec.api.tenants import Application, ByKey, Owners
 from stream_rec.settings import Settings, StoreSettings
@@ -72,6 +73,7 @@ def operations(of: Parts, is_draining: Callable[[], bool], check: Check | None =
         yield from events.operations(settings, ingest, of.clock)
         yield from Composing(of.answering, settings.ingest).operations()
         yield from Items(settings, ingest).operations()
+        yield from Vectors(settings, ingest).operations()
         yield from Users(settings, ingest, of.clock).operations()
         yield from ScenarioRoutes(settings).operations()
         yield from ExperimentRoutes(settings, of.reader).operations()

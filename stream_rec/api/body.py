@@ -108,5 +108,17 @@ def read_json(body: bytes, decode: Callable[[bytes], T]) -> T:
         ) from None
 
 
+def bounded(found: list[T], what: str, most: int) -> list[T]:
+    """The records of a batch.
+
+    Raises:
+        Problem: there are too many.
+    """
+    if len(found) > most:
+        said = f"{len(found)} {what}, {most} are allowed"
+        raise Problem("too-large", said, where="body", fix="send fewer")
+    return found
+
+
 def _too_large(most: int) -> Problem:
     return Problem("too-large", f"the body has more than {most} bytes", where="body", fix="send it in parts")

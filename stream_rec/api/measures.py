@@ -15,7 +15,7 @@ from stream_rec.rerank import OUTCOMES
 
 FAILURES = (500, 503, 504)
 """Statuses of answers that are the server's fault, or that of one behind it."""
-TOPICS = ("events", "impressions", "items")
+TOPICS = ("events", "impressions", "items", "vectors")
 FATES = ("accepted", "refused", "queue-full", "unavailable")
 _SECONDS = (0.001, 0.002, 0.004, 0.007, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 

@@ -11,11 +11,11 @@ import httpx
 
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.schemas.experiment import Experiment
-from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item
+from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item, Vector
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
 from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
-from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch
+from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch, vectors_at_a_time
 from stream_rec.sdk.experiments import ExperimentRecord, ExperimentStatus, Moved
 from stream_rec.sdk.options import HttpOptions
 from stream_rec.sdk.servers import Servers
@@ -30,6 +30,7 @@ from stream_rec.sdk.wire import (
     RankAnswer,
     Recommended,
     SessionItems,
+    VectorName,
     Written,
 )
 
@@ -61,6 +62,7 @@ class AsyncHttpClient:
     ) -> None:
         options = options or HttpOptions()
         self._at = At(Servers(url), options.retries, clock or SystemClock())
+        self._options = options
         self._http = httpx.AsyncClient(**options.of_httpx(key))
 
     async def track(self, event: Interaction) -> Written:
@@ -274,6 +276,20 @@ class AsyncHttpClient:
         """As `HttpClient.delete_item`."""
         return await self._do(calls.delete_item(item_id))
 
+    async def delete_items(self, item_ids: Sequence[str]) -> Batch:
+        """As `HttpClient.delete_items`."""
+        return await self._run(exchange_batch(calls.delete_items, item_ids, self._at))
+
+    async def put_vectors(self, vectors: Sequence[Vector]) -> Batch:
+        """As `HttpClient.put_vectors`."""
+        steps = exchange_batch(calls.put_vectors, vectors, self._at, vectors_at_a_time(vectors))
+        return await self._run(steps)
+
+    async def delete_vectors(self, space: str, item_ids: Sequence[str]) -> Batch:
+        """As `HttpClient.delete_vectors`."""
+        names = [VectorName(space, item_id) for item_id in item_ids]
+        return await self._run(exchange_batch(calls.delete_vectors, names, self._at))
+
     async def forget(self, user_id: str, *, wait: float = 5.0, dry_run: bool = False) -> Forgotten:
         """As `HttpClient.forget`."""
         return await self._do(calls.forget(user_id, wait, dry_run=dry_run))
@@ -357,6 +373,7 @@ class AsyncHttpClient:
                 step.url + request.path,
                 params=request.parameters(),
                 content=request.body,
+                timeout=self._options.until(request.waits_seconds),
             )
         except httpx.HTTPError as error:
             return error

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from stream_rec.schemas.experiment import Experiment
-from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item
+from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item, Vector
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import experiments as trials
 from stream_rec.sdk import wire
@@ -33,6 +33,7 @@ class Request(Generic[T]):
         query: parameters; those that are None are not sent.
         body: JSON, whole; None = there is none.
         may_repeat: whether it does no more if it is done twice.
+        waits_seconds: that the server is asked to wait, beside the time that an answer takes.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Request(Generic[T]):
     query: Mapping[str, Any] | None = None
     body: bytes | None = None
     may_repeat: bool = True
+    waits_seconds: float = 0.0
 
     def parameters(self) -> dict[str, str]:
         """The query as it is sent."""
@@ -281,10 +283,25 @@ def delete_item(item_id: str) -> Request[wire.Written]:
     return Request("DELETE", f"/v1/items/{_part(item_id)}", wire.Written)
 
 
+def delete_items(items: Sequence[str]) -> Request[wire.Batch]:
+    """Many of them gone."""
+    return Request("POST", "/v1/items/batch/delete", wire.Batch, body=_encode(items))
+
+
+def put_vectors(vectors: Sequence[Vector]) -> Request[wire.Batch]:
+    """Some of them."""
+    return Request("POST", "/v1/vectors/batch", wire.Batch, body=_encode(vectors))
+
+
+def delete_vectors(names: Sequence[wire.VectorName]) -> Request[wire.Batch]:
+    """Some of them gone."""
+    return Request("POST", "/v1/vectors/batch/delete", wire.Batch, body=_encode(names))
+
+
 def forget(user_id: str, wait: float, *, dry_run: bool) -> Request[wire.Forgotten]:
     """A user."""
     query = {"wait": wait, "dry_run": dry_run or None}
-    return Request("DELETE", f"/v1/users/{_part(user_id)}", wire.Forgotten, query=query)
+    return Request("DELETE", f"/v1/users/{_part(user_id)}", wire.Forgotten, query=query, waits_seconds=wait)
 
 
 def merge(visitor_id: str, user_id: str) -> Request[wire.Written]:

@@ -14,11 +14,11 @@ import httpx
 
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.schemas.experiment import Experiment
-from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item
+from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction, Item, Vector
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
 from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
-from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch
+from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch, vectors_at_a_time
 from stream_rec.sdk.experiments import ExperimentRecord, ExperimentStatus, Moved
 from stream_rec.sdk.options import HttpOptions
 from stream_rec.sdk.servers import Servers
@@ -33,6 +33,7 @@ from stream_rec.sdk.wire import (
     RankAnswer,
     Recommended,
     SessionItems,
+    VectorName,
     Written,
 )
 
@@ -67,6 +68,7 @@ class HttpClient:
     ) -> None:
         options = options or HttpOptions()
         self._at = At(Servers(url), options.retries, clock or SystemClock())
+        self._options = options
         self._http = httpx.Client(**options.of_httpx(key))
 
     def track(self, event: Interaction) -> Written:
@@ -471,6 +473,45 @@ class HttpClient:
         """
         return self._do(calls.delete_item(item_id))
 
+    def delete_items(self, item_ids: Sequence[str]) -> Batch:
+        """Take many items out of the catalogue, in requests of 500 each; the results as of `track_many`.
+
+        Args:
+            item_ids: any number of them.
+
+        Example:
+            print(client.delete_items(["cup", "pot"]).accepted)
+        """
+        return self._run(exchange_batch(calls.delete_items, item_ids, self._at))
+
+    def put_vectors(self, vectors: Sequence[Vector]) -> Batch:
+        """Put vectors of items into their spaces, each in place of the one before; the results as of `track_many`.
+
+        A vector that is not as long as the others of its space is acknowledged, and set aside by the workers.
+
+        Args:
+            vectors: any number of them.
+
+        Example:
+            told = client.put_vectors([Vector("text", "tea", (0.12, -0.7)), Vector("text", "cup", (0.3, 0.1))])
+            print(told.accepted, told.refused)
+        """
+        steps = exchange_batch(calls.put_vectors, vectors, self._at, vectors_at_a_time(vectors))
+        return self._run(steps)
+
+    def delete_vectors(self, space: str, item_ids: Sequence[str]) -> Batch:
+        """Take items out of a vector space; the results as of `track_many`.
+
+        Args:
+            space: of vectors.
+            item_ids: any number of them.
+
+        Example:
+            print(client.delete_vectors("text", ["tea", "cup"]).accepted)
+        """
+        names = [VectorName(space, item_id) for item_id in item_ids]
+        return self._run(exchange_batch(calls.delete_vectors, names, self._at))
+
     def forget(self, user_id: str, *, wait: float = 5.0, dry_run: bool = False) -> Forgotten:
         """Forget a user everywhere; the receipt says what was removed, and what waits until when.
 
@@ -648,6 +689,7 @@ class HttpClient:
                 step.url + request.path,
                 params=request.parameters(),
                 content=request.body,
+                timeout=self._options.until(request.waits_seconds),
             )
         except httpx.HTTPError as error:
             return error

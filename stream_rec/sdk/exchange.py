@@ -10,6 +10,7 @@ import msgspec
 
 from stream_rec.clock import Clock
 from stream_rec.errors import Unavailable
+from stream_rec.schemas.records import Vector
 from stream_rec.sdk.calls import Request
 from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.retries import Retries
@@ -21,6 +22,8 @@ R = TypeVar("R")
 
 BATCH = 500
 """Records of one request; `serve.max_batch` is twice as much by default."""
+NUMBERS = 20_000
+"""Numbers of the vectors of one request: half of what `serve.max_body_bytes` allows, each written out in full."""
 _ACCEPTED = 202
 
 _NOT_TAKEN = frozenset({429})
@@ -83,23 +86,30 @@ def exchange(request: Request[T], at: At) -> Steps[T]:
 
 
 def exchange_batch(
-    make: Callable[[Sequence[R]], Request[Batch]], records: Sequence[R], at: At
+    make: Callable[[Sequence[R]], Request[Batch]], records: Sequence[R], at: At, at_a_time: int = BATCH
 ) -> Steps[Batch]:
-    """Send records until each is acknowledged or refused, in requests of BATCH, in order.
+    """Send records until each is acknowledged or refused, in requests of so many, in order.
 
     Args:
         make: the request for some of them.
         records: such that may be sent twice.
         at: whom to.
+        at_a_time: records of one request.
 
     Raises:
         HttpProblem, Unavailable: as `exchange`, of the first request that fails whole; those before it were answered.
     """
     results: list[Result] = []
-    for start in range(0, len(records), BATCH):
-        results += yield from _part(make, records[start : start + BATCH], at)
+    for start in range(0, len(records), at_a_time):
+        results += yield from _part(make, records[start : start + at_a_time], at)
     accepted = sum(each.status == _ACCEPTED for each in results)
     return Batch(accepted, len(results) - accepted, tuple(results))
+
+
+def vectors_at_a_time(vectors: Sequence[Vector]) -> int:
+    """How many of these a request may hold, as long as the longest is."""
+    longest = max((len(each.values) for each in vectors), default=1)
+    return max(1, min(BATCH, NUMBERS // max(1, longest)))
 
 
 def _part(make: Callable[[Sequence[R]], Request[Batch]], records: Sequence[R], at: At) -> Steps[list[Result]]:

@@ -26,6 +26,10 @@ class HttpOptions:
     max_connections: int = 32
     retries: Retries = field(default_factory=Retries)
 
+    def until(self, waits_seconds: float) -> httpx.Timeout:
+        """How long an answer is waited for that the server gives after waiting so long."""
+        return httpx.Timeout(self.timeout_seconds + waits_seconds, connect=self.connect_seconds)
+
     def of_httpx(self, key: str) -> dict[str, Any]:
         """Arguments of its clients."""
         return {
@@ -33,7 +37,7 @@ class HttpOptions:
                 "content-type": "application/json",
                 **({"authorization": f"Bearer {key}"} if key else {}),
             },
-            "timeout": httpx.Timeout(self.timeout_seconds, connect=self.connect_seconds),
+            "timeout": self.until(0.0),
             "limits": httpx.Limits(
                 max_connections=self.max_connections, max_keepalive_connections=self.max_connections
             ),

@@ -322,6 +322,18 @@ class RankAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     properties: dict[str, Properties] | None = None
 
 
+class VectorName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose vector in which space.
+
+    Attributes:
+        space: of vectors.
+        item_id: the item.
+    """
+
+    space: str
+    item_id: str
+
+
 class ForgottenStore(msgspec.Struct, frozen=True):
     """What became of a user in one store.
 

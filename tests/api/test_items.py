@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import httpx
+import msgspec
 import pytest
 
 from stream_rec.bus.item_log import last_record
-from stream_rec.schemas.records import Item
+from stream_rec.schemas.records import Item, Vector
 from stream_rec.settings import Settings
 from tests.reading import messages, records
 
@@ -49,6 +50,25 @@ def test_many_items_at_once(http: httpx.Client, bus: Settings) -> None:
     values = {message.key(): message.value() for message in messages(bus.bus, "items")}
     assert values[b"a"] is None
     assert values[b"b"]
+
+
+def test_many_vectors_at_once(http: httpx.Client, bus: Settings) -> None:
+    wanted = [
+        {"space": "text", "item_id": "a/b", "values": [0.5, -1]},
+        {"space": "content", "item_id": "a", "values": [1.0]},
+        {"space": "text", "item_id": "c", "values": [0.0, 0.0]},
+        {"space": "text", "item_id": "d", "values": [0.25, 1e-3]},
+    ]
+    told = http.post("/v1/vectors/batch", json=wanted).json()
+    assert [each["status"] for each in told["results"]] == [202, 422, 422, 202]
+    assert [each.get("reason") for each in told["results"]] == [None, "reserved_space", "bad_vector", None]
+    names = [{"space": "text", "item_id": "d"}, {"space": "no/name", "item_id": "d"}]
+    told = http.post("/v1/vectors/batch/delete", json=names).json()
+    assert [each["status"] for each in told["results"]] == [202, 422]
+    values = {message.key(): message.value() for message in messages(bus.bus, "vectors")}
+    assert values.keys() == {b"text/a/b", b"text/d"}
+    assert values[b"text/d"] is None
+    assert msgspec.json.decode(values[b"text/a/b"] or b"", type=Vector) == Vector("text", "a/b", (0.5, -1.0))
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b'{"item_id":"other"}', b"[]", b'{"hidden":"perhaps"}'])

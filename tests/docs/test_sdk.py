@@ -14,6 +14,7 @@ import pytest
 from stream_rec import Client, HttpClient, Impression, Interaction, Item
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.schemas.experiment import Arm, Experiment
+from stream_rec.schemas.records import Vector
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.wire import PageRail
@@ -26,6 +27,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 NAMES = {
     "time": time,
     "Interaction": Interaction,
+    "Vector": Vector,
     "Item": Item,
     "Impression": Impression,
     "Scenario": Scenario,

@@ -10,6 +10,7 @@ import pytest
 
 from stream_rec import AsyncHttpClient, HttpClient, Impression, Interaction, Item
 from stream_rec.schemas.experiment import Arm, Experiment
+from stream_rec.schemas.records import Vector
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.wire import PageRail, Written
@@ -105,6 +106,9 @@ def test_the_catalogue_impressions_and_decisions(client: HttpClient, bus: Settin
     client.patch_item("a/b", {"price": 2.0})
     client.delete_item("a/b")
     assert client.put_items([Item("c"), Item("d")]).accepted == 2
+    assert client.delete_items(["c", "d"]).accepted == 2
+    assert client.put_vectors([Vector("text", "a", (0.5, 1.0)), Vector("text", "b", (0.0,))]).refused == 1
+    assert client.delete_vectors("text", ["a"]).accepted == 1
     client.impression(Impression("s", "ann", 1.7e9, ("a",)))
     client.merge("v-1", into="ann")
     assert client.apply_scenario("home", Scenario(k=5)).offset == 1

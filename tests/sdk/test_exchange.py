@@ -12,10 +12,11 @@ import pytest
 
 from stream_rec.clock import ManualClock
 from stream_rec.errors import ConfigError, Unavailable
-from stream_rec.schemas.records import Impression, Interaction
+from stream_rec.schemas.records import Impression, Interaction, Vector
 from stream_rec.sdk import calls
 from stream_rec.sdk.errors import HttpProblem
-from stream_rec.sdk.exchange import At, Steps, Wait, exchange, exchange_batch
+from stream_rec.sdk.exchange import At, Steps, Wait, exchange, exchange_batch, vectors_at_a_time
+from stream_rec.sdk.options import HttpOptions
 from stream_rec.sdk.retries import LONGEST_PAUSE_SECONDS, Retries
 from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import Batch, Result, Written
@@ -122,6 +123,17 @@ def test_of_a_batch_only_what_was_not_taken_is_sent_again(at: At, clock: ManualC
     assert [each.status for each in told.results] == [202, 422, 202, 503]
     assert sent == [4, 2, 1]
     assert (told.accepted, told.refused) == (2, 2)
+
+
+def test_long_vectors_go_in_small_requests() -> None:
+    assert vectors_at_a_time([]) == vectors_at_a_time([Vector("s", "a", (1.0,) * 40)]) == 500
+    assert vectors_at_a_time([Vector("s", "a", (1.0,)), Vector("s", "b", (1.0,) * 4096)]) == 4
+    assert vectors_at_a_time([Vector("s", "a", (1.0,) * 100_000)]) == 1
+
+
+def test_who_asks_the_server_to_wait_waits_for_it() -> None:
+    forget = calls.forget("ann", 30.0, dry_run=False)
+    assert HttpOptions(timeout_seconds=15.0).until(forget.waits_seconds).read == 45.0
 
 
 def test_pauses_are_bounded_and_differ() -> None:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from stream_rec.api.body import read_json
+from stream_rec.api.body import bounded, read_json
 from stream_rec.api.ingest import Ingest, RecordReader
 from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, answer
 from stream_rec.api.problem import Problem
@@ -68,14 +68,7 @@ class _Records(Generic[R]):
 
     async def many(self, call: Call) -> Answer:
         """A list of records."""
-        found = read_json(call.body, read_batch)
-        if len(found) > self._max_batch:
-            raise Problem(
-                "too-large",
-                f"{len(found)} records, {self._max_batch} are allowed",
-                where="body",
-                fix="send fewer",
-            )
+        found = bounded(read_json(call.body, read_batch), "records", self._max_batch)
         judge = _own(call.caller)
         batch = await self._ingest.many(self._topic, [self._reader.read(bytes(raw), judge) for raw in found])
         return answer(batch, 202 if batch.accepted or not batch.results else 422)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from stream_rec.api.body import read_json
+from stream_rec.api.body import bounded, read_json
 from stream_rec.api.ids import must_be_id
 from stream_rec.api.ingest import Ingest, RecordReader, Wanted, left_out, refused
 from stream_rec.api.operation import Answer, Call, Example, Operation, answer
@@ -64,13 +64,13 @@ class Items:
 
     async def put_many(self, call: Call) -> Answer:
         """Many items, as `put`."""
-        found = self._bounded(read_json(call.body, read_batch))
+        found = bounded(read_json(call.body, read_batch), "items", self._settings.serve.max_batch)
         batch = await self._ingest.many("items", [self._reader.read(bytes(raw), _any) for raw in found])
         return answer(batch, 202 if batch.accepted or not batch.results else 422)
 
     async def delete_many(self, call: Call) -> Answer:
         """Many items, as `delete`."""
-        ids = self._bounded(read_json(call.body, _ids))
+        ids = bounded(read_json(call.body, _ids), "items", self._settings.serve.max_batch)
         batch = await self._ingest.many("items", [self._removal(item_id) for item_id in ids])
         return answer(batch, 202 if batch.accepted or not batch.results else 422)
 
@@ -110,14 +110,6 @@ class Items:
             raise Problem("not-found", "no record says what this item is", where="path item_id", fix="PUT it")
         known: dict[str, Any] = msgspec.to_builtins(item)
         return known
-
-    def _bounded(self, found: list[Any]) -> list[Any]:
-        most = self._settings.serve.max_batch
-        if len(found) > most:
-            raise Problem(
-                "too-large", f"{len(found)} items, {most} are allowed", where="body", fix="send fewer"
-            )
-        return found
 
     def operations(self) -> Iterator[Operation]:
         """All of them."""
