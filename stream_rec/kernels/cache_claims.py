@@ -17,7 +17,7 @@ from pathlib import Path
 import xxhash
 
 LONGEST_SECONDS = 600.0
-"""That another process is waited for: no kernel takes as long, so it hangs, and its work is done here, too."""
+"""That another process is waited for: no kernel takes as long, so it hangs, and nobody is waited for from then on."""
 _LOOK_SECONDS = 0.02
 _HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)
 
@@ -32,6 +32,7 @@ class Claims:
     def __init__(self, folder: Path | None) -> None:
         self._path = None if folder is None else folder.with_name(f"{folder.name}.claims")
         self._file = -1
+        self._waits = True
 
     @contextmanager
     def of(self, name: str) -> Iterator[None]:
@@ -40,8 +41,9 @@ class Claims:
             yield
             return
         waited_since = time.monotonic()
-        while not self._is_mine(name) and time.monotonic() - waited_since < LONGEST_SECONDS:
+        while not self._is_mine(name) and self._waits:
             time.sleep(_LOOK_SECONDS)
+            self._waits = time.monotonic() - waited_since < LONGEST_SECONDS
         try:
             yield
         finally:

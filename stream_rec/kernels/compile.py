@@ -132,8 +132,13 @@ class _Kernel(CPUDispatcher):
         args, _ = normalize_signature(sig)
         if args in self.overloads or not _IS_CACHED or self._is_in_the_cache(sig):
             return super().compile(sig)
-        with global_compiler_lock, _CLAIMS.of(f"{self.__module__}.{self.__qualname__}"):
+        with global_compiler_lock, _CLAIMS.of(self.claim):
             return super().compile(sig)
+
+    @property
+    def claim(self) -> str:
+        """What its compilation is claimed by, of its source file: another installation could not load what it makes."""
+        return f"{self.py_func.__code__.co_filename}:{self.__qualname__}"
 
     def _is_in_the_cache(self, sig: Any) -> bool:
         """What only has to be loaded waits for nobody."""

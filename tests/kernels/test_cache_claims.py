@@ -126,9 +126,20 @@ def test_a_claim_goes_with_the_process_that_held_it(tmp_path: Path, holder: subp
 
 def test_what_is_compiled_already_is_loaded_whoever_hangs_with_its_claim(folder: Path) -> None:
     assert answers([start(folder, "one")]) == [(20.0, ["inner", "one"])]
-    holding = start(folder, "one", holds="tiny.one")
+    holding = start(folder, "one", holds=f"{folder / 'tiny.py'}:one")
     assert answers([start(folder, "one")]) == [(20.0, [])]
     answers([holding])
+
+
+def test_another_installation_of_the_same_kernels_is_not_waited_for(folder: Path) -> None:
+    """It could not load what is compiled here, nor we what is compiled there: numba goes by the source file's place."""
+    there = folder / "there"
+    there.mkdir()
+    (there / "tiny.py").write_text(TINY)
+    (there / "cache").symlink_to(folder / "cache")
+    holding = start(folder, "one", holds=f"{folder / 'tiny.py'}:one")
+    assert answers([start(there, "one")]) == [(20.0, ["inner", "one"])]
+    assert answers([holding]) == [(20.0, ["inner", "one"])]
 
 
 @pytest.mark.usefixtures("holder")
@@ -136,7 +147,11 @@ def test_who_hangs_with_a_claim_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_claims, "LONGEST_SECONDS", 0.1)
-    with Claims(tmp_path / "folder").of("held"):
+    claims = Claims(tmp_path / "folder")
+    with claims.of("held"):
+        pass
+    monkeypatch.setattr(cache_claims, "LONGEST_SECONDS", 600.0)
+    with claims.of("held"):  # nor for its next kernel
         pass
 
 
