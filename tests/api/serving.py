@@ -36,7 +36,7 @@ def served(settings: Settings) -> Iterator[str]:
 def live(settings: Settings, **more: object) -> Settings:
     """The same settings, of a live server that is patient: the machine may be busy with other tests."""
     patience = {"timeout_seconds": 120.0, "publish_timeout_seconds": 60.0}
-    serve = settings.serve.model_copy(update={"live": True, **patience, **more})
+    serve = settings.serve.model_copy(update={"live": True, "port": 0, **patience, **more})
     return settings.model_copy(update={"serve": serve})
 
 
