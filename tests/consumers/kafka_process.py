@@ -25,8 +25,12 @@ class KafkaProcess:
 
     def restart(self) -> None:
         """Ask it to end, wait, and start it again on the same port."""
-        self._server.down()
+        self.down()
         self.start_again()
+
+    def down(self) -> None:
+        """Ask it to end, and wait."""
+        self._server.down()
 
     def kill(self) -> None:
         """Now: what goes on does not come to its end first."""
