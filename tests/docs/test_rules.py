@@ -47,6 +47,7 @@ def test_it_is_valid_and_makes_slates(name: str) -> None:
         for n in range(50)
     ]
     click(e, *[(f"u{n % 5}", f"i{n % 25}", 10.0 * n) for n in range(200)])
+    click(e, ("u1", "i1", 2000.0), event_type="cart")
     change(e, *items, Item("shoe-of-the-week", price=1.0, tags=("shoes",)), Item("gift-card", price=9.0))
     decide(e, {name: scenario})
     e.compile_rules()
