@@ -49,17 +49,18 @@ def figures(engine: Engine) -> dict[NamedFigure, float]:
 
 def _lifts(engine: Engine, name: str, experiment: Experiment) -> dict[NamedFigure, float]:
     """What the statistics say, as far as they say anything."""
-    if experiment.kind != "shadow" and not engine.decisions.scenarios_of(name):
+    counted = moments(engine, name)
+    nobody = not any(users_of(counted).values())  # else impressions of others' slates name it
+    if nobody and experiment.kind != "shadow" and not engine.decisions.scenarios_of(name):
         return _obstacles(name, experiment, [Obstacle("no_scenario", experiment.primary)])
     if experiment.kind == "interleaving":
         return _preferred(engine, name, experiment)
-    counted = moments(engine, name)
     if experiment.kind == "shadow" or not _fits(experiment, counted):
         return {}
     found = _obstacles(name, experiment, obstacles(experiment, counted))
-    users = users_of(counted).values()
-    if not any(users):
+    if nobody:
         return found
+    users = users_of(counted).values()
     told = read(experiment, counted, engine.event_time)
     metrics = {row.metric for row in told.rows}
     if experiment.kind == "bandit":  # who has earned gets more users: only what must not get worse is asked
