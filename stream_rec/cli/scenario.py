@@ -16,6 +16,7 @@ from stream_rec.cli.text import Column, plain, say, table, width
 if TYPE_CHECKING:
     from stream_rec.producers.scenarios.apply import Scenarios, Version
     from stream_rec.schemas.scenario import Scenario
+    from stream_rec.settings import Settings
 
 scenario = typer.Typer(
     name="scenario",
@@ -54,14 +55,18 @@ def apply(
     from stream_rec.producers.scenarios.file import read_file
 
     wanted = read_file(file)
-    found = _scenarios(config, set_)
+    settings = read_settings(config, set_)
+    found = _scenarios(settings)
     changed = list(found.changed(wanted))
+    asks_in_vain = _asks_in_vain(settings, changed)
     acks = found.apply({name: after for name, _, after in changed}, note) if changed else []
     if as_json:
         applied = {name: ack.offset for (name, _, _), ack in zip(changed, acks, strict=True)}
-        print(json.dumps({"applied": applied, "unchanged": sorted({*wanted} - {*applied})}, indent=2))
+        unchanged = sorted({*wanted} - {*applied})
+        print(json.dumps({"applied": applied, "unchanged": unchanged, "warnings": asks_in_vain}, indent=2))
         return
     _print_changes((name, before, after) for name, before, after in changed)
+    _print_warnings(asks_in_vain)
     for (name, _, _), ack in zip(changed, acks, strict=True):
         print(f"{name}: in force as of control offset {ack.offset}")
     for name in wanted:
@@ -72,7 +77,7 @@ def apply(
 @scenario.command("list")
 def list_(as_json: JsonFlag = False, config: ConfigFile = None, set_: Overrides = None) -> None:
     """All scenarios, with those of the settings."""
-    found = _scenarios(config, set_).in_force()
+    found = _scenarios(read_settings(config, set_)).in_force()
     if as_json:
         print(json.dumps({name: _plain(version) for name, version in found.items()}, indent=2))
         return
@@ -96,7 +101,7 @@ def show(name: Name, as_json: JsonFlag = False, config: ConfigFile = None, set_:
     """One scenario, as `apply` takes it: what differs from the defaults."""
     from stream_rec.producers.scenarios.file import as_toml
 
-    version = _scenarios(config, set_).one(name)
+    version = _scenarios(read_settings(config, set_)).one(name)
     if as_json:
         print(json.dumps(_plain(version), indent=2))
     elif version.scenario is not None:
@@ -108,11 +113,14 @@ def diff(file: File, as_json: JsonFlag = False, config: ConfigFile = None, set_:
     """What `apply FILE` would change. Exit code 1 if anything."""
     from stream_rec.producers.scenarios.file import changes, read_file
 
-    changed = list(_scenarios(config, set_).changed(read_file(file)))
+    settings = read_settings(config, set_)
+    changed = list(_scenarios(settings).changed(read_file(file)))
+    asks_in_vain = _asks_in_vain(settings, changed)
     if as_json:
         print(json.dumps({name: list(changes(before, after)) for name, before, after in changed}, indent=2))
     else:
         _print_changes(changed)
+    _print_warnings(asks_in_vain)
     if changed:
         raise typer.Exit(1)
 
@@ -122,7 +130,7 @@ def history(name: Name, as_json: JsonFlag = False, config: ConfigFile = None, se
     """What a scenario was, oldest first, as far as the log has it."""
     from stream_rec.producers.scenarios.file import changes
 
-    versions = _scenarios(config, set_).history(name)
+    versions = _scenarios(read_settings(config, set_)).history(name)
     if as_json:
         print(json.dumps([_plain(version) for version in versions], indent=2))
         return
@@ -152,7 +160,7 @@ def rollback(
     set_: Overrides = None,
 ) -> None:
     """Put an earlier version in force again."""
-    found = _scenarios(config, set_)
+    found = _scenarios(read_settings(config, set_))
     version, now = found.version_before(name, to), found.in_force().get(name)
     said = note or f"rolled back to offset {version.offset}"
     if version.scenario is None:
@@ -166,16 +174,30 @@ def rollback(
 @scenario.command()
 def remove(name: Name, config: ConfigFile = None, set_: Overrides = None) -> None:
     """Take a scenario's record back: that of the settings is in force again, or there is none."""
-    ack = _scenarios(config, set_).take_back(name)
+    ack = _scenarios(read_settings(config, set_)).take_back(name)
     print(f"{name}: taken back as of control offset {ack.offset}")
 
 
-def _scenarios(config: Path | None, set_: list[str] | None) -> Scenarios:
+def _scenarios(settings: Settings) -> Scenarios:
     from stream_rec.producers.scenarios.apply import Scenarios
 
-    settings = read_settings(config, set_)
     need_broker(settings)
     return Scenarios(settings)
+
+
+def _asks_in_vain(
+    settings: Settings, changed: Iterable[tuple[str, Scenario | None, Scenario]]
+) -> dict[str, list[str]]:
+    """What these scenarios ask for that no item has."""
+    from stream_rec.serve.rule_warnings import known_names, warnings
+
+    return warnings({name: after for name, _, after in changed}, known_names(settings.store))
+
+
+def _print_warnings(asks_in_vain: Mapping[str, list[str]]) -> None:
+    for name, sentences in asks_in_vain.items():
+        for sentence in sentences:
+            say(f"warning: {name}: {sentence}", indent="  ", err=True)
 
 
 def _print_changes(changed: Iterable[tuple[str, Scenario | None, Scenario]]) -> None:

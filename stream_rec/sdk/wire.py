@@ -398,14 +398,16 @@ class InForce(msgspec.Struct, frozen=True):
     scenario: Scenario | None
 
 
-class Applied(msgspec.Struct, frozen=True):
+class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
     """A decision.
 
     Attributes:
         offset: on `control`; `made.as_of.rules` of a slate is at least this once it knows it. -1 = nothing changed.
+        warnings: of a scenario: each rule that asks for what no item of the catalogue has.
     """
 
     offset: int
+    warnings: tuple[str, ...] = ()
 
 
 class LagLine(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from stream_rec import logs
 from stream_rec.clock import Clock
 from stream_rec.schemas.records import Slate
+from stream_rec.schemas.scenario_reads import KnownNames
 from stream_rec.store.encoding import ItemList
 from stream_rec.store.forgotten import WorkerReceipt
 from stream_rec.store.last_values import LastValues
@@ -24,6 +25,7 @@ _LARGEST = 2**53
 SAY_EVERY_SECONDS = 60.0
 _slate = msgspec.json.Decoder(Slate).decode
 _item_list = msgspec.json.Decoder(ItemList).decode
+_known_names = msgspec.json.Decoder(KnownNames).decode
 _last_values = msgspec.json.Decoder(LastValues).decode
 _receipt = msgspec.json.Decoder(WorkerReceipt).decode
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -62,6 +64,14 @@ class Decoding:
             redis.ResponseError: as `slate`.
         """
         return self._possible(self._decode(answer, _item_list, "list"), "list")
+
+    def known_names(self, answer: Any) -> KnownNames | None:
+        """Of GET.
+
+        Raises:
+            redis.ResponseError: as `slate`.
+        """
+        return self._decode(answer, _known_names, "catalogue")
 
     def last_values(self, answer: Any) -> LastValues | None:
         """Of GET.

@@ -44,6 +44,8 @@ class ItemList(msgspec.Struct, frozen=True, omit_defaults=True):
         changed: of a scenario: offset on `control` of its last record; a slate whose `as_of.rules` is below it was made
             under rules that are no more.
         not_for: of `popular`: scenarios that it is no fallback for; they have a list of their own.
+        allowed: of a scenario with a filter: how many items that lets through; -1 = it has none.
+        of: so many there were.
     """
 
     as_of: AsOf
@@ -52,6 +54,8 @@ class ItemList(msgspec.Struct, frozen=True, omit_defaults=True):
     items: tuple[ListItem, ...]
     changed: int = -1
     not_for: tuple[str, ...] = ()
+    allowed: int = -1
+    of: int = -1
 
 
 def encode_items(items: Sequence[SlateItem]) -> bytes:
@@ -114,15 +118,16 @@ def encode_list(
     created_ts: float,
     changed: int = -1,
     not_for: Sequence[str] = (),
+    reach: tuple[int, int] = (-1, -1),
 ) -> bytes:
-    """An ItemList.
+    """An ItemList; `reach` is its `allowed` and `of`.
 
     Raises:
         ValueError: a score is not finite, columns differ in length, or `as_of.log` does not fit the head.
     """
     _check_log(as_of)
     row = tuple([ListItem(*cells) for cells in zip(items, scores, strict=True)])
-    json = _encode(ItemList(as_of, model, created_ts, row, changed, tuple(not_for)))
+    json = _encode(ItemList(as_of, model, created_ts, row, changed, tuple(not_for), *reach))
     _check_finite(json)
     return json
 

@@ -31,6 +31,7 @@ class Keys:
         self.removed = f"{prefix}removed"
         self.workers = f"{prefix}workers"
         self.scenarios = f"{prefix}scenarios"
+        self.catalogue = f"{prefix}catalogue"
         self.api_keys = f"{prefix}api-keys"
 
     def slate(self, scenario: str, user_id: str) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from stream_rec.clock import Clock
 from stream_rec.schemas.records import AsOf
+from stream_rec.schemas.scenario_reads import KnownNames
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import Command, Connection
 from stream_rec.store.encoding import encode_list
@@ -41,10 +44,12 @@ class ScenarioList(NamedTuple):
     Attributes:
         ranked: best first.
         changed: offset on `control` of the scenario's last record; -1 = none.
+        reach: how many items its filter lets through, and of how many; -1 = it has none.
     """
 
     ranked: RankedItems
     changed: int
+    reach: tuple[int, int] = (-1, -1)
 
 
 class ListStore:
@@ -88,7 +93,7 @@ class ListStore:
             Unavailable: Redis does not answer; harmless to repeat.
         """
         entry = self._keys.scenario_list(name), found.ranked
-        return await self._write([entry], as_of, model, changed=found.changed)
+        return await self._write([entry], as_of, model, changed=found.changed, reach=found.reach)
 
     async def drop_scenario_lists(self, names: Sequence[str]) -> None:
         """Delete the lists of scenarios that have no rules any more.
@@ -188,6 +193,16 @@ class ListStore:
             commands.insert(0, ("ZADD", scenarios, "GT", *(word for name in names for word in (now, name))))
         await write_over(self._connection, scenarios, commands, writes="lists")
 
+    async def write_catalogue(self, known: KnownNames) -> None:
+        """Say what is known of items, so that whoever writes rules hears of a name that none has.
+
+        Raises:
+            Unavailable: Redis does not answer; harmless to repeat.
+        """
+        value, keep_seconds = msgspec.json.encode(known), self._settings.slate_ttl_seconds
+        commands: list[Command] = [("SET", self._keys.catalogue, value, "EX", keep_seconds)]
+        await self._connection.pipeline(commands, writes="lists")
+
     async def remove_items(self, item_ids: Sequence[str]) -> int:
         """Add ids to `removed` and delete their `similar` lists.
 
@@ -245,6 +260,7 @@ class ListStore:
         *,
         changed: int = -1,
         not_for: Sequence[str] = (),
+        reach: tuple[int, int] = (-1, -1),
     ) -> int:
         cut = self._settings.list_items
         encode = partial(
@@ -254,6 +270,7 @@ class ListStore:
             created_ts=self._clock.now(),
             changed=changed,
             not_for=not_for,
+            reach=reach,
         )
         entries = [(key, encode(row.items[:cut], row.scores[:cut])) for key, row in lists]
         return sum(await run(self._connection, unless_older(entries, self._settings), writes="lists"))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from stream_rec.clock import SystemClock
 from stream_rec.schemas.records import Slate
+from stream_rec.schemas.scenario_reads import KnownNames
 from stream_rec.store.decoding import Decoding
 from stream_rec.store.encoding import ItemList
 from stream_rec.store.forgotten import WorkerReceipt
@@ -125,6 +126,16 @@ class Questions:
         """Names of the scenarios that workers write slates for; none = no worker has said."""
         (names,) = yield RoundTrip((("ZRANGE", self._keys.scenarios, "0", "-1"),))
         return sorted(self._decoding.names(names, "scenarios"))
+
+    def catalogue(self) -> Question[KnownNames | None]:
+        """What is known of items; None = no worker has said."""
+        (raw,) = yield RoundTrip((("GET", self._keys.catalogue),))
+        return self._decoding.known_names(raw)
+
+    def scenario_lists(self, scenarios: Sequence[str]) -> Question[list[ItemList | None]]:
+        """`list:<scenario>` of each; None = there is none."""
+        found = yield RoundTrip(tuple([("GET", self._keys.scenario_list(name)) for name in scenarios]))
+        return [self._decoding.item_list(raw) for raw in found]
 
     def receipts(self, user_hash: str) -> Question[dict[str, WorkerReceipt]]:
         """What each worker says it has done about a forgotten user, by worker."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from stream_rec.schemas.records import Slate
+from stream_rec.schemas.scenario_reads import KnownNames
 from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import connect_readers
 from stream_rec.store.encoding import ItemList
@@ -66,6 +67,14 @@ class Reader:
     def scenarios(self) -> list[str]:
         """As `Questions.scenarios`."""
         return self.answer(self._questions.scenarios())
+
+    def catalogue(self) -> KnownNames | None:
+        """As `Questions.catalogue`."""
+        return self.answer(self._questions.catalogue())
+
+    def scenario_lists(self, scenarios: Sequence[str]) -> list[ItemList | None]:
+        """As `Questions.scenario_lists`."""
+        return self.answer(self._questions.scenario_lists(scenarios))
 
     def receipts(self, user_hash: str) -> dict[str, WorkerReceipt]:
         """As `Questions.receipts`."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+import redis
 
 from stream_rec.schemas.records import Control
+from stream_rec.schemas.scenario_reads import KnownNames
 from stream_rec.schemas.topics import FOLLOWED
 from stream_rec.settings import Settings
+from stream_rec.store.keys import Keys
 from tests.reading import messages, records
 
 
@@ -41,6 +45,17 @@ def test_a_mistake_is_named_and_nothing_is_decided(
     assert found.status_code == 422
     assert found.json()["where"] == where
     assert records(bus.bus, "control", Control) == []
+
+
+def test_a_rule_that_asks_for_what_no_item_has_is_put_in_force_with_a_warning(
+    http: httpx.Client, bus: Settings
+) -> None:
+    with redis.Redis.from_url(bus.store.url) as client:
+        client.set(Keys(bus.store.prefix).catalogue, msgspec.json.encode(KnownNames(3, ("price",))))
+    found = http.put("/v1/scenarios/home", json={"filter": "in_stock == true"}).json()
+    assert found["offset"] == 0
+    (said,) = found["warnings"]
+    assert said.startswith("filter: no item of the catalogue has 'in_stock'")
 
 
 def test_a_name_that_is_none_is_refused(http: httpx.Client) -> None:

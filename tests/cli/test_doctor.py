@@ -20,9 +20,13 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.doctor import AREAS, Finding, examine
+from stream_rec.producers.scenarios.apply import Scenarios
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.records import DeadLetter, Interaction
+from stream_rec.schemas.records import AsOf, DeadLetter, Interaction
+from stream_rec.schemas.scenario import Scenario
+from stream_rec.schemas.scenario_reads import KnownNames
 from stream_rec.settings import BusSettings, EngineSettings, Settings, StoreSettings
+from stream_rec.store.encoding import encode_list
 from stream_rec.store.keys import Keys
 from stream_rec.store.last_values import LastValues
 from stream_rec.telemetry.points import field
@@ -110,6 +114,33 @@ def test_event_types_that_the_table_does_not_know_are_named(tansu_settings: Sett
     named = tansu_settings.model_copy(update={"engine": engine})
     (said,) = [f for f in findings(named, "kafka") if "engine.event_types" in f.what]
     assert said == Finding("ok", "engine.event_types names the types of the newest 4 events")
+
+
+def test_a_filter_that_lets_nothing_through_is_found_with_the_name_that_no_item_has(
+    tansu_settings: Settings,
+) -> None:
+    ensure_topics(tansu_settings.bus)
+    keys, of = Keys(tansu_settings.store.prefix), AsOf("log", 0, 1, 1, 1.0)
+    lists = {"home": (0, 20), "mail": (3, 20)}
+    with redis.Redis.from_url(tansu_settings.store.url) as client:
+        for name, reach in lists.items():
+            client.set(
+                keys.scenario_list(name),
+                encode_list([], [], as_of=of, model="m", created_ts=1.0, reach=reach),
+            )
+        client.set(keys.catalogue, msgspec.json.encode(KnownNames(20, ("colour", "price"))))
+    scenarios = {"home": Scenario(filter="available"), "mail": Scenario(filter="price < 3.0")}
+    Scenarios(tansu_settings).apply(scenarios)
+    warned = [f.what for f in findings(tansu_settings, "rules") if f.status == "warn"]
+    assert warned == [
+        "scenario home: its filter lets none of 20 items through: its slates are empty",
+        "scenario home, filter: no item of the catalogue has 'available': as long as that is so, it lets nothing "
+        "through where it asks for it (items that are not available are never shown: no rule needs to ask)",
+    ]
+    Scenarios(tansu_settings).apply({"home": Scenario(filter="colour == 'red'")})
+    with redis.Redis.from_url(tansu_settings.store.url) as client:
+        client.delete(keys.scenario_list("home"))
+    assert [f.status for f in findings(tansu_settings, "rules")] == ["ok"]
 
 
 def test_missing_topics_are_found_and_not_created(tansu_settings: Settings) -> None:

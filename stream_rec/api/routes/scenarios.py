@@ -17,6 +17,7 @@ from stream_rec.schemas.faults import Fault, dotted
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.scenario_check import BadScenario, scenario_of
 from stream_rec.sdk.wire import Applied, InForce
+from stream_rec.serve.rule_warnings import known_names, warnings
 from stream_rec.settings import Settings
 
 
@@ -52,10 +53,12 @@ class ScenarioRoutes:
                 "refused", "it is no name", where="path name", fix="1 to 64 letters, digits, '.', '_', '-'"
             )
         scenarios = await self._scenarios(call.caller)
+        known = await asyncio.to_thread(known_names, self._settings.store)
+        in_vain = tuple(warnings({name: wanted}, known).get(name, ()))
         if not list(scenarios.changed({name: wanted})):
-            return answer(Applied(-1))
+            return answer(Applied(-1, in_vain))
         (ack,) = await asyncio.to_thread(scenarios.apply, {name: wanted}, "over HTTP")
-        return answer(Applied(ack.offset))
+        return answer(Applied(ack.offset, in_vain))
 
     async def delete(self, call: Call) -> Answer:
         """The settings' scenario is in force again, or none."""

@@ -215,6 +215,11 @@ class Queries:
         self.scenes.follow(self.decisions.trials.scenarios)
         return self.scenes.has_rules(scenario)
 
+    def reach(self, scenario: str) -> tuple[int, int]:
+        """How many items a scenario's filter lets through, of how many that may be shown; -1 = it has none."""
+        self.scenes.follow(self.decisions.trials.scenarios)
+        return self.scenes.reach(scenario, only_catalogue=self.catalogue_decides)
+
     def changed_at(self, scenario: str) -> int:
         """Offset on `control` of the last record about it; -1 = there is none, or it is no longer known."""
         changed = self.decisions.changed.get(scenario)

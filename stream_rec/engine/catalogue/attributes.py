@@ -26,6 +26,7 @@ from stream_rec.kernels.ids import hash_ids
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.expressions import ATTRIBUTES, SAMPLE
 from stream_rec.schemas.records import AttributeValue, Item
+from stream_rec.schemas.scenario_reads import KnownNames
 
 if TYPE_CHECKING:
     from stream_rec.engine.held import Held
@@ -166,6 +167,26 @@ class ItemAttributes:
         if names is None or not _WITHOUT_ENTRIES.issuperset(wanted):
             found["tags"], found[ATTRIBUTES] = self._entries(state, row)
         return found
+
+    def known_names(self) -> KnownNames:
+        """What at least one item has. O(items)."""
+        state = self._held.state
+        own, n = state.columns, n_rows(state.items)
+        there = {
+            "title": own.title[:n].any(),
+            "tags": (
+                (own.columns[:n, 0] == TAG) & (own.n_entries[:n] > 0)
+            ).any(),  # they stand before all others
+            "owner": own.owner[:n].any(),
+            "owner_items": own.owner[:n].any(),
+            "price": ~np.isnan(own.price[:n]).all(),
+            "available_from": ~np.isnan(own.opens[:n]).all(),
+            "available_until": ~np.isnan(own.closes[:n]).all(),
+        }
+        names = {name for name, is_there in there.items() if n and is_there}
+        names |= {self._text(own.names[column]) for column in np.flatnonzero(own.n_using > 0).tolist()}
+        n_items = int(np.count_nonzero(state.in_catalogue[:n] & (state.items.lengths[:n] >= 0)))
+        return KnownNames(n_items, tuple(sorted(names)))
 
     def _items_of(self, owner: int) -> int:
         """Items of an owner; of many items, as of at most 1,024 changes ago."""

@@ -235,6 +235,15 @@ class Scenes:
         compiled = self.masks.of(name)
         return self._types.has_ratings and compiled is not None and compiled.scenario.logic == BY_RATING
 
+    def reach(self, name: str, *, only_catalogue: bool) -> tuple[int, int]:
+        """How many items a scenario's filter lets through, and of how many; -1 = it has none that is in force."""
+        compiled = self.masks.of(name)
+        if compiled is None or not compiled.program.filters or not self.masks.is_in_force(name):
+            return -1, -1
+        state, n = self._held.state, n_rows(self._held.state.items)
+        shown = lists.may_be_shown(state, only_catalogue, slice(n)) & (state.items.lengths[:n] >= 0)
+        return int(np.count_nonzero(shown & self._filtered(compiled, n))), int(np.count_nonzero(shown))
+
     def told(self, name: str, row: int) -> list[str]:
         """What each rule of a scenario says of the item in a row; empty below 0."""
         compiled = self.masks.of(name)

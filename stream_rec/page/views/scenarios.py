@@ -21,6 +21,8 @@ from stream_rec.producers.scenarios.apply import Version
 from stream_rec.producers.scenarios.file import as_toml, changes, read_text
 from stream_rec.schemas.records import DEFAULT_SCENARIO
 from stream_rec.schemas.scenario import Scenario
+from stream_rec.schemas.scenario_reads import KnownNames
+from stream_rec.serve.rule_warnings import known_names, warnings
 
 MAX_VERSIONS = 30
 MAX_TEXT_CHARACTERS = 200_000
@@ -62,6 +64,7 @@ class Scenarios:
         self._text = ""
         self._wanted: Mapping[str, Scenario] = {}
         self._decided: Decided | None = None
+        self._known: KnownNames | None = None
         head("Scenarios", "what slates are: in force on every worker within seconds", level=1)
         self._names: Element = box("nav", "row", aria_label="Scenarios")
         self._live = Live()
@@ -77,6 +80,7 @@ class Scenarios:
         """What is in force, into the editor."""
         try:
             self._decided = await self._desk.decided(self._frame.who)
+            self._known = await asyncio.to_thread(known_names, self._desk.settings.store)
         except EXPECTED as error:
             self._live.warn(said(error))
             return
@@ -171,6 +175,8 @@ class Scenarios:
             return
         changed = list(self._decided.changed(self._wanted)) if self._decided else []
         said_lines = [f"{name}: {line}" for name, was, now in changed for line in changes(was, now)]
+        for name, sentences in warnings(self._wanted, self._known).items():
+            said_lines += [f"warning: {name}: {sentence}" for sentence in sentences]
         self._verdict.classes(replace="said text")
         self._verdict.set_text("\n".join(said_lines) or "As it is in force.")
         self._enable(bool(changed) and not self._desk.settings.page.read_only)

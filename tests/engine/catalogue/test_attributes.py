@@ -15,6 +15,7 @@ from stream_rec.engine.names import n_rows, rows_of
 from stream_rec.kernels.columns import MAX_COLUMNS, MAX_ENTRIES, NO_TEXT
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.records import Item
+from stream_rec.schemas.scenario_reads import KnownNames
 from tests.engine.worlds import change, click, engine, known_items, learn, random_log
 
 SHOE = Item(
@@ -41,6 +42,18 @@ def copied(e: Engine, **bounds: object) -> Engine:
     other = engine(**bounds)
     other.restore({name: array.copy() for name, array in e.snapshot().items()}, e.position)
     return other
+
+
+def test_the_names_that_items_have_are_known_and_no_others() -> None:
+    e = engine()
+    click(e, ("u", "plain", 1000.0))
+    assert e.attributes.known_names() == KnownNames(0, ())
+    change(e, SHOE, Item("tagless", attributes={"colour": "blue"}))
+    colours = ("colour", "empty", "size", "vegan", "weight")
+    given = ("available_from", "available_until", "owner", "owner_items", "price", "tags", "title")
+    assert e.attributes.known_names() == KnownNames(2, tuple(sorted((*colours, *given))))
+    change(e, Item("shoe", price=2.0))
+    assert e.attributes.known_names() == KnownNames(2, ("colour", "price"))
 
 
 def test_all_that_a_record_says_can_be_asked_for() -> None:
