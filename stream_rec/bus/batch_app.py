@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import faust
 from faust.app.base import BootStrategy
 from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
 from faust.types import Message
 
 from stream_rec.bus.batch import Fetched
@@ -36,8 +37,25 @@ class _Boot(BootStrategy):  # type: ignore[misc]
     enable_web = False
 
 
+class Patient(Recovery):  # type: ignore[misc]
+    """Waits for Kafka in a rebalance: Faust's goes on after a while as if Kafka had answered, or ends the process."""
+
+    async def _wait(self, coro: Any, timeout: float | None = None) -> None:  # noqa: ARG002 - Faust's name
+        """Until it is done, or another rebalance begins, or the process stops."""
+        await super()._wait(coro)
+
+
 class _NoTables(TableManager):  # type: ignore[misc]
     """Does not wait a second for tables to be declared."""
+
+    _recovery: Patient | None
+
+    @property
+    def recovery(self) -> Patient:
+        """What follows each rebalance."""
+        if self._recovery is None:
+            self._recovery = Patient(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
 
     async def on_start(self) -> None:
         """Let the consumer subscribe, and the streams begin after each rebalance."""

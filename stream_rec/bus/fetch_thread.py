@@ -10,7 +10,13 @@ from typing import Any, ClassVar
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchError
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+    KafkaTimeoutError,
+)
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 from mode.threads import WorkerThread
@@ -22,6 +28,7 @@ _QUIET_FACTOR = 2
 """Factor on the wait of an empty fetch after a timeout without data."""
 _LONGEST_WAIT_SECONDS = 5.0
 """Upper bound of the wait: the embedded broker may need long to find an offset."""
+_RETRY_SECONDS = 0.5
 
 
 class _DaemonThread(WorkerThread):  # type: ignore[misc]
@@ -197,6 +204,26 @@ class FetchThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         coordinator = self._ensure_consumer()._coordinator
         offsets = await coordinator.fetch_committed_offsets([TopicPartition(*tp) for tp in partitions])
         return {TP(*tp): committed.offset for tp, committed in offsets.items() if committed.offset >= 0}
+
+    async def starts(self, partitions: Collection[TP]) -> dict[TP, int]:
+        """The first offset that each log still holds."""
+        return await self.call_thread(self._starts, partitions)  # type: ignore[no-any-return]
+
+    async def _starts(self, partitions: Collection[TP]) -> dict[TP, int]:
+        """However long that takes: as aiokafka asks for committed offsets, but not for these."""
+        asked = [TopicPartition(*tp) for tp in partitions]
+        while True:
+            consumer = self._ensure_consumer()
+            try:
+                found = await consumer.beginning_offsets(asked) if asked else {}
+            except KafkaTimeoutError:
+                continue
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return {TP(*tp): offset for tp, offset in found.items()}
 
     async def commit_starts(self, offsets: Mapping[TP, int]) -> None:
         """Commit where the group begins; after a rebalance meanwhile the next owner does it."""

@@ -27,13 +27,14 @@ from stream_rec.bus.epochs import Epochs
 from stream_rec.bus.fetch_thread import FetchThread
 from stream_rec.bus.lag import records_behind
 from stream_rec.bus.naming import ours
-from stream_rec.errors import Unavailable
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.topics import full_name
 from stream_rec.settings import BusSettings
 
 _IDLE_SECONDS = 1.0
 """A fetch without data ends after this, so that a stop is never late by more."""
+_SAY_AFTER_SECONDS, _SAY_EVERY_SECONDS = 5.0, 60.0
+"""Of a wait for Kafka in a rebalance: the first line, and then twice as late each time, up to this."""
 
 
 class Owner(Protocol):
@@ -118,7 +119,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def first_offset(self, tp: TopicPartition) -> int:
         """The first offset that the log still holds."""
         at = self._on_faust(tp)
-        return int((await self._thread.earliest_offsets(at))[at])
+        return (await self._thread.starts([at]))[at]
 
     def _on_faust(self, tp: TopicPartition) -> TP:
         return TP(full_name(self._bus.prefix, tp.topic), tp.partition)
@@ -256,23 +257,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Set every partition to its committed offset, or to the log's start if that is later or there is none.
 
         The start is committed at once: else a partition to which nothing more is written would be behind for ever.
+        While Kafka does not answer, this waits: for Kafka, the next rebalance, or the stop (`batch_app.Patient`).
         """
         assigned = self.assignment()
+        telling = self.loop.create_task(self._tell_that_kafka_is_awaited())
         try:
-            async with asyncio.timeout(self.app.conf.broker_request_timeout / 2):
-                committed = await self._thread.committed(assigned)
-                starts = await self._thread.earliest_offsets(*assigned) if assigned else {}
-                begins = {tp: max(starts[tp], committed.get(tp, 0)) for tp in assigned}
-                await self._thread.seek_all(begins)
-                await self._thread.commit_starts(
-                    {tp: at for tp, at in begins.items() if committed.get(tp) != at}
-                )
-        except TimeoutError as error:
-            raise Unavailable(
-                "kafka",
-                "committed offsets could not be read",
-                waited_seconds=self.app.conf.broker_request_timeout / 2,
-            ) from error
+            committed = await self._thread.committed(assigned)
+            starts = await self._thread.starts(assigned)
+            begins = {tp: max(starts[tp], committed.get(tp, 0)) for tp in assigned}
+            await self._thread.seek_all(begins)
+            await self._thread.commit_starts({tp: at for tp, at in begins.items() if committed.get(tp) != at})
+        finally:
+            telling.cancel()
         for tp in assigned:
             self._read_offset[tp] = None
             self._committed_offset[tp] = begins[tp]
@@ -282,6 +278,15 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 {ours(self._bus.prefix, tp): begins[tp] if tp in committed else None for tp in assigned}
             )
         )
+
+    async def _tell_that_kafka_is_awaited(self) -> None:
+        waited, pause = 0.0, _SAY_AFTER_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            waited += pause
+            why = "where to begin in the assigned partitions could not be read"
+            self._log.warning("waiting for kafka", why=why, waited_seconds=waited)
+            pause = min(2 * pause, _SAY_EVERY_SECONDS)
 
     async def _get_ready(self, starts: dict[TopicPartition, int | None]) -> None:
         try:

@@ -166,7 +166,12 @@ def reported_workers(store: StoreSettings) -> dict[str, float]:
 def _workers(store: StoreSettings) -> Iterator[Finding]:
     reported = reported_workers(store)
     if not reported:
-        yield Finding("warn", "no worker has reported lately: slates age", "start one", "stream-rec worker")
+        yield Finding(
+            "warn",
+            "no worker has reported lately: slates age",
+            "start one; one that was started a moment ago may still compile: its log says so",
+            "stream-rec worker",
+        )
     now = SystemClock().now()
     for name, at in reported.items():
         yield Finding("ok", f"worker {name} reported {now - at:.0f} s ago")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from stream_rec.engine.catalogue import windows
+from stream_rec.engine.compile_log import told
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.fold.learn import advance
 from stream_rec.engine.fold.slates import recommend
@@ -37,7 +38,7 @@ _MORE_THAN_THERE_IS = 1_000_000
 
 def warm_up() -> None:
     """Run a few events through learning and ranking; a second once compiled, minutes before."""
-    with _beside() if _is_first_start() else nullcontext(), _few_collections():
+    with told(), _beside() if _is_first_start() else nullcontext(), _few_collections():
         _learn_and_answer()
 
 

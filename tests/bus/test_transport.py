@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from stream_rec.embedded.tansu import TansuServer
 from stream_rec.settings import BusSettings, Settings
 from tests.waiting import wait_until
 
@@ -59,17 +63,19 @@ def log(settings: Settings) -> Log:
 
 
 @contextmanager
-def consuming(log: Log, notes: Path, *mode: str) -> Iterator[subprocess.Popen[bytes]]:
-    with consuming_topic(log.bus, log.topic, notes, *mode) as process:
+def consuming(
+    log: Log, notes: Path, *mode: str, stdout: IO[str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    with consuming_topic(log.bus, log.topic, notes, *mode, stdout=stdout) as process:
         yield process
 
 
 @contextmanager
 def consuming_topic(
-    bus: BusSettings, topic: str, notes: Path, *mode: str
+    bus: BusSettings, topic: str, notes: Path, *mode: str, stdout: IO[str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     argv = [sys.executable, "-m", "tests.bus.transport_process", bus.bootstrap, topic, bus.group]
-    process = subprocess.Popen([*argv, str(bus.session_timeout_seconds), str(notes), *mode])
+    process = subprocess.Popen([*argv, str(bus.session_timeout_seconds), str(notes), *mode], stdout=stdout)
     try:
         yield process
     finally:
@@ -144,3 +150,21 @@ def test_a_stopped_agent_with_a_long_log_before_it_stays_small(
         assert max(seen) - before < 48 * 1024 * 1024
         assert max(seen) < 200 * 1024 * 1024
     assert log.committed() == {0: 0, 1: 0, 2: 0}
+
+
+def test_a_broker_that_does_not_say_where_to_begin_is_waited_for(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    """Longer than Faust would, which ends the process or reads on from anywhere."""
+    with TansuServer.start(tmp_path) as broker:
+        log = Log(tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap}))
+        log.write(300)
+        notes, said = tmp_path / "notes", tmp_path / "said"
+        with said.open("w") as out, consuming(log, notes, str(broker.pid), stdout=out) as process:
+            try:
+                wait_until(lambda: said.read_text().count("waiting for kafka") == 2, 90, "two lines")
+                assert process.poll() is None
+                assert acks(notes) == []
+            finally:
+                os.kill(broker.pid, signal.SIGCONT)
+            wait_until(lambda: sum(log.committed().values()) == 300, 60, "all of it to be read")

@@ -1,14 +1,17 @@
 """A bare consumer on the batch transport, in a process of its own: acks every batch, and notes when and which.
 
-    python -m tests.bus.transport_process BOOTSTRAP TOPIC GROUP SESSION_SECONDS NOTES [stopped | hasty]
+    python -m tests.bus.transport_process BOOTSTRAP TOPIC GROUP SESSION_SECONDS NOTES [stopped | hasty | PID]
 
 Each line of NOTES is an ack: seconds (monotonic), partition, start, next. With `stopped` the agent takes one batch
-and never ends it. With `hasty` the broker has 1 ms for a fetch at first.
+and never ends it. With `hasty` the broker has 1 ms for a fetch at first. With the process id of the broker that is
+stopped (SIGSTOP) when partitions were assigned, before it is asked where to begin in them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -59,6 +62,13 @@ async def main(bootstrap: str, topic: str, group: str, session: str, notes: str,
             print(time.monotonic(), batch.partition, batch.start, batch.next, file=out)
 
         app.batches(topic, agent)
+        if mode.isdecimal():
+
+            @app.on_rebalance_complete.connect
+            async def stop_broker(*_: object, **__: object) -> None:
+                os.kill(int(mode), signal.SIGSTOP)
+                print("stopped", file=out)
+
         await app.start()
         await ended.wait()
 
