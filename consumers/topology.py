@@ -4,8 +4,8 @@ Every worker learns every topic of the table; the owner of a partition serves it
 learned by the follower (consumers/replication/follower.py), which writes nothing.
 
 Beside the batches, from time to time (consumers/periodic/): `popular`, `trending`, `new`, `similar:*` (item_lists.py),
-slates that Redis has lost (slate_repair.py) or whose rules have changed (slate_renewal.py), `metrics:*` and the topic
-`metrics` (metric_reports.py).
+slates that Redis has lost (slate_repair.py), whose rules have changed (slate_renewal.py) or whose users have been away
+(slate_aging.py), `metrics:*` and the topic `metrics` (metric_reports.py).
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ from stream_rec.consumers.periodic.removed_repair import RemovedRepair
 from stream_rec.consumers.periodic.rule_compiler import RuleCompiler
 from stream_rec.consumers.periodic.scenario_lists import ScenarioLists
 from stream_rec.consumers.periodic.scenario_names import ScenarioNames
+from stream_rec.consumers.periodic.slate_aging import SlateAging
 from stream_rec.consumers.periodic.slate_renewal import SlateRenewal
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
 from stream_rec.consumers.periodic.snapshots import SnapshotNotes, Snapshots, Start
@@ -112,6 +113,7 @@ class Parts:
         filter_moves: items that filters say something new of, from time to time.
         rules: compiled between batches.
         renewal: slates whose rules have changed.
+        aging: slates of users who are away.
         trial_decisions: experiments, moved on by rule.
         drift_alarms: what has changed for good is said to all.
         baselines: what is normal outlives who has learned it.
@@ -149,6 +151,7 @@ class Parts:
     filter_moves: FilterMoves
     rules: RuleCompiler
     renewal: SlateRenewal
+    aging: SlateAging
     trial_decisions: TrialDecisions
     drift_alarms: DriftAlarms
     baselines: Baselines
@@ -266,6 +269,7 @@ def build(
         filter_moves=FilterMoves(core.engine, stores.lists, core.table),
         rules=RuleCompiler(core.engine, clock),
         renewal=SlateRenewal(settings.store, core.engine, active, stores.slates, core.table, clock),
+        aging=SlateAging(settings.store, core.engine, active, stores.slates, core.table, clock),
         trial_decisions=TrialDecisions(core.engine, emitter, core.table, clock),
         drift_alarms=DriftAlarms(settings.alarm, core.engine, core.measures, emitter, core.table, clock),
         baselines=Baselines(core.engine, core.measures, emitter, core.table, clock),

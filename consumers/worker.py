@@ -91,6 +91,10 @@ class Worker:
         scheduler.every(RULES_SECONDS, parts.rules.look)
         scheduler.every(RULES_SECONDS, parts.filter_moves.look)
         scheduler.every(DECISION_SECONDS, parts.renewal.look)
+        if parts.aging.interval:
+            at_once = asyncio.Event()  # what is old may be so since before the start
+            at_once.set()
+            scheduler.every(parts.aging.interval, parts.aging.walk, at_once)
         scheduler.every(DECISION_SECONDS, parts.forgetting.look)
         scheduler.every(REPORT_SECONDS, parts.trial_decisions.look)
         scheduler.every(REPORT_SECONDS, parts.baselines.look)

@@ -161,7 +161,16 @@ class StoreSettings(Branch):
         30.0, ge=0.01, le=TEN_YEARS, description="`/ready` fails after writes have failed for so long"
     )
     rewrite_per_second: int = Field(
-        2000, ge=1, le=10_000_000, description="slates rewritten after Redis lost them, at most"
+        2000,
+        ge=1,
+        le=10_000_000,
+        description="slates a second that are rewritten after Redis lost them, rules changed or they grew old, at most",
+    )
+    renew_after_seconds: float = Field(
+        21_600.0,
+        ge=0,
+        le=TEN_YEARS,
+        description="slates of users who are away are made anew before they are older than this, about; 0 = never",
     )
     max_connections: int = Field(16, ge=1, le=10_000, description="connections to Redis per process, at most")
     stop_grace_seconds: float = Field(

@@ -33,12 +33,21 @@ class Written(NamedTuple):
     lost: bool
 
 
-def unless_older(entries: Sequence[tuple[str, bytes]], settings: StoreSettings) -> list[Call]:
-    """Write slates or lists (key, JSON); the answers are 1 = written, 0 = a newer one stays, for every key."""
+def unless_older(
+    entries: Sequence[tuple[str, bytes]], settings: StoreSettings, ttl_seconds: int | None = None
+) -> list[Call]:
+    """Write slates or lists (key, JSON); the answers are 1 = written, 0 = a newer one stays, for every key.
+
+    Args:
+        entries: [n].
+        settings: of the store.
+        ttl_seconds: of all of them; None = as settings say.
+    """
     if not entries:
         return []
     keys, jsons = zip(*entries, strict=True)
-    return [Call(_SLATE, keys, (settings.slate_ttl_seconds,), jsons)]
+    ttl = settings.slate_ttl_seconds if ttl_seconds is None else ttl_seconds
+    return [Call(_SLATE, keys, (ttl,), jsons)]
 
 
 class SlateStore:
@@ -51,7 +60,9 @@ class SlateStore:
         self._keys = Keys(settings.prefix)
         self._decoding = Decoding(connection.clock)
 
-    async def write(self, slates: Sequence[EncodedSlate], upto: Upto | None = None) -> Written:
+    async def write(
+        self, slates: Sequence[EncodedSlate], upto: Upto | None = None, *, ttl_seconds: int | None = None
+    ) -> Written:
         """Write slates, then move the partition's marker on. Returns when Redis has answered all of it.
 
         Harmless to repeat, also after an error in the middle; the marker never moves before the slates.
@@ -59,6 +70,7 @@ class SlateStore:
         Args:
             slates: any number, also none (a batch of dead letters still moves the marker).
             upto: the partition that these slates complete up to an offset; None = leave markers alone.
+            ttl_seconds: how long they live; None = `store.slate_ttl_seconds`.
 
         Raises:
             Unavailable: Redis does not answer or refuses writes; some slates may be written.
@@ -67,6 +79,7 @@ class SlateStore:
         calls = unless_older(
             [(self._keys.slate(slate.scenario, slate.user_id), slate.json) for slate in slates],
             self._settings,
+            ttl_seconds,
         )
         async with self._markers.writing(upto.partition) if upto else nullcontext():
             behind = self._markers.advance(upto) if upto else []

@@ -18,6 +18,12 @@ def active_rows(engine: Engine, within_seconds: float) -> NDArray[np.int32]:
     return rows[np.argsort(-seen[rows], kind="stable")].astype(np.int32)
 
 
+def seconds_away(engine: Engine, rows: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Float64 [n], the event time since the last event of the users in these rows [n]."""
+    away: NDArray[np.float64] = engine.event_time - engine.state.users.seen[rows]
+    return away
+
+
 def user_ids(engine: Engine, rows: NDArray[np.int32]) -> list[str]:
     """Ids of the users in these rows now; rows that were given up are left out."""
     users = engine.state.users
