@@ -38,7 +38,10 @@ class _Boot(BootStrategy):  # type: ignore[misc]
 
 
 class Patient(Recovery):  # type: ignore[misc]
-    """Waits for Kafka in a rebalance: Faust's goes on after a while as if Kafka had answered, or ends the process."""
+    """Waits for Kafka in a rebalance. Faust's takes the end of its timeout for a stop of its own, and streams stay paused.
+
+    Seen in findings/mode-timeout-is-told-as-a-stop.sh.
+    """
 
     async def _wait(self, coro: Any, timeout: float | None = None) -> None:  # noqa: ARG002 - Faust's name
         """Until it is done, or another rebalance begins, or the process stops."""

@@ -155,7 +155,7 @@ def test_a_stopped_agent_with_a_long_log_before_it_stays_small(
 def test_a_broker_that_does_not_say_where_to_begin_is_waited_for(
     tansu_settings: Settings, tmp_path: Path
 ) -> None:
-    """Longer than Faust would, which ends the process or reads on from anywhere."""
+    """By Faust it would be for 20 s, and nothing would be read any more."""
     with TansuServer.start(tmp_path) as broker:
         log = Log(tansu_settings.bus.model_copy(update={"bootstrap": broker.bootstrap}))
         log.write(300)
