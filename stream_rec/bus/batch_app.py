@@ -38,9 +38,10 @@ class _Boot(BootStrategy):  # type: ignore[misc]
 
 
 class Patient(Recovery):  # type: ignore[misc]
-    """Waits for Kafka in a rebalance. Faust's takes the end of its timeout for a stop of its own, and streams stay paused.
+    """Waits for Kafka in a rebalance.
 
-    Seen in findings/mode-timeout-is-told-as-a-stop.sh.
+    Faust's takes the end of its timeout for a stop of its own (findings/mode-timeout-is-told-as-a-stop.sh): streams
+    would stay paused.
     """
 
     async def _wait(self, coro: Any, timeout: float | None = None) -> None:  # noqa: ARG002 - Faust's name
