@@ -215,8 +215,8 @@ class Scenario(Rule, frozen=True, omit_defaults=True, forbid_unknown_fields=True
         fallbacks: logics that fill what is missing, in order.
         strict: true = rather fewer items than one that the filter forbids or a fallback's.
         item_ttl_seconds: items older than this (`age`) are not shown; 0 = any age.
-        event_ttl_seconds: what the user did longer ago is neither interest nor seen; 0 = everything counts. Not in
-            force yet: histories keep no times of events.
+        event_ttl_seconds: what the user did longer ago is neither interest nor seen; 0 = everything counts. Ages are
+            known to 4 %, of the last `engine.history_length` events; what was had before these is as old as they are.
         valid_from: seconds since the epoch; before it the scenario is as if it were off. `from` on the wire.
         valid_until: as `valid_from`, from then on; 0 = for ever. `until` on the wire.
     """

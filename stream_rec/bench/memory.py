@@ -79,6 +79,9 @@ def fill(engine: Engine) -> None:
     for start in range(0, n_users, CHUNK):
         some = slice(start, start + CHUNK)
         s.histories.items[some] = codes((min(CHUNK, n_users - start), length))
+        shape = s.histories.types[some].shape
+        s.histories.types[some] = rng.integers(0, 8, shape, np.uint8)
+        s.histories.pauses[some] = rng.integers(0, 256, shape, np.uint8)
         s.factors.users[some] = rng.normal(0, 0.1, (min(CHUNK, n_users - start), s.factors.users.shape[1]))
     s.histories.n_events[:] = length
     ring = s.neighbours.users.shape[1]

@@ -3,11 +3,13 @@
 `items` int32 [users, length] holds item codes; a user's event with number i (counted from 0, for ever) stands in slot
 i & (length - 1) while it is among the last `length`. SESSION_START marks the first event of a session. An event that
 was taken back, or whose item the user has come to dislike, leaves NO_CODE: it is there, but of no item. `types` says of
-what type each event was, by the numbers that `schemas.event_types` gives them.
+what type each event was, by the numbers that `schemas.event_types` gives them; `pauses` how long after the user's
+event before it each came, in a byte: k stands for exp(k * PAUSE_STEP) - 1 seconds, so sums of them are exact to 4 %.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +21,8 @@ from stream_rec.kernels.compile import kernel, kernel_inner
 WEIGHTLESS = 0x80
 """Added to the number of an event's type: its user has had the item, but it is no interest that anything goes by."""
 _NUMBER = 0x0F
+LONGEST_PAUSE, PAUSE_STEP = 255, math.log1p(20 * 365.25 * 86_400.0) / 255
+"""The greatest number of a pause, which stands for 20 years; and by how much one number differs from the next."""
 
 
 class HistoryState(NamedTuple):
@@ -27,6 +31,7 @@ class HistoryState(NamedTuple):
     Attributes:
         items: int32 [users, length], length a power of two.
         types: uint8 [users, length], number of each event's type, and WEIGHTLESS.
+        pauses: uint8 [users, length], number of the pause before each event; 0 = none, or it came late.
         n_events: uint32 [users], events so far.
         session_start: uint32 [users], number of the first event of the current session.
         session: uint64 [users], hash of the producer's session id; 0 = it gave none.
@@ -34,6 +39,7 @@ class HistoryState(NamedTuple):
 
     items: NDArray[np.int32]
     types: NDArray[np.uint8]
+    pauses: NDArray[np.uint8]
     n_events: NDArray[np.uint32]
     session_start: NDArray[np.uint32]
     session: NDArray[np.uint64]
@@ -55,8 +61,14 @@ def starts_session(histories, user, seen, ts, session, gap):
 
 
 @kernel
-def append(histories, user, code, new_session, session, kind):
-    """Add an event; `kind` is what `types` holds of it."""
+def pause_number(seconds):
+    """What `pauses` holds of a pause; below 0 counts as 0."""
+    return np.uint8(min(math.log1p(max(seconds, 0.0)) / PAUSE_STEP + 0.5, np.float64(LONGEST_PAUSE)))
+
+
+@kernel
+def append(histories, user, code, new_session, session, kind, pause):
+    """Add an event; `kind` is what `types` holds of it, `pause` the seconds since the user's last one."""
     at = np.int64(histories.n_events[user])
     mark = 0
     if new_session:
@@ -68,6 +80,7 @@ def append(histories, user, code, new_session, session, kind):
     slot = at & (histories.items.shape[1] - 1)
     histories.items[user, slot] = code | mark
     histories.types[user, slot] = kind
+    histories.pauses[user, slot] = pause_number(pause)
     histories.n_events[user] = at + 1
 
 

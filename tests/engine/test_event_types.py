@@ -627,7 +627,13 @@ def test_what_is_remembered_moves_with_a_merge_and_into_other_tables() -> None:
 def test_snapshots_of_before_say_nothing_about_types() -> None:
     e = shop()
     say(e, "purchase", "i3")
-    new = {"state.histories.types", "state.remembered", "state.past.types", "state.past.pages"}
+    new = {
+        "state.histories.types",
+        "state.histories.pauses",
+        "state.remembered",
+        "state.past.types",
+        "state.past.pages",
+    }
     new |= {"state.past.heads", "state.past.counters"}
     older = {name: array.copy() for name, array in e.snapshot().items() if name not in new}
     other = engine(event_types=TYPES, train_sample=0.0)

@@ -89,6 +89,7 @@ def test_an_entry_finds_its_event_or_nothing(seed: int, n_events: int) -> None:
     h = HistoryState(
         items=np.zeros((1, LENGTH), np.int32),
         types=np.zeros((1, LENGTH), np.uint8),
+        pauses=np.zeros((1, LENGTH), np.uint8),
         n_events=np.zeros(1, np.uint32),
         session_start=np.zeros(1, np.uint32),
         session=np.zeros(1, np.uint64),
@@ -97,7 +98,7 @@ def test_an_entry_finds_its_event_or_nothing(seed: int, n_events: int) -> None:
     for _ in range(n_events):
         ts += 3600.0 if rng.random() < 0.2 else 1.0
         item = int(rng.integers(3))
-        histories.append(h, 0, code(item), slow.would_begin(0, ts), np.uint64(0), 0)
+        histories.append(h, 0, code(item), slow.would_begin(0, ts), np.uint64(0), 0, 0.0)
         slow.append(0, item, ts)
     steps = slow.steps[0]
     for number in range(max(0, n_events - 300), n_events):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.engine.answering.basket import only_of
 from stream_rec.engine.answering.had import blocked
+from stream_rec.engine.answering.lately import only_since
 from stream_rec.engine.answering.outputs import Filled, empty_marks, empty_slates, encoded, ranked
 from stream_rec.engine.answering.own_lists import NearList, OwnLists, say_why
 from stream_rec.engine.answering.reranking import Reranking
@@ -102,10 +104,15 @@ class Recommender:
         """
         if ruled.scene.k < 1:
             raise ValueError(f"k is {ruled.scene.k}")
-        if ruled.scenario.logic != OF_BASKET:
+        state, ttl = self._held.state, ruled.scenario.event_ttl_seconds
+        with ExitStack() as part:
+            if ttl:
+                part.enter_context(only_since(state, rows, hashes, ttl))
+            if ruled.scenario.logic == OF_BASKET:
+                part.enter_context(only_of(state, rows, hashes, ruled.own_types))
+            if ttl or ruled.scenario.logic == OF_BASKET:
+                asked = None  # of the whole history
             return self._arrange(rows, hashes, ruled, asked)
-        with only_of(self._held.state, rows, hashes, ruled.own_types):
-            return self._arrange(rows, hashes, ruled, None)  # of the whole history something else was asked
 
     def _arrange(
         self, rows: NDArray[np.int32], hashes: NDArray[np.uint64], ruled: Ruled, asked: Asked | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from stream_rec.engine.fold import learn
@@ -122,6 +124,7 @@ def forget_user(state, data, id_hash):
     learn.forget_user_row(state, row)
     state.histories.items[row, :] = NO_CODE
     state.histories.types[row, :] = 0
+    state.histories.pauses[row, :] = 0
     vocabulary.unlink(state.users, row)
     return True
 
@@ -146,7 +149,7 @@ def join_users(state, rates, visitor, user, joined):
         rates: which types are conversions.
         visitor: row.
         user: row.
-        joined: int32 [2, 2 x history_length], working memory.
+        joined: int32 [3, 2 x history_length], working memory.
     """
     own = state.histories
     older, newer = (visitor, user) if state.users.seen[visitor] <= state.users.seen[user] else (user, visitor)
@@ -167,7 +170,7 @@ def _join_rings(state, rates, older, newer, user, joined):
     """The rings of two rows, one behind the other, in the row of one of them; what has no room there was had before."""
     own = state.histories
     length = own.items.shape[1]
-    n = 0
+    n, n_older, between = 0, 0, state.users.seen[newer] - state.users.seen[older]
     for row in (older, newer):
         count = np.int64(own.n_events[row])
         first = max(0, count - length)
@@ -175,17 +178,27 @@ def _join_rings(state, rates, older, newer, user, joined):
         for number in range(first, count):
             joined[0, n] = own.items[row, number & (length - 1)]
             joined[1, n] = own.types[row, number & (length - 1)]
+            joined[2, n] = own.pauses[row, number & (length - 1)]
+            if row == newer and number > first:
+                between -= math.expm1(joined[2, n] * histories.PAUSE_STEP)
             n += 1
+        if row == older:
+            n_older = n
+    if (
+        n > n_older
+    ):  # those of the newer row may have begun before the older one's last: then no pause is between them
+        joined[2, n_older] = histories.pause_number(between)
     session, count = own.session[newer], np.int64(own.n_events[newer])
     in_session = min(count - np.int64(own.session_start[newer]), n)
     own.n_events[user] = n
     own.session_start[user] = n - in_session
     own.session[user] = session
     for number in range(n):
-        code, kind = joined[0, number], joined[1, number]
+        code, kind, pause = joined[0, number], joined[1, number], joined[2, number]
         if number >= n - length:
             own.items[user, number & (length - 1)] = code
             own.types[user, number & (length - 1)] = kind
+            own.pauses[user, number & (length - 1)] = pause
         elif code & CODE_MASK != NO_CODE:
             past.add(state.past, user, code & CODE_MASK, histories.type_bit(kind), rates.conversions)
 

@@ -204,7 +204,8 @@ def learn_event(state, query, rates, events, i, seed, frozen):
         left_type = histories.type_that_leaves(state.histories, user)
         past.add(state.past, user, left, left_type, rates.conversions)
     kind = events.types[i] if event.weight > 0.0 else events.types[i] | histories.WEIGHTLESS
-    histories.append(state.histories, user, code, new_session, events.sessions[i], kind)
+    pause = ts - state.users.seen[user]
+    histories.append(state.histories, user, code, new_session, events.sessions[i], kind, pause)
     state.users.seen[user] = max(state.users.seen[user], ts)
 
 

@@ -115,7 +115,7 @@ class People:
         self._held.make_room(len(data), 0)
         of_user = int(rows_of(self._held.state.users, IdColumn.of([user_id]))[0])
         if of_user >= 0:
-            room = np.empty((2, 2 * self._held.state.histories.items.shape[1]), np.int32)
+            room = np.empty((3, 2 * self._held.state.histories.items.shape[1]), np.int32)
             join_users(self._held.handle.state, self._held.handle.rates, row, of_user, room)
             self._said_by(visitor, user)
             return self._forget(decision.offset, visitor, user_id)

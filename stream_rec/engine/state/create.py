@@ -99,6 +99,7 @@ def _histories(bounds: Bounds) -> HistoryState:
     return HistoryState(
         items=np.zeros((bounds.users, bounds.history_length), np.int32),
         types=np.zeros((bounds.users, bounds.history_length), np.uint8),
+        pauses=np.zeros((bounds.users, bounds.history_length), np.uint8),
         n_events=np.zeros(bounds.users, np.uint32),
         session_start=np.zeros(bounds.users, np.uint32),
         session=np.zeros(bounds.users, np.uint64),

@@ -131,7 +131,7 @@ def completed(state: State, given: Mapping[str, NDArray[Any]]) -> dict[str, NDAr
         slots, n = len(arrays["hidden.slots"]), len(arrays["hidden.hashes"])
         if slots != len(state.hidden.slots) or n > len(state.hidden.hashes):
             arrays |= _hidden_anew(state.hidden, arrays, "hidden", True, arrays["hidden.seen"])
-    arrays = _with_past(_with_types(_with_features(state, arrays)))
+    arrays = _with_past(_with_pauses(_with_types(_with_features(state, arrays))))
     return _with_ratings(state, _with_spaces(state, _with_columns(state, arrays)))
 
 
@@ -199,6 +199,13 @@ def _with_types(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         return given
     none = np.zeros(N_TYPES, np.uint64)
     return given | {"histories.types": np.zeros(given["histories.items"].shape, np.uint8), "remembered": none}
+
+
+def _with_pauses(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """All of a user's events are as of the last one, where the snapshot does not say when they came."""
+    if "histories.pauses" in given or "histories.items" not in given:
+        return given
+    return given | {"histories.pauses": np.zeros(given["histories.items"].shape, np.uint8)}
 
 
 def _with_past(given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

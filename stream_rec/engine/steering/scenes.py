@@ -132,7 +132,6 @@ class Scenes:
         for name, scenario in scenarios.items():
             self._say_unknown_types(name, scenario)
             self._say_no_ratings(name, scenario)
-            self._say_no_times(name, scenario)
         self._known = scenarios
         return True
 
@@ -158,16 +157,6 @@ class Scenes:
                 "a scenario orders by predicted rating, but no type of event is a rating: it is ordered as `personal`",
                 scenario=name,
                 fix='say which type is one: value = "rating" in [engine.event_types.NAME]',
-            )
-
-    def _say_no_times(self, name: str, scenario: Scenario) -> None:
-        known = (name, "event_ttl_seconds")
-        if scenario.event_ttl_seconds and known not in self._said and len(self._said) < MAX_SAID:
-            self._said.add(known)
-            self._log.warning(
-                "a scenario has event_ttl_seconds, which is not in force: histories keep no times of events",
-                scenario=name,
-                fix="leave it out: old events count as all others do",
             )
 
     def compile(self, n_evaluations: int = PORTION) -> bool:

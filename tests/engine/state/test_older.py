@@ -33,7 +33,7 @@ def test_its_arrays_are_those_that_were_written() -> None:
     e, arrays = restored()
     now = {name: array.copy() for name, array in e.snapshot().items()}
     parts = ("hidden", "columns", "texts", "window", "past", "spaces", "blocked", "undoable", "remembered")
-    later = tuple(f"state.{part}" for part in (*parts, "histories.types", "ratings"))
+    later = tuple(f"state.{part}" for part in (*parts, "histories.types", "histories.pauses", "ratings"))
     was_not_there = {name for name in now if name.startswith(later)} | {"state.popularity.reach"}
     assert now.keys() - was_not_there == renamed(arrays).keys()
     for name, array in renamed(arrays).items():
