@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import httpx
 import pytest
 import redis
 
+from stream_rec.api.access.book import KeyBook
 from stream_rec.api.access.key import new_key
 from stream_rec.api.access.limit import Limits
 from stream_rec.api.access.visitor import sign, visitor_of
-from stream_rec.clock import ManualClock
-from stream_rec.errors import ConfigError
+from stream_rec.clock import ManualClock, SystemClock
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import Settings
 from stream_rec.store.api_keys import ApiKey, ApiKeyQuestions
-from stream_rec.store.reader import Reader
+from stream_rec.store.reader import AsyncReader, Reader
 from tests.api.serving import Serve
 from tests.api.test_events import event
 from tests.waiting import wait_until
@@ -220,3 +222,45 @@ def test_names_and_scopes_of_keys() -> None:
     for name, scopes in (("", ["read"]), ("a b", ["read"]), ("a", ["write"]), ("a", ["browser", "read"])):
         with pytest.raises(ConfigError):
             new_key(name, scopes, 0.0, 1.0, [])
+
+
+def test_redis_is_asked_once_for_all_requests_that_wait_for_the_same_key(tansu_settings: Settings) -> None:
+    """Else every request asks a Redis that answers slowly, and it answers more slowly."""
+    key, _ = make(tansu_settings, "read")
+    store = tansu_settings.store
+
+    async def story() -> None:
+        reader = AsyncReader(store)
+        book = KeyBook(reader, store.prefix, 3600.0, SystemClock())
+        try:
+            gone = asyncio.create_task(book.find(key.key_id))
+            waiting = [asyncio.create_task(book.find(key.key_id)) for _ in range(50)]
+            empty = [asyncio.create_task(book.is_empty()) for _ in range(50)]
+            await asyncio.sleep(0)
+            gone.cancel()
+            assert set(await asyncio.gather(*waiting)) == {key}
+            assert not any(await asyncio.gather(*empty))
+            assert await book.find(key.key_id) == key
+        finally:
+            await reader.close()
+
+    with redis.Redis.from_url(store.url) as client:
+        before = client.info("commandstats").get("cmdstat_hget", {}).get("calls", 0)
+        asyncio.run(story())
+        assert client.info("commandstats")["cmdstat_hget"]["calls"] - before == 2
+
+
+def test_a_redis_that_is_away_is_told_to_all_who_wait(tansu_settings: Settings) -> None:
+    away = tansu_settings.store.model_copy(update={"url": "redis://127.0.0.1:9/0", "timeout_seconds": 0.5})
+
+    async def story() -> list[object]:
+        reader = AsyncReader(away)
+        try:
+            book = KeyBook(reader, away.prefix, 10.0, SystemClock())
+            return list(await asyncio.gather(*[book.find("k") for _ in range(3)], return_exceptions=True))
+        finally:
+            await reader.close()
+
+    told = asyncio.run(story())
+    assert len(told) == 3
+    assert all(isinstance(each, Unavailable) for each in told)

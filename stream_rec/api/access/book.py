@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ class _Page(NamedTuple):
 
 
 class KeyBook:
-    """Keys by id, each read again when it is older than `serve.key_seconds`.
+    """Keys by id, each read again when it is older than `serve.key_seconds`, by one request for all that wait for it.
 
     Args:
         reader: of Redis.
@@ -36,6 +37,7 @@ class KeyBook:
         self._pages: OrderedDict[str, _Page] = OrderedDict()
         self._n_keys = 0
         self._counted_at = float("-inf")
+        self._asked: dict[str, asyncio.Task[_Page]] = {}
 
     async def find(self, key_id: str) -> ApiKey | None:
         """The valid key of this id.
@@ -43,12 +45,9 @@ class KeyBook:
         Raises:
             Unavailable, ConfigError: Redis does not answer, or refuses us.
         """
-        now = self._clock.monotonic()
         page = self._pages.get(key_id)
-        if page is None or now - page.read_at >= self._seconds:
-            key, self._n_keys = await self._reader.answer(self._questions.one(key_id))
-            self._counted_at = now
-            page = self._pages[key_id] = _Page(key, now)
+        if page is None or self._clock.monotonic() - page.read_at >= self._seconds:
+            page = self._pages[key_id] = await self._read(key_id)
             if len(self._pages) > _MAX_KNOWN:
                 self._pages.popitem(last=False)
         self._pages.move_to_end(key_id)
@@ -56,8 +55,25 @@ class KeyBook:
 
     async def is_empty(self) -> bool:
         """Is there no key at all? Raises as `find`."""
-        now = self._clock.monotonic()
-        if now - self._counted_at >= self._seconds:
-            _, self._n_keys = await self._reader.answer(self._questions.one(""))
-            self._counted_at = now
+        if self._clock.monotonic() - self._counted_at >= self._seconds:
+            await self._read("")
         return self._n_keys == 0
+
+    async def _read(self, key_id: str) -> _Page:
+        """Redis is asked once, however many requests come meanwhile; who goes leaves it to the others."""
+        task = self._asked.get(key_id)
+        if task is None:
+            task = self._asked[key_id] = asyncio.create_task(self._ask(key_id))
+            task.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # also if nobody waits any more
+        return await asyncio.shield(task)
+
+    async def _ask(self, key_id: str) -> _Page:
+        now = self._clock.monotonic()
+        try:
+            key, self._n_keys = await self._reader.answer(self._questions.one(key_id))
+        finally:
+            del self._asked[key_id]
+        self._counted_at = now
+        return _Page(key, now)
