@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from typing import Any
 
+from stream_rec.api.access.asked_once import AskedOnce
 from stream_rec.api.access.key import presented
 from stream_rec.api.body import query_of
 from stream_rec.api.problem import Problem
@@ -40,6 +42,7 @@ class Owners:
         self._seconds = seconds
         self._clock = clock
         self._known: OrderedDict[str, tuple[str | None, float]] = OrderedDict()
+        self._asked: AskedOnce[int | None] = AskedOnce()
 
     async def of(self, key_id: str) -> str | None:
         """The tenant's name; None = it is none of theirs.
@@ -50,13 +53,16 @@ class Owners:
         now = self._clock.monotonic()
         name, read_at = self._known.get(key_id, (None, float("-inf")))
         if now - read_at >= self._seconds:
-            at = await self._reader.answer(owner_of(self._prefixes, key_id))
+            at = await self._asked.answer(key_id, partial(self._ask, key_id))
             name = None if at is None else self._names[at]
             self._known[key_id] = name, now
             if len(self._known) > _MAX_KNOWN:
                 self._known.popitem(last=False)
         self._known.move_to_end(key_id)
         return name
+
+    async def _ask(self, key_id: str) -> int | None:
+        return await self._reader.answer(owner_of(self._prefixes, key_id))
 
 
 class ByKey:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
+from functools import partial
 from typing import NamedTuple
 
+from stream_rec.api.access.asked_once import AskedOnce
 from stream_rec.clock import Clock
 from stream_rec.store.api_keys import ApiKey, ApiKeyQuestions
 from stream_rec.store.reader import AsyncReader
@@ -37,7 +38,7 @@ class KeyBook:
         self._pages: OrderedDict[str, _Page] = OrderedDict()
         self._n_keys = 0
         self._counted_at = float("-inf")
-        self._asked: dict[str, asyncio.Task[_Page]] = {}
+        self._asked: AskedOnce[_Page] = AskedOnce()
 
     async def find(self, key_id: str) -> ApiKey | None:
         """The valid key of this id.
@@ -60,20 +61,10 @@ class KeyBook:
         return self._n_keys == 0
 
     async def _read(self, key_id: str) -> _Page:
-        """Redis is asked once, however many requests come meanwhile; who goes leaves it to the others."""
-        task = self._asked.get(key_id)
-        if task is None:
-            task = self._asked[key_id] = asyncio.create_task(self._ask(key_id))
-            task.add_done_callback(
-                lambda done: done.cancelled() or done.exception()
-            )  # also if nobody waits any more
-        return await asyncio.shield(task)
+        return await self._asked.answer(key_id, partial(self._ask, key_id))
 
     async def _ask(self, key_id: str) -> _Page:
         now = self._clock.monotonic()
-        try:
-            key, self._n_keys = await self._reader.answer(self._questions.one(key_id))
-        finally:
-            del self._asked[key_id]
+        key, self._n_keys = await self._reader.answer(self._questions.one(key_id))
         self._counted_at = now
         return _Page(key, now)
