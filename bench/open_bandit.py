@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from stream_rec.errors import ConfigError
 from stream_rec.trials.off_policy.rewards import Means
-from stream_rec.trials.off_policy.values import Floats, Rounds, effective_rounds, values, weights_of
+from stream_rec.trials.off_policy.values import (
+    Floats,
+    Rounds,
+    check_support,
+    effective_rounds,
+    values,
+    weights_of,
+)
 
 PLACES = 3
 DRAWS = 100_000
@@ -69,6 +76,7 @@ def _judged(folder: Path, campaign: str, logged: str, judged: str) -> dict[str, 
     found: dict[str, object] = {"truth": truth, "effective": round(effective_rounds(weights))}
     chance = np.random.default_rng(1)
     try:
+        check_support(weights, np.arange(len(weights)))
         estimates = list(values(_with_model(log, policy)))
         samples = [list(values(_with_model(_sample(log, chance), policy))) for _ in range(RUNS)]
     except ConfigError as error:

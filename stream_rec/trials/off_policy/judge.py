@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.errors import ConfigError
-from stream_rec.trials.off_policy.cascade import Slates, cascade_dr
+from stream_rec.trials.off_policy.cascade import Slates, cascade_dr, weights_of_slates
 from stream_rec.trials.off_policy.log import Shown
 from stream_rec.trials.off_policy.rewards import Means
 from stream_rec.trials.off_policy.values import (
     Floats,
     Rounds,
     Value,
-    effective_rounds,
+    Weights,
+    check_support,
     value,
     values,
+    weighed,
     weights_of,
 )
 
@@ -32,14 +35,14 @@ class Judged(NamedTuple):
             does with an item for independent of what stands above it.
         refused: why there is no estimate, by `slate` or `place`.
         slates: how many were shown.
-        effective: as how many slates of the policy itself they count, by `slate` and `place` (places, there).
+        weights: how heavy they are, by `slate` and `place`.
     """
 
     by_slate: tuple[Value, ...]
     by_place: tuple[Value, ...]
     refused: dict[str, str]
     slates: int
-    effective: dict[str, float]
+    weights: dict[str, Weights]
 
 
 class _Table(NamedTuple):
@@ -53,12 +56,13 @@ class _Table(NamedTuple):
     n_items: int
 
 
-def judge(shown: Sequence[Shown], places: int) -> Judged:
+def judge(shown: Sequence[Shown], places: int, clip: float = math.inf) -> Judged:
     """Estimate what the policy earns in the places that it has and the shown slates have.
 
     Args:
         shown: slates of the log, at least one.
         places: of each, at most.
+        clip: the largest weight of a place, and of a slate; infinity = weights are whole.
 
     Raises:
         ConfigError: propensities are missing, or the log says nothing of the policy in any way.
@@ -82,20 +86,21 @@ def judge(shown: Sequence[Shown], places: int) -> Judged:
     slates = Slates(
         table.rewards, ratios, (expected + rest) * is_there, (of_policy + rest) * is_there, table.users
     )
-    return _judged(rounds, slates)
+    return _judged(rounds, slates, clip)
 
 
-def _judged(rounds: Rounds, slates: Slates) -> Judged:
+def _judged(rounds: Rounds, slates: Slates, clip: float) -> Judged:
     refused: dict[str, str] = {}
     n = len(slates.rewards)
     by_slate = [value("logged", slates.rewards.sum(axis=1), np.ones(n), slates.users)]
     by_place = [value("logged", rounds.rewards, np.ones(len(rounds.rewards)), rounds.users)]
     try:
-        by_slate.append(cascade_dr(slates))
+        by_slate.append(cascade_dr(slates, clip))
     except ConfigError as error:
         refused["slate"] = error.message
     try:
-        by_place.extend(values(rounds))
+        check_support(rounds.weights, rounds.users)
+        by_place.extend(values(rounds, clip=clip))
     except ConfigError as error:
         refused["place"] = error.message
     if len(refused) == 2:
@@ -103,11 +108,8 @@ def _judged(rounds: Rounds, slates: Slates) -> Judged:
             f"the log cannot judge this policy: {refused['place']}; of whole slates, {refused['slate']}",
             fix="explore more, or longer, among what the policy shows; or judge it in an experiment",
         )
-    effective = {
-        "slate": effective_rounds(np.prod(slates.ratios, axis=1)),
-        "place": effective_rounds(rounds.weights),
-    }
-    return Judged(tuple(by_slate), tuple(by_place), refused, n, effective)
+    weights = {"slate": weighed(weights_of_slates(slates), clip), "place": weighed(rounds.weights, clip)}
+    return Judged(tuple(by_slate), tuple(by_place), refused, n, weights)
 
 
 def _table(shown: Sequence[Shown], places: int) -> _Table:

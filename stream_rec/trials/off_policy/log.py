@@ -78,13 +78,28 @@ class Log:
     without_policy: int = 0
 
 
-class _Impression(NamedTuple):
+class Impressed(NamedTuple):
+    """An impression of the logged scenario, up to the asked place.
+
+    Attributes:
+        user: to whom.
+        slate_id: of the slate that was shown.
+        ts: when, seconds.
+        broker_ts: the broker's time, ms.
+        items: ids.
+        propensities: by place; NaN = it says none.
+        experiment: that it names; empty = none.
+        variant: that it names; empty = none.
+    """
+
     user: str
     slate_id: str
     ts: float
     broker_ts: int
     items: tuple[str, ...]
     propensities: tuple[float, ...]
+    experiment: str
+    variant: str
 
 
 def read_log(settings: Settings, question: Question) -> Log:
@@ -93,6 +108,28 @@ def read_log(settings: Settings, question: Question) -> Log:
     Raises:
         ConfigError: nothing was shown, or the policy's own slates are drawn by chance; a topic is missing.
         Unavailable: the broker does not answer.
+    """
+    impressions = find_impressions(settings, question)
+    drawn, wanted = _slates(settings, question, {each.slate_id for each in impressions})
+    done = read_interactions(settings, question, {each.user for each in impressions})
+    log = Log()
+    for each in impressions:
+        before = wanted.get(each.user, [])
+        at = bisect.bisect_right(before, each.broker_ts, key=lambda one: one[0]) - 1
+        if at < 0:
+            log.without_policy += 1
+            continue
+        propensities = _known(each, drawn.get(each.slate_id, {}))
+        rewards = rewards_of(each, done.get(each.user, {}), settings.measure.attribution_window_seconds)
+        log.shown.append(Shown(each.user, each.items, propensities, rewards, before[at][1]))
+    return log
+
+
+def find_impressions(settings: Settings, question: Question) -> list[Impressed]:
+    """The slates of the logged scenario that were shown.
+
+    Raises:
+        ConfigError: none, or too many.
     """
     impressions = list(islice(_impressions(settings, question), MOST_SHOWN + 1))
     if not impressions:
@@ -104,22 +141,10 @@ def read_log(settings: Settings, question: Question) -> Log:
         raise ConfigError(
             f"more than {MOST_SHOWN:,} slates were shown between these times", fix="ask for a shorter time"
         )
-    drawn, wanted = _slates(settings, question, {each.slate_id for each in impressions})
-    done = _done(settings, question, {each.user for each in impressions})
-    log = Log()
-    for each in impressions:
-        before = wanted.get(each.user, [])
-        at = bisect.bisect_right(before, each.broker_ts, key=lambda one: one[0]) - 1
-        if at < 0:
-            log.without_policy += 1
-            continue
-        propensities = _known(each, drawn.get(each.slate_id, {}))
-        rewards = _rewards(each, done.get(each.user, {}), settings.measure.attribution_window_seconds)
-        log.shown.append(Shown(each.user, each.items, propensities, rewards, before[at][1]))
-    return log
+    return impressions
 
 
-def _impressions(settings: Settings, question: Question) -> Iterator[_Impression]:
+def _impressions(settings: Settings, question: Question) -> Iterator[Impressed]:
     topic: TopicName = "impressions"
     for fetched in read_through(settings.bus, OffsetReader(settings.bus).bounds([topic])):
         batch = decode(topic, fetched, fetched.span(), settings.ingest).batch
@@ -131,8 +156,15 @@ def _impressions(settings: Settings, question: Question) -> Iterator[_Impression
             part = slice(first, min(int(batch.item_ends[i]), first + question.places))
             propensities = tuple(batch.propensities[part].tolist())
             stamp = int(batch.broker_ts[i])
-            yield _Impression(
-                users[i], slate_ids[i], float(batch.ts[i]), stamp, tuple(items[part]), propensities
+            yield Impressed(
+                users[i],
+                slate_ids[i],
+                float(batch.ts[i]),
+                stamp,
+                tuple(items[part]),
+                propensities,
+                batch.experiments[i],
+                batch.variants[i],
             )
 
 
@@ -150,30 +182,37 @@ def _slates(
     drawn: dict[str, dict[str, float]] = {}
     explored = False
     wanted: _Wanted = {}
-    for fetched in read_through(settings.bus, OffsetReader(settings.bus).bounds(["slates"])):
-        for value, stamp in zip(fetched.values, fetched.timestamps, strict=True):
-            slate = _decode_slate(value) if value else None
-            if slate is None:
-                continue
-            if slate.slate_id in shown:
-                explored = explored or any(each.propensity is not None for each in slate.items)
-                drawn[slate.slate_id] = {
-                    each.item_id: 1.0 if each.propensity is None else each.propensity for each in slate.items
-                }
-            if slate.scenario == question.policy:
-                if any(each.propensity is not None for each in slate.items):
-                    raise ConfigError(
-                        f"chance has a say in the slates of {question.policy!r}: what it would show is not known",
-                        fix="judge a scenario without exploration",
-                    )
-                items = tuple(each.item_id for each in slate.items[: question.places])
-                wanted.setdefault(slate.user_id, []).append((int(stamp), items))
+    for stamp, slate in read_slates(settings, shown, question.policy):
+        if slate.slate_id in shown:
+            explored = explored or any(each.propensity is not None for each in slate.items)
+            drawn[slate.slate_id] = {
+                each.item_id: 1.0 if each.propensity is None else each.propensity for each in slate.items
+            }
+        if slate.scenario == question.policy:
+            if any(each.propensity is not None for each in slate.items):
+                raise ConfigError(
+                    f"chance has a say in the slates of {question.policy!r}: what it would show is not known",
+                    fix="judge a scenario without exploration",
+                )
+            items = tuple(each.item_id for each in slate.items[: question.places])
+            wanted.setdefault(slate.user_id, []).append((stamp, items))
     for each in wanted.values():
         each.sort(key=lambda one: one[0])
     return drawn if explored else {}, wanted
 
 
-def _done(settings: Settings, question: Question, users: set[str]) -> dict[str, dict[str, list[float]]]:
+def read_slates(settings: Settings, shown: set[str], scenario: str = "") -> Iterator[tuple[int, Slate]]:
+    """Slates of these ids, and all of a scenario, each with the broker's time (ms) of its record."""
+    for fetched in read_through(settings.bus, OffsetReader(settings.bus).bounds(["slates"])):
+        for value, stamp in zip(fetched.values, fetched.timestamps, strict=True):
+            slate = _decode_slate(value) if value else None
+            if slate is not None and (slate.slate_id in shown or slate.scenario == scenario):
+                yield int(stamp), slate
+
+
+def read_interactions(
+    settings: Settings, question: Question, users: set[str]
+) -> dict[str, dict[str, list[float]]]:
     """When users did something with items: by user and item."""
     found: dict[str, dict[str, list[float]]] = {}
     topic: TopicName = "events"
@@ -188,13 +227,13 @@ def _done(settings: Settings, question: Question, users: set[str]) -> dict[str, 
     return found
 
 
-def _known(shown: _Impression, drawn: dict[str, float]) -> tuple[float, ...]:
+def _known(shown: Impressed, drawn: dict[str, float]) -> tuple[float, ...]:
     """What the impression says itself, else what the slate says of the same item."""
     pairs = zip(shown.items, shown.propensities, strict=True)
     return tuple(drawn.get(item, float("nan")) if np.isnan(said) else said for item, said in pairs)
 
 
-def _rewards(shown: _Impression, done: dict[str, list[float]], window: float) -> tuple[float, ...]:
+def rewards_of(shown: Impressed, done: dict[str, list[float]], window: float) -> tuple[float, ...]:
     """1 for each item with which the user did something within the window."""
     begin, end = shown.ts, shown.ts + window
     return tuple(float(any(begin <= ts <= end for ts in done.get(item, ()))) for item in shown.items)

@@ -7,6 +7,7 @@ be judged would have taken the logged action than the policy that did: w = pi(a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,8 +25,8 @@ LEAST_ROUNDS = 50.0
 """Effective ones; with fewer, no interval means anything."""
 LEAST_SUPPORT = 0.95
 """Of what the policy would do, this share must have been possible in the log."""
-SURE = 3.29
-"""Standard errors: one log in a thousand is refused for bad luck."""
+SURE_ALPHA = 0.001
+"""One log in two thousand is refused for bad luck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,33 @@ class Value(NamedTuple):
         value: mean reward.
         low: end of the 95 % interval.
         high: the other one.
+        bias: what clipping has made of it: the value less that of whole weights. It is an estimate of the bias (Su,
+            Dimakopoulou, Krishnamurthy & Dudik 2020, "Doubly robust off-policy evaluation with shrinkage", ICML, 4.2),
+            as unsure as the value of whole weights is, and no part of the interval.
     """
 
     estimator: str
     value: float
     low: float
     high: float
+    bias: float = 0.0
+
+
+class Weights(NamedTuple):
+    """How heavy the weights of a log are.
+
+    Attributes:
+        effective: as how many rounds of the policy itself they count, as they are used (`effective_rounds`).
+        largest: before clipping.
+        clipped: share of the rounds whose weight was cut.
+        lost: mean weight that was cut off, of 1 on average: where rewards are at most b, clipping takes at most b times
+            as much from IPS (Ionides 2008).
+    """
+
+    effective: float
+    largest: float
+    clipped: float
+    lost: float
 
 
 def weights_of(propensities: Floats, of_policy: Floats) -> Floats:
@@ -84,58 +106,98 @@ def effective_rounds(weights: Floats) -> float:
     return float(weights.sum()) ** 2 / squares if squares else 0.0
 
 
-def check_support(weights: Floats) -> None:
-    """Could the log say anything of the policy?
+def weighed(weights: Floats, clip: float) -> Weights:
+    """How heavy n weights are, cut at `clip` (infinity = not at all)."""
+    cut = np.maximum(weights - clip, 0.0)
+    if not len(cut):
+        return Weights(0.0, 0.0, 0.0, 0.0)
+    return Weights(
+        effective_rounds(np.minimum(weights, clip)),
+        float(weights.max()),
+        float((cut > 0).mean()),
+        float(cut.mean()),
+    )
+
+
+def check_support(weights: Floats, users: NDArray[np.int64]) -> None:
+    """Had the policy a chance in the log?
 
     Where each action of the policy was possible, weights are 1 on average. If they certainly are less, the policy does
     what the log never did, and nobody knows what that earns.
 
     Args:
-        weights: [n].
+        weights: [n], whole ones.
+        users: [n], whose they are, from 0: those of one user are no independent witnesses.
 
     Raises:
-        ConfigError: it could not.
+        ConfigError: it had none.
     """
-    n = len(weights)
-    mean = float(weights.mean()) if n else 0.0
-    error = float(weights.std()) / n**0.5 if n else 0.0
-    if mean + SURE * error < LEAST_SUPPORT:
+    mean = value("mean weight", weights, np.ones(len(weights)), users, SURE_ALPHA)
+    if mean.high < LEAST_SUPPORT:
         raise ConfigError(
-            f"the log has only {mean:.1%} of what the policy would do: the rest never had a chance",
+            f"the log has only {mean.value:.1%} of what the policy would do: the rest never had a chance",
             fix="explore among what the policy shows (`exploration.among`), or judge it in an experiment",
         )
+
+
+def check_rounds(weights: Floats) -> None:
+    """Does the log count enough rounds of the policy?
+
+    Args:
+        weights: [n], as they are used.
+
+    Raises:
+        ConfigError: fewer than LEAST_ROUNDS.
+    """
     if (effective := effective_rounds(weights)) < LEAST_ROUNDS:
         raise ConfigError(
-            f"{n} rounds say as much as {effective:.0f} of the policy itself: too few",
-            fix="a longer log, more exploration, or a policy that is nearer to the logged one",
+            f"{len(weights)} rounds say as much as {effective:.0f} of the policy itself: too few",
+            fix="a longer log, more exploration, a policy that is nearer to the logged one, or `--clip`",
         )
 
 
-def values(rounds: Rounds, switch: float = 10.0) -> Iterator[Value]:
-    """All estimates of a policy, with intervals by users.
+def values(rounds: Rounds, switch: float = 10.0, clip: float = math.inf) -> Iterator[Value]:
+    """All estimates of a policy, with intervals by users. Call `check_support` before.
 
-    - `IPS`: mean of w r (Horvitz & Thompson 1952).
-    - `SNIPW`: sum of w r / sum of w (Swaminathan & Joachims 2015).
+    With v = min(w, clip):
+
+    - `IPS`: mean of v r (Horvitz & Thompson 1952; clipped: Ionides 2008, "Truncated importance sampling", JCGS 17,
+      eq. 2). Clipping takes mean (w - v) r from it: never too much where rewards are not negative.
+    - `SNIPW`: sum of v r / sum of v (Swaminathan & Joachims 2015).
     - `DM`: mean of what the model says; biased as the model is, and its interval knows nothing of that.
-    - `DR`: DM + mean of w (r - q) (Dudik, Langford & Li 2011).
-    - `SWITCH-DR`: the same with w = 0 where it is above `switch` (Wang, Agarwal & Dudik 2017).
+    - `DR`: DM + mean of v (r - q) (Dudik, Langford & Li 2011; clipped, "pessimistic shrinkage": Su et al. 2020).
+      Clipping takes mean (w - v) (r - q) from it: nothing where the model is right.
+    - `SWITCH-DR`: DR of whole weights, with w = 0 where it is above `switch` (Wang, Agarwal & Dudik 2017).
 
     Args:
         rounds: of the log.
         switch: the weight above which the model alone is believed.
+        clip: the largest weight of a round; infinity = weights are whole.
 
     Raises:
-        ConfigError: the log cannot say (`check_support`).
+        ConfigError: the log cannot say (`check_rounds`).
     """
-    check_support(rounds.weights)
     w, r = rounds.weights, rounds.rewards
+    v = np.minimum(w, clip)
+    check_rounds(v)
     ones = np.ones(len(r))
-    residual = w * (r - rounds.expected)
-    yield value("IPS", w * r, ones, rounds.users)
-    yield value("SNIPW", w * r, w, rounds.users)
+
+    def corrected(weights: Floats) -> Floats:
+        return rounds.of_policy + weights * (r - rounds.expected)
+
+    yield clipped("IPS", (v * r, ones), (w * r, ones), rounds.users)
+    yield clipped("SNIPW", (v * r, v), (w * r, w), rounds.users)
     yield value("DM", rounds.of_policy, ones, rounds.users)
-    yield value("DR", rounds.of_policy + residual, ones, rounds.users)
-    yield value("SWITCH-DR", rounds.of_policy + np.where(w <= switch, residual, 0.0), ones, rounds.users)
+    yield clipped("DR", (corrected(v), ones), (corrected(w), ones), rounds.users)
+    yield value("SWITCH-DR", corrected(np.where(w <= switch, w, 0.0)), ones, rounds.users)
+
+
+def clipped(
+    estimator: str, ratio: tuple[Floats, Floats], whole: tuple[Floats, Floats], users: NDArray[np.int64]
+) -> Value:
+    """The value of a ratio of sums, and its bias against the ratio of whole weights."""
+    found = value(estimator, *ratio, users)
+    return found._replace(bias=found.value - value(estimator, *whole, users).value)
 
 
 def value(

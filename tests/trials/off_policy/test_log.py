@@ -7,15 +7,23 @@ import json
 import msgspec
 import numpy as np
 import pytest
+from click.testing import Result
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.cli.app import app
+from stream_rec.clock import ManualClock
 from stream_rec.errors import ConfigError
+from stream_rec.kernels.ids import hash_ids
+from stream_rec.producers.experiments.experiments import Experiments
 from stream_rec.producers.publisher.publisher import Publisher
+from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.records import AsOf, Impression, Interaction, Reason, Slate, SlateItem
 from stream_rec.settings import Settings
+from stream_rec.trials.assignment import arms
+from stream_rec.trials.off_policy.arms import OfArm, ShownByArm, judge_arm, read_arm_log
 from stream_rec.trials.off_policy.judge import judge
 from stream_rec.trials.off_policy.log import Log, Question, Shown, read_log
 from tests.cli.running import addresses
@@ -98,6 +106,125 @@ def test_a_policy_is_judged_by_what_another_has_shown(tansu_settings: Settings) 
         read_log(settings, Question("wild", "wild", 0.0, 2e9))
     with pytest.raises(ConfigError, match="no slate of scenario 'tame' was shown"):
         read_log(settings, Question("tame", "calm", 0.0, 2e9))
+
+
+START = NOW - 100.0
+ARMS = (Arm("plain"), Arm("bold", weight=1.0, scenario={"logic": "trending"}))
+EARNS = {"plain": 0.2, "bold": 0.6}
+
+
+def users_by_arm(n: int) -> dict[str, str]:
+    """As the hash deals them to the arms of `trial`."""
+    users = [f"v{i}" for i in range(n)]
+    numbers = arms("trial", Experiment(ARMS), hash_ids(IdColumn.of(users)))
+    return {user: ARMS[number].name for user, number in zip(users, numbers, strict=True)}
+
+
+def run_trial(settings: Settings) -> set[str]:
+    """Slates of `home` by the arms of `trial`, one of no arm, and one of an earlier run; `asked` names arms itself.
+
+    Returns:
+        Users who clicked.
+    """
+    ensure_topics(settings.bus)
+    experiments = {
+        name: Experiment(ARMS, kind, scenarios=("home",), layer=name)
+        for name, kind in (
+            ("trial", "ab"),
+            ("asked", "ab"),
+            ("aside", "shadow"),
+            ("mix", "interleaving"),
+            ("later", "ab"),
+        )
+    }
+    experiments["aside"] = Experiment((Arm("plain"), Arm("bold", learning_rate=2.0)), "shadow", layer="aside")
+    Experiments(settings, ManualClock(START)).apply(experiments)
+    for name in ("trial", "asked", "aside", "mix"):
+        Experiments(settings, ManualClock(START)).move(name, "start")
+    chance, clicked = np.random.default_rng(4), set()
+    producer = Producer({"bootstrap.servers": settings.bus.bootstrap})
+    shown: list[Impression | Interaction] = [
+        Impression("h-none", "nobody", NOW, ITEMS, "home"),
+        Impression("h-v0", "v0", START - 50, ITEMS, "home", None, "bold", "trial"),
+    ]
+    for user, arm in users_by_arm(400).items():
+        made = slate(user, f"h-{user}", "home", ITEMS, None)
+        named = msgspec.structs.replace(made, experiment="trial", variant=arm, variant_propensity=0.5)
+        producer.produce(f"{settings.bus.prefix}slates", msgspec.json.encode(named), user.encode())
+        shown.append(Impression(named.slate_id, user, NOW, ITEMS, "home", None, arm, "trial"))
+        shown.append(Impression(f"a-{user}", user, NOW, ITEMS, "search", None, arm, "asked"))
+        if chance.random() < EARNS[arm]:
+            clicked.add(user)
+            shown.append(Interaction(user, "b", "click", NOW + 5))
+    producer.flush(30)
+    with Publisher(settings.bus, settings.ingest) as publisher:
+        publisher.publish_all(shown)
+    return clicked
+
+
+def test_an_arm_is_judged_by_the_slates_that_chance_has_given_it(tansu_settings: Settings) -> None:
+    late = tansu_settings.ingest.model_copy(update={"max_lateness_seconds": 3.0e8})
+    settings = tansu_settings.model_copy(update={"ingest": late})
+    clicked = run_trial(settings)
+
+    def ope(policy: str, *more: str) -> Result:
+        environment = addresses(settings) | {"STREAM_REC__INGEST__MAX_LATENESS_SECONDS": "3e8"}
+        words = ("ope", "--scenario", "home", "--policy", policy, *more)
+        return CliRunner().invoke(app, words, env=environment)
+
+    for arm in EARNS:
+        told = json.loads(ope(f"trial/{arm}", "--json").stdout)
+        of_arm = [user for user, own in users_by_arm(400).items() if own == arm]
+        assert (told["slates"], told["left_out"]) == (400, 1)
+        assert told["weights"]["slate"]["largest"] == 2.0
+        assert told["weights"]["slate"]["effective"] == len(of_arm)
+        clicks = len(clicked.intersection(of_arm))
+        assert told["by_slate"]["IPS"][0] == pytest.approx(2 * clicks / 400)
+        assert told["by_slate"]["SNIPW"][0] == pytest.approx(clicks / len(of_arm))
+        assert told["by_slate"]["DR"][0] == pytest.approx(clicks / len(of_arm), rel=0.1)
+        assert told["by_slate"]["logged"][0] == pytest.approx(len(clicked) / 400)
+    shown = ope("trial/bold", "--clip", "1.5").stdout
+    assert "0.5" in shown
+    assert "% cut to 1.5" in shown
+    refused = {
+        "trial/bolt": "did you mean 'bold'?",
+        "tral/bold": "did you mean 'trial'?",
+        "aside/bold": "shown to nobody",
+        "mix/bold": "every slate is of both arms",
+        "later/bold": "has not begun",
+        "asked/bold": "none of 401 slates shown since",
+    }
+    for policy, why in refused.items():
+        told_why = ope(policy)
+        assert told_why.exit_code != 0
+        assert why in str(told_why.exception) or why in told_why.output, (policy, told_why)
+    question = Question("search", "trial/bold", 0.0, 2e9)
+    trial = Experiments(settings).one("trial").experiment
+    with pytest.raises(ConfigError, match="changes no slate of scenario 'search'"):
+        read_arm_log(settings, question, OfArm("trial", trial, "bold"))
+    asked = msgspec.structs.replace(Experiments(settings).one("asked").experiment, scenarios=())
+    with pytest.raises(ConfigError, match="another arm than chance has dealt"):
+        read_arm_log(settings, question, OfArm("asked", asked, "bold"))
+    bandit = msgspec.structs.replace(asked, kind="bandit")
+    unknown = read_arm_log(settings, question, OfArm("asked", bandit, "bold"))
+    with pytest.raises(ConfigError, match="of 400 of 400 slates nobody knows with which chance"):
+        judge_arm(unknown.shown, OfArm("asked", bandit, "bold"))
+
+
+def test_an_arm_of_a_bandit_is_judged_by_the_share_that_it_had_when_it_was_shown() -> None:
+    """Its share grew in the better half of the day, so its mean by slate is too good; weighted slates know."""
+    chance = np.random.default_rng(6)
+    shown = []
+    for share, earns in ((0.1, 0.2), (0.9, 0.6)):
+        for user in range(2000):
+            of_arm = int(chance.random() < share)
+            reward = float(chance.random() < (earns if of_arm else 0.5))
+            shown.append(ShownByArm(f"{share} {user}", of_arm, share if of_arm else 1 - share, reward))
+    policy = OfArm("trial", Experiment(ARMS, "bandit", started=1.0), "bold")
+    found = {each.estimator: each for each in judge_arm(shown, policy).by_slate}
+    assert np.mean([each.reward for each in shown if each.arm]) > 0.5
+    for name in ("IPS", "SNIPW", "DR"):
+        assert found[name].low < 0.4 < found[name].high
 
 
 def shown(n: int, wanted: tuple[str, ...], chances: tuple[float, ...]) -> Log:
