@@ -19,6 +19,7 @@ from stream_rec.schemas.records import Control
 from stream_rec.schemas.topics import Ack
 from stream_rec.settings import Settings
 from stream_rec.trials.assignment import free_slot, neighbours
+from stream_rec.trials.rankers import MAX_RANKERS, in_the_way
 from stream_rec.trials.states import Move, NotAllowed, moved, redefined
 
 
@@ -106,7 +107,8 @@ class Experiments:
         """Publish those that change something: with the state that they have, and where their layers have room.
 
         Raises:
-            NotAllowed: one is live or over, and must not change so; or its layer has no room beside live ones.
+            NotAllowed: one is live or over, and must not change so; its layer has no room beside live ones; or there
+                are no rankers left for its arms.
             ContractError, Unavailable, ConfigError: as `Publisher.publish`.
         """
         placed = {name: self._placed(name, each) for name, each in wanted.items()}
@@ -123,13 +125,14 @@ class Experiments:
         Raises:
             UnknownExperiment: there is none of this name.
             UnknownArm: the winner is none of its arms.
-            NotAllowed: not in its state, or its layer has no room beside those that are live; else as `apply`.
+            NotAllowed: not in its state, or there is no room beside those that are live, as `apply`; else as there.
         """
         before = self.one(name).experiment
         after = moved(name, before, move, self._clock.now(), winner=winner)
         if after.is_live and not before.is_live:
             others = {other: known.experiment for other, known in self._known.items()}
             after = _with_room(name, after, others)
+            _check_rankers(name, after, others)
         (ack,) = self._publish({name: after}, note)
         return after, ack
 
@@ -139,7 +142,9 @@ class Experiments:
         before = now.get(name)
         if before is not None and before.is_live and not wanted.slot:
             wanted = msgspec.structs.replace(wanted, slot=before.slot)
-        return before, _with_room(name, redefined(name, before, wanted), now)
+        placed = _with_room(name, redefined(name, before, wanted), now)
+        _check_rankers(name, placed, now)
+        return before, placed
 
     def _publish(self, wanted: Mapping[str, Experiment], note: str) -> list[Ack]:
         if not wanted:
@@ -165,6 +170,18 @@ def _with_room(name: str, experiment: Experiment, others: Mapping[str, Experimen
             fix="give it less traffic or another layer, or stop another one",
         )
     return msgspec.structs.replace(experiment, slot=slot)
+
+
+def _check_rankers(name: str, experiment: Experiment, others: Mapping[str, Experiment]) -> None:
+    """Arms without a ranker of their own would be ranked by the engine's, as the control: a comparison of nothing."""
+    if beside := in_the_way(name, experiment, others):
+        n = sum(arm.ranks for arm in experiment.arms)
+        raise NotAllowed(
+            f"experiment {name} has {n} arms with `sources` or `learning_rate`, each with a ranker of its own: "
+            f"there are {MAX_RANKERS} at most, and {', '.join(beside)} have too many of them",
+            fix="stop one of these, or let fewer arms change `sources` and `learning_rate`; a shipped arm keeps its "
+            "ranker until another one with a ranker is shipped in its scenarios",
+        )
 
 
 def _known(record: Decision) -> Iterator[Known]:

@@ -21,10 +21,8 @@ from stream_rec.engine.steering.decisions import MARGIN_MS, Decisions
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.sources.ranker import LOSS, RankerState
+from stream_rec.trials.rankers import MAX_RANKERS, own_rankers
 
-MAX_RANKERS = 8
-"""Of arms, at once: each is judged and trained on every training example."""
-_NEVER = float("inf")
 _keys = msgspec.msgpack.Decoder(list[Key]).decode
 
 
@@ -162,13 +160,6 @@ class ArmRankers:
 
 def _wanted(experiments: Mapping[str, Experiment]) -> Iterator[_Wanted]:
     """In the order in which they begin."""
-    begun = {name: each for name, each in experiments.items() if each.started > 0}
-    for name in sorted(begun, key=lambda each: (begun[each].started, each)):
-        experiment = begun[name]
-        over = experiment.since * 1000 + MARGIN_MS
-        for arm in experiment.arms:
-            stays = experiment.is_live or (experiment.state == "shipped" and arm.name == experiment.winner)
-            if arm.ranks:
-                key = Key(name, arm.name, experiment.started)
-                begin = experiment.started * 1000 + MARGIN_MS
-                yield _Wanted(key, arm, begin, _NEVER if stays else over)
+    for each in own_rankers(experiments):
+        key = Key(each.experiment, each.arm.name, each.began)
+        yield _Wanted(key, each.arm, each.began * 1000 + MARGIN_MS, each.ended * 1000 + MARGIN_MS)

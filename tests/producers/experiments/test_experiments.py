@@ -54,6 +54,24 @@ def test_an_experiment_lives_and_its_layer_is_shared(tansu_settings: Settings) -
         Experiments(tansu_settings).apply(grown | {"two": msgspec.structs.replace(grown["two"], slot=0.0)})
 
 
+def test_an_experiment_for_whose_arms_no_ranker_is_left_is_refused(tansu_settings: Settings) -> None:
+    """They would be ranked as the control is, and the experiment would find that they are alike."""
+    ensure_topics(tansu_settings.bus)
+    four = (Arm("control"), *(Arm(f"a{n}", learning_rate=2.0 + n) for n in range(4)))
+    wanted = {name: Experiment(four, layer=name) for name in ("one", "two", "three")}
+    Experiments(tansu_settings).apply(wanted)
+    for name in ("one", "two"):
+        Experiments(tansu_settings).move(name, "start")
+    with pytest.raises(ConfigError, match="8 at most, and one, two have too many") as refused:
+        Experiments(tansu_settings).move("three", "start")
+    assert "stop one of these" in str(refused.value)
+    with pytest.raises(ConfigError, match="experiment four has 1 arms"):
+        Experiments(tansu_settings).apply({"four": Experiment(TWO)})
+    Experiments(tansu_settings).apply({"rules": Experiment((Arm("control"), Arm("new", scenario={"k": 5})))})
+    Experiments(tansu_settings).move("one", "stop")
+    assert Experiments(tansu_settings).move("three", "start")[0].state == "running"
+
+
 def test_the_commands_do_the_same(tansu_settings: Settings, tmp_path: Path) -> None:
     ensure_topics(tansu_settings.bus)
     environment = addresses(tansu_settings)
