@@ -8,11 +8,13 @@ from typing import Protocol
 from stream_rec.clock import Clock
 from stream_rec.errors import StreamRecError
 from stream_rec.schemas.records import SlateItem
+from stream_rec.sdk.profile import Profile
 from stream_rec.sdk.wire import Properties, Why
 from stream_rec.serve.answers import Answers
 from stream_rec.serve.wishes import (
     Limits,
     PageWish,
+    ProfileWish,
     Ranking,
     RankWish,
     Recommendations,
@@ -70,6 +72,10 @@ class Answering(Protocol):
 
     async def rank(self, wish: RankWish) -> Ranking:
         """These items, best first, for a user, or for a session of nobody in particular."""
+        ...
+
+    async def profile(self, wish: ProfileWish) -> Profile:
+        """What is known of a user, without properties of items."""
         ...
 
     async def properties(self, item_ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Properties]:
@@ -138,6 +144,10 @@ class RedisAnswering:
     async def rank(self, wish: RankWish) -> Ranking:  # noqa: ARG002 - what a live one ranks
         """Raises NeedsLive: Redis has slates, not scores of any item for any user."""
         raise NeedsLive("ranking given items needs the engine: " + _REDIS)
+
+    async def profile(self, wish: ProfileWish) -> Profile:
+        """As in `Answering`: slates and nevers; Redis has no histories."""
+        return await self._reader.answer(self._answers.profile(wish))
 
     async def properties(
         self,

@@ -25,6 +25,7 @@ from stream_rec.api.routes.composing import Composing
 from stream_rec.api.routes.experiments import ExperimentRoutes
 from stream_rec.api.routes.items import Items
 from stream_rec.api.routes.lag import Lag
+from stream_rec.api.routes.profiles import Profiles
 from stream_rec.api.routes.reading import Reading
 from stream_rec.api.routes.scenarios import ScenarioRoutes
 from stream_rec.api.routes.system import System
@@ -74,6 +75,7 @@ def operations(of: Parts, is_draining: Callable[[], bool], check: Check | None =
         yield from Composing(of.answering, settings.ingest).operations()
         yield from Items(settings, ingest).operations()
         yield from Vectors(settings, ingest).operations()
+        yield from Profiles(of.answering, settings.ingest).operations()
         yield from Users(settings, ingest, of.clock).operations()
         yield from ScenarioRoutes(settings).operations()
         yield from ExperimentRoutes(settings, of.reader).operations()

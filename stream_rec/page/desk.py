@@ -28,9 +28,10 @@ from stream_rec.schemas.hints import hint
 from stream_rec.schemas.records import DeadLetter, Interaction, PublishedRecord, SlateItem
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.topics import Ack, check, key_of, topic_of
+from stream_rec.sdk.profile import Profile
 from stream_rec.sdk.wire import Written
 from stream_rec.serve.forget import Forgetter, Receipt
-from stream_rec.serve.wishes import Position, Recommendations, SimilarWish, Wish
+from stream_rec.serve.wishes import Position, ProfileWish, Recommendations, SimilarWish, Wish
 from stream_rec.store.reader import Reader
 from stream_rec.trials.states import Move
 
@@ -115,6 +116,10 @@ class Desk:
         wish = Wish(user_id, scenario, SLATE_ITEMS, after, seconds, ())
         return await self._parts.answering.recommendations(wish)
 
+    async def profile(self, user_id: str) -> Profile:
+        """What is known of the user; of a server that is not live, what Redis holds."""
+        return await self._parts.answering.profile(ProfileWish(user_id, SLATE_ITEMS))
+
     async def click(self, user_id: str, item_id: str, event_type: str, scenario: str) -> Felt:
         """Do something as this user, and wait until the slate knows it.
 
@@ -128,7 +133,7 @@ class Desk:
         answer = await self.slate(user_id, scenario, written)
         return Felt(written, answer, (self.clock.monotonic() - began) * 1000)
 
-    async def history(self, user_id: str, partition: int, most: int) -> list[Done]:
+    async def history(self, user_id: str, partition: int | None, most: int) -> list[Done]:
         """As `UserLog.history`."""
         async with self._reading:
             return await asyncio.to_thread(self._user_log.history, user_id, partition, most)

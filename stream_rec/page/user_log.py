@@ -14,6 +14,8 @@ import msgspec
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.stretches import Bounds, read_through
+from stream_rec.kernels.murmur2 import partition_of
+from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import Interaction, TopicName
 from stream_rec.settings import BusSettings
@@ -90,10 +92,20 @@ class UserLog:
         self._bus = bus
         self._offsets = OffsetReader(bus)
 
-    def history(self, user_id: str, partition: int, most: int) -> list[Done]:
-        """The user's last events, newest first, as far as they are among the last HISTORY_DEPTH of the partition."""
-        start, end = self._offsets.bounds(["events"]).get(TopicPartition("events", partition), (0, 0))
-        bounds = {TopicPartition("events", partition): (max(start, end - HISTORY_DEPTH), end)}
+    def history(self, user_id: str, partition: int | None, most: int) -> list[Done]:
+        """The user's last events, newest first, as far as they are among the last HISTORY_DEPTH of the partition.
+
+        Args:
+            user_id: the user.
+            partition: that the user's events are in; None = nobody knows: the one that the key hashes to.
+            most: events.
+        """
+        of_all = self._offsets.bounds(["events"])
+        if partition is None:
+            partition = int(partition_of(IdColumn.of([user_id]), len(of_all))[0]) if of_all else 0
+        tp = TopicPartition("events", partition)
+        start, end = of_all.get(tp, (0, 0))
+        bounds = {tp: (max(start, end - HISTORY_DEPTH), end)}
         mine = [each for each in self._read(bounds, user_id.encode()) if each.event.user_id == user_id]
         return mine[: -most - 1 : -1]
 

@@ -18,6 +18,7 @@ from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
 from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch, vectors_at_a_time
 from stream_rec.sdk.experiments import ExperimentRecord, ExperimentStatus, Moved
 from stream_rec.sdk.options import HttpOptions
+from stream_rec.sdk.profile import Profile
 from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import (
     Applied,
@@ -289,6 +290,18 @@ class AsyncHttpClient:
         """As `HttpClient.delete_vectors`."""
         names = [VectorName(space, item_id) for item_id in item_ids]
         return await self._run(exchange_batch(calls.delete_vectors, names, self._at))
+
+    async def profile(
+        self,
+        user_id: str,
+        *,
+        n: int = 20,
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Profile:
+        """As `HttpClient.profile`."""
+        return await self._do(calls.profile(user_id, n, after, timeout, fields))
 
     async def forget(self, user_id: str, *, wait: float = 5.0, dry_run: bool = False) -> Forgotten:
         """As `HttpClient.forget`."""

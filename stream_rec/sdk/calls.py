@@ -15,6 +15,7 @@ from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import experiments as trials
 from stream_rec.sdk import wire
+from stream_rec.sdk.profile import Profile
 
 T = TypeVar("T")
 ListName = Literal["popular", "trending", "new"]
@@ -296,6 +297,14 @@ def put_vectors(vectors: Sequence[Vector]) -> Request[wire.Batch]:
 def delete_vectors(names: Sequence[wire.VectorName]) -> Request[wire.Batch]:
     """Some of them gone."""
     return Request("POST", "/v1/vectors/batch/delete", wire.Batch, body=_encode(names))
+
+
+def profile(
+    user_id: str, n: int, after: HasPosition | None, timeout: float, fields: Sequence[str]
+) -> Request[Profile]:
+    """Of a user."""
+    query = {"n": n, **_read(after, timeout, fields)}
+    return Request("GET", f"/v1/users/{_part(user_id)}/profile", Profile, query=query)
 
 
 def forget(user_id: str, wait: float, *, dry_run: bool) -> Request[wire.Forgotten]:

@@ -21,6 +21,7 @@ from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
 from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch, vectors_at_a_time
 from stream_rec.sdk.experiments import ExperimentRecord, ExperimentStatus, Moved
 from stream_rec.sdk.options import HttpOptions
+from stream_rec.sdk.profile import Profile
 from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import (
     Applied,
@@ -511,6 +512,33 @@ class HttpClient:
         """
         names = [VectorName(space, item_id) for item_id in item_ids]
         return self._run(exchange_batch(calls.delete_vectors, names, self._at))
+
+    def profile(
+        self,
+        user_id: str,
+        *,
+        n: int = 20,
+        after: HasPosition | None = None,
+        timeout: float = 1.0,
+        fields: Sequence[str] = (),
+    ) -> Profile:
+        """What is known of a user: slates, nevers, arms; from a live server also history and interests.
+
+        Args:
+            user_id: the user.
+            n: items of the history, at most; 1 to 200.
+            after: an event that the profile should know, as `track` gave it.
+            timeout: seconds that it is waited for, 0 to 5; afterwards the present profile is given, marked stale.
+            fields: of the history's items, to be given too (`properties`); only a live server can.
+
+        Example:
+            known = client.profile("ann")
+            for slate in known.slates:
+                print(slate.scenario, slate.age_seconds)
+            if known.history is not None:  # a live server
+                print(known.history.last_seen, [each.tag for each in known.history.interests])
+        """
+        return self._do(calls.profile(user_id, n, after, timeout, fields))
 
     def forget(self, user_id: str, *, wait: float = 5.0, dry_run: bool = False) -> Forgotten:
         """Forget a user everywhere; the receipt says what was removed, and what waits until when.

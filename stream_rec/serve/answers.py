@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from stream_rec.clock import Clock
-from stream_rec.schemas.records import AsOf, Reason, Slate, SlateItem
+from stream_rec.schemas.records import DEFAULT_SCENARIO, AsOf, Reason, Slate, SlateItem
+from stream_rec.sdk.profile import InArm, Profile, StandingSlate
 from stream_rec.sdk.wire import Origin
 from stream_rec.serve.fallback import not_leading, recent_items, session_slate
 from stream_rec.serve.wishes import (
     PageWish,
     Position,
+    ProfileWish,
     Rail,
     Ranking,
     Recommendations,
@@ -161,6 +163,36 @@ class Answers:
 
         found, stale = yield from self._until(list_, wish.after, wish.timeout_seconds)
         return Ranking((yield from self._available(_places(found, wish.name), wish.k)), stale)
+
+    def profile(self, wish: ProfileWish) -> Question[Profile]:
+        """What Redis holds of a user: the slate of each scenario, and what the user never wants to see."""
+
+        def standing() -> Question[tuple[list[Slate], list[AsOf]]]:
+            names = yield from self._questions.scenarios()
+            found = yield from self._questions.standing(wish.user_id, names or [DEFAULT_SCENARIO])
+            slates = [slate for slate, _ in found if slate is not None]
+            return slates, [slate.as_of for slate in slates]
+
+        slates, stale = yield from self._until(standing, wish.after, wish.timeout_seconds)
+        nevers = yield from self._questions.nevers(wish.user_id)
+        arms = [
+            InArm(each.scenario, each.experiment, each.variant)
+            for each in slates
+            if each.experiment is not None and each.variant is not None
+        ]
+        return Profile(wish.user_id, [self._aged(each) for each in slates], arms, sorted(nevers), stale=stale)
+
+    def _aged(self, of: Slate) -> StandingSlate:
+        age = max(0.0, self._clock.now() - of.created_ts)
+        return StandingSlate(
+            of.scenario,
+            of.slate_id,
+            len(of.items),
+            of.created_ts,
+            round(age, 3),
+            of.experiment,
+            of.variant,
+        )
 
     def together(self, item_ids: Sequence[str], k: int) -> Question[tuple[SlateItem, ...]]:
         """What goes with the items of a basket, best first, none of them."""

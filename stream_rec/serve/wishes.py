@@ -240,6 +240,23 @@ class RankWish:
     limits: Limits = NO_LIMITS
 
 
+@dataclass(frozen=True, slots=True)
+class ProfileWish:
+    """Whose profile is asked for.
+
+    Attributes:
+        user_id: the user.
+        n: items of the history, at most.
+        after: an event that it should know.
+        timeout_seconds: of the wait for it.
+    """
+
+    user_id: str
+    n: int
+    after: Position | None = None
+    timeout_seconds: float = 0.0
+
+
 class Ranking(NamedTuple):
     """Items in order.
 

@@ -80,6 +80,7 @@ def reads(one: str, other: str) -> list[tuple[str, str, Any]]:
         ("GET", f"/v1/users/{path}/recommendations", None),
         ("GET", f"/v1/users/{path}/recommendations?scenario={quote(other, safe='')}&paged=true", None),
         ("GET", f"/v1/items/{path}/similar", None),
+        ("GET", f"/v1/users/{path}/profile", None),
         *(("GET", f"/v1/lists/{name}?tag={path}", None) for name in ("popular", "trending", "new")),
         ("POST", "/v1/sessions/recommendations", {"items": [one], "negatives": [other]}),
         ("POST", "/v1/pages", {"user_id": one, "rails": [{}, {"scenario": other}]}),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import httpx
+import pytest
+from msgspec import structs
 
+from stream_rec.clock import SystemClock
 from stream_rec.kernels.ids import hash_id
 from stream_rec.schemas.decisions import hash_name, name_about
 from stream_rec.schemas.records import Control
 from stream_rec.settings import Settings
+from stream_rec.store.keys import NEVER
 from tests.reading import records
 from tests.store.building import Stores, as_of, slate, with_stores
 
@@ -25,6 +29,39 @@ def test_a_forgotten_users_slates_are_gone_and_the_receipt_says_so(http: httpx.C
     (record,) = records(bus.bus, "control", Control)
     assert (record.kind, record.name) == ("erasure", name_about("ann"))
     assert http.get("/v1/users/ann/recommendations").json()["origin"] == "none"
+
+
+def test_without_the_engine_a_profile_is_what_redis_holds(http: httpx.Client, bus: Settings) -> None:
+    in_arm = structs.replace(slate("ann", as_of(5), ["a", "b"]), experiment="front", variant="blue")
+
+    async def story(my: Stores) -> None:
+        await my.slates.write([in_arm, slate("ann", as_of(5), ["c"], scenario=NEVER)])
+
+    with_stores(bus.store, story)
+    found = http.get("/v1/users/ann/profile").json()
+    (standing,) = found["slates"]
+    age = standing.pop("age_seconds")
+    assert age == pytest.approx(SystemClock().now() - in_arm.created_ts, abs=60)
+    assert standing == {
+        "scenario": "default",
+        "slate_id": in_arm.slate_id,
+        "n_items": 2,
+        "created_ts": in_arm.created_ts,
+        "experiment": "front",
+        "variant": "blue",
+    }
+    assert found["arms"] == [{"scenario": "default", "experiment": "front", "variant": "blue"}]
+    assert found["nevers"] == ["c"]
+    assert "history" not in found
+    assert http.get("/v1/users/ann/profile", params={"after": "0:9", "timeout": 0}).json()["stale"]
+    assert http.get("/v1/users/bob/profile").json() == {
+        "user_id": "bob",
+        "slates": [],
+        "arms": [],
+        "nevers": [],
+    }
+    refused = http.get("/v1/users/ann/profile", params={"fields": "title"})
+    assert (refused.status_code, refused.json()["type"]) == (501, "urn:stream-rec:problem:needs-live")
 
 
 def test_a_visitor_becomes_a_user(http: httpx.Client, bus: Settings) -> None:

@@ -80,6 +80,12 @@ def test_a_click_as_a_user_changes_the_slate(page: Page) -> None:
     assert slate.inner_text() != before
 
 
+def test_what_is_known_of_a_user_is_said(page: Page) -> None:
+    open_view(page, "/users?user=u1")
+    known = page.get_by_role("region", name="What is known")
+    expect(known.get_by_text(re.compile(r"^\d+ items, made "))).to_be_visible()
+
+
 def test_a_scenario_is_checked_as_it_is_typed_applied_and_rolled_back(page: Page, shown: Shown) -> None:
     open_view(page, "/scenarios")
     editor, apply = page.get_by_label("Scenario", exact=True), page.get_by_role("button", name="Apply")

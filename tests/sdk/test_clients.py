@@ -86,6 +86,8 @@ def test_reads(client: HttpClient) -> None:
     assert ids(client.similar("a")) == ["b"]
     assert ids(client.popular()) == ["p"]
     assert client.popular(after=Written(0, 99), timeout=0.01).stale
+    known = client.profile("ann")
+    assert [(each.scenario, each.n_items) for each in known.slates] == [("default", 3)]
     assert ids(client.trending()) == ids(client.new()) == []
     assert ids(client.session(["a"]).items) == ["b"]
     first, second = client.page("ann", [PageRail(n=1), PageRail(n=2)])

@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TypeVar
 
+from msgspec import structs
+
 from stream_rec.api.answering import RedisAnswering
 from stream_rec.api.live import made
 from stream_rec.api.live.following import Following
@@ -19,10 +21,12 @@ from stream_rec.engine.engine import Engine
 from stream_rec.engine.steering.request_filters import TooManyFilters, both
 from stream_rec.schemas.expressions import BadExpression, check
 from stream_rec.schemas.records import DEFAULT_SCENARIO, AsOf, Slate, SlateItem
+from stream_rec.sdk.profile import Profile
 from stream_rec.sdk.wire import Properties, Why
 from stream_rec.serve.wishes import (
     PageWish,
     Position,
+    ProfileWish,
     Ranking,
     RankWish,
     Recommendations,
@@ -120,6 +124,13 @@ class LiveAnswering:
     async def why(self, user_id: str, items: Sequence[str], scenario: str) -> Sequence[Why]:
         """As in `Answering`."""
         return await self._ask(partial(made.why, user_id, items, scenario))
+
+    async def profile(self, wish: ProfileWish) -> Profile:
+        """As in `Answering`: slates are the workers', from Redis; all else is the engine's."""
+        knows = await self._following.held.positions.wait(wish.after, wish.timeout_seconds)
+        found = await self._ask(partial(made.profile, wish))
+        standing = await self._lists.profile(ProfileWish(wish.user_id, wish.n))
+        return structs.replace(found, slates=standing.slates, stale=not knows)
 
     async def properties(self, item_ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Properties]:
         """As in `Answering`."""

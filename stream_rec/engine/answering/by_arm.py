@@ -98,6 +98,14 @@ class ByArm:
         at = self._of.decisions.trials.named(asked.scenario, experiment, arm)
         return self._joined(asked, np.full(len(asked.rows), at, np.int64))
 
+    def dealt(self, asked: Asked) -> Dealt | None:
+        """The arm that the slates of the first of them are of; None = of none."""
+        trials = self._of.decisions.trials
+        if not trials.touches(asked.scenario):
+            return None
+        at = int(self._which(asked)[0])
+        return None if at == NOBODY else trials.arms_of(asked.scenario)[at]
+
     def own_ranker(self, scenario: str, arm: Dealt | None) -> ArmRanker | None:
         """The arm's own, else the one that was shipped last in the scenario; None = the engine's."""
         whose = (arm.experiment, arm.arm) if arm is not None and arm.ranks else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,35 @@ def had_rows(state: State, user: int, types: int) -> NDArray[np.int32]:
     rows = codes & ROW_MASK
     rows = rows[(codes >> 24) & LAST_GENERATION == state.generation[rows]]
     return np.array(list(dict.fromkeys(rows.tolist())), np.int32)
+
+
+class Occurrence(NamedTuple):
+    """An item that a user has had.
+
+    Attributes:
+        row: of the item.
+        types: by events of which types, a bit set.
+        is_recent: it is one of the last events, which count one by one; what was before is known item by item.
+    """
+
+    row: int
+    types: int
+    is_recent: bool
+
+
+def occurrences(state: State, user: int) -> list[Occurrence]:
+    """All that a user (a row) is known to have had and that is there still, in the order of `had_rows`."""
+    codes, kinds = _had(state, user)
+    n_recent = len(_of_ring(state, user)[0])
+    rows = codes & ROW_MASK
+    is_there = (codes != NO_CODE) & ((codes >> 24) & LAST_GENERATION == state.generation[rows])
+    return [
+        Occurrence(row, types, at < n_recent)
+        for at, (row, types, there) in enumerate(
+            zip(rows.tolist(), kinds.tolist(), is_there.tolist(), strict=True)
+        )
+        if there
+    ]
 
 
 def had_by(state: State, user: int, row: int) -> int:

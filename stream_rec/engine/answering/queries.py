@@ -150,6 +150,13 @@ class Queries:
         """
         return self._by_arm.in_arm(self._asking(users, scenario, k), experiment, arm)
 
+    def arms_of(self, user_id: str) -> dict[str, Dealt]:
+        """The arm that a user's slates are of, by scenario; where they are of none, the scenario is left out."""
+        of_all = {
+            name: self._by_arm.dealt(self._asking([user_id], name)) for name in self.decisions.scenarios
+        }
+        return {name: arm for name, arm in of_all.items() if arm is not None}
+
     def ranker_of(self, scenario: str, arm: Dealt | None) -> RankerState:
         """What orders the slates of an arm (None = of no arm) of a scenario."""
         own = self._by_arm.own_ranker(scenario, arm)

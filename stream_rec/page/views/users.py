@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -12,15 +12,17 @@ from nicegui.element import Element
 from stream_rec.page.desk import Desk, Felt
 from stream_rec.page.user_log import Done
 from stream_rec.page.views.frame import EXPECTED, Frame, said
-from stream_rec.page.views.parts import Choice, Live, ago, box, button, day, head, move, table, words
+from stream_rec.page.views.parts import Choice, Live, ago, box, button, day, facts, head, move, table, words
 from stream_rec.page.views.ranking import Ranking
 from stream_rec.schemas.records import DEFAULT_SCENARIO, SlateItem
+from stream_rec.sdk.profile import Profile
 from stream_rec.serve.forget import Receipt
 from stream_rec.serve.reasons import because
 from stream_rec.serve.wishes import Recommendations
 
 SHOWN_EVENTS = 14
 RECENT_USERS = 10
+SHOWN_TAGS = 6
 _WHY = (("place", True), ("item", False), ("score", True), ("made of", False), ("rules", False))
 _STORES = (("store", False), ("removed", False), ("waits", False), ("until (UTC)", False))
 FIRST_TYPE = "click"
@@ -67,6 +69,7 @@ class Users:
                 self._choice.update()
                 await self._show(await self._desk.slate(self._user, self._scenario))
                 await self._load_history()
+                await self._load_profile()
         except EXPECTED as error:
             self._live.warn(said(error))
 
@@ -105,9 +108,13 @@ class Users:
                     button("Explain", self._explain)
                     if not self._desk.settings.page.read_only:
                         button("Forget this user", self._plan, "danger")
-            with box("section", "card"):
-                self._n_done = head("History", "")
-                self._history: Element = box("ul", "list history")
+            with box("div", "stack"):
+                with box("section", "card", aria_label="What is known"):
+                    head("What is known")
+                    self._known: Element = box("div")
+                with box("section", "card"):
+                    self._n_done = head("History", "")
+                    self._history: Element = box("ul", "list history")
         self._more: Element = box("div", "stack")
         self._ranking = Ranking(self._desk, self._user, lambda: self._scenario, self._live)
 
@@ -148,6 +155,7 @@ class Users:
             await self._show(felt.answer)
             self._say(felt, item_id, event_type)
             await self._load_history()
+            await self._load_profile()
         except EXPECTED as error:
             self._live.warn(said(error))
         finally:
@@ -240,11 +248,21 @@ class Users:
         silent = f"; no answer yet of {', '.join(receipt.silent)}: ask again" if receipt.silent else ""
         self._live.say(f"{self._user} is forgotten by {len(receipt.workers)} workers{silent}.")
 
+    async def _load_profile(self) -> None:
+        found = await self._desk.profile(self._user)
+        self._known.clear()
+        with self._known:
+            known = list(_facts_of(found, self._desk.clock.now()))
+            if known:
+                facts(known)
+            else:
+                words("p", "Nothing yet.", "empty")
+
     async def _load_history(self) -> None:
         answer = await self._desk.slate(self._user, self._scenario)
-        done: Sequence[Done] = ()
-        if answer.slate is not None and not answer.slate.as_of.is_of_batch:
-            done = await self._desk.history(self._user, answer.slate.as_of.partition, SHOWN_EVENTS)
+        as_of = answer.slate.as_of if answer.slate is not None else None
+        partition = None if as_of is None or as_of.is_of_batch else as_of.partition
+        done = await self._desk.history(self._user, partition, SHOWN_EVENTS)
         self._n_done.set_text(f"the last {len(done)}" if done else "")
         self._history.clear()
         now = self._desk.clock.now()
@@ -257,6 +275,26 @@ class Users:
                         words("p", self._desk.catalogue.title(each.event.item_id), "title")
                         words("p", _what(each), "quiet small")
                     words("span", ago(max(0.0, now - each.broker_ts / 1000)), "quiet small")
+
+
+def _facts_of(found: Profile, now: float) -> Iterator[tuple[str, str]]:
+    """What is known of a user, in words."""
+    history = found.history
+    if history is not None and history.last_seen is not None:
+        yield "last seen", ago(max(0.0, now - history.last_seen))
+        yield "events", f"{history.n_events:,}, {history.n_session:,} in the last session"
+        yield "items had", f"{history.n_items:,}"
+    if history is not None and history.interests:
+        yield (
+            "interests",
+            ", ".join(f"{each.tag} {each.share:.0%}" for each in history.interests[:SHOWN_TAGS]),
+        )
+    for slate in found.slates:
+        yield f"slate {slate.scenario}", f"{slate.n_items} items, made {ago(slate.age_seconds)}"
+    for arm in found.arms:
+        yield "experiment", f"{arm.experiment}: {arm.variant}"
+    if found.nevers:
+        yield "never wants", f"{len(found.nevers):,} items"
 
 
 def _show_stores(receipt: Receipt) -> None:
