@@ -18,14 +18,16 @@ CLIENTS = (
 )
 WIRE = (
     *("Recommended", "Made", "Why", "SessionItems", "RankAnswer", "PageRail", "Written", "Batch", "Result"),
-    *("Forgotten", "ForgottenStore", "InForce", "Applied", "Lags", "LagLine", "ProblemBody"),
+    *("Forgotten", "ForgottenStore", "InForce", "Applied", "Lags", "LagLine", "Visitor", "ProblemBody"),
 )
+PREVIEW = ("Tried", "ScenarioPreview", "RuleEffect", "MovedItem", "ToldItem")
 PROFILE = ("Profile", "History", "HadItem", "Interest", "StandingSlate", "InArm")
 EXPERIMENTS = ("ExperimentRecord", "ExperimentStatus", "Counted", "Lift", "Obstacle", "Moved")
 TYPES = (
     ("stream_rec", "schemas/records.py", ("Interaction", "Item", "Impression")),
     ("stream_rec.schemas.records", "schemas/records.py", ("SlateItem", "Reason", "Slate", "AsOf")),
     ("stream_rec.sdk.wire", "stream_rec/sdk/wire.py", WIRE),
+    ("stream_rec.sdk.preview", "stream_rec/sdk/preview.py", PREVIEW),
     ("stream_rec.sdk.profile", "stream_rec/sdk/profile.py", PROFILE),
     ("stream_rec.sdk.experiments", "stream_rec/sdk/experiments.py", EXPERIMENTS),
     ("stream_rec.serve.wishes", "stream_rec/serve/wishes.py", ("Recommendations",)),

@@ -32,10 +32,6 @@ class NeedsLive(StreamRecError):
     """Only a server that holds the engine can answer this."""
 
 
-class Busy(StreamRecError):
-    """As many requests wait for the engine as may."""
-
-
 class Answering(Protocol):
     """Answers the reads of one tenant.
 

@@ -11,15 +11,17 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from stream_rec.api.access.gate import Gate
+from stream_rec.api.cors import Cors
 from stream_rec.api.description import description
 from stream_rec.api.endpoint import Endpoint, Endpoints
 from stream_rec.api.operation import Operation
 from stream_rec.api.parts import Parts, make_parts
 from stream_rec.api.problem import Problem
+from stream_rec.api.refusals import Headers, Refusals
 from stream_rec.api.routes import events
 from stream_rec.api.routes.composing import Composing
 from stream_rec.api.routes.experiments import ExperimentRoutes
@@ -77,7 +79,7 @@ def operations(of: Parts, is_draining: Callable[[], bool], check: Check | None =
         yield from Vectors(settings, ingest).operations()
         yield from Profiles(of.answering, settings.ingest).operations()
         yield from Users(settings, ingest, of.clock).operations()
-        yield from ScenarioRoutes(settings).operations()
+        yield from ScenarioRoutes(settings, of.beside).operations()
         yield from ExperimentRoutes(settings, of.reader).operations()
         yield from Lag(settings.bus).operations()
         yield from Visitors(settings, of.book, of.clock).operations()
@@ -143,16 +145,9 @@ def application(
     serve = of.settings.serve
     shared = Endpoints(serve, Gate(of.book, of.clock), of.measures, of.clock)
     app.router.routes[:] = routes(operations(of, is_draining, check), shared)
-    app.add_exception_handler(HTTPException, partial(_unknown, shared))
+    app.add_exception_handler(HTTPException, partial(_unknown, shared.refusals))
     if serve.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(serve.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type", "x-request-id", "x-visitor-token"],
-            expose_headers=["x-request-id", "retry-after"],
-            max_age=3600,
-        )
+        app.add_middleware(Cors, origins=serve.cors_origins, refusals=shared.refusals)
     return app
 
 
@@ -163,20 +158,30 @@ def routes(table: Sequence[Operation], shared: Endpoints) -> list[Route]:
     ]
 
 
-async def _unknown(shared: Endpoints, request: Request, error: Exception) -> Response:
+async def _unknown(refusals: Refusals, request: Request, error: Exception) -> Response:
     """No route, or not this method."""
     assert isinstance(error, HTTPException)
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
     if error.status_code == 405:
         allowed = _methods(request)
         said = f"{request.method} is not known here"
         problem = Problem("method", said, where="method", fix=f"send {' or '.join(allowed)}; {_SEE}")
-        headers = ((b"allow", ", ".join(allowed).encode()),)
+        headers = [(b"allow", ", ".join(allowed).encode())]
     else:
         problem = Problem("not-found", "there is no such address", where="path", fix=_SEE)
-    found, request_id = shared.refuse(problem, request.scope, headers)
-    told = {name.decode(): value.decode() for name, value in found.headers} | {"x-request-id": request_id}
-    return Response(found.body, found.status, told, media_type=found.content_type.decode())
+    return _Refused(refusals, problem, headers)
+
+
+class _Refused(Response):
+    """What Starlette sends where a handler of errors has to give a response."""
+
+    def __init__(self, refusals: Refusals, problem: Problem, headers: Headers) -> None:
+        super().__init__()
+        self._answer = partial(refusals.answer, problem, headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+        """Send it."""
+        await self._answer(scope, send)
 
 
 def _methods(request: Request) -> list[str]:

@@ -1,18 +1,20 @@
-"""uvicorn's protocol, over a transport that writes an answer's head and body at once, and with its own refusal as ours.
+"""uvicorn's protocol, over a transport that writes an answer's head and body at once, and with refusals like ours.
 
-uvicorn writes head and body one after the other, a system call and a segment each; and what is no HTTP it refuses by
-itself, as plain text.
+uvicorn writes head and body one after the other, a system call and a segment each. What is no HTTP it refuses by
+itself, as plain text; so it does, at `limit_concurrency` connections, every request on any of them: whoever opens many
+would have nobody answered. Here only the connections beyond the limit are refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from stream_rec.api.problem import Problem
+from stream_rec.api.refusals import Refusals
 
 _END = b"\r\n\r\n"
 _LENGTH = b"\r\ncontent-length: "
@@ -54,12 +56,22 @@ class OneWrite:
 
 
 class OneWriteProtocol(HttpToolsProtocol):
-    """uvicorn's, over such a transport."""
+    """uvicorn's, over such a transport.
+
+    Attributes:
+        most: connections at a time.
+        refuse: the application of those beyond.
+    """
+
+    most: ClassVar[int]
+    refuse: ClassVar[Any]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
         self._one_write = OneWrite(transport)
         super().connection_made(self._one_write)  # type: ignore[arg-type]
+        if len(self.connections) > self.most:
+            self.app = type(self).refuse
 
     def send_400_response(self, msg: str) -> None:
         """What was sent is no HTTP: the connection ends with a problem like any other."""
@@ -75,3 +87,15 @@ class OneWriteProtocol(HttpToolsProtocol):
         """An answer is whole."""
         self._one_write.flush()
         super().on_response_complete()
+
+
+def bounded(most: int, refusals: Refusals) -> type[OneWriteProtocol]:
+    """The protocol of a server that answers on so many connections at a time; on others it refuses, and closes them."""
+
+    async def refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI
+        problem = Problem(
+            "busy", f"{most} connections are open", fix="try again in a moment, on another server"
+        )
+        await refusals.answer(problem, scope, send, [(b"connection", b"close")])
+
+    return type("Bounded", (OneWriteProtocol,), {"most": most, "refuse": staticmethod(refuse)})

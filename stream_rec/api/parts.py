@@ -14,6 +14,7 @@ from stream_rec.api.shown import Shown
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError
 from stream_rec.producers.publisher.async_publisher import AsyncPublisher
+from stream_rec.serve.engine_process import EngineProcess, Turns
 from stream_rec.settings import Settings
 from stream_rec.settings.tenants import of_tenant
 from stream_rec.store.reader import AsyncReader
@@ -37,6 +38,8 @@ class Parts:
         ingest: writes records.
         shown: writes impressions of answers.
         book: keys of those who call.
+        turns: of all that need an engine of their own.
+        beside: asks such an engine.
     """
 
     settings: Settings
@@ -49,6 +52,8 @@ class Parts:
     ingest: Ingest
     shown: Shown
     book: KeyBook
+    turns: Turns
+    beside: EngineProcess
 
     async def close(self) -> None:
         """Send what was promised, wait for Kafka's acknowledgements, and close the connections."""
@@ -74,16 +79,14 @@ def make_all_parts(settings: Settings, on_failure: Callable[[], None]) -> dict[s
             fix="raise serve.max_live_engines (each needs a worker's memory), or spread the tenants over servers",
         )
     own = make_parts(settings, on_failure)
-    others = {
-        name: make_parts(of_tenant(settings, name), on_failure, own.measures, name) for name in serve.tenants
-    }
+    others = {name: make_parts(of_tenant(settings, name), on_failure, own, name) for name in serve.tenants}
     return {"": own, **others}
 
 
 def make_parts(
     settings: Settings,
     on_failure: Callable[[], None] = lambda: None,
-    measures: Measures | None = None,
+    own: Parts | None = None,
     tenant: str = "",
 ) -> Parts:
     """All of them; in the event loop that serves.
@@ -91,13 +94,15 @@ def make_parts(
     Args:
         settings: of everything.
         on_failure: called when a live server cannot go on.
-        measures: those of another tenant in the same server; None = new ones.
+        own: those of the server's own tenant, which shares what there is one of; None = it is this.
         tenant: whose they are, for figures; "" = the server's own.
 
     Raises:
         ConfigError: an address is missing or wrong.
     """
-    clock, measures, serve = SystemClock(), measures or Measures(), settings.serve
+    clock, serve = SystemClock(), settings.serve
+    measures = own.measures if own else Measures()
+    turns = own.turns if own else Turns(serve.max_engine_waiting)
     reader = AsyncReader(settings.store)
     bus = settings.bus.model_copy(update={"publish_timeout_seconds": serve.publish_timeout_seconds})
     publisher = AsyncPublisher(bus) if bus.bootstrap else None
@@ -119,6 +124,8 @@ def make_parts(
         ingest,
         Shown(ingest, clock, serve.max_shown_later),
         KeyBook(reader, settings.store.prefix, serve.key_seconds, clock),
+        turns,
+        EngineProcess(settings, turns),
     )
 
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from stream_rec.api.answering import Busy, NeedsLive
+from stream_rec.api.answering import NeedsLive
 from stream_rec.errors import ConfigError, ContractError, Unavailable
 from stream_rec.producers.experiments.experiments import UnknownExperiment
 from stream_rec.producers.publisher.async_publisher import QueueFull
 from stream_rec.sdk.wire import ProblemBody
-from stream_rec.serve.wishes import UnknownScenario
+from stream_rec.serve.wishes import Busy, UnknownScenario
 from stream_rec.trials.states import NotAllowed, UnknownArm
 
 TYPE_PREFIX = "urn:stream-rec:problem:"
@@ -36,6 +36,7 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "unreadable": Kind(400, "The request cannot be read"),
     "no-key": Kind(401, "The request has no key, or one that is not valid"),
+    "cross-origin": Kind(403, "Pages of this origin may not ask this"),
     "forbidden": Kind(403, "The key does not allow this"),
     "not-found": Kind(404, "There is no such thing"),
     "method": Kind(405, "This address does not take this method"),

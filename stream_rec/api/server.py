@@ -14,8 +14,11 @@ import uvloop
 
 from stream_rec import logs
 from stream_rec.api.app import for_all_tenants
-from stream_rec.api.one_write import OneWriteProtocol
+from stream_rec.api.measures import Measures
+from stream_rec.api.one_write import bounded
 from stream_rec.api.parts import make_all_parts
+from stream_rec.api.refusals import Refusals
+from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError
 from stream_rec.settings import ServeSettings, Settings
 
@@ -41,10 +44,12 @@ class Made(NamedTuple):
 
     Attributes:
         application: ASGI.
+        measures: counts what is refused before it.
         failure: says afterwards what it could not go on with.
     """
 
     application: Any
+    measures: Measures
     failure: Callable[[], Exception | None] = lambda: None
 
 
@@ -64,7 +69,7 @@ def api(settings: Settings, is_draining: Callable[[], bool], stop: Callable[[], 
         engines = [parts.following for parts in each.values() if parts.following]
         return next((engine.failure for engine in engines if engine.failure), None)
 
-    return Made(for_all_tenants(each, is_draining), failure)
+    return Made(for_all_tenants(each, is_draining), each[""].measures, failure)
 
 
 def run(settings: Settings, front: Front | None = None, make: Make = api) -> None:
@@ -127,7 +132,8 @@ class HttpServer:
         with self._listening:
             front, made = self._front, self._make(self._settings, self._is_draining, self.stop)
             app = front.before(made.application) if front else made.application
-            self._server = _Server(_config(app, self._settings.serve, has_front=bool(front)))
+            refusals = Refusals(self._settings.serve, made.measures, SystemClock())
+            self._server = _Server(_config(app, self._settings.serve, refusals, has_front=bool(front)))
             self._server.should_exit = self._is_stopping
             log.info("listening", url=self.url)
             await self._server.serve(sockets=[self._listening])
@@ -160,17 +166,16 @@ def _bound(serve: ServeSettings) -> socket.socket:
         ) from error
 
 
-def _config(app: Any, serve: ServeSettings, *, has_front: bool) -> uvicorn.Config:
+def _config(app: Any, serve: ServeSettings, refusals: Refusals, *, has_front: bool) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=OneWriteProtocol,
+        http=bounded(serve.max_connections, refusals),
         ws="websockets-sansio" if has_front else "none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=serve.max_connections,
         backlog=_BACKLOG,
         timeout_keep_alive=int(serve.keep_alive_seconds),
         timeout_graceful_shutdown=int(serve.drain_seconds),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +14,7 @@ from stream_rec.clock import SystemClock
 
 if TYPE_CHECKING:
     from stream_rec.engine.engine import Engine
-    from stream_rec.engine.steering.preview import Effect, Moved, Preview
+    from stream_rec.sdk.preview import MovedItem, ScenarioPreview
     from stream_rec.settings import Settings
 
 _COLUMNS = (
@@ -25,8 +24,6 @@ _COLUMNS = (
     Column("was", is_number=True),
     Column("what rules say of it", is_prose=True),
 )
-_SHOWN = 8
-"""Items of one rule that are named."""
 
 
 def preview(
@@ -48,20 +45,20 @@ def preview(
     """
     import msgspec
 
-    from stream_rec.engine.steering.preview import preview as run
     from stream_rec.producers.scenarios.file import read_file
+    from stream_rec.serve.previews import previews
 
     wanted = read_file(file)
     settings = read_settings(config, set_)
     engine, begun = _engine(settings, replay)
-    found = run(engine, user, wanted)
+    found = previews(engine, user, wanted, SystemClock().now())
     if as_json:
         answer = {"user_id": user, "engine": begun, "scenarios": found}
         print(json.dumps(msgspec.to_builtins(answer), indent=2))
         return
     say(plain(f"{user}: {begun}"))
     for each in found:
-        if not wanted[each.scenario].is_valid_at(SystemClock().now()):
+        if not each.is_on:
             say(f"{each.scenario} is off, or outside of its time: no slates would be written", indent="  ")
         _print(each)
 
@@ -76,24 +73,28 @@ def _engine(settings: Settings, replay: str) -> tuple[Engine, str]:
         engine.reranking.use(Rerankers(settings.rerank, SystemClock(), waits=True))
         return engine, f"as of {replay}: {engine.n_learned:,} events"
     from stream_rec.history.time_travel.rebuild import present
+    from stream_rec.serve.previews import learned
 
     need_broker(settings)
     rebuilt = present(settings, SystemClock())
-    since = f"snapshot {rebuilt.snapshot} and " if rebuilt.snapshot else ""
-    return rebuilt.engine, f"as of {since}{sum(rebuilt.learned.values()):,} records of the log"
+    return rebuilt.engine, learned(rebuilt)
 
 
-def _print(found: Preview) -> None:
+def _print(found: ScenarioPreview) -> None:
+    from stream_rec.serve.previews import in_words
+
     before = "there is none yet" if found.before is None else f"{len(found.before)} items"
     print()
     say(f"{found.scenario}: before: {before}; after: {len(found.after)} items")
+    for line in found.changes:
+        say(plain(line), indent="    ")
     rows = [_row(place, found, moved) for place, moved in enumerate(found.moved, start=1)]
     print(*table(_COLUMNS, rows, width()), sep="\n")
     for effect in found.effects:
-        say(plain(f"{effect.rule} ({effect.says}): {'; '.join(_effect(effect))}"), indent="    ")
+        say(plain(f"{effect.rule} ({effect.says}): {in_words(effect)}"), indent="    ")
 
 
-def _row(place: int, found: Preview, moved: Moved) -> tuple[str, ...]:
+def _row(place: int, found: ScenarioPreview, moved: MovedItem) -> tuple[str, ...]:
     before, told = found.before or [], found.explained[place - 1]
     said = [*told.rules, *([f"gone: {told.absent}"] if moved.now is None and told.absent else [])]
     return (
@@ -103,23 +104,3 @@ def _row(place: int, found: Preview, moved: Moved) -> tuple[str, ...]:
         str(moved.was or "-"),
         plain("; ".join(said)),
     )
-
-
-def _effect(effect: Effect) -> Iterator[str]:
-    brought = [f"{each.item_id} ({each.now})" for each in effect.moved if each.was is None]
-    taken = [f"{each.item_id} (was {each.was})" for each in effect.moved if each.now is None]
-    moved = [
-        f"{each.item_id} {each.was} to {each.now}"
-        for each in effect.moved
-        if each.was is not None and each.now is not None
-    ]
-    for what, items in (("brings", brought), ("takes out", taken), ("moves", moved)):
-        if items:
-            yield f"{what} {_listed(items)}"
-    if not effect.moved:
-        yield "changes nothing here"
-
-
-def _listed(items: Sequence[str]) -> str:
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return f"{', '.join(items[:_SHOWN])}{more}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
+from stream_rec.api.measures import Measures
 from stream_rec.api.server import Made, run
 from stream_rec.page.front import Front, need_installed
 from stream_rec.settings import Settings
@@ -24,4 +25,4 @@ def run_alone(settings: Settings) -> None:
 
 
 def _nothing_else(_: Settings, __: Callable[[], bool], ___: Callable[[], None]) -> Made:
-    return Made(FastAPI(openapi_url=None))
+    return Made(FastAPI(openapi_url=None), Measures())

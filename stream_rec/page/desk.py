@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from stream_rec.api.ingest import Wanted
@@ -15,7 +16,6 @@ from stream_rec.bus.dead_letters import read_letters
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.errors import ConfigError, StreamRecError
 from stream_rec.page.catalogue import Catalogue
-from stream_rec.page.engine_process import EngineProcess
 from stream_rec.page.follower import Follower
 from stream_rec.page.metric_log import BACKWARD, MetricLog
 from stream_rec.page.user_log import Done, Exposure, UserLog
@@ -28,8 +28,10 @@ from stream_rec.schemas.hints import hint
 from stream_rec.schemas.records import DeadLetter, Interaction, PublishedRecord, SlateItem
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.topics import Ack, check, key_of, topic_of
-from stream_rec.sdk.profile import Profile
+from stream_rec.sdk.preview import ScenarioPreview
+from stream_rec.sdk.profile import History, Profile
 from stream_rec.sdk.wire import Written
+from stream_rec.serve import engine_answers
 from stream_rec.serve.forget import Forgetter, Receipt
 from stream_rec.serve.wishes import Position, ProfileWish, Recommendations, SimilarWish, Wish
 from stream_rec.store.reader import Reader
@@ -69,7 +71,7 @@ class Desk:
         watcher: live figures.
         catalogue: items.
         metrics: figures by window.
-        engine: questions that need it.
+        beside: asks an engine in a process of its own.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -85,7 +87,7 @@ class Desk:
             {"metrics": BACKWARD},
         )
         self._parts = parts
-        self.engine = EngineProcess(settings)
+        self.beside = parts.beside
         self._user_log = UserLog(settings.bus)
         self._reading = asyncio.Lock()
 
@@ -119,6 +121,16 @@ class Desk:
     async def profile(self, user_id: str) -> Profile:
         """What is known of the user; of a server that is not live, what Redis holds."""
         return await self._parts.answering.profile(ProfileWish(user_id, SLATE_ITEMS))
+
+    async def history_known(self, user_id: str) -> History:
+        """What an engine knows of what the user did: it learns the log for it."""
+        found = await self.beside.ask(engine_answers.profile, user_id=user_id, n=SLATE_ITEMS)
+        return msgspec.convert(found, History)
+
+    async def preview(self, user_id: str, wanted: Mapping[str, Scenario]) -> list[ScenarioPreview]:
+        """What scenarios would do for a user, by an engine of its own."""
+        told = await self.beside.ask(engine_answers.preview, user_id=user_id, scenarios=wanted)
+        return msgspec.convert(told["scenarios"], list[ScenarioPreview])
 
     async def click(self, user_id: str, item_id: str, event_type: str, scenario: str) -> Felt:
         """Do something as this user, and wait until the slate knows it.

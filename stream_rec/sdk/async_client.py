@@ -18,6 +18,7 @@ from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
 from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch, vectors_at_a_time
 from stream_rec.sdk.experiments import ExperimentRecord, ExperimentStatus, Moved
 from stream_rec.sdk.options import HttpOptions
+from stream_rec.sdk.preview import Tried
 from stream_rec.sdk.profile import Profile
 from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import (
@@ -32,6 +33,7 @@ from stream_rec.sdk.wire import (
     Recommended,
     SessionItems,
     VectorName,
+    Visitor,
     Written,
 )
 
@@ -261,6 +263,14 @@ class AsyncHttpClient:
         """As `HttpClient.impression`."""
         return await self._do(calls.impression(shown))
 
+    async def impressions(self, shown: Sequence[Impression]) -> Batch:
+        """As `HttpClient.impressions`."""
+        return await self._run(exchange_batch(calls.impressions, shown, self._at))
+
+    async def visitor(self, user_id: str | None = None, *, key_id: str | None = None) -> Visitor:
+        """As `HttpClient.visitor`."""
+        return await self._do(calls.visitor(user_id, key_id))
+
     async def put_item(self, item: Item) -> Written:
         """As `HttpClient.put_item`."""
         return await self._do(calls.put_item(item))
@@ -318,6 +328,18 @@ class AsyncHttpClient:
     async def apply_scenario(self, name: str, scenario: Scenario) -> Applied:
         """As `HttpClient.apply_scenario`."""
         return await self._do(calls.apply_scenario(name, scenario))
+
+    async def scenario(self, name: str) -> InForce:
+        """As `HttpClient.scenario`."""
+        return await self._do(calls.scenario(name))
+
+    async def preview_scenario(self, name: str, scenario: Scenario, *, user_id: str) -> Tried:
+        """As `HttpClient.preview_scenario`."""
+        return await self._do(calls.preview_scenario(name, scenario, user_id))
+
+    async def delete_scenario(self, name: str) -> Applied:
+        """As `HttpClient.delete_scenario`."""
+        return await self._do(calls.delete_scenario(name))
 
     async def apply_experiment(self, name: str, experiment: Experiment, *, note: str = "") -> Applied:
         """As `HttpClient.apply_experiment`."""
@@ -386,7 +408,7 @@ class AsyncHttpClient:
                 step.url + request.path,
                 params=request.parameters(),
                 content=request.body,
-                timeout=self._options.until(request.waits_seconds),
+                timeout=self._options.until(request.waits_seconds, is_slow=request.is_slow),
             )
         except httpx.HTTPError as error:
             return error

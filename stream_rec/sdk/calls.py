@@ -15,6 +15,7 @@ from stream_rec.schemas.records import DEFAULT_SCENARIO, Impression, Interaction
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import experiments as trials
 from stream_rec.sdk import wire
+from stream_rec.sdk.preview import PreviewWish, Tried
 from stream_rec.sdk.profile import Profile
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Request(Generic[T]):
         body: JSON, whole; None = there is none.
         may_repeat: whether it does no more if it is done twice.
         waits_seconds: that the server is asked to wait, beside the time that an answer takes.
+        is_slow: whether the server may take longer than for others (`serve.slow_timeout_seconds`).
     """
 
     method: str
@@ -44,6 +46,7 @@ class Request(Generic[T]):
     body: bytes | None = None
     may_repeat: bool = True
     waits_seconds: float = 0.0
+    is_slow: bool = False
 
     def parameters(self) -> dict[str, str]:
         """The query as it is sent."""
@@ -87,6 +90,11 @@ def events(of: Sequence[Interaction]) -> Request[wire.Batch]:
 def impression(of: Impression) -> Request[wire.Written]:
     """What was shown. A repeated one would count twice."""
     return Request("POST", "/v1/impressions", wire.Written, body=_encode(of), may_repeat=False)
+
+
+def impressions(of: Sequence[Impression]) -> Request[wire.Batch]:
+    """Some of them; as `impression`."""
+    return Request("POST", "/v1/impressions/batch", wire.Batch, body=_encode(of), may_repeat=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,14 @@ def recommendations(
         **limits.in_query(),
     }
     path = f"/v1/users/{_part(user_id)}/recommendations"
-    return Request("GET", path, wire.Recommended, query=query, may_repeat=shown is None)
+    return Request(
+        "GET",
+        path,
+        wire.Recommended,
+        query=query,
+        may_repeat=shown is None,
+        waits_seconds=_waits(after, timeout),
+    )
 
 
 def session(
@@ -170,7 +185,8 @@ def session(
         timeout,
         tuple(fields),
     )
-    return Request("POST", "/v1/sessions/recommendations", wire.SessionItems, body=_encode(wish))
+    path = "/v1/sessions/recommendations"
+    return Request("POST", path, wire.SessionItems, body=_encode(wish), waits_seconds=_waits(after, timeout))
 
 
 def page(
@@ -194,7 +210,9 @@ def page(
         tuple(limits.exclude),
         tuple(fields),
     )
-    return Request("POST", "/v1/pages", wire.PageAnswer, body=_encode(wish))
+    return Request(
+        "POST", "/v1/pages", wire.PageAnswer, body=_encode(wish), waits_seconds=_waits(after, timeout)
+    )
 
 
 def rank(
@@ -221,7 +239,9 @@ def rank(
         limits.min_relevance,
         tuple(fields),
     )
-    return Request("POST", "/v1/rank", wire.RankAnswer, body=_encode(wish))
+    return Request(
+        "POST", "/v1/rank", wire.RankAnswer, body=_encode(wish), waits_seconds=_waits(after, timeout)
+    )
 
 
 def similar(
@@ -248,7 +268,8 @@ def similar(
     }
     if user_id is not None:
         query["user_impact"] = user_impact
-    return Request("GET", f"/v1/items/{_part(first)}/similar", wire.Items, query=query)
+    path = f"/v1/items/{_part(first)}/similar"
+    return Request("GET", path, wire.Items, query=query, waits_seconds=_waits(after, timeout))
 
 
 def top(
@@ -256,12 +277,18 @@ def top(
 ) -> Request[wire.Items]:
     """A list."""
     query = {"n": n, "tag": tag or None, **_read(after, timeout, fields)}
-    return Request("GET", f"/v1/lists/{name}", wire.Items, query=query)
+    path = f"/v1/lists/{name}"
+    return Request("GET", path, wire.Items, query=query, waits_seconds=_waits(after, timeout))
 
 
 def _read(after: HasPosition | None, timeout: float, fields: Sequence[str]) -> dict[str, Any]:
     """Parameters of every read."""
     return {"after": after_text(after), "timeout": timeout, "fields": ",".join(fields) or None}
+
+
+def _waits(after: HasPosition | None, timeout: float) -> float:
+    """Seconds that a server may wait for the event of a read."""
+    return 0.0 if after is None else timeout
 
 
 def put_item(item: Item) -> Request[wire.Written]:
@@ -276,7 +303,8 @@ def put_items(items: Sequence[Item]) -> Request[wire.Batch]:
 
 def patch_item(item_id: str, changes: Mapping[str, Any]) -> Request[wire.Written]:
     """Some fields."""
-    return Request("PATCH", f"/v1/items/{_part(item_id)}", wire.Written, body=_encode(changes))
+    path = f"/v1/items/{_part(item_id)}"
+    return Request("PATCH", path, wire.Written, body=_encode(changes), is_slow=True)
 
 
 def delete_item(item_id: str) -> Request[wire.Written]:
@@ -304,13 +332,15 @@ def profile(
 ) -> Request[Profile]:
     """Of a user."""
     query = {"n": n, **_read(after, timeout, fields)}
-    return Request("GET", f"/v1/users/{_part(user_id)}/profile", Profile, query=query)
+    path = f"/v1/users/{_part(user_id)}/profile"
+    return Request("GET", path, Profile, query=query, waits_seconds=_waits(after, timeout))
 
 
 def forget(user_id: str, wait: float, *, dry_run: bool) -> Request[wire.Forgotten]:
     """A user."""
     query = {"wait": wait, "dry_run": dry_run or None}
-    return Request("DELETE", f"/v1/users/{_part(user_id)}", wire.Forgotten, query=query, waits_seconds=wait)
+    path = f"/v1/users/{_part(user_id)}"
+    return Request("DELETE", path, wire.Forgotten, query=query, waits_seconds=wait, is_slow=True)
 
 
 def merge(visitor_id: str, user_id: str) -> Request[wire.Written]:
@@ -321,28 +351,52 @@ def merge(visitor_id: str, user_id: str) -> Request[wire.Written]:
 
 def scenarios() -> Request[dict[str, wire.InForce]]:
     """All of them."""
-    return Request("GET", "/v1/scenarios", dict[str, wire.InForce])
+    return Request("GET", "/v1/scenarios", dict[str, wire.InForce], is_slow=True)
 
 
 def apply_scenario(name: str, scenario: Scenario) -> Request[wire.Applied]:
     """One of them, decided."""
-    return Request("PUT", f"/v1/scenarios/{_part(name)}", wire.Applied, body=_encode(scenario))
+    path = f"/v1/scenarios/{_part(name)}"
+    return Request("PUT", path, wire.Applied, body=_encode(scenario), is_slow=True)
+
+
+def scenario(name: str) -> Request[wire.InForce]:
+    """One of them."""
+    return Request("GET", f"/v1/scenarios/{_part(name)}", wire.InForce, is_slow=True)
+
+
+def delete_scenario(name: str) -> Request[wire.Applied]:
+    """Taken back. Repeated, it would find nothing to take back."""
+    path = f"/v1/scenarios/{_part(name)}"
+    return Request("DELETE", path, wire.Applied, may_repeat=False, is_slow=True)
+
+
+def preview_scenario(name: str, of: Scenario, user_id: str) -> Request[Tried]:
+    """One of them, tried out."""
+    body = _encode(PreviewWish(user_id, of))
+    return Request("POST", f"/v1/scenarios/{_part(name)}/preview", Tried, body=body, is_slow=True)
+
+
+def visitor(user_id: str | None, key_id: str | None) -> Request[wire.Visitor]:
+    """A token."""
+    return Request("POST", "/v1/visitors", wire.Visitor, body=_encode(wire.VisitorWish(user_id, key_id)))
 
 
 def experiments() -> Request[dict[str, trials.ExperimentRecord]]:
     """All of them."""
-    return Request("GET", "/v1/experiments", dict[str, trials.ExperimentRecord])
+    return Request("GET", "/v1/experiments", dict[str, trials.ExperimentRecord], is_slow=True)
 
 
 def experiment(name: str) -> Request[trials.ExperimentStatus]:
     """One of them, with what was counted."""
-    return Request("GET", f"/v1/experiments/{_part(name)}", trials.ExperimentStatus)
+    return Request("GET", f"/v1/experiments/{_part(name)}", trials.ExperimentStatus, is_slow=True)
 
 
 def apply_experiment(name: str, of: Experiment, note: str) -> Request[wire.Applied]:
     """One of them, decided."""
     path = f"/v1/experiments/{_part(name)}"
-    return Request("PUT", path, wire.Applied, query={"note": note or None}, body=_encode(of))
+    query = {"note": note or None}
+    return Request("PUT", path, wire.Applied, query=query, body=_encode(of), is_slow=True)
 
 
 def move_experiment(
@@ -350,12 +404,13 @@ def move_experiment(
 ) -> Request[trials.Moved]:
     """Moved to another state. A repeated one would move it twice, or be refused."""
     path = f"/v1/experiments/{_part(name)}/{move}"
-    return Request("POST", path, trials.Moved, query={"note": note or None, **more}, may_repeat=False)
+    query = {"note": note or None, **more}
+    return Request("POST", path, trials.Moved, query=query, may_repeat=False, is_slow=True)
 
 
 def lag() -> Request[wire.Lags]:
     """How far workers are behind."""
-    return Request("GET", "/v1/lag", wire.Lags)
+    return Request("GET", "/v1/lag", wire.Lags, is_slow=True)
 
 
 def _part(text: str) -> str:

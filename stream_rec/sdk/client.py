@@ -21,6 +21,7 @@ from stream_rec.sdk.calls import NO_LIMITS, HasPosition, Limits, Request
 from stream_rec.sdk.exchange import At, Send, Steps, Wait, exchange, exchange_batch, vectors_at_a_time
 from stream_rec.sdk.experiments import ExperimentRecord, ExperimentStatus, Moved
 from stream_rec.sdk.options import HttpOptions
+from stream_rec.sdk.preview import Tried
 from stream_rec.sdk.profile import Profile
 from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import (
@@ -35,6 +36,7 @@ from stream_rec.sdk.wire import (
     Recommended,
     SessionItems,
     VectorName,
+    Visitor,
     Written,
 )
 
@@ -428,6 +430,34 @@ class HttpClient:
         """
         return self._do(calls.impression(shown))
 
+    def impressions(self, shown: Sequence[Impression]) -> Batch:
+        """Publish what was shown, many times, in requests of 500 each; the results as of `track_many`.
+
+        What was certainly not taken is sent again, and nothing else: of a result with `status` 503 it is not known.
+
+        Args:
+            shown: any number of them, as of `impression`.
+
+        Example:
+            shown = [Impression(f"slate-{n}", "ann", time.time(), ("tea", "cup")) for n in range(2)]
+            print(client.impressions(shown).accepted)
+        """
+        return self._run(exchange_batch(calls.impressions, shown, self._at))
+
+    def visitor(self, user_id: str | None = None, *, key_id: str | None = None) -> Visitor:
+        """A token for the visitor of a browser key, with which a page tracks and reads as this user, and no other.
+
+        Args:
+            user_id: a user who has signed in; None = a new visitor, which only the browser key itself may ask for.
+            key_id: of the browser key (`stream-rec key list`); None = the client's own key is it. HttpProblem `refused`
+                if it is none.
+
+        Example:
+            given = client.visitor("ann", key_id="0c1d2e3f4a5b")
+            print(given.token, given.until)  # for the page: X-Visitor-Token
+        """
+        return self._do(calls.visitor(user_id, key_id))
+
     def put_item(self, item: Item) -> Written:
         """Say what an item is from now on: what the record does not say is unset.
 
@@ -587,6 +617,47 @@ class HttpClient:
         """
         return self._do(calls.apply_scenario(name, scenario))
 
+    def scenario(self, name: str) -> InForce:
+        """One scenario that is in force.
+
+        Args:
+            name: of the scenario; HttpProblem `not-found` if there is none.
+
+        Example:
+            print(client.scenario("home").scenario)
+        """
+        return self._do(calls.scenario(name))
+
+    def preview_scenario(self, name: str, scenario: Scenario, *, user_id: str) -> Tried:
+        """What a scenario would do to a user's slate: before, after, and what each rule does. Nothing is applied.
+
+        The server rebuilds an engine for it, one at a time: it takes seconds, without a snapshot of a long log minutes.
+
+        Args:
+            name: of the scenario, which need not be there yet.
+            scenario: as of `apply_scenario`.
+            user_id: whose slate.
+
+        Example:
+            tried = client.preview_scenario("home", Scenario(k=8), user_id="ann")
+            print(tried.changes, tried.before, tried.after)
+            for effect in tried.effects:
+                print(effect.rule, effect.says, effect.moved)
+        """
+        return self._do(calls.preview_scenario(name, scenario, user_id))
+
+    def delete_scenario(self, name: str) -> Applied:
+        """Take a scenario's record back: the one of the settings is in force again, or none.
+
+        Args:
+            name: of the scenario; HttpProblem `not-found` if no record has it. It is sent again only if the server
+                certainly did not take it.
+
+        Example:
+            client.delete_scenario("home")
+        """
+        return self._do(calls.delete_scenario(name))
+
     def apply_experiment(self, name: str, experiment: Experiment, *, note: str = "") -> Applied:
         """Say what an experiment is: a new one is a draft; a live one keeps its state, and what its users are in.
 
@@ -717,7 +788,7 @@ class HttpClient:
                 step.url + request.path,
                 params=request.parameters(),
                 content=request.body,
-                timeout=self._options.until(request.waits_seconds),
+                timeout=self._options.until(request.waits_seconds, is_slow=request.is_slow),
             )
         except httpx.HTTPError as error:
             return error

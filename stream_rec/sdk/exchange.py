@@ -92,7 +92,7 @@ def exchange_batch(
 
     Args:
         make: the request for some of them.
-        records: such that may be sent twice.
+        records: any number of them; of such that must not be sent twice, what was certainly not taken is sent again.
         at: whom to.
         at_a_time: records of one request.
 
@@ -117,9 +117,11 @@ def _part(make: Callable[[Sequence[R]], Request[Batch]], records: Sequence[R], a
     left, began, attempt = list(range(len(records))), at.clock.monotonic(), 0
     while True:
         attempt += 1
-        told = yield from exchange(make([records[i] for i in left]), at)
+        request = make([records[i] for i in left])
+        told = yield from exchange(request, at)
         results |= dict(zip(left, told.results, strict=True))
-        left = [i for i in left if results[i].status in _PASSING]
+        passing = _PASSING if request.may_repeat else _NOT_TAKEN
+        left = [i for i in left if results[i].status in passing]
         pause = at.retries.pause(attempt, at.clock.monotonic() - began) if left else None
         if pause is None:
             return [results[i] for i in range(len(records))]

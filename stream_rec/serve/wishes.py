@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from stream_rec.errors import ConfigError
+from stream_rec.errors import ConfigError, StreamRecError
 from stream_rec.schemas.records import DEFAULT_SCENARIO, Slate, SlateItem
 from stream_rec.schemas.shown import ShownSlate
 from stream_rec.sdk.wire import Origin
@@ -19,6 +19,10 @@ class UnknownScenario(ConfigError):
 
 class UnknownVariant(ConfigError):
     """No experiment has such an arm in this scenario now; the fix names those there are."""
+
+
+class Busy(StreamRecError):
+    """As many requests wait for an engine as may."""
 
 
 class Position(Protocol):

@@ -80,6 +80,12 @@ class ServeSettings(Branch):
         le=100_000,
         description="requests that wait for the engine of a live server; one more is refused with 503",
     )
+    max_engine_waiting: int = Field(
+        4,
+        ge=0,
+        le=1000,
+        description="previews and such that wait while another has an engine of its own; one more is refused with 503",
+    )
     max_connections: int = Field(1000, ge=1, le=100_000, description="connections at a time, at most")
     max_requests: int = Field(
         256, ge=1, le=100_000, description="requests answered at a time; one more is refused with 503"
@@ -92,7 +98,10 @@ class ServeSettings(Branch):
         10.0, ge=0.1, le=3600, description="a request that is not answered by then is ended with 504"
     )
     slow_timeout_seconds: float = Field(
-        60.0, ge=0.1, le=3600, description="the same for what reads the log: scenarios, forget, patch, lag"
+        60.0,
+        ge=0.1,
+        le=3600,
+        description="the same for what reads the log: scenarios, previews, forget, patch, lag",
     )
     publish_timeout_seconds: float = Field(
         5.0,

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 
-from stream_rec.api.answering import Busy
 from stream_rec.api.live import desk
 from stream_rec.api.live.desk import Desk
 from stream_rec.api.live.positions import Positions
@@ -17,6 +16,7 @@ from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.schemas.columns import Span
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.sdk.wire import Written
+from stream_rec.serve.wishes import Busy
 
 AT = cast(Any, "at request")
 

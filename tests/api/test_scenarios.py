@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import msgspec
+import psutil
 import pytest
 import redis
 
 from stream_rec.schemas.records import Control
 from stream_rec.schemas.scenario_reads import KnownNames
 from stream_rec.schemas.topics import FOLLOWED
+from stream_rec.sdk.preview import Tried
+from stream_rec.serve.previews import in_words
 from stream_rec.settings import Settings
 from stream_rec.store.keys import Keys
+from tests.api.serving import Serve
+from tests.consumers.publishing import clicks, publish_events
 from tests.reading import messages, records
+from tests.waiting import wait_until
 
 
 def test_a_scenario_is_put_read_and_taken_back(http: httpx.Client, bus: Settings) -> None:
@@ -60,6 +67,57 @@ def test_a_rule_that_asks_for_what_no_item_has_is_put_in_force_with_a_warning(
 
 def test_a_name_that_is_none_is_refused(http: httpx.Client) -> None:
     assert http.put("/v1/scenarios/a%20b", json={}).status_code == 422
+
+
+def test_a_scenario_is_tried_on_a_user_and_nothing_is_applied(http: httpx.Client, bus: Settings) -> None:
+    publish_events(bus.bus, clicks(120, users=6))
+    assert http.put("/v1/scenarios/home", json={"k": 5}).status_code == 200
+    wish = {"user_id": "u1", "scenario": {"k": 3}}
+    best = http.post("/v1/scenarios/home/preview", json=wish, timeout=300).json()["after"]
+    wish = {"user_id": "u1", "scenario": {"k": 3, "hides": [{"items": [best[0]]}]}}
+    found = http.post("/v1/scenarios/home/preview", json=wish, timeout=300)
+    assert found.status_code == 200, found.text
+    tried = msgspec.json.decode(found.content, type=Tried)
+    assert (tried.user_id, tried.scenario, tried.is_on) == ("u1", "home", True)
+    assert tried.engine == "as of 121 records of the log"
+    assert tried.before is not None
+    assert len(tried.before) == 5
+    assert best[0] not in tried.after
+    assert [line.partition(":")[0] for line in tried.changes] == ["k", "hides"]
+    told = {each.rule: in_words(each) for each in tried.effects}
+    assert told["hides[0]"].startswith(f"brings {tried.after[-1]} (3); takes out {best[0]} (was 1)")
+    assert told["k"].startswith("takes out ")
+    assert len(records(bus.bus, "control", Control)) == 1
+
+
+def test_a_preview_takes_what_a_scenario_may_be(http: httpx.Client) -> None:
+    url = "/v1/scenarios/home/preview"
+    for body, where in (
+        ({"scenario": {}}, "body"),
+        ({"user_id": "", "scenario": {}}, "body user_id"),
+        ({"user_id": "ann", "scenario": {"k": 0}}, "body scenario.k"),
+        ({"user_id": "ann", "scenario": {}, "more": 1}, "body more"),
+    ):
+        found = http.post(url, json=body)
+        assert (found.status_code, found.json()["where"]) == (422, where)
+    assert (
+        http.post("/v1/scenarios/_home/preview", json={"user_id": "ann", "scenario": {}}).status_code == 422
+    )
+
+
+def test_one_preview_at_a_time_and_none_for_longer_than_it_may_take(serve: Serve, bus: Settings) -> None:
+    limits = {"max_engine_waiting": 0, "slow_timeout_seconds": 1.0}
+    http = serve(bus.model_copy(update={"serve": bus.serve.model_copy(update=limits)}))
+    wish = {"user_id": "u1", "scenario": {"k": 3}}
+    with ThreadPoolExecutor(3) as pool:
+        sent = [pool.submit(http.post, "/v1/scenarios/home/preview", json=wish) for _ in range(3)]
+        found = [each.result() for each in sent]
+    assert {each.status_code for each in found} == {503, 504}
+    for each in found:
+        assert each.json()["type"].rpartition(":")[2] == ("late" if each.status_code == 504 else "busy")
+        assert each.headers["retry-after"] == "1"
+    mine = psutil.Process()
+    wait_until(lambda: not any("engine_process" in " ".join(each.cmdline()) for each in mine.children()), 60)
 
 
 def test_lag_is_that_of_every_partition(http: httpx.Client) -> None:

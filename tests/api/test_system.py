@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
 
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.settings import Settings
-from tests.api.serving import Serve
+from tests.api.serving import Serve, served
 from tests.waiting import wait_until
 
 
@@ -108,8 +110,51 @@ def test_pages_of_other_origins_may_call_if_a_setting_says_so(serve: Serve, bus:
     http = serve(bus.model_copy(update={"serve": open_}))
     asked = {"origin": "https://shop.example", "access-control-request-method": "POST"}
     assert http.options("/v1/events", headers=asked).headers["access-control-allow-origin"] == asked["origin"]
+    assert http.options("/v1/events", headers=asked).status_code == 204
     asked["origin"] = "https://evil.example"
-    assert "access-control-allow-origin" not in http.options("/v1/events", headers=asked).headers
+    found = http.options("/v1/events", headers=asked)
+    assert "access-control-allow-origin" not in found.headers
+    told = problem_of(found, 403, "cross-origin")
+    assert (told["detail"], told["where"]) == ("not allowed: origin", "header Origin")
+    assert "serve.cors_origins" in told["fix"]
+    text = http.get("/metrics").text
+    assert 'stream_rec_http_requests_total{method="OPTIONS",route="none",status="403"} 1.0' in text
+
+
+def problem_of(found: httpx.Response, status: int, kind: str) -> dict[str, Any]:
+    """A refusal's body, which is a problem as any other."""
+    told: dict[str, Any] = found.json()
+    assert found.status_code == told["status"] == status
+    assert found.headers["content-type"] == "application/problem+json"
+    assert found.headers["x-request-id"] == told["request_id"]
+    assert told["type"] == f"urn:stream-rec:problem:{kind}"
+    return told
+
+
+def test_connections_beyond_the_limit_are_refused_and_no_others(serve: Serve, bus: Settings) -> None:
+    limit = bus.serve.model_copy(update={"max_connections": 2, "keep_alive_seconds": 60.0})
+    http = serve(bus.model_copy(update={"serve": limit}))
+    with httpx.Client(base_url=http.base_url, timeout=30) as second:
+        assert http.get("/healthz").status_code == second.get("/healthz").status_code == 200
+        for _ in range(2):
+            with httpx.Client(base_url=http.base_url, timeout=30) as third:
+                found = third.get("/healthz")
+                assert problem_of(found, 503, "busy")["detail"] == "2 connections are open"
+                assert (found.headers["retry-after"], found.headers["connection"]) == ("1", "close")
+        assert http.get("/healthz").status_code == second.get("/healthz").status_code == 200
+    wait_until(lambda: httpx.get(f"{http.base_url}/healthz", timeout=30).status_code == 200, 60)
+
+
+def test_what_is_still_being_answered_when_the_server_ends_is_a_problem_too(bus: Settings) -> None:
+    """A read that waits for longer than the server does."""
+    short = bus.serve.model_copy(update={"drain_seconds": 1.0})
+    with ThreadPoolExecutor(1) as pool, httpx.Client(timeout=30) as http:
+        with served(bus.model_copy(update={"serve": short})) as url:
+            waits = {"after": "0:99", "timeout": "5"}
+            sent = pool.submit(http.get, f"{url}/v1/users/ann/recommendations", params=waits)
+            waiting = "stream_rec_http_waiting 2.0"  # the read, and the one that asks for this
+            wait_until(lambda: waiting in httpx.get(f"{url}/metrics", timeout=30).text, 30)
+        assert problem_of(sent.result(), 503, "unavailable")["detail"] == "the server is stopping"
 
 
 def test_answers_without_a_body_and_before_a_close_are_whole(http: httpx.Client) -> None:

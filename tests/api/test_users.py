@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import httpx
+import msgspec
 import pytest
-from msgspec import structs
 
 from stream_rec.clock import SystemClock
 from stream_rec.kernels.ids import hash_id
 from stream_rec.schemas.decisions import hash_name, name_about
-from stream_rec.schemas.records import Control
+from stream_rec.schemas.records import Control, Reason, Slate, SlateItem
 from stream_rec.settings import Settings
+from stream_rec.store.encoding import encode_items, encode_slates
 from stream_rec.store.keys import NEVER
 from tests.reading import records
-from tests.store.building import Stores, as_of, slate, with_stores
+from tests.store.building import Stores, as_of, slate, slates, with_stores
 
 
 def test_a_forgotten_users_slates_are_gone_and_the_receipt_says_so(http: httpx.Client, bus: Settings) -> None:
@@ -32,21 +33,30 @@ def test_a_forgotten_users_slates_are_gone_and_the_receipt_says_so(http: httpx.C
 
 
 def test_without_the_engine_a_profile_is_what_redis_holds(http: httpx.Client, bus: Settings) -> None:
-    in_arm = structs.replace(slate("ann", as_of(5), ["a", "b"]), experiment="front", variant="blue")
+    (in_arm,) = encode_slates(
+        ["ann"],
+        [encode_items([SlateItem(each, 1.0, Reason("popularity")) for each in "ab"])],
+        as_of=as_of(5),
+        scenario="default",
+        model="m1",
+        created_ts=SystemClock().now() - 300.0,
+        tried=[("front", "blue", 0.5)],
+    )
+    made = msgspec.json.decode(in_arm.json, type=Slate)
 
     async def story(my: Stores) -> None:
-        await my.slates.write([in_arm, slate("ann", as_of(5), ["c"], scenario=NEVER)])
+        await my.slates.write([in_arm, *slates(["ann"], as_of(5), ["c"], scenario=NEVER)])
 
     with_stores(bus.store, story)
     found = http.get("/v1/users/ann/profile").json()
     (standing,) = found["slates"]
     age = standing.pop("age_seconds")
-    assert age == pytest.approx(SystemClock().now() - in_arm.created_ts, abs=60)
+    assert age == pytest.approx(300.0, abs=120)
     assert standing == {
         "scenario": "default",
-        "slate_id": in_arm.slate_id,
+        "slate_id": made.slate_id,
         "n_items": 2,
-        "created_ts": in_arm.created_ts,
+        "created_ts": made.created_ts,
         "experiment": "front",
         "variant": "blue",
     }

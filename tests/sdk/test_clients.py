@@ -13,9 +13,11 @@ from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.records import Vector
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk.errors import HttpProblem
+from stream_rec.sdk.options import HttpOptions
 from stream_rec.sdk.wire import PageRail, Written
 from stream_rec.settings import Settings
 from tests.api.serving import served
+from tests.api.test_access import make
 from tests.reading import records
 from tests.store.building import Stores, as_of, slate, with_stores
 from tests.store.test_lists import Row
@@ -115,9 +117,16 @@ def test_the_catalogue_impressions_and_decisions(client: HttpClient, bus: Settin
     client.merge("v-1", into="ann")
     assert client.apply_scenario("home", Scenario(k=5)).offset == 1
     assert client.scenarios()["home"].scenario == Scenario(k=5)
+    assert client.scenario("home").scenario == Scenario(k=5)
+    assert client.delete_scenario("home").offset == 2
+    with pytest.raises(HttpProblem) as refused:
+        client.scenario("home")
+    assert refused.value.kind == "not-found"
     assert client.forget("bob", dry_run=True).offset == -1
     assert client.lag().total > 0
-    assert len(records(bus.bus, "impressions", Impression)) == 1
+    shown = [Impression("s", "ann", 1.7e9, ("a",)), Impression("", "ann", 1.7e9, ())]
+    assert [each.status for each in client.impressions(shown).results] == [202, 422]
+    assert len(records(bus.bus, "impressions", Impression)) == 2
 
 
 def test_experiments_are_decided_and_read(client: HttpClient) -> None:
@@ -136,6 +145,31 @@ def test_experiments_are_decided_and_read(client: HttpClient) -> None:
     assert refused.value.kind == "conflict"
     with pytest.raises(HttpProblem, match="live"):
         client.recommendations("ann", variant="blue")
+
+
+KINDS = (HttpClient, InLoop)
+
+
+def test_a_server_makes_tokens_for_the_visitors_of_a_browser_key(bus: Settings) -> None:
+    fresh = bus.model_copy(update={"serve": bus.serve.model_copy(update={"key_seconds": 0.0})})
+    browser, of_page = make(bus, "browser", name="page")
+    _, of_shop = make(bus, "publish", name="shop")
+    with served(fresh) as url:
+        for kind in KINDS:
+            with kind(url, key=of_shop) as shop, kind(url, key=of_page) as page:
+                assert shop.visitor("ann", key_id=browser.key_id).user_id == "ann"
+                assert page.visitor().user_id.startswith("v-")
+                with pytest.raises(HttpProblem) as refused:
+                    page.visitor("ann")
+                assert refused.value.kind == "forbidden"
+
+
+def test_a_read_that_waits_is_not_cut_off(bus: Settings) -> None:
+    """The client's own limit counts beside what the server is asked to wait: alone it would be over before."""
+    with served(bus) as url:
+        for kind in KINDS:
+            with kind(url, options=HttpOptions(timeout_seconds=1.5)) as hasty:
+                assert hasty.recommendations("ann", after=Written(0, 99), timeout=2.0).stale
 
 
 def test_a_refusal_names_the_place_and_the_fix(client: HttpClient) -> None:

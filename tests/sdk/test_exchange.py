@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,12 @@ import httpx
 import msgspec
 import pytest
 
+from stream_rec.api.app import table
 from stream_rec.clock import ManualClock
 from stream_rec.errors import ConfigError, Unavailable
-from stream_rec.schemas.records import Impression, Interaction, Vector
+from stream_rec.schemas.experiment import Experiment
+from stream_rec.schemas.records import Impression, Interaction, Item, Vector
+from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk import calls
 from stream_rec.sdk.errors import HttpProblem
 from stream_rec.sdk.exchange import At, Steps, Wait, exchange, exchange_batch, vectors_at_a_time
@@ -20,6 +24,7 @@ from stream_rec.sdk.options import HttpOptions
 from stream_rec.sdk.retries import LONGEST_PAUSE_SECONDS, Retries
 from stream_rec.sdk.servers import Servers
 from stream_rec.sdk.wire import Batch, Result, Written
+from stream_rec.settings import ServeSettings
 
 DONE = httpx.Response(202, content=msgspec.json.encode(Written(0, 5)))
 FULL = httpx.Response(
@@ -131,9 +136,74 @@ def test_long_vectors_go_in_small_requests() -> None:
     assert vectors_at_a_time([Vector("s", "a", (1.0,) * 100_000)]) == 1
 
 
-def test_who_asks_the_server_to_wait_waits_for_it() -> None:
+READ: dict[str, Any] = {"after": Written(0, 5), "timeout": 4.0}
+LIMITED: dict[str, Any] = {**READ, "limits": calls.NO_LIMITS, "fields": ()}
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        calls.recommendations("ann", **READ),
+        calls.session(["a"], (), 5, "default", **LIMITED),
+        calls.page("ann", [], explain=False, **LIMITED),
+        calls.rank(["a"], "ann", (), scenario="default", **LIMITED),
+        calls.similar(["a"], 5, None, 0.5, scenario="", **LIMITED),
+        calls.top("popular", 5, "", fields=(), **READ),
+        calls.profile("ann", 5, fields=(), **READ),
+    ],
+    ids=lambda each: each.path,
+)
+def test_who_asks_the_server_to_wait_waits_for_it(read: calls.Request[Any]) -> None:
+    assert HttpOptions(timeout_seconds=15.0).until(read.waits_seconds, is_slow=read.is_slow).read == 19.0
+
+
+def test_what_takes_the_server_longer_is_waited_for_longer_than_its_limit() -> None:
+    options, limits = HttpOptions(), ServeSettings()
     forget = calls.forget("ann", 30.0, dry_run=False)
-    assert HttpOptions(timeout_seconds=15.0).until(forget.waits_seconds).read == 45.0
+    assert options.until(forget.waits_seconds, is_slow=forget.is_slow).read == 95.0
+    assert options.slow_timeout_seconds > limits.slow_timeout_seconds
+    assert options.timeout_seconds > limits.timeout_seconds
+
+
+def test_the_client_knows_which_routes_are_slow() -> None:
+    """By the server's own table: `{...}` stands for one part of a path."""
+    slow = {(each.method, each.route): each.is_slow for each in table()}
+    asked: list[calls.Request[Any]] = [
+        calls.patch_item("a", {}),
+        calls.put_item(Item("a")),
+        calls.forget("a", 1.0, dry_run=True),
+        calls.merge("a", "b"),
+        calls.scenarios(),
+        calls.scenario("a"),
+        calls.apply_scenario("a", Scenario()),
+        calls.preview_scenario("a", Scenario(), "ann"),
+        calls.delete_scenario("a"),
+        calls.experiments(),
+        calls.experiment("a"),
+        calls.apply_experiment("a", Experiment(()), ""),
+        calls.move_experiment("a", "start", ""),
+        calls.lag(),
+        calls.visitor("a", "b"),
+        calls.event(EVENT),
+    ]
+    for each in asked:
+        (of,) = [is_slow for (method, route), is_slow in slow.items() if is_of(each, method, route)]
+        assert each.is_slow == of, each.path
+
+
+def is_of(asked: calls.Request[Any], method: str, route: str) -> bool:
+    return method == asked.method and bool(re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", route), asked.path))
+
+
+def test_of_impressions_only_what_was_certainly_not_taken_is_sent_again(at: At, clock: ManualClock) -> None:
+    def batch(*statuses: int) -> httpx.Response:
+        return httpx.Response(202, content=msgspec.json.encode(Batch(0, 0, tuple(map(Result, statuses)))))
+
+    steps = exchange_batch(calls.impressions, [SHOWN] * 3, at)
+    told, _ = tell(steps, [batch(202, 503, 429), batch(202)], clock)
+    assert [each.status for each in told.results] == [202, 503, 202]
+    with pytest.raises(Unavailable):
+        tell(exchange_batch(calls.impressions, [SHOWN], at), [AWAY], clock)
 
 
 def test_pauses_are_bounded_and_differ() -> None:

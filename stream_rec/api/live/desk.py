@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from stream_rec.api.answering import Busy
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.answering.at_request import AtRequest
 from stream_rec.engine.engine import Engine
+from stream_rec.serve.wishes import Busy
 
 A = TypeVar("A")
 T = TypeVar("T")

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from stream_rec.engine.answering.at_request import AtRequest, Scored
 from stream_rec.engine.answering.explain import explain
-from stream_rec.engine.answering.profile import profile as known_of
 from stream_rec.engine.answering.tried import slate_items
 from stream_rec.engine.results import Ranked
 from stream_rec.schemas.records import Reason, SlateItem
 from stream_rec.schemas.scenario import MAX_K
-from stream_rec.sdk.profile import HadItem, History, InArm, Interest, Profile
+from stream_rec.sdk.profile import Profile
 from stream_rec.sdk.wire import Origin, Properties, Why
 from stream_rec.serve.fallback import RANK_OFFSET
+from stream_rec.serve.profiles import profile_of
 from stream_rec.serve.wishes import (
     ProfileWish,
     RankWish,
@@ -259,16 +259,7 @@ def why(user_id: str, items: Sequence[str], scenario: str, at: AtRequest) -> lis
 
 def profile(wish: ProfileWish, at: AtRequest) -> Profile:
     """What the engine knows of a user."""
-    known = known_of(at.engine, wish.user_id, wish.n)
-    history = History(
-        known.n_events,
-        known.n_session,
-        known.n_items,
-        [HadItem(*each) for each in known.items],
-        [Interest(*each) for each in known.interests],
-        known.last_seen,
-    )
-    return Profile(wish.user_id, (), [InArm(*each) for each in known.arms], known.nevers, history)
+    return profile_of(at.engine, wish.user_id, wish.n)
 
 
 def properties(item_ids: Sequence[str], fields: Sequence[str], at: AtRequest) -> dict[str, Properties]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from stream_rec.api.body import read_json
+from stream_rec.api.ids import must_be_id
 from stream_rec.api.operation import Answer, Call, Caller, Example, Operation, answer
 from stream_rec.api.problem import Problem
 from stream_rec.producers.scenarios.apply import Scenarios, Version
@@ -16,7 +17,10 @@ from stream_rec.schemas.decisions import NAME
 from stream_rec.schemas.faults import Fault, dotted
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.scenario_check import BadScenario, scenario_of
-from stream_rec.sdk.wire import Applied, InForce
+from stream_rec.sdk.preview import PreviewWish, Tried
+from stream_rec.sdk.wire import Applied, Id, InForce
+from stream_rec.serve import engine_answers
+from stream_rec.serve.engine_process import EngineProcess
 from stream_rec.serve.rule_warnings import known_names, warnings
 from stream_rec.settings import Settings
 
@@ -26,10 +30,12 @@ class ScenarioRoutes:
 
     Args:
         settings: addresses and limits.
+        beside: tries scenarios out.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, beside: EngineProcess) -> None:
         self._settings = settings
+        self._beside = beside
         self._asking = asyncio.Lock()
 
     async def all_of_them(self, call: Call) -> Answer:
@@ -48,10 +54,7 @@ class ScenarioRoutes:
     async def put(self, call: Call) -> Answer:
         """What a scenario is from now on."""
         name, wanted = call.path["name"], _scenario(read_json(call.body, _object))
-        if not NAME.fullmatch(name):
-            raise Problem(
-                "refused", "it is no name", where="path name", fix="1 to 64 letters, digits, '.', '_', '-'"
-            )
+        _check_name(name)
         scenarios = await self._scenarios(call.caller)
         known = await asyncio.to_thread(known_names, self._settings.store)
         in_vain = tuple(warnings({name: wanted}, known).get(name, ()))
@@ -68,9 +71,24 @@ class ScenarioRoutes:
         ack = await asyncio.to_thread(scenarios.take_back, name)
         return answer(Applied(ack.offset))
 
-    async def _scenarios(self, caller: Caller) -> Scenarios:
+    async def preview(self, call: Call) -> Answer:
+        """What a scenario would do for a user, by an engine of its own."""
+        self._need_kafka()
+        name, wish = call.path["name"], read_json(call.body, _wish)
+        _check_name(name)
+        must_be_id(wish.user_id, "body user_id", self._settings.ingest)
+        wanted = {name: _scenario(wish.scenario, "scenario")}
+        told = await self._beside.ask(engine_answers.preview, user_id=wish.user_id, scenarios=wanted)
+        (found,) = told["scenarios"]
+        tried = {**found, "user_id": wish.user_id, "engine": told["engine"]}
+        return answer(msgspec.convert(tried, Tried))
+
+    def _need_kafka(self) -> None:
         if not self._settings.bus.bootstrap:
             raise Problem("not-set-up", "this server has no Kafka", fix="set bus.bootstrap")
+
+    async def _scenarios(self, caller: Caller) -> Scenarios:
+        self._need_kafka()
         async with self._asking:
             by = f"key {caller.name}" if caller.name else ""
             return await asyncio.to_thread(Scenarios, self._settings, by=by)
@@ -107,6 +125,17 @@ class ScenarioRoutes:
             **shared,
         )
         yield Operation(
+            "POST",
+            f"{path}/preview",
+            self.preview,
+            "Try a scenario on a user: both slates, and what each rule and change does. Nothing is applied.",
+            {200: Example("before and after", Tried, _TRIED)},
+            scope="admin",
+            body=PreviewWish,
+            body_example={"user_id": "ann", "scenario": {"k": 2, "filter": "price < 100.0"}},
+            **shared,
+        )
+        yield Operation(
             "DELETE",
             path,
             self.delete,
@@ -117,15 +146,62 @@ class ScenarioRoutes:
         )
 
 
+_TRIED = {
+    "scenario": "home",
+    "is_on": True,
+    "changes": ["k: 20 -> 2", 'filter: "" -> "price < 100.0"'],
+    "before": ["ring", "milk", "bread"],
+    "after": ["milk", "bread"],
+    "moved": [
+        {"item_id": "milk", "was": 2, "now": 1},
+        {"item_id": "bread", "was": 3, "now": 2},
+        {"item_id": "ring", "was": 1, "now": None},
+    ],
+    "explained": [
+        {
+            "item_id": "milk",
+            "place": 1,
+            "score": 1.25,
+            "reason": {"source": "popularity"},
+            "by_source": {"popularity": 1.25},
+            "rules": ["filter: it goes through"],
+            "absent": None,
+        }
+    ],
+    "effects": [
+        {"rule": "k", "says": "20 -> 2", "moved": []},
+        {"rule": "filter", "says": "price < 100.0", "moved": [{"item_id": "ring", "was": 1, "now": None}]},
+    ],
+    "user_id": "ann",
+    "engine": "as of 1,204 records of the log",
+}
 _NONE = Version(-1, 0.0, "", "", None)
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def _scenario(body: Mapping[str, Any]) -> Scenario:
+class _Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `PreviewWish` whose scenario is read as that of a decision is, so that mistakes are told alike."""
+
+    user_id: Id
+    scenario: dict[str, Any]
+
+
+_wish = msgspec.json.Decoder(_Wish).decode
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise Problem(
+            "refused", "it is no name", where="path name", fix="1 to 64 letters, digits, '.', '_', '-'"
+        )
+
+
+def _scenario(body: Mapping[str, Any], *at: str) -> Scenario:
+    """A scenario of a body, which stands there in it."""
     try:
         return scenario_of(body)
     except BadScenario as error:
-        raise wrong(error.faults) from None
+        raise wrong([each._replace(path=(*at, *each.path)) for each in error.faults]) from None
 
 
 def wrong(faults: Sequence[Fault]) -> Problem:

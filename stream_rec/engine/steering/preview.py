@@ -16,6 +16,7 @@ from stream_rec.engine.answering.explain import Explained, explain
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.steering.trials import variant
 from stream_rec.schemas.scenario import Scenario
+from stream_rec.schemas.scenario_check import faults
 
 LISTS = ("boosts", "caps", "pins", "hides", "promotions", "floors")
 """Fields that hold several rules, each with an effect of its own."""
@@ -33,6 +34,8 @@ SINGLE = (
     *("item_ttl_seconds", "event_ttl_seconds"),
 )
 """Fields that are one rule each."""
+CHANGED = ("logic", "k", "fallbacks", "strict", "event_types", "order_by")
+"""Fields that are no rule: their effect is that of the change."""
 AT_ONCE = 32
 """Slates without a rule that are compiled together: half of the masks' bits."""
 
@@ -57,14 +60,15 @@ class Effect:
     """What one rule does to one slate.
 
     Attributes:
-        rule: `filter`, `boosts[0]` and so on.
-        says: its text.
-        moved: what it moves: what it brings and takes first; empty = nothing here.
+        rule: `filter`, `boosts[0]` and so on; or names of CHANGED fields.
+        says: its text; of fields what they were and what they would be.
+        moved: what it moves: what it brings and takes first; empty = nothing here; None = the scenario is impossible
+            without it, so it cannot be told apart.
     """
 
     rule: str
     says: str
-    moved: list[Moved]
+    moved: list[Moved] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class Preview:
         after: item ids as it would be.
         moved: all items of both, in the order of the new slate, what is gone last.
         explained: each of these as it would be, in the same order.
-        effects: of each rule that the scenario would have, in the order of its fields.
+        effects: of each change of a field that is no rule, then of each rule that the scenario would have, in the order
+            of its fields.
     """
 
     scenario: str
@@ -110,7 +115,7 @@ def preview(engine: Engine, user_id: str, wanted: Mapping[str, Scenario]) -> lis
             after=after[name],
             moved=moved[name],
             explained=explained[name],
-            effects=_effects(engine, user_id, name, scenario, after[name]),
+            effects=_effects(engine, user_id, name, (present.get(name, Scenario()), scenario), after[name]),
         )
         for name, scenario in wanted.items()
     ]
@@ -124,15 +129,46 @@ def _slates(engine: Engine, user_id: str, scenarios: Mapping[str, Scenario]) -> 
     return {name: engine.recommend([user_id], scenario=name).items[0] for name in scenarios}
 
 
-def _effects(engine: Engine, user_id: str, name: str, scenario: Scenario, slate: list[str]) -> list[Effect]:
-    """Without a rule the scenario is as an arm would have it: its promotions were shown as often."""
-    parts = list(_without_each(scenario))
-    found = []
+def _effects(
+    engine: Engine, user_id: str, name: str, both: tuple[Scenario, Scenario], slate: list[str]
+) -> list[Effect]:
+    """Without a rule the scenario is as an arm would have it: its promotions were shown as often.
+
+    Args:
+        engine: to try it on.
+        user_id: whose slate.
+        name: of the scenario.
+        both: as it is, or the defaults, and as it would be.
+        slate: as it would be.
+    """
+    parts = [*_without_changes(*both), *_without_each(both[1])]
+    found = [Effect(rule, says, None) for rule, says, without in parts if faults(without)]
+    parts = [each for each in parts if not faults(each[2])]
     for start in range(0, len(parts), AT_ONCE):
         some = {variant(name, "preview", each[0]): each for each in parts[start : start + AT_ONCE]}
         slates = _slates(engine, user_id, {under: without for under, (_, _, without) in some.items()})
         found += [Effect(rule, says, _moved(slates[under], slate)) for under, (rule, says, _) in some.items()]
     return found
+
+
+def _without_changes(before: Scenario, scenario: Scenario) -> Iterator[tuple[str, str, Scenario]]:
+    """Every changed field that is no rule: its name, what it was and would be, and the scenario with it as it was.
+
+    Fields that hang together, as `logic` and `order_by` do, are one change.
+    """
+    changed = [name for name in CHANGED if getattr(before, name) != getattr(scenario, name)]
+    alone = [name for name in changed if not faults(_as_it_was(before, scenario, [name]))]
+    together = [name for name in changed if name not in alone]
+    for names in [*([name] for name in alone), *([together] if together else [])]:
+        was, now = (
+            [_text(getattr(each, name)) or "nothing" for name in names] for each in (before, scenario)
+        )
+        says = ", ".join(f"{a} -> {b}" for a, b in zip(was, now, strict=True))
+        yield ", ".join(names), says, _as_it_was(before, scenario, names)
+
+
+def _as_it_was(before: Scenario, scenario: Scenario, names: Sequence[str]) -> Scenario:
+    return structs.replace(scenario, **{name: getattr(before, name) for name in names})
 
 
 def _without_each(scenario: Scenario) -> Iterator[tuple[str, str, Scenario]]:

@@ -15,6 +15,7 @@ from stream_rec.page.views.frame import EXPECTED, Frame, said
 from stream_rec.page.views.parts import Live, box, button, day, facts, head, words
 from stream_rec.schemas.records import CONTENT, Item
 from stream_rec.schemas.scenario import Scenario
+from stream_rec.serve import engine_answers
 
 FOUND = 24
 NEIGHBOURS = 12
@@ -96,7 +97,7 @@ class Items:
         self._ask.props["disabled"] = ""
         self._ask.update()
         try:
-            found = await self._desk.engine.ask("vectors", items=[self._item])
+            found = await self._desk.beside.ask(engine_answers.vectors, items=[self._item])
         except EXPECTED as error:
             self._live.warn(said(error))
             return

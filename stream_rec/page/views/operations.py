@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from nicegui.element import Element
 
+from stream_rec.page import doctor
 from stream_rec.page.desk import Desk
 from stream_rec.page.figures import Sample
 from stream_rec.page.views.event_types import EventTypes
 from stream_rec.page.views.frame import EXPECTED, Frame, said
 from stream_rec.page.views.parts import DASH, Live, ago, box, button, day, head, number, table, words
+from stream_rec.serve import engine_answers
 from stream_rec.telemetry.points import labels_of
 
 _WORKERS = (
@@ -128,7 +130,7 @@ class Operations:
                 f"{each['size'] / 2**20:,.1f}",
                 each["problem"],
             )
-            for each in await self._desk.engine.ask("snapshots")
+            for each in await self._desk.beside.ask(engine_answers.snapshots)
         ]
         self._snapshots.show(_SNAPSHOTS, rows, "There are none yet.")
 
@@ -136,7 +138,7 @@ class Operations:
         self._ask.props["disabled"] = ""
         self._live.say("The doctor looks …")
         try:
-            found = await self._desk.engine.ask("doctor")
+            found = await self._desk.beside.ask(doctor.findings)
             self._findings.clear()
             with self._findings:
                 rows = [(each["status"], each["area"], each["what"], each["fix"]) for each in found]

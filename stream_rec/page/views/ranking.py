@@ -13,6 +13,7 @@ from nicegui.element import Element
 from stream_rec.page.desk import Desk
 from stream_rec.page.views.frame import EXPECTED, said
 from stream_rec.page.views.parts import DASH, Live, box, button, head, move, words
+from stream_rec.serve import engine_answers
 
 MAX_ITEMS = 100
 MAX_PARTS = 3
@@ -66,8 +67,8 @@ class Ranking:
         self._ask.props["disabled"] = ""
         self._ask.update()
         try:
-            found = await self._desk.engine.ask(
-                "rank", user_id=self._user, scenario=self._scenario(), items=items
+            found = await self._desk.beside.ask(
+                engine_answers.rank, user_id=self._user, scenario=self._scenario(), items=items
             )
             self._show(items, found)
             self._live.say(f"{len(found)} of {len(items)} items, in {self._user}'s order.")

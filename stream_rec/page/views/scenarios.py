@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +22,8 @@ from stream_rec.producers.scenarios.file import as_toml, changes, read_text
 from stream_rec.schemas.records import DEFAULT_SCENARIO
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.schemas.scenario_reads import KnownNames
+from stream_rec.sdk.preview import ScenarioPreview
+from stream_rec.serve.previews import in_words
 from stream_rec.serve.rule_warnings import known_names, warnings
 
 MAX_VERSIONS = 30
@@ -225,7 +227,7 @@ class Scenarios:
         self._live.say("An engine learns the log, to try it: a few seconds …")
         self._try.props["disabled"] = ""
         try:
-            found = await self._desk.engine.ask("preview", user_id=self._user, text=self._text)
+            found = await self._desk.preview(self._user, self._wanted)
             self._trial.clear()
             with self._trial:
                 for each in found:
@@ -267,11 +269,15 @@ class Scenarios:
                         words("span", "in force", "badge up")
 
 
-def _show_trial(desk: Desk, found: Mapping[str, Any]) -> None:
-    words("h3", found["scenario"])
-    before: Sequence[str] = found["before"] or ()
+def _show_trial(desk: Desk, found: ScenarioPreview) -> None:
+    words("h3", found.scenario)
+    if not found.is_on:
+        words("p", "It is off, or outside of its time: no slates would be written.", "quiet small")
+    for line in found.changes:
+        words("p", line, "small")
+    before = found.before or ()
     with box("div", "versions"):
-        for title, items in (("Now", before), ("As edited", found["after"])):
+        for title, items in (("Now", before), ("As edited", found.after)):
             with box("div"):
                 words("p", title, "quiet small")
                 with box("ol", "list trial"):
@@ -283,13 +289,8 @@ def _show_trial(desk: Desk, found: Mapping[str, Any]) -> None:
                             words("span", f"{place}  {desk.catalogue.title(item)}")
                             if is_new:
                                 words("span", "new", "badge up")
-    for effect in found["effects"]:
-        n = len(effect["moved"])
-        words(
-            "p",
-            f"{effect['rule']} ({effect['says']}): {f'moves {n} items' if n else 'changes nothing here'}",
-            "small",
-        )
+    for effect in found.effects:
+        words("p", f"{effect.rule} ({effect.says}): {in_words(effect, desk.catalogue.title)}", "small")
 
 
 def _about(version: Version) -> str:

@@ -12,10 +12,24 @@ from nicegui.element import Element
 from stream_rec.page.desk import Desk, Felt
 from stream_rec.page.user_log import Done
 from stream_rec.page.views.frame import EXPECTED, Frame, said
-from stream_rec.page.views.parts import Choice, Live, ago, box, button, day, facts, head, move, table, words
+from stream_rec.page.views.parts import (
+    DASH,
+    Choice,
+    Live,
+    ago,
+    box,
+    button,
+    day,
+    facts,
+    head,
+    move,
+    table,
+    words,
+)
 from stream_rec.page.views.ranking import Ranking
 from stream_rec.schemas.records import DEFAULT_SCENARIO, SlateItem
-from stream_rec.sdk.profile import Profile
+from stream_rec.sdk.profile import History, Profile
+from stream_rec.serve import engine_answers
 from stream_rec.serve.forget import Receipt
 from stream_rec.serve.reasons import because
 from stream_rec.serve.wishes import Recommendations
@@ -109,9 +123,12 @@ class Users:
                     if not self._desk.settings.page.read_only:
                         button("Forget this user", self._plan, "danger")
             with box("div", "stack"):
-                with box("section", "card", aria_label="What is known"):
+                with box("section", "card stack", aria_label="What is known"):
                     head("What is known")
                     self._known: Element = box("div")
+                    self._learned: Element = box("div")
+                    with self._learned:
+                        button("What the engine knows", self._ask_engine)
                 with box("section", "card"):
                     self._n_done = head("History", "")
                     self._history: Element = box("ul", "list history")
@@ -211,7 +228,9 @@ class Users:
     async def _explain(self) -> None:
         self._live.say("An engine learns the log, to say why: a few seconds ...")
         try:
-            found = await self._desk.engine.ask("explain", user_id=self._user, scenario=self._scenario)
+            found = await self._desk.beside.ask(
+                engine_answers.explain, user_id=self._user, scenario=self._scenario
+            )
             self._more.clear()
             with self._more, box("section", "card"):
                 head("What the scores are made of", "as of the end of the log")
@@ -252,11 +271,22 @@ class Users:
         found = await self._desk.profile(self._user)
         self._known.clear()
         with self._known:
-            known = list(_facts_of(found, self._desk.clock.now()))
+            known = list(_held(found))
             if known:
                 facts(known)
             else:
                 words("p", "Nothing yet.", "empty")
+
+    async def _ask_engine(self) -> None:
+        self._live.say("An engine learns the log, to say what it knows: a few seconds …")
+        try:
+            found = await self._desk.history_known(self._user)
+            self._learned.clear()
+            with self._learned:
+                facts(_learned(found, self._desk.clock.now()))
+            self._live.say(f"The engine knows {found.n_items:,} items that {self._user} has had.")
+        except EXPECTED as error:
+            self._live.warn(said(error))
 
     async def _load_history(self) -> None:
         answer = await self._desk.slate(self._user, self._scenario)
@@ -277,24 +307,23 @@ class Users:
                     words("span", ago(max(0.0, now - each.broker_ts / 1000)), "quiet small")
 
 
-def _facts_of(found: Profile, now: float) -> Iterator[tuple[str, str]]:
-    """What is known of a user, in words."""
-    history = found.history
-    if history is not None and history.last_seen is not None:
-        yield "last seen", ago(max(0.0, now - history.last_seen))
-        yield "events", f"{history.n_events:,}, {history.n_session:,} in the last session"
-        yield "items had", f"{history.n_items:,}"
-    if history is not None and history.interests:
-        yield (
-            "interests",
-            ", ".join(f"{each.tag} {each.share:.0%}" for each in history.interests[:SHOWN_TAGS]),
-        )
+def _held(found: Profile) -> Iterator[tuple[str, str]]:
+    """What Redis holds of a user, in words."""
     for slate in found.slates:
         yield f"slate {slate.scenario}", f"{slate.n_items} items, made {ago(slate.age_seconds)}"
     for arm in found.arms:
-        yield "experiment", f"{arm.experiment}: {arm.variant}"
+        yield f"experiment {arm.experiment}", f"{arm.variant}, in {arm.scenario}"
     if found.nevers:
         yield "never wants", f"{len(found.nevers):,} items"
+
+
+def _learned(found: History, now: float) -> Iterator[tuple[str, str]]:
+    """What an engine knows of a user, in words."""
+    yield "last seen", DASH if found.last_seen is None else ago(max(0.0, now - found.last_seen))
+    yield "events", f"{found.n_events:,}, of them {found.n_session:,} in the last session"
+    yield "items had", f"{found.n_items:,}"
+    if found.interests:
+        yield "interests", ", ".join(f"{each.tag} {each.share:.0%}" for each in found.interests[:SHOWN_TAGS])
 
 
 def _show_stores(receipt: Receipt) -> None:

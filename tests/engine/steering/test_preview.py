@@ -54,6 +54,31 @@ def test_each_rule_has_the_effect_that_it_alone_makes(shop: Engine) -> None:
     assert next(each for each in effects["pins[0]"].moved if each.item_id == best[3]).now == 1
 
 
+def test_a_change_of_what_ranks_or_how_much_has_its_effect_too(shop: Engine) -> None:
+    wanted = Scenario(logic="leaderboard", order_by="price", k=2, strict=True)
+    (found,) = preview(shop, "u1", {"home": wanted})
+    effects = {effect.rule: effect for effect in found.effects}
+    assert found.after == ["i19", "i18"]
+    assert [(each.rule, each.says) for each in found.effects] == [
+        ("k", "5 -> 2"),
+        ("strict", "False -> True"),
+        ("logic, order_by", "personal -> leaderboard, nothing -> price"),
+    ]
+    assert effects["k"].moved == [Moved("i17", 3, None), Moved("i16", 4, None), Moved("i15", 5, None)]
+    assert effects["strict"].moved == []
+    assert found.before is not None
+    assert {each.item_id for each in effects["logic, order_by"].moved or ()} >= {"i19", "i18"}
+    decide(shop, {})
+    (new,) = preview(shop, "u1", {"home": Scenario(k=5)})
+    assert [(each.rule, each.says) for each in new.effects] == [("k", "20 -> 5")]
+
+
+def test_a_change_that_the_rest_needs_cannot_be_told_apart(shop: Engine) -> None:
+    wanted = Scenario(k=8, pins=(Pin("i3", 8),))
+    (found,) = preview(shop, "u1", {"home": wanted})
+    assert [(each.rule, each.moved is None) for each in found.effects] == [("k", True), ("pins[0]", False)]
+
+
 def test_more_rules_than_are_compiled_at_once_have_their_effects_too(shop: Engine) -> None:
     wanted = Scenario(k=5, hides=tuple(Hide((f"i{n}",)) for n in range(40)))
     (found,) = preview(shop, "nobody knows", {"home": wanted})
