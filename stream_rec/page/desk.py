@@ -85,6 +85,7 @@ class Desk:
             settings.bus,
             {"items": self.catalogue.take, "metrics": self.metrics.take},
             {"metrics": BACKWARD},
+            parts.clock,
         )
         self._parts = parts
         self.beside = parts.beside

@@ -10,7 +10,9 @@ from stream_rec import logs
 from stream_rec.bus.batch import Fetched
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.reader import Fetching, Reader, Start
+from stream_rec.clock import Clock
 from stream_rec.errors import StreamRecError
+from stream_rec.logs import Occasional
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
 from stream_rec.settings import BusSettings
@@ -30,15 +32,13 @@ class Follower:
         bus: addresses.
         takes: what to do with a batch, by topic; called in the thread.
         backward: so many records of a topic, at most, are read from before; of the others all.
-
-    Attributes:
-        trouble: why it does not read now; empty = it does.
+        clock: bounds what is logged.
     """
 
     def __init__(
-        self, bus: BusSettings, takes: dict[TopicName, Take], backward: dict[TopicName, int]
+        self, bus: BusSettings, takes: dict[TopicName, Take], backward: dict[TopicName, int], clock: Clock
     ) -> None:
-        self.trouble = ""
+        self._said = Occasional(clock)
         self._bus = bus
         self._takes = takes
         self._backward = backward
@@ -62,8 +62,8 @@ class Follower:
             try:
                 self._follow()
             except StreamRecError as error:
-                self.trouble = str(error)
-                log.warning("the page does not follow the log", why=str(error))
+                if n := self._said.note(str(error)):
+                    log.warning("the page does not follow the log", n=n, why=str(error))
                 self._stopped.wait(_AGAIN_SECONDS)
 
     def _follow(self) -> None:
@@ -74,7 +74,6 @@ class Follower:
                 self._next[tp] = Start(max(start, end - most))
         with closing(Reader(self._bus, _FETCHING)) as reader:
             reader.begin(self._next)
-            self.trouble = ""
             while not self._stopped.is_set():
                 for read in reader.read():
                     self._takes[read.batch.tp.topic](read.batch)

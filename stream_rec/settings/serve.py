@@ -80,6 +80,10 @@ class ServeSettings(Branch):
         le=100_000,
         description="requests that wait for the engine of a live server; one more is refused with 503",
     )
+    previews: bool = Field(
+        True,
+        description="whether scenarios are tried out here: each time in a process with a worker's memory",
+    )
     max_engine_waiting: int = Field(
         4,
         ge=0,

@@ -105,6 +105,12 @@ def test_a_preview_takes_what_a_scenario_may_be(http: httpx.Client) -> None:
     )
 
 
+def test_a_server_without_the_memory_makes_no_previews(serve: Serve, bus: Settings) -> None:
+    http = serve(bus.model_copy(update={"serve": bus.serve.model_copy(update={"previews": False})}))
+    found = http.post("/v1/scenarios/home/preview", json={"user_id": "ann", "scenario": {}})
+    assert (found.status_code, found.json()["type"]) == (501, "urn:stream-rec:problem:not-set-up")
+
+
 def test_one_preview_at_a_time_and_none_for_longer_than_it_may_take(serve: Serve, bus: Settings) -> None:
     limits = {"max_engine_waiting": 0, "slow_timeout_seconds": 1.0}
     http = serve(bus.model_copy(update={"serve": bus.serve.model_copy(update=limits)}))

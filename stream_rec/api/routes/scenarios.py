@@ -74,6 +74,12 @@ class ScenarioRoutes:
     async def preview(self, call: Call) -> Answer:
         """What a scenario would do for a user, by an engine of its own."""
         self._need_kafka()
+        if not self._settings.serve.previews:
+            raise Problem(
+                "not-set-up",
+                "scenarios are not tried out on this server",
+                fix="set serve.previews, and give it a worker's memory besides; or `stream-rec scenario preview`",
+            )
         name, wish = call.path["name"], read_json(call.body, _wish)
         _check_name(name)
         must_be_id(wish.user_id, "body user_id", self._settings.ingest)

@@ -16,7 +16,7 @@ from stream_rec.page.access import Access, token_of
 from stream_rec.page.desk import Desk
 from stream_rec.page.figures import SILENT_SECONDS
 from stream_rec.page.sign_in import style
-from stream_rec.page.views.parts import ago, box, button, drawing, words
+from stream_rec.page.views.parts import Live, ago, box, button, drawing, words
 
 TICK_SECONDS = 0.5
 VIEWS = (
@@ -134,3 +134,15 @@ def said(error: Exception) -> str:
 
 EXPECTED = (StreamRecError, Problem)
 """What a view tells its reader; anything else is a bug."""
+
+
+async def load_each(live: Live, *parts: Callable[[], Awaitable[None]]) -> None:
+    """Load parts of a view, each for itself: what is away takes nothing along that could be shown."""
+    troubles: dict[str, None] = {}
+    for part in parts:
+        try:
+            await part()
+        except EXPECTED as error:
+            troubles[said(error)] = None
+    if troubles:
+        live.warn("; ".join(troubles))

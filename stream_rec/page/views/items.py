@@ -11,7 +11,7 @@ from nicegui.element import Element
 
 from stream_rec.page.desk import Desk
 from stream_rec.page.user_log import Exposure
-from stream_rec.page.views.frame import EXPECTED, Frame, said
+from stream_rec.page.views.frame import EXPECTED, Frame, load_each, said
 from stream_rec.page.views.parts import Live, box, button, day, facts, head, words
 from stream_rec.schemas.records import CONTENT, Item
 from stream_rec.schemas.scenario import Scenario
@@ -57,31 +57,40 @@ class Items:
         """Ask for what Redis and the log know of the item."""
         if not self._item:
             return
-        try:
-            similar = await self._desk.similar(self._item, NEIGHBOURS)
-            exposure = await self._desk.exposure(self._item)
-            decided = await self._desk.in_force()
-        except EXPECTED as error:
-            self._live.warn(said(error))
-            return
         self._near.clear()
         with self._near:
             with box("section", "card"):
                 head("Neighbours", "most like it first")
-                _list(
-                    self._desk,
-                    [(each.item_id, f"{each.score:.3f}") for each in similar],
-                    "Nothing is like it yet.",
-                )
+                self._similar: Element = box("div")
             with box("section", "card stack"):
                 head("Exposure", "at the end of the log")
-                facts(_exposed(exposure))
+                self._exposure: Element = box("div")
                 words("h3", "Rules that name it")
-                rules = [line for name, each in decided.items() for line in _rules(name, each, self._item)]
-                for line in rules:
-                    words("p", line)
-                if not rules:
-                    words("p", "None.", "quiet")
+                self._rules: Element = box("div")
+        await load_each(self._live, self._load_similar, self._load_exposure, self._load_rules)
+
+    async def _load_similar(self) -> None:
+        similar = await self._desk.similar(self._item, NEIGHBOURS)
+        with self._similar:
+            _list(
+                self._desk,
+                [(each.item_id, f"{each.score:.3f}") for each in similar],
+                "Nothing is like it yet.",
+            )
+
+    async def _load_exposure(self) -> None:
+        exposure = await self._desk.exposure(self._item)
+        with self._exposure:
+            facts(_exposed(exposure))
+
+    async def _load_rules(self) -> None:
+        decided = await self._desk.in_force()
+        rules = [line for name, each in decided.items() for line in _rules(name, each, self._item)]
+        with self._rules:
+            for line in rules:
+                words("p", line)
+            if not rules:
+                words("p", "None.", "quiet")
 
     def _build_vectors(self) -> None:
         with box("section", "card stack"):

@@ -10,7 +10,7 @@ from stream_rec.page import doctor
 from stream_rec.page.desk import Desk
 from stream_rec.page.figures import Sample
 from stream_rec.page.views.event_types import EventTypes
-from stream_rec.page.views.frame import EXPECTED, Frame, said
+from stream_rec.page.views.frame import EXPECTED, Frame, load_each, said
 from stream_rec.page.views.parts import DASH, Live, ago, box, button, day, head, number, table, words
 from stream_rec.serve import engine_answers
 from stream_rec.telemetry.points import labels_of
@@ -70,11 +70,7 @@ class Operations:
 
     async def load(self) -> None:
         """Ask for what takes longer."""
-        try:
-            await self._load_letters()
-            await self._load_snapshots()
-        except EXPECTED as error:
-            self._live.warn(said(error))
+        await load_each(self._live, self._load_letters, self._load_snapshots)
 
     def _show(self) -> None:
         last = self._desk.watcher.recent.last

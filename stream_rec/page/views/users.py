@@ -11,7 +11,7 @@ from nicegui.element import Element
 
 from stream_rec.page.desk import Desk, Felt
 from stream_rec.page.user_log import Done
-from stream_rec.page.views.frame import EXPECTED, Frame, said
+from stream_rec.page.views.frame import EXPECTED, Frame, load_each, said
 from stream_rec.page.views.parts import (
     DASH,
     Choice,
@@ -65,6 +65,7 @@ class Users:
         self._scenario = request.query_params.get("scenario", DEFAULT_SCENARIO)
         self._shown: list[str] = []
         self._slate_id: str | None = None
+        self._partition: int | None = None
         self._is_busy = False
         head("Users", "what they did, what they are shown, and what a click changes", level=1)
         self._build_choice()
@@ -74,18 +75,20 @@ class Users:
 
     async def load(self) -> None:
         """Ask for what the view begins with."""
-        try:
-            await self._suggest()
-            if self._user:
-                for name in await self._desk.scenarios():
-                    if name not in self._choice.options:
-                        self._choice.options.append(name)
-                self._choice.update()
-                await self._show(await self._desk.slate(self._user, self._scenario))
-                await self._load_history()
-                await self._load_profile()
-        except EXPECTED as error:
-            self._live.warn(said(error))
+        of_user = (self._load_scenarios, self._load_slate, self._load_history, self._load_profile)
+        await load_each(self._live, self._suggest, *(of_user if self._user else ()))
+
+    async def _load_scenarios(self) -> None:
+        for name in await self._desk.scenarios():
+            if name not in self._choice.options:
+                self._choice.options.append(name)
+        self._choice.update()
+
+    async def _load_slate(self) -> None:
+        answer = await self._desk.slate(self._user, self._scenario)
+        as_of = answer.slate.as_of if answer.slate is not None else None
+        self._partition = None if as_of is None or as_of.is_of_batch else as_of.partition
+        await self._show(answer)
 
     def _build_choice(self) -> None:
         with box("section", "card stack", aria_label="Choose a user"):
@@ -169,6 +172,7 @@ class Users:
         event_type = self._type.value
         try:
             felt = await self._desk.click(self._user, item_id, event_type, self._scenario)
+            self._partition = felt.written.partition
             await self._show(felt.answer)
             self._say(felt, item_id, event_type)
             await self._load_history()
@@ -289,10 +293,7 @@ class Users:
             self._live.warn(said(error))
 
     async def _load_history(self) -> None:
-        answer = await self._desk.slate(self._user, self._scenario)
-        as_of = answer.slate.as_of if answer.slate is not None else None
-        partition = None if as_of is None or as_of.is_of_batch else as_of.partition
-        done = await self._desk.history(self._user, partition, SHOWN_EVENTS)
+        done = await self._desk.history(self._user, self._partition, SHOWN_EVENTS)
         self._n_done.set_text(f"the last {len(done)}" if done else "")
         self._history.clear()
         now = self._desk.clock.now()
