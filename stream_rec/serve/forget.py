@@ -11,6 +11,7 @@ from stream_rec.bus.decisions import last_of_each, read_decisions
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.topics import gone_after_ms, kept_ms
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.errors import ConfigError
 from stream_rec.producers.decisions.said import who
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.schemas.decisions import ERASURE, MERGE, SCENARIO, Merge, name_about
@@ -70,6 +71,10 @@ class Receipt:
         return not self.silent
 
 
+class IsAUserNow(ConfigError):
+    """A visitor who became a user cannot be forgotten alone: what was learned of both is one history."""
+
+
 class Forgetter:
     """Forgets users of one tenant.
 
@@ -96,6 +101,7 @@ class Forgetter:
 
         Raises:
             ContractError: it cannot be an id.
+            IsAUserNow: as `forget`.
         """
         name = self._name(user_id)
         found = self._reader.slates_of(user_id, self._scenarios)
@@ -120,6 +126,7 @@ class Forgetter:
 
         Raises:
             ContractError: it cannot be an id.
+            IsAUserNow: it is that of a visitor who became a user.
             Unavailable, ConfigError: a server does not answer, or refuses; do it again, it is harmless.
         """
         name = self._name(user_id)
@@ -147,7 +154,14 @@ class Forgetter:
 
     def _name(self, user_id: str) -> str:
         required("user_id", user_id, self._settings.ingest)
-        return name_about(user_id)
+        name = name_about(user_id)
+        merged = self._last.get((MERGE, name))
+        if merged is not None and isinstance(merged.body, Merge):
+            raise IsAUserNow(
+                f"visitor {user_id} became the user {merged.body.user_id}: what was learned of both is one history",
+                fix=f"forget that user, and the visitor is forgotten too: stream-rec forget {merged.body.user_id}",
+            )
+        return name
 
     def _became(self, name: str) -> list[str]:
         """Names of the merges by which visitors became a user (by the name of decisions), or one of those who did."""

@@ -32,6 +32,14 @@ def test_a_forgotten_users_slates_are_gone_and_the_receipt_says_so(http: httpx.C
     assert http.get("/v1/users/ann/recommendations").json()["origin"] == "none"
 
 
+def test_a_visitor_who_became_a_user_is_not_forgotten_alone(http: httpx.Client) -> None:
+    assert http.post("/v1/users/ann/merge", json={"visitor_id": "v-17"}).status_code == 202
+    for params in ({"dry_run": "true"}, {"wait": "0"}):
+        refused = http.delete("/v1/users/v-17", params=params)
+        assert refused.status_code == 422
+        assert (refused.json()["where"], refused.json()["fix"].split()[-1]) == ("path user_id", "ann")
+
+
 def test_without_the_engine_a_profile_is_what_redis_holds(http: httpx.Client, bus: Settings) -> None:
     (in_arm,) = encode_slates(
         ["ann"],

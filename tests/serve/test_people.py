@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -14,7 +15,7 @@ from stream_rec.schemas.codec import encode
 from stream_rec.schemas.decisions import ERASURE, MERGE, Merge, hash_name
 from stream_rec.schemas.records import DeadLetter
 from stream_rec.schemas.topics import key_of
-from stream_rec.serve.forget import Forgetter
+from stream_rec.serve.forget import Forgetter, IsAUserNow
 from stream_rec.serve.merge import merge
 from stream_rec.settings import Settings
 from stream_rec.store.reader import Reader
@@ -77,3 +78,15 @@ def test_who_became_the_user_by_way_of_another_is_forgotten_too(
     assert hash_name(hash_id("laptop")) in left
     assert not left & {hash_name(hash_id(each)) for each in ("tablet", "phone")}
     assert erased >= {hash_name(hash_id(each)) for each in ("eve", "tablet", "phone")}
+
+
+def test_a_visitor_who_became_a_user_is_not_forgotten_alone(tansu_settings: Settings, reader: Reader) -> None:
+    """The history is the user's now: a replay would learn less of it than was learned."""
+    merge(tansu_settings, reader, "tablet", "ann", wait_seconds=0)
+    forgetter = Forgetter(tansu_settings, reader)
+    for ask in (forgetter.plan, partial(forgetter.forget, wait_seconds=0)):
+        with pytest.raises(IsAUserNow, match="visitor tablet became the user ann") as refused:
+            ask("tablet")
+        assert refused.value.fix.endswith("stream-rec forget ann")
+    forgetter.forget("ann", wait_seconds=0)
+    assert Forgetter(tansu_settings, reader).forget("tablet", wait_seconds=0).offset > 0

@@ -21,7 +21,7 @@ from stream_rec.schemas.decisions import MERGE, name_about
 from stream_rec.schemas.records import Control
 from stream_rec.schemas.topics import check, key_of
 from stream_rec.sdk.wire import Forgotten, ForgottenStore, MergeWish, Written
-from stream_rec.serve.forget import Forgetter, Receipt
+from stream_rec.serve.forget import Forgetter, IsAUserNow, Receipt
 from stream_rec.settings import Settings
 from stream_rec.store.reader import Reader
 
@@ -82,6 +82,8 @@ class Users:
             return forgetter.forget(
                 user_id, wait_seconds=query.wait, note=f"over HTTP, key {by}" if by else "over HTTP"
             )
+        except IsAUserNow as error:
+            raise Problem("refused", error.message, where="path user_id", fix=error.fix) from None
         finally:
             reader.close()
 
