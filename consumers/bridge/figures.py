@@ -17,6 +17,7 @@ def figures_of(bridge: Bridge) -> Figures:
         for name, label, counts in (
             ("bridge_records", "to", one.records),
             ("bridge_left_out", "reason", one.left_out),
+            ("bridge_parts_left_out", "field", one.parts_left_out),
             ("bridge_dead_letters", "reason", one.dead_letters),
         ):
             rows = [

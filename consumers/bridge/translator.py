@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import msgspec
 
+from stream_rec import logs
 from stream_rec.consumers.bridge.inputs import Input
 from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.emitter import Outgoing
@@ -16,8 +17,9 @@ from stream_rec.schemas.records import Interaction, PublishedRecord, TopicName
 from stream_rec.schemas.topics import check, key_of, topic_of
 from stream_rec.schemas.validation import Unusable, required
 from stream_rec.settings import IngestSettings
-from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed
+from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed, Unread
 
+_log = logs.get("bridge")
 _NUL = rb"\u0000"
 """As JSON has it."""
 
@@ -29,8 +31,8 @@ class Translator:
     """Maps messages and counts what becomes of them, in the inputs.
 
     What the shape itself leaves out is counted. A message of which anything else cannot be read is one dead letter,
-    whatever else of it is published. What breaks the contract in an optional field goes on: workers leave the field
-    out, and count it.
+    whatever else of it is published. An optional field that cannot be read is left out and counted, and said once;
+    what breaks the contract in one goes on: workers leave the field out, and count it.
 
     Args:
         inputs: by topic.
@@ -56,10 +58,14 @@ class Translator:
         source.n_messages += 1
         found: list[Record] = []
         refused: list[Refused] = []
+        n_unread = 0
         for one in mapped:
             try:
                 if one.__class__ is Refused:
                     self._refuse(one, source, refused)
+                elif one.__class__ is Unread:
+                    n_unread += 1
+                    self._leave_out(one, source)
                 else:
                     found.append(self._record(one))
             except ContractError as error:
@@ -68,7 +74,7 @@ class Translator:
             source.records[topic] += 1
         if refused:
             source.dead_letters[refused[0].reason] += 1
-            found += self._letter(message, refused, len(mapped))
+            found += self._letter(message, refused, len(mapped) - n_unread)
         return found
 
     def _record(self, one: Mapped) -> Record:
@@ -99,6 +105,12 @@ class Translator:
             source.left_out[one.reason] += 1
         else:
             refused.append(one)
+
+    def _leave_out(self, part: Unread, source: Input) -> None:
+        if part.field not in source.parts_left_out:
+            said = "a part of messages cannot be read, and records go without it"
+            _log.warning(said, topic=source.topic, field=part.field, first=part.detail)
+        source.parts_left_out[part.field] += 1
 
     def _letter(self, message: RawMessage, refused: list[Refused], n_parts: int) -> list[Outgoing]:
         """One for a message: its key is the message's place."""

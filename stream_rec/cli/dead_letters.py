@@ -17,6 +17,7 @@ from stream_rec.cli.options import (
     WrappingConsole,
     need_broker,
     read_settings,
+    shown_bytes,
     shown_text,
 )
 from stream_rec.clock import SystemClock
@@ -234,7 +235,7 @@ def _print_letter(letter: DeadLetter) -> None:
         console.line(shown_text(letter.detail).plain, indent=2, is_foreign=True)
     if said := _hint(letter):
         console.line(f"hint: {shown_text(said).plain}", indent=2, style="yellow")
-    text = letter.raw.decode(errors="backslashreplace")
+    text = shown_bytes(letter.raw)
     more = "..." if len(text) > _RAW_CHARACTERS else ""
     console.line(hidden(shown_text(text[:_RAW_CHARACTERS]).plain) + more, indent=2, is_foreign=True)
 

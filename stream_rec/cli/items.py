@@ -78,6 +78,8 @@ class Loaded:
             self.used.update(_fields(row.item))
         for name, reason in row.flaws:
             self._fault(name, reason, row, "")
+        for part in row.unread:
+            self._fault(part.field, part.reason, row, part.detail)
 
     def _fault(self, name: str, reason: str, row: ItemRow, detail: str) -> None:
         from stream_rec.schemas.hints import hint

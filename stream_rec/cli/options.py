@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from stream_rec.settings import Settings
 
+_SHOWN_BYTES = 24
+"""Of a message that is no text."""
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 ConfigFile = Annotated[
@@ -127,6 +129,19 @@ def shown_text(text: str) -> Text:
     from rich.text import Text
 
     return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
+def is_text(raw: bytes) -> bool:
+    """Is it, in any encoding that has ASCII's control characters where they are?"""
+    return not any(byte < 32 and byte not in b"\t\n\r" for byte in raw)
+
+
+def shown_bytes(raw: bytes) -> str:
+    """A message as it may be shown, if it is text; else how long it is, and its first bytes."""
+    if is_text(raw):
+        return raw.decode(errors="backslashreplace")
+    more = "..." if len(raw) > _SHOWN_BYTES else ""
+    return f"{len(raw):,} bytes that are no text: {raw[:_SHOWN_BYTES].hex(' ')}{more}"
 
 
 class WrappingConsole:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream_rec.cli.options import ConfigFile, Overrides, need_broker, read_settings, shown_text
+from stream_rec.cli.options import (
+    ConfigFile,
+    Overrides,
+    is_text,
+    need_broker,
+    read_settings,
+    shown_bytes,
+    shown_text,
+)
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
     from stream_rec.settings import Settings
+    from stream_rec.shapes.mapper import Mapper
     from stream_rec.shapes.messages import RawMessage
     from stream_rec.shapes.sampling import Guess
     from stream_rec.shapes.schema_registry import SchemaRegistry
@@ -25,6 +35,8 @@ shape = typer.Typer(
 SourceName = Annotated[str, typer.Argument(metavar="FILE|TOPIC", help="a file, folder or zip; else a topic")]
 SAMPLES = 200
 SHOWN = 3
+"""Records, one of each type first."""
+KINDS_SHOWN = 12
 
 
 @shape.command()
@@ -36,7 +48,8 @@ def guess(
 ) -> None:
     """Look at 200 records, print the shape for the settings file, and what the records become by it.
 
-    Exit code 1 if none of them becomes one.
+    The shape goes to stdout, so `>> stream-rec.toml` adds it; all else to stderr. Exit code 1 if no record becomes one,
+    also because a schema registry has to be named first.
     """
     from stream_rec.offline.datasets.guessing import guess_file
     from stream_rec.offline.datasets.parts import exists
@@ -51,9 +64,15 @@ def guess(
         else of_messages(_messages(source, settings, SAMPLES), _registry(settings))
     )
     own_name = name or _name(source)
+    if not found.mapped:
+        _print_registry()
+        raise typer.Exit(1)
     is_foreign = not is_file and short_name(settings.bus.prefix, source) is None
     _print_guess(found, own_name, source if is_foreign and found.records else "")
-    if found.mapped and not found.records:
+    if own_name in settings.shapes or own_name in settings.bridge.inputs:
+        _line(f"the settings have a shape or an input {own_name} already: --name gives it another", err=True)
+    _print_samples(found)
+    if not found.records:
         raise typer.Exit(1)
 
 
@@ -91,7 +110,7 @@ def try_(
         mapper = compile_shape(declared, by, _registry(settings))
         for message in _messages(source, settings, n):
             place = f"{message.topic}/{message.partition}/{message.offset}"
-            n_read += _print_record(place, message.value, mapper.records(message))
+            n_read += _print_record(place, _shown(mapper, message), mapper.records(message))
     if not n_read:
         raise typer.Exit(1)
 
@@ -139,42 +158,80 @@ def _name(source: str) -> str:
 def _print_guess(found: Guess, name: str, topic: str) -> None:
     """The shape, and if it is of a foreign topic the input of the bridge that goes with it."""
     from stream_rec.shapes.presets import presets
+    from stream_rec.shapes.sampling import toml
 
+    typer.echo("")  # what it is appended to may have no end of line
     if found.preset:
         preset = presets()[found.preset]
         typer.echo(f"# {found.preset}: {preset.about}")
         if preset.note:
             typer.echo(f"# {preset.note}")
-    for said in filter(None, (found.remark, found.note)):
+    for said in filter(None, (found.remark, found.note, *found.remarks)):
         _line(f"# {said}")
     typer.echo(found.toml(name))
     if topic:
-        typer.echo(f"\n# `stream-rec bridge` reads the topic by it:\n[bridge.inputs.{name}]")
-        typer.echo(f'topic = "{topic}"\nshape = "{name}"')
-    typer.echo("")
-    n_events = len(found.records)
+        typer.echo("\n# `stream-rec bridge` reads the topic by it:")
+        typer.echo(toml({"topic": topic, "shape": name}, name, "bridge.inputs"))
+
+
+def _print_registry() -> None:
+    from stream_rec.shapes.decoding import REGISTRY_LINES
+
+    typer.echo(
+        "# messages name a schema of a registry. Add its address to the settings file, and guess again:\n"
+        + "\n".join(f"# {line}" for line in REGISTRY_LINES)
+    )
+
+
+def _print_samples(found: Guess) -> None:
+    """What the records become, on stderr: stdout is the settings file's."""
+    from stream_rec.shapes.sampling import kind_of
+
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in found.kinds.most_common(KINDS_SHOWN))
+    more = ", ..." if len(found.kinds) > KINDS_SHOWN else ""
     unit = f"; times as {found.unit}" if found.unit else ""
     order = "" if not found.n_late else f"; {found.n_late:,} lie before one above them in time"
-    typer.echo(f"{found.n:,} records looked at, {n_events:,} became ours{unit}{order}")
+    became = f"{len(found.records):,} became ours{f': {kinds}{more}' if kinds else ''}"
+    _line(f"{found.n:,} records looked at, {became}{unit}{order}", err=True)
     for (reason, field, detail), n in found.refused.most_common():
-        _line(f"  {n:,} {reason} ({field}): {detail}")
-    for record in found.records[:SHOWN]:
-        _line(f"  {record}")
+        _line(f"  {n:,} {reason} ({field}): {detail}", err=True)
+    for (reason, field, detail), n in found.unread.most_common():
+        _line(f"  {n:,} without {field}, {reason}: {detail}", err=True)
+    first = {kind_of(record): record for record in reversed(found.records)}
+    shown = [*first.values(), *(one for one in found.records if one not in first.values())][:SHOWN]
+    for record in sorted(shown, key=found.records.index):
+        _line(f"  {record}", err=True)
+
+
+def _shown(mapper: Mapper, message: RawMessage) -> str:
+    """A message as text: what it holds, if it is binary and can be decoded."""
+    import msgspec
+
+    from stream_rec.errors import ContractError
+
+    value = message.value or b""
+    if not is_text(value):
+        with suppress(ContractError):
+            return ", ".join(
+                msgspec.json.encode(one, enc_hook=str).decode() for one in mapper.documents(message)
+            )
+    return shown_bytes(value)
 
 
 def _print_record(place: str, value: Any, mapped: list[Any]) -> int:
-    from stream_rec.shapes.messages import Refused
+    from stream_rec.shapes.messages import Refused, Unread
 
-    shown = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    _line(f"{place}: {shown[:300]}")
+    _line(f"{place}: {str(value)[:300]}")
     for one in mapped:
         if isinstance(one, Refused):
             _line(f"  refused, {one.reason} ({one.field}): {one.detail}")
+        elif isinstance(one, Unread):
+            _line(f"  without {one.field}, {one.reason}: {one.detail}")
         else:
             _line(f"  {one}")
-    return sum(not isinstance(one, Refused) for one in mapped)
+    return sum(not isinstance(one, Refused | Unread) for one in mapped)
 
 
-def _line(text: str) -> None:
+def _line(text: str, *, err: bool = False) -> None:
     """One of somebody else's: no control characters reach the terminal."""
-    typer.echo(shown_text(text).plain)
+    typer.echo(shown_text(text).plain, err=err)

@@ -11,7 +11,7 @@ from stream_rec.errors import ConfigError
 from stream_rec.shapes import times
 from stream_rec.shapes.values import joined, plain
 
-_CENTURY = (946_684_800.0, 2_051_222_400.0)
+CENTURY = (946_684_800.0, 2_051_222_400.0)
 """2000 to 2034, in seconds."""
 _WORDS = ("time", "date", "stamp", "when", "zeit", "datum", "temps", "fecha", "hora", "tijd", "epoch")
 _HOURS = frozenset({"hour", "hours", "hourofday", "eventhour", "stunde", "heure", "hora", "ora", "uur"})
@@ -32,6 +32,51 @@ _EITHER_DAY = tuple(
     for clock in ("", " %H", " %H:%M", " %H:%M:%S")
 )
 """03/04/2020 is either March or April: one of these is taken only if no other fits."""
+
+
+_DAY_NUMBERS = (10_957, 23_741)
+"""2000 to 2034, in days since the epoch."""
+_DAY_WORDS = re.compile(r"date|day|datum|tag$|jour|fecha|dia$|giorno|(^|[^a-z])data$")
+_UNMISTAKABLE = ((1.26e12, 2.05e12), (1.26e15, 2.05e15))
+"""2010 to 2034 in milli- and microseconds: what Debezium and Java write."""
+_IDS = re.compile(
+    r"(id|ids|key|code|sku|ean|gtin|upc|isbn|asin|phone|number|nr|no|hash|version|lsn|seq|amount|price)$"
+)
+_SPREAD = 0.4
+"""Of times that stand together, as a share of what `_UNMISTAKABLE` spans: ten years."""
+
+
+def are_days(path: str, given: Sequence[Any], *, is_row: bool = False) -> bool:
+    """Are they days since the epoch, as Debezium and Avro write dates?
+
+    Args:
+        path: whose name must speak of days, or of a row of a database.
+        given: its values.
+        is_row: do they come from a database?
+    """
+    if not (is_row or _DAY_WORDS.search(path.lower())):
+        return False
+    found = [times.number(value) for value in given]
+    low, high = _DAY_NUMBERS
+    return bool(found) and all(one is not None and one.is_integer() and low <= one < high for one in found)
+
+
+def by_value(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Columns that hold times by their values alone, whatever they are called: 13 or 16 digits, near one another."""
+    found = []
+    for path, given in columns.items():
+        numbers = [times.number(value) for value in given]
+        if (
+            _IDS.search(re.sub(r"[^a-z]", "", path.rpartition(".")[2].lower()))
+            or None in numbers
+            or not numbers
+        ):
+            continue
+        sizes = [one for one in numbers if one is not None]
+        for low, high in _UNMISTAKABLE:
+            if low < min(sizes) and max(sizes) < high and max(sizes) - min(sizes) < _SPREAD * (high - low):
+                found.append(path)
+    return found
 
 
 def moment(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> str | None:
@@ -145,7 +190,7 @@ def _is_moment(path: str, given: Sequence[Any]) -> bool:
             all(times.iso(text) is not None for text in texts) or pattern_of(texts) is not None
         )
     found = [times.reader("auto")(value) for value in given]
-    return _speaks(path) and all(one is not None and _CENTURY[0] < one < _CENTURY[1] for one in found)
+    return _speaks(path) and all(one is not None and CENTURY[0] < one < CENTURY[1] for one in found)
 
 
 def _is_either_day(given: Sequence[Any]) -> bool:

@@ -17,6 +17,8 @@ from stream_rec.shapes.confluent import Confluent
 from stream_rec.shapes.messages import RawMessage, Registry
 from stream_rec.shapes.values import text_of
 
+REGISTRY_LINES = ("[registry]", 'url = "https://HOST:8081"')
+"""What names a schema registry, for whoever has to."""
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 MAX_UNPACKED_BYTES = 64 * 1024 * 1024
@@ -54,7 +56,7 @@ class Decoder:
             if registry is None:
                 raise ConfigError(
                     f"shapes.{name}: the framing `confluent` needs a schema registry",
-                    fix="give whoever reads it the registry's address, or set schema_file",
+                    fix=f"set its address: {REGISTRY_LINES[0]} {REGISTRY_LINES[1]}",
                 )
             return Confluent(registry, lambda data: json_documents(unpacked(data))).documents
         match shape.format:

@@ -23,7 +23,7 @@ _METAS = {
     "envelope": "envelope",
 }
 _HELPERS = ("member", "place", "named", "elements", "plain", "to_id", "without_point", "decoded", "joined", "matched",
-            "split", "lower", "compared", "scalar", "text_of", "ONE")  # fmt: skip
+            "split", "lower", "written", "compared", "scalar", "scalars", "several", "text_of", "ONE")  # fmt: skip
 
 _VARIABLE = re.compile(r"[a-z]\w*")
 
@@ -139,18 +139,19 @@ class Code:
             case nodes.Not(part):
                 return f"(not {self.condition(part)})"
             case _:
-                name = self._variable_of(node)
+                name = self.variable_of(node)
                 return f"(not ({self.is_absent(name)}) and {name} is not False)"
 
     def _comparison(self, operator: str, left: Node, right: Node) -> str:
         """A text that is no number needs no helper where the other side is a text."""
         text = right.value if isinstance(right, nodes.Constant) and isinstance(right.value, str) else ""
         if operator in ("==", "!=") and text and number(text) is None:
-            name = self._variable_of(left)
+            name = self.variable_of(left)
             return f"({f'plain({name})' if text in ('true', 'false') else name} {operator} {text!r})"
         return f"compared({operator!r}, {self.value(left)}, {self.value(right)})"
 
-    def _variable_of(self, node: Node) -> str:
+    def variable_of(self, node: Node) -> str:
+        """A variable that holds a node's value, which may be a constant."""
         name = self.value(node)
         return name if _VARIABLE.fullmatch(name) else self._set(None, name)
 
@@ -158,7 +159,7 @@ class Code:
         """Its value, a null word taken for null."""
         if isinstance(node, nodes.Constant):
             return repr(node.value)
-        name = self._variable_of(node)
+        name = self.variable_of(node)
         return self._set(None, f"None if {self.is_absent(name)} else {name}")
 
     def _set(self, node: Node | None, expression: str) -> str:
@@ -199,6 +200,9 @@ class Code:
                 return self._set(node, f"matched({first}, {self.constant(re.compile(str(pattern)))})")
             case "split", (_, nodes.Constant(separator)):
                 return self._set(node, f"split({first}, {separator!r})")
+            case "number", (_, nodes.Constant(mark)):
+                absent = self.is_absent(first) if _VARIABLE.fullmatch(first) else "False"
+                return self._set(node, f"{first} if {absent} else written({first}, {mark!r})")
             case "json", _:
                 return self._set(node, f"decoded({first})")
             case _:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from stream_rec.errors import ConfigError
 from stream_rec.shapes import dates, times
+from stream_rec.shapes.headerless import by_content, is_headerless
+from stream_rec.shapes.numbers import numbers_of
 
 NAMES: dict[str, tuple[str, ...]] = {
     "user_id": (
@@ -65,6 +67,7 @@ NEEDED = ("user_id", "item_id", "ts")
 MIN_SHARE = 0.2
 """Of the samples, that must have a field."""
 MAX_DEPTH = 4
+_CATALOGUE = "; if these are items, `stream-rec items load FILE` reads them (docs/catalogue.md)"
 
 
 NOTHING: Mapping[str, str] = {}
@@ -75,19 +78,24 @@ class Guessed(NamedTuple):
 
     Attributes:
         events: the paths of an interaction's fields.
-        unit: the strptime pattern of its times; empty = they need none.
+        unit: of its times, `days` or a strptime pattern; empty = they need none.
+        remarks: what whoever reads it must know.
     """
 
     events: dict[str, str]
     unit: str
+    remarks: tuple[str, ...] = ()
 
 
-def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> Guessed:
+def guess(
+    samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING, *, is_row: bool = False
+) -> Guessed:
     """The paths of an interaction's fields, and the unit of its times.
 
     Args:
         samples: decoded messages or rows.
         otherwise: paths of fields for which none is found.
+        is_row: are they rows of a database, told by its changes?
 
     Raises:
         ConfigError: no field looks like a user, an item or a time, or the times are of no form that is known; says
@@ -99,8 +107,13 @@ def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = N
         for path, value in row.items():
             if value is not None and value != "":
                 seen[path].append(value)
+    if is_headerless(samples):
+        found = by_content(samples)
+        remark = f"no header: {found['user_id']} is taken for the user, {found['item_id']} for the item"
+        return Guessed(found, dates.pattern_of(seen[found["ts"]]) or "", (remark,))
     common = [path for path, given in seen.items() if len(given) >= MIN_SHARE * len(samples)]
-    found: dict[str, str] = {}
+    remarks: list[str] = []
+    found = {}
     for field, names in NAMES.items():
         best = sorted(
             (p for p in common if _is_like(field, p, seen[p], names)), key=lambda p: _rank(p, names)
@@ -109,19 +122,31 @@ def guess(samples: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = N
         if best:
             found[field] = best[0]
     left = [path for path in common if path not in found.values()]
-    unit = ""
-    if ts := found.get("ts") or dates.moment({path: seen[path] for path in left}, NAMES["ts"]):
+    unit, ts = "", found.get("ts") or dates.moment({path: seen[path] for path in left}, NAMES["ts"])
+    if ts is None and (times_by_value := dates.by_value({path: seen[path] for path in left})):
+        ts = times_by_value[0] if len(times_by_value) == 1 else None
+        what = "is taken for the time" if ts else "may be the time: set ts = one of them"
+        remarks.append(f"by its values, {' or '.join(times_by_value)} {what}")
+    if ts and dates.are_days(ts, seen[ts], is_row=is_row):
+        found["ts"], unit = ts, "days"
+    elif ts:
         found["ts"], unit = dates.of_day(ts, left, rows)
     found = {**otherwise, **found}
     for field in NEEDED:
         if field not in found:
             there = ", ".join(list(seen)[:30])
             raise ConfigError(
-                f"no field looks like {field}; there are {there}", fix=f"name it: {field} = 'path'"
+                f"no field looks like {field}; there are {there}",
+                fix=f"name it: {field} = 'path'"
+                + _CATALOGUE * ("item_id" in found and "user_id" not in found),
             )
     if "event_type" not in found:
         found |= _by_flags(seen) or {"event_type": _usual_type(seen, found)}
-    return Guessed(found, unit)
+    if value := found.get("value"):
+        how = numbers_of(value, seen.get(value, ()))
+        found["value"] = how.path if how else value
+        remarks += [how.remark] if how and how.remark else []
+    return Guessed({name: path for name, path in found.items() if path}, unit, tuple(remarks))
 
 
 def _by_flags(seen: Mapping[str, Sequence[Any]]) -> dict[str, str]:
@@ -170,7 +195,7 @@ def _is_like(field: str, path: str, given: Sequence[Any], names: tuple[str, ...]
         return False
     if field == "ts":
         return all(map(times.unit_of, given)) or dates.pattern_of(given) is not None
-    return field != "value" or times.number(given[0]) is not None
+    return field != "value" or numbers_of(path, given) is not None
 
 
 def _rank(path: str, names: tuple[str, ...]) -> tuple[int, int]:

@@ -73,6 +73,16 @@ class Mapper:
         )
         self.records: Read = self._reader()
 
+    def documents(self, message: RawMessage) -> list[Any]:
+        """What a message holds, decoded and in its frame.
+
+        Raises:
+            ContractError: it cannot be decoded.
+            Unavailable: the schema registry does not answer.
+        """
+        assert self._decoder is not None, "a mapper of rows was given a message"
+        return self._decoder.documents(message)
+
     def _reader(self) -> Read:
         """What reads messages: by structs where the shape is of JSON without a frame.
 
@@ -149,9 +159,8 @@ class Mapper:
 
     def _of_objects(self, message: RawMessage) -> list[Mapped]:
         """A message that the structs do not fit, or that has a frame."""
-        assert self._decoder is not None, "a mapper of rows was given a message"
         try:
-            documents = self._decoder.documents(message)
+            documents = self.documents(message)
         except ContractError as error:
             return [Refused(error.reason, "value", error.detail)]
         found: list[Mapped] = []

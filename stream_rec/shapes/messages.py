@@ -53,6 +53,20 @@ class Refused(msgspec.Struct, frozen=True):
         return self.reason in MEANT
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """A part of the record before it that could not be read: the record goes without it.
+
+    Attributes:
+        reason: a code of `schemas.validation.REASONS`.
+        field: of our record.
+        detail: for a person.
+    """
+
+    reason: str
+    field: str
+    detail: str = ""
+
+
 class Removed(msgspec.Struct, frozen=True):
     """An item that is gone: a tombstone for the topic `items`.
 
@@ -85,7 +99,7 @@ NO_RECORD: dict[str, str] = {
 }
 """Reasons of refusals beside those of `schemas.validation.REASONS`, and their meaning. Metric labels: stable."""
 
-Mapped = Interaction | Item | Impression | Removed | Refused
+Mapped = Interaction | Item | Impression | Removed | Refused | Unread
 
 
 class Registered(NamedTuple):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import Impression, Interaction, Item, PublishedRecord
@@ -19,7 +19,29 @@ from stream_rec.shapes.layout import Layout
 from stream_rec.shapes.messages import Refused, Removed
 from stream_rec.shapes.nodes import Each, Node
 from stream_rec.shapes.paths import parse, parse_condition
-from stream_rec.shapes.refusals import other_type, record, refused_id, refused_time
+from stream_rec.shapes.refusals import (
+    other_type,
+    recorded,
+    refused_id,
+    refused_moment,
+    refused_time,
+    unreadable,
+)
+
+
+class Fault(NamedTuple):
+    """How a generated function knows that an optional part cannot be read.
+
+    Attributes:
+        condition: in Python.
+        field: of our record.
+        raw: the variable that holds what stands there.
+    """
+
+    condition: str
+    field: str
+    raw: str
+
 
 Write = Callable[[Any, Any, Any, list[Any]], None]
 """Body, message and envelope in; appends to a list."""
@@ -110,19 +132,25 @@ def write(
             code.line("return")
         keep = None
     with ExitStack() as loops:
-        _loops(code, output, loops)
+        line = _loops(code, output, loops)
         if keep is not None:
             with code.block(f"if not {code.condition(keep)}:"):
                 code.line("out.append(NOT_KEPT)")
                 code.line("continue")
-        _event(code, output, shape) if output.kind == "events" else _record(code, output, shape)
+        if line:
+            code.line(f"{line} += 1")  # of those that are kept: a click on one of a list keeps its id
+        _event(code, output, shape, line) if output.kind == "events" else _record(code, output, shape)
     return code.function("def mapped(body, message, envelope, out):")
 
 
-def _loops(code: Code, output: Output, loops: ExitStack) -> None:
+def _loops(code: Code, output: Output, loops: ExitStack) -> str:
     """Open a loop for every list that the output goes through, outer ones first; one that runs once if there is none.
 
     Of the options of `item_id` the first that gives something decides: the lists of the others are not gone through.
+
+    Returns:
+        The variable that counts, from 0, the elements that share one `event_id`: lines of an order; empty = each has
+        its own.
     """
     collected = {each for name in _LISTS.get(output.kind, ()) if name in output.fields
                  for each in _collected(output.fields[name])}  # fmt: skip
@@ -136,7 +164,11 @@ def _loops(code: Code, output: Output, loops: ExitStack) -> None:
         for each in nodes.eaches(option):
             owners[each].append(n)
     chosen = _chosen(code, options) if len(options) > 1 and ordered else ""
+    line, named = "", set(nodes.eaches(output.fields["event_id"])) if "event_id" in output.fields else ordered
     for each in ordered:
+        if not line and each not in named:
+            line = code.variable()
+            code.line(f"{line} = -1")
         outer = nodes.eaches(each.base)
         found = f"elements({code.value(each.base)})"
         if outer:
@@ -150,6 +182,7 @@ def _loops(code: Code, output: Output, loops: ExitStack) -> None:
         code.bind(each, name)
     if not ordered:
         loops.enter_context(code.block("for _ in ONE:"))
+    return line
 
 
 def _inner(code: Code, each: Each, outer: Each, options: tuple[Node, ...]) -> str:
@@ -193,26 +226,45 @@ def _collected(path: Node) -> list[Each]:
     return [eaches[-1] for option in options_of(path) if (eaches := nodes.eaches(option))]
 
 
-def _event(code: Code, output: Output, shape: ShapeSettings) -> None:
+def _event(code: Code, output: Output, shape: ShapeSettings, line: str) -> None:
     fields = output.fields
-    code.values |= {"Interaction": Interaction, "refused_id": refused_id, "refused_time": refused_time}
+    code.values |= {"Interaction": Interaction, "refused_id": refused_id, "refused_time": refused_time,
+                    "unreadable": unreadable}  # fmt: skip
+    faults: list[Fault] = []
     kind = _event_type(code, fields.get("event_type"), shape)
     user = _id(code, "user_id", fields["user_id"], shape, "NOT_USERS")
     item = _id(code, "item_id", fields["item_id"], shape)
     ts = _time(code, fields["ts"], shape, fields.get("ts_plus"))
-    event_id = _optional_id(code, fields.get("event_id"), shape)
-    session = _optional_id(code, fields.get("session_id"), shape)
+    event_id = _optional_id(code, "event_id", fields, shape, faults)
+    session = _optional_id(code, "session_id", fields, shape, faults)
     value = "None"
     if "value" in fields:
-        code.values["number"] = times.number
-        value = code.variable()
-        code.line(f"{value} = number({code.value(fields['value'])})")
-    context = context_of(code, fields)
+        value = _number(code, "value", fields["value"], faults)
+    context, in_context = context_of(code, fields)
+    if line:
+        with code.block(f"if {event_id} is not None and {line}:"):
+            code.line(f'{event_id} = f"{{{event_id}}}/{{{line}}}"')
     with code.block(f"if {event_id} is None and message.topic:"):
         code.line(f'{event_id} = f"{{message.topic}}/{{message.partition}}/{{message.offset}}/{{len(out)}}"')
     code.line(
         f"out.append(Interaction({user}, {item}, {kind}, {ts}, {event_id}, {session}, {value}, {context}))"
     )
+    _report(code, [*faults, *in_context], "out")
+
+
+def _report(code: Code, faults: Sequence[Fault], to: str) -> None:
+    for condition, field, raw in faults:
+        with code.block(f"if {condition}:"):
+            code.line(f"{to}.append(unreadable({field!r}, {raw}))")
+
+
+def _number(code: Code, field: str, path: Node, faults: list[Fault]) -> str:
+    """A variable with a number, null if it is none."""
+    code.values["number"] = times.number
+    raw, name = code.variable_of(path), code.variable()
+    code.line(f"{name} = number({raw})")
+    faults.append(Fault(f"{name} is None and not ({code.is_absent(raw)})", field, raw))
+    return name
 
 
 def _event_type(code: Code, path: Node | None, shape: ShapeSettings) -> str:
@@ -249,12 +301,15 @@ def _id(code: Code, field: str, path: Node, shape: ShapeSettings, words: str = "
     return name
 
 
-def _optional_id(code: Code, path: Node | None, shape: ShapeSettings) -> str:
-    name = code.variable()
+def _optional_id(
+    code: Code, field: str, fields: Mapping[str, Node], shape: ShapeSettings, faults: list[Fault]
+) -> str:
+    name, path = code.variable(), fields.get(field)
     if path is None:
         code.line(f"{name} = None")
         return name
-    raw = code.value(path)
+    raw = code.variable_of(path)
+    faults.append(Fault(f'{raw}.__class__ is not str and to_id({raw}) == ""', field, raw))
     code.line(f"{name} = {raw} if {raw}.__class__ is str else to_id({raw})")
     with code.block(f"if not {name} or {name} in NULLS:"):
         code.line(f"{name} = None")
@@ -286,9 +341,12 @@ def _time(code: Code, path: Node, shape: ShapeSettings, plus: Node | None = None
                     code.line(f"{raw} = {code.value(option)}")
                     code.line(f"{name} = seconds({raw})")
     if plus is not None:
-        code.values["number"] = times.number
-        more = code.variable()
-        code.line(f"{more} = number({code.value(plus)})")
+        code.values |= {"number": times.number, "refused_moment": refused_moment}
+        added, more = code.variable_of(plus), code.variable()
+        code.line(f"{more} = number({added})")
+        with code.block(f"if {more} is None and not ({code.is_absent(added)}):"):
+            code.line(f"out.append(refused_moment('ts_plus', {added}))")
+            code.line("continue")
         with code.block(f"if {name} is not None and {more} is not None:"):
             code.line(f"{name} += {more}{' / 1000.0' if shape.plus_unit == 'ms' else ''}")
     with code.block(f"if {name} is None or not EARLIEST <= {name} < TS_END:"):
@@ -297,42 +355,59 @@ def _time(code: Code, path: Node, shape: ShapeSettings, plus: Node | None = None
     return name
 
 
-def context_of(code: Code, fields: Mapping[str, Node], prefix: str = "context.") -> str:
-    """A variable, or literal, with the entries of a map, or None."""
-    entries = {name[len(prefix) :]: path for name, path in fields.items() if name.startswith(prefix)}
+def context_of(
+    code: Code, fields: Mapping[str, Node], prefix: str = "context.", read: str = "scalar"
+) -> tuple[str, list[Fault]]:
+    """A variable, or literal, with the entries of a map, or None; and how to know those that cannot be read.
+
+    Args:
+        code: to which it is added.
+        fields: paths.
+        prefix: of the map's entries.
+        read: the helper that gives what an entry can hold.
+    """
+    entries = {name: path for name, path in fields.items() if name.startswith(prefix)}
+    faults: list[Fault] = []
     if not entries:
-        return "None"
+        return "None", faults
     name = code.variable()
     code.line(f"{name} = {{}}")
-    for key, path in entries.items():
-        value = code.variable()
-        code.line(f"{value} = scalar({code.value(path)})")
+    for field, path in entries.items():
+        raw, value = code.variable_of(path), code.variable()
+        code.line(f"{value} = {read}({raw})")
         with code.block(f"if not ({code.is_absent(value)}):"):
-            code.line(f"{name}[{key!r}] = {value}")
+            code.line(f"{name}[{field[len(prefix) :]!r}] = {value}")
+        faults.append(Fault(f"{value} is None and {raw} is not None", field, raw))
     code.line(f"{name} = {name} or None")
-    return name
+    return name, faults
 
 
 def _record(code: Code, output: Output, shape: ShapeSettings) -> None:
     """An item or an impression: its fields as an object, which is then read as leniently as one on the wire."""
     kind: type[PublishedRecord] = Item if output.kind == "items" else Impression
-    code.values |= {"record": record, "KIND": kind, "Removed": Removed}
-    given = code.variable()
+    code.values |= {"recorded": recorded, "KIND": kind, "Removed": Removed, "unreadable": unreadable,
+                    "refused_id": refused_id, "refused_moment": refused_moment}  # fmt: skip
+    given, unread = code.variable(), code.variable()
     code.line(f"{given} = {{}}")
+    code.line(f"{unread} = []")
     for name, path in output.fields.items():
         if name == "removed" or name.startswith("attributes."):
             continue
         if name in _TIMES and not (name == "ts" and output.kind == "impressions"):
-            value = f"seconds({code.value(path)})"
+            value = _moment(code, name, path, unread)
         elif name == "ts":
             value = _time(code, path, shape)
         elif name in ("item_id", "user_id"):
             value = _id(code, name, path, shape, "NOT_USERS" if name == "user_id" else "NULLS")
-            code.values["refused_id"] = refused_id
         elif name in _LISTS.get(output.kind, ()):
-            value = _list(code, path)
+            value = _list(code, name, path, unread)
+        elif name == "price":
+            faults: list[Fault] = []
+            value = _number(code, name, path, faults)
+            _report(code, faults, unread)
         else:
-            value = code.value(path)
+            raw = code.variable_of(path)
+            value = f"None if {code.is_absent(raw)} else {raw}"
         code.line(f"{given}[{name!r}] = {value}")
         if name == "item_id" and "removed" in output.fields:
             with code.block(f"if {code.condition(output.fields['removed'])}:"):
@@ -344,26 +419,45 @@ def _record(code: Code, output: Output, shape: ShapeSettings) -> None:
                 f"{given}['slate_id'] = f\"{{message.topic}}/{{message.partition}}/{{message.offset}}/{{len(out)}}\""
             )
     else:
-        code.line(f"{given}['attributes'] = {context_of(code, output.fields, 'attributes.')}")
-    code.line(f"out.append(record(KIND, {given}))")
+        attributes, in_attributes = context_of(code, output.fields, "attributes.", "scalars")
+        code.line(f"{given}['attributes'] = {attributes}")
+        _report(code, in_attributes, unread)
+    code.line(f"out += recorded(KIND, {given}, {unread})")
 
 
-def _list(code: Code, path: Node) -> str:
-    """A variable with the ids or tags of the first option that has any."""
+def _moment(code: Code, field: str, path: Node, unread: str) -> str:
+    """A variable with the seconds of an item's time; without a window's end an item would be shown for ever."""
+    raw, name = code.variable_of(path), code.variable()
+    code.line(f"{name} = seconds({raw})")
+    with code.block(f"if {name} is None and not ({code.is_absent(raw)}):"):
+        if field == "ts":
+            code.line(f"{unread}.append(unreadable({field!r}, {raw}))")
+        else:
+            code.line(f"out.append(refused_moment({field!r}, {raw}))")
+            code.line("continue")
+    return name
+
+
+def _list(code: Code, field: str, path: Node, unread: str) -> str:
+    """A variable with the ids or tags of the first option that has any; one that stands alone is a list of one."""
     found = code.variable()
     code.line(f"{found} = []")
     for option in options_of(path):
         eaches = nodes.eaches(option)
         with code.block(f"if not {found}:"):
-            source = f"elements({code.value(eaches[-1].base)})" if eaches else f"({code.value(option)},)"
+            source = f"several({code.value(eaches[-1].base if eaches else option)})"
             one, text = code.variable(), code.variable()
             with code.block(f"for {one} in {source}:"):
                 if eaches:
                     code.bind(eaches[-1], one)
-                value = code.value(option) if eaches else one
+                value = code.variable_of(option) if eaches else one
                 code.line(f"{text} = to_id({value})")
                 with code.block(f"if {text} and {text} not in NULLS:"):
                     code.line(f"{found}.append({text})")
+                is_no_id = f"{value} is not None and {value}.__class__ is not str and not {text}"
+                is_no_object = f"{value} is None and {one} is not None and {one}.__class__ is not dict"
+                with code.block(f"elif {is_no_id} or {is_no_object}:"):
+                    code.line(f"{unread}.append(unreadable({field!r}, {one}))")
     return found
 
 

@@ -4,7 +4,7 @@
     joined    = one { "+" one }                        as one text; null if a part is
     one       = start { "." name | "[" n "]" | "[" name "=" text "]" | "[]" }
     start     = name | "@" meta | text | number | call | "(" condition ")" | "$" | "[]"
-    call      = "json" | "match" | "split" | "lower" | "when" "(" ... ")"
+    call      = "json" | "match" | "split" | "lower" | "number" | "when" "(" ... ")"
     condition = path [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) path | "in" "[" texts "]" ]
                 joined by "and", "or", "not"
 
@@ -21,10 +21,11 @@ from typing import NoReturn
 from stream_rec.errors import ConfigError
 from stream_rec.shapes import nodes
 from stream_rec.shapes.nodes import Node
+from stream_rec.shapes.values import MARKS
 
 MAX_LENGTH = 4000
 METAS = ("key", "value", "timestamp", "topic", "partition", "offset", "row", "envelope")
-CALLS = {"json": 1, "lower": 1, "match": 2, "split": 2, "when": 2}
+CALLS = {"json": 1, "lower": 1, "match": 2, "number": 2, "split": 2, "when": 2}
 """By name, how many arguments."""
 
 _TOKEN = re.compile(
@@ -216,6 +217,8 @@ class _Parser:
             self._fail(token.at, f"{token.text} takes {CALLS[token.text]} arguments", _CALLS)
         if token.text in ("match", "split"):
             self._check_pattern(token, arguments[1])
+        if token.text == "number" and arguments[1] not in [nodes.Constant(mark) for mark in MARKS]:
+            self._fail(token.at, "the second argument of number is its decimal mark", "write ',' or '.'")
         return nodes.Call(token.text, tuple(arguments))
 
     def _check_pattern(self, token: _Token, node: Node) -> None:
@@ -297,4 +300,4 @@ _MARKS = (
     "write names with dots (a.b), [] for each of a list, || for the first that is there, 'text' for a constant, "
     '"a name" with blanks in double quotes'
 )
-_CALLS = "write json(x), lower(x), split(x, ' '), match(x, 'before(.+)after') or when(a == 'b', 'c')"
+_CALLS = "write json(x), lower(x), number(x, ','), split(x, ' '), match(x, 'before(.+)after') or when(a == 'b', 'c')"

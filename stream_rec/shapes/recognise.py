@@ -59,7 +59,7 @@ def _among(names: Sequence[str] | None) -> list[Preset]:
 
 
 def _has(sample: Mapping[str, Any], term: str) -> bool:
-    """`a|b` = one of them, `a&b` = both; names may have dots."""
+    """`a|b` = one of them, `a&b` = both; names may have dots, and `[]` for a list's first element."""
     return any(all(_find(sample, name) for name in option.split("&")) for option in term.split("|"))
 
 
@@ -67,7 +67,12 @@ def _find(sample: Any, name: str) -> bool:
     if isinstance(sample, Mapping) and name in sample:
         return True
     for part in name.split("."):
-        if not isinstance(sample, Mapping) or part not in sample:
+        member = part.removesuffix("[]")
+        if not isinstance(sample, Mapping) or member not in sample:
             return False
-        sample = sample[part]
+        sample = sample[member]
+        if member != part:
+            if not isinstance(sample, list) or not sample:
+                return False
+            sample = sample[0]
     return True

@@ -11,16 +11,37 @@ from stream_rec.schemas.records import PublishedRecord
 from stream_rec.schemas.validation import TS_END
 from stream_rec.settings.shapes import NULL_WORDS
 from stream_rec.shapes import times, values
-from stream_rec.shapes.messages import Refused
+from stream_rec.shapes.messages import Mapped, Refused, Unread
+
+NUMBERS = ("value", "price")
+"""Fields that hold one."""
 
 
-def record(kind: type[PublishedRecord], given: dict[str, Any]) -> PublishedRecord | Refused:
-    """The record that an object stands for, or why it stands for none."""
+def recorded(kind: type[PublishedRecord], given: dict[str, Any], unread: list[Unread]) -> list[Mapped]:
+    """The record that an object stands for and what could not be read of it, or why it stands for none.
+
+    Args:
+        kind: of the record.
+        given: values by field.
+        unread: parts that are not among the values any more.
+    """
     try:
-        return coerced(kind, given)[0]
+        found, flaws = coerced(kind, given)
     except ContractError as error:
         field = error.detail.split("`")[1] if "`" in error.detail else ""
-        return Refused(error.reason, field, error.detail)
+        return [Refused(error.reason, field, error.detail)]
+    said = {flaw.field: unreadable(flaw.field, given[flaw.field]) for flaw in flaws}
+    return [found, *said.values(), *(each for each in unread if each.field not in said)]  # type: ignore[list-item]
+
+
+def unreadable(field: str, raw: Any) -> Unread:
+    """Why a value is not what an optional field holds."""
+    shown = ascii(raw)[:60]
+    if not isinstance(raw, str) or field not in NUMBERS:
+        return Unread("wrong_type", field, f"{field} cannot be {shown}")
+    read = {mark: values.written(raw, mark) for mark in values.MARKS}
+    ways = [f"by number(path, '{mark}') {one!r}" for mark, one in read.items() if isinstance(one, float)]
+    return Unread("wrong_type", field, "; ".join([f"{shown} is no number", *ways]))
 
 
 def refused_id(field: str, raw: Any) -> Refused:
@@ -32,6 +53,11 @@ def refused_id(field: str, raw: Any) -> Refused:
         return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}")
     what = "nobody" if field == "user_id" else "nothing"
     return Refused("null_word", field, f"{text[:40]!a} stands for {what}")
+
+
+def refused_moment(field: str, raw: Any) -> Refused:
+    """Why a value is none of the times that decide something: when an item may be shown, a time of day."""
+    return Refused("wrong_type", field, f"{ascii(raw)[:60]} cannot be read")
 
 
 def refused_time(raw: Any, seconds: float | None, unit: str) -> Refused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from stream_rec.shapes.decoding import json_documents, unpacked
 from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.guess import NOTHING, guess
 from stream_rec.shapes.mapper import Mapper, compile_shape
-from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry, Removed
+from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry, Removed, Unread
 from stream_rec.shapes.presets import OWN, presets, resolve
 from stream_rec.shapes.values import plain, text_of
 
@@ -42,6 +42,7 @@ class Guess:
         mapped: what they became, in order.
         unit: as what the times were read.
         remark: what there is to say of the files.
+        remarks: what there is to say of the columns.
     """
 
     settings: dict[str, Any]
@@ -50,22 +51,27 @@ class Guess:
     mapped: list[Mapped] = field(default_factory=list)
     unit: str = ""
     remark: str = ""
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def records(self) -> list[Interaction | Item | Impression | Removed]:
         """What was read."""
-        return [one for one in self.mapped if not isinstance(one, Refused)]
+        return [one for one in self.mapped if not isinstance(one, Refused | Unread)]
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """How many records of each event type there are, of items, impressions and removals."""
+        return Counter(map(kind_of, self.records))
 
     @property
     def refused(self) -> Counter[tuple[str, str, str]]:
         """By reason, field and an example: how many. Those that the shape leaves out are among them."""
-        found: dict[tuple[str, str], str] = {}
-        counts: Counter[tuple[str, str]] = Counter()
-        for one in self.mapped:
-            if isinstance(one, Refused):
-                found.setdefault((one.reason, one.field), one.detail)
-                counts[one.reason, one.field] += 1
-        return Counter({(*key, found[key]): n for key, n in counts.items()})
+        return _counted(one for one in self.mapped if isinstance(one, Refused))
+
+    @property
+    def unread(self) -> Counter[tuple[str, str, str]]:
+        """Parts that records go without, as `refused`."""
+        return _counted(one for one in self.mapped if isinstance(one, Unread))
 
     @property
     def n_late(self) -> int:
@@ -80,8 +86,6 @@ class Guess:
     def note(self) -> str:
         """What the reader must know of it; empty = nothing."""
         given = str(self.settings.get("events", {}).get("ts", ""))
-        if not self.mapped:
-            return "messages name a schema of a registry, and no registry.url is set: fields go by their usual names"
         if given == "@row":
             return (
                 "no column looks like a time: rows are taken in their order, a second each from 2001-09-09 on"
@@ -91,13 +95,30 @@ class Guess:
         if given == "@timestamp":
             return "no field looks like a time: the broker's is taken"
         moments = [one.ts for one in self.records if isinstance(one, Interaction)]
-        if not self.preset and self.n > 1 and moments and not any(ts % _DAY for ts in moments):
+        is_own = not self.preset or "ts" in self.settings.get("events", {})
+        if is_own and self.n > 1 and moments and not any(ts % _DAY for ts in moments):
             return "times are dates: all of a day is one second"
         return ""
 
     def toml(self, name: str) -> str:
         """The table of the settings file."""
         return toml(self.settings, name)
+
+
+def kind_of(record: Interaction | Item | Impression | Removed) -> str:
+    """An event's type, or what else a record is."""
+    if isinstance(record, Interaction):
+        return record.event_type
+    return {Item: "item", Impression: "impression", Removed: "removed item"}[type(record)]
+
+
+def _counted(faults: Iterable[Refused | Unread]) -> Counter[tuple[str, str, str]]:
+    found: dict[tuple[str, str], str] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in faults:
+        found.setdefault((one.reason, one.field), one.detail)
+        counts[one.reason, one.field] += 1
+    return Counter({(*key, found[key]): n for key, n in counts.items()})
 
 
 def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any]) -> Guess:
@@ -112,8 +133,10 @@ def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any]) -> Guess:
     """
     preset = read_as.get("preset")
     objects = [body for body in bodies if isinstance(body, Mapping)]
-    settings = {**read_as, **(_beyond(objects, preset) if preset else _fields(objects, {"ts": "@row"}))}
+    beyond, remarks = _beyond(objects, preset) if preset else _fields(objects, {"ts": "@row"})
+    settings = {**read_as, **beyond}
     found = _read(settings, bodies)
+    found.remarks += [*remarks, *_zeros(found)]
     if preset and not found.records and any(field == "ts" for _, field, _ in found.refused):
         again = _read({**settings, "unit": _unit_beside(settings, objects)}, bodies)
         return again if again.records else found
@@ -169,8 +192,8 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
     framing = str(presets()[preset].shape.get("framing", "none")) if preset else "none"
     if "framing" in settings:
         framing = settings["framing"] = "confluent-debezium" if framing == "debezium" else "confluent"
-    beyond = _beyond(objects, preset or "")
-    tried = Guess({"preset": preset, **settings, **beyond}, preset or "", len(messages))
+    beyond, remarks = _beyond(objects, preset or "")
+    tried = Guess({"preset": preset, **settings, **beyond}, preset or "", len(messages), remarks=remarks)
     if preset:
         tried = _mapped(tried, messages, registry)
         looked_at = [
@@ -188,7 +211,8 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
         and isinstance(inner.body, Mapping)
     ]
     try:
-        guessed = _fields(bodies, {"ts": "@timestamp", **_user_by_key(messages)})
+        usual = {"ts": "@timestamp", **_user_by_key(messages)}
+        guessed, remarks = _fields(bodies, usual, is_row=preset is not None and _has_changes(preset))
     except ConfigError:
         if preset:
             return tried
@@ -201,28 +225,30 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
             if path[:1] != "'" and (is_row or path.startswith("data"))
         }
         return _mapped(
-            Guess({"preset": preset, **settings, **guessed}, preset, len(messages)), messages, registry
+            Guess({"preset": preset, **settings, **guessed}, preset, len(messages), remarks=remarks),
+            messages,
+            registry,
         )
     framed = {"framing": framing} if framing != "none" else {}
     guessed = {**settings, **framed, **guessed}
-    return _mapped(Guess(guessed, "", len(messages)), messages, registry)
+    return _mapped(Guess(guessed, "", len(messages), remarks=remarks), messages, registry)
 
 
-def _beyond(objects: Sequence[Mapping[str, Any]], preset: str) -> dict[str, Any]:
+def _beyond(objects: Sequence[Mapping[str, Any]], preset: str) -> tuple[dict[str, Any], list[str]]:
     """What objects of our own fields have beside them under other names: types, sessions, values, the form of ids."""
     if preset != OWN:
-        return {}
+        return {}, []
     try:
-        found = _fields(objects)
+        found, remarks = _fields(objects)
     except ConfigError:
-        return {}
+        return {}, []
     own = presets()[OWN].shape["events"]
     events = {
         field: path
         for field, path in found.pop("events").items()
         if field in _BEYOND and not path.startswith("'") and path not in own.get(field, "").split(" || ")
     }
-    return {**found, **({"events": events} if events else {})}
+    return {**found, **({"events": events} if events else {})}, remarks
 
 
 def _registered(messages: Sequence[RawMessage], registry: Registry) -> tuple[list[Any], dict[str, Any]]:
@@ -260,8 +286,23 @@ def _user_by_key(messages: Sequence[RawMessage]) -> dict[str, str]:
     return {"user_id": "@key"}
 
 
-def _fields(objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING) -> dict[str, Any]:
-    events, unit = guess(objects, otherwise)
+def _zeros(found: Guess) -> list[str]:
+    """What to know of events of a user 0, who stands for nobody, where all ids are numbers."""
+    n = sum(
+        isinstance(one, Refused) and (one.field, one.detail) == ("user_id", "'0' stands for nobody")
+        for one in found.mapped
+    )
+    users = [one.user_id for one in found.records if isinstance(one, Interaction)]
+    if not n or not all(map(str.isdecimal, users)):
+        return []
+    return [f'{n:,} records of a user 0 are left out as nobody\'s; if ids begin with 0, add nobody = ["-1"]']
+
+
+def _fields(
+    objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING, *, is_row: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """Settings of a shape by which the objects are read, and what there is to say of them."""
+    events, unit, remarks = guess(objects, otherwise, is_row=is_row)
     found: dict[str, Any] = {"events": events}
     ids = [
         [text for one in objects if (text := plain(one.get(events[name])))] for name in ("user_id", "item_id")
@@ -272,7 +313,7 @@ def _fields(objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] =
         found["unit"] = unit
     if "session" in events["user_id"].lower():
         found["nobody"] = []  # a session 0 is one
-    return found
+    return found, list(remarks)
 
 
 def _documents(values: Sequence[bytes]) -> tuple[list[Any], dict[str, Any]]:
@@ -321,6 +362,7 @@ def _mapped(found: Guess, messages: Sequence[RawMessage], registry: Registry | N
     for message in messages:
         found.mapped += mapper.records(message)
     found.unit = _unit(mapper, found.settings)
+    found.remarks += _zeros(found)
     return found
 
 
@@ -331,11 +373,11 @@ def _unit(mapper: Mapper, settings: Mapping[str, Any]) -> str:
     return "" if given.startswith("@") else " and ".join(mapper.units) or "ISO 8601"
 
 
-def toml(settings: Mapping[str, Any], name: str) -> str:
-    """Settings of a shape as TOML."""
+def toml(settings: Mapping[str, Any], name: str, above: str = "shapes") -> str:
+    """Settings of a shape, or of another table of tables, as TOML."""
     head = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
     tables = {key: value for key, value in settings.items() if isinstance(value, Mapping)}
-    lines = [f"[shapes.{head}]"]
+    lines = [f"[{above}.{head}]"]
     lines += [
         f"{key} = {_value(value)}"
         for key, value in settings.items()
@@ -344,7 +386,7 @@ def toml(settings: Mapping[str, Any], name: str) -> str:
     for key, table in tables.items():
         lines += [
             "",
-            f"[shapes.{head}.{key}]",
+            f"[{above}.{head}.{key}]",
             *(f"{_key(one)} = {_value(each)}" for one, each in table.items()),
         ]
     return "\n".join(lines)
@@ -363,4 +405,5 @@ def _key(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t") + '"'
+    """A basic string: TOML escapes as JSON does, and DEL besides."""
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

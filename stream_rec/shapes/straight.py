@@ -179,7 +179,9 @@ class _Writer:
         ts = self._time(fields["ts"])
         event_id, session = self._optional_id(fields, "event_id"), self._optional_id(fields, "session_id")
         value = self._number(fields.get("value"))
-        context = context_of(code, fields)
+        context, faults = context_of(code, fields)
+        for fault in faults:
+            self._leave_if(fault.condition)
         if event_id == "None":
             event_id = self._set("None")
         with code.block(f"if {event_id} is None and message.topic:"):
@@ -279,6 +281,7 @@ class _Writer:
         with self._code.block(f"if not ({is_done}):"):  # JSON has no NaN
             self._leave_if(f"{name}.__class__ is str")
             self._code.line(f"{name} = number({name})")
+            self._leave_if(f"{name} is None")
         return name
 
     def _set(self, expression: str) -> str:

@@ -13,6 +13,21 @@ import msgspec
 
 from stream_rec.shapes.times import number
 
+_CURRENCY = r"(?:[A-Z]{3}|[A-Z]{0,2}[$\u20a0-\u20bf\u00a3\u00a5]|kr\.?|z\u0142|K\u010d|Ft)"
+_WRITTEN = {
+    mark: re.compile(
+        rf"""(?:{_CURRENCY}\s*)?(-?)(?:{_CURRENCY}\s*)?
+        ( [1-9]\d{{0,2}}([{others}])\d{{3}}(?:\3\d{{3}})* {more} | \d+ )   # thousands parted, or not
+        (?:[{mark}](\d+))?(?:\s*{_CURRENCY})?""",
+        re.ASCII | re.VERBOSE,
+    )
+    for mark, others, more in (
+        (",", r".'\u2019\u00a0\u202f\u2009\ ", ""),
+        (".", r",'\u2019\u00a0\u202f\u2009\ ", r"| [1-9]\d?(?:,\d\d)+,\d{3}"),  # 12,34,567.00 in India
+    )
+}
+"""Numbers as people write them, by their decimal mark: sign, whole part, what parts its thousands, fraction."""
+MARKS = tuple(_WRITTEN)
 _WHOLE = re.compile(r"-?\d+\.0+", re.ASCII)
 ONE: tuple[None] = (None,)
 """The elements of a list that is not gone through: one, unknown."""
@@ -42,6 +57,13 @@ def elements(base: Any) -> list[Any]:
     if type(base) is list:
         return base
     return [base] if base is not None and type(base) is not str else []
+
+
+def several(base: Any) -> list[Any]:
+    """The elements of a field that is a list: of a list its own, else the value itself; none of null."""
+    if type(base) is list:
+        return base
+    return [] if base is None else [base]
 
 
 def plain(value: Any) -> str | None:
@@ -129,11 +151,51 @@ def compared(operator: str, left: Any, right: Any) -> bool:
             return first >= second
 
 
+class NoNumber:
+    """What `number(x, mark)` gives for a value that is none: no field takes it, so it is refused and counted.
+
+    Args:
+        value: as it stands.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+def written(value: Any, mark: str) -> float | NoNumber:
+    """`number(x, ',')`: a number as people write it, by its decimal mark; thousands may be parted, a currency named.
+
+    A text that does not fit is no number, also where it would be one with another mark: `12.90` by a decimal comma.
+
+    Args:
+        value: a text, or a number.
+        mark: `,` or `.`.
+    """
+    if not isinstance(value, str):
+        found = number(value)
+        return NoNumber(value) if found is None else found
+    if not (parts := _WRITTEN[mark].fullmatch(value.strip())):
+        return NoNumber(value)
+    whole = re.sub(r"\D", "", parts[2], flags=re.ASCII)
+    return float(f"{parts[1]}{whole}.{parts[4] or 0}")
+
+
 def scalar(value: Any) -> Any:
     """What a context can hold; null for the rest."""
     if type(value) is float:
         return value if math.isfinite(value) else None
     return value if type(value) in (str, int, bool) else None
+
+
+def scalars(value: Any) -> Any:
+    """What an attribute can hold: a scalar, or a list of scalars; null for the rest."""
+    if type(value) is not list:
+        return scalar(value)
+    found = [scalar(each) for each in value]
+    return None if None in found else found
 
 
 def text_of(data: bytes | None) -> str | None:

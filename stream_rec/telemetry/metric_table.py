@@ -414,6 +414,14 @@ BRIDGE = (
         "reason",
     ),
     _scraped(
+        "bridge_parts_left_out",
+        Kind.COUNT,
+        "1",
+        "optional fields of messages that could not be read; the rest is published",
+        "topic",
+        "field",
+    ),
+    _scraped(
         "bridge_dead_letters",
         Kind.COUNT,
         "1",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tomllib
 from pathlib import Path
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from fastavro import parse_schema, schemaless_writer
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.schemas.records import Interaction
-from stream_rec.settings import Settings
+from stream_rec.settings import Settings, load
 from tests.cli.running import addresses, run
 from tests.reading import records
 
@@ -31,11 +35,68 @@ def test_a_topic_is_looked_at_and_its_messages_are_shown_as_what_they_become(
     assert guessed.returncode == 0, guessed.stderr
     assert '[shapes.web]\npreset = "segment"' in guessed.stdout
     assert f'[bridge.inputs.web]\ntopic = "{topic}"\nshape = "web"' in guessed.stdout
-    assert "4 records looked at, 4 became ours" in guessed.stdout
-    assert "1 not_kept (keep)" in guessed.stdout
+    assert "4 records looked at, 4 became ours: 2 purchase, 1 " in guessed.stderr
+    assert "1 not_kept (keep)" in guessed.stderr
+    for kind in ("view", "cart", "purchase"):  # one of each
+        assert f"event_type='{kind}'" in guessed.stderr
     tried = run("shape", "try", topic, "--shape", "segment", environment=environment)
     assert tried.returncode == 0, tried.stderr
     assert "item_id='505bd76', event_type='purchase'" in tried.stdout
+
+
+def test_what_is_guessed_can_be_appended_to_the_settings_file(tmp_path: Path) -> None:
+    (tmp_path / "stream-rec.toml").write_text('[bus]\nprefix = "shop-"')  # without an end of line
+    (tmp_path / "shop.csv").write_text(
+        'Customer;"Pro""duct";price;When\nann;tea;1.234,50;2024-05-01 10:31\nbob;#cup\x1b;7,20;2024-05-01 10:32\n'
+    )
+    done = run("shape", "guess", "shop.csv", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "stream-rec.toml").open("a") as file:
+        file.write(done.stdout)
+    settings, _ = load(tmp_path / "stream-rec.toml")
+    assert settings.bus.prefix == "shop-"
+    assert settings.shapes["shop"].events["value"] == "number(price, ',')"
+    again = run("shape", "guess", "shop.csv", folder=tmp_path)
+    assert "the settings have a shape or an input shop already" in again.stderr
+    tried = run("shape", "try", "shop.csv", "--shape", "shop", folder=tmp_path)
+    assert (
+        "item_id='tea', event_type='view', ts=1714559460.0, event_id=None, session_id=None, value=1234.5"
+        in (tried.stdout)
+    )
+
+
+def test_messages_of_a_registry_that_is_not_named_are_told_by_the_lines_that_name_it(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    topic = f"{tansu_settings.bus.prefix}avro"
+    admin = AdminClient({"bootstrap.servers": tansu_settings.bus.bootstrap})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    producer = Producer({"bootstrap.servers": tansu_settings.bus.bootstrap})
+    schema = parse_schema({"type": "record", "name": "C", "fields": [
+        {"name": name, "type": "string"} for name in ("user_id", "item_id", "ts")]})  # fmt: skip
+    bare = io.BytesIO()
+    schemaless_writer(bare, schema, {"user_id": "ann", "item_id": "tea", "ts": "2024-05-01"})
+    producer.produce(topic, b"\0\0\0\0\1" + bare.getvalue())
+    assert producer.flush(30) == 0
+    done = run("shape", "guess", topic, environment=addresses(tansu_settings), folder=tmp_path)
+    assert done.returncode == 1
+    assert '# [registry]\n# url = "https://HOST:8081"' in done.stdout
+    assert tomllib.loads(done.stdout) == {}
+    tried = run("shape", "try", topic, "--shape", "confluent", environment=addresses(tansu_settings))
+    assert tried.returncode == 2
+    assert '[registry] url = "https://HOST:8081"' in " ".join(tried.stderr.split())
+    tried = run("shape", "try", topic, "--shape", "native", environment=addresses(tansu_settings))
+    assert "21 bytes that are no text: 00 00 00 00 01 06 61 6e 6e" in tried.stdout
+    (tmp_path / "c.avsc").write_text(json.dumps(schema))
+    (tmp_path / "stream-rec.toml").write_text(
+        "[shapes.bare]\npreset = 'avro'\nschema_file = 'c.avsc'\n[shapes.bare.events]\nuser_id = 'user_id'\n"
+    )
+    producer.produce(topic, bare.getvalue())
+    assert producer.flush(30) == 0
+    tried = run(
+        "shape", "try", topic, "--shape", "bare", environment=addresses(tansu_settings), folder=tmp_path
+    )
+    assert '{"user_id":"ann","item_id":"tea","ts":"2024-05-01"' in tried.stdout
 
 
 def test_a_topic_that_is_not_there_is_said(tansu_settings: Settings) -> None:

@@ -129,7 +129,7 @@ LIVE: list[tuple[str, str, int, list[Interaction | Impression | str]]] = [
         3,
         [
             event(ANN, "507f1f77", "purchase", TS, event_id="ajs-f8ca1e4d", value=19.0),
-            event(ANN, "505bd76", "purchase", TS, event_id="ajs-f8ca1e4d", value=3.0),
+            event(ANN, "505bd76", "purchase", TS, event_id="ajs-f8ca1e4d/1", value=3.0),
         ],
     ),
     ("segment", "segment", 4, ["not_kept"]),

@@ -40,13 +40,14 @@ def at(place: int) -> str:
 SECOND = {"ts": 1.7e9}
 LIVE: list[tuple[str, int, list[Any]]] = [
     ("snowplow-tsv", 1, [event("duid", "sku-1", "cart", "e-1", session_id="s-1", value=9.5)]),
-    ("snowplow-tsv", 2, [event("duid", one, "purchase", "e-1", session_id="s-1", value=9.5)
-                         for one in ("sku-1", "sku-2")]),
+    ("snowplow-tsv", 2, [event("duid", one, "purchase", event_id, session_id="s-1", value=9.5)
+                         for one, event_id in (("sku-1", "e-1"), ("sku-2", "e-1/1"))]),
     ("posthog", 1, [event("ann", "17", "view", "018bcf23-0000-7000-8000-000000000001", session_id="s", value=9.5)]),
-    ("posthog", 2, [event("ann", one, "purchase", "018bcf23-0000-7000-8000-000000000002", session_id="s", value=value)
-                    for one, value in (("a", 3.0), ("b", 4.0))]),
+    ("posthog", 2, [event("ann", one, "purchase", f"018bcf23-0000-7000-8000-000000000002{line}", session_id="s",
+                          value=value) for one, line, value in (("a", "", 3.0), ("b", "/1", 4.0))]),
     ("mixpanel", 1, [event("ann", "a", "view", "m-1", value=3.0, **SECOND)]),
-    ("mixpanel", 2, [event("ann", one, "purchase", "m-2", value=value) for one, value in (("a", 3.0), ("b", 4.0))]),
+    ("mixpanel", 2, [event("ann", "a", "purchase", "m-2", value=3.0),
+                     event("ann", "b", "purchase", "m-2/1", value=4.0)]),
     ("matomo", 1, [
         event("abc0123456789def", "sku-1", "view", at(1), session_id="77", value=5.0, **SECOND),
         event("abc0123456789def", "a", "purchase", at(2), session_id="77", value=3.0, ts=1_700_000_005.0),

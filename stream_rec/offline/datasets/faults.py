@@ -22,7 +22,8 @@ HINTS = {
     "ts_out_of_range": "is it another unit? --ts-unit s, ms, us or ns",
     "user_id": "name the column: --user-id COLUMN",
     "item_id": "name the column: --item-id COLUMN",
-    "value": "give numbers with a point and without a currency; the event is read without it",
+    "value": "`stream-rec shape guess FILE` prints a shape that reads 12,90 or 1,234.50; the event is read without it",
+    "nobody": "if it is one, read by a shape with nobody = ['-1']: `stream-rec shape guess FILE` prints the rest",
     "context": "only texts, numbers, true and false can be kept; the event is read without the rest",
     "ts_in_future": "is the unit right (--ts-unit), and the clock? ingest.max_future_seconds is the limit",
 }
@@ -77,9 +78,8 @@ class Faults:
             if name in words:
                 is_word = ids(given[name]).is_in([w for w in words[name] if w])
                 nobody = "nobody" if name == "user_id" else "nothing"
-                faults._rows(
-                    name, bad & is_word.fill_null(False), given[name], first, f"{name} stands for {nobody}"
-                )
+                said = f"{name} stands for {nobody}"
+                faults._rows(name, bad & is_word.fill_null(False), given[name], first, said, "nobody")
                 bad = bad & ~is_word.fill_null(False)
             faults._rows(name, bad, given[name], first, f"{name} cannot be read{as_what}")
         if "value" in given:
@@ -106,7 +106,9 @@ class Faults:
             rows = "row" if cause.n == 1 else "rows"
             yield f"{cause.n:,} {rows}: {what}, e.g. {cause.example}{hint}"
 
-    def _rows(self, name: str, bad: pl.Series, given: pl.Series, first: int, what: str) -> None:
+    def _rows(
+        self, name: str, bad: pl.Series, given: pl.Series, first: int, what: str, hint: str = ""
+    ) -> None:
         if not bad.any():
             return
         empty = _is_empty(given)
@@ -114,7 +116,7 @@ class Faults:
             if n := int(rows.sum()):
                 at = int(rows.arg_max() or 0)
                 text = "" if given[at] is None else str(given[at])
-                self.add(said, f"row {first + at + 1}: {text[:60]!r}", HINTS[name], n)
+                self.add(said, f"row {first + at + 1}: {text[:60]!r}", HINTS[hint or name], n)
 
 
 def _is_empty(column: pl.Series) -> pl.Series:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,7 @@ from stream_rec.schemas.coercion import Flaw, parsed, text
 from stream_rec.schemas.item_changes import item_change
 from stream_rec.schemas.records import Item
 from stream_rec.settings import IngestSettings
+from stream_rec.shapes.messages import Unread
 
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(Item))
 _ALIASES = {
@@ -48,6 +49,7 @@ class ItemRow(NamedTuple):
         flaws: parts that were left out of it.
         error: why it is none.
         raw: as it would go on the wire.
+        unread: parts that its shape could not read.
     """
 
     number: int
@@ -55,6 +57,7 @@ class ItemRow(NamedTuple):
     flaws: list[Flaw]
     error: ContractError | None
     raw: bytes
+    unread: Sequence[Unread] = ()
 
 
 def read_items(path: Path, rules: IngestSettings, separator: str = ",") -> Iterator[ItemRow]:

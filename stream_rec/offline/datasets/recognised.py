@@ -35,6 +35,7 @@ _SEEN = ("format", "separator", "encoding", "files")
 """What a file may have otherwise than its preset says, and is seen."""
 MAX_LOOKED = 64
 """Files of a folder or archive whose form is compared."""
+_VALUE = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d\d-\d\d([T ].*)?")
 _TEXT = ("csv", "json", "text")
 MAX_DOCUMENT_BYTES = 1 << 26
 """Of one JSON document that is read to look what it is."""
@@ -240,7 +241,7 @@ def _of_header(lines: list[str], path: Path) -> Look:
         )
     names = [name.strip().strip('"') for name in header.split(separator)]
     shape: dict[str, Any] = {"format": "csv", "separator": "tab" if separator == "\t" else separator}
-    if any(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in names):  # a header has names, and no numbers
+    if any(_VALUE.fullmatch(name) for name in names):  # a header has names, and no numbers or dates
         shape["columns"] = [f"column_{n}" for n in range(1, len(names) + 1)]
         return Look(None, shape, tuple(shape["columns"]))
     return Look(recognise.of_object(dict.fromkeys(names, "")), shape, tuple(names))

@@ -22,7 +22,7 @@ from stream_rec.offline.datasets.values import UNIT_NAMES
 from stream_rec.schemas.records import Impression, Interaction
 from stream_rec.settings import ShapeSettings
 from stream_rec.shapes.mapper import Mapper
-from stream_rec.shapes.messages import RawMessage, Refused
+from stream_rec.shapes.messages import RawMessage, Refused, Unread
 from stream_rec.shapes.presets import resolve
 
 _HEAD_BYTES = 1_048_576
@@ -43,6 +43,7 @@ _HINTS = {
     "missing_field": "name the field's path in [shapes.NAME.events]",
     "ts_out_of_range": "set the shape's `unit`, or `earliest`",
     "columns": "is the separator right, and quoting?",
+    "null_word": "if users or items are called so, set the shape's `nobody` or `null`: nobody = ['-1'] keeps a user 0",
 }
 
 
@@ -146,6 +147,10 @@ class ShapedSource:
                     what = _words(one)
                     tally.left_out[what] += 1
                     faults.add(what, f"row {at + 1}: {one.detail}", _HINTS.get(one.reason, ""))
+                elif isinstance(one, Unread):
+                    what = f"{one.field} cannot be read and was left out"
+                    faults.add(what, f"row {at + 1}: {one.detail}")
+                    tally.unread[one.field] += 1
                 else:
                     beside.append(Beside(at_row, one))
                     tally.beside["impressions" if isinstance(one, Impression) else "items"] += 1
@@ -162,10 +167,11 @@ class ShapedSource:
             else f", times as {self.shape.unit}" * (self.shape.unit != "auto")
         )
         left = ", ".join(f"{n:,} {what}" for what, n in tally.left_out.most_common(10))
+        unread = "".join(f"; {n:,} without {name}" for name, n in tally.unread.most_common(10))
         beside = "".join(f", {n:,} {name}" for name, n in sorted(tally.beside.items()))
         return (
             f"{tally.n_events:,} events{beside} of {tally.n_rows:,} rows, by shape {self.shape_name} ({fields}{unit})"
-            f"; left out: {left or 'none'}"
+            f"; left out: {left or 'none'}{unread}"
         )
 
 
@@ -175,6 +181,7 @@ class _Tally:
     n_events: int = 0
     beside: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
 
 
 def _words(refused: Refused) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from stream_rec.schemas.item_changes import item_change
 from stream_rec.schemas.records import Item
 from stream_rec.settings import IngestSettings, ShapeSettings
 from stream_rec.shapes.mapper import Mapper
-from stream_rec.shapes.messages import Mapped, RawMessage, Refused
+from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Unread
 from stream_rec.shapes.presets import resolve
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -49,9 +50,13 @@ def read_shaped_items(
             for read in rows(file, resolved):
                 for body in read.bodies:
                     number += 1
-                    for one in _mapped(mapper, body, number):
-                        if not (isinstance(one, Refused) and one.is_meant):
-                            yield _row(number, one, body, rules)
+                    mapped = _mapped(mapper, body, number)
+                    for n, one in enumerate(mapped):
+                        if isinstance(one, Unread) or (isinstance(one, Refused) and one.is_meant):
+                            continue
+                        after = takewhile(lambda part: isinstance(part, Unread), mapped[n + 1 :])
+                        unread = [part for part in after if isinstance(part, Unread)]
+                        yield _row(number, one, body, rules)._replace(unread=unread)
 
 
 def _mapped(mapper: Mapper, body: Any, number: int) -> list[Mapped]:
