@@ -25,6 +25,9 @@ R = TypeVar("R", bound=PublishedRecord)
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _MOMENTS = ("available_from", "available_until")
+_IN_STOCK = frozenset({"instock", "available", "preorder", "presale", "backorder", "limitedavailability", "onlineonly",
+                       "instoreonly", "madetoorder"})  # fmt: skip
+_OUT_OF_STOCK = frozenset({"outofstock", "soldout", "unavailable", "notavailable", "discontinued"})
 _YES, _NO = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
 
 
@@ -140,6 +143,20 @@ def yes_or_no(value: Any) -> bool:
     raise ValueError(f"{value!a} is neither true nor false")
 
 
+def is_available(value: Any) -> bool:
+    """As `yes_or_no`, and by the words of product feeds; what may be ordered is available.
+
+    The words are Google's (`IN_STOCK`, `out of stock`, `preorder`, `backorder`) and schema.org's, also as addresses.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    word = re.sub(r"[\s_-]", "", value.rpartition("/")[2].lower()) if isinstance(value, str) else ""
+    if word in _IN_STOCK:
+        return True
+    return False if word in _OUT_OF_STOCK else yes_or_no(value)
+
+
 def flat(value: Mapping[str, Any]) -> tuple[Context, bool]:
     """The entries that a context can hold (texts, finite numbers, true, false, null), and whether these are all."""
     good = {name: entry for name, entry in value.items() if _is_scalar(name) and _is_scalar(entry)}
@@ -163,6 +180,8 @@ def _field(field: msgspec.structs.FieldInfo) -> _Field:
     read = _READERS.get(field.type) or _converter(field.type)
     if field.name in _MOMENTS:
         return _Field(field.name, field.required, True, True, _moment)
+    if field.name == "available":
+        return _Field(field.name, field.required, True, True, _available)
     return _Field(
         field.name, field.required, field.type is bool, not field.required and read is not _text, read
     )
@@ -200,6 +219,13 @@ def _moment(value: Any) -> float:
         found = datetime.fromisoformat(value)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
+        raise _Unusable from None
+
+
+def _available(value: Any) -> bool:
+    try:
+        return is_available(value)
+    except ValueError:
         raise _Unusable from None
 
 

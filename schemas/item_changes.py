@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from stream_rec.errors import ContractError
-from stream_rec.schemas.coercion import Flaw, text, yes_or_no
+from stream_rec.schemas.coercion import Flaw, is_available, text, yes_or_no
 from stream_rec.schemas.reading import Reader, is_empty
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.validation import check_id, check_item
@@ -75,7 +76,7 @@ def _hides(key: bytes | None, value: bytes, rules: IngestSettings) -> str | None
     """The item that an otherwise unreadable record hides; None = it hides none, or it is unclear which."""
     try:
         found = _hidden.decode(value.decode(errors="replace"))
-        if not _is(found.available, False) and not _is(found.hidden, True):
+        if not _is(found.available, False, is_available) and not _is(found.hidden, True, yes_or_no):
             return None
         ids = {given for given in (key.decode() if key else None, _id(found.item_id)) if given}
         if len(ids) != 1:
@@ -86,9 +87,9 @@ def _hides(key: bytes | None, value: bytes, rules: IngestSettings) -> str | None
     return min(ids)
 
 
-def _is(value: Any, wanted: bool) -> bool:
+def _is(value: Any, wanted: bool, read: Callable[[Any], bool]) -> bool:
     try:
-        return value is not None and yes_or_no(value) is wanted
+        return value is not None and read(value) is wanted
     except ValueError:
         return False
 

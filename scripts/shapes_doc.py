@@ -1,4 +1,4 @@
-"""Writes the presets, and what the samples of the tests become, into docs/your-data.md; `--check` only compares."""
+"""Writes the presets, and what the samples of the tests become, into docs/your-data.md, and a catalogue's columns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from generated import DOCS, renew
 
 from stream_rec import logs
 from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets import item_files
 from stream_rec.offline.datasets.guessing import guess_file
 from stream_rec.settings import ShapeSettings
 from stream_rec.shapes.messages import RawMessage
@@ -38,6 +39,18 @@ def known() -> str:
             f"; refused: {preset.refused}" if preset.refused else f" ({preset.note})" if preset.note else ""
         )
         lines.append(f"| `{preset.name}` | {(preset.about + more).replace('|', '/')} |")
+    return "\n".join(lines) + "\n"
+
+
+def columns() -> str:
+    """Names by which a catalogue's columns are known."""
+    lines = ["| field | columns |", "|---|---|"]
+    for field in item_files.FIELDS:
+        names = ", ".join(f"`{name}`" for name in (field, *item_files.ALIASES.get(field, ())))
+        if field == "available":
+            more = ", ".join(f"`{name}`" for name in item_files.AVAILABLE)
+            names += f"; and if each value of the first rows is true, false or a word of product feeds: {more}"
+        lines.append(f"| `{field}` | {names} |")
     return "\n".join(lines) + "\n"
 
 
@@ -93,4 +106,5 @@ if __name__ == "__main__":
         renew(PAGE, name, make())
         for name, make in (("shape", fields), ("presets", known), ("samples", samples))
     ]
+    codes.append(renew(DOCS / "catalogue.md", "columns", columns()))
     sys.exit(max(codes))

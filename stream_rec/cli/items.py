@@ -55,13 +55,15 @@ class Loaded:
         rows: read.
         records: good ones.
         faults: by field and reason; of rows that were refused the field is empty.
-        used: fields and attributes that records have, by how many.
+        used: fields and attributes that records have, by how many; of true and false only what is not usual.
+        hints: by attribute, what to do if it looks as if it hid items; empty = it does not.
     """
 
     rows: int = 0
     records: int = 0
     faults: dict[tuple[str, str], _Fault] = field(default_factory=dict)
     used: Counter[str] = field(default_factory=Counter)
+    hints: dict[str, str] = field(default_factory=dict)
 
     @property
     def refused(self) -> int:
@@ -70,12 +72,17 @@ class Loaded:
 
     def take(self, row: ItemRow) -> None:
         """Count one."""
+        from stream_rec.offline.datasets.item_files import mute_hint
+
         self.rows += 1
         if row.error is not None:
             self._fault("", row.error.reason, row, row.error.detail)
         if row.item is not None:
             self.records += 1
             self.used.update(_fields(row.item))
+            for name, value in (row.item.attributes or {}).items():
+                if name not in self.hints:
+                    self.hints[name] = mute_hint(name, value)
         for name, reason in row.flaws:
             self._fault(name, reason, row, "")
         for part in row.unread:
@@ -98,6 +105,8 @@ def _fields(item: Item) -> Iterator[str]:
     for each in msgspec.structs.fields(type(item))[1:]:
         if each.name == "attributes":
             yield from (f"attributes.{name}" for name in item.attributes or ())
+        elif isinstance(each.default, bool) and getattr(item, each.name) != each.default:
+            yield f"{each.name}={'true' if not each.default else 'false'}"
         elif getattr(item, each.name) != each.default:
             yield each.name
 
@@ -170,6 +179,7 @@ def _say(loaded: Loaded, file: Path, *, dry_run: bool, as_json: bool) -> None:
             "published": 0 if dry_run else loaded.records,
             "fields": dict(loaded.used),
             "faults": faults,
+            "hints": {name: said for name, said in loaded.hints.items() if said},
         }
         print(json.dumps(found, indent=2))
         return
@@ -179,6 +189,9 @@ def _say(loaded: Loaded, file: Path, *, dry_run: bool, as_json: bool) -> None:
     if loaded.used:
         listed = ", ".join(f"{name} {n:,}" for name, n in sorted(loaded.used.items()))
         console.line(shown_text(f"with {listed}").plain, indent=2)
+    for name, said in loaded.hints.items():
+        if said:
+            console.line(shown_text(f"{name}: {said}").plain, style="yellow", is_foreign=True)
     for (name, reason), fault in sorted(
         loaded.faults.items(), key=lambda each: (bool(each[0][0]), -each[1].count)
     ):
@@ -191,7 +204,8 @@ def _fault_line(name: str, reason: str, fault: _Fault) -> str:
     from stream_rec.schemas.validation import REASONS
 
     what = f"left out of {fault.count:,} items: {name}" if name else f"refused: {fault.count:,} rows"
-    return f"{what} ({reason}: {REASONS.get(reason, reason)}), the first in row {fault.row:,}"
+    meaning = f": {REASONS[reason]}" if reason in REASONS else ""
+    return f"{what} ({reason}{meaning}), the first in row {fault.row:,}"
 
 
 @items.command()

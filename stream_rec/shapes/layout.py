@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,6 +11,8 @@ import msgspec
 
 from stream_rec.shapes.nodes import CONDITIONS, Each, Member, Node, Root, children, walk
 
+_FIELD = re.compile(r'[^\\"\x00-\x1f]+')
+"""Names that a struct's field can have."""
 _ANY: Mapping[Node, Any] = {}
 
 
@@ -52,8 +55,10 @@ class Layout:
         if not isinstance(path, CONDITIONS):
             self._whole.add(path)
         for node in walk(path):
-            if isinstance(node, Member):
+            if isinstance(node, Member) and _FIELD.fullmatch(node.name):
                 self._members[node.base][node.name] = node
+            elif isinstance(node, Member):
+                self._whole.add(node.base)
             elif isinstance(node, Each):
                 self._eaches[node.base] = node
             else:

@@ -86,7 +86,7 @@ def test_messages_of_a_registry_that_is_not_named_are_told_by_the_lines_that_nam
     assert tried.returncode == 2
     assert '[registry] url = "https://HOST:8081"' in " ".join(tried.stderr.split())
     tried = run("shape", "try", topic, "--shape", "native", environment=addresses(tansu_settings))
-    assert "21 bytes that are no text: 00 00 00 00 01 06 61 6e 6e" in tried.stdout
+    assert "24 bytes that are no text: 00 00 00 00 01 06 61 6e 6e" in tried.stdout
     (tmp_path / "c.avsc").write_text(json.dumps(schema))
     (tmp_path / "stream-rec.toml").write_text(
         "[shapes.bare]\npreset = 'avro'\nschema_file = 'c.avsc'\n[shapes.bare.events]\nuser_id = 'user_id'\n"

@@ -181,6 +181,11 @@ def test_an_item_id_may_be_a_number() -> None:
         ({"available": "1"}, Item("i"), None),
         ({"available": " FALSE "}, Item("i", available=False), None),
         ({"available": "no"}, Item("i", available=False), None),
+        ({"available": "OUT_OF_STOCK"}, Item("i", available=False), None),
+        ({"available": "sold out"}, Item("i", available=False), None),
+        ({"available": "https://schema.org/Discontinued"}, Item("i", available=False), None),
+        ({"available": "in stock"}, Item("i"), None),
+        ({"available": "backorder"}, Item("i"), None),
         ({"available": "off"}, Item("i", available=False), None),
         ({"available": "Yes"}, Item("i"), None),
         ({"available": "", "ts": " ", "tags": ""}, Item("i"), None),
@@ -200,7 +205,7 @@ def test_an_item_without_a_time_is_not_too_late() -> None:
     assert read("items", b'{"item_id":"i"}', rules=rules).batch.upserts == [Item("i")]
 
 
-@pytest.mark.parametrize("available", [False, 0, "false", "0", " FALSE ", "no"])
+@pytest.mark.parametrize("available", [False, 0, "false", "0", " FALSE ", "no", "OUT_OF_STOCK"])
 @pytest.mark.parametrize(
     "beside",
     [

@@ -134,6 +134,18 @@ LIVE: list[tuple[str, str, int, list[Interaction | Impression | str]]] = [
     ),
     ("segment", "segment", 4, ["not_kept"]),
     (
+        "segment-batch",
+        "segment-batch",
+        1,
+        [
+            "not_kept",
+            event("ann", "a", "view", TS, event_id="m-1", value=3.0),
+            event("guest", "b", "purchase", 1700000001.0, event_id="m-2", value=4.0),
+            event("guest", "c", "purchase", 1700000001.0, event_id="m-2/1"),
+            event("guest", "b", "purchase", 1700000001.0, event_id="m-2/2", value=4.0),
+        ],
+    ),
+    (
         "rudderstack",
         "rudderstack",
         1,

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import polars as pl
 
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.offline.datasets.blocks import blocks
 from stream_rec.offline.datasets.files import file_format, frames
-from stream_rec.schemas.coercion import Flaw, parsed, text
+from stream_rec.schemas.coercion import Flaw, is_available, parsed, text
 from stream_rec.schemas.item_changes import item_change
 from stream_rec.schemas.records import Item
 from stream_rec.settings import IngestSettings
 from stream_rec.shapes.messages import Unread
 
-_FIELDS = tuple(field.name for field in msgspec.structs.fields(Item))
-_ALIASES = {
+FIELDS = tuple(field.name for field in msgspec.structs.fields(Item))
+ALIASES = {
     "item_id": ("item", "itemid", "product_id", "productid", "sku", "id"),
     "title": ("name", "product_name"),
     "tags": ("categories", "category", "genres"),
@@ -34,7 +37,22 @@ _ALIASES = {
     "image": ("image_url", "picture"),
     "link": ("url",),
 }
-"""How others call a column, in lower case."""
+"""How others call a column, in lower case; of several that are there the first is taken."""
+AVAILABLE = (
+    "in_stock", "instock", "is_in_stock", "availability", "is_available", "stock_status", "availability_status",
+    "active", "is_active",
+)  # fmt: skip
+"""Columns that are `available`, if each value of the file's first rows is true, false or a word of product feeds."""
+MUTE = frozenset({
+    *AVAILABLE, "stock", "stock_quantity", "stock_level", "quantity", "qty", "inventory", "inventory_quantity",
+    "status", "state", "item_status", "product_status", "enabled", "is_enabled", "published", "is_published",
+    "visible", "visibility", "is_visible", "sold", "sold_out", "is_sold", "out_of_stock", "discontinued",
+    "is_discontinued", "deleted", "is_deleted", "archived", "is_archived", "inactive",
+})  # fmt: skip
+"""Attributes that look as if they said whether an item may be shown, and say nothing to us."""
+_NOT = ("out_of_stock", "sold", "deleted", "discontinued", "archived", "inactive")
+MAX_MEMBERS = 64
+"""Of a line of JSON that are compared with an item's fields."""
 _ATTRIBUTE = "attributes."
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?", re.ASCII)
 _SEPARATORS = re.compile(r"[|;]")
@@ -49,7 +67,7 @@ class ItemRow(NamedTuple):
         flaws: parts that were left out of it.
         error: why it is none.
         raw: as it would go on the wire.
-        unread: parts that its shape could not read.
+        unread: parts that its shape could not read, or that no item has.
     """
 
     number: int
@@ -69,9 +87,10 @@ def read_items(path: Path, rules: IngestSettings, separator: str = ",") -> Itera
     lines = _json_lines(path) if file_format(path) == "jsonl" else _table(path, separator)
     for number, raw in enumerate(lines, start=1):
         try:
-            item_id = text(parsed(raw.decode(errors="replace")).get("item_id") or "")
+            given = parsed(raw.decode(errors="replace"))
+            item_id = text(given.get("item_id") or "")
             _, item, flaws = item_change(item_id.encode(errors="replace"), raw, -1, rules)
-            yield ItemRow(number, item, flaws, None, raw)
+            yield ItemRow(number, item, flaws, None, raw, _unknown(given))
         except ContractError as error:
             found = (
                 ContractError("missing_field", "`item_id` is not given")
@@ -83,22 +102,36 @@ def read_items(path: Path, rules: IngestSettings, separator: str = ",") -> Itera
             yield ItemRow(number, None, [], ContractError("wrong_type", f"`item_id`: {error}"), raw)
 
 
-def columns_of(names: list[str]) -> dict[str, str]:
+def _unknown(given: Mapping[str, Any]) -> list[Unread]:
+    """Members of a line that no item has."""
+    said = "no field of an item: put it into `attributes`, or read the file by a shape"
+    return [Unread("unknown_field", name, said) for name in islice(given, MAX_MEMBERS) if name not in FIELDS]
+
+
+def columns_of(names: list[str], says_stock: Callable[[str], bool] = lambda _: False) -> dict[str, str]:
     """Which field each column is: a field of the record, or `attributes.NAME`.
+
+    Args:
+        names: of the columns.
+        says_stock: can every value of a column be `available`?
 
     Raises:
         ConfigError: none is the id.
     """
     plain = {name.strip().lower(): name for name in reversed(names)}
     found: dict[str, str] = {}
-    for field in _FIELDS:
-        for candidate in (field, *_ALIASES.get(field, ())):
+    for field in FIELDS:
+        aliases = ALIASES.get(field, ())
+        if field == "available":
+            aliases = tuple(name for name in AVAILABLE if name in plain and says_stock(plain[name]))
+        for candidate in (field, *aliases):
             if candidate in plain and plain[candidate] not in found:
                 found[plain[candidate]] = field
                 break
     if "item_id" not in found.values():
         raise ConfigError(
-            f"no column of ids among {', '.join(names[:20])}", fix="name it item_id (or sku, product_id, id)"
+            f"no column of ids among {', '.join(names[:20])}",
+            fix="name it item_id (or sku, product_id, id; docs/catalogue.md has the full list)",
         )
     others = [name for name in names if name not in found]
     return found | {name: _ATTRIBUTE + name.removeprefix(_ATTRIBUTE) for name in others}
@@ -116,9 +149,40 @@ def _table(path: Path, separator: str) -> Iterator[bytes]:
     columns: dict[str, str] | None = None
     for table in frames(path, separator):
         if columns is None:
-            columns = columns_of(table.columns)
+            columns = columns_of(table.columns, partial(_says_stock, table))
         for row in table.iter_rows(named=True):
             yield json.dumps(_record(row, columns)).encode()
+
+
+def _says_stock(table: pl.DataFrame, name: str) -> bool:
+    """Has the column values, all of them true, false or a word for the stock?"""
+    given = [value for value in table[name].unique().to_list() if value not in (None, "")]
+    try:
+        return bool(given) and all(is_available(value) in (True, False) for value in given)
+    except ValueError:
+        return False
+
+
+def mute_hint(name: str, value: Any) -> str:
+    """What to do about an attribute that looks as if it hid items, and hides none; empty = it does not look so.
+
+    Args:
+        name: of the attribute.
+        value: of one item.
+    """
+    plain = re.sub(r"[\s-]", "_", name.strip().lower())
+    if plain not in MUTE:
+        return ""
+    path = name if re.fullmatch(r"[A-Za-z_]\w*", name) else f'\\"{name}\\"'
+    if isinstance(value, bool):
+        holds = f"{path} == 'true'"
+    elif isinstance(value, (int, float)):
+        holds = f"{path} > 0"
+    else:
+        holds = f"{path} == '{value}'"
+    if any(word in plain for word in _NOT):
+        holds = f"not {holds}"
+    return f'an attribute, which hides no item: say it in a shape, available = "({holds})", or in a scenario\'s filter'
 
 
 def _record(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

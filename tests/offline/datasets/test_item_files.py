@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from stream_rec.errors import ConfigError
-from stream_rec.offline.datasets.item_files import ItemRow, columns_of, read_items
+from stream_rec.offline.datasets.item_files import ItemRow, columns_of, mute_hint, read_items
 from stream_rec.schemas.records import Item
 from stream_rec.settings import IngestSettings
 
@@ -41,6 +41,36 @@ def test_a_table_has_fields_by_their_names_and_attributes_by_all_others(tmp_path
         attributes={"colour": "red", "sizes": (41, 42.5), "vegan": True, "code": "007"},
     )
     assert (second.item, second.number) == (Item("b"), 2)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "available"),
+    [
+        ("availability", ("in stock", "OUT_OF_STOCK", "preorder"), (True, False, True)),
+        ("In_Stock", ("true", "0", ""), (True, False, True)),
+        ("active", ("yes", "no", "y"), (True, False, True)),
+    ],
+)
+def test_a_column_of_words_for_the_stock_or_of_yes_and_no_hides_items(
+    tmp_path: Path, column: str, cells: tuple[str, ...], available: tuple[bool, ...]
+) -> None:
+    lines = "".join(f"{n},{cell}\n" for n, cell in enumerate(cells))
+    found = rows(tmp_path / "c.csv", f"sku,{column}\n{lines}")
+    assert [row.item and row.item.available for row in found] == list(available)
+    assert not any(row.item and row.item.attributes for row in found)
+
+
+def test_a_column_that_only_looks_so_is_an_attribute_with_a_hint(tmp_path: Path) -> None:
+    [row] = rows(tmp_path / "c.csv", "sku,availability,stock\na,ships in 24 h,5\n")
+    assert row.item == Item("a", attributes={"availability": "ships in 24 h", "stock": 5})
+    assert 'available = "(stock > 0)"' in mute_hint("stock", 5)
+    assert 'available = "(not \\"Sold out\\" == \'true\')"' in mute_hint("Sold out", True)
+    assert not mute_hint("colour", "red")
+
+
+def test_a_member_of_a_line_that_no_item_has_is_told(tmp_path: Path) -> None:
+    [row] = rows(tmp_path / "c.jsonl", '{"item_id": "a", "in_stock": false}\n')
+    assert [(part.field, part.reason) for part in row.unread] == [("in_stock", "unknown_field")]
 
 
 def test_lines_are_records_as_on_the_wire(tmp_path: Path) -> None:
