@@ -49,7 +49,9 @@ def columns() -> str:
         names = ", ".join(f"`{name}`" for name in (field, *item_files.ALIASES.get(field, ())))
         if field == "available":
             more = ", ".join(f"`{name}`" for name in item_files.AVAILABLE)
-            names += f"; and if each value of the first rows is true, false or a word of product feeds: {more}"
+            names += (
+                f"; and if each value of the first rows is true, false or a word of product feeds: {more}"
+            )
         lines.append(f"| `{field}` | {names} |")
     return "\n".join(lines) + "\n"
 

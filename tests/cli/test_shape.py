@@ -53,7 +53,7 @@ def test_what_is_guessed_can_be_appended_to_the_settings_file(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     with (tmp_path / "stream-rec.toml").open("a") as file:
         file.write(done.stdout)
-    settings, _ = load(tmp_path / "stream-rec.toml")
+    settings, _ = load(file=tmp_path / "stream-rec.toml", environment={})
     assert settings.bus.prefix == "shop-"
     assert settings.shapes["shop"].events["value"] == "number(price, ',')"
     again = run("shape", "guess", "shop.csv", folder=tmp_path)
