@@ -28,6 +28,13 @@ def test_a_dry_run_says_what_would_be_refused_and_needs_no_broker(tmp_path: Path
     assert "refused: 1 rows (missing_field" in said and "the first in row 3" in said
     assert "refused: 1 rows (wrong_type" in said and "the first in row 4" in said
     assert "left out of 1 items: price (wrong_type" in said and "the first in row 2" in said
+    file.write_text("id,in_stock,stock\na,false,0\nb,true,5\n")
+    stocks = run("items", "load", str(file), "--dry-run").stdout
+    assert "attributes.stock 2, available=false 1" in stocks
+    assert (
+        'stock: an attribute, which hides no item: say it in a shape, available = "(stock > 0)"'
+        in " ".join(stocks.split())
+    )
     file.write_text("item_id,title\n,x\n")
     assert run("items", "load", str(file), "--dry-run").returncode == 1
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_rec.cli.options import shown_bytes
 from stream_rec.cli.text import Column, plain, table, wrapped
 
 COLUMNS = (Column("", is_number=True), Column("item"), Column("score", is_number=True), Column("why"))
@@ -82,3 +83,10 @@ def test_nothing_is_lost_and_only_what_cannot_fit_is_longer_than_a_line(
 @pytest.mark.parametrize("text", ["\x1b[31mred", "a\nb", "a\u202eb"])
 def test_control_characters_do_not_reach_the_terminal(text: str) -> None:
     assert plain(text).isprintable()
+
+
+def test_a_message_that_is_no_text_is_told_by_its_length_and_first_bytes() -> None:
+    assert shown_bytes('{"a":\t"é"}\r\n'.encode()) == '{"a":\t"é"}\r\n'
+    assert shown_bytes(b"M\xfcller") == "M\\xfcller"
+    assert shown_bytes(b"\0\0\0\0\1\6ann") == "9 bytes that are no text: 00 00 00 00 01 06 61 6e 6e"
+    assert shown_bytes(bytes(30)).endswith(" 00...")

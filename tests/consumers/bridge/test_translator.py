@@ -59,6 +59,20 @@ def test_what_is_good_of_a_message_is_published_and_the_rest_is_one_dead_letter(
     assert (one.records, one.dead_letters) == ({"events": 1}, {"null_word": 1})
 
 
+def test_an_optional_field_that_cannot_be_read_is_counted_and_said_once_and_the_rest_is_published(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shape = {"events": {**CARTS["events"], "value": "lines[].price", "context.page": "page"}}
+    lines = [{"sku": "a", "price": "12,90"}, {"sku": "b", "price": "7,10"}, {"sku": "NULL"}]
+    [first, second, dead], one = translated(shape, {"user": "u", "at": 1_700_000_000, "lines": lines})
+    assert [msgspec.json.decode(value or b"", type=Interaction).value for _, _, value in (first, second)] == [
+        None
+    ] * 2
+    assert letter(dead).detail.startswith("1 of its 3 parts")
+    assert (one.parts_left_out, one.records) == ({"value": 2}, {"events": 2})
+    assert "".join(capsys.readouterr()).count("a part of messages cannot be read") == 1
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [

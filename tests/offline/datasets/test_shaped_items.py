@@ -38,6 +38,24 @@ def test_items_are_read_beside_other_things_and_judged_as_workers_judge_them(tmp
     ]
 
 
+def test_a_text_is_a_tag_and_a_part_that_cannot_be_read_is_told_with_its_item(tmp_path: Path) -> None:
+    paths = {"item_id": "id", "tags": "c", "price": "p", "available": "(stock > 0)"}
+    file = write(
+        tmp_path / "items.jsonl",
+        {"id": "a", "c": "shoes", "p": "12,90", "stock": 0},
+        {"id": "b", "c": ["x"], "p": 3, "stock": 2},
+    )
+    first, second = read_shaped_items(file, ShapeSettings(items=paths), "mine", RULES)
+    assert (first.item, second.item) == (
+        Item("a", tags=("shoes",), available=False),
+        Item("b", tags=("x",), price=3.0),
+    )
+    assert [(part.field, part.detail) for part in first.unread] == [
+        ("price", "'12,90' is no number; by number(path, ',') 12.9")
+    ]
+    assert not second.unread
+
+
 def test_attributes_may_be_named_with_a_dot_as_toml_reads_it(tmp_path: Path) -> None:
     given = ShapeSettings.model_validate({"items": {"item_id": "id", "attributes": {"colour": "c"}}})
     file = write(tmp_path / "items.jsonl", {"id": "a", "c": "red"})
