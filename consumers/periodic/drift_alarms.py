@@ -87,6 +87,7 @@ class DriftAlarms:
             for change in self._measures.take_changes()
             if change.metric.partition(".")[0] in self._settings.raised_by
             and now * 1000 - alarms.raised.get(change.metric, float("-inf")) > AGAIN_MS
+            and not is_told(change, alarms.in_force.get(change.metric))
         ]
         if not owns:
             return said, []
@@ -142,6 +143,17 @@ class DriftAlarms:
             why=failure,
             fix="see alarm.webhook_url; the alarm itself is on `control`",
         )
+
+
+def is_told(change: Change, alarm: Alarm | None) -> bool:
+    """Is it what an alarm in force says?
+
+    A worker whose partitions are quiet finds hours later what a busy one has found. It is another change if it goes the
+    other way, or begins where the alarm's has ended.
+    """
+    if alarm is None or change.direction != alarm.direction:
+        return False
+    return abs(change.normal - alarm.normal) <= abs(change.normal - alarm.level)
 
 
 def record_of(settings: AlarmSettings, change: Change, now: float) -> Control:

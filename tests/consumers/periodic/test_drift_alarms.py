@@ -102,7 +102,23 @@ def test_who_finds_the_same_later_says_nothing() -> None:
     world.clock.advance(60)
     assert world.look(FALL) == 0
     world.clock.advance(3600)
-    assert world.look(FALL) == 1
+    assert world.look(FALL) == 0, "its partitions are quiet: it has needed an hour to see it"
+    assert world.look(FALL._replace(normal=0.28, level=0.21)) == 0
+
+
+def test_a_further_change_is_told_while_the_alarm_is_in_force_and_the_same_when_it_is_over() -> None:
+    world = World()
+    world.look(FALL)
+    world.hear()
+    world.clock.advance(3600)
+    assert world.look(FALL._replace(normal=0.2, level=0.1)) == 1
+    again = World()
+    again.look(FALL)
+    again.hear()
+    again.clock.advance(21_601)
+    again.look()
+    again.hear()
+    assert again.look(FALL) == 1
 
 
 def test_an_alarm_is_taken_back_when_its_time_is_over_by_the_owner_of_control() -> None:
