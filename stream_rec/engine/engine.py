@@ -197,12 +197,12 @@ class Engine(Queries):
         self._advance_to(batch.span)
 
     def _shown(self, batch: ImpressionBatch, rows: NDArray[np.int32], first: int) -> Shown:
-        """Which arms the impressions from index `first` on are of, and what their users had done before."""
+        """Which arms the impressions from index `first` on are of, and what their users have done."""
         trials = self.attribution.trials
         codes = trials.codes(batch.scenarios[first:], batch.variants[first:], batch.experiments[first:])
-        before = np.where(rows >= 0, self.state.histories.n_events[rows], 0)[first:].astype(np.float64)
+        past = np.where(rows >= 0, self.state.histories.n_events[rows], 0)[first:].astype(np.float64)
         teams = trials.teams(batch.variants[first:], batch.teams[first:])
-        return self.attribution.shown(codes, hash_ids(batch.slate_ids)[first:], before, teams)
+        return self.attribution.shown(codes, hash_ids(batch.slate_ids)[first:], past, teams)
 
     def learn_control(self, batch: DecisionBatch) -> list[Forgotten]:
         """Learn decisions: scenarios are in force for the next slate, users are forgotten at once.

@@ -41,8 +41,8 @@ from stream_rec.schemas.experiment import Experiment
 from stream_rec.settings import MeasureSettings
 from stream_rec.telemetry.labels import LabelNames, NameKind, scenario_of, variant_of
 
-FORM = 2
-"""Of the records in the rings; snapshots say it. Without it, it is 1 (`engine.state.older`)."""
+FORM = 3
+"""Of the records and counters; snapshots say it. Without it, it is 1 (`engine.state.older`)."""
 _GROUPS = ("exposures", "places", "interactions", "items", "cells")
 
 
@@ -132,7 +132,7 @@ class Attribution:
                 Shown(
                     shown.trials[some],
                     shown.slates[some],
-                    shown.before[some],
+                    shown.past[some],
                     shown.teams[first:],
                     shown.gap,
                 ),
@@ -152,14 +152,14 @@ class Attribution:
         self,
         trials: NDArray[np.int64],
         slates: NDArray[np.uint64],
-        before: NDArray[np.float64] | None = None,
+        past: NDArray[np.float64] | None = None,
         teams: NDArray[np.uint8] | None = None,
     ) -> Shown:
         """For `expose`, which changes `trials`."""
         return Shown(
             trials,
             slates,
-            np.zeros(len(trials)) if before is None else before,
+            np.zeros(len(trials)) if past is None else past,
             np.zeros(0, np.uint8) if teams is None else teams,
             self._gap,
         )
@@ -202,6 +202,7 @@ class Attribution:
         for slot in self.trials.follow(experiments):
             trial = self.state.exposures.entries["trial"][: int(self.state.counters["next_exposure"][0])]
             trial[trial // MAX_ARMS == slot] = NO_TRIAL
+            self.trials.forget_purchases(slot)
 
     def forget_user(self, user: np.uint64) -> None:
         """Delete everything that was shown to or done by the user (a hash); sums are kept."""

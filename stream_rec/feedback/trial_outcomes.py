@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 
 from stream_rec import logs
 from stream_rec.errors import ConfigError
-from stream_rec.kernels.trial_state import MAX_ARMS, NO_TRIAL, TEAM_A, TEAM_B, TRIAL_USER, empty
-from stream_rec.kernels.trials import refill
+from stream_rec.kernels.trial_state import (
+    MAX_ARMS,
+    NO_TRIAL,
+    PURCHASE_MADE,
+    TEAM_A,
+    TEAM_B,
+    TRIAL_USER,
+    empty,
+)
+from stream_rec.kernels.trials import refill, refill_purchases
 from stream_rec.schemas.experiment import Experiment
 
 MAX_TRIALS = 16
@@ -119,11 +127,22 @@ class TrialOutcomes:
         """Nobody knows any more that the user was in an experiment; sums are kept."""
         users = self.state.users
         users["user"][(users["user"] == user) & (users["owner"] > 0)] = 0
+        purchases = self._purchases()
+        purchases["user"][purchases["user"] == user] = 0
+
+    def forget_purchases(self, slot: int) -> None:
+        """Those of an experiment that has given way to another: a refund of one lowers nothing of the other."""
+        purchases = self._purchases()
+        purchases["user"][purchases["trial"] // MAX_ARMS == slot] = 0
 
     def stats(self) -> dict[str, float]:
-        """Users that are remembered, and slates of users for whom there was no room."""
+        """Users that are remembered, slates of users for whom there was no room, refunds that have lowered nothing."""
         counters = self.state.counters[0]
-        return {"trial_users": float(counters["n_users"]), "trial_left_out": float(counters["left_out"])}
+        return {
+            "trial_users": float(counters["n_users"]),
+            "trial_left_out": float(counters["left_out"]),
+            "trial_refunds_left_out": float(counters["refunds_left_out"]),
+        }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The whole state by name; nothing before the first experiment."""
@@ -137,7 +156,15 @@ class TrialOutcomes:
             "slots": np.frombuffer(msgspec.msgpack.encode(self._slots), np.uint8),
             "users": users.view(np.uint8),
             "left_out": self.state.counters["left_out"].copy(),
+            "refunds_left_out": self.state.counters["refunds_left_out"].copy(),
         }
+        purchases = self._purchases()
+        purchases = purchases[purchases["user"] != 0]
+        purchases = purchases[
+            np.lexsort((purchases["trial"], purchases["item"], purchases["user"], purchases["ts"]))
+        ]
+        purchases["before"] = 0  # chains are made anew
+        found["purchases"] = purchases.view(np.uint8)
         for at, slot in enumerate(self._slots):
             if slot is not None:
                 found[f"totals.{at}"] = self.state.totals[at, : len(slot.arms)]
@@ -154,6 +181,8 @@ class TrialOutcomes:
                 slots = _slots(arrays["slots"].tobytes())
                 shape = self.state.totals.shape[2:]
                 good = len(slots) == MAX_TRIALS and len(arrays["users"]) % TRIAL_USER.itemsize == 0
+                good &= len(arrays["purchases"]) % PURCHASE_MADE.itemsize == 0
+                good &= len(arrays["refunds_left_out"]) == 1
                 for at, slot in enumerate(slots):
                     good &= slot is None or arrays[f"totals.{at}"].shape == (len(slot.arms), *shape)
             else:
@@ -174,7 +203,14 @@ class TrialOutcomes:
                 self.state.totals[at, : len(slot.arms)] = arrays[f"totals.{at}"]
         entries = np.frombuffer(arrays["users"].tobytes(), TRIAL_USER)
         self._refill(entries[: len(self.state.users) * 3 // 4])
+        purchases = np.frombuffer(arrays["purchases"].tobytes(), PURCHASE_MADE)
+        refill_purchases(self.state, purchases[-len(self.state.purchases) :].copy())
         self.state.counters["left_out"] = arrays["left_out"]
+        self.state.counters["refunds_left_out"] = arrays["refunds_left_out"]
+
+    def _purchases(self) -> NDArray[np.void]:
+        """Those that are remembered, of whatever use they still are."""
+        return self.state.purchases[: int(self.state.counters["next_purchase"][0])]
 
     def _refill(self, entries: NDArray[np.void]) -> None:
         self.state.users["owner"] = 0

@@ -30,9 +30,12 @@ from stream_rec.kernels.attribution_state import (
     DWELL,
     DWELL_SECONDS,
     DWELLS,
+    GIVEN_BACK,
     IMPRESSIONS,
     IN_CART,
     JOINED,
+    LEFT_OUT,
+    MAX_WALK,
     NOVELTY_BITS,
     PLACES,
     REFUND_VALUE,
@@ -43,10 +46,21 @@ from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.shown import count_item, describe, find_cell
 from stream_rec.kernels.trial_state import NO_TRIAL
-from stream_rec.kernels.trials import act, buy, click, give_back, look_at, put_in_cart, show
+from stream_rec.kernels.trials import (
+    act,
+    arm_of_purchase,
+    buy,
+    click,
+    give_back,
+    is_known,
+    leave_out_refund,
+    look_at,
+    put_in_cart,
+    show,
+)
 
-MAX_WALK = 32
-"""Entries of one chain that are looked at, newest first: one flood of a user costs no more than this."""
+MAX_PAST_WALK = 4096
+"""The same, once for each user and experiment: of a user who has done more since, no past is known."""
 MAX_PLACES = 200
 """Places of an impression that are kept; a slate is never longer."""
 
@@ -57,14 +71,14 @@ class Shown(NamedTuple):
     Attributes:
         trials: int64 [n], kernels.trial_state; changed in place where there is no room for the user.
         slates: uint64 [n], hashes of their ids.
-        before: float64 [n], events that the user had done before.
+        past: float64 [n], events that the user had done, whenever: those after the impression are taken off.
         teams: uint8 [total shown], bits of places; [0] = no slate has teams.
         gap: seconds after which a session is over.
     """
 
     trials: NDArray[np.int64]
     slates: NDArray[np.uint64]
-    before: NDArray[np.float64]
+    past: NDArray[np.float64]
     teams: NDArray[np.uint8]
     gap: float
 
@@ -104,17 +118,43 @@ def place_of(places, exposure, item):
 
 
 @kernel_inner
-def _credit_trial(trials, exposure, done, kind, value):
+def _is_refund(kind, value):
+    """A price below 0."""
+    return kind & CONVERSION != 0 and kind & UNPRICED == 0 and value < 0
+
+
+@kernel_inner
+def _give_back_later(state, user, code, item, ts):
+    """Refunds of a purchase that were learned before it was credited to an arm."""
+    entries, heads = state.interactions.entries, state.interactions.heads
+    oldest = max(np.int64(0), state.counters[0].next_interaction - entries.shape[0])
+    number = heads[bucket_of(heads, user)]
+    for _ in range(MAX_WALK):
+        if number < oldest:
+            return
+        done = entries[number % entries.shape[0]]
+        is_its = done.user == user and done.item == item and done.ts >= ts
+        if is_its and not done.kind & GIVEN_BACK and _is_refund(done.kind, done.value):
+            give_back(state.trials, user, code, done.value)
+            done.kind |= GIVEN_BACK
+            state.trials.counters[0].refunds_left_out -= done.kind & LEFT_OUT != 0
+        number = done.before
+
+
+@kernel_inner
+def _credit_trial(state, exposure, item, ts, done, kind, value):
     """The same for the arm whose slate it was; what is done with the place then."""
-    user, code = exposure.user, exposure.trial
+    trials, user, code = state.trials, exposure.user, exposure.trial
     has_value = not np.isnan(value)
     if not done & CLICKED:
         click(trials, user, code, done)
     is_priced = has_value and not kind & UNPRICED
-    if kind & CONVERSION and is_priced and value < 0:
-        give_back(trials, user, code, value)
+    if _is_refund(kind, value):
+        if not kind & GIVEN_BACK:
+            give_back(trials, user, code, value)
     elif kind & CONVERSION and not done & BOUGHT:
-        buy(trials, user, code, is_priced, value)
+        buy(trials, user, code, item, ts, is_priced, value)
+        _give_back_later(state, user, code, item, ts)
         done |= BOUGHT
     if kind & IN_CART and not done & CARTED:
         put_in_cart(trials, user, code)
@@ -125,19 +165,26 @@ def _credit_trial(trials, exposure, done, kind, value):
 
 
 @kernel_inner
-def credit(state, exposure, place, kind, value):
+def credit(state, exposure, place, item, ts, kind, value):
     """Count an interaction with a shown item in the cell of the impression.
 
     A place is clicked at most once and converts at most once; dwell adds up.
+
+    Returns:
+        `kind`, with what has been done about it.
     """
     cells = state.cells
     at = (exposure.first + place) % state.places.item.shape[0]
     done = state.places.done[at]
     if exposure.trial != NO_TRIAL:
-        state.places.done[at] |= _credit_trial(state.trials, exposure, done, kind, value)
+        state.places.done[at] |= _credit_trial(state, exposure, item, ts, done, kind, value)
+        if _is_refund(kind, value):
+            state.trials.counters[0].refunds_left_out -= kind & GIVEN_BACK == 0 and kind & LEFT_OUT != 0
+            kind |= GIVEN_BACK
+    kind |= JOINED
     if exposure.cell < cells.next_number[0] - cells.window.shape[0]:
         state.counters[0].lost_outcomes += 1
-        return
+        return kind
     sums = cells.sums[exposure.cell % cells.window.shape[0]]
     if not done & CLICKED:
         sums[CLICKED_PLACES] += 1
@@ -158,6 +205,7 @@ def credit(state, exposure, place, kind, value):
         sums[DWELLS] += 1
         sums[DWELL_SECONDS] += value
     state.places.done[at] |= done | CLICKED
+    return kind
 
 
 @kernel_inner
@@ -259,18 +307,25 @@ def join_earlier(state, slot, window):
             if is_meant and 0.0 <= after <= window and not interaction.kind & JOINED:
                 place = place_of(state.places, exposure, interaction.item)
                 if place >= 0:
-                    credit(state, exposure, place, interaction.kind, interaction.value)
-                    interaction.kind |= JOINED
+                    interaction.kind = credit(
+                        state,
+                        exposure,
+                        place,
+                        interaction.item,
+                        interaction.ts,
+                        interaction.kind,
+                        interaction.value,
+                    )
         number = interaction.before
 
 
 @kernel_inner
-def _n_after(state, user, ts, seconds):
-    """The user's interactions after a moment that were learned already: within so many seconds of it, and in all."""
+def _n_soon(state, user, ts, seconds):
+    """The user's interactions that were learned already, in so many seconds after a moment."""
     entries, heads = state.interactions.entries, state.interactions.heads
     oldest = max(np.int64(0), state.counters[0].next_interaction - entries.shape[0])
     number = heads[bucket_of(heads, user)]
-    n_soon = n_all = 0
+    n_soon = 0
     for _ in range(MAX_WALK):
         if number < oldest:
             break
@@ -280,9 +335,40 @@ def _n_after(state, user, ts, seconds):
             if after < -seconds:
                 break
             n_soon += 0.0 <= after <= seconds
-            n_all += after >= 0.0
         number = interaction.before
-    return n_soon, n_all
+    return n_soon
+
+
+@kernel_inner
+def _past_of(state, user, ts, n_events, seconds):
+    """How many of a user's events were before a moment, of all that were learned.
+
+    A worker that learns a backlog may have learned weeks of events before their first impression. Where it no longer
+    knows all of those after the moment, the past is 0, for every user alike: what was done later must not have a say.
+
+    Args:
+        state: read only.
+        user: hash.
+        ts: the moment, seconds.
+        n_events: that were learned.
+        seconds: how much later an event may be learned than one that came after it.
+    """
+    if n_events <= 0.0 or state.counters[0].lost_ms >= np.int64(ts * 1000.0):
+        return 0.0
+    entries, heads = state.interactions.entries, state.interactions.heads
+    oldest = max(np.int64(0), state.counters[0].next_interaction - entries.shape[0])
+    number = heads[bucket_of(heads, user)]
+    n_after = 0
+    for _ in range(MAX_PAST_WALK):
+        if number < oldest:
+            return max(0.0, n_events - n_after)
+        interaction = entries[number % entries.shape[0]]
+        if interaction.user == user:
+            if interaction.ts < ts - seconds:
+                return max(0.0, n_events - n_after)
+            n_after += interaction.ts >= ts
+        number = interaction.before
+    return 0.0
 
 
 @kernel_inner
@@ -292,6 +378,9 @@ def remember(state, user, item, ts, kind, value, slate):
     number = state.counters[0].next_interaction
     bucket = bucket_of(heads, user)
     interaction = entries[number % entries.shape[0]]
+    if number >= entries.shape[0]:
+        lost = np.int64(interaction.ts * 1000.0)
+        state.counters[0].lost_ms = max(state.counters[0].lost_ms, lost)
     interaction.user, interaction.item, interaction.ts = user, item, ts
     interaction.value, interaction.kind, interaction.slate = value, kind, slate
     interaction.before = heads[bucket]
@@ -327,9 +416,10 @@ def expose(state, users, labels, items, ends, ts, windows, shown, partition, win
         sums[CUT_SHORT] += make_room(state, length, ts[i], window)
         sums[NOVELTY_BITS] += describe(state.items, state.cells.registers[at], items, start, start + length)
         if shown.trials[i] != NO_TRIAL:
-            n_soon, n_all = _n_after(state, users[i], ts[i], shown.gap)
-            before = max(0.0, shown.before[i] - n_all)  # what the slate has brought already is not the past
-            if not show(state.trials, users[i], shown.trials[i], ts[i], shown.gap, before, n_soon):
+            n_soon = _n_soon(state, users[i], ts[i], shown.gap)
+            known = is_known(state.trials, users[i], shown.trials[i])
+            past = 0.0 if known else _past_of(state, users[i], ts[i], shown.past[i], shown.gap)
+            if not show(state.trials, users[i], shown.trials[i], ts[i], shown.gap, past, n_soon):
                 shown.trials[i] = NO_TRIAL
         slot = open_impression(state, users[i], ts[i], cell, items, start, length, shown, i)
         join_earlier(state, slot, window)
@@ -359,8 +449,15 @@ def interact(state, users, items, ts, kinds, values, slates, gap, window, ranks)
             act(state.trials, users[i], ts[i], gap)
         slot, place = last_touch(state, users[i], item, ts[i], window, slates[i])
         kind = np.int64(kinds[i])
+        is_refund = state.trials.counters[0].n_users > 0 and _is_refund(kind, values[i])
+        if is_refund:
+            bought = arm_of_purchase(state.trials, users[i], item, ts[i])
+            if bought != NO_TRIAL:
+                give_back(state.trials, users[i], bought, values[i])
+                kind |= GIVEN_BACK
         if slot >= 0:
-            credit(state, state.exposures.entries[slot], place, kind, values[i])
-            kind |= JOINED
+            kind = credit(state, state.exposures.entries[slot], place, item, ts[i], kind, values[i])
+        if is_refund and not kind & GIVEN_BACK and leave_out_refund(state.trials, users[i]):
+            kind |= LEFT_OUT
         ranks[i] = place + 1
         remember(state, users[i], item, ts[i], kind, values[i], slates[i])

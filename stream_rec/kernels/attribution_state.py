@@ -11,8 +11,9 @@ from stream_rec.kernels.records import record
 from stream_rec.kernels.shown import Cells, ItemCounts
 from stream_rec.kernels.trial_state import TrialState
 
-CONVERSION, DWELL, JOINED, UNPRICED, IN_CART = 1, 2, 4, 8, 16
-"""Bits of an interaction's kind; JOINED = it has been credited to an impression, UNPRICED = its value is no price."""
+CONVERSION, DWELL, JOINED, UNPRICED, IN_CART, GIVEN_BACK, LEFT_OUT = 1, 2, 4, 8, 16, 32, 64
+"""Bits of an interaction's kind; JOINED = it has been credited to an impression, UNPRICED = its value is no price,
+GIVEN_BACK = a refund that has lowered what an arm earned, LEFT_OUT = one that had lowered nothing when it came."""
 CLICKED, CONVERTED, CARTED, BOUGHT = 1, 2, 16, 32
 """Bits of a place: what has been credited to it; BOUGHT = to its arm: a refund may be learned before its purchase. 4
 and 8 are teams (kernels.trial_state)."""
@@ -35,6 +36,9 @@ and 8 are teams (kernels.trial_state)."""
 """Columns of a cell's sums. None of them ever falls: what is negative has a column of its own."""
 N_SUMS = 13
 
+MAX_WALK = 32
+"""Entries of one chain that are looked at, newest first: one flood of a user costs no more than this."""
+
 COUNTERS = record(
     [
         ("next_exposure", np.int64),  # number of the next impression
@@ -42,6 +46,7 @@ COUNTERS = record(
         ("next_place", np.int64),  # number of the next place
         ("next_interaction", np.int64),  # number of the next interaction
         ("lost_outcomes", np.int64),  # outcomes whose impression's cell was already overwritten
+        ("lost_ms", np.int64),  # event time of the latest interaction that another one took the place of
     ]
 )
 """Where the rings stand. Numbers grow for ever."""

@@ -58,11 +58,29 @@ TRIAL_USER = record(
         ("after", np.int32),  # events after the first slate of the present session; -1 = no session is open
         ("clicks_a", np.float32),  # of items that the control brought, and
         ("clicks_b", np.float32),  # of those that the other arm did: of interleaved slates
+        ("past", np.float32),  # events before the first slate of the experiment
     ]
 )
 """A user in one experiment."""
-TRIAL_COUNTERS = record([("n_users", np.int64), ("left_out", np.int64)])
-"""Entries that are taken; slates of users for whom there was no room."""
+PURCHASE_MADE = record(
+    [
+        ("user", np.uint64),  # hash; 0 = forgotten, or of an experiment that has given way to another
+        ("ts", np.float64),  # event time
+        ("before", np.int64),  # chain
+        ("trial", np.int64),  # the arm that it was credited to: slot * MAX_ARMS + arm
+        ("item", np.uint32),  # fingerprint
+    ]
+)
+"""A purchase that an arm was credited with: a refund of it may come weeks later, and lowers what that arm earned."""
+TRIAL_COUNTERS = record(
+    [
+        ("n_users", np.int64),  # entries that are taken
+        ("left_out", np.int64),  # slates of users for whom there was no room
+        ("next_purchase", np.int64),  # number of the next one
+        ("refunds_left_out", np.int64),  # refunds by users of experiments that have lowered nothing
+    ]
+)
+"""Where the table and the ring stand, and what they had no room for."""
 
 
 class TrialState(NamedTuple):
@@ -73,19 +91,23 @@ class TrialState(NamedTuple):
         totals: float64 [S, MAX_ARMS, N_BUCKETS, outcomes].
         in_use: bool [S].
         counters: TRIAL_COUNTERS [1].
+        purchases: PURCHASE_MADE [P], a ring with chains by user and item (kernels.attribution).
+        purchase_heads: int64 [B], B a power of two.
     """
 
     users: NDArray[np.void]
     totals: NDArray[np.float64]
     in_use: NDArray[np.bool_]
     counters: NDArray[np.void]
+    purchases: NDArray[np.void]
+    purchase_heads: NDArray[np.int64]
 
 
 def empty(n_users: int, n_slots: int) -> TrialState:
     """Nothing was shown. Arrays of zeros cost no memory until they are touched.
 
     Args:
-        n_users: entries that may be used, at least.
+        n_users: entries that may be used, at least; as many purchases are remembered.
         n_slots: experiments.
     """
     return TrialState(
@@ -93,4 +115,6 @@ def empty(n_users: int, n_slots: int) -> TrialState:
         totals=np.zeros((n_slots, MAX_ARMS, N_BUCKETS, len(OUTCOMES))),
         in_use=np.zeros(n_slots, np.bool_),
         counters=np.zeros(1, TRIAL_COUNTERS),
+        purchases=np.zeros(n_users, PURCHASE_MADE),
+        purchase_heads=np.full(1 << (n_users - 1).bit_length(), -1, np.int64),
     )

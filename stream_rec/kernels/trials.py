@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from stream_rec.kernels.attribution_state import MAX_WALK
 from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
 from stream_rec.kernels.ids import mix
 from stream_rec.kernels.trial_state import (
@@ -13,6 +14,7 @@ from stream_rec.kernels.trial_state import (
     CLICK_BEFORE,
     DWELL_TIME,
     MAX_ARMS,
+    NO_TRIAL,
     PURCHASE,
     REFUND,
     REVENUE,
@@ -22,8 +24,6 @@ from stream_rec.kernels.trial_state import (
     TEAM_B,
     USER,
 )
-
-NOT_FOUND = -1
 
 
 @kernel_inner
@@ -47,7 +47,13 @@ def entry_of(trials, user, slot):
 
 
 @kernel_inner
-def show(trials, user, code, ts, gap, before, n_after):
+def is_known(trials, user, code):
+    """Was a slate of this experiment, of whatever arm, shown to the user before?"""
+    return trials.users[entry_of(trials, user, code // MAX_ARMS)].owner != 0
+
+
+@kernel_inner
+def show(trials, user, code, ts, gap, past, n_after):
     """A slate of an arm is shown to a user.
 
     Args:
@@ -56,7 +62,7 @@ def show(trials, user, code, ts, gap, before, n_after):
         code: slot * MAX_ARMS + arm.
         ts: when, seconds.
         gap: seconds after which a session is over.
-        before: what the user had done before, in events.
+        past: what the user had done before, in events; of a user who is known already it is not asked.
         n_after: events of the user's within the gap after it that were learned before the slate.
 
     Returns:
@@ -72,9 +78,11 @@ def show(trials, user, code, ts, gap, before, n_after):
             return False
         counters.n_users += 1
         entry.user, entry.owner, entry.clicks_a, entry.clicks_b = user, slot + 1, 0.0, 0.0
+        entry.past = past
     if is_new or entry.arm != arm:
         _add(trials, slot, arm, user, USER, 1.0)
-        _add(trials, slot, arm, user, CLICK_BEFORE, before)
+        # Who comes from another arm has done things since because of that one: the past ended with the first slate.
+        _add(trials, slot, arm, user, CLICK_BEFORE, np.float64(entry.past))
         entry.arm, entry.after = arm, -1
     _add(trials, slot, arm, user, SHOWN, 1.0)
     if entry.after < 0 or ts - entry.last > gap:
@@ -115,12 +123,56 @@ def click(trials, user, code, place):
 
 
 @kernel_inner
-def buy(trials, user, code, is_priced, value):
-    """The first conversion of an item of an arm's slate."""
+def _purchase_bucket(trials, user, item):
+    return np.int64(mix(user ^ np.uint64(item)) & np.uint64(trials.purchase_heads.shape[0] - 1))
+
+
+@kernel_inner
+def buy(trials, user, code, item, ts, is_priced, value):
+    """The first conversion of an item (a fingerprint) of an arm's slate. It is remembered: it may be given back."""
     slot, arm = code // MAX_ARMS, code % MAX_ARMS
     _add(trials, slot, arm, user, PURCHASE, 1.0)
-    if is_priced:
-        _add(trials, slot, arm, user, REVENUE, np.float64(value))
+    if not is_priced:
+        return
+    _add(trials, slot, arm, user, REVENUE, np.float64(value))
+    keep_purchase(trials, user, code, item, ts)
+
+
+@kernel_inner
+def keep_purchase(trials, user, code, item, ts):
+    """Put a purchase into its ring, in the place of the oldest one if it is full."""
+    number, bucket = trials.counters[0].next_purchase, _purchase_bucket(trials, user, item)
+    kept = trials.purchases[number % trials.purchases.shape[0]]
+    kept.user, kept.ts, kept.trial, kept.item = user, ts, code, item
+    kept.before = trials.purchase_heads[bucket]
+    trials.purchase_heads[bucket] = number
+    trials.counters[0].next_purchase = number + 1
+
+
+@kernel_inner
+def arm_of_purchase(trials, user, item, ts):
+    """The arm whose purchase a refund at `ts` is of: the user's earliest one of the item; NO_TRIAL = none is known."""
+    oldest = max(np.int64(0), trials.counters[0].next_purchase - trials.purchases.shape[0])
+    number = trials.purchase_heads[_purchase_bucket(trials, user, item)]
+    found, found_ts = np.int64(NO_TRIAL), np.inf
+    for _ in range(MAX_WALK):
+        if number < oldest:
+            break
+        kept = trials.purchases[number % trials.purchases.shape[0]]
+        if kept.user == user and kept.item == item and kept.ts <= ts and kept.ts <= found_ts:
+            found, found_ts = kept.trial, kept.ts
+        number = kept.before
+    return found
+
+
+@kernel_inner
+def leave_out_refund(trials, user):
+    """A refund that lowers nothing is counted, if its user was shown a slate of an experiment; was it?"""
+    for slot in range(trials.in_use.shape[0]):
+        if trials.in_use[slot] and trials.users[entry_of(trials, user, slot)].owner != 0:
+            trials.counters[0].refunds_left_out += 1
+            return True
+    return False
 
 
 @kernel_inner
@@ -149,4 +201,12 @@ def refill(trials, entries):
         there = trials.users[entry_of(trials, entry.user, entry.owner - 1)]
         there.user, there.owner, there.arm, there.after = entry.user, entry.owner, entry.arm, entry.after
         there.began, there.last = entry.began, entry.last
-        there.clicks_a, there.clicks_b = entry.clicks_a, entry.clicks_b
+        there.clicks_a, there.clicks_b, there.past = entry.clicks_a, entry.clicks_b, entry.past
+
+
+@kernel_unlocked
+def refill_purchases(trials, entries):
+    """PURCHASE_MADE [m], the oldest first, into an empty ring."""
+    for i in range(entries.shape[0]):
+        entry = entries[i]
+        keep_purchase(trials, entry.user, entry.trial, entry.item, entry.ts)

@@ -37,11 +37,15 @@ def experiment(name: str = "x", **body: Any) -> Decision:
     return decision("experiment", name, {"arms": arms, "state": "running", "started": 1.0, **body})
 
 
-@pytest.fixture
-def shop() -> Engine:
-    e = Engine(ENGINE, MEASURE)
+def engine(**bounds: int) -> Engine:
+    e = Engine(ENGINE, MEASURE.model_copy(update=bounds))
     decide(e, experiment())
     return e
+
+
+@pytest.fixture
+def shop() -> Engine:
+    return engine()
 
 
 class Log:
@@ -51,7 +55,13 @@ class Log:
         self._engine = e
         self._ends: dict[str, int] = defaultdict(int)
 
-    def show(self, user: str, items: str, at: float, variant: str = "b", **fields: Any) -> None:
+    def on(self, e: Engine) -> Log:
+        """The same log, learned by another engine from here on."""
+        log = Log(e)
+        log._ends |= self._ends
+        return log
+
+    def show(self, user: str, items: Sequence[str], at: float, variant: str = "b", **fields: Any) -> None:
         said = {"slate_id": "s", "variant": variant or None, **fields}
         shown = Impression(user_id=user, ts=T + at, items=tuple(items), **said)
         self._engine.learn_impressions(impression_batch([self._record("impressions", user, shown)]))
@@ -347,3 +357,110 @@ def test_an_engine_without_experiments_keeps_nothing_of_them() -> None:
     log.show("ann", "a", 0.0)
     log.do("ann", "a", 1.0)
     assert not [name for name in e.snapshot() if name.startswith(("trials.", "arms."))]
+
+
+@pytest.mark.parametrize("n_after", [10, 40, 300])
+def test_a_backlog_of_events_that_came_after_a_slate_is_no_past(shop: Engine, n_after: int) -> None:
+    """More than any walk looks at: a worker that is behind learns days of events before their first impression."""
+    log = Log(shop)
+    log.do("ann", "z", -9000.0)
+    log.do("ann", "y", -8000.0)
+    for n in range(n_after):
+        log.do("ann", "abxyz"[n % 5], 5.0 + n)
+    log.show("ann", "ab", 0.0)
+    assert totals(shop)["click_before"] == 2.0
+
+
+def test_where_the_log_after_a_slate_is_no_longer_known_nobody_has_a_past() -> None:
+    """Neither who did much since nor who did nothing: else what was done since would have a say in it."""
+    e = engine(max_recent_interactions=64)
+    log = Log(e)
+    for user in ("ann", "bob"):
+        log.do(user, "z", -9000.0)
+    for n in range(80):
+        log.do("ann", "a", 5.0 + n)
+    log.show("ann", "ab", 0.0)
+    log.show("bob", "ab", 0.0)
+    assert "click_before" not in totals(e)
+    log.show("cat", "ab", 200.0)
+    log.do("cat", "a", 201.0)
+    log.do("dan", "z", 150.0)
+    log.show("dan", "ab", 202.0)
+    assert totals(e)["click_before"] == 1.0
+
+
+def test_the_past_of_who_comes_from_another_arm_ended_with_the_first_slate(shop: Engine) -> None:
+    log = Log(shop)
+    log.do("ann", "z", -9000.0)
+    log.show("ann", "ab", 0.0, "control")
+    log.do("ann", "a", 1.0)
+    log.do("ann", "b", 2.0)
+    log.show("ann", "ab", 3.0, "b")
+    assert totals(shop, "control")["click_before"] == totals(shop, "b")["click_before"] == 1.0
+
+
+WEEK = 7 * 86_400.0
+
+
+def test_a_refund_lowers_what_its_purchase_has_raised_whenever_it_comes(shop: Engine) -> None:
+    log = Log(shop)
+    log.show("ann", "ab", 0.0)
+    log.do("ann", "a", 1.0, "purchase", 20.0)
+    log.show("ann", "ab", WEEK, "control")
+    log.do("ann", "a", WEEK + 1, "purchase", -15.0)
+    log.do("ann", "a", 2 * WEEK, "purchase", -5.0)
+    found = totals(shop)
+    assert (found["revenue"], found["refund"]) == (20.0, 20.0)
+    assert "refund" not in totals(shop, "control")
+    assert shop.stats()["trial_refunds_left_out"] == 0
+
+
+def test_a_refund_of_what_no_arm_has_sold_is_counted_and_lowers_nothing(shop: Engine) -> None:
+    log = Log(shop)
+    log.show("ann", "ab", 0.0)
+    log.do("ann", "z", 1.0, "purchase", 20.0)
+    log.do("ann", "z", WEEK, "purchase", -20.0)
+    log.do("bob", "z", WEEK, "purchase", -20.0)
+    assert "refund" not in totals(shop)
+    assert shop.stats()["trial_refunds_left_out"] == 1
+
+
+def test_a_refund_that_is_learned_with_its_purchase_before_the_slate_lowers_it_too(shop: Engine) -> None:
+    """A worker that learns a backlog may meet weeks of events before their impressions."""
+    log = Log(shop)
+    log.show("ann", "xy", -WEEK)
+    log.do("ann", "a", 1.0, "purchase", 20.0)
+    log.do("ann", "a", 2 * GAP, "purchase", -15.0)
+    log.do("ann", "a", WEEK, "purchase", -5.0)
+    assert shop.stats()["trial_refunds_left_out"] == 2
+    log.show("ann", "ab", 0.0)
+    assert (totals(shop)["revenue"], totals(shop)["refund"]) == (20.0, 20.0)
+    assert shop.stats()["trial_refunds_left_out"] == 0
+
+
+def test_purchases_are_remembered_over_a_restart_and_forgotten_with_their_user(shop: Engine) -> None:
+    log = Log(shop)
+    for user in ("ann", "bob"):
+        log.show(user, "ab", 0.0)
+        log.do(user, "a", 1.0, "purchase", 20.0)
+    again = Engine(ENGINE, MEASURE)
+    again.restore(shop.snapshot(), shop.position)
+    assert again.digest() == shop.digest()
+    again.forget_user("bob")
+    later = log.on(again)
+    for user in ("ann", "bob"):
+        later.do(user, "a", WEEK, "purchase", -20.0)
+    assert totals(again)["refund"] == 20.0
+
+
+def test_the_oldest_purchases_give_way() -> None:
+    e = engine(max_trial_users=16)
+    log = Log(e)
+    log.show("ann", "ab", 0.0)
+    for n in range(17):
+        log.show("ann", [f"i{n}"], 1.0 + n)
+        log.do("ann", f"i{n}", 1.5 + n, "purchase", 20.0)
+    log.do("ann", "i0", 2 * WINDOW, "purchase", -20.0)
+    assert (totals(e).get("refund"), e.stats()["trial_refunds_left_out"]) == (None, 1)
+    log.do("ann", "i16", 2 * WINDOW, "purchase", -20.0)
+    assert totals(e)["refund"] == 20.0

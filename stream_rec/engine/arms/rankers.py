@@ -23,6 +23,9 @@ from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.sources.ranker import LOSS, RankerState
 from stream_rec.trials.rankers import MAX_RANKERS, own_rankers
 
+_NEVER = float("inf")
+_NO_TIME = (_NEVER, -_NEVER)
+"""Of the log, in which `_now` is who takes part: none, until it is asked."""
 _keys = msgspec.msgpack.Decoder(list[Key]).decode
 
 
@@ -49,28 +52,39 @@ class ArmRankers:
         self._known: Mapping[str, Experiment] = {}
         self._wanted: tuple[_Wanted, ...] = ()
         self._open: dict[Key, ArmRanker] = {}
+        self._now: tuple[ArmRanker, ...] = ()
+        self._same = _NO_TIME
         self._latest = 0
         self._said: set[Key] = set()
         self._log = logs.get("learn")
 
-    def moments(self, broker_ts: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """Int64 [n]: the log's time at each of n events that are about to be learned; None = no arm ranks by itself."""
+    def moments(self, broker_ts: NDArray[np.int64]) -> list[int] | None:
+        """[n]: the log's time at each of n events that are about to be learned; None = no arm ranks by itself."""
         if self._known is not self._decisions.experiments:
             self._follow()
         if not self._wanted or not len(broker_ts):
             return None
-        moments = np.maximum.accumulate(np.maximum(broker_ts, self._latest))
-        self._latest = int(moments[-1])
+        moments: list[int] = np.maximum.accumulate(np.maximum(broker_ts, self._latest)).tolist()
+        self._latest = moments[-1]
         return moments
 
     def at(self, moment: int) -> Sequence[ArmRanker]:
         """Those that judge and learn an example at this time of the log; begins and ends them."""
+        if self._same[0] < moment <= self._same[1]:  # as for nearly every example: this is asked for each
+            return self._now
+        for each in self._wanted:
+            if not each.begin < moment <= each.end:
+                self._open.pop(each.key, None)
         for each in self._wanted:
             if each.begin < moment <= each.end:
                 self._begin(each)
-            else:
-                self._open.pop(each.key, None)
-        return tuple(self._open.values())
+        edges = [edge for each in self._wanted for edge in (each.begin, each.end)]
+        self._same = (
+            max((edge for edge in edges if edge < moment), default=-_NEVER),
+            min((edge for edge in edges if edge >= moment), default=_NEVER),
+        )
+        self._now = tuple(self._open.values())
+        return self._now
 
     def of(self, experiment: str, arm: str) -> ArmRanker | None:
         """The ranker of an arm; None = it has none of its own (yet)."""
@@ -125,6 +139,7 @@ class ArmRankers:
             sums = arrays.get(f"{n}.sums")
             if key in arms and ranker is not None and sums is not None and sums.shape == (N_SUMS,):
                 self._open[key] = ArmRanker(self._held, ranker, arms[key], sums.copy())
+        self._same = _NO_TIME
 
     def _ranker_of(self, arrays: Mapping[str, NDArray[Any] | None]) -> RankerState | None:
         found = {}
@@ -141,6 +156,7 @@ class ArmRankers:
         self._wanted = tuple(_wanted(self._known))
         keys = {each.key for each in self._wanted}
         self._open = {key: each for key, each in self._open.items() if key in keys}
+        self._same = _NO_TIME
 
     def _begin(self, wanted: _Wanted) -> None:
         if wanted.key in self._open:

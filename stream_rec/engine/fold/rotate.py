@@ -2,7 +2,7 @@
 
 A place that was not clicked counts 2 ** -(age / recovers), as of event time; what was shown before the item was last
 clicked counts nothing. Beyond the first `after` of them, each multiplies the item's odds by the scenario's factor.
-Of a user's impressions the newest `attribution.MAX_WALK` are read.
+Of a user's impressions the newest `attribution_state.MAX_WALK` are read.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_rec.kernels.attribution import MAX_WALK, bucket_of, fingerprint
-from stream_rec.kernels.attribution_state import CLICKED, AttributionState
+from stream_rec.kernels.attribution import bucket_of, fingerprint
+from stream_rec.kernels.attribution_state import CLICKED, MAX_WALK, AttributionState
 from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
 from stream_rec.kernels.reference import lend

@@ -147,7 +147,7 @@ class LearnLoop:
                 frozen=plan.frozen,
             )
             left_out = plan.left_out[at] if judging and plan.left_out is not None else None
-            arms = self._arms.at(int(moments[at - plan.first])) if moments is not None and step.train else ()
+            arms = self._arms.at(moments[at - plan.first]) if moments is not None and step.train else ()
             with leaving_out(self._held.query, self._held.state.items, left_out):
                 if arms:
                     has_vector = self._advance_beside(arms, events, at, until, step, found, ranks)
@@ -214,10 +214,11 @@ class LearnLoop:
         for each in arms:
             if not each.hears_others:
                 by_arm.append((each, int(judge_arm(each.handle, events, first))))
-        at = int(ranks.n_judged[0])
+        at = ranks.n_judged[0]
         has_vector = self._advance(events, first, last, step._replace(gathered=True), found, ranks)
+        main_rank = int(ranks.rank[at])
         for each, rank in by_arm:
-            each.note(rank, int(ranks.rank[at]))
+            each.note(rank, main_rank)
         return has_vector
 
     def _gather_with_rivers(self, found: NDArray[np.int32], has_vector: bool) -> bool:
@@ -232,4 +233,5 @@ class LearnLoop:
         self, handle: Handle, events: Events, first: int, found: NDArray[np.int32], has_vector: bool
     ) -> None:
         gather_again(handle, events, first, found, has_vector)
-        self._rivers.fill(self._held.query)
+        if self._rivers.names:
+            self._rivers.fill(self._held.query)

@@ -22,7 +22,7 @@ from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.ownership import Owner
 from stream_rec.kernels.shown import TOTALS
 from stream_rec.kernels.slots import PER_SPACE
-from stream_rec.kernels.trial_state import NO_TRIAL
+from stream_rec.kernels.trial_state import NO_TRIAL, TRIAL_USER
 from stream_rec.kernels.vocabulary import COUNTERS as VOCABULARY_COUNTERS
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.kernels.vocabulary import empty as empty_vocabulary
@@ -40,6 +40,8 @@ _RECORDS: Mapping[str, tuple[str, np.dtype[Any]]] = {
 """Integers by place that have names now, in the same order; spare ones stood behind them."""
 _FORMER_FEATURES = number_of("hop")
 """Of the table, before 2026-11-29."""
+_FORMER_COUNTERS = 5
+"""Of attribution, of forms 1 and 2."""
 _OF_ROWS = ("arena", "lengths", "starts", "hashes")
 _RENAMED = {"attribution.cells.marks": "attribution.cells.next_number"}
 
@@ -53,7 +55,10 @@ _OLD_RECORDS: Mapping[str, tuple[np.dtype[Any], tuple[str, ...]]] = {
 
 def _of_form_1(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Bytes of records with the fields they lack: of no slate, of no arm."""
-    record, missing = _OLD_RECORDS[name]
+    return _widened(array, *_OLD_RECORDS[name])
+
+
+def _widened(array: NDArray[Any], record: np.dtype[Any], missing: tuple[str, ...]) -> NDArray[Any]:
     fields = [field for field in record.names or () if field not in missing]
     old = np.dtype([(field, record[field]) for field in fields])
     if array.dtype != np.uint8 or array.ndim != 1 or len(array) % old.itemsize:
@@ -67,12 +72,30 @@ def _of_form_1(name: str, array: NDArray[Any]) -> NDArray[Any]:
     return found.view(np.uint8)
 
 
+def _of_form_2(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Attribution and experiments before refunds found their purchases: what any past lacks is taken for lost.
+
+    Args:
+        given: by their present names.
+    """
+    found = {}
+    counters = given.get("attribution.counters")
+    entries = given.get("attribution.interactions.entries")
+    if counters is not None and entries is not None and len(entries) % INTERACTION.itemsize == 0:
+        latest = entries.view(INTERACTION)["ts"].max(initial=0.0)
+        found["attribution.counters"] = np.append(counters[:_FORMER_COUNTERS], np.int64(latest * 1000))
+        found["attribution.form"] = np.array([FORM], np.int64)
+    if "trials.users" in given:
+        found["trials.users"] = _widened(given["trials.users"], TRIAL_USER, ("past",))
+        found["trials.purchases"] = np.zeros(0, np.uint8)
+        found["trials.refunds_left_out"] = np.zeros(1, np.int64)
+    return found
+
+
 def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The arrays of a snapshot by their present names; those of this release are left as they are."""
     named: dict[str, NDArray[Any]] = {}
     is_form_1 = "attribution.form" not in given
-    if is_form_1 and "attribution.exposures.entries" in given:
-        named["attribution.form"] = np.array([FORM], np.int64)
     if "attribution.labels" in given and "attribution.labels_used" not in given:
         named["attribution.labels_used"] = _labels_used(given)
     if "state.factors.tags" in given and "state.in_catalogue" not in given:
@@ -92,6 +115,8 @@ def renamed(given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
             named[name] = np.pad(array, ((0, 0), (0, N_SUMS - array.shape[-1])))
         else:
             named[_RENAMED.get(name, name)] = array
+    if is_form_1 or given["attribution.form"][0] < FORM:
+        named |= _of_form_2(named)
     if "clock.times" not in named and "state.clock" in named:
         named |= _clock(float(named["state.clock"][0]))
     return named
