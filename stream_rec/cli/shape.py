@@ -157,8 +157,8 @@ def _name(source: str) -> str:
 
 def _print_guess(found: Guess, name: str, topic: str) -> None:
     """The shape, and if it is of a foreign topic the input of the bridge that goes with it."""
+    from stream_rec.shapes.as_toml import toml
     from stream_rec.shapes.presets import presets
-    from stream_rec.shapes.sampling import toml
 
     typer.echo("")  # what it is appended to may have no end of line
     if found.preset:

@@ -122,24 +122,18 @@ def guess(
         if best:
             found[field] = best[0]
     left = [path for path in common if path not in found.values()]
-    unit, ts = "", found.get("ts") or dates.moment({path: seen[path] for path in left}, NAMES["ts"])
-    if ts is None and (times_by_value := dates.by_value({path: seen[path] for path in left})):
-        ts = times_by_value[0] if len(times_by_value) == 1 else None
-        what = "is taken for the time" if ts else "may be the time: set ts = one of them"
-        remarks.append(f"by its values, {' or '.join(times_by_value)} {what}")
+    unit, ts = "", found.get("ts") or _time({path: seen[path] for path in left}, remarks)
     if ts and dates.are_days(ts, seen[ts], is_row=is_row):
         found["ts"], unit = ts, "days"
     elif ts:
         found["ts"], unit = dates.of_day(ts, left, rows)
     found = {**otherwise, **found}
-    for field in NEEDED:
-        if field not in found:
-            there = ", ".join(list(seen)[:30])
-            raise ConfigError(
-                f"no field looks like {field}; there are {there}",
-                fix=f"name it: {field} = 'path'"
-                + _CATALOGUE * ("item_id" in found and "user_id" not in found),
-            )
+    if missing := [field for field in NEEDED if field not in found]:
+        raise ConfigError(
+            f"no field looks like {missing[0]}; there are {', '.join(list(seen)[:30])}",
+            fix=f"name it: {missing[0]} = 'path'"
+            + _CATALOGUE * ("item_id" in found and missing[0] == "user_id"),
+        )
     if "event_type" not in found:
         found |= _by_flags(seen) or {"event_type": _usual_type(seen, found)}
     if value := found.get("value"):
@@ -147,6 +141,17 @@ def guess(
         found["value"] = how.path if how else value
         remarks += [how.remark] if how and how.remark else []
     return Guessed({name: path for name, path in found.items() if path}, unit, tuple(remarks))
+
+
+def _time(columns: Mapping[str, Sequence[Any]], remarks: list[str]) -> str | None:
+    """The column that says when, by its form, else by its values alone."""
+    if found := dates.moment(columns, NAMES["ts"]):
+        return found
+    likely = dates.by_value(columns)
+    if likely:
+        what = "is taken for the time" if len(likely) == 1 else "may be the time: set ts = one of them"
+        remarks.append(f"by its values, {' or '.join(likely)} {what}")
+    return likely[0] if len(likely) == 1 else None
 
 
 def _by_flags(seen: Mapping[str, Sequence[Any]]) -> dict[str, str]:

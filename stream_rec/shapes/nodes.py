@@ -165,3 +165,8 @@ def walk(node: Node) -> Iterator[Node]:
 def eaches(node: Node) -> list[Each]:
     """Every `[]` in it, outer ones first, none twice."""
     return list(dict.fromkeys(each for each in walk(node) if isinstance(each, Each)))
+
+
+def options_of(path: Node) -> tuple[Node, ...]:
+    """What stands between the `||` of a path."""
+    return path.options if isinstance(path, Either) else (path,)

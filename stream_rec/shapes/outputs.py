@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from stream_rec.settings.shapes import ShapeSettings
 from stream_rec.shapes import nodes, times
 from stream_rec.shapes.generate import Code
 from stream_rec.shapes.layout import Layout
+from stream_rec.shapes.loops import LISTS, open_loops
 from stream_rec.shapes.messages import Refused, Removed
 from stream_rec.shapes.nodes import Each, Node
 from stream_rec.shapes.paths import parse, parse_condition
@@ -52,7 +52,6 @@ ITEM_FIELDS = (
     "description", "image", "link", "removed",
 )  # fmt: skip
 IMPRESSION_FIELDS = ("slate_id", "user_id", "ts", "items", "scenario", "variant", "experiment")
-_LISTS = {"items": ("tags",), "impressions": ("items",)}
 _MAPS = {"events": "context.", "items": "attributes.", "impressions": ""}
 _TIMES = ("ts", "available_from", "available_until")
 NOT_KEPT = Refused("not_kept", "keep", "the shape's `keep` does not hold")
@@ -99,7 +98,7 @@ class Output:
             is_condition = name in ("keep", "removed")
             paths[name] = (parse_condition if is_condition else parse)(text, f"{where}.{kind}.{name}")
         keep = paths.pop("keep", None)
-        for name in _LISTS.get(kind, ()):
+        for name in LISTS.get(kind, ()):
             if name in paths and not nodes.eaches(paths[name]):
                 paths[name] = Each(paths[name])
         return cls(kind, paths, keep)
@@ -132,7 +131,7 @@ def write(
             code.line("return")
         keep = None
     with ExitStack() as loops:
-        line = _loops(code, output, loops)
+        line = open_loops(code, output, loops)
         if keep is not None:
             with code.block(f"if not {code.condition(keep)}:"):
                 code.line("out.append(NOT_KEPT)")
@@ -141,89 +140,6 @@ def write(
             code.line(f"{line} += 1")  # of those that are kept: a click on one of a list keeps its id
         _event(code, output, shape, line) if output.kind == "events" else _record(code, output, shape)
     return code.function("def mapped(body, message, envelope, out):")
-
-
-def _loops(code: Code, output: Output, loops: ExitStack) -> str:
-    """Open a loop for every list that the output goes through, outer ones first; one that runs once if there is none.
-
-    Of the options of `item_id` the first that gives something decides: the lists of the others are not gone through.
-
-    Returns:
-        The variable that counts, from 0, the elements that share one `event_id`: lines of an order; empty = each has
-        its own.
-    """
-    collected = {each for name in _LISTS.get(output.kind, ()) if name in output.fields
-                 for each in _collected(output.fields[name])}  # fmt: skip
-    lists = dict.fromkeys(
-        each for path in output.paths for each in nodes.eaches(path) if each not in collected
-    )
-    ordered = sorted(lists, key=lambda each: len(nodes.eaches(each)))
-    options = options_of(output.fields["item_id"]) if "item_id" in output.fields else ()
-    owners: dict[Each, list[int]] = defaultdict(list)
-    for n, option in enumerate(options):
-        for each in nodes.eaches(option):
-            owners[each].append(n)
-    chosen = _chosen(code, options) if len(options) > 1 and ordered else ""
-    line, named = "", set(nodes.eaches(output.fields["event_id"])) if "event_id" in output.fields else ordered
-    for each in ordered:
-        if not line and each not in named:
-            line = code.variable()
-            code.line(f"{line} = -1")
-        outer = nodes.eaches(each.base)
-        found = f"elements({code.value(each.base)})"
-        if outer:
-            found = _inner(code, each, outer[-1], options)
-        elif chosen and each in owners:
-            found = f"({found} or ONE) if {chosen} in {tuple(owners[each])} else ONE"
-        else:
-            found = f"{found} or ONE"
-        name = code.variable()
-        loops.enter_context(code.block(f"for {name} in {found}:"))
-        code.bind(each, name)
-    if not ordered:
-        loops.enter_context(code.block("for _ in ONE:"))
-    return line
-
-
-def _inner(code: Code, each: Each, outer: Each, options: tuple[Node, ...]) -> str:
-    """The elements of a list inside of another's element, where no earlier option gives that element's item."""
-    found, around = f"elements({code.value(each.base)})", code.value(outer)
-    others = [
-        option for option in options if each not in nodes.eaches(option) and outer in nodes.eaches(option)
-    ]
-    if not others or all(each not in nodes.eaches(option) for option in options):
-        return f"{found} if {around} is not None else ONE"
-    given = code.variable()
-    code.line(f"{given} = {code.value(nodes.Either((*others, nodes.Constant(''))))}")
-    return f"(ONE if {given} or {around} is None else {found} or ONE)"
-
-
-def _chosen(code: Code, options: tuple[Node, ...]) -> str:
-    """The variable that holds which option gives the item."""
-    chosen = code.variable()
-    code.line(f"{chosen} = -1")
-    for n, option in enumerate(options):
-        with code.block(f"if {chosen} < 0:"):
-            eaches = nodes.eaches(option)
-            if eaches:
-                condition = f"elements({code.value(eaches[0].base)})"
-            else:
-                value = code.variable()
-                code.line(f"{value} = {code.value(option)}")
-                condition = f"not ({code.is_absent(value)})"
-            with code.block(f"if {condition}:"):
-                code.line(f"{chosen} = {n}")
-    return chosen
-
-
-def options_of(path: Node) -> tuple[Node, ...]:
-    """What stands between the `||` of a path."""
-    return path.options if isinstance(path, nodes.Either) else (path,)
-
-
-def _collected(path: Node) -> list[Each]:
-    """The lists of a field that is a list itself: the innermost of each option."""
-    return [eaches[-1] for option in options_of(path) if (eaches := nodes.eaches(option))]
 
 
 def _event(code: Code, output: Output, shape: ShapeSettings, line: str) -> None:
@@ -326,7 +242,7 @@ def _time(code: Code, path: Node, shape: ShapeSettings, plus: Node | None = None
     name, raw = code.variable(), code.variable()
     n_blocks = 0
     with ExitStack() as stack:
-        for option in options_of(path):
+        for option in nodes.options_of(path):
             if n_blocks:
                 stack.enter_context(code.block(f"if {name} is None and ({code.is_absent(raw)}):"))
             n_blocks += 1
@@ -399,7 +315,7 @@ def _record(code: Code, output: Output, shape: ShapeSettings) -> None:
             value = _time(code, path, shape)
         elif name in ("item_id", "user_id"):
             value = _id(code, name, path, shape, "NOT_USERS" if name == "user_id" else "NULLS")
-        elif name in _LISTS.get(output.kind, ()):
+        elif name in LISTS.get(output.kind, ()):
             value = _list(code, name, path, unread)
         elif name == "price":
             faults: list[Fault] = []
@@ -442,7 +358,7 @@ def _list(code: Code, field: str, path: Node, unread: str) -> str:
     """A variable with the ids or tags of the first option that has any; one that stands alone is a list of one."""
     found = code.variable()
     code.line(f"{found} = []")
-    for option in options_of(path):
+    for option in nodes.options_of(path):
         eaches = nodes.eaches(option)
         with code.block(f"if not {found}:"):
             source = f"several({code.value(eaches[-1].base if eaches else option)})"

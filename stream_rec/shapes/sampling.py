@@ -14,6 +14,7 @@ from stream_rec.errors import ConfigError, ContractError
 from stream_rec.schemas.records import Impression, Interaction, Item
 from stream_rec.settings.shapes import ShapeSettings
 from stream_rec.shapes import recognise
+from stream_rec.shapes.as_toml import toml
 from stream_rec.shapes.confluent import Confluent, is_framed
 from stream_rec.shapes.dates import pattern_of
 from stream_rec.shapes.decoding import json_documents, unpacked
@@ -371,39 +372,3 @@ def _unit(mapper: Mapper, settings: Mapping[str, Any]) -> str:
         return mapper.shape.unit
     given = str(settings.get("events", {}).get("ts", ""))
     return "" if given.startswith("@") else " and ".join(mapper.units) or "ISO 8601"
-
-
-def toml(settings: Mapping[str, Any], name: str, above: str = "shapes") -> str:
-    """Settings of a shape, or of another table of tables, as TOML."""
-    head = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
-    tables = {key: value for key, value in settings.items() if isinstance(value, Mapping)}
-    lines = [f"[{above}.{head}]"]
-    lines += [
-        f"{key} = {_value(value)}"
-        for key, value in settings.items()
-        if key not in tables and value is not None
-    ]
-    for key, table in tables.items():
-        lines += [
-            "",
-            f"[{above}.{head}.{key}]",
-            *(f"{_key(one)} = {_value(each)}" for one, each in table.items()),
-        ]
-    return "\n".join(lines)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(each) for each in value) + "]"
-    return _quoted(str(value))
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
-
-
-def _quoted(text: str) -> str:
-    """A basic string: TOML escapes as JSON does, and DEL besides."""
-    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

@@ -19,7 +19,7 @@ from stream_rec.shapes.generate import Code
 from stream_rec.shapes.layout import Layout
 from stream_rec.shapes.messages import Mapped, RawMessage
 from stream_rec.shapes.nodes import Constant, Each, Member, Meta, Node
-from stream_rec.shapes.outputs import NOT_KEPT, Output, context_of, earliest, options_of
+from stream_rec.shapes.outputs import NOT_KEPT, Output, context_of, earliest
 
 Read = Callable[[RawMessage], list[Mapped]]
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
@@ -87,7 +87,7 @@ def of_bodies(
 def first_options(output: Output) -> list[Node]:
     """The paths that are looked at where every field is its first option; contexts are looked at whole."""
     fields = output.fields.items()
-    first = [path if name.startswith("context.") else options_of(path)[0] for name, path in fields]
+    first = [path if name.startswith("context.") else nodes.options_of(path)[0] for name, path in fields]
     return [*first, *([output.keep] if output.keep else [])]
 
 
@@ -95,7 +95,7 @@ def expected(output: Output, shape: ShapeSettings) -> dict[Node, Any]:
     """Of what type members most often are: a decoder that knows it spares us the question."""
     found: dict[Node, Any] = {}
     for name, path in output.fields.items():
-        for n, option in enumerate(options_of(path)):
+        for n, option in enumerate(nodes.options_of(path)):
             if isinstance(option, Member):
                 kind = _KINDS.get(name, Any)
                 if name == "ts" and n == 0 and shape.unit in ("auto", "iso"):
@@ -104,7 +104,7 @@ def expected(output: Output, shape: ShapeSettings) -> dict[Node, Any]:
     elsewhere = {
         node
         for path in output.paths
-        for option in (options_of(path) if path is not output.keep else (path,))
+        for option in (nodes.options_of(path) if path is not output.keep else (path,))
         for node in nodes.walk(option)
         if node is not option
     }
@@ -118,13 +118,15 @@ def _is_straight(output: Output, shape: ShapeSettings) -> bool:
         return False
     if output.keep is not None and nodes.eaches(output.keep):
         return False
-    of_items = {each for option in options_of(fields["item_id"]) for each in nodes.eaches(option)}
+    of_items = {each for option in nodes.options_of(fields["item_id"]) for each in nodes.eaches(option)}
     if any(each not in of_items for path in fields.values() for each in nodes.eaches(path)):
         return False
-    if isinstance(options_of(fields["ts"])[0], Constant) or options_of(fields["ts"])[0] == Meta("row"):
+    if isinstance(nodes.options_of(fields["ts"])[0], Constant) or nodes.options_of(fields["ts"])[0] == Meta(
+        "row"
+    ):
         return False
     plain = [path for name, path in fields.items() if not name.startswith("context.")]
-    return not any(nodes.eaches(options_of(path)[0]) for path in plain)
+    return not any(nodes.eaches(nodes.options_of(path)[0]) for path in plain)
 
 
 def _code(layout: Layout | None, shape: ShapeSettings, units: dict[str, int] | None) -> Code:
@@ -194,7 +196,7 @@ class _Writer:
 
     def _first(self, path: Node, until: type[Node] = Each) -> str:
         """A variable with the first option that is not null, up to one that goes through a list or is of a kind."""
-        code, options = self._code, options_of(path)
+        code, options = self._code, nodes.options_of(path)
         name = code.own(options[0])
         for option in options[1:]:
             if nodes.eaches(option) or isinstance(option, until):
@@ -232,7 +234,7 @@ class _Writer:
         """Can it be nothing but a text or null?"""
         return self._layout is not None and all(
             self._layout.kind(option) == str | None
-            for option in options_of(path)[: 1 if self._is_lean else None]
+            for option in nodes.options_of(path)[: 1 if self._is_lean else None]
             if not nodes.eaches(option)
         )
 
@@ -254,7 +256,7 @@ class _Writer:
 
     def _time(self, path: Node) -> str:
         code, name = self._code, self._code.variable()
-        if options_of(path)[0] == Meta("timestamp"):
+        if nodes.options_of(path)[0] == Meta("timestamp"):
             self._leave_if("message.timestamp < 0")
             code.line(f"{name} = message.timestamp / 1000.0")
         else:
