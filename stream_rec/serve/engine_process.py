@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from stream_rec import logs
+from stream_rec.embedded.launch import die_with_parent
 from stream_rec.errors import ConfigError, StreamRecError, Unavailable
 from stream_rec.serve.wishes import Busy
 from stream_rec.settings import Settings
@@ -161,7 +162,9 @@ class EngineProcess:
 
 
 def main() -> None:
-    """Read a question, write the answer."""
+    """Read a question, write the answer. The process ends with the one that asks, however that ends."""
+    if sys.platform == "linux":
+        die_with_parent()
     logs.configure("warning", as_json=False)
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     module, _, name = question.answer.partition(":")
