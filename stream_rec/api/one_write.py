@@ -8,6 +8,7 @@ would have nobody answered. Here only the connections beyond the limit are refus
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -16,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from stream_rec.api.problem import Problem
 from stream_rec.api.refusals import Refusals
 
+PROBES = ("/healthz", "/readyz", "/metrics")
+"""Are answered on any connection."""
 _END = b"\r\n\r\n"
 _LENGTH = b"\r\ncontent-length: "
 
@@ -60,7 +63,7 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     Attributes:
         most: connections at a time.
-        refuse: the application of those beyond.
+        refuse: the application of those beyond, given that of the others.
     """
 
     most: ClassVar[int]
@@ -71,7 +74,7 @@ class OneWriteProtocol(HttpToolsProtocol):
         self._one_write = OneWrite(transport)
         super().connection_made(self._one_write)  # type: ignore[arg-type]
         if len(self.connections) > self.most:
-            self.app = type(self).refuse
+            self.app = partial(type(self).refuse, self.app)
 
     def send_400_response(self, msg: str) -> None:
         """What was sent is no HTTP: the connection ends with a problem like any other."""
@@ -92,7 +95,12 @@ class OneWriteProtocol(HttpToolsProtocol):
 def bounded(most: int, refusals: Refusals) -> type[OneWriteProtocol]:
     """The protocol of a server that answers on so many connections at a time; on others it refuses, and closes them."""
 
-    async def refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI
+    async def refuse(app: Any, scope: Any, receive: Any, send: Any) -> None:
+        if (
+            scope["path"] in PROBES
+        ):  # or who looks whether it lives would end it, just when many want something
+            await app(scope, receive, send)
+            return
         problem = Problem(
             "busy", f"{most} connections are open", fix="try again in a moment, on another server"
         )

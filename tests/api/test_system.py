@@ -135,14 +135,15 @@ def test_connections_beyond_the_limit_are_refused_and_no_others(serve: Serve, bu
     limit = bus.serve.model_copy(update={"max_connections": 2, "keep_alive_seconds": 60.0})
     http = serve(bus.model_copy(update={"serve": limit}))
     with httpx.Client(base_url=http.base_url, timeout=30) as second:
-        assert http.get("/healthz").status_code == second.get("/healthz").status_code == 200
+        assert http.get("/v1/lists/new").status_code == second.get("/v1/lists/new").status_code == 200
         for _ in range(2):
             with httpx.Client(base_url=http.base_url, timeout=30) as third:
-                found = third.get("/healthz")
+                assert third.get("/healthz").status_code == 200
+                found = third.get("/v1/lists/new")
                 assert problem_of(found, 503, "busy")["detail"] == "2 connections are open"
                 assert (found.headers["retry-after"], found.headers["connection"]) == ("1", "close")
-        assert http.get("/healthz").status_code == second.get("/healthz").status_code == 200
-    wait_until(lambda: httpx.get(f"{http.base_url}/healthz", timeout=30).status_code == 200, 60)
+        assert http.get("/v1/lists/new").status_code == second.get("/v1/lists/new").status_code == 200
+    wait_until(lambda: httpx.get(f"{http.base_url}/v1/lists/new", timeout=30).status_code == 200, 60)
 
 
 def test_what_is_still_being_answered_when_the_server_ends_is_a_problem_too(bus: Settings) -> None:

@@ -46,7 +46,9 @@ def test_every_manifest_keeps_to_its_schema_and_makes_sense(path: Path) -> None:
     if found["kind"] in OTHER_KINDS:
         jsonschema.validate(found, OTHER_KINDS[found["kind"]])
         if found["kind"] in ("Kustomization", "Component"):
-            assert set(found["resources"]) == {file.name for file in path.parent.glob("*.yaml")} - {path.name}
+            assert set(found.get("resources", ())) == {file.name for file in path.parent.glob("*.yaml")} - {
+                path.name
+            }
         return
     for version in VERSIONS:
         kubernetes_validate.validate(found, version, strict=True)
@@ -119,6 +121,33 @@ def test_the_network_lets_it_reach_its_servers_and_nothing_else() -> None:
     }
     wanted = [urlsplit(f"//{found.bus.bootstrap}"), urlsplit(found.store.url)]
     assert reached == {((at.hostname or "").split(".")[1], at.port) for at in wanted}
+
+
+def test_live_servers_have_what_a_worker_has_and_time_to_catch_up() -> None:
+    parts = {
+        part["kind"]: part
+        for each in document("components/live/kustomization")["patches"]
+        for part in [yaml.safe_load(each["patch"])]
+    }
+    for kind, name in (("ConfigMap", "configmap"), ("Deployment", "deployment")):
+        assert parts[kind]["metadata"]["name"] == document(name)["metadata"]["name"]
+    found = load(environment=document("configmap")["data"] | parts["ConfigMap"]["data"])[0]
+    assert found.serve.live
+    (own,) = parts["Deployment"]["spec"]["template"]["spec"]["containers"]
+    worker = manifests.container()
+    assert own["name"] == container()["name"]
+    assert own["resources"] == worker["resources"]
+    of_worker = worker["securityContext"]["readOnlyRootFilesystem"]
+    assert own["securityContext"]["readOnlyRootFilesystem"] is of_worker
+    probe = own["startupProbe"]
+    assert probe["httpGet"]["path"] in {operation.path for operation in table() if operation.scope is None}
+    assert probe["timeoutSeconds"] > found.store.timeout_seconds
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 3600
+
+
+def test_a_server_that_has_no_memory_for_an_engine_makes_no_previews() -> None:
+    """They would take the whole pod with them."""
+    assert not settings().serve.previews
 
 
 def test_what_is_promised_is_sent_before_the_pod_is_killed() -> None:
