@@ -27,6 +27,7 @@ from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.slate_encoder import SlateEncoder, SlateOutput
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.engine.engine import Engine
+from stream_rec.engine.warm import once
 from stream_rec.engine.warm import warm_up as warm_up_engine
 from stream_rec.feedback.measures import Measures
 from stream_rec.feedback.warm import warm_up as warm_up_measures
@@ -45,8 +46,9 @@ _NOTHING_SENT = cast(Any, SimpleNamespace(lost={}))
 """Stands for the receipt of what was published."""
 
 
+@once
 def warm_up() -> None:
-    """A second or two once compiled, a minute or two before."""
+    """A second or two once compiled, a minute or two before. Once in a process."""
     warm_up_engine()
     warm_up_measures()
     settings = Settings(

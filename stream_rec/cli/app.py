@@ -8,9 +8,12 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
+from copy import copy
 from typing import Annotated
 
 import typer
+from typer.main import get_command_name
 
 from stream_rec.cli.alarm import alarm
 from stream_rec.cli.batch import batch
@@ -27,6 +30,7 @@ from stream_rec.cli.forget import forget
 from stream_rec.cli.items import items
 from stream_rec.cli.key import key
 from stream_rec.cli.lag import lag
+from stream_rec.cli.main import command as command_of
 from stream_rec.cli.merge import merge
 from stream_rec.cli.ope import ope
 from stream_rec.cli.pipeline import pipeline
@@ -124,11 +128,38 @@ app.add_typer(batch)
 app.add_typer(tenant)
 
 
+def chosen(words: Sequence[str]) -> typer.Typer:
+    """The command line with no command but the one that is named: Typer works out the options of all that it has.
+
+    Args:
+        words: behind the program's name.
+
+    Returns:
+        All of it if none is named, or none of ours, or if help comes before it: that lists them.
+    """
+    name = command_of(words)
+    one = copy(app)
+    one.registered_commands = [
+        each
+        for each in app.registered_commands
+        if each.callback is not None and get_command_name(each.callback.__name__) == name
+    ]
+    one.registered_groups = [
+        each
+        for each in app.registered_groups
+        if each.typer_instance is not None and each.typer_instance.info.name == name
+    ]
+    if not (one.registered_commands or one.registered_groups):
+        return app
+    before = words[: words.index(name)]
+    return app if "--help" in before or "-h" in before else one
+
+
 def run() -> None:
     """Run a command; our own errors end it with their message and fix, and no traceback; a bug's has no secrets."""
     threading.excepthook = lambda bug: _show_bug(bug.exc_value)
     try:
-        app()
+        chosen(sys.argv[1:])()
     except StreamRecError as error:
         say(hidden(f"stream-rec: {error}"), indent="    ", err=True)
         sys.exit(3 if isinstance(error, Unavailable) else 2)

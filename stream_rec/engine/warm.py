@@ -11,8 +11,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cache, wraps
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,24 @@ _MORE_THAN_THERE_IS = 1_000_000
 """Bytes of ids: another arena is made."""
 
 
+def once(work: Callable[[], None]) -> Callable[[], None]:
+    """Work that is done once in a process: kernels that are loaded are so for its engines to come, and for its forks.
+
+    Who calls while another thread does it waits until it is done. What it raises is not remembered.
+    """
+    done, turn = cache(work), threading.Lock()
+
+    @wraps(work)
+    def only_once() -> None:
+        with turn:
+            done()
+
+    return only_once
+
+
+@once
 def warm_up() -> None:
-    """Run a few events through learning and ranking; a second once compiled, minutes before."""
+    """Run a few events through learning and ranking; a second once compiled, minutes before. Once in a process."""
     with told(), _beside() if _is_first_start() else nullcontext(), _few_collections():
         _learn_and_answer()
 

@@ -8,7 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from stream_rec.cli.app import app, chosen
 from tests.cli.running import clean_environment, run
 
 COMMANDS = {
@@ -145,3 +147,17 @@ def with_a_snapshot(folder: Path) -> Path:
     """A name that makes the command go as far as an engine."""
     (folder / "20200101T000000000Z-abcd.json").write_text("{}")
     return folder
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_only_the_options_of_the_command_that_is_named_are_worked_out(name: str) -> None:
+    for words in ([name], [name, "--help"], ["--log-level", "debug", name, "ann"]):
+        assert list(getattr(get_command(chosen(words)), "commands", {})) == [name]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--help"], ["--help", "lag"], ["-h", "lag"], ["--version"], ["lags"], ["--log-level", "lag"]],
+)
+def test_where_help_may_list_them_all_commands_are_there(words: list[str]) -> None:
+    assert chosen(words) is app

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.cli import time_travel
-from stream_rec.cli.app import app
+from stream_rec.cli.app import app, chosen
 from stream_rec.cli.snapshot import _table as snapshot_table
 from stream_rec.demo.report import Outcome, print_next, print_totals, print_user
 from stream_rec.demo.view import Lines, LivePanel
@@ -52,7 +52,8 @@ def assert_fits(text: str) -> None:
 
 @pytest.mark.parametrize("command", list(commands(get_command(app))), ids=" ".join)
 def test_help(command: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(app, [*command, "--help"], env=NARROW)
+    words = [*command, "--help"]
+    shown = CliRunner().invoke(chosen(words), words, env=NARROW)
     assert shown.exit_code == 0
     assert_fits(shown.output)
 

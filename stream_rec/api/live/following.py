@@ -6,8 +6,7 @@ import asyncio
 import gc
 import math
 from collections.abc import Awaitable, Callable, Iterator
-from functools import cache, partial
-from threading import Lock
+from functools import partial
 
 from stream_rec import logs
 from stream_rec.api.live.desk import Desk
@@ -117,20 +116,6 @@ def _known_lags(held: _Held) -> Iterator[int]:
     return (lag for *_, lag in held.follower.lags() if lag is not None)
 
 
-_warming = Lock()
-
-
-@cache
-def _warm_up() -> None:
-    warm_up()
-
-
-def _warm_up_once() -> None:
-    """Several engines of one process need it once."""
-    with _warming:
-        _warm_up()
-
-
 class Following:
     """Restores, catches up, follows. Event loop's thread.
 
@@ -217,7 +202,7 @@ class Following:
         settings = self._settings
         library_logs.forward()
         counts, topic_ids = await self._topics()
-        await in_background(_warm_up_once)
+        await in_background(warm_up)
         held = self._held = _Held(settings, counts, topic_ids, await restored_at_start(settings))
         gc.collect()
         gc.freeze()  # going through what stays would stop the world for a tenth of a second and more
