@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+import numba
 import numpy as np
 
 from stream_rec.engine.answering.outputs import empty_ranks, judged
@@ -14,10 +15,21 @@ from stream_rec.engine.learning.event_columns import columns
 from stream_rec.engine.learning.learn_loop import training_sample
 from stream_rec.engine.results import Judged
 from stream_rec.engine.state import create
-from stream_rec.kernels.reference import refer
+from stream_rec.kernels.reference import ReferenceType, refer
 from stream_rec.schemas.columns import EventBatch
 
 Leak = Literal["none", "counts", "all"]
+
+
+def lent(held: Any) -> Any:
+    """A reference of the type that `advance` lends to the kernels below: with another they would be compiled anew."""
+    reference = refer(held)
+    if not numba.config.DISABLE_JIT:
+        kind = numba.typeof(held)
+        reference._numba_type_ = ReferenceType(
+            tuple(zip(kind.fields, kind.types, strict=True)), is_constant=False
+        )
+    return reference
 
 
 def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judged:
@@ -34,22 +46,25 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
     trained = training_sample(events, e.settings, e.n_learned)
     seed = np.uint64(e.settings.seed)
     out = empty_ranks(len(batch), len(e.sources))
+    asked, ranks = lent(events), lent(out)
     for i in range(len(batch)):
         ours = hold(e.state, create.query(e.settings), rates)
 
         def learn_it(i: int = i) -> None:
             fresh = hold(e.state, create.query(e.settings), rates)
-            learn.learn_event(fresh.state, fresh.query, fresh.rates, refer(events), i, seed, False)
+            learn.learn_event(fresh.state, fresh.query, fresh.rates, asked, i, seed, False)
 
         if leak == "all":
             learn_it()
-        has_vector = bool(learn.prepare(ours.state, ours.query, ours.rates, refer(events), i))
+        has_vector = bool(learn.prepare(ours.state, ours.query, ours.rates, asked, i))
         found = e._vectors.search_one(ours.query.vector) if has_vector else e._vectors.nowhere
         if leak == "counts":
             learn_it()
         learn.gather(ours, found, has_vector)
-        item = learn.item_of(ours.state, refer(events), i)
-        judge.judge(ours.state, ours.query, ours.rates, i, item, events.user_hashes[i], bool(trained[i]), out)
+        item = learn.item_of(ours.state, asked, i)
+        judge.judge(
+            ours.state, ours.query, ours.rates, i, item, events.user_hashes[i], bool(trained[i]), ranks
+        )
         if leak == "none":
             learn_it()
         e._vectors.after(e.state)

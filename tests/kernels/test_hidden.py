@@ -8,14 +8,21 @@ from hypothesis import strategies as st
 
 from stream_rec.kernels import hidden, vocabulary
 from stream_rec.kernels.ids import hash_ids
+from stream_rec.kernels.reference import refer
 from stream_rec.kernels.vocabulary import VocabularyState
 from stream_rec.schemas.columns import IdColumn
 
 ROWS = 8
 
 
+def empty(arena: int) -> VocabularyState:
+    """As kernels get it from an engine: by reference."""
+    held: VocabularyState = refer(vocabulary.empty(ROWS, arena))
+    return held
+
+
 def do(v: VocabularyState, what: str, item: str, now: float = 0.0) -> bool:
-    data = np.frombuffer(item.encode(), np.uint8)
+    data = np.frombuffer(bytearray(item.encode()), np.uint8)
     id_hash = hash_ids(IdColumn.of([item]))[0]
     if what == "hide":
         hidden.hide(v, data, 0, len(data), id_hash, now)
@@ -28,7 +35,7 @@ def do(v: VocabularyState, what: str, item: str, now: float = 0.0) -> bool:
 @given(st.integers(0, 1 << 32), st.integers(1, 200))
 def test_it_is_a_set_and_its_rows_are_dense(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
-    v, kept = vocabulary.empty(ROWS, 1 << 12), set[str]()
+    v, kept = empty(1 << 12), set[str]()
     for what, number in zip(rng.choice(["hide", "show"], n), rng.integers(ROWS, size=n), strict=True):
         item = f"item {number}"
         assert do(v, str(what), item) == (what == "hide")
@@ -39,7 +46,7 @@ def test_it_is_a_set_and_its_rows_are_dense(seed: int, n: int) -> None:
 
 
 def test_when_it_is_full_what_was_hidden_longest_ago_is_forgotten() -> None:
-    v = vocabulary.empty(ROWS, 1 << 12)
+    v = empty(1 << 12)
     for n in range(ROWS):
         do(v, "hide", f"i{n}", float(n))
     do(v, "hide", "i0", 100.0)
@@ -50,7 +57,7 @@ def test_when_it_is_full_what_was_hidden_longest_ago_is_forgotten() -> None:
 
 
 def test_what_comes_and_goes_pushes_nothing_out() -> None:
-    v = vocabulary.empty(ROWS, 1 << 14)
+    v = empty(1 << 14)
     do(v, "hide", "stays", 0.0)
     for n in range(10 * ROWS):
         do(v, "hide", f"i{n}", 1.0 + n)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stream_rec.kernels import histories as kernels
 from stream_rec.kernels.histories import HistoryState
+from stream_rec.kernels.reference import refer
 from tests.oracles.histories import Seen, SlowHistories
 from tests.oracles.ids import hash_id
 from tests.sources.making import code
@@ -31,14 +32,17 @@ def events(seed: int, n: int) -> list[Event]:
 
 
 def empty(length: int = LENGTH) -> HistoryState:
-    return HistoryState(
-        items=np.zeros((3, length), np.int32),
-        types=np.zeros((3, length), np.uint8),
-        pauses=np.zeros((3, length), np.uint8),
-        n_events=np.zeros(3, np.uint32),
-        session_start=np.zeros(3, np.uint32),
-        session=np.zeros(3, np.uint64),
+    held: HistoryState = refer(
+        HistoryState(
+            items=np.zeros((3, length), np.int32),
+            types=np.zeros((3, length), np.uint8),
+            pauses=np.zeros((3, length), np.uint8),
+            n_events=np.zeros(3, np.uint32),
+            session_start=np.zeros(3, np.uint32),
+            session=np.zeros(3, np.uint64),
+        )
     )
+    return held
 
 
 def session(h: HistoryState, user: int, limit: int) -> list[Seen]:
@@ -65,7 +69,7 @@ def test_they_equal_lists_of_every_event(seed: int, n: int, limit: int) -> None:
         ts += pause
         begins = kernels.starts_session(fast, user, seen[user], ts, np.uint64(hash_id(session_id)), GAP)
         assert begins == slow.would_begin(user, ts, session_id)
-        kernels.append(fast, user, code(item), begins, np.uint64(hash_id(session_id)), 0, 0.0)
+        kernels.append(fast, user, np.int32(code(item)), begins, np.uint64(hash_id(session_id)), 0, 0.0)
         slow.append(user, item, ts, session_id)
         seen[user] = max(seen[user], ts)
         assert session(fast, user, limit) == slow.session(user, limit)
@@ -75,14 +79,14 @@ def test_they_equal_lists_of_every_event(seed: int, n: int, limit: int) -> None:
 def test_a_session_longer_than_the_ring_is_what_the_ring_still_holds() -> None:
     h = empty()
     for n in range(100):
-        kernels.append(h, 0, code(n % 50), n == 0, np.uint64(0), 0, 0.0)
+        kernels.append(h, 0, np.int32(code(n % 50)), n == 0, np.uint64(0), 0, 0.0)
     assert session(h, 0, 16) == [Seen(49 - ago, ago, 1) for ago in range(LENGTH)]
 
 
 def test_a_cleared_history_is_empty_and_starts_anew() -> None:
     h = empty()
     for n in range(5):
-        kernels.append(h, 1, code(n), n == 0, np.uint64(7), 0, 0.0)
+        kernels.append(h, 1, np.int32(code(n)), n == 0, np.uint64(7), 0, 0.0)
     kernels.clear(h, 1)
     assert past(h, 1) == session(h, 1, 16) == []
     assert kernels.starts_session(h, 1, 1e9, 1e9, np.uint64(7), GAP)

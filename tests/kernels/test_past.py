@@ -7,6 +7,7 @@ import pytest
 
 from stream_rec.kernels import past
 from stream_rec.kernels.bounds import Bounds
+from stream_rec.kernels.reference import refer
 
 GENERATION = np.ones(4096, np.uint8)
 ANY = 0xFFFF
@@ -15,6 +16,12 @@ VIEWED, BOUGHT = 1 << 1, 1 << 2
 
 def code(row: int) -> int:
     return row | 1 << 24
+
+
+def empty(users: int) -> past.PastState:
+    """As kernels get it from an engine: by reference."""
+    held: past.PastState = refer(past.empty(Bounds(users=users)))
+    return held
 
 
 def had(own: past.PastState, user: int, types: int = ANY) -> set[int]:
@@ -28,7 +35,7 @@ def had(own: past.PastState, user: int, types: int = ANY) -> set[int]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_it_is_a_set_for_each_user(seed: int) -> None:
-    own, rng = past.empty(Bounds(users=256)), np.random.default_rng(seed)
+    own, rng = empty(256), np.random.default_rng(seed)
     oracle: dict[int, set[int]] = {user: set() for user in range(8)}
     for _ in range(900):
         user, row = int(rng.integers(8)), int(rng.integers(100))
@@ -43,13 +50,13 @@ def test_it_is_a_set_for_each_user(seed: int) -> None:
 
 
 def test_what_stands_in_a_row_now_is_not_what_was_had() -> None:
-    own = past.empty(Bounds(users=16))
+    own = empty(16)
     past.add(own, 3, 7 | 2 << 24, 1, 0)
     assert had(own, 3) == set()
 
 
 def test_a_full_pool_forgets_what_was_had_longest_ago_and_never_anything_else() -> None:
-    own = past.empty(Bounds(users=16))
+    own = empty(16)
     n_pages = len(own.pages)
     assert own.pages.nbytes + own.types.nbytes <= max(16 * past.BYTES_PER_USER, 4 * past.PAGE_BYTES)
     for row in range(300):
@@ -78,7 +85,7 @@ def in_order(own: past.PastState, user: int) -> list[int]:
 
 
 def test_it_tells_by_which_types_of_events_an_item_was_had() -> None:
-    own = past.empty(Bounds(users=64))
+    own = empty(64)
     past.add(own, 1, code(5), VIEWED, BOUGHT)
     past.add(own, 1, code(6), BOUGHT, BOUGHT)
     past.add(own, 1, code(6), VIEWED, BOUGHT)
@@ -89,7 +96,7 @@ def test_it_tells_by_which_types_of_events_an_item_was_had() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_bought_again_is_the_newest_and_no_page_is_lost(seed: int) -> None:
-    own, rng, order = past.empty(Bounds(users=256)), np.random.default_rng(seed), list[int]()
+    own, rng, order = empty(256), np.random.default_rng(seed), list[int]()
     for _ in range(600):
         row, kind = int(rng.integers(60)), int(rng.choice([VIEWED, BOUGHT]))
         was_bought = bool(past.types_of(own, 1, code(row)) & BOUGHT)
@@ -111,7 +118,7 @@ def test_what_is_bought_again_is_the_newest_and_no_page_is_lost(seed: int) -> No
 
 @pytest.mark.parametrize("is_older", [True, False])
 def test_of_two_who_are_one_the_older_past_stands_behind(is_older: bool) -> None:
-    own = past.empty(Bounds(users=256))
+    own = empty(256)
     for row in range(30):
         past.add(own, 1, code(row), VIEWED, 0)
     for row in range(100, 120):

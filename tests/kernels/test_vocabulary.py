@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from stream_rec.engine.names import n_evicted, n_rows, name_of, rows_of, with_room
 from stream_rec.kernels import vocabulary
 from stream_rec.kernels.ids import hash_ids
-from stream_rec.kernels.vocabulary import SWEEP
+from stream_rec.kernels.reference import refer
+from stream_rec.kernels.vocabulary import SWEEP, VocabularyState
 from stream_rec.schemas.columns import IdColumn
 from tests.oracles.ids import hash_id
 from tests.oracles.vocabulary import SlowVocabulary
@@ -31,33 +32,38 @@ class FastVocabulary:
     """The kernels driven as the engine drives them, with a hash that has only `n_hashes` values."""
 
     def __init__(self, rows: int, n_hashes: int) -> None:
-        self.v, self.n_rows, self.n_hashes = vocabulary.empty(rows, 4096), rows, n_hashes
+        self.n_rows, self.n_hashes = rows, n_hashes
+        self._hold(vocabulary.empty(rows, 4096))
+
+    def _hold(self, v: VocabularyState) -> None:
+        self.v, self._held = v, refer(v)
 
     def _key(self, name: str) -> tuple[np.ndarray, int, np.uint64]:
-        data = np.frombuffer(name.encode(), np.uint8)
+        data = np.frombuffer(bytearray(name.encode()), np.uint8)
         return data, len(data), np.uint64(1 + hash_id(name) % self.n_hashes)
 
     def find(self, name: str) -> int:
         data, end, h = self._key(name)
-        return int(vocabulary.find(self.v, data, 0, end, h))
+        return int(vocabulary.find(self._held, data, 0, end, h))
 
     def insert(self, name: str, ts: float) -> int:
-        self.v = with_room(self.v, len(name.encode()))
+        if (roomy := with_room(self.v, len(name.encode()))) is not self.v:
+            self._hold(roomy)
         data, end, h = self._key(name)
         row = n_rows(self.v)
         if row == self.n_rows:
-            row = int(vocabulary.oldest_of_sweep(self.v))
-        vocabulary.insert(self.v, data, 0, end, h, row)
+            row = int(vocabulary.oldest_of_sweep(self._held))
+        vocabulary.insert(self._held, data, 0, end, h, row)
         self.v.seen[row] = ts
         return row
 
     def unlink(self, name: str) -> None:
-        vocabulary.unlink(self.v, self.find(name))
+        vocabulary.unlink(self._held, self.find(name))
 
     def compact(self) -> None:
         arena = np.zeros_like(self.v.arena)
         vocabulary.compact(self.v, arena)
-        self.v = self.v._replace(arena=arena)
+        self._hold(self.v._replace(arena=arena))
 
 
 @settings(max_examples=40, deadline=None)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from stream_rec.kernels.bounds import Bounds
+from stream_rec.kernels.reference import refer
 from stream_rec.sources import factorization
 from stream_rec.sources.factorization import FactorRates, FactorState
 from tests.contract.sources import SourceContract
@@ -18,12 +19,21 @@ from tests.oracles.ids import uniform
 from tests.sources.making import batch, clicks, code
 
 N_USERS, N_ITEMS, F = 5, 9, 6
-RATES = factorization.RATES
+RATES: FactorRates = refer(factorization.RATES)
 USERS, TABLES = ("users", "user_squares"), ("inputs", "input_squares", "items", "item_squares")
 
 
+def empty(users: int = 1, n_recent: int | None = None) -> FactorState:
+    """As kernels get it from an engine: by reference."""
+    made = factorization.empty(Bounds(users=users, items=N_ITEMS, n_factors=F))
+    if n_recent is not None:
+        made = made._replace(recent=np.zeros(n_recent, np.int32))
+    held: FactorState = refer(made)
+    return held
+
+
 def random_state(rng: np.random.Generator) -> FactorState:
-    f = factorization.empty(Bounds(users=N_USERS, items=N_ITEMS, n_factors=F))
+    f = empty(N_USERS)
     for name in (*USERS, *TABLES):
         array = getattr(f, name)
         array[:] = rng.normal(0, 0.5, array.shape)
@@ -64,7 +74,7 @@ def test_a_query_is_the_user_and_the_session(seed: int, user: int, stale: set[in
 
 
 def test_who_has_neither_factors_nor_a_session_has_no_query() -> None:
-    f = factorization.empty(Bounds(users=N_USERS, items=N_ITEMS, n_factors=F))
+    f = empty(N_USERS)
     v = np.ones(F, np.float32)
     for user in (-1, 0):
         weights, generation = np.zeros(16, np.float32), np.ones(N_ITEMS, np.uint8)
@@ -84,7 +94,7 @@ def step(
         np.uint64(seed),
         np.ones(N_ITEMS, np.uint8),
         np.zeros(F, np.float32),
-        factorization.scratch(Bounds(n_factors=F)),
+        refer(factorization.scratch(Bounds(n_factors=F))),
     )
 
 
@@ -117,7 +127,7 @@ def test_steps_raise_the_item_above_what_others_do() -> None:
     rng = np.random.default_rng(3)
     f = random_state(rng)
     for row in range(N_ITEMS):
-        factorization.observe(f, RATES, code(row))
+        factorization.observe(f, RATES, np.int32(code(row)))
     for seed in range(300):
         step(f, RATES, 2, [], 4, seed)
     assert int(np.argmax(f.items @ f.users[2])) == 4
@@ -125,10 +135,7 @@ def test_steps_raise_the_item_above_what_others_do() -> None:
 
 
 def test_new_factors_are_a_function_of_the_seed_and_small() -> None:
-    f, g = (
-        factorization.empty(Bounds(items=N_ITEMS, n_factors=F)),
-        factorization.empty(Bounds(items=N_ITEMS, n_factors=F)),
-    )
+    f, g = empty(), empty()
     for each in (f, g):
         factorization.initialise_item(each, RATES, 3, np.uint64(5))
     assert (f.items == g.items).all()
@@ -139,20 +146,20 @@ def test_new_factors_are_a_function_of_the_seed_and_small() -> None:
 
 
 def test_the_most_recent_events_are_remembered_in_a_ring() -> None:
-    f = factorization.empty(Bounds(items=N_ITEMS, n_factors=F))._replace(recent=np.zeros(4, np.int32))
+    f = empty(n_recent=4)
     for n in range(11):
-        factorization.observe(f, RATES, code(n % N_ITEMS))
+        factorization.observe(f, RATES, np.int32(code(n % N_ITEMS)))
     assert sorted(f.recent.tolist()) == sorted(code(n % N_ITEMS) for n in (7, 8, 9, 10))
 
 
 def test_an_item_without_events_stands_where_its_tags_stand() -> None:
-    f = factorization.empty(Bounds(items=N_ITEMS, n_factors=F))
+    f = empty()
     rng = np.random.default_rng(4)
     f.items[:2] = rng.normal(size=(2, F))
     f.tags[0, 0], f.tags[1, 0] = 7, 9
     for _ in range(200):
-        factorization.observe(f, RATES, code(0))
-        factorization.observe(f, RATES, code(1))
+        factorization.observe(f, RATES, np.int32(code(0)))
+        factorization.observe(f, RATES, np.int32(code(1)))
     f.tags[5, :2] = [7, 9]
     factorization.place_by_tags(f, 5)
     assert_allclose(f.items[5], (f.items[0] + f.items[1]) / 2, atol=1e-3)

@@ -13,6 +13,7 @@ from stream_rec.engine.state import create
 from stream_rec.kernels import candidates
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
+from stream_rec.kernels.reference import refer
 from stream_rec.sources import item_neighbours, neighbours
 from stream_rec.sources.item_neighbours import COSINE, HOP, N_VOTING, RATES
 from stream_rec.sources.neighbours import AFTER
@@ -29,12 +30,12 @@ streams = st.lists(st.tuples(st.integers(0, 5), st.integers(0, N_ITEMS - 1)), ma
 @settings(max_examples=60, deadline=None)
 @given(streams)
 def test_counts_equal_a_batch_recount_exactly(stream: list[tuple[int, int]]) -> None:
-    s = item_neighbours.empty(Bounds(items=N_ITEMS))
+    s = refer(item_neighbours.empty(Bounds(items=N_ITEMS)))
     generation = np.ones(N_ITEMS, np.uint8)
     histories: dict[int, list[int]] = defaultdict(list)
     for user, item in stream:
         past = np.array([code(i) for i in reversed(dict.fromkeys(histories[user]))] + [0], np.int32)
-        item_neighbours.observe(s, past, len(past) - 1, code(item), generation)
+        item_neighbours.observe(s, past, len(past) - 1, np.int32(code(item)), generation)
         histories[user].append(item)
     pairs, degree = recount(list(histories.values()))
     got = {
@@ -48,9 +49,10 @@ def test_counts_equal_a_batch_recount_exactly(stream: list[tuple[int, int]]) -> 
 
 
 def test_a_stale_item_in_the_history_is_not_counted() -> None:
-    s = item_neighbours.empty(Bounds(items=3))
+    s = refer(item_neighbours.empty(Bounds(items=3)))
     generation = np.array([1, 2, 1], np.uint8)
-    item_neighbours.observe(s, np.array([code(1), code(0)], np.int32), 2, code(2), generation)
+    past = np.array([code(1), code(0)], np.int32)
+    item_neighbours.observe(s, past, 2, np.int32(code(2)), generation)
     assert s.codes[2, :2].tolist() == [code(0), NO_CODE]
     assert s.codes[1, 0] == NO_CODE
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stream_rec.kernels import normalise
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.codes import ROW_MASK
+from stream_rec.kernels.reference import refer
 from stream_rec.sources import popularity
 from stream_rec.sources.popularity import PopularityState
 from tests.contract.sources import SourceContract
@@ -37,9 +38,9 @@ def operations(seed: int, n: int) -> list[Operation]:
 
 
 def empty() -> PopularityState:
-    return popularity.empty(Bounds(items=N_ITEMS, longest_slate=1))._replace(
-        top=np.full((3, N_TOP), -1, np.int32)
-    )
+    made = popularity.empty(Bounds(items=N_ITEMS, longest_slate=1))
+    held: PopularityState = refer(made._replace(top=np.full((3, N_TOP), -1, np.int32)))
+    return held
 
 
 @settings(max_examples=25, deadline=None)

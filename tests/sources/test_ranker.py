@@ -8,19 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from stream_rec.kernels.reference import refer
 from stream_rec.sources import ranker
 from stream_rec.sources.features import FEATURES, N_FEATURES
 from stream_rec.sources.ranker import CONTEXTS, LOSS, SLOPES_RATE, RankerRates, RankerState
 from tests.oracles import ranker as oracle
 
-RATES = ranker.RATES
+RATES: RankerRates = refer(ranker.RATES)
 WIDTH = 50
 
 
+def empty() -> RankerState:
+    """As kernels get it from an engine: by reference."""
+    held: RankerState = refer(ranker.empty(N_FEATURES))
+    return held
+
+
 def random_state(rng: np.random.Generator) -> RankerState:
-    r = ranker.empty(N_FEATURES)
-    for name, array in r._asdict().items():
+    r = empty()
+    for name in RankerState._fields:
         if name != "loss":
+            array = getattr(r, name)
             squares = name.endswith("_squares")
             array[:] = rng.uniform(0.1, 5, array.shape) if squares else rng.normal(size=array.shape)
     return r
@@ -55,7 +63,7 @@ def exact_weights(r: RankerState, context: int, suffix: str = "") -> oracle.Weig
 def test_scores_and_one_step_equal_those_in_float64(seed: int, context: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     r = random_state(rng)
-    before = RankerState(*(a.copy() for a in r))
+    before = RankerState(*(getattr(r, name).copy() for name in RankerState._fields))
     weights, squares = exact_weights(r, context), exact_weights(r, context, "_squares")
     features = np.zeros((N_FEATURES, WIDTH), np.float32)
     features[:, :n] = rng.uniform(-1, 1, (N_FEATURES, n))
@@ -102,7 +110,7 @@ def test_the_gradient_is_that_of_the_loss() -> None:
 
 def test_a_feature_that_tells_the_target_gains_weight() -> None:
     rng = np.random.default_rng(1)
-    r = ranker.empty(N_FEATURES)
+    r = empty()
     r.linear[:] = 0
     for _ in range(300):
         features = rng.uniform(0, 1, (N_FEATURES, 20)).astype(np.float32)
@@ -115,7 +123,7 @@ def test_a_feature_that_tells_the_target_gains_weight() -> None:
 def test_it_learns_that_a_sign_counts_only_without_another() -> None:
     """What a linear ranker cannot: the target is the candidate that has exactly one of two features."""
     rng = np.random.default_rng(2)
-    r = ranker.empty(N_FEATURES)
+    r = empty()
     r.linear[:] = 0
     firsts = []
     for _ in range(6_000):
@@ -129,15 +137,15 @@ def test_it_learns_that_a_sign_counts_only_without_another() -> None:
 
 
 def test_a_single_candidate_teaches_nothing() -> None:
-    r = ranker.empty(N_FEATURES)
-    before = ranker.empty(N_FEATURES)
+    r = empty()
+    before = empty()
     learn(r, 0, np.ones((N_FEATURES, 1), np.float32), 1, 0)
     for part in ("linear", "hidden", "bias", "out"):
         assert (getattr(r, part) == getattr(before, part)).all()
 
 
 def test_before_the_first_event_the_prior_alone_ranks() -> None:
-    r = ranker.empty(N_FEATURES)
+    r = empty()
     features = np.random.default_rng(3).uniform(0, 1, (N_FEATURES, 7)).astype(np.float32)
     out = Scored(r, 0, features, 7)
     assert_allclose(out.scores, r.linear @ features, rtol=1e-5)
@@ -165,17 +173,17 @@ def hits_at_1(
 
 
 def test_an_old_ranker_follows_a_change_sooner_than_plain_adagrad() -> None:
-    plain = RATES._replace(window=1e12, threshold=1e12)
+    plain = refer(ranker.RATES._replace(window=1e12, threshold=1e12))
     after = []
     for rates in (RATES, plain):
-        r = ranker.empty(N_FEATURES)
+        r = empty()
         hits_at_1(r, np.random.default_rng(1), 15_000, 5, rates)
         after.append(hits_at_1(r, np.random.default_rng(2), 700, 0, rates))
     assert after[0] > after[1] + 0.05
 
 
 def test_sums_of_squares_are_bounded_however_long_the_stream() -> None:
-    r = ranker.empty(N_FEATURES)
+    r = empty()
     hits_at_1(r, np.random.default_rng(1), 10_000, 5)
     held = r.linear_squares.copy()
     hits_at_1(r, np.random.default_rng(2), 20_000, 5)

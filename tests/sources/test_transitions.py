@@ -16,6 +16,7 @@ from stream_rec.engine.state import create
 from stream_rec.kernels import candidates
 from stream_rec.kernels.bounds import Bounds
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
+from stream_rec.kernels.reference import refer
 from stream_rec.sources import transitions
 from stream_rec.sources.transitions import BACK, CLOCK, LATER, NEXT, NEXT_OLDER, TransitionState
 from tests.contract.sources import SourceContract
@@ -39,12 +40,14 @@ arrivals = st.lists(
 
 
 def learned(stream: list[Arrival], rate: float) -> TransitionState:
-    t = transitions.empty(Bounds(items=N_ITEMS))._replace(clock=np.array([(rate, 0.0)], CLOCK))
+    made = transitions.empty(Bounds(items=N_ITEMS))._replace(clock=np.array([(rate, 0.0)], CLOCK))
+    t: TransitionState = refer(made)
     generation = np.ones(N_ITEMS, np.uint8)
     for a in stream:
         recent = np.zeros(16, np.int32)
         recent[: len(a.recent)] = [code(item) for item in a.recent]
-        transitions.observe(t, recent, len(a.recent), code(a.item), a.ts, np.float32(a.weight), generation)
+        item, weight = np.int32(code(a.item)), np.float32(a.weight)
+        transitions.observe(t, recent, len(a.recent), item, a.ts, weight, generation)
     return t
 
 
@@ -86,10 +89,10 @@ def test_with_decay_they_equal_a_recount_to_rounding(stream: list[Arrival], half
 
 
 def test_a_stale_item_in_the_session_teaches_nothing() -> None:
-    t = transitions.empty(Bounds(items=4))
+    t = refer(transitions.empty(Bounds(items=4)))
     generation = np.array([1, 2, 1, 1], np.uint8)
     recent = np.array([code(1, generation=1), code(2)], np.int32)
-    transitions.observe(t, recent, 2, code(3), 0.0, np.float32(1), generation)
+    transitions.observe(t, recent, 2, np.int32(code(3)), 0.0, np.float32(1), generation)
     assert not t.next_codes.any()
     assert t.later_codes[2, 0] == code(3)
 
