@@ -33,6 +33,8 @@ EXAMPLES = 15
 """Of each route."""
 FEW = {"/v1/scenarios/{name}/preview": 2}
 """What one is answered with costs a process."""
+PATIENCE_SECONDS = 120.0
+"""A busy machine may take as long for that process; schemathesis itself would wait for 10 s."""
 RANK = "/v1/rank"
 """It is answered by 501 but by a live server, as are the parameters of LIVE_ONLY."""
 LIVE_ONLY = ("fields", "filter", "exclude", "min_relevance", "also", "user_id", "variant")
@@ -59,7 +61,7 @@ def fuzz(http: httpx.Client, method: str, route: str, without: Sequence[str]) ->
             case.query.pop(name, None)
             if isinstance(case.body, dict) and name != "user_id" and route in READS_WITH_BODY:
                 case.body.pop(name, None)
-        case.call_and_validate(base_url=url, checks=CHECKS)
+        case.call_and_validate(base_url=url, checks=CHECKS, timeout=PATIENCE_SECONDS)
 
     send()
 
