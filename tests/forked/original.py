@@ -24,6 +24,11 @@ from stream_rec.embedded.launch import die_with_parent
 from tests.forked import wire
 
 IMPORTED = (
+    "faust.app.router",
+    "faust.assignor",
+    "faust.tables.sets",
+    "faust.topics",
+    "faust.worker",
     "stream_rec.api.server",
     "stream_rec.bench.chaos.worker",
     "stream_rec.bus.dead_letters",
