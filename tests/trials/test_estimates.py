@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import tea_tasting as tt
-from tea_tasting.aggr import Aggregates
 
 from stream_rec.kernels.trial_state import OUTCOMES
 from stream_rec.trials.estimates import Metric, cuped, difference, estimate, relative
@@ -17,6 +16,9 @@ from stream_rec.trials.fixed import holm, t_test
 from stream_rec.trials.moments import Floats, Moments
 from stream_rec.trials.outcomes import Outcomes
 from stream_rec.trials.power import Plan, days_left, detectable, needed_users
+
+if TYPE_CHECKING:
+    from tea_tasting.aggr import Aggregates
 
 NAMES = ("user", "y", "d", "y0", "d0")
 
@@ -47,7 +49,17 @@ def people(n: int, lift: float, seed: int) -> Floats:
     ).astype(np.float64)
 
 
+@pytest.fixture(scope="module")
+def tt() -> ModuleType:
+    """Here, as it brings two libraries of SQL along: seconds in each process that only collects the tests."""
+    import tea_tasting
+
+    return tea_tasting
+
+
 def aggregates(units: Floats) -> Aggregates:
+    from tea_tasting.aggr import Aggregates
+
     spread = np.cov(units.T)
     pairs = {(a, b): float(spread[i, j]) for i, a in enumerate(NAMES) for j, b in enumerate(NAMES) if a < b}
     return Aggregates(
@@ -68,17 +80,17 @@ def world() -> World:
 
 
 CASES = {
-    "mean": (Metric("y"), tt.Mean("y", use_t=True)),
-    "ratio": (Metric("y", "d"), tt.RatioOfMeans("y", "d")),
-    "mean by its past": (Metric("y", before="y0"), tt.Mean("y", "y0")),
-    "ratio by its past": (Metric("y", "d", "y0", "d0"), tt.RatioOfMeans("y", "d", "y0", "d0")),
+    "mean": (Metric("y"), lambda tt: tt.Mean("y", use_t=True)),
+    "ratio": (Metric("y", "d"), lambda tt: tt.RatioOfMeans("y", "d")),
+    "mean by its past": (Metric("y", before="y0"), lambda tt: tt.Mean("y", "y0")),
+    "ratio by its past": (Metric("y", "d", "y0", "d0"), lambda tt: tt.RatioOfMeans("y", "d", "y0", "d0")),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_estimates_and_t_tests_are_those_of_tea_tasting(world: World, case: str) -> None:
+def test_estimates_and_t_tests_are_those_of_tea_tasting(world: World, tt: ModuleType, case: str) -> None:
     metric, oracle = CASES[case]
-    their: Any = oracle.analyze_aggregates(world.theirs["control"], world.theirs["blue"])
+    their: Any = oracle(tt).analyze_aggregates(world.theirs["control"], world.theirs["blue"])
     ours = cuped(world.ours, metric)
     test = t_test(ours["control"], ours["blue"])
     found = difference(ours["control"], ours["blue"])
@@ -124,7 +136,7 @@ def test_moments_of_two_workers_add_up() -> None:
         whole + Moments.of_units(NAMES[:2], units[:, :2])
 
 
-def test_power_is_that_of_tea_tasting(world: World) -> None:
+def test_power_is_that_of_tea_tasting(world: World, tt: ModuleType) -> None:
     control = estimate(world.ours["control"], Metric("y", "d"))
     plan = Plan(mde=0.05, sequential=False)
     oracle = tt.RatioOfMeans("y", "d", use_t=False, rel_effect_size=0.05, power=0.8)
@@ -149,7 +161,7 @@ def test_days_left_are_those_of_the_minimum_runtime_or_of_the_users() -> None:
     assert days_left(1000, 0, day, 7 * day) == float("inf")
 
 
-def test_holm_is_that_of_tea_tasting(world: World) -> None:
+def test_holm_is_that_of_tea_tasting(world: World, tt: ModuleType) -> None:
     lifts = {f"m{n}": people(400, 1.0 + n / 20, 10 + n) for n in range(6)}
     oracle = {
         name: tt.Mean("y").analyze_aggregates(world.theirs["control"], aggregates(units))

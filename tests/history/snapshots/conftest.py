@@ -7,10 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
 from tests.history.snapshots.places import Place
 
@@ -29,6 +26,10 @@ class ObjectStore:
     """
 
     def __init__(self) -> None:
+        # Here, as they take half a second to import: not in each process that only collects the tests.
+        from moto.server import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -44,6 +45,8 @@ class ObjectStore:
 
     def client(self) -> Any:
         """boto3's."""
+        import boto3
+
         return boto3.client(
             "s3",
             endpoint_url=self.url,
