@@ -17,6 +17,7 @@ from stream_rec.schemas.experiment import Arm, Experiment
 from stream_rec.schemas.records import Vector
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sdk.errors import HttpProblem
+from stream_rec.sdk.options import HttpOptions
 from stream_rec.sdk.wire import PageRail
 from stream_rec.settings import Settings
 from tests.api.serving import served
@@ -35,6 +36,8 @@ NAMES = {
     "Experiment": Experiment,
     "PageRail": PageRail,
 }
+PATIENCE_SECONDS = 280.0
+"""A preview starts an engine, beside other tests."""
 PROBLEMS = {"HttpClient.rank": "needs-live", "HttpClient.visitor": "refused"}
 """Examples that only a live server can answer, or one with a browser key."""
 
@@ -59,9 +62,11 @@ def test_every_method_has_an_example_that_runs(
 
     with_stores(tansu_settings.store, story)
     shown = set()
+    patient = tansu_settings.serve.model_copy(update={"slow_timeout_seconds": PATIENCE_SECONDS})
+    options = HttpOptions(slow_timeout_seconds=PATIENCE_SECONDS)
     with (
-        served(tansu_settings) as url,
-        HttpClient(url) as over_http,
+        served(tansu_settings.model_copy(update={"serve": patient})) as url,
+        HttpClient(url, options=options) as over_http,
         Client(tansu_settings.store) as over_redis,
     ):
         clients = {"HttpClient": over_http, "Client": over_redis}
