@@ -169,4 +169,4 @@ def test_shape_guess_asks_the_registry(tansu_settings: Settings) -> None:
     assert done.returncode == 0, done.stderr
     assert 'framing = "confluent"' in done.stdout
     assert 'user_id = "visitor"' in done.stdout
-    assert "20 records looked at, 20 became ours" in done.stdout
+    assert "20 records looked at, 20 became ours" in done.stderr
