@@ -70,8 +70,10 @@ class Prometheus(Server):
 
     def values(self, query: str) -> list[float]:
         """Of each sample that is a number: 0 / 0 draws nothing."""
-        found = self.ask("/query", query=query)["result"]
-        values = [float(each["value"][1]) for each in found]
+        data = self.ask("/query", query=query)
+        is_scalar = data["resultType"] == "scalar"  # `time() - 86400`
+        samples = [data["result"]] if is_scalar else [each["value"] for each in data["result"]]
+        values = [float(value) for _, value in samples]
         return [value for value in values if math.isfinite(value)]
 
     def stop(self) -> None:

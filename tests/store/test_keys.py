@@ -30,6 +30,7 @@ MADE = {
     KEYS.metrics("<worker>"),
     KEYS.forgotten("<user hash>"),
     KEYS.api_keys,
+    KEYS.catalogue,
 }
 
 
