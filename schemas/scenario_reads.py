@@ -20,6 +20,13 @@ _DECIDED_ELSEWHERE = {
     "available": "items that are not available are never shown: no rule needs to ask",
     "hidden": "hidden items are never shown: no rule needs to ask",
 }
+_MEANT = {
+    **dict.fromkeys(("brand", "brands", "manufacturer", "maker", "vendor", "seller", "shop"), "owner"),
+    **dict.fromkeys(("category", "categories", "genre", "genres", "topic", "topics", "tag"), "tags"),
+    **dict.fromkeys(("cost", "amount"), "price"),
+    **dict.fromkeys(("name",), "title"),
+}
+"""Names that a catalogue's columns often have, and under which rules know them."""
 
 
 class KnownNames(msgspec.Struct, frozen=True):
@@ -70,5 +77,10 @@ def _expressions(scenario: Scenario) -> Iterator[tuple[str, str]]:
 
 
 def _sentence(where: str, name: str, known: Collection[str], effect: str) -> str:
-    meant = _DECIDED_ELSEWHERE.get(name) or did_you_mean(name, sorted({*known} | SAMPLE.keys()))
+    other = _MEANT.get(name.lower(), "")
+    meant = _DECIDED_ELSEWHERE.get(name) or (
+        did_you_mean(other, [other])
+        if other in known
+        else did_you_mean(name, sorted({*known} | SAMPLE.keys()))
+    )
     return f"{where}: no item of the catalogue has {name!r}: {effect}{f' ({meant})' if meant else ''}"

@@ -14,6 +14,7 @@ from stream_rec.cli.text import Column, plain, reason_text, say, table, width
 if TYPE_CHECKING:
     from stream_rec.schemas.records import SlateItem
     from stream_rec.serve.wishes import Recommendations
+    from stream_rec.settings import StoreSettings
 
 _COLUMNS = (Column("", is_number=True), Column("item"), Column("score", is_number=True), Column("why"))
 Length = Annotated[int, typer.Option("--k", "-k", min=1, max=200, help="items, at most")]
@@ -53,7 +54,8 @@ def recommend(
         found = {"user_id": user, "origin": answer.origin, "items": answer.items, "slate": answer.slate}
         print(json.dumps(msgspec.to_builtins(found), indent=2))
         return
-    _print_items(answer.items, _headline(user, answer))
+    headline = _headline(user, answer)
+    _print_items(answer.items, headline or f"{user}: {_why_nothing(settings.store, scenario)}")
 
 
 def similar(
@@ -108,6 +110,7 @@ def popular(
 
 
 def _headline(user: str, answer: Recommendations) -> str:
+    """Where the answer is from; empty = it is from nowhere."""
     if answer.slate is not None:
         known = answer.slate.as_of
         if known.is_of_batch:
@@ -117,7 +120,26 @@ def _headline(user: str, answer: Recommendations) -> str:
         return f"{user}: no slate, so what the scenario shows everybody"
     if answer.origin == "popular":
         return f"{user}: no slate, so what is popular"
-    return f"{user}: nothing has been learned yet; is a worker running, and has it had events?"
+    return ""
+
+
+def _why_nothing(store: StoreSettings, scenario: str) -> str:
+    """Nobody is shown anything: what Redis says of the scenario's list."""
+    from stream_rec.store.reader import Reader
+
+    reader = Reader(store)
+    try:
+        (of_scenario,) = reader.scenario_lists([scenario])
+    finally:
+        reader.close()
+    if of_scenario is None:
+        return "nothing has been learned yet; is a worker running, and has it had events?"
+    if of_scenario.allowed == 0 and of_scenario.of > 0:
+        return (
+            f"the filter of scenario {scenario} lets none of {of_scenario.of:,} items through (`stream-rec doctor` "
+            "says which of the names that it asks for no item has)"
+        )
+    return f"nothing of what scenario {scenario} may show is left"
 
 
 def _print_items(items: Sequence[SlateItem], headline: str) -> None:

@@ -58,7 +58,7 @@ def apply(
     settings = read_settings(config, set_)
     found = _scenarios(settings)
     changed = list(found.changed(wanted))
-    asks_in_vain = _asks_in_vain(settings, changed)
+    asks_in_vain = _asks_in_vain(settings, wanted)
     acks = found.apply({name: after for name, _, after in changed}, note) if changed else []
     if as_json:
         applied = {name: ack.offset for (name, _, _), ack in zip(changed, acks, strict=True)}
@@ -114,8 +114,9 @@ def diff(file: File, as_json: JsonFlag = False, config: ConfigFile = None, set_:
     from stream_rec.producers.scenarios.file import changes, read_file
 
     settings = read_settings(config, set_)
-    changed = list(_scenarios(settings).changed(read_file(file)))
-    asks_in_vain = _asks_in_vain(settings, changed)
+    wanted = read_file(file)
+    changed = list(_scenarios(settings).changed(wanted))
+    asks_in_vain = _asks_in_vain(settings, wanted)
     if as_json:
         print(json.dumps({name: list(changes(before, after)) for name, before, after in changed}, indent=2))
     else:
@@ -185,13 +186,11 @@ def _scenarios(settings: Settings) -> Scenarios:
     return Scenarios(settings)
 
 
-def _asks_in_vain(
-    settings: Settings, changed: Iterable[tuple[str, Scenario | None, Scenario]]
-) -> dict[str, list[str]]:
+def _asks_in_vain(settings: Settings, wanted: Mapping[str, Scenario]) -> dict[str, list[str]]:
     """What these scenarios ask for that no item has."""
     from stream_rec.serve.rule_warnings import known_names, warnings
 
-    return warnings({name: after for name, _, after in changed}, known_names(settings.store))
+    return warnings(wanted, known_names(settings.store))
 
 
 def _print_warnings(asks_in_vain: Mapping[str, list[str]]) -> None:

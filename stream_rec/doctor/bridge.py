@@ -34,5 +34,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
             what = f"Kafka at {bus.bootstrap} has no topic {topic}: a bridge would not start"
             yield Finding("fail", what, f"create it, or correct bridge.inputs.{one.name}.topic")
     if there:
-        behind = sum(at.lag for at in OffsetReader(bus, group).lag(list(there)))
-        yield Finding("ok", f"foreign topics: {len(there)}, {behind:,} messages behind in the group {group}")
+        lines = OffsetReader(bus, group).lag(list(there))
+        text = f"foreign topics: {len(there)}, {sum(at.lag for at in lines):,} messages behind in the group {group}"
+        if all(at.committed is None for at in lines):
+            text = f"{text}, which has read none of them yet"
+            yield Finding(
+                "warn",
+                text,
+                "start a worker that bridges, or `stream-rec bridge`",
+                "stream-rec worker --bridge",
+            )
+        else:
+            yield Finding("ok", text)

@@ -18,7 +18,7 @@ from stream_rec.bus.skips import noted
 from stream_rec.bus.topics import partition_counts
 from stream_rec.doctor.dead_letters import examine_letters
 from stream_rec.doctor.event_types import examine_types
-from stream_rec.doctor.finding import Finding, attempted
+from stream_rec.doctor.finding import Finding, attempted, start_a_worker
 from stream_rec.doctor.partitioner import examine_keys
 from stream_rec.doctor.store import reported_workers
 from stream_rec.doctor.topic_settings import examine_topics
@@ -136,7 +136,7 @@ def _group(client: AdminClient, settings: Settings) -> Iterator[Finding]:
     behind = sum(line.lag for line in lag(bus))
     text = f"group {bus.group}: {members} worker{'s' * (members != 1)}{said}, {behind:,} records behind"
     if not members:
-        yield Finding("warn", f"{text}: slates age", "start a worker", "stream-rec worker")
+        yield Finding("warn", f"{text}: slates age", *start_a_worker(settings))
     else:
         yield Finding("ok", text)
 

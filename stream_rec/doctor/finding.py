@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException
 from redis.exceptions import RedisError
 
 from stream_rec.errors import ConfigError, StreamRecError, Unavailable
+from stream_rec.settings import Settings
 
 
 class Finding(NamedTuple):
@@ -24,6 +25,15 @@ class Finding(NamedTuple):
     what: str
     fix: str = ""
     command: str = ""
+
+
+def start_a_worker(settings: Settings) -> tuple[str, str]:
+    """A fix, and its command, where none has shown itself."""
+    fix = "start one; one that was started a moment ago may still compile: its log says so"
+    bridges = settings.bridge.inputs and not settings.bridge.in_worker
+    if bridges:
+        return f"{fix}; with --bridge unless `stream-rec bridge` runs beside it", "stream-rec worker --bridge"
+    return fix, "stream-rec worker"
 
 
 def attempted(area: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

@@ -46,7 +46,9 @@ def _look(settings: Settings) -> Iterator[Finding]:
             what = (
                 f"scenario {name}: its filter lets none of {found.of:,} items through: its slates are empty"
             )
-            yield Finding("warn", what, "see what it says of one item", f"stream-rec scenario show {name}")
+            yield Finding(
+                "warn", what, "correct it, or the catalogue; it asks for", f"stream-rec scenario show {name}"
+            )
         for sentence in warnings({name: scenario}, known).get(name, ()):
             n_said += 1
             yield Finding("warn", f"scenario {name}, {sentence}", _FIX)

@@ -9,7 +9,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from stream_rec.clock import SystemClock
-from stream_rec.doctor.finding import Finding, attempted
+from stream_rec.doctor.finding import Finding, attempted, start_a_worker
 from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.engine.learning.user_shares import ABSURD
 from stream_rec.errors import ConfigError, Unavailable
@@ -35,7 +35,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         found = list(attempted("redis", partial(_look, settings.store)))
         yield from found
         if found[0].status != "fail":  # else it would be said twice
-            yield from attempted("redis", partial(_workers, settings.store))
+            yield from attempted("redis", partial(_workers, settings))
             yield from attempted("redis", partial(_traffic, settings.store))
         return
     with RedisServer.start() as server:
@@ -163,15 +163,10 @@ def reported_workers(store: StoreSettings) -> dict[str, float]:
     return {name.decode(errors="backslashreplace"): float(at) for name, at in pairs}
 
 
-def _workers(store: StoreSettings) -> Iterator[Finding]:
-    reported = reported_workers(store)
+def _workers(settings: Settings) -> Iterator[Finding]:
+    reported = reported_workers(settings.store)
     if not reported:
-        yield Finding(
-            "warn",
-            "no worker has reported lately: slates age",
-            "start one; one that was started a moment ago may still compile: its log says so",
-            "stream-rec worker",
-        )
+        yield Finding("warn", "no worker has reported lately: slates age", *start_a_worker(settings))
     now = SystemClock().now()
     for name, at in reported.items():
         yield Finding("ok", f"worker {name} reported {now - at:.0f} s ago")

@@ -141,8 +141,8 @@ class Recommended(msgspec.Struct, frozen=True, omit_defaults=True):
         user_id: whose.
         scenario: where they are to be shown.
         items: best first; what may not be shown is left out.
-        origin: `personal` = the user's slate; `session` = from the session's items; `popular`; `none` = nothing has
-            been learned yet.
+        origin: `personal` = the user's slate; `session` = from the session's items; `popular`; `none` = nothing may
+            be shown, or nothing has been learned yet.
         slate_id: for impressions; not given = not personal.
         stale: the event given as `after` was not learned in time.
         made: with `explain`.
@@ -226,7 +226,8 @@ class SessionItems(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         items: best first.
         origin: `session`; `scenario` = what a scenario with rules shows newcomers; `popular` = nothing connects the
-            session's items; `none` = nothing has been learned yet.
+            session's items; `none` = nothing may be shown, or nothing has
+            been learned yet.
         stale: it is not certain that the answer knows the event given as `after`.
         properties: with `fields`: of each item, what its record says.
     """

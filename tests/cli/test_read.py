@@ -59,6 +59,24 @@ def test_an_empty_redis_says_so(redis_url: str) -> None:
     assert "nothing has been learned yet" in shown.stdout
 
 
+def test_a_filter_that_lets_nothing_through_is_why_nothing_is_shown(
+    filled: dict[str, str], redis_url: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.zadd("scenarios", {"default": 2e9, "home": 2e9, "mail": 2e9})
+        for name, reach in (("home", (0, 20)), ("mail", (3, 20))):
+            client.set(
+                f"list:{name}",
+                encode_list([], [], as_of=AS_OF, model="m1", created_ts=0.0, changed=1, reach=reach),
+            )
+    said = {
+        name: " ".join(run("recommend", "ann", "--scenario", name, environment=filled).stdout.split())
+        for name in ("home", "mail")
+    }
+    assert "ann: the filter of scenario home lets none of 20 items through" in said["home"]
+    assert "ann: nothing of what scenario mail may show is left" in said["mail"]
+
+
 def test_similar_items_are_listed_and_an_unknown_item_is_said_to_be_unknown(filled: dict[str, str]) -> None:
     known = run("similar", "a", environment=filled).stdout
     assert known.splitlines()[-1].split()[:2] == ["1", "p"]

@@ -17,6 +17,10 @@ KNOWN = ("colour", "owner", "price", "tags")
         (Scenario(filter="in_stock == true"), ["filter: no item of the catalogue has 'in_stock'"]),
         (Scenario(filter="color == 'red'"), ["(did you mean 'colour'?)"]),
         (
+            Scenario(filter="brand == 'acme' || 'shoes' in category"),
+            ["did you mean 'owner'?", "did you mean 'tags'?"],
+        ),
+        (
             Scenario(boosts=(Boost("title == 'a'", 2.0),)),
             ["boosts[0].when: no item of the catalogue has 'title'"],
         ),

@@ -45,7 +45,7 @@ _ORIGINS = {
     "scenario": "no slate yet: what the scenario shows to newcomers",
     "session": "from this session's items",
     "popular": "no slate yet: what is popular",
-    "none": "nothing has been learned yet",
+    "none": "nothing may be shown, or nothing has been learned yet",
 }
 
 

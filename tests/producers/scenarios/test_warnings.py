@@ -45,3 +45,6 @@ def test_a_rule_that_asks_in_vain_is_told_before_and_when_it_is_applied(
     code, shown, said = run("apply", str(file))
     assert (code, SAID in said) == (0, True)
     assert "in force as of control offset 1" in shown
+    assert SAID in run("diff", str(file))[2]  # also of what is in force already
+    code, shown, said = run("apply", str(file))
+    assert (code, shown, SAID in said) == (0, "home: unchanged\n", True)
