@@ -57,20 +57,19 @@ def guess(
     from stream_rec.shapes.sampling import of_messages
 
     settings = read_settings(config, set_)
+    own_name = name or _name(source)
+    _need_new(own_name, settings)
     is_file = exists(Path(source))
     found = (
         guess_file(Path(source), SAMPLES)
         if is_file
         else of_messages(_messages(source, settings, SAMPLES), _registry(settings))
     )
-    own_name = name or _name(source)
     if not found.mapped:
         _print_registry()
         raise typer.Exit(1)
     is_foreign = not is_file and short_name(settings.bus.prefix, source) is None
     _print_guess(found, own_name, source if is_foreign and found.records else "")
-    if own_name in settings.shapes or own_name in settings.bridge.inputs:
-        _line(f"the settings have a shape or an input {own_name} already: --name gives it another", err=True)
     _print_samples(found)
     if not found.records:
         raise typer.Exit(1)
@@ -155,6 +154,15 @@ def _name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "-", stem)[:64]
 
 
+def _need_new(name: str, settings: Settings) -> None:
+    """What is appended to the settings file must not declare a table of it again: nothing could read it then."""
+    for table, there in (("shapes", settings.shapes), ("bridge.inputs", settings.bridge.inputs)):
+        if name in there:
+            raise ConfigError(
+                f"the settings have [{table}.{name}] already", fix="--name OTHER, or delete what is there"
+            )
+
+
 def _print_guess(found: Guess, name: str, topic: str) -> None:
     """The shape, and if it is of a foreign topic the input of the bridge that goes with it."""
     from stream_rec.shapes.as_toml import toml
@@ -177,10 +185,9 @@ def _print_guess(found: Guess, name: str, topic: str) -> None:
 def _print_registry() -> None:
     from stream_rec.shapes.decoding import REGISTRY_LINES
 
-    typer.echo(
-        "# messages name a schema of a registry. Add its address to the settings file, and guess again:\n"
-        + "\n".join(f"# {line}" for line in REGISTRY_LINES)
-    )
+    said = "messages name a schema of a registry. Add its address to the settings file, and guess again:"
+    typer.echo("\n".join(f"# {line}" for line in (said, *REGISTRY_LINES)))
+    typer.echo("\n".join(("no shape was printed: " + said, *REGISTRY_LINES)), err=True)
 
 
 def _print_samples(found: Guess) -> None:

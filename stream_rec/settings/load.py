@@ -6,6 +6,7 @@ environment (`STREAM_REC__BUS__BOOTSTRAP=...`), flags (`--set bus.bootstrap=...`
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import tomllib
@@ -69,10 +70,18 @@ def _add_file(file: Path | None, tree: dict[str, Any], origins: dict[str, str]) 
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"cannot read settings from {path}: {error}", fix="give a valid TOML file, in UTF-8"
-        ) from error
+        raise ConfigError(f"cannot read settings from {path}: {error}", fix=_toml_fix(str(error))) from error
     key_paths.merge(tree, data, origins, str(path))
+
+
+def _toml_fix(said: str) -> str:
+    """What to do about a file that is no TOML: a table that was appended twice is named."""
+    twice = re.search(r"Cannot declare (\(.*\)) twice(?: \(at (line \d+))?", said)
+    if twice is None:
+        return "give a valid TOML file, in UTF-8"
+    table = ".".join(map(str, ast.literal_eval(twice[1])))
+    where = f", the one in {twice[2]}, say" if twice[2] else ""
+    return f"the table [{table}] stands twice: delete one of them{where}, or give it another name"
 
 
 def _default_file() -> Path | None:

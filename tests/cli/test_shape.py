@@ -57,7 +57,8 @@ def test_what_is_guessed_can_be_appended_to_the_settings_file(tmp_path: Path) ->
     assert settings.bus.prefix == "shop-"
     assert settings.shapes["shop"].events["value"] == "number(price, ',')"
     again = run("shape", "guess", "shop.csv", folder=tmp_path)
-    assert "the settings have a shape or an input shop already" in again.stderr
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "the settings have [shapes.shop] already" in again.stderr and "--name OTHER" in again.stderr
     tried = run("shape", "try", "shop.csv", "--shape", "shop", folder=tmp_path)
     assert (
         "item_id='tea', event_type='view', ts=1714559460.0, event_id=None, session_id=None, value=1234.5"
@@ -82,6 +83,7 @@ def test_messages_of_a_registry_that_is_not_named_are_told_by_the_lines_that_nam
     assert done.returncode == 1
     assert '# [registry]\n# url = "https://HOST:8081"' in done.stdout
     assert tomllib.loads(done.stdout) == {}
+    assert "no shape was printed: messages name a schema of a registry" in " ".join(done.stderr.split())
     tried = run("shape", "try", topic, "--shape", "confluent", environment=addresses(tansu_settings))
     assert tried.returncode == 2
     assert '[registry] url = "https://HOST:8081"' in " ".join(tried.stderr.split())
