@@ -215,6 +215,19 @@ def _record(topic: TopicName, reason: str, detail: str, found: dict[str, Any]) -
     if reason == "wrong_type":
         if topic == "vectors":
             return "`values` is a list of numbers, without NaN or null"
+        return _wrong_type(detail)
+    return ""
+
+
+def _wrong_type(detail: str) -> str:
+    field = detail.split("`")[1] if detail.count("`") > 1 else ""
+    if field == "available":
+        return "true or false, or a word of product feeds (IN_STOCK, sold out); a shape tells any other"
+    if field == "hidden":
+        return "true or false"
+    if field.startswith("available_"):
+        return "seconds since 1970 (UTC), or a date as ISO 8601 writes it"
+    if field.endswith("_id") or field in ("user", "item", "items"):
         return "an id is text or a number, `items` a list of ids: see the JSON Schema in schemas/json"
     return ""
 

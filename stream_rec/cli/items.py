@@ -57,6 +57,7 @@ class Loaded:
         faults: by field and reason; of rows that were refused the field is empty.
         used: fields and attributes that records have, by how many; of true and false only what is not usual.
         hints: by attribute, what to do if it looks as if it hid items; empty = it does not.
+        separator: between its columns; empty = it is no CSV file, or is read by a shape.
     """
 
     rows: int = 0
@@ -64,6 +65,7 @@ class Loaded:
     faults: dict[tuple[str, str], _Fault] = field(default_factory=dict)
     used: Counter[str] = field(default_factory=Counter)
     hints: dict[str, str] = field(default_factory=dict)
+    separator: str = ""
 
     @property
     def refused(self) -> int:
@@ -72,7 +74,7 @@ class Loaded:
 
     def take(self, row: ItemRow) -> None:
         """Count one."""
-        from stream_rec.offline.datasets.item_files import mute_hint
+        from stream_rec.offline.datasets.item_files import left_out, mute_hint
 
         self.rows += 1
         if row.error is not None:
@@ -84,7 +86,7 @@ class Loaded:
                 if name not in self.hints:
                     self.hints[name] = mute_hint(name, value)
         for name, reason in row.flaws:
-            self._fault(name, reason, row, "")
+            self._fault(name, reason, row, left_out(name, reason, row.raw))
         for part in row.unread:
             self._fault(part.field, part.reason, row, part.detail)
 
@@ -118,7 +120,9 @@ def load(
         str, typer.Option(metavar="NAME", help="of \\[shapes.NAME], or a preset; by default our own fields")
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only check it")] = False,
-    separator: Annotated[str, typer.Option(help="between columns of a CSV file")] = ",",
+    separator: Annotated[
+        str, typer.Option(help="between columns of a CSV file; by default told by its first rows")
+    ] = "",
     as_json: JsonFlag = False,
     config: ConfigFile = None,
     set_: Overrides = None,
@@ -128,7 +132,7 @@ def load(
     In tables, columns that are no field of an item are attributes. Each row replaces what is known of its item.
     With --shape, a file of any form that the shape reads; other things may stand in it beside items.
     """
-    from stream_rec.offline.datasets.item_files import read_items
+    from stream_rec.offline.datasets.item_files import read_items, separator_of
     from stream_rec.offline.datasets.reading import Reading
     from stream_rec.offline.datasets.shaped_items import read_shaped_items
 
@@ -140,7 +144,8 @@ def load(
         declared = Reading(shape, "none", settings.shapes).declared()
         good = _good(read_shaped_items(file, declared, shape, settings.ingest), loaded)
     else:
-        good = _good(read_items(file, settings.ingest, separator), loaded)
+        loaded.separator = separator_of(file, separator)
+        good = _good(read_items(file, settings.ingest, loaded.separator), loaded)
     if dry_run:
         for _ in good:
             pass
@@ -185,7 +190,12 @@ def _say(loaded: Loaded, file: Path, *, dry_run: bool, as_json: bool) -> None:
         return
     console = WrappingConsole()
     done = "would be published" if dry_run else "published"
-    console.line(f"{file.name}: {loaded.records:,} of {loaded.rows:,} items {done}", style="bold")
+    by = (
+        ""
+        if loaded.separator in ("", ",")
+        else f", columns separated by {_shown_separator(loaded.separator)}"
+    )
+    console.line(f"{file.name}: {loaded.records:,} of {loaded.rows:,} items {done}{by}", style="bold")
     if loaded.used:
         listed = ", ".join(f"{name} {n:,}" for name, n in sorted(loaded.used.items()))
         console.line(shown_text(f"with {listed}").plain, indent=2)
@@ -198,6 +208,12 @@ def _say(loaded: Loaded, file: Path, *, dry_run: bool, as_json: bool) -> None:
         console.line(_fault_line(name, reason, fault), style="yellow")
         if fault.said:
             console.line(shown_text(fault.said).plain, indent=2, is_foreign=True)
+
+
+def _shown_separator(separator: str) -> str:
+    from stream_rec.offline.datasets.recognised import NAMED_SEPARATORS
+
+    return NAMED_SEPARATORS.get(separator, repr(separator))
 
 
 def _fault_line(name: str, reason: str, fault: _Fault) -> str:

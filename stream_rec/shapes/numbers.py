@@ -20,10 +20,12 @@ class Numbers(NamedTuple):
     Attributes:
         path: that gives the numbers; empty = it cannot be told, and none is taken.
         remark: what to know of it; empty = nothing.
+        mark: the decimal mark, where `number(...)` has to be told it.
     """
 
     path: str
     remark: str = ""
+    mark: str = ""
 
 
 def numbers_of(path: str, values: Sequence[Any]) -> Numbers | None:
@@ -65,6 +67,7 @@ def _by_mark(path: str, mark: str, shown: str) -> Numbers:
     return Numbers(
         f"number({path}, '{mark}')",
         f"{path} has a decimal {_MARK_NAMES[mark]}: {shown!a} is read as {written(shown, mark)}",
+        mark,
     )
 
 

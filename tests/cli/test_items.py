@@ -35,6 +35,13 @@ def test_a_dry_run_says_what_would_be_refused_and_needs_no_broker(tmp_path: Path
         'stock: an attribute, which hides no item: say it in a shape, available = "(stock > 0)"'
         in " ".join(stocks.split())
     )
+    file.write_text("id;in_stock;price\na;true;8,35\nb;maybe;dear\n")
+    feed = " ".join(run("items", "load", str(file), "--dry-run").stdout.split())
+    assert "c.csv: 2 of 2 items would be published, columns separated by ';'" in feed
+    assert (
+        "'8,35' is no number; by number(path, ',') 8.35; in a shape: price = \"number(price, ',')\"" in feed
+    )
+    assert "an id is text" not in feed
     file.write_text("item_id,title\n,x\n")
     assert run("items", "load", str(file), "--dry-run").returncode == 1
 

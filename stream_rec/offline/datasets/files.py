@@ -177,7 +177,7 @@ class FileSource:
                 case _:
                     yield from _parquet(self.path)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise ConfigError(f"cannot read {self.path}: {error}", fix=_READABLE) from error
+            raise _unreadable(self.path, error) from error
 
 
 def _early(path: Path) -> ConfigError:
@@ -214,7 +214,19 @@ def frames(path: Path, separator: str) -> Iterator[pl.DataFrame]:
         for frame in read:
             yield frame.table
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise ConfigError(f"cannot read {path}: {error}", fix=_READABLE) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ConfigError:
+    """In words of ours: what a library advises to do with its options is of no use here."""
+    said = str(error).partition("\n")[0]
+    if "found more fields than defined" in said:
+        return ConfigError(
+            f"cannot read {path}: a row has more cells than the header",
+            fix="name what stands between its columns, --separator ';' or a shape's `separator`; a cell that holds it "
+            "stands in quotes",
+        )
+    return ConfigError(f"cannot read {path}: {said}", fix=_READABLE)
 
 
 def _csv(path: Path, separator: str) -> Iterator[_Frame]:

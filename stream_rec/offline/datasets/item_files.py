@@ -19,14 +19,19 @@ from typing import Any, NamedTuple
 import msgspec
 import polars as pl
 
+from stream_rec import logs
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.offline.datasets.blocks import blocks
 from stream_rec.offline.datasets.files import file_format, frames
+from stream_rec.offline.datasets.recognised import told_separator
 from stream_rec.schemas.coercion import Flaw, is_available, parsed, text
 from stream_rec.schemas.item_changes import item_change
 from stream_rec.schemas.records import Item
 from stream_rec.settings import IngestSettings
 from stream_rec.shapes.messages import Unread
+from stream_rec.shapes.numbers import numbers_of
+from stream_rec.shapes.refusals import unreadable
+from stream_rec.shapes.values import MARKS, written
 
 FIELDS = tuple(field.name for field in msgspec.structs.fields(Item))
 ALIASES = {
@@ -51,6 +56,8 @@ MUTE = frozenset({
 })  # fmt: skip
 """Attributes that look as if they said whether an item may be shown, and say nothing to us."""
 _NOT = ("out_of_stock", "sold", "deleted", "discontinued", "archived", "inactive")
+LOOKED_AT = 2_000
+"""Rows that tell how a column of prices is written."""
 MAX_MEMBERS = 64
 """Of a line of JSON that are compared with an item's fields."""
 _ATTRIBUTE = "attributes."
@@ -78,13 +85,30 @@ class ItemRow(NamedTuple):
     unread: Sequence[Unread] = ()
 
 
-def read_items(path: Path, rules: IngestSettings, separator: str = ",") -> Iterator[ItemRow]:
+def separator_of(path: Path, given: str = "") -> str:
+    """What stands between a file's columns: what is given, else what its first rows tell; empty = it is no CSV file.
+
+    Raises:
+        ConfigError: as `told_separator`, or what is given is not one character.
+    """
+    given = "\t" if given in ("tab", "\\t") else given
+    if len(given.encode()) > 1:
+        raise ConfigError("--separator is one character", fix="--separator ';', ',', '|' or tab")
+    return given or (told_separator(path) if file_format(path) == "csv" else "")
+
+
+def read_items(path: Path, rules: IngestSettings, separator: str = "") -> Iterator[ItemRow]:
     """The rows of a catalogue, in bounded memory.
+
+    Args:
+        path: the file.
+        rules: limits of records.
+        separator: between the columns of a CSV file; empty = told by its first rows.
 
     Raises:
         ConfigError: the file cannot be read, or has no column of ids.
     """
-    lines = _json_lines(path) if file_format(path) == "jsonl" else _table(path, separator)
+    lines = _json_lines(path) if file_format(path) == "jsonl" else _table(path, separator_of(path, separator))
     for number, raw in enumerate(lines, start=1):
         try:
             given = parsed(raw.decode(errors="replace"))
@@ -147,11 +171,43 @@ def _json_lines(path: Path) -> Iterator[bytes]:
 
 def _table(path: Path, separator: str) -> Iterator[bytes]:
     columns: dict[str, str] | None = None
+    price = mark = ""
     for table in frames(path, separator):
         if columns is None:
             columns = columns_of(table.columns, partial(_says_stock, table))
+            price = next((name for name, field in columns.items() if field == "price"), "")
+            mark = _mark(path, table[price].head(LOOKED_AT).to_list()) if price else ""
         for row in table.iter_rows(named=True):
-            yield json.dumps(_record(row, columns)).encode()
+            record = _record(row, columns)
+            if mark and isinstance(found := written(record.get("price"), mark), float):
+                record["price"] = found
+            yield json.dumps(record).encode()
+
+
+def _mark(path: Path, prices: Sequence[Any]) -> str:
+    """The decimal mark that all prices together show, which is said; empty = none is needed, or it cannot be told."""
+    how = numbers_of("price", [price for price in prices if price not in (None, "")])
+    if how is None or not how.mark:
+        return ""
+    logs.get("import").info(how.remark, log=path.name)
+    return how.mark
+
+
+def left_out(field: str, reason: str, raw: bytes) -> str:
+    """What of a record was left out, for people: the value, and of a price the line of a shape that reads it.
+
+    Args:
+        field: of the record.
+        reason: code of `validation.REASONS`; only a `wrong_type` has more to be said of.
+        raw: the record.
+    """
+    if reason != "wrong_type":
+        return ""
+    value = json.loads(raw).get(field)
+    detail = unreadable(field, value).detail
+    marks = [mark for mark in MARKS if field == "price" and isinstance(written(value, mark), float)]
+    lines = " or ".join(f"price = \"number(price, '{mark}')\"" for mark in marks)
+    return f"{detail}; in a shape: {lines} (`stream-rec shape guess FILE`)" if lines else detail
 
 
 def _says_stock(table: pl.DataFrame, name: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import csv
 import glob
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
@@ -24,6 +26,8 @@ from stream_rec.shapes.guess import guess
 from stream_rec.shapes.presets import OWN, resolve
 
 _SEPARATORS = (",", ";", "\t", "|", "::")
+NAMED_SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'"}
+"""How `--separator` is told each."""
 _PACKED = {
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
@@ -199,6 +203,34 @@ def encoding_of(path: Path) -> dict[str, str]:
             return {"encoding": "cp1252"}
         break
     return {}
+
+
+def told_separator(path: Path) -> str:
+    """What stands between the columns of a CSV file, by its header and the first rows.
+
+    It is the one by which most of the first 20 rows have as many cells as the header, and of several the one that makes
+    most columns. A file of one column has none, and is read by a comma.
+
+    Raises:
+        ConfigError: it may be either of two; or the file cannot be read.
+    """
+    try:
+        head = _head(path)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error}", fix="name a readable file") from error
+    fits: dict[str, tuple[int, int]] = {}
+    for separator in NAMED_SEPARATORS:
+        try:
+            rows = [row for row in islice(csv.reader(io.StringIO(head), delimiter=separator), 20) if row]
+        except csv.Error:
+            continue
+        if rows and len(rows[0]) > 1:
+            fits[separator] = (sum(len(row) == len(rows[0]) for row in rows), len(rows[0]))
+    best = [separator for separator, fit in fits.items() if fit == max(fits.values())]
+    if len(best) > 1:
+        ways = " or ".join(f"--separator {NAMED_SEPARATORS[each]}" for each in best)
+        raise ConfigError(f"{path}: its columns may be separated in {len(best)} ways", fix=ways)
+    return best[0] if best else ","
 
 
 def _json(path: Path, line: str) -> dict[str, Any] | None:

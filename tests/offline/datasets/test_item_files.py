@@ -11,7 +11,15 @@ import polars as pl
 import pytest
 
 from stream_rec.errors import ConfigError
-from stream_rec.offline.datasets.item_files import ItemRow, columns_of, mute_hint, read_items
+from stream_rec.offline.datasets.item_files import (
+    ItemRow,
+    columns_of,
+    left_out,
+    mute_hint,
+    read_items,
+    separator_of,
+)
+from stream_rec.schemas.hints import hint
 from stream_rec.schemas.records import Item
 from stream_rec.settings import IngestSettings
 
@@ -116,3 +124,60 @@ def test_a_file_without_ids_is_refused_with_the_columns_it_has(tmp_path: Path) -
     assert columns_of(["id", "item_id"]) == {"item_id": "item_id", "id": "attributes.id"}
     with pytest.raises(ConfigError, match="cannot tell the format"):
         rows(tmp_path / "c.xml", "<x/>")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_what_separates_the_columns_is_told_by_the_first_rows(tmp_path: Path, separator: str) -> None:
+    cells = [["sku", "title", "price"], ["a", '"a, b; c | d\te"', '"8,35"'], ["b", '"two\nlines"', "12.00"]]
+    file = tmp_path / "feed.csv"
+    found = rows(file, "".join(separator.join(row) + "\n" for row in cells))
+    assert separator_of(file) == separator
+    assert [row.item and row.item.title for row in found] == ["a, b; c | d\te", "two\nlines"]
+
+
+def test_a_file_that_may_be_separated_in_two_ways_has_to_be_told_which(tmp_path: Path) -> None:
+    file = tmp_path / "feed.csv"
+    file.write_text("id,a;b\n1,2;3\n")
+    with pytest.raises(ConfigError) as error:
+        separator_of(file)
+    assert error.value.fix == "--separator ',' or --separator ';'"
+    assert (separator_of(file, ";"), separator_of(file, "tab")) == (";", "\t")
+    with pytest.raises(ConfigError, match="one character"):
+        separator_of(file, "::")
+    file.write_text("id\n1\n")
+    assert [row.item for row in rows(file)] == [Item("1")]
+
+
+def test_a_row_that_is_longer_than_the_header_is_told_in_words_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "feed.csv"
+    with pytest.raises(ConfigError) as error:
+        rows(file, "id,title\n1,a\n2,b,c,d\n")
+    assert "a row has more cells than the header" in str(error.value)
+    assert "--separator ';'" in str(error.value.fix)
+    assert "truncate" not in str(error.value)
+
+
+def test_prices_with_a_decimal_comma_are_read_where_all_of_them_show_it(tmp_path: Path) -> None:
+    found = rows(
+        tmp_path / "feed.csv", "sku;price\na;8,35\nb;1.234,50\nc;12,00 €\nd;on request\ne;9,10\nf;\n"
+    )
+    assert [row.item and row.item.price for row in found] == [8.35, 1234.5, 12.0, None, 9.1, None]
+    assert left_out("price", "wrong_type", found[3].raw) == "'on request' is no number"
+
+
+def test_a_price_that_may_be_two_numbers_is_shown_with_the_line_that_reads_it(tmp_path: Path) -> None:
+    [row] = rows(tmp_path / "feed.csv", "sku;price\na;1,234\n")
+    assert [flaw.field for flaw in row.flaws] == ["price"]
+    said = left_out("price", "wrong_type", row.raw)
+    assert said.startswith("'1,234' is no number")
+    assert """in a shape: price = "number(price, ',')" or price = "number(price, '.')\"""" in said
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [("available", "true or false"), ("hidden", "true or false"), ("available_from", "seconds since 1970")],
+)
+def test_what_decides_whether_an_item_may_be_shown_has_a_hint_of_its_own(field: str, said: str) -> None:
+    raw = json.dumps({"item_id": "a", field: "maybe"}).encode()
+    assert said in hint("items", "wrong_type", f"`{field}` cannot be 'maybe'", raw)
+    assert hint("items", "wrong_type", "'dear' is no number", raw) == ""
