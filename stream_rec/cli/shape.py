@@ -71,6 +71,8 @@ def guess(
     is_foreign = not is_file and short_name(settings.bus.prefix, source) is None
     _print_guess(found, own_name, source if is_foreign and found.records else "")
     _print_samples(found)
+    if is_file and "items" in found.settings:
+        _line(f"these are items: stream-rec items load {source} --shape {own_name}", err=True)
     if not found.records:
         raise typer.Exit(1)
 

@@ -174,7 +174,7 @@ def _by_flags(seen: Mapping[str, Sequence[Any]]) -> dict[str, str]:
 
 def _usual_type(seen: Mapping[str, Sequence[Any]], found: Mapping[str, str]) -> str:
     """What events are that name no type: ratings and orders by what stands beside, else views."""
-    parts = {_letters(part) for path in seen for part in re.split(r"\.|\[\]\.?", path)}
+    parts = {letters(part) for path in seen for part in re.split(r"\.|\[\]\.?", path)}
     if parts & _ORDERS:
         return "'purchase'"
     return "'rating'" if _plainly(found.get("value", "")) in _RATINGS else "'view'"
@@ -183,9 +183,7 @@ def _usual_type(seen: Mapping[str, Sequence[Any]], found: Mapping[str, str]) -> 
 def _leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and depth < MAX_DEPTH:
         for name, inner in value.items():
-            shown = (
-                name if re.fullmatch(r"[A-Za-z_$][\w$:-]*", name) else '"' + name.replace('"', '\\"') + '"'
-            )
+            shown = member_path(name)
             yield from _leaves(inner, f"{at}.{shown}" if at else shown, depth + 1)
     elif isinstance(value, list) and depth < MAX_DEPTH and value and isinstance(value[0], Mapping):
         yield from _leaves(value[0], f"{at}[]", depth + 1)
@@ -193,6 +191,11 @@ def _leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any
         yield f"{at}[]", value[0]
     elif not isinstance(value, list | Mapping):
         yield at, value
+
+
+def member_path(name: str) -> str:
+    """A member's name as it stands in a path: in quotes, if it is no plain word."""
+    return name if re.fullmatch(r"[A-Za-z_$][\w$:-]*", name) else '"' + name.replace('"', '\\"') + '"'
 
 
 def _is_like(field: str, path: str, given: Sequence[Any], names: tuple[str, ...]) -> bool:
@@ -209,7 +212,7 @@ def _rank(path: str, names: tuple[str, ...]) -> tuple[int, int]:
 
 def _word(path: str, names: tuple[str, ...]) -> str | None:
     """The name that a path has: its last part, or the last two (`user.id` is `userid`); of a list, in the singular."""
-    parts = [_letters(part) for part in re.split(r"\.|\[\]\.?", path) if part]
+    parts = [letters(part) for part in re.split(r"\.|\[\]\.?", path) if part]
     if path.endswith("[]"):
         one = parts[-1].removesuffix("s")
         return one if one in names else None
@@ -218,10 +221,10 @@ def _word(path: str, names: tuple[str, ...]) -> str | None:
 
 
 def _plainly(path: str) -> str:
-    return _letters(path.rpartition(".")[2])
+    return letters(path.rpartition(".")[2])
 
 
-def _letters(name: str) -> str:
+def letters(name: str) -> str:
     """Its letters and digits, without accents; RecBole's `user_id:token` is `userid`."""
     name = re.sub(r":(token|float)$", "", name.strip('"'))
     plain_name = "".join(

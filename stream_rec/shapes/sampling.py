@@ -136,15 +136,21 @@ def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any]) -> Guess:
     objects = [body for body in bodies if isinstance(body, Mapping)]
     beyond, remarks = _beyond(objects, preset) if preset else _fields(objects, {"ts": "@row"})
     settings = {**read_as, **beyond}
-    found = _read(settings, bodies)
+    found = read_by(settings, bodies)
     found.remarks += [*remarks, *_zeros(found)]
     if preset and not found.records and any(field == "ts" for _, field, _ in found.refused):
-        again = _read({**settings, "unit": _unit_beside(settings, objects)}, bodies)
+        again = read_by({**settings, "unit": _unit_beside(settings, objects)}, bodies)
         return again if again.records else found
     return found
 
 
-def _read(settings: dict[str, Any], bodies: Sequence[Any]) -> Guess:
+def read_by(settings: dict[str, Any], bodies: Sequence[Any]) -> Guess:
+    """What rows become by a shape.
+
+    Args:
+        settings: the shape, as it stands in TOML.
+        bodies: rows, decoded.
+    """
     found = Guess(settings, settings.get("preset", ""), len(bodies))
     mapper = Mapper(resolve(ShapeSettings.model_validate(settings), "guess"), "guess")
     for n, body in enumerate(bodies):

@@ -66,6 +66,14 @@ def test_what_is_guessed_can_be_appended_to_the_settings_file(tmp_path: Path) ->
     )
 
 
+def test_of_a_product_feed_a_shape_of_items_is_printed_and_the_command_that_loads_it(tmp_path: Path) -> None:
+    (tmp_path / "feed.csv").write_text("sku;title;price\na;Tea;8,35\nb;Cup;12,00\n")
+    done = run("shape", "guess", "feed.csv", "--name", "products", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert tomllib.loads(done.stdout)["shapes"]["products"]["items"]["price"] == "number(price, ',')"
+    assert "stream-rec items load feed.csv --shape products" in done.stderr
+
+
 def test_messages_of_a_registry_that_is_not_named_are_told_by_the_lines_that_name_it(
     tansu_settings: Settings, tmp_path: Path
 ) -> None:

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.guessing_items import guess_items
 from stream_rec.offline.datasets.parts import parts
 from stream_rec.offline.datasets.recognised import look
 from stream_rec.offline.datasets.shaped_rows import rows
 from stream_rec.settings import ShapeSettings
 from stream_rec.shapes.presets import resolve
-from stream_rec.shapes.sampling import Guess, of_rows
+from stream_rec.shapes.sampling import Guess, of_rows, read_by
 
 SAMPLES = 200
 
 
 def guess_file(path: Path, n: int = SAMPLES) -> Guess:
-    """A shape for a file, folder, pattern or zip.
+    """A shape for a file, folder, pattern or zip: of interactions, or of items, if it is a catalogue.
 
     Raises:
         ConfigError: it cannot be read, such data can be no interactions, or no field looks like one that is needed.
@@ -29,7 +30,13 @@ def guess_file(path: Path, n: int = SAMPLES) -> Guess:
     bodies = first_rows(path, shape, n)
     if not bodies:
         raise ConfigError(f"{path} has no row", fix="name a file that has some")
-    guessed = of_rows(bodies, settings)
+    try:
+        guessed = of_rows(bodies, settings)
+    except ConfigError:
+        if found.preset or not (items := guess_items(bodies)):
+            raise
+        guessed = read_by({**settings, "items": items[0]}, bodies)
+        guessed.remarks, guessed.unit = items[1], ""
     guessed.remark = found.remark
     return guessed
 

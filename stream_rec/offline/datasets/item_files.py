@@ -61,7 +61,8 @@ LOOKED_AT = 2_000
 MAX_MEMBERS = 64
 """Of a line of JSON that are compared with an item's fields."""
 _ATTRIBUTE = "attributes."
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?", re.ASCII)
+NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?", re.ASCII)
+"""A text that is taken for a number: codes such as `007` are none."""
 _SEPARATORS = re.compile(r"[|;]")
 
 
@@ -273,7 +274,7 @@ def _cell(value: Any) -> Any:
     """A cell of text: a number, true or false, or JSON, if it is one."""
     if not isinstance(value, str):
         return value
-    if value in ("true", "false") or value[:1] in ("[", "{") or _NUMBER.fullmatch(value):
+    if value in ("true", "false") or value[:1] in ("[", "{") or NUMBER.fullmatch(value):
         try:
             return json.loads(value)
         except (ValueError, RecursionError):

@@ -1,0 +1,87 @@
+"""A catalogue that nobody's preset knows: the shape by which its rows become items."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from stream_rec.errors import ConfigError
+from stream_rec.offline.datasets.guessing import guess_file
+from stream_rec.offline.datasets.shaped_items import read_shaped_items
+from stream_rec.schemas.records import Item
+from stream_rec.settings import IngestSettings, Settings
+from stream_rec.shapes.sampling import Guess
+
+
+def guessed(folder: Path, text: str, name: str = "feed.csv") -> Guess:
+    path = folder / name
+    path.write_text(text)
+    return guess_file(path)
+
+
+def test_a_product_feed_is_a_shape_of_items_that_reads_it(tmp_path: Path) -> None:
+    found = guessed(
+        tmp_path,
+        "sku;title;category;brand;price;in_stock;stock;code\n"
+        "a;Shoe, red;shoes|sale;acme;8,35;true;3;007\nb;Sock;socks;;1.234,50;false;0;\n",
+    )
+    assert found.settings["items"] == {
+        "item_id": "sku",
+        "title": "title",
+        "tags": "split(category, '|')",
+        "available": "in_stock",
+        "price": "number(price, ',')",
+        "owner": "brand",
+        "attributes.stock": "number(stock, '.')",
+        "attributes.code": "code",
+    }
+    assert (found.unit, len(found.records)) == ("", 2)
+    shape = Settings.model_validate(tomllib.loads(found.toml("feed"))).shapes["feed"]
+    first, second = read_shaped_items(tmp_path / "feed.csv", shape, "feed", IngestSettings())
+    assert first.item == Item(
+        "a",
+        "Shoe, red",
+        ("shoes", "sale"),
+        price=8.35,
+        owner="acme",
+        attributes={"stock": 3.0, "code": "007"},
+    )
+    assert second.item is not None
+    assert (second.item.available, second.item.price) == (False, 1234.5)
+
+
+def test_columns_are_found_by_what_others_call_them_and_a_stock_that_hides_nothing_is_said(
+    tmp_path: Path,
+) -> None:
+    found = guessed(
+        tmp_path, "Artikelnummer;Bezeichnung;Preis;Marke;Stock\n1;Tee;1,50;Acme;0\n2;Tasse;12,00;Acme;4\n"
+    )
+    assert found.settings["items"] == {
+        "item_id": "Artikelnummer",
+        "title": "Bezeichnung",
+        "price": "number(Preis, ',')",
+        "owner": "Marke",
+        "attributes.Stock": "number(Stock, '.')",
+    }
+    assert any('available = "(Stock > 0)"' in remark for remark in found.remarks)
+
+
+def test_lines_of_json_with_members_of_others_are_items_too(tmp_path: Path) -> None:
+    line = '{"sku": "a", "name": "Tea", "category": ["drinks", "hot"], "unit price": 2.5}\n'
+    found = guessed(tmp_path, line, "feed.jsonl")
+    assert found.records == [Item("a", "Tea", ("drinks", "hot"), price=2.5)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sku,price,when\na,1,2024-05-01\nb,2,2024-05-02\n",  # one field beside the id
+        "sku,title,price\na,Tea,1\na,Tea,1\n",  # the same id again: orders, say
+        "title,price,brand\nTea,1,acme\n",
+    ],
+)
+def test_what_has_neither_users_nor_the_columns_of_a_catalogue_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="no field looks like"):
+        guessed(tmp_path, text)
