@@ -69,7 +69,7 @@ def guess(
         _print_registry()
         raise typer.Exit(1)
     is_foreign = not is_file and short_name(settings.bus.prefix, source) is None
-    _print_guess(found, own_name, source if is_foreign and found.records else "")
+    _print_guess(found, own_name, source if is_foreign and found.records else "", settings)
     _print_samples(found)
     if is_file and "items" in found.settings:
         _line(f"these are items: stream-rec items load {source} --shape {own_name}", err=True)
@@ -165,7 +165,7 @@ def _need_new(name: str, settings: Settings) -> None:
             )
 
 
-def _print_guess(found: Guess, name: str, topic: str) -> None:
+def _print_guess(found: Guess, name: str, topic: str, settings: Settings) -> None:
     """The shape, and if it is of a foreign topic the input of the bridge that goes with it."""
     from stream_rec.shapes.as_toml import toml
     from stream_rec.shapes.presets import presets
@@ -178,6 +178,11 @@ def _print_guess(found: Guess, name: str, topic: str) -> None:
             typer.echo(f"# {preset.note}")
     for said in filter(None, (found.remark, found.note, *found.remarks)):
         _line(f"# {said}")
+    for kind in found.priced(settings.engine.event_types):
+        _line(
+            f"# the value of a {kind} is a price here, and counts as seconds of dwelling until the settings say:"
+        )
+        typer.echo(f'# [engine.event_types.{kind}]\n# value = "price"')
     typer.echo(found.toml(name))
     if topic:
         typer.echo("\n# `stream-rec bridge` reads the topic by it:")

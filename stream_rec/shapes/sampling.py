@@ -12,6 +12,7 @@ import msgspec
 
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.schemas.records import Impression, Interaction, Item
+from stream_rec.settings.event_types import EventTypeSettings
 from stream_rec.settings.shapes import ShapeSettings
 from stream_rec.shapes import recognise
 from stream_rec.shapes.as_toml import toml
@@ -29,6 +30,8 @@ ENOUGH = 0.5
 """A preset that reads a smaller share of the samples is only begun with: fields are guessed, too."""
 _CONFLUENT_BYTES = 5
 _DAY = 86_400
+_PRICES = ("price", "preis", "prix", "precio")
+"""What a price is called in paths."""
 _BEYOND = ("keep", "event_type", "session_id", "value")
 
 
@@ -100,6 +103,21 @@ class Guess:
         if is_own and self.n > 1 and moments and not any(ts % _DAY for ts in moments):
             return "times are dates: all of a day is one second"
         return ""
+
+    def priced(self, types: Mapping[str, EventTypeSettings]) -> list[str]:
+        """Event types that have a price as their value, and by the settings seconds of dwelling.
+
+        Args:
+            types: what the settings say of each.
+        """
+        shape = resolve(ShapeSettings.model_validate(self.settings), "guess")
+        path = shape.events.get("value", "").split("||")[0].lower()
+        if not any(word in path for word in _PRICES):
+            return []
+        with_value = {
+            one.event_type for one in self.records if isinstance(one, Interaction) and one.value is not None
+        }
+        return sorted(kind for kind in with_value if kind in types and types[kind].value == "dwell")
 
     def toml(self, name: str) -> str:
         """The table of the settings file."""

@@ -37,6 +37,7 @@ def test_a_topic_is_looked_at_and_its_messages_are_shown_as_what_they_become(
     assert f'[bridge.inputs.web]\ntopic = "{topic}"\nshape = "web"' in guessed.stdout
     assert "4 records looked at, 4 became ours: 2 purchase, 1 " in guessed.stderr
     assert "1 not_kept (keep)" in guessed.stderr
+    assert '# [engine.event_types.view]\n# value = "price"\n' in guessed.stdout
     for kind in ("view", "cart", "purchase"):  # one of each
         assert f"event_type='{kind}'" in guessed.stderr
     tried = run("shape", "try", topic, "--shape", "segment", environment=environment)

@@ -14,7 +14,7 @@ from stream_rec.schemas.records import Interaction
 from stream_rec.settings import Settings
 from stream_rec.shapes.mapper import compile_shape
 from stream_rec.shapes.messages import RawMessage
-from stream_rec.shapes.sampling import Guess, of_messages
+from stream_rec.shapes.sampling import Guess, of_messages, of_rows
 from tests.shapes.test_live import message
 
 PRESETS = [
@@ -133,3 +133,15 @@ def test_an_id_may_stand_in_an_object_of_its_name() -> None:
     assert found.settings["events"] == {
         "user_id": "user.id", "item_id": "product.id", "ts": "time", "event_type": "event.name",
     }  # fmt: skip
+
+
+def test_types_that_have_a_price_where_the_settings_expect_seconds_of_dwelling_are_told() -> None:
+    row = {"user": "ann", "item": "tea", "time": "2024-05-01T10:00:00Z"}
+    sent = [row | {"event": kind, "price": "12,90"} for kind in ("view", "purchase", "share")]
+    types = Settings().engine.event_types
+    found = of_rows(sent, {})
+    assert found.settings["events"]["value"] == "number(price, ',')"
+    assert found.priced(types) == ["view"]
+    view = {"engine": {"event_types": {"view": {"value": "price"}}}}
+    assert found.priced(Settings.model_validate(view).engine.event_types) == []
+    assert of_rows([row | {"event": "view", "value": 3.5}], {}).priced(types) == []
