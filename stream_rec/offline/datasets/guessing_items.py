@@ -68,7 +68,7 @@ def guess_items(rows: Sequence[Any]) -> tuple[dict[str, str], list[str]] | None:
 
 def _columns(seen: Mapping[str, Sequence[Any]]) -> dict[str, str]:
     """By field, the column that has one of its names; `available` only if all its values can be it."""
-    plain = {letters(name): name for name in reversed(seen)}
+    plain = {letters(name): name for name in reversed(list(seen))}
     found: dict[str, str] = {}
     for field in FIELDS:
         for each in map(letters, (field, *ALIASES.get(field, ()), *MORE.get(field, ()))):

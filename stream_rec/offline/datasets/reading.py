@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from stream_rec import logs
 from stream_rec.errors import ConfigError
-from stream_rec.offline.datasets.files import FileSource, Source
+from stream_rec.offline.datasets.files import FileSource, Source, file_format
 from stream_rec.offline.datasets.guessing import guess_file
 from stream_rec.offline.datasets.in_time import SortedSource, disorder
 from stream_rec.offline.datasets.mapping import ColumnMapping
 from stream_rec.offline.datasets.parts import is_archive
-from stream_rec.offline.datasets.recognised import Look, look
+from stream_rec.offline.datasets.recognised import NAMED_SEPARATORS, Look, look, told_separator
 from stream_rec.offline.datasets.shaped import ShapedSource
 from stream_rec.settings import ShapeSettings
 from stream_rec.settings.shapes import NOBODY
@@ -74,7 +74,18 @@ def open_path(path: Path, mapping: ColumnMapping, reading: Reading) -> Source:
         raise ConfigError(
             f"{path} is no file, and of no shape that is known", fix=f"`stream-rec shape guess {path}`"
         )
+    mapping = _separated(path, mapping)
     return in_order(FileSource(path, replace(mapping, nobody=NOBODY, allow_early=False)), reading)
+
+
+def _separated(path: Path, mapping: ColumnMapping) -> ColumnMapping:
+    """The mapping; of a file whose header has no comma with the separator that it has, which is said."""
+    if mapping.separator != "," or file_format(path) != "csv" or ".tsv" in path.suffixes:
+        return mapping
+    told = told_separator(path, usual=",")
+    if told != ",":
+        logs.get("import").info(f"columns are separated by {NAMED_SEPARATORS[told]}", log=path.name)
+    return replace(mapping, separator=told)
 
 
 def _by_flags(path: Path) -> dict[str, Any] | None:

@@ -205,11 +205,15 @@ def encoding_of(path: Path) -> dict[str, str]:
     return {}
 
 
-def told_separator(path: Path) -> str:
+def told_separator(path: Path, usual: str = "") -> str:
     """What stands between the columns of a CSV file, by its header and the first rows.
 
     It is the one by which most of the first 20 rows have as many cells as the header, and of several the one that makes
     most columns. A file of one column has none, and is read by a comma.
+
+    Args:
+        path: the file.
+        usual: taken wherever the header has it; empty = none is.
 
     Raises:
         ConfigError: it may be either of two; or the file cannot be read.
@@ -226,6 +230,8 @@ def told_separator(path: Path) -> str:
             continue
         if rows and len(rows[0]) > 1:
             fits[separator] = (sum(len(row) == len(rows[0]) for row in rows), len(rows[0]))
+    if usual in fits:
+        return usual
     best = [separator for separator, fit in fits.items() if fit == max(fits.values())]
     if len(best) > 1:
         ways = " or ".join(f"--separator {NAMED_SEPARATORS[each]}" for each in best)

@@ -14,6 +14,7 @@ from stream_rec.offline.datasets import files
 from stream_rec.offline.datasets.faults import MAX_CAUSES, Faults
 from stream_rec.offline.datasets.files import FileSource
 from stream_rec.offline.datasets.mapping import ColumnMapping, Form
+from stream_rec.offline.datasets.reading import Reading, open_path
 from stream_rec.offline.datasets.rows import good_rows, to_interactions
 from stream_rec.offline.datasets.values import TsUnit
 
@@ -208,3 +209,14 @@ def test_causes_are_bounded() -> None:
         faults.add(f"cause {n}", "x")
     assert len(faults.causes) == MAX_CAUSES + 1
     assert sum(cause.n for cause in faults.causes.values()) == 1000
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_columns_that_the_caller_names_are_found_whatever_separates_them(
+    tmp_path: Path, separator: str
+) -> None:
+    lines = ["kunde,was,wann", "ann,tea,2024-05-01T10:00:00Z"]
+    log = csv(tmp_path, "".join(line.replace(",", separator) + "\n" for line in lines))
+    mapping = ColumnMapping(user_id="kunde", item_id="was", ts="wann")
+    [chunk] = open_path(log, mapping, Reading()).chunks()
+    assert chunk.log["item_id"].to_list() == ["tea"]
