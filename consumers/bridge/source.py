@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -23,13 +24,15 @@ from stream_rec.bus.foreign import group_of, source_bus
 from stream_rec.consumers.bridge.inputs import Input
 from stream_rec.consumers.bridge.ledger import Place
 from stream_rec.consumers.bridge.outages import Outages, kafka
-from stream_rec.errors import ConfigError
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import BridgeSettings, BusSettings, Settings
 
 _ENDED = KafkaError._PARTITION_EOF
 _UNPLACED = (KafkaError._AUTO_OFFSET_RESET, KafkaError._NO_OFFSET)
 """The offset of a partition is out of range, or there is none."""
 _SHOWN_TOPICS = 20
+_MAX_GIVEN_UP = 8
+"""Commits that nobody waits for any more, and that are not answered."""
 
 Gone = Callable[[bool], None]
 """Called before partitions are taken away: whether they are still ours, so that their offsets may be committed."""
@@ -64,6 +67,7 @@ class Source:
         self._unplaced: set[Place] = set()
         self._ended: dict[Place, int] = {}
         self._is_paused = False
+        self._given_up: list[threading.Thread] = []
         self._log = logs.get("ingest")
         self._consumer = _made(self.bus, settings.bridge, self._group, outages)
 
@@ -117,21 +121,43 @@ class Source:
             self._consumer.resume(self._consumer.assignment())
 
     def commit(self, nexts: Mapping[Place, int]) -> bool:
-        """Commit offsets, and wait for it; whether the broker has taken them.
+        """Commit offsets, and wait for it, `bus.admin_timeout_seconds` at most; whether the broker has taken them.
+
+        The client itself waits without a bound, and for ever where it loses its coordinator meanwhile. A commit that is
+        given up may still be answered: that does no harm, as what it says is published.
 
         Raises:
             ConfigError: the broker refuses us.
+            Unavailable: so many were given up in a row that nothing will be committed any more.
         """
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in nexts.items()]
+        taken: list[bool] = []
+        commit = threading.Thread(target=self._commit, args=(offsets, taken), daemon=True)
+        commit.start()
+        commit.join(self.bus.admin_timeout_seconds)
+        if commit.is_alive():
+            self._given_up = [each for each in self._given_up if each.is_alive()] + [commit]
+            self._outages.note(self.service, "a commit is not answered")
+            if len(self._given_up) > _MAX_GIVEN_UP:
+                waited = len(self._given_up) * self.bus.admin_timeout_seconds
+                raise Unavailable("kafka", "commits are not answered", waited_seconds=waited)
+            return False
+        if not taken:
+            return False
+        self.committed |= nexts
+        return True
+
+    def _commit(self, offsets: list[TopicPartition], taken: list[bool]) -> None:
+        """In a thread of its own; `taken` gets an entry if the broker has taken all of them."""
         try:
             answers = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             self._outages.heard(error.args[0], self.bus)
-            return False
-        if any(answer.error for answer in answers or ()):
-            return False
-        self.committed |= nexts
-        return True
+        except RuntimeError:  # the consumer was closed meanwhile
+            return
+        else:
+            if not any(answer.error for answer in answers or ()):
+                taken.append(True)
 
     def lag(self) -> dict[Place, int]:
         """Messages behind the end, by partition that is ours, as of the last fetch. From any thread."""
@@ -144,8 +170,12 @@ class Source:
         return found
 
     def close(self) -> None:
-        """Leave the group."""
-        self._consumer.close()
+        """Leave the group; while a commit is not answered yet, the group has to notice by itself.
+
+        The client may not be taken away beneath a thread that waits in it.
+        """
+        if not any(each.is_alive() for each in self._given_up):
+            self._consumer.close()
 
     def _partition_counts(self) -> dict[str, int]:
         try:

@@ -12,7 +12,11 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 
+from stream_rec.clock import SystemClock
 from stream_rec.consumers.bridge.bridge import Bridge
+from stream_rec.consumers.bridge.inputs import inputs_of
+from stream_rec.consumers.bridge.outages import Outages
+from stream_rec.consumers.bridge.source import Source
 from stream_rec.embedded.tansu import TansuServer
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import Interaction
@@ -90,6 +94,38 @@ def test_two_bridges_share_the_partitions_and_hand_them_over(
         wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "the first to take over")
         assert first.inputs[topic].n_messages > n_first
     learned_once(settings, 11_000)
+
+
+def test_a_commit_that_is_not_answered_is_given_up_and_made_again(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    """The client would wait without a bound: a bridge stood still so when it lost its coordinator amid a commit."""
+    with TansuServer.start(tmp_path) as broker:
+        bus = tansu_settings.bus.model_copy(
+            update={"bootstrap": broker.bootstrap, "admin_timeout_seconds": 3.0}
+        )
+        topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
+        settings = bridged(tansu_settings.model_copy(update={"bus": bus}), bridge=one_input(topic))
+        outages, place = Outages(SystemClock(), 1.0), (topic, 0)
+        source = Source(settings, inputs_of(settings), lambda _: None, outages)
+        source.join()
+        send(bus.bootstrap, topic, clicks(30))
+        wait_until(lambda: source.read(10, 0.1))
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            assert source.commit({place: 1}) is False
+            assert source.service in outages.waiting_for
+            assert source.committed == {}
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+
+        def is_committed() -> bool:
+            source.read(1, 0.1)  # the group may have forgotten the bridge: it joins again
+            return source.commit({place: 2})
+
+        wait_until(is_committed)
+        assert source.committed == {place: 2}
+        source.close()
 
 
 @pytest.mark.kafka
