@@ -259,6 +259,9 @@ def _sign_in(page: Page, shown: Shown) -> None:
         page.get_by_label("Key").fill(secret)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        expect(
+            page.get_by_text("live", exact=True)
+        ).to_be_visible()  # it is connected: else nothing could lead it away
         reader.answer(questions.remove(key.key_id))
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     finally:

@@ -110,7 +110,7 @@ def test_a_commit_that_is_not_answered_is_given_up_and_made_again(
         source = Source(settings, inputs_of(settings), lambda _: None, outages)
         source.join()
         send(bus.bootstrap, topic, clicks(30))
-        wait_until(lambda: source.read(10, 0.1))
+        wait_until(lambda: source.read(10, 0.1), SLOW_SECONDS, "the first messages")
         os.kill(broker.pid, signal.SIGSTOP)
         try:
             assert source.commit({place: 1}) is False
@@ -123,7 +123,7 @@ def test_a_commit_that_is_not_answered_is_given_up_and_made_again(
             source.read(1, 0.1)  # the group may have forgotten the bridge: it joins again
             return source.commit({place: 2})
 
-        wait_until(is_committed)
+        wait_until(is_committed, SLOW_SECONDS, "the commit")
         assert source.committed == {place: 2}
         source.close()
 
