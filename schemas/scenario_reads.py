@@ -12,6 +12,7 @@ import msgspec
 
 from stream_rec.schemas.expressions import SAMPLE, Expression
 from stream_rec.schemas.faults import did_you_mean, dotted
+from stream_rec.schemas.item_names import ALIASES
 from stream_rec.schemas.scenario import Scenario
 
 ALWAYS_KNOWN = frozenset({"id", "first_seen", "age", "attributes"})
@@ -20,13 +21,8 @@ _DECIDED_ELSEWHERE = {
     "available": "items that are not available are never shown: no rule needs to ask",
     "hidden": "hidden items are never shown: no rule needs to ask",
 }
-_MEANT = {
-    **dict.fromkeys(("brand", "brands", "manufacturer", "maker", "vendor", "seller", "shop"), "owner"),
-    **dict.fromkeys(("category", "categories", "genre", "genres", "topic", "topics", "tag"), "tags"),
-    **dict.fromkeys(("cost", "amount"), "price"),
-    **dict.fromkeys(("name",), "title"),
-}
-"""Names that a catalogue's columns often have, and under which rules know them."""
+_MEANT = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
+"""Fields under which rules know what columns of a catalogue are often called."""
 
 
 class KnownNames(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from stream_rec import logs
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets import item_files
 from stream_rec.offline.datasets.guessing import guess_file
+from stream_rec.schemas.item_names import ALIASES
 from stream_rec.settings import ShapeSettings
 from stream_rec.shapes.messages import RawMessage
 from stream_rec.shapes.presets import presets
@@ -46,7 +47,7 @@ def columns() -> str:
     """Names by which a catalogue's columns are known."""
     lines = ["| field | columns |", "|---|---|"]
     for field in item_files.FIELDS:
-        names = ", ".join(f"`{name}`" for name in (field, *item_files.ALIASES.get(field, ())))
+        names = ", ".join(f"`{name}`" for name in (field, *ALIASES.get(field, ())))
         if field == "available":
             more = ", ".join(f"`{name}`" for name in item_files.AVAILABLE)
             names += (

@@ -5,7 +5,8 @@ learning, and each ring has hash chains: `heads[bucket]` is the number of the bu
 of the next older one. Numbers grow for ever, entry s stands in slot s % length, and a chain ends where it reaches an
 entry that the ring has overwritten; so nothing is ever deleted, and the oldest goes first.
 
-Times are event times in seconds. Items are kept as 32-bit fingerprints: a false match is a 2**-32 chance per place.
+One join, and so one file, though a long one. Times are event times in seconds. Items are kept as 32-bit fingerprints:
+a false match is a 2**-32 chance per place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The client of the HTTP server, for asyncio."""
+"""The client of the HTTP server, for asyncio.
+
+One class of the same methods as `client`, and so one file, though a long one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every request that can be made, for the clients with asyncio and without."""
+"""Every request that can be made, for the clients with asyncio and without.
+
+One function for each, which a test holds against the server's table of routes: one file, though a long one.
+"""
 
 from __future__ import annotations
 

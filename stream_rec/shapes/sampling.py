@@ -221,20 +221,9 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
     tried = Guess({"preset": preset, **settings, **beyond}, preset or "", len(messages), remarks=remarks)
     if preset:
         tried = _mapped(tried, messages, registry)
-        looked_at = [
-            one
-            for one in tried.mapped
-            if not (isinstance(one, Refused) and one.is_meant and _has_changes(preset))
-        ]
-        n_read = sum(not isinstance(one, Refused) or one.is_meant for one in looked_at)
-        if n_read >= ENOUGH * len(looked_at) or not objects:
+        if _is_enough(tried.mapped, preset) or not objects:
             return tried
-    bodies = [
-        inner.body
-        for one in objects
-        if not isinstance(inner := unwrap(framing, one, messages[0]), Refused)
-        and isinstance(inner.body, Mapping)
-    ]
+    bodies = _bodies(objects, framing, messages[0])
     try:
         usual = {"ts": "@timestamp", **_user_by_key(messages)}
         guessed, remarks = _fields(bodies, usual, is_row=preset is not None and _has_changes(preset))
@@ -257,6 +246,20 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
     framed = {"framing": framing} if framing != "none" else {}
     guessed = {**settings, **framed, **guessed}
     return _mapped(Guess(guessed, "", len(messages), remarks=remarks), messages, registry)
+
+
+def _is_enough(mapped: Sequence[Mapped], preset: str) -> bool:
+    """Has the preset read what it is there for?"""
+    looked_at = [
+        one for one in mapped if not (isinstance(one, Refused) and one.is_meant and _has_changes(preset))
+    ]
+    return sum(not isinstance(one, Refused) or one.is_meant for one in looked_at) >= ENOUGH * len(looked_at)
+
+
+def _bodies(objects: Sequence[Mapping[str, Any]], framing: str, first: RawMessage) -> list[Mapping[str, Any]]:
+    """What stands in the messages' envelopes, where it has fields."""
+    inner = [unwrap(framing, one, first) for one in objects]
+    return [one.body for one in inner if not isinstance(one, Refused) and isinstance(one.body, Mapping)]
 
 
 def _beyond(objects: Sequence[Mapping[str, Any]], preset: str) -> tuple[dict[str, Any], list[str]]:

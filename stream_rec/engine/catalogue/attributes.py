@@ -118,6 +118,7 @@ class ItemAttributes:
         self._held = held
         self._texts: dict[int, tuple[int, str]] = {}
         self._counted = _NEVER
+        self._known: tuple[int, KnownNames] | None = None
         self._n_of_owner: NDArray[np.int64] = np.zeros(0, np.int64)
 
     @property
@@ -169,7 +170,12 @@ class ItemAttributes:
         return found
 
     def known_names(self) -> KnownNames:
-        """What at least one item has. O(items)."""
+        """What at least one item has. O(items) where anything has changed since the last call."""
+        if self._known is None or self._known[0] != self.version:
+            self._known = self.version, self._names()
+        return self._known[1]
+
+    def _names(self) -> KnownNames:
         state = self._held.state
         own, n = state.columns, n_rows(state.items)
         there = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stream_rec.offline.datasets.item_files import ALIASES, AVAILABLE, FIELDS, NUMBER, mute_hint
+from stream_rec.offline.datasets.item_files import AVAILABLE, FIELDS, NUMBER, mute_hint
 from stream_rec.schemas.coercion import is_available
+from stream_rec.schemas.item_names import ALIASES
 from stream_rec.shapes.guess import NAMES, letters, member_path
 from stream_rec.shapes.numbers import numbers_of
 

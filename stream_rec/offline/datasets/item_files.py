@@ -26,6 +26,7 @@ from stream_rec.offline.datasets.files import file_format, frames
 from stream_rec.offline.datasets.recognised import told_separator
 from stream_rec.schemas.coercion import Flaw, is_available, parsed, text
 from stream_rec.schemas.item_changes import item_change
+from stream_rec.schemas.item_names import ALIASES
 from stream_rec.schemas.records import Item
 from stream_rec.settings import IngestSettings
 from stream_rec.shapes.messages import Unread
@@ -34,15 +35,6 @@ from stream_rec.shapes.refusals import unreadable
 from stream_rec.shapes.values import MARKS, written
 
 FIELDS = tuple(field.name for field in msgspec.structs.fields(Item))
-ALIASES = {
-    "item_id": ("item", "itemid", "product_id", "productid", "sku", "id"),
-    "title": ("name", "product_name"),
-    "tags": ("categories", "category", "genres"),
-    "owner": ("brand", "author", "seller", "vendor"),
-    "image": ("image_url", "picture"),
-    "link": ("url",),
-}
-"""How others call a column, in lower case; of several that are there the first is taken."""
 AVAILABLE = (
     "in_stock", "instock", "is_in_stock", "availability", "is_available", "stock_status", "availability_status",
     "active", "is_active",
