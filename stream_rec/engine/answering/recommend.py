@@ -16,7 +16,7 @@ from stream_rec.engine.answering.own_lists import NearList, OwnLists, say_why
 from stream_rec.engine.answering.reranking import Reranking
 from stream_rec.engine.fold import arrange, slates
 from stream_rec.engine.fold.arrange import GATHERED, NOTHING, SCORED, Marked
-from stream_rec.engine.fold.pool import EXPLORED, Scene, empty_pool
+from stream_rec.engine.fold.pool import EXPLORED, Pool, Scene, empty_pool
 from stream_rec.engine.fold.slates import Asked, Near, Rules
 from stream_rec.engine.held import Memory
 from stream_rec.engine.names import ItemNames
@@ -27,8 +27,12 @@ from stream_rec.engine.spaces.item_vectors import VectorIndex
 from stream_rec.engine.steering.scenes import OF_BASKET, OF_USER, Ruled
 from stream_rec.feedback.attribution import Attribution
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
+from stream_rec.kernels.reference import refer
 from stream_rec.schemas.scenario import Rerank
 from stream_rec.sources.factorization import learned_inputs
+
+KNOWN_POOLS = 8
+"""Sizes of working memory that are kept: a request may ask for any length."""
 
 
 class Recommender:
@@ -59,6 +63,7 @@ class Recommender:
         self._names = names
         self._sources = sources
         self._own_lists = OwnLists(held, self._vectors.spaces)
+        self._pools: dict[tuple[int, int, int], Pool] = {}
 
     def rank(
         self,
@@ -128,7 +133,7 @@ class Recommender:
             asked = self.ask(rows, hashes, ruled.narrow)
         out, marked = empty_slates(len(rows), scene.k), empty_marks(len(rows), scene.k)
         n_chance = max(len(scene.among), len(self._held.query.codes)) if scene.explores > 0 else 0
-        pool = empty_pool(scene.k, len(scene.pins), n_chance)
+        pool = self._pool(scene.k, len(scene.pins), n_chance)
         rerank = ruled.scenario.rerank if scene.ranks else None
         for some in self._portions(len(rows), scene.ranks, rerank):
             portion = Asked._make(array[some] for array in asked)
@@ -151,6 +156,15 @@ class Recommender:
         say_why(self._held.state, out, marked, lists)
         self._name_no_blocked(out, hashes)
         return Filled(out, marked, ruled.scenario.fallbacks)
+
+    def _pool(self, k: int, n_pins: int, n_chance: int) -> Pool:
+        """Working memory of this size, a reference; of the last sizes it is kept."""
+        size = k, n_pins, n_chance
+        if size not in self._pools:
+            if len(self._pools) == KNOWN_POOLS:
+                self._pools.clear()
+            self._pools[size] = refer(empty_pool(*size))
+        return self._pools[size]
 
     def _portions(self, n: int, ranks: bool, rerank: Rerank | None) -> Iterable[slice]:
         """How n users are arranged: one by one where something in Python has a say."""

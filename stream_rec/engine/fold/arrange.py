@@ -27,6 +27,7 @@ from stream_rec.engine.fold.pool import (
     PROMOTED,
     Scene,
     boost,
+    enough,
     fill_pool,
     main_source,
     may_stand,
@@ -202,10 +203,10 @@ def _place_pins(state, query, scene, masks, pool, n):
 
 
 @kernel_inner
-def _choose(state, query, scene, masks, pool, n, place, clicked, slate):
+def _choose(state, query, scene, masks, pool, n, place, clicked, slate, found):
     """What stands at a place without a pin: code, mark, propensity, and its place in the pool (-1 = none).
 
-    `slate` is the slate's seed.
+    `slate` is the slate's seed; `found` what `_pick` has found under all rules.
     """
     seed = slate + np.uint64(2 * place)
     promotion = np.int64(scene.promotions[place]) - 1
@@ -213,7 +214,6 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, slate):
         code = _pick_of(state, query, scene, masks, pool, n, place, promotion, clicked)
         if code != NO_CODE:
             return code, np.uint8(PROMOTED), np.float32(1.0), np.int64(-1)
-    found = np.int64(_pick(scene, masks, pool, n, place, clicked, False))
     if found < 0:
         found = np.int64(_pick(scene, masks, pool, n, place, clicked, True))
     if found < 0 and place == 0:
@@ -244,8 +244,19 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, slate):
 
 
 @kernel_inner
-def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
+def _refill(state, query, scene, masks, pool, i):
+    """All that the pool has room for, when the first of it were not enough; how many."""
+    n = fill_pool(state, query, scene, masks, pool, i, pool.codes.shape[0])
+    for at in range(n):
+        pool.used[at] = is_placed(pool, scene.k, pool.codes[at])
+    return n
+
+
+@kernel_inner
+def _arrange(state, query, rates, scene, masks, pool, i, out, marked):
     """Slate i; its length. Where nothing may fill a place, the pins behind it move up, and there is the end."""
+    most = enough(scene, pool)
+    n = fill_pool(state, query, scene, masks, pool, i, most)
     clicked = query.past_codes[0] if query.n_past[0] > 0 and scene.ranks else np.int32(NO_CODE)
     pool.n_chance[:] = 0
     _place_pins(state, query, scene, masks, pool, n)
@@ -258,7 +269,13 @@ def _arrange(state, query, rates, scene, masks, pool, n, i, out, marked):
         code, mark = pool.codes_placed[place], np.uint8(PINNED)
         propensity, found = np.float32(1.0), np.int64(-1)
         if code == NO_CODE:
-            code, mark, propensity, found = _choose(state, query, scene, masks, pool, n, place, clicked, seed)
+            found = np.int64(_pick(scene, masks, pool, n, place, clicked, False))
+            if found < 0 and n == most and n < pool.codes.shape[0]:
+                n = _refill(state, query, scene, masks, pool, i)
+                found = np.int64(_pick(scene, masks, pool, n, place, clicked, False))
+            code, mark, propensity, found = _choose(
+                state, query, scene, masks, pool, n, place, clicked, seed, found
+            )
             if code == NO_CODE:
                 code, mark = _next_pin(scene, pool, place), np.uint8(PINNED)
             if code == NO_CODE:
@@ -328,12 +345,6 @@ def _allowing_seen(scene):
 
 
 @kernel_inner
-def _slate(state, query, rates, scene, masks, pool, i, out, marked):
-    n = fill_pool(state, query, scene, masks, pool, i)
-    return _arrange(state, query, rates, scene, masks, pool, n, i, out, marked)
-
-
-@kernel_inner
 def _recommend(state, query, rates, asked, scene, masks, shown, ready, pool, out, marked):
     for i in range(asked.users.shape[0]):
         if ready == NOTHING:
@@ -355,11 +366,11 @@ def _recommend(state, query, rates, asked, scene, masks, shown, ready, pool, out
             if scene.ranks:
                 rotate.fade_candidates(state, query, scene.rotation, pool.faded)
         _mark_user(state, query, scene, asked.hashes[i], True)
-        filled = _slate(state, query, rates, scene, masks, pool, i, out, marked)
+        filled = _arrange(state, query, rates, scene, masks, pool, i, out, marked)
         out.relaxed[i] = False
         if filled == 0 and not scene.strict and not scene.allow_seen:
             freed = lend(_allowing_seen(scene))
-            filled = _slate(state, query, rates, freed, masks, pool, i, out, marked)
+            filled = _arrange(state, query, rates, freed, masks, pool, i, out, marked)
             out.relaxed[i] = filled > 0
         _mark_user(state, query, scene, asked.hashes[i], False)
         out.lengths[i] = filled
@@ -379,10 +390,10 @@ def recommend(handle, asked, scene, masks, shown, ready, pool, out, marked):
         masks: pool.Masks.
         shown: kernels.attribution_state.AttributionState, a reference, read only: what users were shown.
         ready: what the query holds of the only user already: NOTHING (of any number of users), GATHERED, SCORED.
-        pool: working memory.
+        pool: a reference, working memory.
         out: slates.Slates, written.
         marked: Marked, written.
     """
     state, query, rates = handle.state, handle.query, handle.rates
-    asked, scene, masks, pool = lend(asked), lend(scene), lend(masks), lend(pool)
+    asked, scene, masks = lend(asked), lend(scene), lend(masks)
     _recommend(state, query, rates, asked, scene, masks, shown, ready, pool, lend(out), lend(marked))

@@ -15,27 +15,20 @@ LISTED, LEFT = 0, 1
 
 
 @kernel_inner
-def _chance_code(state, query, scene, j):
-    """The j-th item that chance chooses from."""
-    if scene.among.shape[0] == 0:
-        return query.codes[j]
-    return code_of(scene.among[j], state.generation)
-
-
-@kernel_inner
 def gather_chance(state, query, scene, masks, pool):
     """What chance may put somewhere, into the pool: once for a slate, when its pins stand."""
-    n_all = scene.among.shape[0] if scene.among.shape[0] > 0 else query.n_candidates[0]
+    of_candidates = scene.among.shape[0] == 0
+    n_all = query.n_candidates[0] if of_candidates else scene.among.shape[0]
     if scene.explores <= 0.0:
         n_all = 0
     n = 0
     for j in range(n_all):
-        code = _chance_code(state, query, scene, j)
+        code = query.codes[j] if of_candidates else code_of(scene.among[j], state.generation)
         row = code & ROW_MASK
         pool.chance[j] = NO_CODE
-        if state.items.lengths[row] < 0 or not may_stand(state, query, scene, masks, row):
+        if not of_candidates and state.items.lengths[row] < 0:
             continue
-        if query.seen[row] and not scene.allow_seen:
+        if (query.seen[row] and not scene.allow_seen) or not may_stand(state, query, scene, masks, row):
             continue
         if scene.pins.shape[0] > 0 and is_placed(pool, scene.k, code):
             continue

@@ -36,16 +36,16 @@ def within_caps(scene, masks, pool, at, row, hard_only):
         column, most, window = scene.caps[cap, COLUMN], scene.caps[cap, MOST], scene.caps[cap, WINDOW]
         if window == 0:
             window = scene.k
+        # No window that holds the place may have more. Without pins nothing stands behind it: the first one has most.
+        start = max(0, at - window + 1)
+        stop = at + 1 if scene.pins.shape[0] > 0 else start + 1
         for j in range(masks.values.shape[2]):
             value = masks.values[column, row, j]
             if value == 0:
                 break
-            # No window that holds the place may have more; pins stand behind it already.
-            for first in range(max(0, at - window + 1), at + 1):
-                if (
-                    n_with(masks, column, value, pool.codes_placed, first, min(first + window, scene.k))
-                    >= most
-                ):
+            for first in range(start, stop):
+                last = min(first + window, scene.k)
+                if n_with(masks, column, value, pool.codes_placed, first, last) >= most:
                     return False
     return True
 

@@ -188,11 +188,11 @@ def boost(query, masks):
 
 
 @kernel_inner
-def _best(state, query, scene, masks, seen, pool):
+def _best(state, query, scene, masks, seen, pool, most):
     """The best candidates that may be shown and that the user has had, or has not, in pool.order; how many."""
-    n = 0
+    n, order, keys = 0, pool.order[:most], pool.keys[:most]
     for c in range(query.n_candidates[0]):
-        if not keeps(pool.keys, n, query.scores[c]):
+        if not keeps(keys, n, query.scores[c]):
             continue
         row = query.codes[c] & ROW_MASK
         if not may_stand(state, query, scene, masks, row) or (
@@ -201,17 +201,17 @@ def _best(state, query, scene, masks, seen, pool):
             continue
         if scene.only_connected and query.because[c] == NO_CODE:
             continue
-        n = keep(pool.order, pool.keys, n, c, query.scores[c])
-    sort_kept(pool.order, pool.keys, n)
+        n = keep(order, keys, n, c, query.scores[c])
+    sort_kept(order, keys, n)
     return n
 
 
 @kernel_inner
-def _add_ranked(query, pool, n, n_found, mark, factor, least):
+def _add_ranked(query, pool, n, n_found, mark, factor, least, most):
     """The candidates in pool.order, as far as they are relevant enough; how many the pool holds then."""
     for at in range(n_found):
         c = pool.order[at]
-        if n == pool.codes.shape[0] or query.scores[c] < query.scores[pool.order[0]] + least:
+        if n == most or query.scores[c] < query.scores[pool.order[0]] + least:
             break
         pool.codes[n] = query.codes[c]
         pool.scores[n] = query.scores[c] + factor
@@ -230,7 +230,7 @@ def _holds(pool, n, code):
 
 
 @kernel_inner
-def _add_listed(state, query, scene, masks, pool, n, i, fallbacks):
+def _add_listed(state, query, scene, masks, pool, n, i, fallbacks, most):
     """What lists bring user i, of the logic itself or of the fallbacks; how many the pool holds then.
 
     A tier has entries of the user's own list or of one for all.
@@ -240,7 +240,7 @@ def _add_listed(state, query, scene, masks, pool, n, i, fallbacks):
         own, own_end = scene.own_ends[i - 1] if i > 0 else 0, scene.own_ends[i]
     n_listed = scene.listed.shape[0]
     while at < n_listed or own < own_end:
-        if n == pool.codes.shape[0] or (fallbacks and n >= 2 * scene.k + 8):
+        if n == most or (fallbacks and n >= 2 * scene.k + 8):
             break
         if at == n_listed or (own < own_end and scene.own_marks[own] <= scene.listed_marks[at]):
             row, mark, score = scene.own[own], scene.own_marks[own], scene.own_scores[own]
@@ -264,26 +264,38 @@ def _add_listed(state, query, scene, masks, pool, n, i, fallbacks):
 
 
 @kernel_inner
-def fill_pool(state, query, scene, masks, pool, i):
-    """Everything that the slate of user i may be made of, best first; how many."""
+def enough(scene, pool):
+    """So many items of a pool are enough at first: a place takes one, and the item clicked last may not lead.
+
+    Rules that look at more than the best one get all there is room for.
+    """
+    room = pool.codes.shape[0]
+    if scene.relevance < 1.0 or scene.rotation.factor < 0.0 or scene.floors.shape[0] > 0:
+        return room
+    for place in range(scene.k):
+        if scene.promotions[place] > 0:
+            return room
+    picky = scene.caps.shape[0] > 0 or scene.kept_out.shape[0] > 0
+    return min(2 * scene.k if picky else scene.k + 1, room)
+
+
+@kernel_inner
+def fill_pool(state, query, scene, masks, pool, i, most):
+    """What the slate of user i may be made of, best first, `most` items of it at most; how many.
+
+    More of them begin with fewer.
+    """
     n = 0
     if scene.ranks:
-        n = _add_ranked(
-            query,
-            pool,
-            n,
-            _best(state, query, scene, masks, False, pool),
-            RANKED,
-            np.float32(0.0),
-            scene.least,
-        )
+        found = _best(state, query, scene, masks, False, pool, most)
+        n = _add_ranked(query, pool, n, found, RANKED, np.float32(0.0), scene.least, most)
     else:
-        n = _add_listed(state, query, scene, masks, pool, n, i, False)
+        n = _add_listed(state, query, scene, masks, pool, n, i, False, most)
     if n < scene.k and scene.returns > -np.inf and not scene.allow_seen:
-        found = _best(state, query, scene, masks, True, pool)
-        n = _add_ranked(query, pool, n, found, HAD_BEFORE, np.float32(scene.returns), -np.inf)
-    if n < pool.codes.shape[0] and not scene.strict and scene.least == -np.inf:
-        n = _add_listed(state, query, scene, masks, pool, n, i, True)
+        found = _best(state, query, scene, masks, True, pool, most)
+        n = _add_ranked(query, pool, n, found, HAD_BEFORE, np.float32(scene.returns), -np.inf, most)
+    if n < most and not scene.strict and scene.least == -np.inf:
+        n = _add_listed(state, query, scene, masks, pool, n, i, True, most)
     if scene.rotation.factor < 0.0 and query.user[0] >= 0:
         fade_listed(state, scene.rotation, pool.faded, pool, 0, n)
     for at in range(n):
