@@ -40,6 +40,7 @@ from stream_rec.consumers.periodic.removed_repair import RemovedRepair
 from stream_rec.consumers.periodic.rule_compiler import RuleCompiler
 from stream_rec.consumers.periodic.scenario_lists import ScenarioLists
 from stream_rec.consumers.periodic.scenario_names import ScenarioNames
+from stream_rec.consumers.periodic.similar_sweep import SimilarSweep
 from stream_rec.consumers.periodic.slate_aging import SlateAging
 from stream_rec.consumers.periodic.slate_renewal import SlateRenewal
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
@@ -224,13 +225,14 @@ def build(
     follower = Follower(settings.bus, gate, core.engine, core.table)
     topics = TopicWatcher(settings.bus, core.table, follower.follow_added)
     active = ActiveSlates(core.engine, makes.slates.encoder, makes.as_of, core.table, core.measures)
-    repair = SlateRepair(settings.store, active, stores.slates, stores.markers, clock)
+    sweep = SimilarSweep(core.engine, stores.lists, core.table, clock)
+    repair = SlateRepair(settings.store, active, stores.slates, stores.markers, sweep, clock)
     owned_metrics = OwnedMetrics(core.engine, core.measures, output)
     ownership = Ownership(core.table, topics, follower, owned_metrics, repair, metrics.url)
     app = BatchApp(settings.bus, core.table.epochs, ownership, shutdown)
     pipelines = connect(app, handlers, PipelineContext(core.engine, gate, until, shutdown.fail))
     progress = Progress(core.table, follower, app.consumer)
-    top_lists, similar_lists = _lists(settings, core, stores, makes)
+    top_lists, similar_lists = _lists(settings, core, stores, makes, sweep)
     notes = SnapshotNotes(makes.as_of, core.order, settings.ingest.skip)
     return Parts(
         shutdown=shutdown,
@@ -332,7 +334,7 @@ def _metrics_server(
 
 
 def _lists(
-    settings: Settings, core: _Core, stores: _Stores, makes: Collaborators
+    settings: Settings, core: _Core, stores: _Stores, makes: Collaborators, sweep: SimilarSweep
 ) -> tuple[TopLists, SimilarLists]:
     return (
         TopLists(
@@ -343,5 +345,5 @@ def _lists(
             stores.lists,
             core.table,
         ),
-        SimilarLists(settings.store, core.engine, makes.as_of, makes.touched, stores.lists),
+        SimilarLists(settings.store, core.engine, makes.as_of, makes.touched, sweep, stores.lists),
     )

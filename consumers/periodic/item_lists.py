@@ -6,6 +6,7 @@ from functools import partial
 
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.handlers.touched_items import TouchedItems
+from stream_rec.consumers.periodic.similar_sweep import SimilarSweep
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
@@ -18,6 +19,8 @@ from stream_rec.settings import StoreSettings
 from stream_rec.store.keys import TopName
 from stream_rec.store.lists import ListStore
 
+_SWEPT = 4
+"""One in so many of the lists that are written is of an item that has none, if there is one."""
 _SLICE = 2
 """Neighbours asked of the engine at once: events do not wait longer than for so many."""
 
@@ -78,11 +81,14 @@ class TopLists:
 class SimilarLists:
     """`similar:<item_id>`, written by the owner of the item's partition of `items`.
 
+    Of items that people touch, and of those that have none: a quarter of the rate is theirs, and what others leave.
+
     Args:
         settings: length of a list, and rate.
         engine: asked for neighbours, and for the last event that they know.
         as_of: the last event learned from each partition.
         touched: items whose neighbours have changed.
+        sweep: finds items without a list.
         store: where the lists go.
     """
 
@@ -92,6 +98,7 @@ class SimilarLists:
         engine: EngineThread[Engine],
         as_of: AsOfTable,
         touched: TouchedItems,
+        sweep: SimilarSweep,
         store: ListStore,
     ) -> None:
         self._length = settings.list_items
@@ -99,29 +106,37 @@ class SimilarLists:
         self._engine = engine
         self._as_of = as_of
         self._touched = touched
+        self._sweep = sweep
         self._store = store
 
     async def write(self) -> None:
-        """Write what is ours and has changed. Call about every `store.lists_seconds`.
+        """Write what is ours and has changed, or is missing. Call about every `store.lists_seconds`.
 
         Raises:
             Unavailable: Redis does not answer; what was not written is tried again at the next call.
         """
-        as_of, items = await self._engine.ask(self._take)
+        as_of = await self._engine.ask(self._newest)
         if as_of is None:
             return
+        n, items = self._items_per_turn, list[str]()
         try:
-            for start in range(0, len(items), _SLICE):
-                some = items[start : start + _SLICE]
+            items += await self._sweep.take(-(-n // _SWEPT))
+            items += await self._engine.ask(partial(self._take, n - len(items)))
+            items += await self._sweep.take(n - len(items))
+            once = list(dict.fromkeys(items))
+            for start in range(0, len(once), _SLICE):
+                some = once[start : start + _SLICE]
                 similar = await self._engine.ask(partial(self._similar, some))
                 await self._store.write_similar(similar, as_of=as_of, model=Engine.version)
         except BaseException:
             self._engine.submit(partial(self._give_back, items))
             raise
 
-    def _take(self, _: Engine) -> tuple[AsOf | None, list[str]]:
-        as_of = self._as_of.newest()
-        return as_of, self._touched.take(self._items_per_turn) if as_of is not None else []
+    def _newest(self, _: Engine) -> AsOf | None:
+        return self._as_of.newest()
+
+    def _take(self, n: int, _: Engine) -> list[str]:
+        return self._touched.take(n)
 
     def _give_back(self, items: list[str], _: Engine) -> None:
         self._touched.touch(items)

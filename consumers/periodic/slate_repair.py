@@ -14,6 +14,7 @@ from stream_rec import logs
 from stream_rec.clock import Clock
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.output.slate_encoder import SlateEncoder
+from stream_rec.consumers.periodic.similar_sweep import SimilarSweep
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
@@ -139,6 +140,7 @@ class SlateRepair:
         active: makes the slates.
         store: where they go.
         markers: proof of what Redis holds.
+        sweep: of the lists of similar items, which go with the slates; told to look again.
         clock: for the rate.
     """
 
@@ -148,12 +150,14 @@ class SlateRepair:
         active: ActiveSlates,
         store: SlateStore,
         markers: Markers,
+        sweep: SimilarSweep,
         clock: Clock,
     ) -> None:
         self._ttl = settings.slate_ttl_seconds
         self._active = active
         self._store = store
         self._markers = markers
+        self._sweep = sweep
         self._rate = RateLimiter(settings.rewrite_per_second, clock)
         self._unfinished: frozenset[int] = frozenset()
         self._log = logs.get("recommend")
@@ -184,7 +188,10 @@ class SlateRepair:
         Raises:
             Unavailable: Redis does not answer; look again later.
         """
-        lost = await self._markers.detect() | self._unfinished
+        lost = await self._markers.detect()
+        if lost:
+            self._sweep.restart()
+        lost |= self._unfinished
         rewrites = [rewrite for partition in sorted(lost) if (rewrite := await self._begin(partition))]
         if not rewrites:
             return 0

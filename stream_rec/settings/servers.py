@@ -195,7 +195,7 @@ class StoreSettings(Branch):
         100.0,
         ge=0,
         le=1_000_000,
-        description="similar:<item> lists written, at most; those of items with recent events",
+        description="similar:<item> lists written, at most: of items with recent events, and of those without one",
     )
     max_removed: int = Field(
         100_000, ge=1, le=10_000_000, description="item ids in `removed`, the latest, at most"

@@ -173,6 +173,20 @@ class ListStore:
         full = [(self._keys.similar(item), row) for item, row in lists.items() if row.items]
         return await self._write(full, as_of, model)
 
+    async def without_similar(self, item_ids: Sequence[str]) -> list[str]:
+        """Those of these items that have no `similar:<item_id>`.
+
+        Raises:
+            Unavailable: Redis does not answer.
+        """
+        found: list[object] = []
+        for ids in self._chunks(item_ids):
+            found += await self._connection.pipeline([("EXISTS", self._keys.similar(item)) for item in ids])
+        for each in found:
+            if isinstance(each, Exception):
+                raise each
+        return [item for item, n in zip(item_ids, found, strict=True) if not n]
+
     async def write_scenarios(self, names: Sequence[str], off: Sequence[str] = ()) -> None:
         """Say which scenarios slates are written for, so that readers tell an unknown one from an unknown user.
 

@@ -62,7 +62,9 @@ def restored(state: State, others: Beside, given: Mapping[str, NDArray[Any]]) ->
     """
     given = older.renamed(given)
     of_state = refit.state(state, older.completed(state, _part(given, STATE)))
-    of_index, of_attribution = _part(given, INDEX), _part(given, ATTRIBUTION)
+    of_index = _part(given, INDEX)
+    n_sets = len(others.attribution.state.items.item)
+    of_attribution = refit.item_counts(_part(given, ATTRIBUTION), n_sets)
     of_clock, of_control, of_arms = _part(given, CLOCK), _part(given, CONTROL), _part(given, ARMS)
     deduplication = others.deduplication
     of_deduplication = refit.event_ids(

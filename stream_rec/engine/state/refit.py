@@ -16,8 +16,10 @@ from stream_rec.engine.fold.state import State
 from stream_rec.engine.state import layout
 from stream_rec.kernels import histories, pairs
 from stream_rec.kernels.ownership import Owner
+from stream_rec.kernels.shown import TOTALS, WAYS, ItemCounts
 from stream_rec.schemas.event_types import N_TYPES
 from stream_rec.sources import popularity
+from stream_rec.trials.assignment import mixed
 
 _TOP, _SCORES, _ELIGIBLE = "popularity.top", "popularity.scores", "popularity.eligible"
 
@@ -115,6 +117,37 @@ def event_ids(given: Mapping[str, NDArray[Any]], window: int, partitions: int) -
         fitted[name] = kept
         fitted[f"{partition}.n_taken"] = n_taken if kept is array else np.array([len(kept)], np.int64)
     return fitted
+
+
+def item_counts(given: Mapping[str, NDArray[Any]], sets: int) -> layout.Arrays:
+    """The join of impressions with its counts of items in so many sets; of a set that overflows, the latest touched.
+
+    They are left as they are where one is missing: `Attribution.check` says which.
+    """
+    names = tuple(f"items.{field}" for field in ItemCounts._fields)
+    if not given.keys() >= {*names} or given[names[0]].shape == (sets, WAYS):
+        return dict(given)
+    *columns, totals = (given[name] for name in names)
+    rows, ways = np.nonzero(columns[1])
+    item, uses, touched = (column[rows, ways] for column in columns)
+    home = (mixed(item) & np.uint64(sets - 1)).astype(np.int64)
+    latest = np.lexsort((-touched, home))
+    kept = latest[_place_in_group(home[latest]) < WAYS]
+    # Within a set in the order in which they came to stand there: that of the ways, of the old set.
+    kept = kept[np.lexsort((rows[kept], ways[kept], home[kept]))]
+    at = home[kept], _place_in_group(home[kept])
+    moved = [np.zeros((sets, WAYS), column.dtype) for column in columns]
+    for column, array in zip((item, uses, touched), moved, strict=True):
+        array[at] = column[kept]
+    counted = totals.view(TOTALS) if totals.dtype.names is None else totals
+    counted = counted.copy()
+    counted["kept_uses"], counted["kept_items"] = uses[kept].sum(), len(kept)
+    return {**given, **dict(zip(names, (*moved, counted.view(totals.dtype)), strict=True))}
+
+
+def _place_in_group(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of ascending keys: which of its equals each is, from 0."""
+    return np.arange(len(keys)) - np.searchsorted(keys, keys)
 
 
 def _oldest_first(ring: NDArray[np.uint64], n_taken: int, window: int) -> NDArray[np.uint64]:

@@ -10,6 +10,7 @@ import pytest
 from stream_rec.clock import ManualClock
 from stream_rec.consumers.handlers.as_of_table import AsOfTable
 from stream_rec.consumers.output.slate_encoder import SlateEncoder
+from stream_rec.consumers.periodic.similar_sweep import SimilarSweep
 from stream_rec.consumers.periodic.slate_repair import ActiveSlates, SlateRepair
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
@@ -41,7 +42,10 @@ class Scene:
         table = make_table(2, owned=[("events", 0), ("events", 1)])
         encoder = SlateEncoder(ManualClock(STAMP_MS / 1000))
         self.active = ActiveSlates(self.engine, encoder, self.as_of, table, self.measures)
-        self.repair = SlateRepair(stores.settings, self.active, stores.slates, stores.markers, stores.clock)
+        self.sweep = SimilarSweep(self.engine, stores.lists, table, stores.clock)
+        self.repair = SlateRepair(
+            stores.settings, self.active, stores.slates, stores.markers, self.sweep, stores.clock
+        )
         self.learn(USERS)
 
     def learn(self, users: list[str], *, days_later: float = 0.0) -> None:
