@@ -6,6 +6,8 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
+RETRY_SECONDS = 5
+
 
 @cache
 def style() -> str:
@@ -28,12 +30,18 @@ def sign_in_page(said: str) -> bytes:
 
 
 def trouble_page(said: str) -> bytes:
-    """Something behind the page does not answer."""
-    return _page("Not now", f"<h1>Not now</h1><p>{escape(said)}</p><p><a href='/'>Try again</a></p>")
+    """Redis does not answer, which says whether there are keys; the browser asks again by itself."""
+    return _page(
+        "Not now",
+        f"""<h1>Not now</h1><p role="alert">{escape(said)}</p>
+<p class="quiet">Redis knows who may see the page. This one asks again every {RETRY_SECONDS} seconds;
+<code>stream-rec doctor</code> says more.</p>""",
+        f'<meta http-equiv="refresh" content="{RETRY_SECONDS}">',
+    )
 
 
-def _page(title: str, body: str) -> bytes:
-    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title} · stream_rec</title>
+def _page(title: str, body: str, head: str = "") -> bytes:
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title} · stream_rec</title>{head}
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <style>{style()}</style></head><body class="alone"><main class="card narrow">{body}</main></body></html>""".encode()
 

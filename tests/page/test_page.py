@@ -13,10 +13,12 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from stream_rec.api.access.key import new_key
 from stream_rec.clock import SystemClock
+from stream_rec.page.sign_in import RETRY_SECONDS
 from stream_rec.producers.experiments.experiments import Experiments
 from stream_rec.producers.publisher.publisher import Publisher
 from stream_rec.producers.scenarios.apply import Scenarios
 from stream_rec.schemas.records import Interaction
+from stream_rec.settings import BusSettings, Settings, StoreSettings
 from stream_rec.store.api_keys import ApiKeyQuestions
 from stream_rec.store.reader import Reader
 from tests.page.conftest import START, Shown, connected, dashboard, open_view, tab
@@ -268,3 +270,16 @@ def _sign_in(page: Page, shown: Shown) -> None:
         reader.answer(questions.remove(key.key_id))
         reader.answer(questions.remove(other.key_id))
         reader.close()
+
+
+def test_without_redis_the_page_says_so_and_asks_again(tansu: str, tmp_path: Path) -> None:
+    settings = Settings(
+        bus=BusSettings(bootstrap=tansu, prefix="noredis-"),
+        store=StoreSettings(url="redis://127.0.0.1:1", timeout_seconds=0.2),
+    )
+    with dashboard(settings, tmp_path) as url:
+        found = httpx.get(url, timeout=120)
+    assert found.status_code == 503
+    assert "redis is unavailable" in found.text
+    assert "stream-rec doctor" in found.text
+    assert f'http-equiv="refresh" content="{RETRY_SECONDS}"' in found.text
