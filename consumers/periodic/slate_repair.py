@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ from stream_rec.consumers.periodic.similar_sweep import SimilarSweep
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.runtime.engine_thread import EngineThread
 from stream_rec.engine.engine import Engine
-from stream_rec.engine.learning.active import active_rows, user_ids
+from stream_rec.engine.learning.active import active_rows, rows_with_nevers, user_ids
 from stream_rec.feedback.measures import Measures
 from stream_rec.kernels.murmur2 import partition_of
 from stream_rec.schemas.columns import IdColumn
-from stream_rec.schemas.records import TopicName
+from stream_rec.schemas.records import AsOf, TopicName
 from stream_rec.settings import StoreSettings
 from stream_rec.store.encoding import EncodedSlate
 from stream_rec.store.markers import Markers, Rewrite
@@ -67,6 +67,14 @@ class ActiveSlates:
         """Slates of those of these users who belong to these partitions of `events`."""
         return await self._engine.ask(partial(self._make, rows, partitions))
 
+    async def rows_with_nevers(self) -> NDArray[np.int32]:
+        """User rows that have said what they do not want to see, however long ago."""
+        return await self._engine.ask(rows_with_nevers)
+
+    async def make_nevers(self, rows: NDArray[np.int32], partitions: Collection[int]) -> list[EncodedSlate]:
+        """What those of these users who belong to these partitions never want to see."""
+        return await self._engine.ask(partial(self._make_nevers, rows, partitions))
+
     class Renewed(NamedTuple):
         """What is to be done for some users whose scenarios have changed.
 
@@ -108,16 +116,31 @@ class ActiveSlates:
         engine: Engine,
         only: Collection[str] | None = None,
     ) -> list[EncodedSlate]:
+        slates: list[EncodedSlate] = []
+        for mine, as_of in self._at_home(rows, partitions, engine):
+            slates += self._encoder.encode(mine, self._encoder.rank(engine, mine, only), as_of)
+            slates += self._encoder.encode_nevers(engine.nevers(mine), as_of)
+        return slates
+
+    def _make_nevers(
+        self, rows: NDArray[np.int32], partitions: Collection[int], engine: Engine
+    ) -> list[EncodedSlate]:
+        nevers: list[EncodedSlate] = []
+        for mine, as_of in self._at_home(rows, partitions, engine):
+            nevers += self._encoder.encode_nevers(engine.nevers(mine), as_of)
+        return nevers
+
+    def _at_home(
+        self, rows: NDArray[np.int32], partitions: Collection[int], engine: Engine
+    ) -> Iterator[tuple[list[str], AsOf]]:
+        """By partition: those of these users who belong to it, and up to where it is learned."""
         users = user_ids(engine, rows)
         homes = self._partitions_of(users)
-        slates: list[EncodedSlate] = []
         for partition in partitions:
             as_of = self._as_of.of(partition)
             mine = [user for user, home in zip(users, homes, strict=True) if home == partition]
             if as_of is not None and mine:
-                slates += self._encoder.encode(mine, self._encoder.rank(engine, mine, only), as_of)
-                slates += self._encoder.encode_nevers(engine.nevers(mine), as_of)
-        return slates
+                yield mine, as_of
 
     def _count(self, slates: Collection[EncodedSlate], _: Engine) -> None:
         homes = self._partitions_of([slate.user_id for slate in slates])
@@ -215,7 +238,22 @@ class SlateRepair:
             await pause(self._rate.reserve(len(slates)))
             n_written += (await self._store.write(slates)).n_written
             await self._active.count(slates)
+        await self._write_nevers_again(
+            np.setdiff1d(await self._active.rows_with_nevers(), rows), partitions, pause
+        )
         return n_written
+
+    async def _write_nevers_again(
+        self,
+        away: NDArray[np.int32],
+        partitions: Collection[int],
+        pause: Callable[[float], Awaitable[object]],
+    ) -> None:
+        """Of users who have been away for longer than slates live: they are still not to be shown what they named."""
+        for start in range(0, len(away), _SLICE):
+            nevers = await self._active.make_nevers(away[start : start + _SLICE], partitions)
+            await pause(self._rate.reserve(len(nevers)))
+            await self._store.write(nevers)
 
     async def _begin(self, partition: int) -> Rewrite | None:
         """Mark a partition as being rewritten, until `_complete`; None when it is not ours any more."""

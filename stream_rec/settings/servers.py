@@ -146,6 +146,12 @@ class StoreSettings(Branch):
     slate_ttl_seconds: int = Field(
         7 * 86_400, ge=1, le=TEN_YEARS, description="a slate not renewed by then expires"
     )
+    never_ttl_seconds: int = Field(
+        400 * 86_400,
+        ge=1,
+        le=TEN_YEARS,
+        description="what a user never wants to see is known to readers for so long after the user's last event",
+    )
     pipeline_keys: int = Field(
         512, ge=1, le=100_000, description="keys read or written in one Redis pipeline, at most"
     )

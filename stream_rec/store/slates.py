@@ -11,7 +11,7 @@ from stream_rec.settings import StoreSettings
 from stream_rec.store.connection import Command, Connection
 from stream_rec.store.decoding import Decoding
 from stream_rec.store.encoding import EncodedSlate
-from stream_rec.store.keys import Keys
+from stream_rec.store.keys import NEVER, Keys
 from stream_rec.store.markers import Markers, Upto
 from stream_rec.store.scripts import Call, Script, run
 
@@ -70,17 +70,20 @@ class SlateStore:
         Args:
             slates: any number, also none (a batch of dead letters still moves the marker).
             upto: the partition that these slates complete up to an offset; None = leave markers alone.
-            ttl_seconds: how long they live; None = `store.slate_ttl_seconds`.
+            ttl_seconds: how long they live; None = `store.slate_ttl_seconds`. What users never want to see outlives
+                their slates: `store.never_ttl_seconds`.
 
         Raises:
             Unavailable: Redis does not answer or refuses writes; some slates may be written.
             ConfigError: Redis refuses our user, or a scenario's name cannot be part of a key.
         """
-        calls = unless_older(
-            [(self._keys.slate(slate.scenario, slate.user_id), slate.json) for slate in slates],
-            self._settings,
-            ttl_seconds,
-        )
+        entries: tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]] = [], []
+        for slate in slates:
+            key = self._keys.slate(slate.scenario, slate.user_id)
+            entries[slate.scenario == NEVER].append((key, slate.json))
+        of_slates, of_nevers = entries
+        calls = unless_older(of_slates, self._settings, ttl_seconds)
+        calls += unless_older(of_nevers, self._settings, self._settings.never_ttl_seconds)
         async with self._markers.writing(upto.partition) if upto else nullcontext():
             behind = self._markers.advance(upto) if upto else []
             answers = await self._run_in_order(calls, behind)

@@ -16,6 +16,7 @@ from stream_rec.embedded.redis_server import RedisServer
 from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.schemas.records import AsOf
 from stream_rec.settings import StoreSettings
+from stream_rec.store.keys import NEVER
 from stream_rec.store.reader import Reader
 from stream_rec.store.slates import Written
 from tests.hanging import hanging
@@ -55,6 +56,16 @@ def test_a_slate_expires_and_writing_it_again_renews_it(redis_url: str, plain: r
 
     with_stores(StoreSettings(url=redis_url, slate_ttl_seconds=1000), story)
     assert 990 < plain.ttl("rec:default:ann") <= 1000
+
+
+def test_what_a_user_never_wants_to_see_outlives_the_slates(redis_url: str, plain: redis.Redis) -> None:
+    async def story(my: Stores) -> None:
+        both = [slate("ann", as_of(5)), *slates(["ann"], as_of(5), scenario=NEVER)]
+        assert await my.slates.write(both, ttl_seconds=10) == Written(2, 0, False)
+
+    with_stores(StoreSettings(url=redis_url, slate_ttl_seconds=1000, never_ttl_seconds=5000), story)
+    assert plain.ttl("rec:default:ann") <= 10
+    assert 4990 < plain.ttl("rec:_never:ann") <= 5000
 
 
 def test_what_was_written_can_be_read(store: StoreSettings) -> None:

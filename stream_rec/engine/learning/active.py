@@ -18,6 +18,14 @@ def active_rows(engine: Engine, within_seconds: float) -> NDArray[np.int32]:
     return rows[np.argsort(-seen[rows], kind="stable")].astype(np.int32)
 
 
+def rows_with_nevers(engine: Engine) -> NDArray[np.int32]:
+    """Rows of the users who have said what they do not want to see, however long ago."""
+    users, blocked = engine.state.users, engine.state.blocked
+    n = n_rows(users)
+    has_said = np.isin(users.hashes[:n], np.unique(blocked.users[: int(blocked.counters["n_rows"][0])]))
+    return np.flatnonzero((users.lengths[:n] >= 0) & has_said).astype(np.int32)
+
+
 def seconds_away(engine: Engine, rows: NDArray[np.int32]) -> NDArray[np.float64]:
     """Float64 [n], the event time since the last event of the users in these rows [n]."""
     away: NDArray[np.float64] = engine.event_time - engine.state.users.seen[rows]

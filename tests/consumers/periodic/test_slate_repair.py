@@ -17,13 +17,15 @@ from stream_rec.engine.engine import Engine
 from stream_rec.errors import Unavailable
 from stream_rec.kernels.murmur2 import partition_of
 from stream_rec.schemas.columns import EventBatch, IdColumn, Span
-from stream_rec.settings import StoreSettings
+from stream_rec.settings import EngineSettings, StoreSettings
+from stream_rec.store.keys import NEVER
 from tests.consumers.parts import STAMP_MS, TINY, make_measures, make_table
 from tests.store.building import Stores, with_stores
 
 USERS = [f"u{n}" for n in range(12)]
 HOMES = dict(zip(USERS, partition_of(IdColumn.of(USERS), 2).tolist(), strict=True))
 DAY = 86_400.0
+HIDING = EngineSettings.model_validate({**TINY.model_dump(), "event_types": {"hide": {"meaning": "never"}}})
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ class Scene:
     """An engine that knows twelve users of two partitions, and Redis, which knows nothing of them."""
 
     def __init__(self, stores: Stores) -> None:
-        core = Engine(TINY)
+        core = Engine(HIDING)
         self.stores, self.engine, self.measures = stores, EngineThread(core), make_measures(core)
         self.as_of = AsOfTable("log", {})
         self.pauses: list[float] = []
@@ -48,14 +50,15 @@ class Scene:
         )
         self.learn(USERS)
 
-    def learn(self, users: list[str], *, days_later: float = 0.0) -> None:
-        """One click of each user."""
+    def learn(self, users: list[str], *, days_later: float = 0.0, event_type: str = "click") -> None:
+        """One event of each user."""
         for partition in (0, 1):
             rows = [
                 (user, "a", STAMP_MS / 1000 + DAY * days_later) for user in users if HOMES[user] == partition
             ]
             first = self.engine.submit(lambda e, p=partition: e.position.get(("events", p), 0)).result(30)
-            batch = EventBatch.of(rows, span=Span("events", partition, 0, first, first + len(rows)))
+            span = Span("events", partition, 0, first, first + len(rows))
+            batch = EventBatch.of(rows, span=span, event_type=event_type)
             self.engine.submit(lambda engine, batch=batch: engine.learn(batch)).result(30)
             self.as_of.learned(batch)
 
@@ -123,6 +126,22 @@ def test_users_who_were_away_for_longer_than_slates_live_are_left_out(store: Sto
         scene.repair.watch(0, "log", 6)
         assert await scene.look() == len(back)
         assert await scene.stored() == set(back)
+
+    told(store, story)
+
+
+def test_what_they_never_want_to_see_is_written_all_the_same(store: StoreSettings) -> None:
+    async def story(scene: Scene) -> None:
+        back, away = sorted(of(0))[:2], sorted(of(0))[2]
+        scene.learn([away], event_type="hide")
+        scene.learn(back * 8, days_later=11)
+        scene.repair.watch(0, "log", 6)
+        await scene.look()
+        assert await scene.stored() == set(back)
+        nevers = await scene.stores.slates.read_all(USERS, NEVER)
+        assert {slate.user_id: [item.item_id for item in slate.items] for slate in nevers if slate} == {
+            away: ["a"]
+        }
 
     told(store, story)
 
