@@ -10,10 +10,13 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from stream_rec.bus.clients import reader, translated
 from stream_rec.clock import SystemClock
-from stream_rec.errors import ConfigError
+from stream_rec.errors import ConfigError, Unavailable
 from stream_rec.settings import BusSettings
 
 WAIT_SECONDS = 10.0
+"""For an answer about the topic, and"""
+READ_SECONDS = 20.0
+"""until the ends of all its partitions are read: then what came so far is the sample."""
 _POLL_SECONDS = 0.5
 
 
@@ -49,7 +52,7 @@ def sample(bus: BusSettings, topic: str, n: int) -> list[Sampled]:
 
     Raises:
         ConfigError: there is no such topic.
-        Unavailable: the broker does not answer.
+        Unavailable: the broker does not answer, or not in time with anything.
     """
     clock = SystemClock()
     began = clock.monotonic()
@@ -70,8 +73,8 @@ def sample(bus: BusSettings, topic: str, n: int) -> list[Sampled]:
             consumer.assign(starts)
             # A query may answer with an end before the real one (docs/transport.md): read until there is no more.
             kept: dict[int, deque[Message]] = {each.partition: deque(maxlen=share) for each in starts}
-            open_partitions = set(kept)
-            while open_partitions and clock.monotonic() - began < WAIT_SECONDS:
+            open_partitions, until = set(kept), clock.monotonic() + READ_SECONDS
+            while open_partitions and clock.monotonic() < until:
                 for each in consumer.consume(share, _POLL_SECONDS):
                     error = each.error()
                     if error is None:
@@ -81,6 +84,9 @@ def sample(bus: BusSettings, topic: str, n: int) -> list[Sampled]:
             messages = [each for partition in kept.values() for each in partition]
         except KafkaException as error:
             raise translated(error, bus, clock.monotonic() - began) from error
+    if open_partitions and not messages:
+        waited, places = clock.monotonic() - began, ", ".join(map(str, sorted(open_partitions)))
+        raise Unavailable("kafka", f"{bus.bootstrap}: {topic}/{places} did not answer", waited_seconds=waited)
     sampled = [
         Sampled(
             each.value(),
