@@ -159,7 +159,8 @@ class Forgetting:
         )
         await self._stores.receipts.write(hash_name(known.user_hash), receipt)
         if not waiting.is_told:
-            self._log.info("a user was forgotten", user_hash=hash_name(known.user_hash), offset=known.offset)
+            what = "a visitor became a user" if known.became else "a user was forgotten"
+            self._log.info(what, user_hash=hash_name(known.user_hash), offset=known.offset)
         waiting.is_told = True
 
     def _home(self, user: str) -> int:

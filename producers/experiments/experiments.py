@@ -12,7 +12,7 @@ from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError
 from stream_rec.producers.decisions.said import said_of, who
 from stream_rec.producers.publisher.publisher import Publisher
-from stream_rec.schemas.decisions import EXPERIMENT, Decision
+from stream_rec.schemas.decisions import EXPERIMENT, SCENARIO, Decision
 from stream_rec.schemas.experiment import Experiment
 from stream_rec.schemas.faults import did_you_mean
 from stream_rec.schemas.records import Control
@@ -81,6 +81,9 @@ class Experiments:
         self._records = [each for each in decisions if each.kind == EXPERIMENT]
         last = last_of_each(self._records)
         self._known = {name: found for (_, name), each in sorted(last.items()) for found in _known(each)}
+        rules = last_of_each([each for each in decisions if each.kind == SCENARIO])
+        self._scenarios = {*settings.engine.scenarios}.difference(name for _, name in rules)
+        self._scenarios |= {name for (_, name), each in rules.items() if each.body is not None}
 
     def all(self) -> Mapping[str, Known]:
         """By name."""
@@ -102,6 +105,16 @@ class Experiments:
                 fix=did_you_mean(name, sorted(self._known)) or "`stream-rec experiment list`",
             )
         return self._known[name]
+
+    def unknown_scenarios(self, name: str, experiment: Experiment) -> list[str]:
+        """What is to be told of an experiment's scenarios that there are not: it has no users there."""
+        return [
+            f"no scenario is called {scenario!r}"
+            f"{f' ({guess})' if (guess := did_you_mean(scenario, sorted(self._scenarios))) else ''}: "
+            f"{name} has no users there until there is one"
+            for scenario in experiment.scenarios
+            if scenario not in self._scenarios
+        ]
 
     def apply(self, wanted: Mapping[str, Experiment], note: str = "") -> dict[str, Applied]:
         """Publish those that change something: with the state that they have, and where their layers have room.

@@ -15,6 +15,7 @@ from stream_rec.cli.text import Column, plain, say, table, width
 
 if TYPE_CHECKING:
     from stream_rec.producers.experiments.experiments import Experiments, Known
+    from stream_rec.schemas.experiment import Experiment
     from stream_rec.sdk.experiments import Counted, ExperimentStatus
     from stream_rec.settings import Settings
     from stream_rec.store.last_values import LastValues
@@ -63,7 +64,10 @@ def apply(
     """Write the experiments of a file down: new ones as drafts, others in the state that they have."""
     from stream_rec.producers.experiments.file import changes, read_file
 
-    applied = _experiments(config, set_).apply(read_file(file), note)
+    found = _experiments(config, set_)
+    applied = found.apply(read_file(file), note)
+    for name, each in applied.items():
+        _warn(found, name, each.after)
     drafts = [name for name, each in applied.items() if start and each.after.state == "draft"]
     if as_json:
         offsets = {name: each.offset for name, each in applied.items() if each.offset is not None}
@@ -164,9 +168,17 @@ def ship(
 def _move(
     name: str, move: Move, note: str, config: Path | None, set_: list[str] | None, *, winner: str = ""
 ) -> None:
-    after, ack = _experiments(config, set_).move(name, move, winner=winner, note=note)
+    found = _experiments(config, set_)
+    after, ack = found.move(name, move, winner=winner, note=note)
+    if after.is_live:
+        _warn(found, name, after)
     users = f", {after.share:.0%} of its layer's users" if after.share else ""
     print(f"{name}: {after.state.replace('_', ' ')}{users}, as of control offset {ack.offset}")
+
+
+def _warn(found: Experiments, name: str, experiment: Experiment) -> None:
+    for line in found.unknown_scenarios(name, experiment):
+        say(f"warning: {line}", err=True)
 
 
 def _experiments(config: Path | None, set_: list[str] | None) -> Experiments:

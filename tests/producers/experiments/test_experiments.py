@@ -102,3 +102,26 @@ def test_the_commands_do_the_same(tansu_settings: Settings, tmp_path: Path) -> N
     assert re.search(
         r"# no worker tells what was counted\n#\n# .* draft, 0% .*\n# .*\n# .*shipped blue, 0%", words
     )
+
+
+def test_a_scenario_that_there_is_not_is_told(tansu_settings: Settings, tmp_path: Path) -> None:
+    """It may come later; but a typo would leave the experiment without users, and nobody would know why."""
+    ensure_topics(tansu_settings.bus)
+    file = tmp_path / "trials.toml"
+    file.write_text(
+        '[e]\nscenarios = ["defalt"]\narms = [{name = "control"}, {name = "blue", scenario = {k = 5}}]\n'
+    )
+
+    def told(*words: str) -> str:
+        shown = CliRunner().invoke(app, ["experiment", *words], env=addresses(tansu_settings))
+        assert shown.exit_code == 0, shown.output
+        return " ".join(shown.stderr.split())
+
+    expected = (
+        "no scenario is called 'defalt' (did you mean 'default'?): e has no users there until there is one"
+    )
+    assert expected in told("apply", str(file))
+    assert expected in told("start", "e")
+    file.write_text(file.read_text().replace("defalt", "default").replace("[e]", "[f]"))
+    assert not told("apply", str(file))
+    assert not told("stop", "e")
