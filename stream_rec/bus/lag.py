@@ -170,9 +170,10 @@ class OffsetReader:
         return {tp: ends[tp] for tp in begin}
 
     def _late(self, waiting: Set[TopicPartition]) -> Unavailable:
+        one = f"{self._bus.prefix}{min(waiting)}"
         return Unavailable(
             "kafka",
-            f"{self._bus.bootstrap}: {len(waiting)} partitions did not answer, {min(waiting)} among them",
+            f"{self._bus.bootstrap}: {len(waiting)} partitions did not answer, {one} among them",
             waited_seconds=self._bus.admin_timeout_seconds,
         )
 

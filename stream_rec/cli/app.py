@@ -155,14 +155,21 @@ def chosen(words: Sequence[str]) -> typer.Typer:
     return app if "--help" in before or "-h" in before else one
 
 
+_REACHED = "runs and can be reached from here (`stream-rec doctor` says more), then repeat the command"
+
+
 def run() -> None:
     """Run a command; our own errors end it with their message and fix, and no traceback; a bug's has no secrets."""
     threading.excepthook = lambda bug: _show_bug(bug.exc_value)
     try:
         chosen(sys.argv[1:])()
+    except Unavailable as error:
+        fix = f"see that {error.service} {_REACHED}"
+        say(hidden(f"stream-rec: {error}\n  fix: {fix}"), indent="    ", err=True)
+        sys.exit(3)
     except StreamRecError as error:
         say(hidden(f"stream-rec: {error}"), indent="    ", err=True)
-        sys.exit(3 if isinstance(error, Unavailable) else 2)
+        sys.exit(2)
     except MemoryError as error:
         what = f"not enough memory: {error or 'no more to be had'}"
         say(f"stream-rec: {what}\n  fix: {_LOWER}", indent="    ", err=True)
