@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.cli.running import clean_environment
+from tests.cli.running import clean_environment, run
+from tests.forked.process import start
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -54,41 +55,49 @@ class Terminals:
     def __init__(self, folder: Path, running: ExitStack, **environment: str) -> None:
         self._folder = folder
         self._running = running
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
-        self._environment = clean_environment(
-            PATH=path, STREAM_REC__MEASURE__PROMETHEUS_PORT="0", **environment
-        )
+        self._environment = {"STREAM_REC__MEASURE__PROMETHEUS_PORT": "0", **environment}
 
     def type(self, line: str) -> str:
         """Run a line; what it printed. A command that stays is started, and is ready when this returns."""
-        command = shlex.split(line, comments=True)
-        if said := STAYING.get(" ".join(command[:2])):
-            self._running.enter_context(self._staying(command, said))
+        program, *arguments = shlex.split(line, comments=True)
+        if said := STAYING.get(" ".join([program, *arguments[:1]])):
+            self._running.enter_context(self._staying(arguments, said))
             return ""
-        ended = subprocess.run(
-            command,
+        ended = self._run(arguments) if program == "stream-rec" else self._run_other(program, arguments)
+        assert ended.returncode == 0, f"{line}\n{ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    def _run(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, environment=self._environment, folder=self._folder, deadline_seconds=120)
+
+    def _run_other(self, program: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
+        return subprocess.run(
+            [program, *arguments],
             cwd=self._folder,
-            env=self._environment,
+            env=clean_environment(PATH=path, **self._environment),
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
-        assert ended.returncode == 0, f"{line}\n{ended.stdout}{ended.stderr}"
-        return ended.stdout
 
     @contextmanager
-    def _staying(self, command: list[str], said: str) -> Iterator[None]:
-        log = self._folder / f"{command[1]}.log"
+    def _staying(self, arguments: list[str], said: str) -> Iterator[None]:
+        log = self._folder / f"{arguments[0]}.log"
         with log.open("w") as output:
-            process = subprocess.Popen(
-                command, cwd=self._folder, env=self._environment, stdout=output, stderr=subprocess.STDOUT
+            process = start(
+                arguments,
+                cwd=self._folder,
+                env=clean_environment(**self._environment),
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         try:
             wait_until(
                 lambda: said in log.read_text() or process.poll() is not None,
                 300,
-                f"{command[1]} to be ready",
+                f"{arguments[0]} to be ready",
             )
             assert process.poll() is None, log.read_text()
             yield
