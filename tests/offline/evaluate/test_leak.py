@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.results import Learned
@@ -55,10 +58,14 @@ def test_an_engine_that_looks_now_and_then_is_caught() -> None:
         Run(plan, LooksNowAndThen(SMALL), 10, silent).run()
 
 
+@cache
+def ranks_of_noise() -> NDArray[np.int32]:
+    return Run(Plan.of(noise(3, 1500), Rules("prequential")), Engine(SMALL), 20, silent).run().ranks
+
+
 @pytest.mark.parametrize("k", [1, 20])
 def test_noise_is_ranked_by_chance(k: int) -> None:
-    findings = Run(Plan.of(noise(3, 1500), Rules("prequential")), Engine(SMALL), 20, silent).run()
-    ranks = findings.ranks
+    ranks = ranks_of_noise()
     n, p = len(ranks), k / 100
     limit = n * p + 5 * math.sqrt(n * p * (1 - p))
     for judge in range(ranks.shape[1]):

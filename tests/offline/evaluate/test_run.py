@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,19 @@ def run(frame: pl.DataFrame, rules: Rules, *, k: int = 20) -> Evaluation:
     return evaluate(frame, rules, SMALL, k=k, progress=silent)
 
 
+@cache
+def of_log(protocol: str = "prequential") -> Evaluation:
+    """A run over the log, which many tests look at."""
+    return run(LOG, Rules(protocol))  # type: ignore[arg-type]
+
+
 def untimed(evaluation: Evaluation) -> dict[str, object]:
     return {name: value for name, value in evaluation.flat().items() if name not in TIMES}
 
 
 @pytest.mark.parametrize("protocol", ["frozen", "streaming", "prequential"])
 def test_a_walk_on_a_ring_is_learned(protocol: str) -> None:
-    figures = run(LOG, Rules(protocol)).flat()  # type: ignore[arg-type]
+    figures = of_log(protocol).flat()
     assert figures["hr@20"] > figures["hr@5"] > 0.4
     assert figures["transitions_mrr@20"] > 0.3
     assert figures["most_popular_hr@20"] < figures["hr@20"]
@@ -57,14 +64,12 @@ def test_ratings_are_predicted_before_they_are_learned_where_a_type_says_what_th
 
 
 def test_the_same_run_twice_gives_the_same_figures() -> None:
-    assert untimed(run(LOG, Rules("prequential"))) == untimed(run(LOG, Rules("prequential")))
+    assert untimed(run(LOG, Rules("prequential"))) == untimed(of_log())
 
 
 def test_another_seed_is_another_run() -> None:
     other = SMALL.model_copy(update={"seed": 7})
-    assert untimed(run(LOG, Rules("prequential"))) != untimed(
-        evaluate(LOG, Rules("prequential"), other, k=20, progress=silent)
-    )
+    assert untimed(of_log()) != untimed(evaluate(LOG, Rules("prequential"), other, k=20, progress=silent))
 
 
 def test_ranks_are_the_engines_own_however_the_log_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,13 +145,13 @@ def test_k_is_a_cut_off_besides_the_usual_ones() -> None:
 
 
 def test_sessions_are_known_to_their_end() -> None:
-    rest = run(LOG, Rules("prequential")).findings.slates
+    rest = of_log().findings.slates
     assert rest["rest_precision@20"] <= rest["rest_recall@20"] <= 1.0
     assert "rest_recall@20" not in run(noise(1, 200), Rules("prequential")).findings.slates
 
 
 def test_every_feature_has_a_name_and_a_weight_in_every_context() -> None:
-    weights = run(LOG, Rules("prequential")).weights
+    weights = of_log().weights
     assert not [name for name in weights if name.startswith("feature_")]
     assert weights["next"]["1"] > 0
     assert {len(by_context) for by_context in weights.values()} == {5}
