@@ -23,7 +23,7 @@ from stream_rec.settings import BusSettings
 from tests.bus.test_transport import acks, consuming_topic
 from tests.waiting import wait_until
 
-N = 200_000
+N = 60_000
 PER_BATCH = 2
 NEAR_THE_END = N - 1_000
 
