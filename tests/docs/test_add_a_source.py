@@ -55,9 +55,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package and its tests, with what the page adds; without conftest.py, which starts servers."""
     root = tmp_path_factory.mktemp("add-a-source")
     for folder in ("stream_rec", "tests"):
-        shutil.copytree(
-            ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "conftest.py")
-        )
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("conftest*"))
     for path, text in files_of_page().items():
         (root / path).write_text(text)
     table = (root / TABLE).read_text()

@@ -52,7 +52,7 @@ def changed(tmp_path: Path) -> Path:
     """A folder with schemas/ and consumers/ as the page makes them."""
     folder = tmp_path / "changed"
     for name in ("schemas", "consumers"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name)
     for kind, path, code in steps():
         file = folder / path
         file.write_text(code if kind == "python" else apply(code, file.read_text()))
