@@ -7,28 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from stream_rec.api.app import table
 from stream_rec.settings import Settings
 from tests.api.serving import Serve, live, until_ready
 
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
 EXAMPLES = 15
 """Of each route."""
 FEW = {"/v1/scenarios/{name}/preview": 2}
@@ -45,6 +30,23 @@ LIVE = ("recommendations", "similar", "pages", "rank")
 
 
 def fuzz(http: httpx.Client, method: str, route: str, without: Sequence[str]) -> None:
+    # Here, as they take most of a second to import: not in each process that only collects the tests.
+    import schemathesis
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_headers_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+    checks = [
+        not_a_server_error,
+        status_code_conformance,
+        content_type_conformance,
+        response_headers_conformance,
+        response_schema_conformance,
+    ]
     url = str(http.base_url)
     operation = schemathesis.openapi.from_url(f"{url}/openapi.json")[route][method]
 
@@ -61,7 +63,7 @@ def fuzz(http: httpx.Client, method: str, route: str, without: Sequence[str]) ->
             case.query.pop(name, None)
             if isinstance(case.body, dict) and name != "user_id" and route in READS_WITH_BODY:
                 case.body.pop(name, None)
-        case.call_and_validate(base_url=url, checks=CHECKS, timeout=PATIENCE_SECONDS)
+        case.call_and_validate(base_url=url, checks=checks, timeout=PATIENCE_SECONDS)
 
     send()
 

@@ -14,7 +14,6 @@ from stream_rec.page.alarms import alarms
 from stream_rec.page.catalogue import Catalogue
 from stream_rec.page.figures import KEPT_SAMPLES, RATE_SECONDS, Recent, Sample
 from stream_rec.page.metric_log import MetricLog, Share
-from stream_rec.page.views.parts import ago, duration, spark
 from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import Item, MetricPoint
 from stream_rec.settings import IngestSettings
@@ -102,6 +101,9 @@ def test_the_catalogue_follows_items_and_forgets_the_oldest() -> None:
 
 
 def test_numbers_have_units_that_keep_them_short() -> None:
+    # Here, as it brings NiceGUI, a second: not in each process that only collects the tests.
+    from stream_rec.page.views.parts import ago, duration, spark
+
     assert [duration(ms) for ms in (7.25, 812.4, 61_000, 1_200_000)] == [
         ("7.2", "ms"),
         ("812", "ms"),

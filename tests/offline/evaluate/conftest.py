@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stream_rec.engine.warm import warm_up
 
 
-def pytest_collection_finish() -> None:
-    warm_up()
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if not session.config.option.collectonly:
+        warm_up()
