@@ -79,7 +79,9 @@ def _taken(path: Path) -> TextIO:
             fcntl.flock(file, fcntl.LOCK_EX)
     except FileExistsError:
         raise ConfigError(
-            f"{path.absolute()} is there already", fix="run `up` in another folder, or without --write"
+            f"{path.absolute()} is there already",
+            fix="run `up` in another folder, or without --write: it prints the addresses as environment variables, "
+            "which go beside a file of settings",
         ) from None
     except OSError as error:
         raise ConfigError(

@@ -64,7 +64,7 @@ def _tell(compiled: _Compiled, done: threading.Event, after_seconds: float, ever
         return
     log = logs.get("kernels")
     log.info(
-        "compiling the engine, once after an installation: nothing is served until it is done, "
+        "compiling the engine, some 300 kernels, once after an installation: nothing is served until it is done, "
         "in some two minutes of two cores"
     )
     while not done.wait(every_seconds):

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from stream_rec.engine.compile_log import told
 from tests.waiting import wait_until
 
-FIRST = "compiling the engine, once after an installation"
+FIRST = "compiling the engine, some 300 kernels, once after an installation"
 
 
 def test_what_takes_long_is_told_when_it_begins_meanwhile_and_at_its_end() -> None:
