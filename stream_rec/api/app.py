@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 
 import msgspec
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from starlette.convertors import Convertor, register_url_convertor
-from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
 
 from stream_rec.api.access.gate import Gate
+from stream_rec.api.by_path import OwnLayers
 from stream_rec.api.cors import Cors
 from stream_rec.api.description import description
 from stream_rec.api.endpoint import Endpoint, Endpoints
 from stream_rec.api.operation import Operation
 from stream_rec.api.parts import Parts, make_parts
-from stream_rec.api.problem import Problem
-from stream_rec.api.refusals import Headers, Refusals
 from stream_rec.api.routes import events
 from stream_rec.api.routes.composing import Composing
 from stream_rec.api.routes.experiments import ExperimentRoutes
@@ -141,11 +138,10 @@ def application(
             yield
             await of.close()
 
-    app = FastAPI(lifespan=life, openapi_url=None, redirect_slashes=False)
     serve = of.settings.serve
     shared = Endpoints(serve, Gate(of.book, of.clock), of.measures, of.clock)
+    app = OwnLayers(shared.refusals, lifespan=life, openapi_url=None, redirect_slashes=False)
     app.router.routes[:] = routes(operations(of, is_draining, check), shared)
-    app.add_exception_handler(HTTPException, partial(_unknown, shared.refusals))
     if serve.cors_origins:
         app.add_middleware(Cors, origins=serve.cors_origins, refusals=shared.refusals)
     return app
@@ -156,42 +152,3 @@ def routes(table: Sequence[Operation], shared: Endpoints) -> list[Route]:
     return [
         Route(each.path, Endpoint(each, shared), methods=[each.method], name=each.summary) for each in table
     ]
-
-
-async def _unknown(refusals: Refusals, request: Request, error: Exception) -> Response:
-    """No route, or not this method."""
-    assert isinstance(error, HTTPException)
-    headers: Headers = ()
-    if error.status_code == 405:
-        allowed = _methods(request)
-        said = f"{request.method} is not known here"
-        problem = Problem("method", said, where="method", fix=f"send {' or '.join(allowed)}; {_SEE}")
-        headers = [(b"allow", ", ".join(allowed).encode())]
-    else:
-        problem = Problem("not-found", "there is no such address", where="path", fix=_SEE)
-    return _Refused(refusals, problem, headers)
-
-
-class _Refused(Response):
-    """What Starlette sends where a handler of errors has to give a response."""
-
-    def __init__(self, refusals: Refusals, problem: Problem, headers: Headers) -> None:
-        super().__init__()
-        self._answer = partial(refusals.answer, problem, headers=headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        """Send it."""
-        await self._answer(scope, send)
-
-
-def _methods(request: Request) -> list[str]:
-    """Those that the address takes: of all routes that have it, each of which knows its own only."""
-    mine = [
-        route.methods or ()
-        for route in request.app.router.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
-    ]
-    return sorted({method for methods in mine for method in methods})
-
-
-_SEE = "/openapi.json lists what there is"

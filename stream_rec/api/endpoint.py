@@ -53,7 +53,7 @@ class Endpoints:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = request_id_of(scope)
         self._n_waiting += 1
-        self.measures.waiting.set(self._n_waiting)
+        self.measures.n_waiting += 1
         try:
             found = await self._found(operation, scope, headers, receive)
         except ClientLeft:
@@ -64,7 +64,7 @@ class Endpoints:
             found = _refusal(error, operation, request_id)
         finally:
             self._n_waiting -= 1
-            self.measures.waiting.set(self._n_waiting)
+            self.measures.n_waiting -= 1
         if found.status != _CLIENT_LEFT:
             await send_answer(send, found, request_id)
         self.refusals.note(operation.method, operation.route, found, request_id, perf_counter() - began)

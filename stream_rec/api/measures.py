@@ -35,7 +35,7 @@ class Measures:
 
     Attributes:
         records: by topic, and what became of them: `accepted`, or the kind of problem.
-        waiting: requests that are being answered.
+        n_waiting: requests that are being answered; read when the figures are.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,8 @@ class Measures:
         for topic in TOPICS:
             for fate in FATES:
                 self.records.labels(topic, fate)
-        self.waiting = Gauge(waiting, "Requests that are being answered", registry=own)
+        self.n_waiting = 0
+        Gauge(waiting, "Requests that are being answered", registry=own).set_function(lambda: self.n_waiting)
         self._learned = Gauge(learned, "Events that a live server's engine knows", ("tenant",), registry=own)
         self._behind = Gauge(behind, "Records of the partition furthest behind", ("tenant",), registry=own)
         self._reranked = Gauge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from functools import lru_cache
 from ipaddress import ip_address
 from math import ceil
 from typing import Any
@@ -23,6 +24,8 @@ _LOCAL_NAMES = (b"localhost", b"127.0.0.1", b"[::1]")
 _NO_KEY = ApiKey("", "", "0" * 64, (), 0.0)
 """Compared with what no key has, so that an unknown id takes as long as a wrong secret."""
 _AUTHORIZATION = "header Authorization"
+_MAX_ADDRESSES = 256
+"""Of callers without a key that are remembered."""
 
 Headers = dict[bytes, bytes]
 Query = dict[str, str]
@@ -134,8 +137,13 @@ def is_local(scope: MutableMapping[str, Any], headers: Headers) -> bool:
         return False
     host = headers.get(b"host", b"localhost").rpartition(b":")
     name = host[0] if host[1] and host[2].isdigit() else b"".join(host)
+    return name in _LOCAL_NAMES and _is_loopback(client[0])
+
+
+@lru_cache(_MAX_ADDRESSES)
+def _is_loopback(address: str) -> bool:
     try:
-        return ip_address(client[0]).is_loopback and name in _LOCAL_NAMES
+        return ip_address(address).is_loopback
     except ValueError:
         return False
 
