@@ -192,7 +192,7 @@ class AsOf(msgspec.Struct, frozen=True, omit_defaults=True):
         return self if upto is None or self.rules <= upto else msgspec.structs.replace(self, rules=upto)
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why an item is in a slate: the source that lifts it most, and the user's item that it started from, if any.
 
     Attributes:
@@ -204,7 +204,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     item_id: str | None = None
 
 
-class SlateItem(msgspec.Struct, frozen=True, omit_defaults=True):
+class SlateItem(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One place of a slate.
 
     Attributes:

@@ -12,10 +12,10 @@ from stream_rec.kernels.vocabulary import LONG_SWEEP, VocabularyState
 from stream_rec.schemas.columns import IdColumn
 
 
-def rows_of(v: VocabularyState, ids: IdColumn) -> NDArray[np.int32]:
-    """int32 [n]: the row of each id, -1 where it is unknown. Reads only."""
+def rows_of(v: VocabularyState, ids: IdColumn, hashes: NDArray[np.uint64] | None = None) -> NDArray[np.int32]:
+    """int32 [n]: the row of each id, -1 where it is unknown. Reads only; who has the ids' hashes gives them along."""
     rows = np.empty(len(ids.ends), np.int32)
-    vocabulary.find_all(v, ids.data, ids.ends, hash_ids(ids), rows)
+    vocabulary.find_all(v, ids.data, ids.ends, hash_ids(ids) if hashes is None else hashes, rows)
     return rows
 
 

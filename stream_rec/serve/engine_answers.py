@@ -47,12 +47,12 @@ def explain(settings: Settings, question: Question) -> Any:
 
 def rank(settings: Settings, question: Question) -> Any:
     """Given items, best first, and what makes their scores; those that may not be shown are left out."""
-    from stream_rec.engine.answering.at_request import AtRequest
+    from stream_rec.engine.answering.at_request import RANKED, AtRequest
     from stream_rec.engine.answering.explain import explain as explained
 
     engine = _engine(settings, question.scenario)
     found = AtRequest(engine).rank(question.items, question.user_id, (), question.scenario)
-    known = [each.item_id for each in found if each.is_known]
+    known = [each.item_id for each in found if each.reason == RANKED]
     made = {
         each.item_id: each.by_source for each in explained(engine, question.user_id, known, question.scenario)
     }
@@ -60,7 +60,7 @@ def rank(settings: Settings, question: Question) -> Any:
         {
             "item_id": each.item_id,
             "score": each.score,
-            "is_known": each.is_known,
+            "is_known": each.reason == RANKED,
             "by_source": made.get(each.item_id, {}),
         }
         for each in found

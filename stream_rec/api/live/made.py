@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from stream_rec.engine.answering.at_request import AtRequest, Scored
+from stream_rec.engine.answering.at_request import AtRequest
 from stream_rec.engine.answering.explain import explain
 from stream_rec.engine.answering.tried import slate_items
 from stream_rec.engine.results import Ranked
@@ -238,14 +238,7 @@ def rank(wish: RankWish, at: AtRequest) -> tuple[SlateItem, ...]:
     """The given items, best first."""
     name = _scenario(at, wish.scenario)
     found = at.rank(wish.items, wish.user_id, wish.session, name, wish.limits.filter)
-    ranked, unknown = Reason("ranker"), Reason("unknown")
-
-    def item(each: Scored) -> SlateItem:
-        return SlateItem(each.item_id, each.score, ranked if each.is_known else unknown)
-
-    return _limited(
-        [item(each) for each in found], set(wish.limits.exclude), wish.limits.min_relevance, len(found)
-    )
+    return _limited(found, set(wish.limits.exclude), wish.limits.min_relevance, len(found))
 
 
 def why(user_id: str, items: Sequence[str], scenario: str, at: AtRequest) -> list[Why]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from stream_rec.kernels.codes import ROW_MASK
 from stream_rec.kernels.ids import hash_ids
 from stream_rec.kernels.pairs import DISLIKED, OF_ITEM
 from stream_rec.schemas.columns import IdColumn
+from stream_rec.schemas.records import Reason, SlateItem
 from stream_rec.schemas.scenario import Scenario
 from stream_rec.sources.ratings import predicted
 
@@ -38,18 +39,8 @@ MAX_FILTERS = 32
 UNKNOWN_ROW = -1
 
 
-class Scored(NamedTuple):
-    """A given item, in its place.
-
-    Attributes:
-        item_id: the item.
-        score: comparable within the answer only.
-        is_known: the engine knows the item; else it stands behind all others, in the order given.
-    """
-
-    item_id: str
-    score: float
-    is_known: bool
+RANKED, UNKNOWN = Reason("ranker"), Reason("unknown")
+"""Of given items: why they stand where they stand. What the engine does not know is behind all others."""
 
 
 class AtRequest:
@@ -66,6 +57,7 @@ class AtRequest:
         self._wide = SideMemory(engine.held, wide)
         self._recommender = engine.recommender(self._wide)
         self._lent = LentRow(engine.held)
+        self._place_of = np.zeros(len(engine.state.generation), np.int32)
         self._filters = RequestFilters(
             engine.held, engine.attributes, engine.event_types, engine.decisions.pacing, MAX_FILTERS
         )
@@ -102,12 +94,16 @@ class AtRequest:
         if not request:
             return self.engine.recommend(users, scenario=scenario, k=k)
         ids = IdColumn.of(users)
-        rows = rows_of(self.engine.state.users, ids)
-        return self.engine.slates(rows, hash_ids(ids), self._rules(scenario, k, request))
+        hashes = hash_ids(ids)
+        rows = rows_of(self.engine.state.users, ids, hashes)
+        return self.engine.slates(rows, hashes, self._rules(scenario, k, request))
 
     def blocked(self, user_id: str, items: Sequence[str]) -> set[str]:
         """Those of these items that the user dislikes or never wants to see, known to the engine or not."""
-        state, user = self.engine.state, _hash(user_id)
+        return self._blocked(_hash(user_id), items)
+
+    def _blocked(self, user: np.uint64, items: Sequence[str]) -> set[str]:
+        state = self.engine.state
         said = said_by(state, user)
         if not said or not items:
             return set()
@@ -146,8 +142,10 @@ class AtRequest:
         session: Sequence[str],
         scenario: str = "",
         request: str = "",
-    ) -> list[Scored]:
+    ) -> list[SlateItem]:
         """These items, best first, for a user, else for a session; what may not be shown is left out.
+
+        What the engine does not know (its reason is UNKNOWN) stands behind the others, in the order given.
 
         Args:
             items: MAX_RANKED at most.
@@ -159,15 +157,18 @@ class AtRequest:
         Raises:
             KeyError: there is no such scenario.
         """
-        ids = list(dict.fromkeys(items))
-        if user_id is not None and (unwanted := self.blocked(user_id, ids)):
-            ids = [item for item in ids if item not in unwanted]
+        ids, user = list(dict.fromkeys(items)), UNKNOWN_ROW
+        if user_id is not None:
+            who = IdColumn.of([user_id])
+            hashes = hash_ids(who)
+            user = int(rows_of(self.engine.state.users, who, hashes)[0])
+            if unwanted := self._blocked(hashes[0], ids):
+                ids = [item for item in ids if item not in unwanted]
         if not ids:
             return []
         rows = rows_of(self.engine.state.items, IdColumn.of(ids))
         ruled = self._rules(scenario, 1, request) if scenario or request else None
         if user_id is not None:
-            user = self._row(user_id)
             scores = self._scores(user, rows, ruled)
             if isinstance(ruled, Ruled):
                 held = rows >= 0
@@ -176,17 +177,17 @@ class AtRequest:
             with self._lent.having(known) as row:
                 scores = self._scores(row, rows, ruled)
         else:
-            scores = self._scores(UNKNOWN_ROW, rows, ruled)
+            scores = self._scores(user, rows, ruled)
         order = np.argsort(-scores, kind="stable")
         order = order[np.isfinite(scores[order])]
         rounded = np.round(scores[order], SCORE_DECIMALS).tolist()
-        found = list(map(Scored, [ids[i] for i in order.tolist()], rounded, repeat(True)))
+        found = list(map(SlateItem, [ids[i] for i in order.tolist()], rounded, repeat(RANKED)))
         if _filters(ruled) or self.engine.catalogue_decides:
             return found
         unknown = [ids[i] for i in np.flatnonzero(rows < 0).tolist()]
         hidden = set(self.engine.hidden(unknown)) if unknown else set()
         least = found[-1].score if found else 0.0
-        return found + [Scored(item, least, False) for item in unknown if item not in hidden]
+        return found + [SlateItem(item, least, UNKNOWN) for item in unknown if item not in hidden]
 
     def _scores(self, user: int, rows: NDArray[np.int32], ruled: Ruled | Rules | None) -> NDArray[np.float64]:
         """Float64 [n] of item rows; -inf = it may not be shown, or is unknown (row -1).
@@ -196,10 +197,10 @@ class AtRequest:
         engine, query = self.engine, self._wide.query
         known = rows[rows >= 0]
         self._recommender.score(user, known)
-        at = _places(query.codes[: int(query.n_candidates[0])] & ROW_MASK, known)
+        at = self._places(query.codes[: int(query.n_candidates[0])] & ROW_MASK, known)
         own = np.where(at >= 0, query.scores[at], -np.inf).astype(np.float64)
         if isinstance(ruled, Ruled) and ruled.scene.by_rating:
-            own, at = predicted(engine.state.ratings, user, known), np.zeros(len(known), np.int64)
+            own, at = predicted(engine.state.ratings, user, known), np.zeros(len(known), np.int32)
         if (at < 0).any():
             weights = lists.weights(engine.state, known.astype(np.int64))
             least = float(np.min(own, where=at >= 0, initial=0.0))
@@ -215,6 +216,19 @@ class AtRequest:
         scores = np.full(len(rows), -np.inf)
         scores[rows >= 0] = np.where(shown, own, -np.inf)
         return scores
+
+    def _places(self, candidates: NDArray[np.int32], rows: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Int32 [n]: where each of the rows stands among the candidates, which are distinct; -1 = it is none.
+
+        A sparse set (Briggs and Torczon, 1993): what is left of other calls is told by the candidates' own rows.
+        """
+        n = len(candidates)
+        if not n:
+            return np.full(len(rows), -1, np.int32)
+        self._place_of[candidates] = np.arange(n, dtype=np.int32)
+        at = np.minimum(self._place_of[rows], n - 1)
+        at[candidates[at] != rows] = -1
+        return at
 
     def _rules(self, scenario: str, k: int, request: str) -> Ruled | Rules:
         if not request:
@@ -235,16 +249,6 @@ class AtRequest:
     def _known_rows(self, items: Sequence[str]) -> list[int]:
         rows = rows_of(self.engine.state.items, IdColumn.of(items)).tolist() if items else []
         return [row for row in rows if row >= 0]
-
-
-def _places(candidates: NDArray[np.int32], rows: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Int64 [n]: where each of the rows stands among the candidates; -1 = it is none."""
-    if not len(candidates):
-        return np.full(len(rows), -1, np.int64)
-    order = np.argsort(candidates)
-    at = order[np.minimum(np.searchsorted(candidates, rows, sorter=order), len(order) - 1)]
-    at[candidates[at] != rows] = -1
-    return at
 
 
 def _hash(user_id: str) -> np.uint64:

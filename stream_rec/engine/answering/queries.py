@@ -164,7 +164,8 @@ class Queries:
 
     def _asking(self, users: Sequence[str], scenario: str, k: int | None = None) -> Asked:
         ids = IdColumn.of(users)
-        return Asked(rows_of(self.state.users, ids), hash_ids(ids), scenario, k)
+        hashes = hash_ids(ids)
+        return Asked(rows_of(self.state.users, ids, hashes), hashes, scenario, k)
 
     def rules_of(self, scenario: str, k: int | None = None) -> Ruled | Rules:
         """What a scenario says now, for slates of k places.

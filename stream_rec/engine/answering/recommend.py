@@ -243,7 +243,8 @@ class Recommender:
         vectors, has_vector = self._vectors_of(len(rows))
         near = self._near(len(rows), n_slots(self._held.state))
         slates.query_vectors(self._held.handle, rows, vectors, has_vector, near)
-        has_vector[rows < -1] &= learned_inputs(self._held.state.factors, -2 - rows[rows < -1])
+        if (of_items := rows < -1).any():
+            has_vector[of_items] &= learned_inputs(self._held.state.factors, -2 - rows[of_items])
         indexed = self._vectors.search(vectors, narrow)
         indexed[~has_vector] = -1
         found = self._vectors.spaces.find(self._held.state, near, narrow)
