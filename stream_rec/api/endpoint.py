@@ -51,7 +51,7 @@ class Endpoints:
         """Answer one request, whatever happens, and log it."""
         began = perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        request_id = request_id_of(scope)
+        request_id = request_id_of(headers)
         self._n_waiting += 1
         self.measures.n_waiting += 1
         try:

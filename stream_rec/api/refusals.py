@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from time import perf_counter
 from typing import Any
 
 import msgspec
 
 from stream_rec.api.measures import Measures
+from stream_rec.api.names import new_name
 from stream_rec.api.operation import PROBLEM_JSON, Answer
 from stream_rec.api.problem import KINDS, Problem
 from stream_rec.clock import Clock
@@ -43,7 +43,7 @@ class Refusals:
     async def answer(self, problem: Problem, scope: Scope, send: Send, headers: Headers = ()) -> None:
         """Refuse a request that is for no route."""
         began = perf_counter()
-        request_id = request_id_of(scope)
+        request_id = request_id_of(dict(scope["headers"]))
         found = problem_answer(problem, request_id)
         found = found._replace(headers=(*found.headers, *headers))
         await send_answer(send, found, request_id)
@@ -85,9 +85,9 @@ async def send_answer(send: Send, found: Answer, request_id: str) -> None:
     await send({"type": "http.response.body", "body": found.body})
 
 
-def request_id_of(scope: Scope) -> str:
+def request_id_of(headers: Mapping[bytes, bytes]) -> str:
     """The client's, if it can be one; else a new one."""
-    given = dict(scope["headers"]).get(b"x-request-id")
+    given = headers.get(b"x-request-id")
     if given is not None and _REQUEST_ID.fullmatch(given):
-        return str(given.decode())
-    return secrets.token_hex(8)
+        return given.decode()
+    return new_name()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from functools import partial
 
 from stream_rec import logs
 from stream_rec.api.ingest import Ingest, Wanted
+from stream_rec.api.names import new_name
 from stream_rec.api.problem import Problem
 from stream_rec.clock import Clock
 from stream_rec.logs import Occasional
@@ -40,7 +40,7 @@ class Shown:
 
     def impression(self, found: Recommendations, user_id: str, scenario: str) -> Impression:
         """What was shown, now. An answer that is no slate of the user's gets an id of its own."""
-        shown = found.as_shown(scenario, f"{found.origin}-{secrets.token_hex(8)}")
+        shown = found.as_shown(scenario, f"{found.origin}-{new_name()}")
         return shown.impression(user_id, self._clock.now())
 
     async def now(self, impression: Impression) -> Written:

@@ -18,7 +18,7 @@ class Named:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002 - ASGI
         await send({"route": self._name, "path": scope["path_params"]})
 
 

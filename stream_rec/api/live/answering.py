@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -14,6 +13,7 @@ from msgspec import structs
 from stream_rec.api.answering import RedisAnswering
 from stream_rec.api.live import made
 from stream_rec.api.live.following import Following
+from stream_rec.api.names import new_name
 from stream_rec.api.problem import Problem
 from stream_rec.clock import Clock
 from stream_rec.engine.answering.at_request import AtRequest
@@ -167,7 +167,7 @@ class LiveAnswering:
                 as_of.under_rules(found.rules_upto),
                 wish.user_id,
                 wish.scenario,
-                f"live-{secrets.token_hex(8)}",
+                f"live-{new_name()}",
                 Engine.version,
                 self._clock.now(),
                 found.items,

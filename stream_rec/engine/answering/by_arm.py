@@ -166,7 +166,7 @@ class ByArm:
 
     def _ranked(self, asked: Asked, arm: Dealt | None = None) -> Ranked:
         filled, recommender, upto = self._made(asked, arm)
-        return replace(recommender.named(filled), rules_upto=upto)
+        return recommender.named(filled, upto)
 
     def _encoded(self, asked: Asked, arm: Dealt | None = None) -> Encoded:
         filled, recommender, upto = self._made(asked, arm)

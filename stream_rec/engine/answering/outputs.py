@@ -103,7 +103,13 @@ def empty_marks(n: int, k: int) -> Marked:
     return Marked(np.zeros((n, k), np.uint8), np.ones((n, k), np.float32))
 
 
-def ranked(filled: Filled, names: ItemNames, items: VocabularyState, sources: tuple[str, ...]) -> Ranked:
+def ranked(
+    filled: Filled,
+    names: ItemNames,
+    items: VocabularyState,
+    sources: tuple[str, ...],
+    rules_upto: int | None,
+) -> Ranked:
     """Filled slates as the engine gives them out."""
     out, marked = filled.slates, filled.marked
     lengths = out.lengths.tolist()
@@ -124,6 +130,7 @@ def ranked(filled: Filled, names: ItemNames, items: VocabularyState, sources: tu
         marks=marked.marks if marked else None,
         propensities=marked.propensities if marked else None,
         fallbacks=filled.fallbacks,
+        rules_upto=rules_upto,
     )
 
 

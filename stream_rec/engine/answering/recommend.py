@@ -184,9 +184,9 @@ class Recommender:
         self._reranking.apply(rerank, self._held)
         return SCORED
 
-    def named(self, filled: Filled) -> Ranked:
-        """With ids and names, for whoever reads them."""
-        return ranked(filled, self._names, self._held.state.items, self._sources())
+    def named(self, filled: Filled, rules_upto: int | None = None) -> Ranked:
+        """With ids and names, for whoever reads them; `rules_upto` as in `Ranked`."""
+        return ranked(filled, self._names, self._held.state.items, self._sources(), rules_upto)
 
     def encoded(self, filled: Filled) -> Encoded:
         """As they are stored.

@@ -101,10 +101,13 @@ def encoded_by_hand(ranked: Ranked) -> Encoded:
 
 def slate_items(found: Ranked, user: int = 0) -> list[SlateItem]:
     """A slate of a ranking, by default the only one."""
-    names = found.source_names
-    places = found.places(user) or [Placed(None, None)] * len(found.items[user])
-    teams = found.teams[user] if found.teams and found.teams[user] else [None] * len(places)
+    names, places = found.source_names, found.places(user)
+    teams: Sequence[str | None] = found.teams[user] if found.teams else ()
     rows = zip(found.items[user], found.scores[user], found.sources[user], found.because[user], strict=True)
+    if not places and not teams:
+        return [SlateItem(item, score, Reason(names[s], because or None)) for item, score, s, because in rows]
+    places = places or [Placed(None, None)] * len(found.items[user])
+    teams = teams or [None] * len(places)
     return [
         SlateItem(item, score, Reason(names[s], because or None), place.by, place.propensity, team)
         for (item, score, s, because), place, team in zip(rows, places, teams, strict=True)
