@@ -64,7 +64,7 @@ class AsOfTable:
 
     def _now(self, as_of: AsOf) -> AsOf:
         """The same event, under the rules that are in force now."""
-        return msgspec.structs.replace(as_of, rules=self._rules)
+        return as_of if as_of.rules == self._rules else msgspec.structs.replace(as_of, rules=self._rules)
 
     def notes(self) -> dict[str, Any]:
         """What a snapshot keeps of it."""

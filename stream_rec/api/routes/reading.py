@@ -171,11 +171,18 @@ def recommended(found: Recommendations, user_id: str, scenario: str, *, explain:
     """An answer as it goes on the wire."""
     slate = found.slate
     made = Made(slate.as_of, slate.model, slate.created_ts, slate.relaxed) if slate and explain else None
-    given = Recommended(user_id, scenario, found.items, found.origin, stale=found.stale, made=made)
     if slate is None:
-        return given
-    return msgspec.structs.replace(
-        given, slate_id=slate.slate_id, experiment=slate.experiment, variant=slate.variant
+        return Recommended(user_id, scenario, found.items, found.origin, stale=found.stale)
+    return Recommended(
+        user_id,
+        scenario,
+        found.items,
+        found.origin,
+        slate.slate_id,
+        found.stale,
+        made,
+        experiment=slate.experiment,
+        variant=slate.variant,
     )
 
 

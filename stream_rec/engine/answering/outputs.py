@@ -113,15 +113,16 @@ def ranked(
     """Filled slates as the engine gives them out."""
     out, marked = filled.slates, filled.marked
     lengths = out.lengths.tolist()
+    named, because = names.of(items, np.stack([out.codes, out.because]))
 
     def cut(array: NDArray[Any]) -> list[list[Any]]:
         return [row[:m] for row, m in zip(array.tolist(), lengths, strict=True)]
 
     return Ranked(
-        items=cut(names.of(items, out.codes)),
+        items=cut(named),
         scores=cut(np.round(out.scores.astype(np.float64), SCORE_DECIMALS)),
         sources=cut(out.sources),
-        because=cut(names.of(items, out.because)),
+        because=cut(because),
         rows=np.where(out.codes != NO_CODE, out.codes & ROW_MASK, np.int32(-1)),
         hashes=filled.hashes(items),
         only_index=out.only_index,
