@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_rec.engine.answering.at_request import AtRequest
+from stream_rec.engine.answering.at_request import RANKED, UNKNOWN, AtRequest
 from stream_rec.engine.answering.explain import explain
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.steering.request_filters import RequestFilters, TooManyFilters
@@ -122,7 +122,7 @@ def test_what_no_source_describes_and_what_nobody_knows_comes_last() -> None:
     click(e, *[(f"u{n % 5}", f"i{n % 40}", float(n)) for n in range(200)])
     found = AtRequest(e).rank(["nobody", *[f"i{n}" for n in range(40)]], "u1", ())
     assert {each.item_id for each in found} == {"nobody", *[f"i{n}" for n in range(40)]}
-    assert [each.is_known for each in found] == [True] * 40 + [False]
+    assert [each.reason for each in found] == [RANKED] * 40 + [UNKNOWN]
     scores = [each.score for each in found]
     assert scores == sorted(scores, reverse=True)
 
