@@ -168,28 +168,31 @@ class AtRequest:
             return []
         rows = rows_of(self.engine.state.items, IdColumn.of(ids))
         ruled = self._rules(scenario, 1, request) if scenario or request else None
+        only = self.engine.catalogue_decides
         if user_id is not None:
-            scores = self._scores(user, rows, ruled)
+            scores = self._scores(user, rows, ruled, only)
             if isinstance(ruled, Ruled):
                 held = rows >= 0
                 scores[held] += self.engine.fades(scenario, user, rows[held])
         elif known := self._known_rows(session):
             with self._lent.having(known) as row:
-                scores = self._scores(row, rows, ruled)
+                scores = self._scores(row, rows, ruled, only)
         else:
-            scores = self._scores(user, rows, ruled)
+            scores = self._scores(user, rows, ruled, only)
         order = np.argsort(-scores, kind="stable")
         order = order[np.isfinite(scores[order])]
         rounded = np.round(scores[order], SCORE_DECIMALS).tolist()
         found = list(map(SlateItem, [ids[i] for i in order.tolist()], rounded, repeat(RANKED)))
-        if _filters(ruled) or self.engine.catalogue_decides:
+        if only or _filters(ruled):
             return found
         unknown = [ids[i] for i in np.flatnonzero(rows < 0).tolist()]
         hidden = set(self.engine.hidden(unknown)) if unknown else set()
         least = found[-1].score if found else 0.0
         return found + [SlateItem(item, least, UNKNOWN) for item in unknown if item not in hidden]
 
-    def _scores(self, user: int, rows: NDArray[np.int32], ruled: Ruled | Rules | None) -> NDArray[np.float64]:
+    def _scores(
+        self, user: int, rows: NDArray[np.int32], ruled: Ruled | Rules | None, only_catalogue: bool
+    ) -> NDArray[np.float64]:
         """Float64 [n] of item rows; -inf = it may not be shown, or is unknown (row -1).
 
         What no source can describe stands behind the others, by popularity.
@@ -205,7 +208,7 @@ class AtRequest:
             weights = lists.weights(engine.state, known.astype(np.int64))
             least = float(np.min(own, where=at >= 0, initial=0.0))
             own = np.where(at >= 0, own, least - 1.0 + weights / (1.0 + weights))
-        shown = lists.may_be_shown(engine.state, engine.catalogue_decides, known)
+        shown = lists.may_be_shown(engine.state, only_catalogue, known)
         if isinstance(ruled, Ruled):
             masks = ruled.masks
             if len(masks.boosts):

@@ -176,13 +176,14 @@ class Queries:
         scenarios = self.decisions.trials.scenarios
         of_scenario = scenarios[scenario]
         self.scenes.follow(scenarios)
-        ruled = self.scenes.of(scenario, k, only_catalogue=self.catalogue_decides)
+        only_catalogue = self.catalogue_decides
+        ruled = self.scenes.of(scenario, k, only_catalogue=only_catalogue)
         if ruled is not None:
             return ruled
         return Rules(
             k=of_scenario.k if k is None else k,
             allow_seen=of_scenario.leave_out_seen != "all",
-            only_catalogue=self.catalogue_decides,
+            only_catalogue=only_catalogue,
             or_seen=True,
         )
 
