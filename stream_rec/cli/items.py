@@ -32,6 +32,10 @@ items = typer.Typer(
 )
 
 
+_MOST = 0.95
+"""Of the items: where so many are not shown, that is told."""
+
+
 @dataclass(slots=True)
 class _Fault:
     """Rows with one kind of fault.
@@ -58,6 +62,8 @@ class Loaded:
         used: fields and attributes that records have, by how many; of true and false only what is not usual.
         hints: by attribute, what to do if it looks as if it hid items; empty = it does not.
         separator: between its columns; empty = it is no CSV file, or is read by a shape.
+        unshown: records of items that are not available, or hidden.
+        told: what else there is to say of the shape.
     """
 
     rows: int = 0
@@ -66,6 +72,18 @@ class Loaded:
     used: Counter[str] = field(default_factory=Counter)
     hints: dict[str, str] = field(default_factory=dict)
     separator: str = ""
+    unshown: int = 0
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is most likely not meant."""
+        n, of = self.unshown, self.records
+        if not of or n < _MOST * of:
+            return self.told
+        which = f"all {of:,}" if n == of else f"{n:,} of {of:,}"
+        what = "nothing of them" if n == of else "hardly anything of them"
+        return [*self.told, f"{which} items are not available or hidden: {what} will be shown"]
 
     @property
     def refused(self) -> int:
@@ -81,6 +99,7 @@ class Loaded:
             self._fault("", row.error.reason, row, row.error.detail)
         if row.item is not None:
             self.records += 1
+            self.unshown += row.item.hidden or not row.item.available
             self.used.update(_fields(row.item))
             for name, value in (row.item.attributes or {}).items():
                 if name not in self.hints:
@@ -142,7 +161,7 @@ def load(
     loaded = Loaded()
     if shape:
         declared = Reading(shape, "none", settings.shapes).declared()
-        good = _good(read_shaped_items(file, declared, shape, settings.ingest), loaded)
+        good = _good(read_shaped_items(file, declared, shape, settings.ingest, loaded.told), loaded)
     else:
         loaded.separator = separator_of(file, separator)
         good = _good(read_items(file, settings.ingest, loaded.separator), loaded)
@@ -185,6 +204,7 @@ def _say(loaded: Loaded, file: Path, *, dry_run: bool, as_json: bool) -> None:
             "fields": dict(loaded.used),
             "faults": faults,
             "hints": {name: said for name, said in loaded.hints.items() if said},
+            "warnings": loaded.warnings,
         }
         print(json.dumps(found, indent=2))
         return
@@ -199,6 +219,8 @@ def _say(loaded: Loaded, file: Path, *, dry_run: bool, as_json: bool) -> None:
     if loaded.used:
         listed = ", ".join(f"{name} {n:,}" for name, n in sorted(loaded.used.items()))
         console.line(shown_text(f"with {listed}").plain, indent=2)
+    for said in loaded.warnings:
+        console.line(shown_text(f"warning: {said}").plain, style="yellow", is_foreign=True)
     for name, said in loaded.hints.items():
         if said:
             console.line(shown_text(f"{name}: {said}").plain, style="yellow", is_foreign=True)

@@ -85,22 +85,33 @@ def try_(
     config: ConfigFile = None,
     set_: Overrides = None,
 ) -> None:
-    """Show records of a file or topic, and what they become by a shape. Exit code 1 if none of them becomes one."""
+    """Show records of a file or topic, and what they become by a shape. Exit code 1 if none of them becomes one.
+
+    What the shape's own paths name and none of 200 records has is told; of a table it is refused.
+    """
     from stream_rec.offline.datasets.guessing import first_rows
     from stream_rec.offline.datasets.parts import exists
     from stream_rec.offline.datasets.reading import Reading
+    from stream_rec.offline.datasets.shaped_columns import ColumnCheck
     from stream_rec.shapes.mapper import Mapper, compile_shape
     from stream_rec.shapes.messages import RawMessage, Refused
-    from stream_rec.shapes.presets import resolve
+    from stream_rec.shapes.presence import Presence
 
     settings = read_settings(config, set_)
     declared = Reading(by, "none", settings.shapes).declared()
     n_read = 0
+    columns = ColumnCheck.of(declared, by)
+    presence = Presence(columns.own, columns.shape.framing)
     if exists(Path(source)):
-        resolved = resolve(declared, by)
-        mapper = Mapper(resolved, by)
-        for row, body in enumerate(first_rows(Path(source), resolved, n)):
+        mapper = Mapper(columns.shape, by)
+        bodies = first_rows(Path(source), columns.shape, max(n, SAMPLES), columns)
+        if columns.is_table:
+            presence.leave_columns()
+        for row, body in enumerate(bodies):
             message = RawMessage(body.encode() if isinstance(body, str) else b"", offset=row)
+            presence.look(body, message)
+            if row >= n:
+                continue
             mapped = (
                 [body]
                 if isinstance(body, Refused)
@@ -109,9 +120,14 @@ def try_(
             n_read += _print_record(f"row {row + 1}", body, mapped)
     else:
         mapper = compile_shape(declared, by, _registry(settings))
-        for message in _messages(source, settings, n):
+        messages = _messages(source, settings, max(n, SAMPLES))
+        for message in messages:
+            presence.look_at_message(mapper, message)
+        for message in messages[-n:]:
             place = f"{message.topic}/{message.partition}/{message.offset}"
             n_read += _print_record(place, _shown(mapper, message), mapper.records(message))
+    for said in presence.told():
+        _line(f"warning: {said}", err=True)
     if not n_read:
         raise typer.Exit(1)
 

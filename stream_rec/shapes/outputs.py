@@ -93,10 +93,7 @@ class Output:
             raise ConfigError(
                 f"{where}.{kind} does not say what {missing[0]} is", fix=f"add {missing[0]} = 'a path'"
             )
-        paths = {}
-        for name, text in given.items():
-            is_condition = name in ("keep", "removed")
-            paths[name] = (parse_condition if is_condition else parse)(text, f"{where}.{kind}.{name}")
+        paths = {name: parsed(kind, name, text, where) for name, text in given.items()}
         keep = paths.pop("keep", None)
         for name in LISTS.get(kind, ()):
             if name in paths and not nodes.eaches(paths[name]):
@@ -107,6 +104,21 @@ class Output:
     def paths(self) -> list[Node]:
         """All of them."""
         return [*self.fields.values(), *([self.keep] if self.keep else [])]
+
+
+def parsed(kind: str, name: str, text: str, where: str) -> Node:
+    """The path of a field, or what stands in `keep` and `removed`, which are conditions.
+
+    Args:
+        kind: `events`, `items` or `impressions`.
+        name: of the field.
+        text: as in the shape.
+        where: `shapes.NAME`, for the error.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return (parse_condition if name in ("keep", "removed") else parse)(text, f"{where}.{kind}.{name}")
 
 
 def write(

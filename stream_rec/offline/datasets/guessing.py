@@ -10,6 +10,7 @@ from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets.guessing_items import guess_items
 from stream_rec.offline.datasets.parts import parts
 from stream_rec.offline.datasets.recognised import look
+from stream_rec.offline.datasets.shaped_columns import ColumnCheck
 from stream_rec.offline.datasets.shaped_rows import rows
 from stream_rec.settings import ShapeSettings
 from stream_rec.shapes.presets import resolve
@@ -41,7 +42,19 @@ def guess_file(path: Path, n: int = SAMPLES) -> Guess:
     return guessed
 
 
-def first_rows(path: Path, shape: ShapeSettings, n: int) -> list[Any]:
-    """The first rows by a shape that is resolved."""
+def first_rows(path: Path, shape: ShapeSettings, n: int, columns: ColumnCheck | None = None) -> list[Any]:
+    """The first rows by a shape that is resolved.
+
+    Args:
+        path: a file, folder, pattern or archive.
+        shape: resolved.
+        n: how many.
+        columns: holds the shape against the columns; None = they are not known to it.
+
+    Raises:
+        ConfigError: it cannot be read, or a path names no column.
+    """
     with parts(path, shape.files) as files:
+        if columns is not None:
+            columns.check(files)
         return list(islice((body for file in files for read in rows(file, shape) for body in read.bodies), n))

@@ -17,13 +17,14 @@ from stream_rec.offline.datasets.faults import Faults
 from stream_rec.offline.datasets.files import Beside, Chunk
 from stream_rec.offline.datasets.parts import parts
 from stream_rec.offline.datasets.rows import LOG_SCHEMA
+from stream_rec.offline.datasets.shaped_columns import ColumnCheck
 from stream_rec.offline.datasets.shaped_rows import rows
 from stream_rec.offline.datasets.values import UNIT_NAMES
 from stream_rec.schemas.records import Impression, Interaction
 from stream_rec.settings import ShapeSettings
 from stream_rec.shapes.mapper import Mapper
 from stream_rec.shapes.messages import RawMessage, Refused, Unread
-from stream_rec.shapes.presets import resolve
+from stream_rec.shapes.presence import Presence
 
 _HEAD_BYTES = 1_048_576
 WORDS = {
@@ -55,11 +56,13 @@ class ShapedSource:
         path: where it is.
         shape: resolved.
         shape_name: for people.
+        columns: holds the shape against the columns of its files.
     """
 
     path: Path
     shape: ShapeSettings
     shape_name: str
+    columns: ColumnCheck = field(repr=False, compare=False)
     _mapper: Mapper = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +79,8 @@ class ShapedSource:
         Raises:
             ConfigError: as `presets.resolve` and `Mapper`.
         """
-        return cls(path, resolve(shape, name), name)
+        columns = ColumnCheck.of(shape, name)
+        return cls(path, columns.shape, name, columns)
 
     @property
     def name(self) -> str:
@@ -106,15 +110,21 @@ class ShapedSource:
         Positions count the events, and not the rows: a row may hold several, or none.
 
         Raises:
-            ConfigError: a file cannot be read.
+            ConfigError: a file cannot be read, or a path names no column of a table.
         """
         first, row, before, tally = 0, 0, 0.0, _Tally()
+        presence = Presence(self.columns.own, self.shape.framing)
         with parts(self.path, self.shape.files) as files:
+            self.columns.check(files)
+            if self.columns.is_table:
+                presence.leave_columns()
             for n, file in enumerate(files):
                 for read in rows(file, self.shape):
                     found, beside, faults = self._mapped(read.bodies, row, first, tally)
                     for what, count in read.notes.items():
                         faults.add(what, file.name, n=count)
+                    for at, body in enumerate(read.bodies, start=row) if presence.is_looking else ():
+                        presence.look(body, RawMessage(b"", offset=at))
                     row += len(read.bodies)
                     fraction = (n + read.fraction) / len(files)
                     skip = min(max(0, start - first), len(found))
@@ -123,6 +133,8 @@ class ShapedSource:
                         yield Chunk(first + skip, _frame(found[skip:]), fraction, before, faults, beside)
                     first, before = first + len(found), fraction
         logs.get("import").info(self._summary(tally), log=self.name)
+        for said in presence.told():
+            logs.get("import").warning(said, log=self.name)
 
     def _mapped(
         self, bodies: list[Any], row: int, first: int, tally: _Tally

@@ -12,19 +12,21 @@ import msgspec
 from stream_rec.errors import ConfigError, ContractError
 from stream_rec.offline.datasets.item_files import ItemRow
 from stream_rec.offline.datasets.parts import parts
+from stream_rec.offline.datasets.shaped_columns import ColumnCheck
 from stream_rec.offline.datasets.shaped_rows import rows
 from stream_rec.schemas.item_changes import item_change
 from stream_rec.schemas.records import Item
 from stream_rec.settings import IngestSettings, ShapeSettings
 from stream_rec.shapes.mapper import Mapper
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Unread
+from stream_rec.shapes.presence import Presence
 from stream_rec.shapes.presets import resolve
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def read_shaped_items(
-    path: Path, shape: ShapeSettings, name: str, rules: IngestSettings
+    path: Path, shape: ShapeSettings, name: str, rules: IngestSettings, told: list[str] | None = None
 ) -> Iterator[ItemRow]:
     """The items of a file, folder, pattern or zip, in its order; rows that are of something else are passed over.
 
@@ -33,9 +35,10 @@ def read_shaped_items(
         shape: as declared.
         name: of the shape, for errors.
         rules: limits of records.
+        told: at the end, what paths name that no record has is added; None = nobody asks.
 
     Raises:
-        ConfigError: the shape says nothing of items, or the path cannot be read.
+        ConfigError: the shape says nothing of items, a path names no column of a table, or the file cannot be read.
     """
     resolved = resolve(shape, name)
     if not resolved.items:
@@ -44,19 +47,27 @@ def read_shaped_items(
             fix=f"add [shapes.{name}.items] with item_id = 'a path' (docs/your-data.md)",
         )
     mapper = Mapper(resolved.model_copy(update={"events": {}, "impressions": {}}), name)
+    columns = ColumnCheck.of(shape.model_copy(update={"events": {}, "impressions": {}}), name)
+    presence = Presence(columns.own, resolved.framing)
     number = 0
     with parts(path, resolved.files) as files:
+        columns.check(files)
+        if columns.is_table:
+            presence.leave_columns()
         for file in files:
             for read in rows(file, resolved):
                 for body in read.bodies:
                     number += 1
                     mapped = _mapped(mapper, body, number)
+                    presence.look(body, RawMessage(b""))
                     for n, one in enumerate(mapped):
                         if isinstance(one, Unread) or (isinstance(one, Refused) and one.is_meant):
                             continue
                         after = takewhile(lambda part: isinstance(part, Unread), mapped[n + 1 :])
                         unread = [part for part in after if isinstance(part, Unread)]
                         yield _row(number, one, body, rules)._replace(unread=unread)
+    if told is not None:
+        told += presence.told()
 
 
 def _mapped(mapper: Mapper, body: Any, number: int) -> list[Mapped]:

@@ -57,12 +57,12 @@ def rows(path: Path, shape: ShapeSettings) -> Iterator[Rows]:
     Raises:
         ConfigError: it cannot be read, or is not of its format.
     """
-    partition = _partition(path)
+    folders = partition(path)
     try:
         for read in _READERS[format_of(path, shape)](path, shape):
-            for body in read.bodies if partition else ():
+            for body in read.bodies if folders else ():
                 if isinstance(body, dict):
-                    body |= {name: value for name, value in partition.items() if name not in body}
+                    body |= {name: value for name, value in folders.items() if name not in body}
             yield read
     except (OSError, UnicodeDecodeError, LookupError, pl.exceptions.PolarsError) as error:
         raise ConfigError(
@@ -70,7 +70,7 @@ def rows(path: Path, shape: ShapeSettings) -> Iterator[Rows]:
         ) from error
 
 
-def _partition(path: Path) -> dict[str, str | None]:
+def partition(path: Path) -> dict[str, str | None]:
     """What the folders say, as Hive and Spark write partitions: `event_type=view/dt=2024-05-01/part-0.parquet`."""
     found = [match for folder in path.parts[:-1] if (match := _PARTITION.fullmatch(folder))]
     return {
@@ -100,6 +100,25 @@ def separator_of(path: Path, shape: ShapeSettings) -> str:
     """Of its columns; a file `.tsv` has tabs."""
     is_tsv = ".tsv" in path.suffixes and shape.separator == ","
     return "\t" if shape.separator == "tab" or is_tsv else shape.separator
+
+
+def header(path: Path, shape: ShapeSettings) -> tuple[str, ...]:
+    """The names of a CSV's columns: the shape's own, else its first row's.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    group = ("group",) if shape.group_line else ()
+    if shape.columns:
+        return (*shape.columns, *group)
+    separator = separator_of(path, shape)
+    quoted = _is_quoted(shape, separator)
+    text = CsvRows(path, separator, source=lambda: _text_blocks(path, shape)).blocks() if quoted else None
+    for data, _ in text or _text_blocks(path, shape):
+        for cells in _cells(data.decode(), separator, quoted=quoted):
+            if not (group and len(cells) == 1 and re.match(shape.group_line, cells[0])):
+                return (*_apart([name.strip() for name in cells]), *group)
+    return group
 
 
 def _csv(path: Path, shape: ShapeSettings) -> Iterator[Rows]:
