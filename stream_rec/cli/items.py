@@ -114,7 +114,9 @@ class Loaded:
 
         known = self.faults.get((name, reason))
         if known is None:
-            said = "; ".join(filter(None, (detail, hint("items", reason, detail, row.raw))))
+            is_said = "is no number" in detail  # how it may be read is in it
+            more = "" if is_said else hint("items", reason, detail, row.raw)
+            said = "; ".join(filter(None, (detail, more)))
             known = self.faults[name, reason] = _Fault(0, row.number, said)
         known.count += 1
 
@@ -241,6 +243,8 @@ def _shown_separator(separator: str) -> str:
 def _fault_line(name: str, reason: str, fault: _Fault) -> str:
     from stream_rec.schemas.validation import REASONS
 
+    if name and reason == "missing_field":
+        return f"not given for {fault.count:,} items: {name}, the first in row {fault.row:,}"
     what = f"left out of {fault.count:,} items: {name}" if name else f"refused: {fault.count:,} rows"
     meaning = f": {REASONS[reason]}" if reason in REASONS else ""
     return f"{what} ({reason}{meaning}), the first in row {fault.row:,}"

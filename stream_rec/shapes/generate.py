@@ -22,8 +22,11 @@ _METAS = {
     "row": "message.offset",
     "envelope": "envelope",
 }
-_HELPERS = ("member", "place", "named", "elements", "plain", "to_id", "without_point", "decoded", "joined", "matched",
-            "split", "lower", "written", "compared", "scalar", "scalars", "several", "text_of", "ONE")  # fmt: skip
+_HELPERS = (
+    "member", "place", "named", "elements", "plain", "to_id", "without_point", "decoded", "joined", "matched", "split",
+    "lower", "written", "compared", "ordered", "all_of", "any_of", "negated", "NoNumber", "scalar", "scalars",
+    "several", "text_of", "ONE",
+)  # fmt: skip
 
 _VARIABLE = re.compile(r"[a-z]\w*")
 
@@ -115,7 +118,7 @@ class Code:
             case nodes.Each():
                 return "None"  # no loop goes through it here
             case _:
-                return self._set(node, self.condition(node))
+                return self._set(node, self.truth(node))
 
     def own(self, node: Node) -> str:
         """A variable that holds a node's value and that nothing else reads: it may be set anew."""
@@ -141,6 +144,28 @@ class Code:
             case _:
                 name = self.variable_of(node)
                 return f"(not ({self.is_absent(name)}) and {name} is not False)"
+
+    def truth(self, node: Node) -> str:
+        """A Python expression: true, false, null if what is compared is not given, a `NoNumber` if it is none.
+
+        Of conditions that do not ask for an order it is as `condition`.
+        """
+        if not nodes.is_of_order(node):
+            return self.condition(node)
+        match node:
+            case nodes.Compared(operator, left, right) if operator in nodes.ORDER:
+                names = self.constant((nodes.shown(left), nodes.shown(right)))
+                return f"ordered({operator!r}, {self.value(left)}, {self.value(right)}, {names}, NULLS)"
+            case nodes.All(parts) | nodes.AnyOf(parts):
+                word = "all_of" if isinstance(node, nodes.All) else "any_of"
+                return f"{word}({', '.join(self.truth(part) for part in parts)})"
+            case nodes.Not(part):
+                return f"negated({self.truth(part)})"
+            case nodes.Compared() | nodes.OneOf():
+                return self.condition(node)
+            case _:  # a path: what it holds may itself be such a condition, in brackets
+                name = self.variable_of(node)
+                return f"({name} if {name}.__class__ is NoNumber else {self.condition(node)})"
 
     def _comparison(self, operator: str, left: Node, right: Node) -> str:
         """A text that is no number needs no helper where the other side is a text."""
@@ -188,9 +213,9 @@ class Code:
 
     def _call(self, node: Node, name: str, arguments: tuple[Node, ...]) -> str:
         if name == "when":
-            found = self.variable()
-            self.line(f"{found} = None")
-            with self.block(f"if {self.condition(arguments[0])}:"):
+            found, holds = self.variable(), self._set(None, self.truth(arguments[0]))
+            self.line(f"{found} = {holds} if {holds}.__class__ is NoNumber else None")
+            with self.block(f"if {holds} is True:"):
                 self.line(f"{found} = {self.value(arguments[1])}")
             self.bind(node, found)
             return found

@@ -88,7 +88,10 @@ class Either:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """`a == 'x'`, also `!= < <= > >=`; numbers and their texts are equal; null fulfils only `!=`."""
+    """`a == 'x'`, also `!= < <= > >=`; numbers and their texts are equal; null fulfils only `!=`.
+
+    Only numbers are in an order: of anything else the condition cannot be said.
+    """
 
     operator: str
     left: Node
@@ -143,6 +146,8 @@ Node = (
     | Not
 )
 CONDITIONS = (Compared, OneOf, All, AnyOf, Not)
+ORDER = ("<", "<=", ">", ">=")
+"""Comparisons of numbers alone."""
 
 
 def children(node: Node) -> Iterator[Node]:
@@ -170,3 +175,31 @@ def eaches(node: Node) -> list[Each]:
 def options_of(path: Node) -> tuple[Node, ...]:
     """What stands between the `||` of a path."""
     return path.options if isinstance(path, Either) else (path,)
+
+
+def is_of_order(node: Node) -> bool:
+    """Does it ask what is more or less, so that it cannot be said of what is no number?"""
+    return any(isinstance(each, Compared) and each.operator in ORDER for each in walk(node))
+
+
+def shown(node: Node) -> str:
+    """A path of names as it is written; of other nodes the first such path in them."""
+    match node:
+        case Root():
+            return "$"
+        case Member(Root(), name):
+            return name
+        case Member(base, name):
+            return f"{shown(base)}.{name}"
+        case Header(name):
+            return f"@headers.{name}"
+        case Meta(name):
+            return f"@{name}"
+        case Each(base):
+            return f"{shown(base)}[]"
+        case Place(base, at):
+            return f"{shown(base)}[{at}]"
+        case Named(base, name, value):
+            return f"{shown(base)}[{name}='{value}']"
+        case _:
+            return next((shown(each) for each in children(node)), "")

@@ -20,8 +20,10 @@ from stream_rec.shapes.messages import Refused, Removed
 from stream_rec.shapes.nodes import Each, Node
 from stream_rec.shapes.paths import parse, parse_condition
 from stream_rec.shapes.refusals import (
+    not_compared,
     other_type,
     recorded,
+    refused_comparison,
     refused_id,
     refused_moment,
     refused_time,
@@ -53,6 +55,7 @@ ITEM_FIELDS = (
 )  # fmt: skip
 IMPRESSION_FIELDS = ("slate_id", "user_id", "ts", "items", "scenario", "variant", "experiment")
 _MAPS = {"events": "context.", "items": "attributes.", "impressions": ""}
+_DECISIVE = ("available", "hidden")
 _TIMES = ("ts", "available_from", "available_until")
 NOT_KEPT = Refused("not_kept", "keep", "the shape's `keep` does not hold")
 
@@ -136,22 +139,39 @@ def write(
     code.values["seconds"] = times.reader(shape.unit, units)
     nulls = frozenset(shape.null)
     code.values |= {"NULLS": nulls, "NOT_USERS": nulls | frozenset(shape.nobody), "NOT_KEPT": NOT_KEPT}
+    code.values["refused_comparison"] = refused_comparison
     keep = output.keep
     if keep is not None and not nodes.eaches(keep):
-        with code.block(f"if not {code.condition(keep)}:"):
-            code.line("out.append(NOT_KEPT)")
-            code.line("return")
+        _keep(code, keep, "return")
         keep = None
     with ExitStack() as loops:
         line = open_loops(code, output, loops)
         if keep is not None:
-            with code.block(f"if not {code.condition(keep)}:"):
-                code.line("out.append(NOT_KEPT)")
-                code.line("continue")
+            _keep(code, keep, "continue")
         if line:
             code.line(f"{line} += 1")  # of those that are kept: a click on one of a list keeps its id
         _event(code, output, shape, line) if output.kind == "events" else _record(code, output, shape)
     return code.function("def mapped(body, message, envelope, out):")
+
+
+def _keep(code: Code, keep: Node, leave: str) -> None:
+    """Leave what is not kept, and what cannot be said to be."""
+    holds = _holds(code, "keep", keep, leave)
+    with code.block(f"if not {holds}:"):
+        code.line("out.append(NOT_KEPT)")
+        code.line(leave)
+
+
+def _holds(code: Code, field: str, node: Node, leave: str) -> str:
+    """An expression that says whether a condition holds; where what it compares is no number, the record is refused."""
+    if not nodes.is_of_order(node):
+        return code.condition(node)
+    name = code.variable()
+    code.line(f"{name} = {code.truth(node)}")
+    with code.block(f"if {name}.__class__ is NoNumber:"):
+        code.line(f"out.append(refused_comparison({field!r}, {name}))")
+        code.line(leave)
+    return name
 
 
 def _event(code: Code, output: Output, shape: ShapeSettings, line: str) -> None:
@@ -335,10 +355,12 @@ def _record(code: Code, output: Output, shape: ShapeSettings) -> None:
             _report(code, faults, unread)
         else:
             raw = code.variable_of(path)
+            if name in _DECISIVE and nodes.is_of_order(path):
+                _decision(code, name, path, unread)
             value = f"None if {code.is_absent(raw)} else {raw}"
         code.line(f"{given}[{name!r}] = {value}")
         if name == "item_id" and "removed" in output.fields:
-            with code.block(f"if {code.condition(output.fields['removed'])}:"):
+            with code.block(f"if {_holds(code, 'removed', output.fields['removed'], 'continue')}:"):
                 code.line(f"out.append(Removed({value}))")
                 code.line("continue")
     if output.kind == "impressions":
@@ -351,6 +373,19 @@ def _record(code: Code, output: Output, shape: ShapeSettings) -> None:
         code.line(f"{given}['attributes'] = {attributes}")
         _report(code, in_attributes, unread)
     code.line(f"out += recorded(KIND, {given}, {unread})")
+
+
+def _decision(code: Code, field: str, path: Node, unread: str) -> None:
+    """Whether an item may be shown, by a comparison: of what is no number it would hide or show what nobody meant."""
+    code.values["not_compared"] = not_compared
+    raw = code.variable_of(path)
+    with code.block(f"if {raw}.__class__ is NoNumber:"):
+        code.line(f"out.append(refused_comparison({field!r}, {raw}))")
+        code.line("continue")
+    last = nodes.options_of(path)[-1]
+    if isinstance(last, nodes.CONDITIONS):
+        with code.block(f"if {raw} is None:"):
+            code.line(f"{unread}.append(not_compared({field!r}, {nodes.shown(last)!r}))")
 
 
 def _moment(code: Code, field: str, path: Node, unread: str) -> str:

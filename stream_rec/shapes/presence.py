@@ -13,7 +13,7 @@ from stream_rec.shapes import nodes, values
 from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.mapper import Mapper
 from stream_rec.shapes.messages import RawMessage, Refused
-from stream_rec.shapes.nodes import Header, Member, Node
+from stream_rec.shapes.nodes import Header, Member, Node, shown
 from stream_rec.shapes.outputs import parsed
 
 MAX_NAMES = 1_000
@@ -93,29 +93,6 @@ def _lacks(node: Node, missing: Set[Name]) -> Iterator[tuple[Name, bool]]:
         yield from _lacks(child, missing)
     if isinstance(node, Member | Header) and node in missing:
         yield node, False
-
-
-def shown(node: Node) -> str:
-    """A path of names as it is written; other nodes by the first name in them."""
-    match node:
-        case Member(nodes.Root(), name):
-            return name
-        case Member(base, name):
-            return f"{shown(base)}.{name}"
-        case Header(name):
-            return f"@headers.{name}"
-        case nodes.Meta(name):
-            return f"@{name}"
-        case nodes.Each(base):
-            return f"{shown(base)}[]"
-        case nodes.Place(base, at):
-            return f"{shown(base)}[{at}]"
-        case nodes.Named(base, name, value):
-            return f"{shown(base)}[{name}='{value}']"
-        case nodes.Root():
-            return "$"
-        case _:
-            return next((shown(each) for each in nodes.children(node)), "")
 
 
 def _meant(node: Name, there: Iterable[str]) -> str:

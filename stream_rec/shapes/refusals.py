@@ -36,18 +36,46 @@ def recorded(kind: type[PublishedRecord], given: dict[str, Any], unread: list[Un
 
 def unreadable(field: str, raw: Any) -> Unread:
     """Why a value is not what an optional field holds."""
+    if isinstance(raw, values.NoNumber) and raw.name:
+        return Unread("wrong_type", field, no_number(raw))
     shown = ascii(raw)[:60]
     if not isinstance(raw, str) or field not in NUMBERS:
         return Unread("wrong_type", field, f"{field} cannot be {shown}")
+    return Unread("wrong_type", field, "; ".join([f"{shown} is no number", *_ways(raw, "path")]))
+
+
+def _ways(raw: Any, path: str) -> list[str]:
+    """How a value can be read as a number."""
     read = {mark: values.written(raw, mark) for mark in values.MARKS}
-    ways = [f"by number(path, '{mark}') {one!r}" for mark, one in read.items() if isinstance(one, float)]
-    return Unread("wrong_type", field, "; ".join([f"{shown} is no number", *ways]))
+    return [f"by number({path}, '{mark}') {one!r}" for mark, one in read.items() if isinstance(one, float)]
+
+
+def no_number(fault: values.NoNumber) -> str:
+    """What was compared by `<` or `>` and is no number, for people, and how it could be read as one."""
+    shown = ascii(fault.value)[:60]
+    ways = _ways(fault.value, fault.name)
+    if not ways and isinstance(fault.value, str):
+        ways = [f"if that means yes: ({fault.name} in [{shown}] or {fault.name} > 0)"]
+    return "; ".join([f"{fault.name} is no number ({shown})", *ways])
+
+
+def refused_comparison(field: str, fault: values.NoNumber) -> Refused:
+    """Why it cannot be said whether a condition holds that decides about the record."""
+    return Refused("wrong_type", field, no_number(fault))
+
+
+def not_compared(field: str, path: str) -> Unread:
+    """A condition of a value that is not given: it is not said, then, and counts as the field's default."""
+    counts = "available" if field == "available" else f"not {field}"
+    return Unread("missing_field", field, f"{path} is not given: such an item counts as {counts}")
 
 
 def refused_id(field: str, raw: Any) -> Refused:
     """Why a value is no id."""
     if raw is None:
         return Refused("missing_field", field, f"there is no {field}")
+    if isinstance(raw, values.NoNumber) and raw.name:
+        return refused_comparison(field, raw)
     text = values.plain(raw)
     if isinstance(raw, bool) or text is None:
         return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}")

@@ -173,7 +173,11 @@ class _Writer:
         """All of it; `give` is the statement that hands over a record, with {} in its place."""
         code, fields = self._code, output.fields
         if output.keep is not None:
-            with code.block(f"if not {code.condition(output.keep)}:"):
+            holds = code.condition(output.keep)
+            if nodes.is_of_order(output.keep):
+                holds = self._set(code.truth(output.keep))
+                self._leave_if(f"{holds}.__class__ is NoNumber")
+            with code.block(f"if not {holds}:"):
                 code.line(give.format("NOT_KEPT"))
         user = self._id(fields["user_id"], "NOT_USERS")
         item = self._id(fields["item_id"], "NULLS")

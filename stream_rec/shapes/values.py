@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Set
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
@@ -152,17 +153,61 @@ def compared(operator: str, left: Any, right: Any) -> bool:
 
 
 class NoNumber:
-    """What `number(x, mark)` gives for a value that is none: no field takes it, so it is refused and counted.
+    """What `number(x, mark)` and `x > 0` give for a value that is none: no field takes it; it is refused and counted.
 
     Args:
         value: as it stands.
+        name: of what it was read from; empty = nobody needs to be told.
     """
 
-    def __init__(self, value: Any) -> None:
-        self._value = value
+    def __init__(self, value: Any, name: str = "") -> None:
+        self.value: Any = value.value if isinstance(value, NoNumber) else value
+        self.name = name
 
     def __repr__(self) -> str:
-        return repr(self._value)
+        return repr(self.value)
+
+
+Truth = bool | NoNumber | None
+"""True or false, or why it cannot be said: what was compared is no number, or is not given."""
+
+
+def ordered(operator: str, left: Any, right: Any, names: tuple[str, str], nulls: Set[str]) -> Truth:
+    """`<`, `<=`, `>`, `>=`, where it matters that a value cannot be compared.
+
+    Args:
+        operator: which.
+        left: a value.
+        right: another.
+        names: of what they were read from.
+        nulls: texts that stand for nothing.
+    """
+    sides = [None if isinstance(side, str) and side in nulls else side for side in (left, right)]
+    for side, name in zip(sides, names, strict=True):
+        if side is not None and number(side) is None:
+            return NoNumber(side, name)
+    return None if None in sides else compared(operator, *sides)
+
+
+def all_of(*parts: Truth) -> Truth:
+    """`and`: false if a part is; else it cannot be said if a part cannot."""
+    return False if False in parts else _unsaid(parts, otherwise=True)
+
+
+def any_of(*parts: Truth) -> Truth:
+    """`or`: true if a part is; else it cannot be said if a part cannot."""
+    return True if True in parts else _unsaid(parts, otherwise=False)
+
+
+def negated(part: Truth) -> Truth:
+    """`not`."""
+    return not part if isinstance(part, bool) else part
+
+
+def _unsaid(parts: tuple[Truth, ...], *, otherwise: bool) -> Truth:
+    """The first part that is no number, else null if a part is, else what is to be said."""
+    faulty = next((part for part in parts if isinstance(part, NoNumber)), None)
+    return faulty if faulty is not None or None in parts else otherwise
 
 
 def written(value: Any, mark: str) -> float | NoNumber:
