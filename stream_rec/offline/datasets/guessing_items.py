@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stream_rec.offline.datasets.item_files import AVAILABLE, FIELDS, NUMBER, mute_hint
+from stream_rec.offline.datasets.stock_words import STOCK, is_stock, stock_path
 from stream_rec.schemas.coercion import is_available
 from stream_rec.schemas.item_names import ALIASES
 from stream_rec.shapes.guess import NAMES, letters, member_path
 from stream_rec.shapes.numbers import numbers_of
+from stream_rec.shapes.times import number
 
 MORE: Mapping[str, tuple[str, ...]] = {
     "item_id": NAMES["item_id"],
@@ -21,9 +23,12 @@ MORE: Mapping[str, tuple[str, ...]] = {
     "price": ("saleprice", "unitprice", "listprice", "preis", "verkaufspreis", "prix", "precio", "prezzo", "prijs"),
     "description": ("beschreibung", "descripcion", "descrizione", "omschrijving"),
     "image": ("imagelink", "bild"),
-    "available": (*AVAILABLE, "lagernd", "verfuegbar", "verfugbar", "disponible", "disponibile"),
+    "available": (*AVAILABLE, *STOCK),
 }  # fmt: skip
 """Further names, without accents and what is no letter or digit: a shape that is printed can be looked at first."""
+_PARTED = ("|", ";", " > ", ">", " » ")
+_STEPS = " / "
+"""Parts categories where most of them have it."""
 ENOUGH = 2
 """Fields beside the id that make rows a catalogue."""
 MAX_ATTRIBUTES = 16
@@ -56,6 +61,8 @@ def guess_items(rows: Sequence[Any]) -> tuple[dict[str, str], list[str]] | None:
             remarks += [how.remark.replace("value = ", "price = ")] if how.remark else []
         elif field == "tags":
             path = _tags(path, seen[name])
+        elif field == "available" and (_is_counted(name, seen[name]) or not _says_stock(seen[name])):
+            path = stock_path(path, seen[name])
         if path:
             found[field] = path
     for name in [name for name in seen if name not in column.values()][:MAX_ATTRIBUTES]:
@@ -76,22 +83,32 @@ def _columns(seen: Mapping[str, Sequence[Any]]) -> dict[str, str]:
             name = plain.get(each)
             if name is None or name in found.values():
                 continue
-            if field != "available" or _says_stock(seen[name]):
+            if (
+                field != "available"
+                or _says_stock(seen[name])
+                or (is_stock(name) and stock_path("x", seen[name]))
+            ):
                 found[field] = name
                 break
     return found
 
 
 def _says_stock(values: Sequence[Any]) -> bool:
+    """Can all values be `available` as they stand? Numbers alone are pieces, and not yes and no."""
     try:
         return bool(values) and all(is_available(value) in (True, False) for value in values)
     except ValueError:
         return False
 
 
+def _is_counted(name: str, values: Sequence[Any]) -> bool:
+    """Is it a stock in pieces? Where the first rows have 0 and 1 alone, others may have more."""
+    return is_stock(name) and all(number(value) is not None for value in values)
+
+
 def _tags(path: str, values: Sequence[Any]) -> str:
     """Several tags in one text are parted."""
     texts = [value for value in values if isinstance(value, str)]
-    parts = (mark for mark in ("|", ";") if any(mark in text for text in texts))
-    mark = next(parts, "")
+    mark = next((mark for mark in _PARTED if any(mark in text for text in texts)), "")
+    mark = mark or _STEPS * (2 * sum(_STEPS in text for text in texts) > len(texts))
     return f"split({path}, '{mark}')" if mark else path

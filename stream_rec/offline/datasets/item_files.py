@@ -24,6 +24,7 @@ from stream_rec.errors import ConfigError, ContractError
 from stream_rec.offline.datasets.blocks import blocks
 from stream_rec.offline.datasets.files import file_format, frames
 from stream_rec.offline.datasets.recognised import told_separator
+from stream_rec.offline.datasets.stock_words import is_stock
 from stream_rec.schemas.coercion import Flaw, is_available, parsed, text
 from stream_rec.schemas.item_changes import item_change
 from stream_rec.schemas.item_names import ALIASES
@@ -148,7 +149,8 @@ def columns_of(names: list[str], says_stock: Callable[[str], bool] = lambda _: F
     if "item_id" not in found.values():
         raise ConfigError(
             f"no column of ids among {', '.join(names[:20])}",
-            fix="name it item_id (or sku, product_id, id; docs/catalogue.md has the full list)",
+            fix="name it item_id (or sku, product_id, id; docs/catalogue.md has the full list); or "
+            "`stream-rec shape guess FILE`, which knows other names, prints a shape for `--shape`",
         )
     others = [name for name in names if name not in found]
     return found | {name: _ATTRIBUTE + name.removeprefix(_ATTRIBUTE) for name in others}
@@ -220,7 +222,7 @@ def mute_hint(name: str, value: Any) -> str:
         value: of one item.
     """
     plain = re.sub(r"[\s-]", "_", name.strip().lower())
-    if plain not in MUTE:
+    if plain not in MUTE and not is_stock(name):
         return ""
     path = name if re.fullmatch(r"[A-Za-z_]\w*", name) else f'\\"{name}\\"'
     if isinstance(value, bool):

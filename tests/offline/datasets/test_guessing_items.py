@@ -52,20 +52,59 @@ def test_a_product_feed_is_a_shape_of_items_that_reads_it(tmp_path: Path) -> Non
     assert (second.item.available, second.item.price) == (False, 1234.5)
 
 
-def test_columns_are_found_by_what_others_call_them_and_a_stock_that_hides_nothing_is_said(
-    tmp_path: Path,
-) -> None:
+def test_columns_are_found_by_what_others_call_them(tmp_path: Path) -> None:
     found = guessed(
-        tmp_path, "Artikelnummer;Bezeichnung;Preis;Marke;Stock\n1;Tee;1,50;Acme;0\n2;Tasse;12,00;Acme;4\n"
+        tmp_path,
+        "Artikelnummer;Bezeichnung;Preis;Marke;Kategorie;Bestand\n"
+        "1;Tee;1,50;Acme;Küche > Tee;0\n2;Tasse;12,00;Acme;Küche > Geschirr > Tassen;4\n",
     )
     assert found.settings["items"] == {
         "item_id": "Artikelnummer",
         "title": "Bezeichnung",
+        "tags": "split(Kategorie, ' > ')",
+        "available": "(Bestand > 0)",
         "price": "number(Preis, ',')",
         "owner": "Marke",
-        "attributes.Stock": "number(Stock, '.')",
     }
-    assert any('available = "(Stock > 0)"' in remark for remark in found.remarks)
+    first, second = found.records
+    assert isinstance(first, Item) and isinstance(second, Item)
+    assert (first.available, second.available) == (False, True)
+    assert second.tags == ("Küche", "Geschirr", "Tassen")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "available"),
+    [
+        ("Lagerbestand", ("3", "0"), (True, False)),
+        ("Lager", ("1", "0"), (True, False)),
+        ("Verfügbar", ("ja", "Nein"), (True, False)),
+        ("verfügbarkeit", ("auf Lager", "ausverkauft"), (True, False)),
+        ("Bestand", ("auf Lager", "0"), (True, False)),
+        ("Disponibilité", ("oui", "non"), (True, False)),
+        ("existencias", ("sí", "no"), (True, False)),
+        ("Voorraad", ("ja", "nee"), (True, False)),
+        ("Giacenza", ("12", "-1"), (True, False)),
+        ("Dostępność", ("tak", "nie"), (True, False)),
+        ("Bestand", ("1.250", "0"), (True, False)),
+        ("Bestand", ("1.250,5", "0"), (True, False)),
+    ],
+)
+def test_a_column_of_stock_is_what_says_whether_items_are_available(
+    tmp_path: Path, column: str, values: tuple[str, str], available: tuple[bool, bool]
+) -> None:
+    found = guessed(
+        tmp_path, f"sku;title;price;{column}\na;Tee;1;{values[0]}\nb;Hut;2;{values[1]}\nc;Rock;2;\n"
+    )
+    one, two, none = (one for one in found.records if isinstance(one, Item))
+    assert (one.available, two.available, none.available) == (*available, True)
+    if values == ("1", "0"):  # others may have more
+        assert found.settings["items"]["available"] == "(Lager > 0)"
+
+
+def test_a_column_of_stock_with_words_of_its_own_is_an_attribute_and_that_is_said(tmp_path: Path) -> None:
+    found = guessed(tmp_path, "sku;title;price;Bestand\na;Tee;1;viel\nb;Hut;2;wenig\n")
+    assert found.settings["items"]["attributes.Bestand"] == "Bestand"
+    assert any("available = \"(Bestand == 'viel')\"" in remark for remark in found.remarks)
 
 
 def test_lines_of_json_with_members_of_others_are_items_too(tmp_path: Path) -> None:
