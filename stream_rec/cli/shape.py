@@ -68,6 +68,7 @@ def guess(
     if not found.mapped:
         _print_registry()
         raise typer.Exit(1)
+    found.name_types(settings.engine.event_types)
     is_foreign = not is_file and short_name(settings.bus.prefix, source) is None
     _print_guess(found, own_name, source if is_foreign and found.records else "", settings)
     _print_samples(found)
@@ -223,8 +224,11 @@ def _print_samples(found: Guess) -> None:
     order = "" if not found.n_late else f"; {found.n_late:,} lie before one above them in time"
     became = f"{len(found.records):,} became ours{f': {kinds}{more}' if kinds else ''}"
     _line(f"{found.n:,} records looked at, {became}{unit}{order}", err=True)
+    paths = found.settings.get("events", {})
     for (reason, field, detail), n in found.refused.most_common():
-        _line(f"  {n:,} {reason} ({field}): {detail}", err=True)
+        kinds = found.refused_types(reason, field)
+        where = f": nothing at {paths[field]}" if reason == "missing_field" and field in paths else ""
+        _line(f"  {n:,} {reason} ({field}): {detail}{f'; {kinds}{where}' if kinds else ''}", err=True)
     for (reason, field, detail), n in found.unread.most_common():
         _line(f"  {n:,} without {field}, {reason}: {detail}", err=True)
     first = {kind_of(record): record for record in reversed(found.records)}

@@ -18,7 +18,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "userid", "user", "uid", "customerid", "customer", "visitorid", "memberid", "member", "accountid", "clientid",
         "buyerid", "subscriberid", "playerid", "readerid", "distinctid", "anonymousid", "profileid", "personid",
         "deviceid", "cookieid", "username", "userpseudoid", "useid", "sessionid", "session", "visitor",
-        "reviewerid", "kundennummer", "kundennr", "kundenid", "kunde", "benutzerid", "benutzer", "nutzerid", "nutzer",
+        "reviewerid", "customerno", "customernumber", "userno", "usernumber", "memberno", "membernumber", "accountno",
+        "accountnumber", "loginid", "cookie", "browserid", "guestid",
+        "kundennummer", "kundennr", "kundenid", "kunde", "benutzerid", "benutzer", "nutzerid", "nutzer",
         "idclient", "identifiantclient", "numeroclient", "client", "idutilisateur", "utilisateurid", "utilisateur",
         "idusuario", "usuarioid", "usuario", "idcliente", "clienteid", "cliente", "idutente", "utente", "klantnummer",
         "klantid", "klant", "gebruikerid", "gebruiker", "пользователь", "клиент", "用户id", "用户",
@@ -47,7 +49,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "session_id": ("sessionid", "session", "usersession", "visitid"),
     "event_id": ("eventid", "messageid", "uuid"),
     "value": ("rating", "value", "score", "stars", "price", "amount", "dwell", "dwelltime", "watchratio", "eventvalue",
-              "overall", "preis", "prix", "precio"),
+              "overall", "preis", "prix", "precio", "unitprice", "listprice", "itemprice", "saleprice", "salesprice"),
 }  # fmt: skip
 """Without accents and what is no letter or digit, in small letters; the first is the surest."""
 _RATINGS = frozenset({"rating", "stars", "overall"})
@@ -101,7 +103,7 @@ def guess(
         ConfigError: no field looks like a user, an item or a time, or the times are of no form that is known; says
             what there is.
     """
-    rows = [dict(_leaves(sample)) for sample in samples]
+    rows = [dict(leaves(sample)) for sample in samples]
     seen: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
         for path, value in row.items():
@@ -115,9 +117,7 @@ def guess(
     remarks: list[str] = []
     found = {}
     for field, names in NAMES.items():
-        best = sorted(
-            (p for p in common if _is_like(field, p, seen[p], names)), key=lambda p: _rank(p, names)
-        )
+        best = sorted((p for p in common if is_like(field, p, seen[p], names)), key=lambda p: rank(p, names))
         best = [path for path in best if path not in found.values()]
         if best:
             found[field] = best[0]
@@ -180,13 +180,14 @@ def _usual_type(seen: Mapping[str, Sequence[Any]], found: Mapping[str, str]) -> 
     return "'rating'" if _plainly(found.get("value", "")) in _RATINGS else "'view'"
 
 
-def _leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Paths of an object with what stands there; of a list the first element."""
     if isinstance(value, Mapping) and depth < MAX_DEPTH:
         for name, inner in value.items():
             shown = member_path(name)
-            yield from _leaves(inner, f"{at}.{shown}" if at else shown, depth + 1)
+            yield from leaves(inner, f"{at}.{shown}" if at else shown, depth + 1)
     elif isinstance(value, list) and depth < MAX_DEPTH and value and isinstance(value[0], Mapping):
-        yield from _leaves(value[0], f"{at}[]", depth + 1)
+        yield from leaves(value[0], f"{at}[]", depth + 1)
     elif isinstance(value, list) and value and isinstance(value[0], str | int):
         yield f"{at}[]", value[0]
     elif not isinstance(value, list | Mapping):
@@ -198,19 +199,21 @@ def member_path(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_$][\w$:-]*", name) else '"' + name.replace('"', '\\"') + '"'
 
 
-def _is_like(field: str, path: str, given: Sequence[Any], names: tuple[str, ...]) -> bool:
-    if _word(path, names) is None or (path.endswith("[]") and field != "item_id"):
+def is_like(field: str, path: str, given: Sequence[Any], names: tuple[str, ...]) -> bool:
+    """Has a path one of the names of a field, and can what stands there be one?"""
+    if word_of(path, names) is None or (path.endswith("[]") and field != "item_id"):
         return False
     if field == "ts":
         return all(map(times.unit_of, given)) or dates.pattern_of(given) is not None
     return field != "value" or numbers_of(path, given) is not None
 
 
-def _rank(path: str, names: tuple[str, ...]) -> tuple[int, int]:
-    return path.count(".") + path.count("[]"), names.index(_word(path, names) or names[-1])
+def rank(path: str, names: tuple[str, ...]) -> tuple[int, int]:
+    """The surest path of a field comes first: the least deep, then by its name's place."""
+    return path.count(".") + path.count("[]"), names.index(word_of(path, names) or names[-1])
 
 
-def _word(path: str, names: tuple[str, ...]) -> str | None:
+def word_of(path: str, names: tuple[str, ...]) -> str | None:
     """The name that a path has: its last part, or the last two (`user.id` is `userid`); of a list, in the singular."""
     parts = [letters(part) for part in re.split(r"\.|\[\]\.?", path) if part]
     if path.endswith("[]"):

@@ -41,11 +41,13 @@ class Refused(msgspec.Struct, frozen=True):
         reason: a short, stable code; those of `MEANT` are as the shape has it and no fault.
         field: of our record, or of the shape: what could not be filled.
         detail: for a person.
+        theirs: the event type as it stands in the message, where it is the type or an id that is refused; else empty.
     """
 
     reason: str
     field: str
     detail: str = ""
+    theirs: str = ""
 
     @property
     def is_meant(self) -> bool:

@@ -179,9 +179,9 @@ def _event(code: Code, output: Output, shape: ShapeSettings, line: str) -> None:
     code.values |= {"Interaction": Interaction, "refused_id": refused_id, "refused_time": refused_time,
                     "unreadable": unreadable}  # fmt: skip
     faults: list[Fault] = []
-    kind = _event_type(code, fields.get("event_type"), shape)
-    user = _id(code, "user_id", fields["user_id"], shape, "NOT_USERS")
-    item = _id(code, "item_id", fields["item_id"], shape)
+    kind, theirs = _event_type(code, fields.get("event_type"), shape)
+    user = _id(code, "user_id", fields["user_id"], shape, "NOT_USERS", theirs)
+    item = _id(code, "item_id", fields["item_id"], shape, theirs=theirs)
     ts = _time(code, fields["ts"], shape, fields.get("ts_plus"))
     event_id = _optional_id(code, "event_id", fields, shape, faults)
     session = _optional_id(code, "session_id", fields, shape, faults)
@@ -215,9 +215,10 @@ def _number(code: Code, field: str, path: Node, faults: list[Fault]) -> str:
     return name
 
 
-def _event_type(code: Code, path: Node | None, shape: ShapeSettings) -> str:
+def _event_type(code: Code, path: Node | None, shape: ShapeSettings) -> tuple[str, str]:
+    """Variables, or literals, with our event type and theirs."""
     if path is None:
-        return repr("view")
+        return repr("view"), repr("")
     code.values |= {"TYPES": dict(shape.types), "other_type": other_type, "refused_id": refused_id}
     kind = code.variable()
     raw = code.value(path)
@@ -231,20 +232,24 @@ def _event_type(code: Code, path: Node | None, shape: ShapeSettings) -> str:
         with code.block(f"if {name} is None:"):
             code.line(f"out.append(other_type({kind}))")
             code.line("continue")
-        return name
+        return name, kind
     if shape.types:
-        code.line(f"{kind} = TYPES.get({kind}, {kind})")
-    return kind
+        name = code.variable()
+        code.line(f"{name} = TYPES.get({kind}, {kind})")
+        return name, kind
+    return kind, kind
 
 
-def _id(code: Code, field: str, path: Node, shape: ShapeSettings, words: str = "NULLS") -> str:
+def _id(
+    code: Code, field: str, path: Node, shape: ShapeSettings, words: str = "NULLS", theirs: str = "''"
+) -> str:
     raw, name = code.value(path), code.variable()
     code.line(f"{name} = {raw} if {raw}.__class__ is str else to_id({raw})")
     if shape.whole_numbers:
         with code.block(f"if {name}:"):
             code.line(f"{name} = without_point({name})")
     with code.block(f"if not {name} or {name} in {words}:"):
-        code.line(f"out.append(refused_id({field!r}, {raw}))")
+        code.line(f"out.append(refused_id({field!r}, {raw}, {theirs}))")
         code.line("continue")
     return name
 

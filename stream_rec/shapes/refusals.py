@@ -15,6 +15,8 @@ from stream_rec.shapes.messages import Mapped, Refused, Unread
 
 NUMBERS = ("value", "price")
 """Fields that hold one."""
+MAX_TYPE = 60
+"""Characters of an event type that are said."""
 
 
 def recorded(kind: type[PublishedRecord], given: dict[str, Any], unread: list[Unread]) -> list[Mapped]:
@@ -70,17 +72,24 @@ def not_compared(field: str, path: str) -> Unread:
     return Unread("missing_field", field, f"{path} is not given: such an item counts as {counts}")
 
 
-def refused_id(field: str, raw: Any) -> Refused:
-    """Why a value is no id."""
+def refused_id(field: str, raw: Any, theirs: str = "") -> Refused:
+    """Why a value is no id.
+
+    Args:
+        field: of our record.
+        raw: the value.
+        theirs: the event type as it stands in the message.
+    """
+    theirs = theirs[:MAX_TYPE]
     if raw is None:
-        return Refused("missing_field", field, f"there is no {field}")
+        return Refused("missing_field", field, f"there is no {field}", theirs)
     if isinstance(raw, values.NoNumber) and raw.name:
         return refused_comparison(field, raw)
     text = values.plain(raw)
     if isinstance(raw, bool) or text is None:
-        return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}")
+        return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}", theirs)
     what = "nobody" if field == "user_id" else "nothing"
-    return Refused("null_word", field, f"{text[:40]!a} stands for {what}")
+    return Refused("null_word", field, f"{text[:40]!a} stands for {what}", theirs)
 
 
 def refused_moment(field: str, raw: Any) -> Refused:
@@ -104,4 +113,6 @@ def refused_time(raw: Any, seconds: float | None, unit: str) -> Refused:
 
 def other_type(kind: str) -> Refused:
     """A type that the shape does not list."""
-    return Refused("other_type", "event_type", f"{kind[:60]!a} is not among the shape's types")
+    return Refused(
+        "other_type", "event_type", f"{kind[:MAX_TYPE]!a} is not among the shape's types", kind[:MAX_TYPE]
+    )

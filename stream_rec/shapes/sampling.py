@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
-from stream_rec.errors import ConfigError, ContractError
+from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import Impression, Interaction, Item
 from stream_rec.settings.event_types import EventTypeSettings
 from stream_rec.settings.shapes import ShapeSettings
 from stream_rec.shapes import recognise
 from stream_rec.shapes.as_toml import toml
-from stream_rec.shapes.confluent import Confluent, is_framed
+from stream_rec.shapes.confluent import is_framed
 from stream_rec.shapes.dates import pattern_of
-from stream_rec.shapes.decoding import json_documents, unpacked
 from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.guess import NOTHING, guess
 from stream_rec.shapes.mapper import Mapper, compile_shape
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry, Removed, Unread
 from stream_rec.shapes.presets import OWN, presets, resolve
+from stream_rec.shapes.sampled_documents import by_registry, documents_of
+from stream_rec.shapes.several_types import named_ours, numbered, widened
 from stream_rec.shapes.values import plain, text_of
 
 ENOUGH = 0.5
 """A preset that reads a smaller share of the samples is only begun with: fields are guessed, too."""
-_CONFLUENT_BYTES = 5
 _DAY = 86_400
 _PRICES = ("price", "preis", "prix", "precio")
 """What a price is called in paths."""
@@ -71,6 +69,26 @@ class Guess:
     def refused(self) -> Counter[tuple[str, str, str]]:
         """By reason, field and an example: how many. Those that the shape leaves out are among them."""
         return _counted(one for one in self.mapped if isinstance(one, Refused))
+
+    def refused_types(self, reason: str, field: str) -> str:
+        """Of which event types, as they are called there, something was refused, and how many; empty = not known."""
+        found = Counter(
+            one.theirs
+            for one in self.mapped
+            if isinstance(one, Refused) and (one.reason, one.field) == (reason, field) and one.theirs
+        )
+        return numbered(found) if found else ""
+
+    def name_types(self, known: Collection[str]) -> None:
+        """Say what event types are in ours: where their names tell, in the shape's `types`, else in a remark.
+
+        Args:
+            known: types that need no other name: those of `engine.event_types`.
+        """
+        ours, self.mapped, said = named_ours(self.mapped, known)
+        if ours:
+            self.settings["types"] = {**self.settings.get("types", {}), **ours}
+        self.remarks += said
 
     @property
     def unread(self) -> Counter[tuple[str, str, str]]:
@@ -205,9 +223,9 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
     values = [message.value or b"" for message in messages]
     preset = recognise.of_headers(messages[0].headers)
     if registry is not None and is_framed(messages[0]):
-        documents, settings = _registered(messages, registry)
+        documents, settings = by_registry(messages, registry)
     else:
-        documents, settings = _documents(values)
+        documents, settings = documents_of(values)
     objects = [one for one in documents if isinstance(one, Mapping)]
     if preset is None and objects:
         votes = Counter(recognise.of_object(one) for one in objects)
@@ -236,7 +254,7 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
         guessed["events"] = {
             name: path
             for name, path in guessed["events"].items()
-            if path[:1] != "'" and (is_row or path.startswith("data"))
+            if name != "keep" and path[:1] != "'" and (is_row or path.startswith("data"))
         }
         return _mapped(
             Guess({"preset": preset, **settings, **guessed}, preset, len(messages), remarks=remarks),
@@ -279,23 +297,6 @@ def _beyond(objects: Sequence[Mapping[str, Any]], preset: str) -> tuple[dict[str
     return {**found, **({"events": events} if events else {})}, remarks
 
 
-def _registered(messages: Sequence[RawMessage], registry: Registry) -> tuple[list[Any], dict[str, Any]]:
-    """The samples decoded by the schemas that they name; those that are of none are passed over here."""
-    reader = Confluent(registry, lambda data: json_documents(unpacked(data)))
-    documents: list[Any] = []
-    why: ContractError | None = None
-    for message in messages:
-        try:
-            documents += reader.documents(message)
-        except ContractError as error:
-            why = error
-    if not documents:
-        raise ConfigError(
-            f"no message can be read by its schema: {why}", fix="does registry.url name theirs?"
-        )
-    return documents, {"framing": "confluent"}
-
-
 def _has_changes(preset: str) -> bool:
     """Are messages of it changes of rows: inserts, updates, deletes?"""
     shape = presets()[preset].shape
@@ -330,56 +331,19 @@ def _fields(
     objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING, *, is_row: bool = False
 ) -> tuple[dict[str, Any], list[str]]:
     """Settings of a shape by which the objects are read, and what there is to say of them."""
-    events, unit, remarks = guess(objects, otherwise, is_row=is_row)
+    events, unit, remarks = widened(objects, guess(objects, otherwise, is_row=is_row))
     found: dict[str, Any] = {"events": events}
     ids = [
-        [text for one in objects if (text := plain(one.get(events[name])))] for name in ("user_id", "item_id")
+        [text for one in objects for path in events[name].split(" || ") if (text := plain(one.get(path)))]
+        for name in ("user_id", "item_id")
     ]
     if any(given and all(re.fullmatch(r"\d+\.0+", text) for text in given) for given in ids):
         found["whole_numbers"] = True
     if unit:
         found["unit"] = unit
-    if "session" in events["user_id"].lower():
+    if "session" in events["user_id"].split(" || ")[0].lower():
         found["nobody"] = []  # a session 0 is one
     return found, list(remarks)
-
-
-def _documents(values: Sequence[bytes]) -> tuple[list[Any], dict[str, Any]]:
-    """The samples decoded, and the settings by which they are."""
-    first = values[0]
-    if first[0] == 0 and len(first) > _CONFLUENT_BYTES:
-        return [], {"preset": "confluent"}
-    documents: list[Any] = []
-    for value in values:
-        try:
-            documents += json_documents(unpacked(value))
-        except ContractError:
-            continue
-    if documents:
-        return documents, {}
-    try:
-        found = [msgspec.msgpack.decode(value) for value in values]
-        if all(isinstance(one, dict) for one in found):
-            return found, {"format": "msgpack"}
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    try:
-        line = first.decode().splitlines()[0]
-    except (UnicodeDecodeError, IndexError):
-        raise ConfigError(
-            f"messages that are neither JSON nor text: {ascii(first[:24])[2:-1]}",
-            fix="set the shape's format: avro or protobuf with schema_file",
-        ) from None
-    preset = recognise.of_line(line)
-    if preset is None and line.count(",") == len(presets()["csv-lines"].shape["columns"]) - 1:
-        preset = "csv-lines"
-    header = dict.fromkeys(line.split(","), "")
-    preset = preset or recognise.of_object(header)
-    if preset is None:
-        raise ConfigError(
-            f"messages of no form that is known: {line[:60]!a}", fix="set the shape's format and columns"
-        )
-    return [], {"preset": preset}
 
 
 def _mapped(found: Guess, messages: Sequence[RawMessage], registry: Registry | None) -> Guess:

@@ -156,3 +156,27 @@ def test_a_log_is_replayed_by_a_shape_of_the_settings(tansu_settings: Settings, 
     assert done.returncode == 0, done.stderr
     assert "2 events published" in done.stdout
     assert {event.user_id for event in records(tansu_settings.bus, "events", Interaction)} == {"ann", "bob"}
+
+
+def test_a_shop_with_types_of_its_own_is_guessed_whole_and_what_is_refused_is_told_by_type(
+    tmp_path: Path,
+) -> None:
+    base = {"visitor": {"cookieId": "c-1", "customerNo": None}, "occurredAt": "2026-11-30T10:11:12.345+01:00"}
+    lines = [{"sku": "a", "unitPrice": 4.5}, {"sku": "b", "unitPrice": 7.0}]
+    given = [
+        ("productViewed", {"sku": "a"}),
+        ("orderPlaced", {"lines": lines}),
+        ("addedToCart", {}),
+        ("pageViewed", {}),
+    ]
+    rows = [{**base, "eventName": kind, "payload": payload} for kind, payload in given]
+    rows[1]["visitor"] = {"cookieId": "c-1", "customerNo": 123}
+    (tmp_path / "track.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = run("shape", "guess", "track.jsonl", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shape = tomllib.loads(done.stdout)["shapes"]["track"]
+    assert shape["types"] == {"productViewed": "view", "orderPlaced": "purchase"}
+    assert shape["events"]["user_id"] == "visitor.customerNo || visitor.cookieId"
+    assert "4 records looked at, 3 became ours: 2 purchase, 1 view" in done.stderr
+    said = "(item_id): there is no item_id; addedToCart 1: nothing at payload.sku || payload.lines[].sku"
+    assert said in done.stderr
