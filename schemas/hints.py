@@ -63,7 +63,7 @@ _PLAUSIBLE = (3e8, 7e9)
 _ZONE_SLACK_SECONDS = 180.0
 
 
-def hint(topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | None = None) -> str:
+def hint(topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | None = None, shape: str = "NAME") -> str:
     """What is probably wrong, in a line; empty if nothing comes to mind.
 
     Args:
@@ -72,11 +72,12 @@ def hint(topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | No
         detail: of the error.
         raw: the message, or its beginning.
         key: its key.
+        shape: by which the bridge reads the topic, if it is another's.
     """
     raw = raw[:_LONGEST_RAW]
     try:
         if topic not in _KINDS:
-            return _foreign(topic, reason, raw)
+            return _foreign(topic, reason, raw, shape)
         if reason in ("not_json", "not_utf8"):
             return _format(raw)
         if topic == "control" and reason in _CONTROL:
@@ -95,13 +96,13 @@ def hint(topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | No
         return ""
 
 
-def _foreign(topic: TopicName, reason: str, raw: bytes) -> str:
+def _foreign(topic: str, reason: str, raw: bytes, shape: str) -> str:
     """Of a message that the bridge could not map."""
     if reason == "not_json" and raw[:1] == b"\0" and len(raw) > _MAGIC_BYTES:
         return "it seems to name a schema of a registry: set framing = 'confluent' in its shape"
     if reason in _FOREIGN:
         return _FOREIGN[reason]
-    return f"`stream-rec shape try {topic} --shape NAME` shows what its messages become"
+    return f"`stream-rec shape try {topic} --shape {shape}` shows what its messages become"
 
 
 def sample(raw: bytes) -> str:

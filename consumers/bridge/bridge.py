@@ -81,8 +81,8 @@ class Bridge:
         self.inputs: Mapping[str, Input] = inputs_of(settings, registry)
         self._ledger = Ledger()
         self._outages = Outages(self._clock, settings.bus.backoff_max_seconds)
-        self._letters = DeadLetters(settings.ingest, self._clock)
-        self._translator = Translator(self.inputs, settings.ingest, self._letters)
+        self._letters = DeadLetters(settings.ingest, self._clock, settings.bridge.shapes)
+        self._translator = Translator(self.inputs, settings.ingest, self._letters, self._clock)
         self._output = Output(settings.bus, self._outages)
         self._source = Source(settings, self.inputs, self._gone, self._outages)
         self._hand: _Hand | None = None
@@ -225,6 +225,7 @@ class Bridge:
             self._committed_at = now
             self._commit()
             self._letters.tell_held_back()
+            self._translator.tell_held_back()
 
     def _commit(self) -> None:
         """Commit what is acknowledged; what the broker does not take now is tried again."""

@@ -34,6 +34,7 @@ class Input:
         n_messages: read.
         records: published, by our topic; an item's removal is one of `items`.
         left_out: messages, or elements of them, that the shape leaves out, by reason.
+        other_types: those of them whose event type the shape does not list, by its name; `MAX_NAMED` names.
         parts_left_out: fields of published records that could not be read, by field; only those of the shape.
         dead_letters: messages that could not be read, by reason.
     """
@@ -46,6 +47,7 @@ class Input:
     n_messages: int = 0
     records: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
+    other_types: Counter[str] = field(default_factory=Counter)
     parts_left_out: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 import msgspec
 
 from stream_rec import logs
+from stream_rec.clock import Clock
 from stream_rec.consumers.bridge.inputs import Input
 from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.emitter import Outgoing
@@ -17,9 +18,13 @@ from stream_rec.schemas.records import Interaction, PublishedRecord, TopicName
 from stream_rec.schemas.topics import check, key_of, topic_of
 from stream_rec.schemas.validation import Unusable, required
 from stream_rec.settings import IngestSettings
+from stream_rec.shapes.event_names import closest
+from stream_rec.shapes.listed_types import count_name
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed, Unread
 
 _log = logs.get("bridge")
+_TOLD_EVERY_SECONDS = 600.0
+"""Between two lines on the types of a topic that are left out."""
 _NUL = rb"\u0000"
 """As JSON has it."""
 
@@ -38,9 +43,13 @@ class Translator:
         inputs: by topic.
         rules: what is let in.
         letters: makes dead letters.
+        clock: processing time.
     """
 
-    def __init__(self, inputs: Mapping[str, Input], rules: IngestSettings, letters: DeadLetters) -> None:
+    def __init__(
+        self, inputs: Mapping[str, Input], rules: IngestSettings, letters: DeadLetters, clock: Clock
+    ) -> None:
+        self._lines = logs.Occasional(clock, _TOLD_EVERY_SECONDS)
         self._inputs = inputs
         self._rules = rules
         self._letters = letters
@@ -103,8 +112,33 @@ class Translator:
     def _refuse(self, one: Refused, source: Input, refused: list[Refused]) -> None:
         if one.is_meant:
             source.left_out[one.reason] += 1
+            if one.reason == "other_type":
+                self._note_type(one.theirs, source)
         else:
             refused.append(one)
+
+    def _note_type(self, theirs: str, source: Input) -> None:
+        count_name(source.other_types, theirs)
+        if self._lines.note(source.topic):
+            self._tell_types(source)
+
+    def tell_held_back(self) -> None:
+        """Log what may be told now; call from time to time."""
+        for topic in self._lines.overdue():
+            self._tell_types(self._inputs[str(topic)])
+
+    def _tell_types(self, source: Input) -> None:
+        """What was left out since the start, by name; a warning where a name is like one that is listed."""
+        shape = source.mapper.shape
+        alike = {name: other for name in source.other_types if (other := closest(name, shape.types))}
+        counts = ", ".join(f"{name} {n:,}" for name, n in source.other_types.most_common())
+        given = {"topic": source.topic, "types": counts, "of_messages": source.n_messages}
+        said = "event types that the shape does not list are left out"
+        if alike:
+            meant = ", ".join(f"{name} (the shape lists {other})" for name, other in alike.items())
+            _log.warning(said, **given, alike=meant, fix=f"are these misspelt in shapes.{source.mapper.name}.types?")
+        else:
+            _log.info(said, **given)
 
     def _leave_out(self, part: Unread, source: Input) -> None:
         if part.field not in source.parts_left_out:

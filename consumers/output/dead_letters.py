@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stream_rec import logs
@@ -32,9 +32,11 @@ class DeadLetters:
     Args:
         rules: how much of a message is kept.
         clock: processing time.
+        shapes: of topics that the bridge reads, for hints.
     """
 
-    def __init__(self, rules: IngestSettings, clock: Clock) -> None:
+    def __init__(self, rules: IngestSettings, clock: Clock, shapes: Mapping[str, str] | None = None) -> None:
+        self._shapes = shapes or {}
         self._limit = rules.dead_letter_raw_bytes
         self._lines = logs.Occasional(clock)
         self._examples: dict[_Kind, tuple[Span, Rejected]] = {}
@@ -75,7 +77,7 @@ class DeadLetters:
             why=one.detail if reason == "missing_field" else _MEANINGS.get(reason, reason),
             example=f"{topic}/{span.partition}/{one.offset}",
             sample=sample(one.raw),
-            hint=hint(topic, reason, one.detail, one.raw, one.key),
+            hint=hint(topic, reason, one.detail, one.raw, one.key, self._shapes.get(topic, "NAME")),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,10 +52,12 @@ class Summary:
     Attributes:
         kinds: by topic and reason.
         last: the newest letters.
+        shapes: of topics that the bridge reads.
     """
 
     kinds: dict[tuple[str, str], Kind] = field(default_factory=dict)
     last: deque[DeadLetter] = field(default_factory=deque)
+    shapes: Mapping[str, str] = field(default_factory=dict)
 
     def add(self, letter: DeadLetter) -> None:
         """Count one."""
@@ -115,7 +117,7 @@ def _show(settings: Settings, reason: str, limit: int, *, as_json: bool, tail: b
     from stream_rec.bus.lag import OffsetReader
 
     bounds = OffsetReader(settings.bus).bounds([TOPIC])
-    summary = Summary(last=deque(maxlen=limit))
+    summary = Summary(last=deque(maxlen=limit), shapes=settings.bridge.shapes)
     done = remapped = None
     letters = _counted(_wanted(read_letters(settings.bus, bounds), reason), summary)
     if replay:
@@ -129,9 +131,9 @@ def _show(settings: Settings, reason: str, limit: int, *, as_json: bool, tail: b
     for batch in follow_letters(settings.bus, bounds):
         for letter in _wanted(batch, reason):
             if as_json:
-                print(json.dumps(_plain(letter)), flush=True)
+                print(json.dumps(_plain(letter, settings.bridge.shapes)), flush=True)
             else:
-                _print_letter(letter)
+                _print_letter(letter, settings.bridge.shapes)
 
 
 def _wanted(letters: Iterable[DeadLetter], reason: str) -> Iterator[DeadLetter]:
@@ -157,18 +159,20 @@ def _replayed(letters: Iterable[DeadLetter], settings: Settings) -> tuple[Replay
     return done, remapping.done if remapping else None
 
 
-def _hint(letter: DeadLetter) -> str:
+def _hint(letter: DeadLetter, shapes: Mapping[str, str]) -> str:
     from stream_rec.schemas.hints import hint
 
-    return hint(letter.topic, letter.reason, letter.detail, letter.raw, letter.key)
+    return hint(
+        letter.topic, letter.reason, letter.detail, letter.raw, letter.key, shapes.get(letter.topic, "NAME")
+    )
 
 
-def _plain(letter: DeadLetter) -> dict[str, Any]:
+def _plain(letter: DeadLetter, shapes: Mapping[str, str]) -> dict[str, Any]:
     import msgspec
 
     text = letter.raw.decode(errors="backslashreplace")
     built: dict[str, Any] = msgspec.to_builtins(letter)
-    return {**built, "text": text, "hint": _hint(letter)}
+    return {**built, "text": text, "hint": _hint(letter, shapes)}
 
 
 def _print(summary: Summary, done: Replayed | None, remapped: Remapped | None, *, as_json: bool) -> None:
@@ -176,13 +180,13 @@ def _print(summary: Summary, done: Replayed | None, remapped: Remapped | None, *
         import msgspec
 
         kinds = [
-            {"topic": topic, "reason": reason, "count": kind.count, "last": _plain(kind.last)}
+            {"topic": topic, "reason": reason, "count": kind.count, "last": _plain(kind.last, summary.shapes)}
             for (topic, reason), kind in _ordered(summary)
         ]
         found: dict[str, Any] = {
             "letters": summary.total,
             "reasons": kinds,
-            "newest": [_plain(letter) for letter in summary.last],
+            "newest": [_plain(letter, summary.shapes) for letter in summary.last],
         }
         if done is not None:
             found["replay"] = msgspec.to_builtins(done)
@@ -196,12 +200,12 @@ def _print(summary: Summary, done: Replayed | None, remapped: Remapped | None, *
     for (topic, reason), kind in _ordered(summary):
         age = max(0.0, SystemClock().now() - kind.last.broker_ts / 1000)
         console.line(f"{topic}: {kind.count:,} {reason}, the last {_age(age)} ago", style="bold")
-        _print_reason(console, kind.last)
+        _print_reason(console, kind.last, summary.shapes)
     if summary.last:
         console.line("")
         console.line("the newest:", style="bold")
     for letter in summary.last:
-        _print_letter(letter)
+        _print_letter(letter, summary.shapes)
     if done is not None:
         _print_replay(console, done)
     if remapped is not None:
@@ -219,13 +223,13 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _print_reason(console: WrappingConsole, letter: DeadLetter) -> None:
+def _print_reason(console: WrappingConsole, letter: DeadLetter, shapes: Mapping[str, str]) -> None:
     console.line(_meanings().get(letter.reason, letter.reason), indent=2)
-    if said := _hint(letter):
+    if said := _hint(letter, shapes):
         console.line(f"hint: {shown_text(said).plain}", indent=2, style="yellow")
 
 
-def _print_letter(letter: DeadLetter) -> None:
+def _print_letter(letter: DeadLetter, shapes: Mapping[str, str]) -> None:
     from stream_rec.settings.masking import hidden
 
     console = WrappingConsole()
@@ -233,7 +237,7 @@ def _print_letter(letter: DeadLetter) -> None:
     console.line(f"{letter.topic}/{letter.partition}/{letter.offset} {letter.reason}{cut}", style="bold")
     if letter.detail:
         console.line(shown_text(letter.detail).plain, indent=2, is_foreign=True)
-    if said := _hint(letter):
+    if said := _hint(letter, shapes):
         console.line(f"hint: {shown_text(said).plain}", indent=2, style="yellow")
     text = shown_bytes(letter.raw)
     more = "..." if len(text) > _RAW_CHARACTERS else ""

@@ -22,8 +22,9 @@ from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
     from stream_rec.settings import Settings
+    from stream_rec.shapes.listed_types import ListedTypes
     from stream_rec.shapes.mapper import Mapper
-    from stream_rec.shapes.messages import RawMessage
+    from stream_rec.shapes.messages import Mapped, RawMessage
     from stream_rec.shapes.sampling import Guess
     from stream_rec.shapes.schema_registry import SchemaRegistry
 
@@ -94,6 +95,7 @@ def try_(
     from stream_rec.offline.datasets.parts import exists
     from stream_rec.offline.datasets.reading import Reading
     from stream_rec.offline.datasets.shaped_columns import ColumnCheck
+    from stream_rec.shapes.listed_types import ListedTypes, names_in
     from stream_rec.shapes.mapper import Mapper, compile_shape
     from stream_rec.shapes.messages import RawMessage, Refused
     from stream_rec.shapes.presence import Presence
@@ -101,10 +103,12 @@ def try_(
     settings = read_settings(config, set_)
     declared = Reading(by, "none", settings.shapes).declared()
     n_read = 0
+    raw: list[Mapped] = []
     columns = ColumnCheck.of(declared, by)
     presence = Presence(columns.own, columns.shape.framing)
     if exists(Path(source)):
         mapper = Mapper(columns.shape, by)
+        bare = mapper.without_types()
         bodies = first_rows(Path(source), columns.shape, max(n, SAMPLES), columns)
         if columns.is_table:
             presence.leave_columns()
@@ -118,17 +122,22 @@ def try_(
                 if isinstance(body, Refused)
                 else mapper.of_object({} if isinstance(body, str) else body, message)
             )
+            if not isinstance(body, Refused):
+                raw += bare.of_object({} if isinstance(body, str) else body, message)
             n_read += _print_record(f"row {row + 1}", body, mapped)
     else:
         mapper = compile_shape(declared, by, _registry(settings))
+        bare = mapper.without_types()
         messages = _messages(source, settings, max(n, SAMPLES))
         for message in messages:
             presence.look_at_message(mapper, message)
         for message in messages[-n:]:
             place = f"{message.topic}/{message.partition}/{message.offset}"
             n_read += _print_record(place, _shown(mapper, message), mapper.records(message))
+            raw += bare.records(message)
     for said in presence.told():
         _line(f"warning: {said}", err=True)
+    _print_types(ListedTypes.of(mapper.shape, declared.types, names_in(raw)), by)
     if not n_read:
         raise typer.Exit(1)
 
@@ -264,6 +273,17 @@ def _print_record(place: str, value: Any, mapped: list[Any]) -> int:
         else:
             _line(f"  {one}")
     return sum(not isinstance(one, Refused | Unread) for one in mapped)
+
+
+def _print_types(listed: ListedTypes, name: str) -> None:
+    """What the shape leaves out by name, and what its `types` list that is not there."""
+    from stream_rec.shapes.several_types import numbered
+
+    if listed.left_out:
+        _line(f"left out, as shapes.{name}.types does not list them: {numbered(listed.left_out)}", err=True)
+    if listed.absent:
+        named = [f"{one} (did you mean {meant}?)" if meant else one for one, meant in listed.absent.items()]
+        _line(f"shapes.{name}.types lists what is not among these: {', '.join(named)}", err=True)
 
 
 def _line(text: str, *, err: bool = False) -> None:

@@ -65,7 +65,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         looks.append(partial(examine_keys, bus, "events"))
         looks.append(partial(examine_types, settings))
     if DEAD_LETTERS in counts:
-        looks.append(partial(examine_letters, bus))
+        looks.append(partial(examine_letters, bus, settings.bridge.shapes))
     for look in looks:
         yield from attempted("kafka", look)
 

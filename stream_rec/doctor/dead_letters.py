@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from stream_rec.bus.dead_letters import TOPIC, read_letters
 from stream_rec.bus.lag import OffsetReader
@@ -16,8 +16,12 @@ _SAMPLE = 1_000
 _RECENT_SECONDS = 3_600.0
 
 
-def examine_letters(bus: BusSettings) -> Iterator[Finding]:
+def examine_letters(bus: BusSettings, shapes: Mapping[str, str]) -> Iterator[Finding]:
     """One finding: how many came within the last hour, the most frequent reason, and what is probably wrong.
+
+    Args:
+        bus: addresses.
+        shapes: of topics that the bridge reads.
 
     Raises:
         Unavailable: Kafka does not answer.
@@ -32,7 +36,7 @@ def examine_letters(bus: BusSettings) -> Iterator[Finding]:
         return
     ((topic, reason), n), *_ = Counter((one.topic, one.reason) for one in recent).most_common()
     last = next(one for one in reversed(recent) if (one.topic, one.reason) == (topic, reason))
-    said = hint(last.topic, last.reason, last.detail, last.raw, last.key)
+    said = hint(last.topic, last.reason, last.detail, last.raw, last.key, shapes.get(last.topic, "NAME"))
     at_least = "at least " if len(recent) >= _SAMPLE else ""
     what = (
         f"{at_least}{len(recent):,} dead letters within the last hour, {n:,} of them {reason} on {topic}: they teach "

@@ -213,7 +213,16 @@ class Desk:
             for tp, (start, end) in OffsetReader(bus).bounds([LETTERS]).items()
         }
         found = list(read_letters(bus, bounds))[: -most - 1 : -1]
-        return [(each, hint(each.topic, each.reason, each.detail, each.raw, each.key)) for each in found]
+        shapes = self.settings.bridge.shapes
+        return [
+            (
+                each,
+                hint(
+                    each.topic, each.reason, each.detail, each.raw, each.key, shapes.get(each.topic, "NAME")
+                ),
+            )
+            for each in found
+        ]
 
     async def forget(self, user_id: str, by: str, *, dry_run: bool) -> Receipt:
         """Forget a user everywhere; a dry run says what would be done.

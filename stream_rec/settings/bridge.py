@@ -68,6 +68,11 @@ class BridgeSettings(Branch):
         0, ge=0, le=65535, description="port of the bridge's own /metrics; 0 = any free port"
     )
 
+    @property
+    def shapes(self) -> dict[str, str]:
+        """The name of the shape of every foreign topic."""
+        return {one.topic: one.shape for one in self.inputs.values()}
+
 
 class RegistrySettings(Branch):
     """The schema registry (Confluent's HTTP) of shapes whose framing is `confluent`."""

@@ -98,7 +98,9 @@ class ShapeSettings(Branch):
     whole_numbers: bool = Field(False, description="read ids such as '17.0' as '17'")
     types: dict[str, str] = Field(default_factory=dict, description="our event type for theirs")
     other_types: Literal["keep", "leave_out"] = Field(
-        "keep", description="what becomes of event types that `types` does not list"
+        "keep",
+        description="what becomes of event types that `types` does not list: keep (under their own names) or leave_out "
+        "(no event, counted)",
     )
     earliest: str = Field(
         "1990-01-01", description="a time before this date is refused: it is of another unit"

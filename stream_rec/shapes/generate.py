@@ -24,7 +24,7 @@ _METAS = {
 }
 _HELPERS = (
     "member", "place", "named", "elements", "plain", "to_id", "without_point", "decoded", "joined", "matched", "split",
-    "lower", "written", "compared", "ordered", "all_of", "any_of", "negated", "NoNumber", "scalar", "scalars",
+    "lower", "written", "negative", "compared", "ordered", "all_of", "any_of", "negated", "NoNumber", "scalar", "scalars",
     "several", "text_of", "ONE",
 )  # fmt: skip
 
@@ -228,6 +228,9 @@ class Code:
             case "number", (_, nodes.Constant(mark)):
                 absent = self.is_absent(first) if _VARIABLE.fullmatch(first) else "False"
                 return self._set(node, f"{first} if {absent} else written({first}, {mark!r})")
+            case "negative", _:
+                absent = self.is_absent(first) if _VARIABLE.fullmatch(first) else "False"
+                return self._set(node, f"None if {absent} else negative({first})")
             case "json", _:
                 return self._set(node, f"decoded({first})")
             case _:

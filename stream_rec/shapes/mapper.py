@@ -83,6 +83,12 @@ class Mapper:
         assert self._decoder is not None, "a mapper of rows was given a message"
         return self._decoder.documents(message)
 
+    def without_types(self) -> Mapper:
+        """One that leaves event types as they stand in messages, whether the shape lists them or not."""
+        return Mapper(
+            self.shape.model_copy(update={"types": {}, "other_types": "keep"}), self.name, self._decoder
+        )
+
     def _reader(self) -> Read:
         """What reads messages: by structs where the shape is of JSON without a frame.
 

@@ -66,7 +66,7 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`json(x)`, `match(x, 'regex')`, `number(x, ',')`, `split(x, ' ')`, `lower(x)`, `when(condition, x)`."""
+    """`json(x)`, `match(x, 'regex')`, `negative(x)`, `number(x, ',')`, `split(x, ' ')`, `lower(x)`, `when(..., x)`."""
 
     name: str
     arguments: tuple[Node, ...]

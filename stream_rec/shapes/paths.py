@@ -4,7 +4,7 @@
     joined    = one { "+" one }                        as one text; null if a part is
     one       = start { "." name | "[" n "]" | "[" name "=" text "]" | "[]" }
     start     = name | "@" meta | text | number | call | "(" condition ")" | "$" | "[]"
-    call      = "json" | "match" | "split" | "lower" | "number" | "when" "(" ... ")"
+    call      = "json" | "match" | "split" | "lower" | "negative" | "number" | "when" "(" ... ")"
     condition = path [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) path | "in" "[" texts "]" ]
                 joined by "and", "or", "not"
 
@@ -25,7 +25,7 @@ from stream_rec.shapes.values import MARKS
 
 MAX_LENGTH = 4000
 METAS = ("key", "value", "timestamp", "topic", "partition", "offset", "row", "envelope")
-CALLS = {"json": 1, "lower": 1, "match": 2, "number": 2, "split": 2, "when": 2}
+CALLS = {"json": 1, "lower": 1, "match": 2, "negative": 1, "number": 2, "split": 2, "when": 2}
 """By name, how many arguments."""
 
 _TOKEN = re.compile(
@@ -300,4 +300,7 @@ _MARKS = (
     "write names with dots (a.b), [] for each of a list, || for the first that is there, 'text' for a constant, "
     '"a name" with blanks in double quotes'
 )
-_CALLS = "write json(x), lower(x), number(x, ','), split(x, ' '), match(x, 'before(.+)after') or when(a == 'b', 'c')"
+_CALLS = (
+    "write json(x), lower(x), number(x, ','), negative(x), split(x, ' '), "
+    "match(x, 'before(.+)after') or when(a == 'b', 'c')"
+)

@@ -228,6 +228,14 @@ def written(value: Any, mark: str) -> float | NoNumber:
     return float(f"{parts[1]}{whole}.{parts[4] or 0}")
 
 
+def negative(value: Any) -> float | NoNumber:
+    """`negative(x)`: a number below 0, whichever sign it has: what was paid, paid back."""
+    found = number(value)
+    if found is None:
+        return value if isinstance(value, NoNumber) else NoNumber(value)
+    return -abs(found)
+
+
 def scalar(value: Any) -> Any:
     """What a context can hold; null for the rest."""
     if type(value) is float:

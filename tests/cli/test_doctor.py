@@ -326,6 +326,32 @@ def test_its_output_fits_80_columns_and_its_commands_can_be_pasted(
     assert f"bus.prefix={tansu_settings.bus.prefix}" in words
 
 
+def test_event_types_that_a_shape_leaves_out_are_named_and_a_misspelt_entry_is_a_warning(
+    tansu_settings: Settings,
+) -> None:
+    there = make_topic(tansu_settings.bus.bootstrap, f"{tansu_settings.bus.prefix}web", 1)
+    event = {"user_id": "u", "item_id": "i", "ts": 1_700_000_000}
+    kinds = ["productViewed"] * 3 + ["pageViewed", "orderPlaced"]
+    send(tansu_settings.bus.bootstrap, there, [{**event, "event_type": kind} for kind in kinds])
+    types = {"productView": "view", "orderPlaced": "purchase"}
+
+    def said(types: dict[str, str]) -> list[tuple[str, str]]:
+        shape = {"preset": "native", "types": types, "other_types": "leave_out"}
+        found = findings(bridged(tansu_settings, {"mine": shape}, bridge=one_input(there, "mine")), "bridge")
+        return [(one.status, one.what) for one in found if "left out" in one.what]
+
+    assert said(types) == [
+        (
+            "warn",
+            f"left out of {there}: productViewed 3, pageViewed 1, of the newest 5 events; "
+            f"shapes.mine.types lists what has not come to {there}: productView (did you mean productViewed?)",
+        )
+    ]
+    assert said({"productViewed": "view", "orderPlaced": "purchase"}) == [
+        ("ok", f"left out of {there}: pageViewed 1, of the newest 5 events")
+    ]
+
+
 def test_it_looks_at_the_bridge_s_topics_and_registry(tansu_settings: Settings) -> None:
     bus = tansu_settings.bus
     there = make_topic(bus.bootstrap, f"{bus.prefix}shop")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 import pytest
 
 from stream_rec.schemas.records import Interaction
-from stream_rec.settings import Settings
+from stream_rec.settings import Settings, ShapeSettings
 from stream_rec.shapes.event_names import built_in, closest, takes_back, words_of
-from stream_rec.shapes.messages import RawMessage
+from stream_rec.shapes.listed_types import FURTHER, MAX_NAMED, ListedTypes
+from stream_rec.shapes.mapper import compile_shape
+from stream_rec.shapes.messages import RawMessage, Unread
 from stream_rec.shapes.sampling import Guess, of_messages
 
 AT = "2026-11-30T10:11:12.345+01:00"
@@ -157,3 +160,34 @@ def test_names_are_compared_by_their_words() -> None:
         False,
         False,
     ]
+
+
+def test_a_price_that_was_paid_back_is_negative_whichever_sign_it_has() -> None:
+    returned = "when(eventName == 'orderReturned', negative(payload.amount)) || payload.amount"
+    events = {"user_id": "visitor.cookieId", "item_id": "payload.sku", "ts": "occurredAt", "value": returned}
+    mapper = compile_shape(ShapeSettings(events=events))
+
+    def value(kind: str, amount: Any) -> list[Any]:
+        given = msgspec.json.encode(message(kind, sku="a", amount=amount))
+        return [
+            one.value if isinstance(one, Interaction) else type(one)
+            for one in mapper.records(RawMessage(given))
+        ]
+
+    assert [value("orderReturned", amount) for amount in (4.5, -4.5, "4.5", None)] == [[-4.5]] * 3 + [[None]]
+    assert value("orderReturned", "4,5 EUR") == [None, Unread]
+    assert value("orderPlaced", 4.5) == [4.5]
+
+
+def test_names_that_are_not_listed_are_told_with_their_numbers_and_misspelt_entries_by_what_came() -> None:
+    own = {"productView": "view", "orderPlaced": "purchase", "refundMade": "refund"}
+    shape = ShapeSettings(types=own, other_types="leave_out")
+    seen = Counter({"productViewed": 2900, "pageViewed": 371, "orderPlaced": 20})
+    listed = ListedTypes.of(shape, own, seen)
+    assert listed.left_out == {"productViewed": 2900, "pageViewed": 371}
+    assert listed.absent == {"productView": "productViewed", "refundMade": ""}
+    assert listed.misspelt == "productView (did you mean productViewed?)"
+    kept = ListedTypes.of(ShapeSettings(types=own), own, seen)
+    assert (kept.left_out, kept.misspelt) == ({}, listed.misspelt)
+    many = ListedTypes.of(shape, (), Counter({f"kind{n}": 2 for n in range(30)}))
+    assert len(many.left_out) == MAX_NAMED + 1 and many.left_out[FURTHER] == 20

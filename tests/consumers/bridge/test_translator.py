@@ -13,6 +13,7 @@ from stream_rec.consumers.bridge.inputs import Input, inputs_of
 from stream_rec.consumers.bridge.translator import Record, Translator
 from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.errors import ConfigError
+from stream_rec.schemas.hints import hint
 from stream_rec.schemas.records import DeadLetter, Interaction
 from stream_rec.settings import Settings
 from stream_rec.shapes.messages import RawMessage
@@ -31,7 +32,8 @@ def translated(
     shapes = {} if isinstance(shape, str) else {"mine": shape}
     settings = Settings.model_validate({"shapes": shapes, "bridge": given, "ingest": ingest})
     inputs = inputs_of(settings)
-    translator = Translator(inputs, settings.ingest, DeadLetters(settings.ingest, ManualClock()))
+    clock = ManualClock()
+    translator = Translator(inputs, settings.ingest, DeadLetters(settings.ingest, clock), clock)
     raw = value if value is None or isinstance(value, bytes) else msgspec.json.encode(value)
     return translator.records(RawMessage(raw, key, topic="t", partition=2, offset=7)), inputs["t"]
 
@@ -136,3 +138,24 @@ def test_workers_must_know_as_many_ids_as_may_be_published_again() -> None:
     }
     with pytest.raises(ValidationError, match=r"bridge.uncommitted_records is above engine.repeat_window"):
         Settings.model_validate(given)
+
+
+def test_types_that_the_shape_does_not_list_are_named_with_what_is_like_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shape = {
+        "events": {name: name for name in EVENT},
+        "types": {"productView": "view"},
+        "other_types": "leave_out",
+    }
+    found, one = translated(shape, EVENT | {"event_type": "productViewed"})
+    assert (found, one.left_out, one.other_types) == ([], {"other_type": 1}, {"productViewed": 1})
+    said = "".join(capsys.readouterr())
+    assert "productViewed 1" in said and "the shape lists productView" in said
+
+
+def test_the_hint_of_a_foreign_dead_letter_names_the_topic_s_shape() -> None:
+    said = hint("shop.tracking", "missing_field", "", b"{}", None, "tracking")
+    assert said == "`stream-rec shape try shop.tracking --shape tracking` shows what its messages become"
+    bridge = {"inputs": {"one": {"topic": "shop.tracking", "shape": "tracking"}}}
+    assert Settings.model_validate({"bridge": bridge}).bridge.shapes == {"shop.tracking": "tracking"}
