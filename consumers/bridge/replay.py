@@ -56,8 +56,8 @@ class Remapping:
         self._bus = settings.bus
         self._clock = clock or SystemClock()
         self._inputs = inputs_of(settings)
-        letters = DeadLetters(settings.ingest, self._clock)
-        self._translator = Translator(self._inputs, settings.ingest, letters)
+        letters = DeadLetters(settings.ingest, self._clock, settings.bridge.shapes)
+        self._translator = Translator(self._inputs, settings.ingest, letters, self._clock)
         self._output = Output(settings.bus, Outages(self._clock, settings.bus.backoff_max_seconds))
         self._ledger = Ledger()
         self._batch = self._ledger.open()
