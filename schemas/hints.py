@@ -63,7 +63,9 @@ _PLAUSIBLE = (3e8, 7e9)
 _ZONE_SLACK_SECONDS = 180.0
 
 
-def hint(topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | None = None, shape: str = "NAME") -> str:
+def hint(
+    topic: TopicName, reason: str, detail: str, raw: bytes, key: bytes | None = None, shape: str = "NAME"
+) -> str:
     """What is probably wrong, in a line; empty if nothing comes to mind.
 
     Args:

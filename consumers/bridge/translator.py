@@ -136,7 +136,9 @@ class Translator:
         said = "event types that the shape does not list are left out"
         if alike:
             meant = ", ".join(f"{name} (the shape lists {other})" for name, other in alike.items())
-            _log.warning(said, **given, alike=meant, fix=f"are these misspelt in shapes.{source.mapper.name}.types?")
+            _log.warning(
+                said, **given, alike=meant, fix=f"are these misspelt in shapes.{source.mapper.name}.types?"
+            )
         else:
             _log.info(said, **given)
 
