@@ -21,10 +21,12 @@ from stream_rec.cli.options import (
 from stream_rec.errors import ConfigError
 
 if TYPE_CHECKING:
+    from stream_rec.offline.datasets.shaped_columns import ColumnCheck
     from stream_rec.settings import Settings
     from stream_rec.shapes.listed_types import ListedTypes
     from stream_rec.shapes.mapper import Mapper
     from stream_rec.shapes.messages import Mapped, RawMessage
+    from stream_rec.shapes.presence import Presence
     from stream_rec.shapes.sampling import Guess
     from stream_rec.shapes.schema_registry import SchemaRegistry
 
@@ -91,55 +93,69 @@ def try_(
 
     What the shape's own paths name and none of 200 records has is told; of a table it is refused.
     """
-    from stream_rec.offline.datasets.guessing import first_rows
     from stream_rec.offline.datasets.parts import exists
     from stream_rec.offline.datasets.reading import Reading
     from stream_rec.offline.datasets.shaped_columns import ColumnCheck
     from stream_rec.shapes.listed_types import ListedTypes, names_in
     from stream_rec.shapes.mapper import Mapper, compile_shape
-    from stream_rec.shapes.messages import RawMessage, Refused
     from stream_rec.shapes.presence import Presence
 
     settings = read_settings(config, set_)
     declared = Reading(by, "none", settings.shapes).declared()
-    n_read = 0
-    raw: list[Mapped] = []
     columns = ColumnCheck.of(declared, by)
     presence = Presence(columns.own, columns.shape.framing)
     if exists(Path(source)):
         mapper = Mapper(columns.shape, by)
-        bare = mapper.without_types()
-        bodies = first_rows(Path(source), columns.shape, max(n, SAMPLES), columns)
-        if columns.is_table:
-            presence.leave_columns()
-        for row, body in enumerate(bodies):
-            message = RawMessage(body.encode() if isinstance(body, str) else b"", offset=row)
-            presence.look(body, message)
-            if row >= n:
-                continue
-            mapped = (
-                [body]
-                if isinstance(body, Refused)
-                else mapper.of_object({} if isinstance(body, str) else body, message)
-            )
-            if not isinstance(body, Refused):
-                raw += bare.of_object({} if isinstance(body, str) else body, message)
-            n_read += _print_record(f"row {row + 1}", body, mapped)
+        n_read, raw = _try_file(Path(source), mapper, columns, presence, n)
     else:
         mapper = compile_shape(declared, by, _registry(settings))
-        bare = mapper.without_types()
-        messages = _messages(source, settings, max(n, SAMPLES))
-        for message in messages:
-            presence.look_at_message(mapper, message)
-        for message in messages[-n:]:
-            place = f"{message.topic}/{message.partition}/{message.offset}"
-            n_read += _print_record(place, _shown(mapper, message), mapper.records(message))
-            raw += bare.records(message)
+        n_read, raw = _try_topic(_messages(source, settings, max(n, SAMPLES)), mapper, presence, n)
     for said in presence.told():
         _line(f"warning: {said}", err=True)
     _print_types(ListedTypes.of(mapper.shape, declared.types, names_in(raw)), by)
     if not n_read:
         raise typer.Exit(1)
+
+
+def _try_file(
+    path: Path, mapper: Mapper, columns: ColumnCheck, presence: Presence, n: int
+) -> tuple[int, list[Mapped]]:
+    """Show the first n rows: how many became a record, and what all are without a table of types."""
+    from stream_rec.offline.datasets.guessing import first_rows
+    from stream_rec.shapes.messages import RawMessage, Refused
+
+    bodies = first_rows(path, columns.shape, max(n, SAMPLES), columns)
+    if columns.is_table:
+        presence.leave_columns()
+    bare, n_read = mapper.without_types(), 0
+    raw: list[Mapped] = []
+    for row, body in enumerate(bodies):
+        message = RawMessage(body.encode() if isinstance(body, str) else b"", offset=row)
+        presence.look(body, message)
+        if row >= n:
+            continue
+        if isinstance(body, Refused):
+            n_read += _print_record(f"row {row + 1}", body, [body])
+            continue
+        found = {} if isinstance(body, str) else body
+        n_read += _print_record(f"row {row + 1}", body, mapper.of_object(found, message))
+        raw += bare.of_object(found, message)
+    return n_read, raw
+
+
+def _try_topic(
+    messages: list[RawMessage], mapper: Mapper, presence: Presence, n: int
+) -> tuple[int, list[Mapped]]:
+    """The same of the last n of these messages."""
+    bare, n_read = mapper.without_types(), 0
+    raw: list[Mapped] = []
+    for message in messages:
+        presence.look_at_message(mapper, message)
+    for message in messages[-n:]:
+        place = f"{message.topic}/{message.partition}/{message.offset}"
+        n_read += _print_record(place, _shown(mapper, message), mapper.records(message))
+        raw += bare.records(message)
+    return n_read, raw
 
 
 @shape.command("presets")

@@ -24,8 +24,8 @@ _METAS = {
 }
 _HELPERS = (
     "member", "place", "named", "elements", "plain", "to_id", "without_point", "decoded", "joined", "matched", "split",
-    "lower", "written", "negative", "compared", "ordered", "all_of", "any_of", "negated", "NoNumber", "scalar", "scalars",
-    "several", "text_of", "ONE",
+    "lower", "written", "negative", "compared", "ordered", "all_of", "any_of", "negated", "NoNumber", "scalar",
+    "scalars", "several", "text_of", "ONE",
 )  # fmt: skip
 
 _VARIABLE = re.compile(r"[a-z]\w*")
