@@ -1,4 +1,7 @@
-"""The functions that a shape's outputs become: body in, records and refusals out."""
+"""The functions that a shape's outputs become: body in, records and refusals out.
+
+One file, though a long one: the pieces of text that make up one generated function are read beside each other.
+"""
 
 from __future__ import annotations
 
