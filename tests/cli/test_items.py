@@ -35,6 +35,10 @@ def test_a_dry_run_says_what_would_be_refused_and_needs_no_broker(tmp_path: Path
         'stock: an attribute, which hides no item: say it in a shape, available = "(stock > 0)"'
         in " ".join(stocks.split())
     )
+    file.write_text("id,in_stock\na,false\nb,no\n")
+    empty = run("items", "load", str(file), "--dry-run")
+    told = " ".join((empty.stdout + empty.stderr).split())
+    assert "warning: all 2 items are not available or hidden: nothing of them will be shown" in told
     file.write_text("id;in_stock;price\na;true;8,35\nb;maybe;dear\n")
     feed = " ".join(run("items", "load", str(file), "--dry-run").stdout.split())
     assert "c.csv: 2 of 2 items would be published, columns separated by ';'" in feed
