@@ -15,9 +15,11 @@ from typing import Any, NoReturn
 
 import numba
 import xxhash
+from llvmlite.binding import Linkage
 from numba.core.caching import FunctionCache
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import CPUDispatcher
+from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.sigutils import normalize_signature
 
 from stream_rec import logs
@@ -122,6 +124,35 @@ _SUMS = {"fastmath": {"reassoc", "contract", "nsz", "nnan"}}
 _BORROWED = {"_nrt": False}
 _COUNTED = {"_nrt": True}
 _NOT_CALLED = {"no_cpython_wrapper": True}
+
+
+class _Library(JITCodeLibrary):
+    """Machine code that calls its own copies of the kernels in it.
+
+    A kernel's module holds a copy of all that it calls, optimised once more with its caller: sums differ in their last
+    bits. numba leaves copies weak, so that in a process the first one loaded is called by all, and what is learned
+    would depend on what was compiled and what was loaded, and in which order.
+    """
+
+    _shared_module: Any
+
+    def _finalize_final_module(self) -> None:
+        if self._shared_module is None:  # else it comes from the cache
+            module = self._final_module
+            self._shared_module = _with(module.clone(), Linkage.external, Linkage.linkonce_odr)
+            _with(module, Linkage.linkonce_odr, Linkage.internal)
+        super()._finalize_final_module()
+
+
+def _with(module: Any, linkage: Linkage, other: Linkage) -> Any:
+    """A module, with functions that had one linkage having another."""
+    for function in module.functions:
+        if not function.is_declaration and function.linkage == linkage:
+            function.linkage = other.name
+    return module
+
+
+cpu_target.target_context.codegen()._library_class = _Library
 
 
 class _Kernel(CPUDispatcher):

@@ -3,11 +3,55 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from stream_rec.kernels.compile import PACKAGE, ROOMS, digest_of_kernels
+from tests.cli.running import clean_environment
+
+SUMS = """
+import numpy as np
+from stream_rec.kernels.compile import kernel, kernel_inner_sums
+
+@kernel_inner_sums
+def softmax(xs, n):
+    top = xs[0]
+    for i in range(n):
+        top = max(top, xs[i])
+    total = np.float32(0.0)
+    for i in range(n):
+        xs[i] = np.exp(xs[i] - top)
+        total += xs[i]
+    scale = np.float32(1.0) / total
+    square = np.float32(0.0)
+    for i in range(n):
+        xs[i] *= scale
+        square += xs[i] * xs[i] - scale * xs[i]
+    return square
+
+@kernel_inner_sums
+def rows(a, b, n):
+    total = np.float32(0.0)
+    for k in range(a.shape[0]):
+        part = np.float32(0.0)
+        for i in range(n):
+            part += a[k, i] * b[i]
+        total += part * softmax(a[k], n)
+    return total
+
+@kernel
+def caller(a, b, n):
+    return rows(a, b, n) + rows(a, b, n - 1)
+
+random = np.random.default_rng(1)
+for n in (5, 17, 33, 100, 203):
+    a, b = random.normal(size=(7, n)).astype(np.float32), random.normal(size=n).astype(np.float32)
+    print(float(caller(a, b, n)).hex(), *caller.stats.cache_hits.values())
+"""
+"""Its copies of `softmax` and `rows` round differently from those that are compiled alone."""
 
 
 def test_no_kernel_stands_outside_of_the_rooms_that_are_hashed() -> None:
@@ -28,3 +72,24 @@ def test_a_change_in_any_room_makes_another_cache(room: str, tmp_path: Path) -> 
     changed = next((tmp_path / room).glob("*.py"))
     changed.write_text(changed.read_text() + "\n")
     assert digest_of_kernels(tmp_path) != before
+
+
+def test_kernels_that_are_compiled_compute_what_loaded_ones_compute(tmp_path: Path) -> None:
+    """findings/numba-compiled-differs-from-loaded.sh: else a digest depends on who has compiled."""
+    script = tmp_path / "sums.py"
+    script.write_text(SUMS)
+    environment = {
+        **clean_environment(),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PYTHONPATH": str(PACKAGE.parent),
+    }
+    printed = [
+        subprocess.run(
+            [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        for _ in range(2)
+    ]
+    compiled, loaded = ([line.split() for line in lines] for lines in printed)
+    assert [value for value, *_ in compiled] == [value for value, *_ in loaded]
+    assert [hits for _, *hits in compiled] == [[]] * 5
+    assert [hits for _, *hits in loaded] == [["1"]] * 5
