@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from stream_rec.bus.lag import OffsetReader
+from stream_rec.bus.stalls import Stall
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.consumers.bridge.inputs import Input, inputs_of
@@ -57,6 +58,11 @@ class _Hand:
     at: int = 0
     records: list[Record] = field(default_factory=list)
 
+    @property
+    def is_begun(self) -> bool:
+        """Is something of it published, which can only be committed once the rest is?"""
+        return self.at > 0 or bool(self.records)
+
 
 class Bridge:
     """Reads the inputs of the settings and publishes to our topics. Everything in one thread but `figures`.
@@ -84,7 +90,9 @@ class Bridge:
         self._letters = DeadLetters(settings.ingest, self._clock, settings.bridge.shapes)
         self._translator = Translator(self.inputs, settings.ingest, self._letters, self._clock)
         self._output = Output(settings.bus, self._outages)
-        self._source = Source(settings, self.inputs, self._gone, self._outages)
+        self._stall = Stall(settings.bus, self._clock)
+        self._source = Source(settings, self.inputs, self._gone, self._committed, self._outages, self._clock)
+        self._lag: Mapping[Place, int] = {}
         self._hand: _Hand | None = None
         self._again_at = 0.0
         self._blocked_since: float | None = None
@@ -126,49 +134,56 @@ class Bridge:
         return self._ledger.size
 
     def lag(self) -> dict[Place, int]:
-        """Messages behind the end, by partition that is ours."""
-        return self._source.lag()
+        """Messages behind the end, by partition that is ours, `bus.commit_interval_seconds` ago at most."""
+        return dict(self._lag)
 
     def _step(self) -> None:
         """One turn of the loop."""
         self._output.poll()
         self._raise_failures()
         self._commit_if_due()
-        if self._hand is not None and self._clock.monotonic() >= self._again_at:
-            self._publish(self._hand)
-        bridge = self._settings.bridge
-        if self._hand is not None or self._ledger.size >= bridge.uncommitted_records:
+        n_waiting = self._ledger.n_waiting
+        if self._stall.is_one(is_waiting=n_waiting > 0, progress=(n_waiting, self._ledger.n_settled)):
+            self._begin_anew()
+        hand, now = self._hand, self._clock.monotonic()
+        if hand is not None and now >= self._again_at and (hand.is_begun or not self._is_full):
+            self._publish(hand)
+        if self._hand is not None or self._is_full:
             self._wait()
             return
         self._blocked_since = None
         self._source.resume()
-        self._take(self._source.read(bridge.batch_records, _READ_SECONDS))
+        self._take(self._source.read(self._settings.bridge.batch_records, _READ_SECONDS))
+
+    @property
+    def _is_full(self) -> bool:
+        """Is so much published and not committed that nothing more may be begun with?"""
+        return self._ledger.size >= self._settings.bridge.uncommitted_records
 
     def _wait(self) -> None:
-        """Serve acknowledgements, and the group; read nothing more."""
-        now = self._clock.monotonic()
+        """Serve acknowledgements, the group, and answers to commits, which come with messages: few, for later."""
+        now, hand = self._clock.monotonic(), self._hand
         self._blocked_since = self._blocked_since or now
-        self._output.poll(_ACK_SECONDS)
-        if now - self._blocked_since < _PAUSE_AFTER_SECONDS:
-            return
-        self._source.pause()
-        late = self._source.read(1, 0.0)
-        if self._hand is not None:
-            self._hand.messages += late
-        else:
-            self._take(late)
+        is_settled = hand is None and self._ledger.is_settled
+        self._output.poll(0.0 if is_settled else _ACK_SECONDS)
+        n_late = len(hand.messages) - hand.at if hand is not None else 0
+        if now - self._blocked_since >= _PAUSE_AFTER_SECONDS or n_late >= self._settings.bridge.batch_records:
+            self._source.pause()
+        self._take(self._source.read(1, _ACK_SECONDS if is_settled else 0.0))
 
     def _take(self, messages: list[Message]) -> None:
-        """Begin with what was read."""
-        ended = self._source.take_ended()
+        """Take into hand what was read."""
         if messages:
             self._outages.over(self._source.service)
+        if self._hand is not None:
+            self._hand.messages += messages
+            return
+        ended = self._source.take_ended()
         if messages or ended:
-            self._publish(_Hand(messages, self._ledger.open(), ended))
+            self._hand = _Hand(messages, self._ledger.open(), ended)
 
     def _publish(self, hand: _Hand) -> None:
         """Publish what is in hand, as far as servers take it; the rest stays in hand."""
-        self._hand = hand
         batch, send, records_of, messages = hand.batch, self._output.send, self._records, hand.messages
         try:
             while hand.records or hand.at < len(messages):
@@ -219,23 +234,27 @@ class Bridge:
             raise self._output.refused(self._ledger.refusals[0])
 
     def _commit_if_due(self) -> None:
-        now, size = self._clock.monotonic(), self._ledger.size_settled
+        if self._source.is_committing:
+            return
+        now, size = self._clock.monotonic(), self._ledger.size_unsaid
         is_late = now - self._committed_at >= self._settings.bus.commit_interval_seconds
         if is_late or size * _COMMITS >= self._settings.bridge.uncommitted_records:
             self._committed_at = now
             self._commit()
+            self._lag = self._source.lag()
             self._letters.tell_held_back()
             self._translator.tell_held_back()
 
     def _commit(self) -> None:
-        """Commit what is acknowledged; what the broker does not take now is tried again."""
+        """Commit what is acknowledged; what the broker does not take is tried again."""
         nexts = self._ledger.to_commit()
-        if not nexts:
-            return
-        self._outages.over(self._output.service)
-        if self._source.commit(nexts):
-            self._ledger.committed()
-            self._outages.over(self._source.service)
+        if nexts:
+            self._outages.over(self._output.service)
+            self._source.commit(nexts)
+
+    def _committed(self) -> None:
+        self._ledger.committed()
+        self._outages.over(self._source.service)
 
     def _gone(self, is_ours: bool) -> None:
         """Partitions go to others, who begin at what is committed: finish, or forget what is not finished."""
@@ -248,6 +267,13 @@ class Bridge:
         if not self._ledger.is_settled:
             self._output.renew()
         self._ledger.clear()
+
+    def _begin_anew(self) -> None:
+        """Publish what is not committed once more, with another producer."""
+        self._let_go()
+        self._output.renew()
+        self._ledger.clear()
+        self._source.begin_again()
 
     def _drain(self, seconds: float) -> None:
         """Wait until everything is acknowledged, so long at most."""

@@ -61,14 +61,18 @@ class Ledger:
 
     Attributes:
         refusals: of records that Kafka has refused; nothing is committed past them.
+        n_settled: batches that were acknowledged whole.
     """
 
     def __init__(self) -> None:
         self.refusals: list[Refusal] = []
+        self.n_settled = 0
         self._batches: deque[Batch] = deque()
         self._size = 0
         self._nexts: dict[Place, int] = {}
         self._size_settled = 0
+        self._said: dict[Place, int] = {}
+        self._size_said = 0
 
     def open(self) -> Batch:
         """A new batch behind the others, which are whole."""
@@ -88,10 +92,15 @@ class Ledger:
         return self._size + (self._batches[-1].size if is_open else 0)
 
     @property
-    def size_settled(self) -> int:
-        """Of these, what may be committed."""
+    def n_waiting(self) -> int:
+        """Records that are not acknowledged yet."""
+        return sum(batch.n_waiting for batch in self._batches)
+
+    @property
+    def size_unsaid(self) -> int:
+        """Of these, what may be committed and was not said by `to_commit`."""
         self._settle()
-        return self._size_settled
+        return self._size_settled - self._size_said
 
     @property
     def is_settled(self) -> bool:
@@ -100,25 +109,29 @@ class Ledger:
         return not self._batches
 
     def to_commit(self) -> dict[Place, int]:
-        """The offsets that may be committed now; empty = none that is new."""
+        """The offsets that may be committed now; empty = none that is not committed."""
         self._settle()
-        return dict(self._nexts)
+        self._said, self._size_said = dict(self._nexts), self._size_settled
+        return dict(self._said)
 
     def committed(self) -> None:
-        """What `to_commit` said last is committed; nothing was acknowledged in between."""
-        self._size -= self._size_settled
-        self._nexts, self._size_settled = {}, 0
+        """What `to_commit` said last is committed."""
+        self._size -= self._size_said
+        self._size_settled -= self._size_said
+        said, self._said, self._size_said = self._said, {}, 0
+        self._nexts = {place: at for place, at in self._nexts.items() if said.get(place) != at}
 
     def clear(self) -> None:
         """Forget everything: the partitions are others' now, who begin at what was committed."""
         self._batches.clear()
         self.refusals = []  # the producer may still report to the batches
-        self._nexts = {}
-        self._size = self._size_settled = 0
+        self._nexts, self._said = {}, {}
+        self._size = self._size_settled = self._size_said = 0
 
     def _settle(self) -> None:
         batches = self._batches
         while batches and batches[0].is_whole and not batches[0].n_waiting and not self.refusals:
             batch = batches.popleft()
+            self.n_settled += 1
             self._nexts |= batch.nexts
             self._size_settled += batch.size

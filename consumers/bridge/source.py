@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_INVALID,
-    OFFSET_STORED,
     Consumer,
     KafkaError,
     KafkaException,
@@ -21,31 +20,48 @@ from confluent_kafka import (
 from stream_rec import logs
 from stream_rec.bus.clients import client_config, translated
 from stream_rec.bus.foreign import group_of, source_bus
+from stream_rec.clock import Clock
 from stream_rec.consumers.bridge.inputs import Input
 from stream_rec.consumers.bridge.ledger import Place
 from stream_rec.consumers.bridge.outages import Outages, kafka
 from stream_rec.errors import ConfigError, Unavailable
-from stream_rec.settings import BridgeSettings, BusSettings, Settings
+from stream_rec.settings import BridgeSettings, Settings
 
 _ENDED = KafkaError._PARTITION_EOF
-_UNPLACED = (KafkaError._AUTO_OFFSET_RESET, KafkaError._NO_OFFSET)
-"""The offset of a partition is out of range, or there is none."""
+_OUT_OF_RANGE = KafkaError._AUTO_OFFSET_RESET
 _SHOWN_TOPICS = 20
 _MAX_GIVEN_UP = 8
-"""Commits that nobody waits for any more, and that are not answered."""
+"""Commits in a row that were not answered."""
 
 Gone = Callable[[bool], None]
 """Called before partitions are taken away: whether they are still ours, so that their offsets may be committed."""
 
 
+class _Commit(NamedTuple):
+    """One that is not answered yet.
+
+    Attributes:
+        nexts: what is to be committed.
+        due: when it is given up, by the clock of outages.
+    """
+
+    nexts: dict[Place, int]
+    due: float
+
+
 class Source:
-    """Reads the inputs' topics; committed transactions only. Commits what it is told to. Not thread-safe.
+    """Reads the inputs' topics; committed transactions only. Commits what it is told to. For one thread.
+
+    The client lets one call in at a time (findings/confluent-kafka-one-call-at-a-time.sh): whoever asks from another
+    thread waits for as long as a read does, and a commit that waits for its answer stops them all.
 
     Args:
         settings: addresses and bounds.
         inputs: by topic.
         gone: told of partitions that go to others; everything in hand is to be finished or forgotten in it.
+        committed: told that the broker has taken the last commit.
         outages: is told of trouble.
+        clock: processing time.
 
     Attributes:
         bus: where the topics are.
@@ -56,20 +72,33 @@ class Source:
         ConfigError: no address, or security is wrong.
     """
 
-    def __init__(self, settings: Settings, inputs: Mapping[str, Input], gone: Gone, outages: Outages) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        inputs: Mapping[str, Input],
+        gone: Gone,
+        committed: Callable[[], None],
+        outages: Outages,
+        clock: Clock,
+    ) -> None:
         self.bus = source_bus(settings)
         self.service = kafka(self.bus)
         self.committed: dict[Place, int] = {}
         self._inputs = inputs
         self._gone = gone
+        self._taken = committed
         self._outages = outages
+        self._clock = clock
         self._group = group_of(settings)
-        self._unplaced: set[Place] = set()
+        self._starts: dict[Place, int] = {}
+        self._out_of_range: set[Place] = set()
         self._ended: dict[Place, int] = {}
+        self._n_forgotten = 0
         self._is_paused = False
-        self._given_up: list[threading.Thread] = []
+        self._sent: _Commit | None = None
+        self._n_given_up = 0
         self._log = logs.get("ingest")
-        self._consumer = _made(self.bus, settings.bridge, self._group, outages)
+        self._consumer = self._made(settings.bridge)
 
     def join(self) -> dict[Place, None]:
         """Subscribe; all partitions of the topics.
@@ -92,10 +121,15 @@ class Source:
             Unavailable: an error that is neither transient nor handled.
         """
         self._place()
+        n_forgotten = self._n_forgotten
         first = self._consumer.poll(seconds)
         if first is None:
             return []
         found = [first, *self._consumer.consume(n - 1, 0.0)] if n > 1 else [first]
+        if self._n_forgotten != n_forgotten:
+            # Some may have come before the partitions went: to commit behind them would pass over what was forgotten.
+            self.begin_again()
+            return []
         errors = [message for message in found if message.error() is not None]
         if errors:
             found = [message for message in found if message.error() is None]
@@ -120,62 +154,71 @@ class Source:
             self._is_paused = False
             self._consumer.resume(self._consumer.assignment())
 
-    def commit(self, nexts: Mapping[Place, int]) -> bool:
-        """Commit offsets, and wait for it, `bus.admin_timeout_seconds` at most; whether the broker has taken them.
+    def commit(self, nexts: Mapping[Place, int]) -> None:
+        """Send offsets to be committed; what comes of it is told in a later `read`.
 
-        The client itself waits without a bound, and for ever where it loses its coordinator meanwhile. A commit that is
-        given up may still be answered: that does no harm, as what it says is published.
+        Nobody waits for the answer: the client would without a bound, and for ever where it loses its coordinator
+        meanwhile. Before partitions go, and before it leaves the group, it waits for what was sent by itself.
+        """
+        self._sent = _Commit(dict(nexts), self._clock.monotonic() + self.bus.admin_timeout_seconds)
+        self._send(nexts)
+
+    @property
+    def is_committing(self) -> bool:
+        """Is a commit on its way? After `bus.admin_timeout_seconds` without an answer it is given up.
 
         Raises:
-            ConfigError: the broker refuses us.
             Unavailable: so many were given up in a row that nothing will be committed any more.
         """
-        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in nexts.items()]
-        taken: list[bool] = []
-        commit = threading.Thread(target=self._commit, args=(offsets, taken), daemon=True)
-        commit.start()
-        commit.join(self.bus.admin_timeout_seconds)
-        if commit.is_alive():
-            self._given_up = [each for each in self._given_up if each.is_alive()] + [commit]
+        if self._sent is not None and self._clock.monotonic() >= self._sent.due:
+            self._sent = None
+            self._n_given_up += 1
             self._outages.note(self.service, "a commit is not answered")
-            if len(self._given_up) > _MAX_GIVEN_UP:
-                waited = len(self._given_up) * self.bus.admin_timeout_seconds
+            if self._n_given_up > _MAX_GIVEN_UP:
+                waited = self._n_given_up * self.bus.admin_timeout_seconds
                 raise Unavailable("kafka", "commits are not answered", waited_seconds=waited)
-            return False
-        if not taken:
-            return False
-        self.committed |= nexts
-        return True
-
-    def _commit(self, offsets: list[TopicPartition], taken: list[bool]) -> None:
-        """In a thread of its own; `taken` gets an entry if the broker has taken all of them."""
-        try:
-            answers = self._consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as error:
-            self._outages.heard(error.args[0], self.bus)
-        except RuntimeError:  # the consumer was closed meanwhile
-            return
-        else:
-            if not any(answer.error for answer in answers or ()):
-                taken.append(True)
+        return self._sent is not None
 
     def lag(self) -> dict[Place, int]:
-        """Messages behind the end, by partition that is ours, as of the last fetch. From any thread."""
+        """Messages behind the end, by partition that is ours, as of the last fetch."""
         found = {}
-        for (topic, partition), offset in list(self.committed.items()):
-            with suppress(KafkaException, RuntimeError):
+        for (topic, partition), offset in self.committed.items():
+            with suppress(KafkaException):
                 ends = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
                 if ends is not None and ends[1] >= 0:
                     found[topic, partition] = max(0, ends[1] - offset)
         return found
 
-    def close(self) -> None:
-        """Leave the group; while a commit is not answered yet, the group has to notice by itself.
+    def begin_again(self) -> None:
+        """Read what is ours by now once more, from what is committed on."""
+        if self._starts:
+            ours = dict.fromkeys(self._starts, OFFSET_INVALID)
+            self._consumer.assign([])
+            self._forget()
+            self._starts = ours
 
-        The client may not be taken away beneath a thread that waits in it.
-        """
-        if not any(each.is_alive() for each in self._given_up):
-            self._consumer.close()
+    def close(self) -> None:
+        """Leave the group, once what was sent is committed."""
+        self._consumer.close()
+
+    def _send(self, nexts: Mapping[Place, int]) -> None:
+        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in nexts.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            self._outages.heard(error.args[0], self.bus)
+
+    def _answered(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        """What became of a commit."""
+        trouble = error or next((at.error for at in offsets if at.error), None)
+        if trouble is not None:
+            self._outages.heard(trouble, self.bus)
+        if self._sent is None or {(at.topic, at.partition): at.offset for at in offsets} != self._sent.nexts:
+            return  # it was given up, or its partitions went
+        nexts, self._sent, self._n_given_up = self._sent.nexts, None, 0
+        if trouble is None:
+            self.committed |= nexts
+            self._taken()
 
     def _partition_counts(self) -> dict[str, int]:
         try:
@@ -192,9 +235,10 @@ class Source:
         return {topic: len(there[topic].partitions) for topic in self._inputs}
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        # What was paused when it was lost is paused still when it comes again (librdkafka 2.16).
-        consumer.assign(partitions)
-        consumer.resume(partitions)
+        # Where they begin is asked by us (`_place`): what the client asks for itself it may never begin with, where the
+        # group moves to another coordinator meanwhile (librdkafka 2.16).
+        consumer.assign([])
+        self._starts = {(each.topic, each.partition): OFFSET_INVALID for each in partitions}
         self._is_paused = False
         self._log.info("partitions assigned", partitions=len(partitions), group=self._group)
 
@@ -207,8 +251,11 @@ class Source:
         self._forget()
 
     def _forget(self) -> None:
+        self._n_forgotten += 1
+        self._sent = None
         self.committed.clear()
-        self._unplaced.clear()
+        self._starts.clear()
+        self._out_of_range.clear()
         self._ended.clear()
 
     def _handle(self, message: Message) -> None:
@@ -216,47 +263,67 @@ class Source:
         error, place = message.error(), (message.topic(), message.partition())
         if error.code() == _ENDED:
             self._ended[place] = message.offset()
-        elif error.code() in _UNPLACED:
-            self._unplaced.add(place)
+        elif error.code() == _OUT_OF_RANGE:
+            self._out_of_range.add(place)
         elif error.fatal():
             raise translated(KafkaException(error), self.bus, 0.0)
         else:
             self._outages.heard(error, self.bus)
 
     def _place(self) -> None:
-        """Begin with partitions that have no offset, or one that is not there."""
-        if not self._unplaced:
+        """Begin with partitions that are ours since the last read, or have no message at their offset."""
+        new = [place for place, start in self._starts.items() if start == OFFSET_INVALID]
+        if not new and not self._out_of_range:
             return
         try:
-            self._assign({place: self._begin(*place) for place in self._unplaced})
+            self._assign(self._next(new) | {place: self._in_range(*place) for place in self._out_of_range})
         except KafkaException as error:
             self._outages.heard(error.args[0], self.bus)
         else:
-            self._unplaced.clear()
+            self._out_of_range.clear()
 
-    def _assign(self, starts: Mapping[Place, int]) -> None:
+    def _assign(self, starts: dict[Place, int]) -> None:
         """Read some partitions from these offsets on, the others from where they are.
 
         A partition without a position cannot be sought, nor may one be assigned alone in this protocol.
         """
-        ours = self._consumer.position(self._consumer.assignment())
+        all_starts = self._starts | starts
+        ours = self._consumer.position([TopicPartition(*place) for place in all_starts])
         for each in ours:
-            each.offset = starts.get((each.topic, each.partition), each.offset)
-            if each.offset == OFFSET_INVALID:
-                each.offset = OFFSET_STORED
+            place = each.topic, each.partition
+            if place in starts or each.offset < 0:
+                each.offset = all_starts[place]
         self._consumer.assign(ours)
-        if self._is_paused:
-            self._consumer.pause(ours)
+        self._starts = all_starts
+        # What was paused when it was lost is paused still when it comes again (librdkafka 2.16).
+        (self._consumer.pause if self._is_paused else self._consumer.resume)(ours)
 
-    def _begin(self, topic: str, partition: int) -> int:
-        """From which offset on to read it."""
-        seconds, at = self.bus.admin_timeout_seconds, TopicPartition(topic, partition)
-        [committed] = self._consumer.committed([at], timeout=seconds)
+    def _next(self, places: list[Place]) -> dict[Place, int]:
+        """The offsets that the group has committed, or where it begins."""
+        if not places:
+            return {}
+        found, without = self._committed([TopicPartition(*place) for place in places]), defaultdict(list)
+        for topic, partition in places:
+            if (topic, partition) not in found:
+                without[topic].append((topic, partition))
+        for topic, some in without.items():
+            found |= self._first(topic, some)
+        return found
+
+    def _committed(self, partitions: list[TopicPartition]) -> dict[Place, int]:
+        """What the group has committed of some partitions."""
+        answers = self._consumer.committed(partitions, timeout=self.bus.admin_timeout_seconds)
+        for at in answers:
+            if at.error:
+                raise KafkaException(at.error)
+        return {(at.topic, at.partition): int(at.offset) for at in answers if at.offset >= 0}
+
+    def _in_range(self, topic: str, partition: int) -> int:
+        """From which offset on to read a partition that has no message at its offset."""
+        at = TopicPartition(topic, partition)
         [read] = self._consumer.position([at])
-        position = read.offset if read.offset >= 0 else committed.offset
-        if position < 0:
-            return self._first(topic, partition)
-        low, high = self._consumer.get_watermark_offsets(at, timeout=seconds)
+        position = max(read.offset, self._starts[topic, partition], 0)
+        low, high = self._consumer.get_watermark_offsets(at, timeout=self.bus.admin_timeout_seconds)
         if position > high:
             raise ConfigError(
                 f"{topic}/{partition} ends at {high}, before offset {position} that is next for {self._group}: "
@@ -272,52 +339,53 @@ class Source:
             )
         return int(max(position, low))
 
-    def _first(self, topic: str, partition: int) -> int:
-        """Where a group begins that has no offset of a partition.
+    def _first(self, topic: str, places: list[Place]) -> dict[Place, int]:
+        """Where a group begins that has no offset of some partitions.
 
         That is its input's `begin` if the group has never read the topic; a partition that was added is read whole.
         """
-        seconds = self.bus.admin_timeout_seconds
+        whole, seconds = dict.fromkeys(places, int(OFFSET_BEGINNING)), self.bus.admin_timeout_seconds
         if self._inputs[topic].begin == "earliest":
-            return int(OFFSET_BEGINNING)
+            return whole
         n = len(self._consumer.list_topics(topic, timeout=seconds).topics[topic].partitions)
         all_of_it = [TopicPartition(topic, each) for each in range(n)]
-        if any(one.offset >= 0 for one in self._consumer.committed(all_of_it, timeout=seconds)):
-            return int(OFFSET_BEGINNING)
-        ends = [
-            TopicPartition(
-                topic, each.partition, self._consumer.get_watermark_offsets(each, timeout=seconds)[1]
-            )
+        if self._committed(all_of_it):
+            return whole
+        ends = {
+            (topic, each.partition): int(self._consumer.get_watermark_offsets(each, timeout=seconds)[1])
             for each in all_of_it
-        ]
-        self._consumer.commit(offsets=ends, asynchronous=False)
-        return int(ends[partition].offset)
+        }
+        self._send(ends)  # of all partitions, or another one would take itself for an added one
+        ours = {place: ends[place] for place in places}
+        self._ended |= ours  # committed again if that fails
+        return ours
 
-
-def _made(bus: BusSettings, bridge: BridgeSettings, group: str, outages: Outages) -> Consumer:
-    config: dict[str, Any] = {
-        **client_config(bus),
-        "group.id": group,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",  # what is gone is to be told, not passed over
-        "isolation.level": "read_committed",
-        "partition.assignment.strategy": "roundrobin,range",
-        "enable.partition.eof": True,
-        "session.timeout.ms": int(bus.session_timeout_seconds * 1000),
-        "heartbeat.interval.ms": max(1, int(bus.session_timeout_seconds * 1000 / 3)),
-        "topic.metadata.refresh.interval.ms": int(bus.metadata_seconds * 1000),
-        "queued.min.messages": bridge.uncommitted_records,
-        "queued.max.messages.kbytes": max(1, bridge.fetch_bytes // 1024),
-        "fetch.queue.backoff.ms": 5,  # by itself it would wait a second when that many are queued
-        "reconnect.backoff.max.ms": int(bus.backoff_max_seconds * 1000),
-        "error_cb": lambda error: outages.heard(error, bus),
-    }
-    if not bus.bootstrap:
-        raise ConfigError(
-            "no Kafka address", fix="set bus.bootstrap, or start the embedded broker: `stream-rec up`"
-        )
-    try:
-        return Consumer(config)
-    except KafkaException as error:
-        raise ConfigError(f"Kafka client: {error.args[0].str()}", fix="correct bus.security") from error
+    def _made(self, bridge: BridgeSettings) -> Consumer:
+        bus = self.bus
+        config: dict[str, Any] = {
+            **client_config(bus),
+            "group.id": self._group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",  # what is gone is to be told, not passed over
+            "isolation.level": "read_committed",
+            "partition.assignment.strategy": "roundrobin,range",
+            "enable.partition.eof": True,
+            "session.timeout.ms": int(bus.session_timeout_seconds * 1000),
+            "heartbeat.interval.ms": max(1, int(bus.session_timeout_seconds * 1000 / 3)),
+            "topic.metadata.refresh.interval.ms": int(bus.metadata_seconds * 1000),
+            "queued.min.messages": bridge.uncommitted_records,
+            "queued.max.messages.kbytes": max(1, bridge.fetch_bytes // 1024),
+            "fetch.queue.backoff.ms": 5,  # by itself it would wait a second when that many are queued
+            "reconnect.backoff.max.ms": int(bus.backoff_max_seconds * 1000),
+            "error_cb": lambda error: self._outages.heard(error, bus),
+            "on_commit": self._answered,
+        }
+        if not bus.bootstrap:
+            raise ConfigError(
+                "no Kafka address", fix="set bus.bootstrap, or start the embedded broker: `stream-rec up`"
+            )
+        try:
+            return Consumer(config)
+        except KafkaException as error:
+            raise ConfigError(f"Kafka client: {error.args[0].str()}", fix="correct bus.security") from error

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream_rec.bus.clients import producer_config
+from stream_rec.bus.stalls import PURGED, Stall
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.consumers.output.refusals import Refusals, Verdict
 from stream_rec.errors import ConfigError
@@ -111,6 +112,9 @@ class Emitter:
         self._clock = clock or SystemClock()
         self._producer = _made(bus)
         self._alone: Producer | None = None
+        self._retired: list[Producer] = []
+        self._stall = Stall(bus, self._clock)
+        self._n_acked = 0
         self._refusals = Refusals(bus, self._clock)
         self._again: deque[tuple[float, _Pending]] = deque()
         self._again_alone: deque[_Pending] = deque()
@@ -160,6 +164,20 @@ class Emitter:
             self._producer.poll(_POLL_SECONDS)
             if self._again or self._again_alone or self._alone is not None:
                 self._send_again()
+            if self._stall.is_one(is_waiting=self._n_with_client() > 0, progress=self._n_acked):
+                self._begin_anew()
+            for producer in self._retired:
+                if len(producer):  # what it still has comes back, to be sent again
+                    producer.purge(blocking=False)
+                    producer.poll(0)
+
+    def _n_with_client(self) -> int:
+        return len(self._producer) + (len(self._alone) if self._alone is not None else 0)
+
+    def _begin_anew(self) -> None:
+        """The old producers are kept until the next time: somebody may just be giving them a record."""
+        self._retired = [each for each in (self._producer, self._alone) if each is not None]
+        self._producer, self._alone = _made(self._bus), None
 
     def _send_again(self) -> None:
         now = self._clock.monotonic()
@@ -193,8 +211,11 @@ class Emitter:
     ) -> None:
         """One delivery report, from the thread that polls or drains."""
         if error is None:
+            self._n_acked += 1
             self._refusals.accepted(pending.record.topic)
             pending.receipt.settle()
+        elif error.code() in PURGED:
+            self._again.append((self._clock.monotonic(), pending))
         else:
             self._refused(pending, error, is_alone=is_alone)
 

@@ -10,6 +10,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream_rec.bus.clients import is_silence, producer_config
 from stream_rec.bus.lag import OffsetReader
+from stream_rec.bus.stalls import Stall
+from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError, StreamRecError, Unavailable
 from stream_rec.producers.publisher.delivery_reports import Deliveries
 from stream_rec.schemas.records import TopicName
@@ -76,6 +78,10 @@ class AsyncPublisher:
         self._bus = bus
         self._deliveries = Deliveries(bus)
         self._producer = self._connect()
+        self._retired: Producer | None = None
+        self._stall = Stall(bus, SystemClock())
+        self._n_acked = 0
+        self._has_timed_out = False
         self._checks: dict[TopicName, asyncio.Task[None]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve_reports, name="delivery-reports", daemon=True)
@@ -126,13 +132,23 @@ class AsyncPublisher:
     def _serve_reports(self) -> None:
         while not self._stopping.is_set():
             self._producer.poll(_POLL_SECONDS)
+            is_waiting = self._has_timed_out or len(self._producer) > 0
+            if self._stall.is_one(is_waiting=is_waiting, progress=self._n_acked):
+                # Kept until the next time: it has yet to report what it could not deliver.
+                self._retired, self._producer = self._producer, self._connect()
+                self._has_timed_out = False
+            if self._retired is not None:
+                self._retired.poll(0)
 
     def _reported(
         self, topic: TopicName, to: Shipment, number: int, error: KafkaError | None, message: Message
     ) -> None:
         if error is None:
+            self._n_acked += 1
+            self._has_timed_out = False
             to.told(number, Ack(topic, message.partition(), message.offset()))
         else:
+            self._has_timed_out = self._has_timed_out or error.code() == KafkaError._MSG_TIMED_OUT
             to.told(number, self._ours(error, len(message)))
 
     def _ours(self, error: KafkaError, n_bytes: int) -> StreamRecError:

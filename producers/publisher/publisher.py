@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException, Producer
 from stream_rec.bus.clients import producer_config
 from stream_rec.bus.lag import OffsetReader
 from stream_rec.clock import Clock, SystemClock
-from stream_rec.errors import ConfigError, ContractError, StreamRecError
+from stream_rec.errors import ConfigError, ContractError, StreamRecError, Unavailable
 from stream_rec.producers.publisher.delivery_reports import Deliveries
 from stream_rec.schemas.codec import encode
 from stream_rec.schemas.records import PublishedRecord, TopicName
@@ -157,7 +157,7 @@ class Publisher:
         on_ack: Callable[[Ack], None] | None = None,
     ) -> None:
         """Queue bytes as they are, unchecked; otherwise as `send`."""
-        self._deliveries.raise_failure()
+        self._raise_failure()
         if topic not in self._known:
             self._check_topic(topic)
         report = partial(self._deliveries.reported, topic, on_ack) if on_ack else self._deliveries.counted
@@ -246,7 +246,24 @@ class Publisher:
         # One failure does not end it: the error says how many failed, once all reports are there.
         while not done() and len(self):
             if self._clock.monotonic() > deadline:
-                self._deliveries.raise_failure(len(self))
-                raise self._deliveries.gave_up(f"{len(self)} of {what} are not acknowledged")
+                self._raise_failure(len(self))
+                failure = self._deliveries.gave_up(f"{len(self)} of {what} are not acknowledged")
+                self._begin_anew()
+                raise failure
             self._producer.flush(_POLL_SECONDS)  # unlike a poll, it does not linger
-        self._deliveries.raise_failure()
+        self._raise_failure()
+
+    def _raise_failure(self, n_unreported: int = 0) -> None:
+        try:
+            self._deliveries.raise_failure(n_unreported)
+        except Unavailable:
+            self._begin_anew()
+            raise
+
+    def _begin_anew(self) -> None:
+        """The next call gets another producer: this one may have lost sight of the cluster (`bus.stalls`)."""
+        self._producer.purge()
+        while len(self):
+            self._producer.poll(_POLL_SECONDS)
+        self._deliveries = Deliveries(self._bus)
+        self._producer = self._connect()

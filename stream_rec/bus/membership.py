@@ -6,6 +6,7 @@ which has lost its partitions and does not know it yet: whatever is decided by a
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream_rec.bus import clients
 from stream_rec.bus.naming import on_bus, ours
+from stream_rec.errors import Unavailable
 from stream_rec.schemas.partition import TopicPartition
 from stream_rec.schemas.records import TopicName
 from stream_rec.schemas.topics import full_name
@@ -69,6 +71,7 @@ class Membership:
         on_lost: Callable[[list[TopicPartition]], None],
     ) -> None:
         self._bus = bus
+        self._commit: threading.Thread | None = None
         session_ms = int(bus.session_timeout_seconds * 1000)
         self._consumer: Consumer = clients.reader(
             bus,
@@ -130,27 +133,42 @@ class Membership:
     def commit(self, tp: TopicPartition, offset: int, note: str) -> None:
         """Commit the next offset of a partition, with a note. On return the group has it.
 
+        The client waits without a bound, and for ever where it loses its coordinator meanwhile: so it does in a thread
+        of its own. It then lets nobody in (findings/confluent-kafka-one-call-at-a-time.sh), and is of no more use.
+
         Raises:
             NotOwnerError: we are not to decide about this partition; nothing was committed.
-            ConfigError, Unavailable: the broker refuses, or did not answer: it may be committed or not.
+            ConfigError: the broker refuses.
+            Unavailable: it did not answer within `bus.admin_timeout_seconds`: it may be committed or not. It can only
+                be closed.
         """
-        name = full_name(self._bus.prefix, tp.topic)
-        began = time.monotonic()
-        try:
-            answers = self._consumer.commit(
-                offsets=[KafkaPartition(name, tp.partition, offset, note)], asynchronous=False
-            )
-            for answer in answers or ():
-                if answer.error:
-                    raise KafkaException(answer.error)
-        except KafkaException as error:
-            if error.args[0].code() in _LOST:
-                raise NotOwnerError(str(error.args[0].str())) from error
-            raise clients.translated(error, self._bus, time.monotonic() - began) from error
+        at = KafkaPartition(full_name(self._bus.prefix, tp.topic), tp.partition, offset, note)
+        began, seconds = time.monotonic(), self._bus.admin_timeout_seconds
+        answer: list[KafkaError | None] = []
+        self._commit = threading.Thread(target=self._commit_one, args=(at, answer), daemon=True)
+        self._commit.start()
+        self._commit.join(seconds)
+        if not answer:
+            raise Unavailable("kafka", "a commit is not answered", waited_seconds=seconds)
+        [error] = answer
+        if error is None:
+            return
+        if error.code() in _LOST:
+            raise NotOwnerError(error.str())
+        raise clients.translated(KafkaException(error), self._bus, time.monotonic() - began)
 
     def close(self) -> None:
-        """Leave the group; what is ours is revoked first."""
-        self._consumer.close()
+        """Leave the group; what is ours is revoked first. While a commit is not answered the group has to notice it."""
+        if self._commit is None or not self._commit.is_alive():
+            self._consumer.close()
+
+    def _commit_one(self, at: KafkaPartition, answer: list[KafkaError | None]) -> None:
+        try:
+            told = self._consumer.commit(offsets=[at], asynchronous=False)
+        except KafkaException as error:
+            answer.append(error.args[0])
+        else:
+            answer.append(next((each.error for each in told or () if each.error), None))
 
     def _ours(self, partitions: Sequence[Any]) -> list[TopicPartition]:
         return [ours(self._bus.prefix, partition) for partition in partitions]

@@ -25,10 +25,11 @@ class TansuServer(BrokerServer):
         return start_on_free_port("tansu", log_dir, lambda port, folder: cls._on(port, folder, program))
 
     @classmethod
-    def _on(cls, port: int, folder: ServerFolder, program: str) -> Self:
-        address = f"tcp://127.0.0.1:{port}"
+    def _on(cls, port: int, folder: ServerFolder, program: str, told_port: int | None = None) -> Self:
+        """Listen on a port; clients are told another one if something stands between."""
         argv = [program, "broker", "--storage-engine", "memory://tansu/"]
-        argv += ["--listener-url", address, "--advertised-listener-url", address]
+        argv += ["--listener-url", f"tcp://127.0.0.1:{port}"]
+        argv += ["--advertised-listener-url", f"tcp://127.0.0.1:{told_port or port}"]
         # Tansu takes settings from the environment too: give it none.
         child = Child.start("tansu", argv, log_path=folder.log_path, environment={}, folder=folder.data)
         return cls(port, child, folder)

@@ -102,26 +102,40 @@ def test_a_commit_that_is_not_answered_is_given_up_and_made_again(
     """The client would wait without a bound: a bridge stood still so when it lost its coordinator amid a commit."""
     with TansuServer.start(tmp_path) as broker:
         bus = tansu_settings.bus.model_copy(
-            update={"bootstrap": broker.bootstrap, "admin_timeout_seconds": 3.0}
+            update={
+                "bootstrap": broker.bootstrap,
+                "admin_timeout_seconds": 1.0,
+                "session_timeout_seconds": 30.0,
+            }
         )
         topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
         settings = bridged(tansu_settings.model_copy(update={"bus": bus}), bridge=one_input(topic))
-        outages, place = Outages(SystemClock(), 1.0), (topic, 0)
-        source = Source(settings, inputs_of(settings), lambda _: None, outages)
+        clock, place, n_taken = SystemClock(), (topic, 0), []
+        outages = Outages(clock, 1.0)
+        source = Source(
+            settings, inputs_of(settings), lambda _: None, lambda: n_taken.append(1), outages, clock
+        )
         source.join()
         send(bus.bootstrap, topic, clicks(30))
         wait_until(lambda: source.read(10, 0.1), SLOW_SECONDS, "the first messages")
+
+        def is_answered() -> bool:
+            source.read(1, 0.1)
+            return not source.is_committing
+
         os.kill(broker.pid, signal.SIGSTOP)
         try:
-            assert source.commit({place: 1}) is False
+            source.commit({place: 1})
+            wait_until(is_answered, SLOW_SECONDS, "the commit to be given up")
             assert source.service in outages.waiting_for
-            assert source.committed == {}
+            assert (source.committed, n_taken) == ({}, [])
         finally:
             os.kill(broker.pid, signal.SIGCONT)
 
         def is_committed() -> bool:
-            source.read(1, 0.1)  # the group may have forgotten the bridge: it joins again
-            return source.commit({place: 2})
+            if is_answered() and not n_taken:  # the group may have forgotten the bridge: it joins again
+                source.commit({place: 2})
+            return bool(n_taken)
 
         wait_until(is_committed, SLOW_SECONDS, "the commit")
         assert source.committed == {place: 2}

@@ -66,10 +66,34 @@ def test_its_size_counts_what_is_acknowledged_until_it_is_committed() -> None:
     ledger.open().n_records = 5
     assert ledger.size == 12
     acknowledge(first, 3)
-    assert (ledger.size, ledger.size_settled) == (12, 3)
+    assert (ledger.size, ledger.size_unsaid) == (12, 3)
     ledger.to_commit()
     ledger.committed()
-    assert (ledger.size, ledger.size_settled) == (9, 0)
+    assert (ledger.size, ledger.size_unsaid) == (9, 0)
+
+
+def test_what_is_acknowledged_while_a_commit_is_on_its_way_is_committed_by_the_next() -> None:
+    ledger = Ledger()
+    first, second = batch(ledger, 3, p0=10, p1=1), batch(ledger, 4, p0=20)
+    acknowledge(first, 3)
+    assert ledger.to_commit() == {("t", 0): 10, ("t", 1): 1}
+    acknowledge(second, 4)
+    assert ledger.size_unsaid == 4
+    ledger.committed()
+    assert (ledger.size, ledger.size_unsaid) == (4, 4)
+    assert ledger.to_commit() == {("t", 0): 20}
+
+
+def test_what_a_commit_that_failed_said_is_said_again_with_what_came_since() -> None:
+    ledger = Ledger()
+    first, second = batch(ledger, 3, p0=10, p1=1), batch(ledger, 4, p0=20)
+    acknowledge(first, 3)
+    ledger.to_commit()
+    acknowledge(second, 4)
+    assert ledger.to_commit() == {("t", 0): 20, ("t", 1): 1}
+    assert (ledger.size, ledger.size_unsaid) == (7, 0)
+    ledger.committed()
+    assert (ledger.size, ledger.to_commit()) == (0, {})
 
 
 def test_nothing_is_committed_behind_a_record_that_kafka_refused() -> None:
