@@ -31,10 +31,20 @@ class KnownNames(msgspec.Struct, frozen=True):
     Attributes:
         items: how many items have a record.
         names: what at least one of them has: of `expressions.SAMPLE`, and attributes of the shop's own.
+        available: how many of them may be shown now; None = an older worker has not counted.
+        with_events: how many of them users have acted on.
+        strangers: how many items users have acted on that have no record.
+        examples: a few ids of items with a record that nobody has acted on.
+        strange: a few ids of strangers.
     """
 
     items: int
     names: tuple[str, ...]
+    available: int | None = None
+    with_events: int = 0
+    strangers: int = 0
+    examples: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
 
 
 def nobody_has(scenario: Scenario, known: Collection[str]) -> Iterator[str]:

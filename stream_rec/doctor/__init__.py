@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from stream_rec.doctor import bridge, broker, machine, rules, store
+from stream_rec.doctor import bridge, broker, catalogue, machine, rules, store
 from stream_rec.doctor.finding import Finding, attempted
 from stream_rec.settings import Settings
 
@@ -15,6 +15,7 @@ AREAS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "software": machine.examine,
     "kafka": broker.examine,
     "redis": store.examine,
+    "catalogue": catalogue.examine,
     "rules": rules.examine,
     "bridge": bridge.examine,
 }

@@ -143,6 +143,28 @@ def test_a_filter_that_lets_nothing_through_is_found_with_the_name_that_no_item_
     assert [f.status for f in findings(tansu_settings, "rules")] == ["ok"]
 
 
+def test_a_catalogue_that_cannot_be_shown_or_is_of_other_items_is_found(tansu_settings: Settings) -> None:
+    def said(known: KnownNames | None) -> list[tuple[str, str]]:
+        with redis.Redis.from_url(tansu_settings.store.url) as client:
+            key = Keys(tansu_settings.store.prefix).catalogue
+            client.delete(key) if known is None else client.set(key, msgspec.json.encode(known))
+        return [(f.status, f.what) for f in findings(tansu_settings, "catalogue")]
+
+    assert said(None) == said(KnownNames(20, ("price",))) == [("ok", "no worker has said yet what is in it")]
+    assert said(KnownNames(0, (), 0, 0, 9)) == [("ok", "it is empty; users have acted on 9 items")]
+    assert said(KnownNames(2_000, (), 1_500, 50, 50)) == [("ok", "1,500 of its 2,000 items may be shown")]
+    assert said(KnownNames(2_000, (), 0, 49, 51, ("7", "8"), ("007",))) == [
+        (
+            "warn",
+            "none of its 2,000 items may be shown: they are hidden, not available, or not in their windows",
+        ),
+        (
+            "warn",
+            "51 of 100 items that users act on have no record in it: events name '007', the catalogue '7', '8'",
+        ),
+    ]
+
+
 def test_missing_topics_are_found_and_not_created(tansu_settings: Settings) -> None:
     for _ in range(2):
         (missing,) = [f for f in findings(tansu_settings, "kafka") if "no topic" in f.what]

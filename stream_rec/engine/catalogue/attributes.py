@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 TITLE_BYTES = 256
 """Of a longer title the state holds its beginning."""
 _NAN = float("nan")
+_EXAMPLES = 3
 _NEVER, _FEW_ITEMS = (-1, -1), 8192
 _GIVEN = SAMPLE.keys()
 _WITHOUT_ENTRIES = _GIVEN - {"tags", ATTRIBUTES}
@@ -118,7 +119,7 @@ class ItemAttributes:
         self._held = held
         self._texts: dict[int, tuple[int, str]] = {}
         self._counted = _NEVER
-        self._known: tuple[int, KnownNames] | None = None
+        self._known: tuple[int, tuple[str, ...]] | None = None
         self._n_of_owner: NDArray[np.int64] = np.zeros(0, np.int64)
 
     @property
@@ -170,12 +171,28 @@ class ItemAttributes:
         return found
 
     def known_names(self) -> KnownNames:
-        """What at least one item has. O(items) where anything has changed since the last call."""
+        """What at least one item has, and how catalogue and events fit together. O(items)."""
         if self._known is None or self._known[0] != self.version:
             self._known = self.version, self._names()
-        return self._known[1]
+        state = self._held.state
+        n = n_rows(state.items)
+        taken, described = state.items.lengths[:n] >= 0, state.in_catalogue[:n]
+        acted_on = state.popularity.scores[-1, :n] > 0.0  # of the half-life that is longest
+        with_events, strangers = described & acted_on & taken, ~described & acted_on & taken
+        return KnownNames(
+            items=int(np.count_nonzero(described & taken)),
+            names=self._known[1],
+            available=int(np.count_nonzero(described & taken & state.popularity.eligible[:n])),
+            with_events=int(np.count_nonzero(with_events)),
+            strangers=int(np.count_nonzero(strangers)),
+            examples=self._ids(described & ~acted_on & taken),
+            strange=self._ids(strangers),
+        )
 
-    def _names(self) -> KnownNames:
+    def _ids(self, rows: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(name_of(self._held.state.items, int(row)) for row in np.flatnonzero(rows)[:_EXAMPLES])
+
+    def _names(self) -> tuple[str, ...]:
         state = self._held.state
         own, n = state.columns, n_rows(state.items)
         there = {
@@ -191,8 +208,7 @@ class ItemAttributes:
         }
         names = {name for name, is_there in there.items() if n and is_there}
         names |= {self._text(own.names[column]) for column in np.flatnonzero(own.n_using > 0).tolist()}
-        n_items = int(np.count_nonzero(state.in_catalogue[:n] & (state.items.lengths[:n] >= 0)))
-        return KnownNames(n_items, tuple(sorted(names)))
+        return tuple(sorted(names))
 
     def _items_of(self, owner: int) -> int:
         """Items of an owner; of many items, as of at most 1,024 changes ago."""

@@ -47,13 +47,26 @@ def copied(e: Engine, **bounds: object) -> Engine:
 def test_the_names_that_items_have_are_known_and_no_others() -> None:
     e = engine()
     click(e, ("u", "plain", 1000.0))
-    assert e.attributes.known_names() == KnownNames(0, ())
+    assert e.attributes.known_names() == KnownNames(0, (), 0, 0, 1, (), ("plain",))
     change(e, SHOE, Item("tagless", attributes={"colour": "blue"}))
     colours = ("colour", "empty", "size", "vegan", "weight")
     given = ("available_from", "available_until", "owner", "owner_items", "price", "tags", "title")
-    assert e.attributes.known_names() == KnownNames(2, tuple(sorted((*colours, *given))))
+    known = e.attributes.known_names()
+    assert (known.items, known.names) == (2, tuple(sorted((*colours, *given))))
     change(e, Item("shoe", price=2.0))
-    assert e.attributes.known_names() == KnownNames(2, ("colour", "price"))
+    assert e.attributes.known_names().names == ("colour", "price")
+
+
+def test_it_is_counted_how_catalogue_and_events_fit_together() -> None:
+    e = engine()
+    change(e, Item("1"), Item("2", available=False), Item("3"))
+    click(e, *(("u", item, 1000.0 + n) for n, item in enumerate(("1", "01", "02", "03", "04"))))
+    known = e.attributes.known_names()
+    assert (known.items, known.available, known.with_events, known.strangers) == (3, 2, 1, 4)
+    assert (known.examples, known.strange) == (("2", "3"), ("01", "02", "03"))
+    change(e, Item("03"))
+    known = e.attributes.known_names()
+    assert (known.items, known.available, known.with_events, known.strangers) == (4, 3, 2, 3)
 
 
 def test_all_that_a_record_says_can_be_asked_for() -> None:
