@@ -234,7 +234,7 @@ class Bridge:
             raise self._output.refused(self._ledger.refusals[0])
 
     def _commit_if_due(self) -> None:
-        if self._source.is_committing:
+        if self._source.is_committing():
             return
         now, size = self._clock.monotonic(), self._ledger.size_unsaid
         is_late = now - self._committed_at >= self._settings.bus.commit_interval_seconds

@@ -42,7 +42,7 @@ class _Commit(NamedTuple):
 
     Attributes:
         nexts: what is to be committed.
-        due: when it is given up, by the clock of outages.
+        due: when it is given up, by the monotonic clock.
     """
 
     nexts: dict[Place, int]
@@ -163,7 +163,6 @@ class Source:
         self._sent = _Commit(dict(nexts), self._clock.monotonic() + self.bus.admin_timeout_seconds)
         self._send(nexts)
 
-    @property
     def is_committing(self) -> bool:
         """Is a commit on its way? After `bus.admin_timeout_seconds` without an answer it is given up.
 

@@ -121,7 +121,7 @@ def test_a_commit_that_is_not_answered_is_given_up_and_made_again(
 
         def is_answered() -> bool:
             source.read(1, 0.1)
-            return not source.is_committing
+            return not source.is_committing()
 
         os.kill(broker.pid, signal.SIGSTOP)
         try:
