@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream_rec.bus.clients import is_silence, producer_config
 from stream_rec.bus.lag import OffsetReader
-from stream_rec.bus.stalls import Stall
+from stream_rec.bus.stalls import PURGED, Stall
 from stream_rec.clock import SystemClock
 from stream_rec.errors import ConfigError, StreamRecError, Unavailable
 from stream_rec.producers.publisher.delivery_reports import Deliveries
@@ -21,6 +21,8 @@ from stream_rec.settings import BusSettings
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 2.0
 """The client reports a timed-out record at its deadline; closing waits this much longer."""
+
+_UNKNOWN = (KafkaError._MSG_TIMED_OUT, *PURGED)
 
 Fate = Ack | StreamRecError
 """What became of a record: where it stands, or why it was not acknowledged."""
@@ -134,10 +136,11 @@ class AsyncPublisher:
             self._producer.poll(_POLL_SECONDS)
             is_waiting = self._has_timed_out or len(self._producer) > 0
             if self._stall.is_one(is_waiting=is_waiting, progress=self._n_acked):
-                # Kept until the next time: it has yet to report what it could not deliver.
+                # The old one is kept until the next time: somebody may just be giving it a record.
                 self._retired, self._producer = self._producer, self._connect()
                 self._has_timed_out = False
-            if self._retired is not None:
+            if self._retired is not None and len(self._retired):
+                self._retired.purge(blocking=False)
                 self._retired.poll(0)
 
     def _reported(
@@ -153,7 +156,7 @@ class AsyncPublisher:
 
     def _ours(self, error: KafkaError, n_bytes: int) -> StreamRecError:
         """Kafka's error as ours, at once: reports of other records wait behind this one."""
-        if error.code() == KafkaError._MSG_TIMED_OUT or is_silence(error):
+        if error.code() in _UNKNOWN or is_silence(error):
             waited = self._bus.publish_timeout_seconds
             said = f"{self._bus.bootstrap}: not acknowledged; whether it was written is not known"
             return Unavailable("kafka", said, waited_seconds=waited)
