@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import numba
 import xxhash
-from llvmlite.binding import Linkage
+from llvmlite.binding import Linkage, parse_assembly
 from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
@@ -126,6 +126,11 @@ _COUNTED = {"_nrt": True}
 _NOT_CALLED = {"no_cpython_wrapper": True}
 
 
+_OURS = f"_ZN{len('stream_rec')}stream_rec"
+"""How the names of kernels in a module begin; an entry for Python has another name."""
+_ENVIRONMENT = "_ZN08NumbaEnv"
+
+
 class _Library(JITCodeLibrary):
     """Machine code that calls its own copies of the kernels in it.
 
@@ -140,8 +145,25 @@ class _Library(JITCodeLibrary):
         if self._shared_module is None:  # else it comes from the cache
             module = self._final_module
             self._shared_module = _with(module.clone(), Linkage.external, Linkage.linkonce_odr)
-            _with(module, Linkage.linkonce_odr, Linkage.internal)
+            if _is_for_kernels_only(module):
+                self._final_module = self._without_code(module)
+            else:
+                _with(module, Linkage.linkonce_odr, Linkage.internal)
         super()._finalize_final_module()
+
+    def _without_code(self, module: Any) -> Any:
+        """Nobody calls it in there: what calls it has its own copy."""
+        environments = [str(each) for each in module.global_variables if each.name.startswith(_ENVIRONMENT)]
+        empty = parse_assembly("\n".join([str(self._codegen._create_empty_module(self.name)), *environments]))
+        empty.name = module.name
+        return empty
+
+
+def _is_for_kernels_only(module: Any) -> bool:
+    names = [
+        each.name for each in module.functions if not each.is_declaration and each.linkage == Linkage.external
+    ]
+    return bool(names) and all(name.startswith(_OURS) for name in names)
 
 
 def _with(module: Any, linkage: Linkage, other: Linkage) -> Any:

@@ -74,22 +74,46 @@ def test_a_change_in_any_room_makes_another_cache(room: str, tmp_path: Path) -> 
     assert digest_of_kernels(tmp_path) != before
 
 
+INNER = """
+import numpy as np
+from stream_rec.kernels.compile import kernel
+from stream_rec.sources import ranker
+
+@kernel
+def dot(a, b, n):
+    return ranker._dot(a, b, n)
+
+xs = np.arange(8, dtype=np.float32)
+value = dot(xs, xs, 8)
+[made] = ranker._dot.overloads.values()
+print(value, len(list(made.library.get_defined_functions())), *ranker._dot.stats.cache_hits.values())
+"""
+
+
+def printed(script: Path, source: str) -> list[list[str]]:
+    """The words of each line that a script prints, with a cache beside it."""
+    script.write_text(source)
+    folders = {"XDG_CACHE_HOME": str(script.parent / "cache"), "PYTHONPATH": str(PACKAGE.parent)}
+    ran = subprocess.run(
+        [sys.executable, str(script)],
+        env={**clean_environment(), **folders},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line.split() for line in ran.stdout.splitlines()]
+
+
+def test_no_machine_code_is_made_of_what_only_kernels_call(tmp_path: Path) -> None:
+    """They have copies of their own: here of a kernel that was compiled, of one that was loaded."""
+    assert printed(tmp_path / "inner.py", INNER) == [["140.0", "0"]]
+    other = INNER.replace("def dot", "def product").replace("= dot(", "= product(")
+    assert printed(tmp_path / "other.py", other) == [["140.0", "0", "1"]]
+
+
 def test_kernels_that_are_compiled_compute_what_loaded_ones_compute(tmp_path: Path) -> None:
     """findings/numba-compiled-differs-from-loaded.sh: else a digest depends on who has compiled."""
-    script = tmp_path / "sums.py"
-    script.write_text(SUMS)
-    environment = {
-        **clean_environment(),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "PYTHONPATH": str(PACKAGE.parent),
-    }
-    printed = [
-        subprocess.run(
-            [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=True
-        ).stdout.splitlines()
-        for _ in range(2)
-    ]
-    compiled, loaded = ([line.split() for line in lines] for lines in printed)
+    compiled, loaded = (printed(tmp_path / "sums.py", SUMS) for _ in range(2))
     assert [value for value, *_ in compiled] == [value for value, *_ in loaded]
     assert [hits for _, *hits in compiled] == [[]] * 5
     assert [hits for _, *hits in loaded] == [["1"]] * 5
