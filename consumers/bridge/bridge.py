@@ -30,6 +30,8 @@ from stream_rec.shapes.messages import NO_HEADERS, RawMessage, Registry
 
 _READ_SECONDS = 0.1
 _ACK_SECONDS = 0.01
+_LOOK_SECONDS = 0.005
+"""Between two looks for answers to commits, while acknowledgements are waited for as well."""
 _PAUSE_AFTER_SECONDS = 1.0
 """Waiting longer than this, partitions are paused: what was fetched ahead of it is fetched again."""
 _STOP_SECONDS = 2.0
@@ -96,6 +98,7 @@ class Bridge:
         self._hand: _Hand | None = None
         self._again_at = 0.0
         self._blocked_since: float | None = None
+        self._looked_at = 0.0
         self._committed_at = self._clock.monotonic()
         self._is_ending = False
 
@@ -162,14 +165,15 @@ class Bridge:
 
     def _wait(self) -> None:
         """Serve acknowledgements, the group, and answers to commits, which come with messages: few, for later."""
-        now, hand = self._clock.monotonic(), self._hand
+        now, hand, n_waiting = self._clock.monotonic(), self._hand, self._ledger.n_waiting
         self._blocked_since = self._blocked_since or now
-        is_settled = hand is None and self._ledger.is_settled
-        self._output.poll(0.0 if is_settled else _ACK_SECONDS)
+        self._output.poll(_ACK_SECONDS if n_waiting else 0.0)
         n_late = len(hand.messages) - hand.at if hand is not None else 0
         if now - self._blocked_since >= _PAUSE_AFTER_SECONDS or n_late >= self._settings.bridge.batch_records:
             self._source.pause()
-        self._take(self._source.read(1, _ACK_SECONDS if is_settled else 0.0))
+        if not n_waiting or now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = now
+            self._take(self._source.read(1, 0.0 if n_waiting else _ACK_SECONDS))
 
     def _take(self, messages: list[Message]) -> None:
         """Take into hand what was read."""

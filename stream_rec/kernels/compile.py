@@ -139,6 +139,7 @@ class _Library(JITCodeLibrary):
     would depend on what was compiled and what was loaded, and in which order.
     """
 
+    _final_module: Any
     _shared_module: Any
 
     def _finalize_final_module(self) -> None:
