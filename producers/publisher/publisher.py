@@ -248,7 +248,8 @@ class Publisher:
             if self._clock.monotonic() > deadline:
                 self._raise_failure(len(self))
                 failure = self._deliveries.gave_up(f"{len(self)} of {what} are not acknowledged")
-                self._begin_anew()
+                if timeout_seconds is None:  # else they are waited for by the next call
+                    self._begin_anew(are_told=True)
                 raise failure
             self._producer.flush(_POLL_SECONDS)  # unlike a poll, it does not linger
         self._raise_failure()
@@ -257,13 +258,16 @@ class Publisher:
         try:
             self._deliveries.raise_failure(n_unreported)
         except Unavailable:
-            self._begin_anew()
+            self._begin_anew(are_told=n_unreported > 0)
             raise
 
-    def _begin_anew(self) -> None:
-        """The next call gets another producer: this one may have lost sight of the cluster (`bus.stalls`)."""
+    def _begin_anew(self, *, are_told: bool) -> None:
+        """The next call gets another producer: this one may have lost sight of the cluster (`bus.stalls`).
+
+        What is not acknowledged is given up: the caller hears of it now, or else from the next call.
+        """
         self._producer.purge()
-        while len(self):
-            self._producer.poll(_POLL_SECONDS)
-        self._deliveries = Deliveries(self._bus)
+        self._producer.flush(_GRACE_SECONDS)
+        if are_told:
+            self._deliveries = Deliveries(self._bus)
         self._producer = self._connect()

@@ -125,6 +125,13 @@ def test_a_publisher_that_has_failed_takes_another_producer(relay: Relay, bus: B
         relay.hold()
         assert not is_published()
         wait_until(is_published, SECONDS, "the next one")
+        relay.hold()
+        publisher.send(EVENT)
+        with pytest.raises(Unavailable, match="1 of all records"):
+            publisher.flush(0.1)
+        with pytest.raises(Unavailable):
+            publisher.flush()
+        wait_until(is_published, SECONDS, "one that is sent after what was given up")
 
 
 def test_a_bridge_publishes_again_what_it_has_not_committed(
