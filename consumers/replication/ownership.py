@@ -62,12 +62,11 @@ class Ownership:
     ) -> None:
         """Follow everything else, learn `[position, committed)` of each partition, then begin with it.
 
-        Those that have nothing to learn go on at once. The follower's slices of these partitions that are still queued
-        have an epoch that has passed: the engine takes none of them after this.
+        While Kafka does not answer, it waits. Those that have nothing to learn go on at once. The follower's slices of
+        these partitions that are still queued have an epoch that has passed: the engine takes none of them after this.
 
         Raises:
             ConfigError: a topic was deleted and recreated since the start: what was learned belongs to another log.
-            Unavailable: the broker does not answer.
         """
         await self._topics.check_topic_ids()
         self._own(starts)

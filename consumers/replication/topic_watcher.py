@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -41,31 +42,30 @@ class TopicWatcher:
         Raises:
             ConfigError: security is wrong.
         """
-        loop = asyncio.get_running_loop()
-        pause, since, said = self._bus.metadata_seconds, None, float("-inf")
+        outage, pause = _Outage(self._bus), self._bus.metadata_seconds
         while True:
             await asyncio.sleep(pause)
-            why, now = await self._look(), loop.time()
-            if why:
-                pause = (
-                    _FIRST_PAUSE_SECONDS if since is None else min(2 * pause, self._bus.backoff_max_seconds)
-                )
-                since = now if since is None else since
-                if now - said >= _SAY_EVERY_SECONDS:
-                    said = now
-                    self._log.warning("waiting for kafka", why=why, waited_seconds=round(now - since, 1))
-            elif since is not None:
-                self._log.warning("the wait for kafka is over", waited_seconds=round(now - since, 1))
-                pause, since = self._bus.metadata_seconds, None
+            if why := await self._look():
+                pause = outage.goes_on(why)
+            else:
+                outage.is_over()
+                pause = self._bus.metadata_seconds
 
     async def check_topic_ids(self) -> None:
-        """Are the topics still those that this worker has learned from.
+        """Are the topics still those that this worker has learned from. While Kafka does not answer, it waits.
 
         Raises:
             ConfigError: a topic was deleted and recreated since the start.
-            Unavailable: the broker does not answer.
         """
-        await in_background(self._check_topic_ids)
+        outage = _Outage(self._bus)
+        while True:
+            try:
+                await in_background(self._check_topic_ids)
+            except Unavailable as error:
+                await asyncio.sleep(outage.goes_on(f"{error.detail}, asked for the ids of topics"))
+            else:
+                outage.is_over()
+                return
 
     def _check_topic_ids(self) -> None:
         for name, known in self._table.topic_ids.items():
@@ -87,3 +87,33 @@ class TopicWatcher:
             self._on_grown()
         lost = ", ".join(name for name in FOLLOWED if name not in found)
         return f"{self._bus.bootstrap}: not every partition of {lost} has a leader" if lost else ""
+
+
+class _Outage:
+    """Says that Kafka is waited for, and how long until it is asked again."""
+
+    def __init__(self, bus: BusSettings) -> None:
+        self._longest_pause = bus.backoff_max_seconds
+        self._since: float | None = None
+        self._pause = 0.0
+        self._said = float("-inf")
+        self._log = logs.get("ingest")
+
+    def goes_on(self, why: str) -> float:
+        """Kafka did not answer: the seconds to the next question."""
+        now = time.monotonic()
+        if self._since is None:
+            self._since, self._pause = now, _FIRST_PAUSE_SECONDS
+        else:
+            self._pause = min(2 * self._pause, self._longest_pause)
+        if now - self._said >= _SAY_EVERY_SECONDS:
+            self._said = now
+            self._log.warning("waiting for kafka", why=why, waited_seconds=round(now - self._since, 1))
+        return self._pause
+
+    def is_over(self) -> None:
+        """Kafka answered."""
+        if self._since is not None:
+            waited = round(time.monotonic() - self._since, 1)
+            self._log.warning("the wait for kafka is over", waited_seconds=waited)
+            self._since = None

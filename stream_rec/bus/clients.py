@@ -55,7 +55,15 @@ def client_config(bus: BusSettings) -> dict[str, Any]:
     Raises:
         ConfigError: `bus.security` is wrong.
     """
-    return {"bootstrap.servers": bus.bootstrap, "log_level": 0, **checked(bus.security)}
+    # A cluster that comes back may say for seconds that it has no broker. Who is told so asks again only at the next
+    # refresh, by itself after five minutes: that comes within the time of a request.
+    refresh_seconds = min(bus.metadata_seconds, bus.admin_timeout_seconds / 2)
+    return {
+        "bootstrap.servers": bus.bootstrap,
+        "log_level": 0,
+        "topic.metadata.refresh.interval.ms": max(10, int(refresh_seconds * 1000)),
+        **checked(bus.security),
+    }
 
 
 def producer_config(bus: BusSettings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A producer that gets nothing acknowledged, though Kafka answers, is made anew, and nothing is lost by that.
+"""Clients that lose sight of Kafka while it answers others find it again, and nothing is lost by that.
 
 Connections that nothing passes over stand for the cause, which is a race in the client.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from stream_rec.bus.stalls import Stall
-from stream_rec.bus.topics import ensure_topics
+from stream_rec.bus.topics import ensure_topics, partition_counts
 from stream_rec.clock import ManualClock
 from stream_rec.consumers.output.emitter import Emitter, Outgoing
 from stream_rec.embedded.tansu import TansuServer
@@ -153,3 +153,13 @@ def test_a_bridge_publishes_again_what_it_has_not_committed(
     assert "the producer is made anew" in capsys.readouterr().out
     items = [message.value().split(b'"item_id":"')[1].split(b'"')[0] for message in messages(bus, "events")]
     assert sorted(items) == sorted(b"i%d" % i for i in range(3_000))
+
+
+def test_a_client_that_was_told_that_there_is_no_broker_asks_again_in_time(
+    relay: Relay, bus: BusSettings
+) -> None:
+    """By itself it would after five minutes."""
+    bus = bus.model_copy(update={"metadata_seconds": 1.0})
+    relay.n_without_broker = 1
+    assert "events" in partition_counts(bus)
+    assert relay.n_without_broker == 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -10,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from stream_rec.bus.topics import ensure_topics, log_id
 from stream_rec.consumers.replication.partition_table import PartitionTable
 from stream_rec.consumers.replication.topic_watcher import TopicWatcher
+from stream_rec.embedded.tansu import TansuServer
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.topics import FOLLOWED, TOPICS, full_name
 from stream_rec.settings import BusSettings, Settings
@@ -52,6 +56,25 @@ def test_topics_that_are_still_the_same_pass(tansu_settings: Settings) -> None:
     bus = tansu_settings.bus
     watcher = TopicWatcher(bus, make_table(bus), lambda: None)
     asyncio.run(watcher.check_topic_ids())
+
+
+def test_whether_they_are_the_same_is_asked_until_kafka_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rebalance may fall into an outage; the worker has learned, and does not end for that."""
+
+    async def scenario() -> None:
+        checking = asyncio.create_task(watcher.check_topic_ids())
+        await wait_until_async(lambda: "waiting for kafka" in capsys.readouterr().out, what="it to say so")
+        os.kill(broker.pid, signal.SIGCONT)
+        await asyncio.wait_for(checking, 60)
+
+    with TansuServer.start(tmp_path) as broker:
+        bus = BusSettings(bootstrap=broker.bootstrap, admin_timeout_seconds=0.5)
+        watcher = TopicWatcher(bus, make_table(bus), lambda: None)
+        os.kill(broker.pid, signal.SIGSTOP)
+        asyncio.run(scenario())
+    assert "the wait for kafka is over" in capsys.readouterr().out
 
 
 @pytest.mark.kafka
