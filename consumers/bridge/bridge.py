@@ -32,6 +32,9 @@ _READ_SECONDS = 0.1
 _ACK_SECONDS = 0.01
 _LOOK_SECONDS = 0.005
 """Between two looks for answers to commits, while acknowledgements are waited for as well."""
+_ANSWER_SECONDS = 0.001
+"""The same while nothing else is waited for. Each look may bring a message for later: without a break between them
+there would be a batch of those before the answer, and what was fetched would be fetched again, a second later."""
 _PAUSE_AFTER_SECONDS = 1.0
 """Waiting longer than this, partitions are paused: what was fetched ahead of it is fetched again."""
 _STOP_SECONDS = 2.0
@@ -167,13 +170,15 @@ class Bridge:
         """Serve acknowledgements, the group, and answers to commits, which come with messages: few, for later."""
         now, hand, n_waiting = self._clock.monotonic(), self._hand, self._ledger.n_waiting
         self._blocked_since = self._blocked_since or now
-        self._output.poll(_ACK_SECONDS if n_waiting else 0.0)
+        is_long = now - self._blocked_since >= _PAUSE_AFTER_SECONDS
+        is_soon = self._source.is_committing() and not n_waiting and not is_long
+        self._output.poll(_ANSWER_SECONDS if is_soon else _ACK_SECONDS)
         n_late = len(hand.messages) - hand.at if hand is not None else 0
-        if now - self._blocked_since >= _PAUSE_AFTER_SECONDS or n_late >= self._settings.bridge.batch_records:
+        if is_long or n_late >= self._settings.bridge.batch_records:
             self._source.pause()
         if not n_waiting or now - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = now
-            self._take(self._source.read(1, 0.0 if n_waiting else _ACK_SECONDS))
+            self._take(self._source.read(1, 0.0))
 
     def _take(self, messages: list[Message]) -> None:
         """Take into hand what was read."""

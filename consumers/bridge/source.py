@@ -372,6 +372,7 @@ class Source:
             "enable.partition.eof": True,
             "session.timeout.ms": int(bus.session_timeout_seconds * 1000),
             "heartbeat.interval.ms": max(1, int(bus.session_timeout_seconds * 1000 / 3)),
+            "topic.metadata.refresh.interval.ms": int(bus.metadata_seconds * 1000),
             "queued.min.messages": bridge.uncommitted_records,
             "queued.max.messages.kbytes": max(1, bridge.fetch_bytes // 1024),
             "fetch.queue.backoff.ms": 5,  # by itself it would wait a second when that many are queued

@@ -55,15 +55,7 @@ def client_config(bus: BusSettings) -> dict[str, Any]:
     Raises:
         ConfigError: `bus.security` is wrong.
     """
-    # A cluster that comes back may say for seconds that it has no broker. Who is told so asks again only at the next
-    # refresh, by itself after five minutes: that comes within the time of a request.
-    refresh_seconds = min(bus.metadata_seconds, bus.admin_timeout_seconds / 2)
-    return {
-        "bootstrap.servers": bus.bootstrap,
-        "log_level": 0,
-        "topic.metadata.refresh.interval.ms": max(10, int(refresh_seconds * 1000)),
-        **checked(bus.security),
-    }
+    return {"bootstrap.servers": bus.bootstrap, "log_level": 0, **checked(bus.security)}
 
 
 def producer_config(bus: BusSettings) -> dict[str, Any]:
@@ -88,7 +80,12 @@ def admin(bus: BusSettings) -> AdminClient:
     Raises:
         ConfigError: `bus.security` has a key or a value that no client of ours knows.
     """
-    return _made(AdminClient, client_config(bus))
+    # A cluster that comes back may say for seconds that it has no broker. Who is told so as he connects asks again at
+    # the next refresh, by itself after five minutes: here within the time of a request. Others have what they
+    # need by then: `stalls.py` watches producers, and who reads asks again anyway.
+    refresh_seconds = min(bus.metadata_seconds, bus.admin_timeout_seconds / 2)
+    own = {"topic.metadata.refresh.interval.ms": max(10, int(refresh_seconds * 1000))}
+    return _made(AdminClient, {**client_config(bus), **own})
 
 
 def reader(bus: BusSettings, more: Mapping[str, Any]) -> Consumer:

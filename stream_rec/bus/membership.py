@@ -80,6 +80,7 @@ class Membership:
                 "session.timeout.ms": session_ms,
                 "heartbeat.interval.ms": min(1000, session_ms // 3),
                 "partition.assignment.strategy": "range",  # eager: the embedded broker knows no other
+                "topic.metadata.refresh.interval.ms": int(bus.metadata_seconds * 1000),
                 "reconnect.backoff.ms": 50,
                 "reconnect.backoff.max.ms": int(bus.backoff_max_seconds * 1000),
             },

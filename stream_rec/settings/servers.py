@@ -85,7 +85,7 @@ class BusSettings(Branch):
         5.0,
         ge=0.05,
         le=300,
-        description="how often topics are checked for added partitions, and clients ask which brokers there are",
+        description="how often topics are checked for added partitions",
     )
     backoff_max_seconds: float = Field(1.0, ge=0.01, le=60, description="longest backoff while Kafka is down")
     follow_ahead_records: int = Field(

@@ -163,6 +163,30 @@ def test_a_broker_that_is_silent_is_waited_for_in_few_words(tansu_settings: Sett
         learned_once(settings, 20_000)
 
 
+def test_what_was_fetched_is_kept_while_a_commit_is_answered(
+    tansu_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Partitions that are paused are fetched anew, after a second: with a bound of 200 that was at every 200th."""
+    n_pauses, pause = 0, Source.pause
+
+    def counted(source: Source) -> None:
+        nonlocal n_pauses
+        n_pauses += 1
+        pause(source)
+
+    monkeypatch.setattr(Source, "pause", counted)
+    bus = tansu_settings.bus
+    topic = make_topic(bus.bootstrap, f"{bus.prefix}shop")
+    settings = bridged(
+        tansu_settings,
+        bridge={**one_input(topic), "uncommitted_records": 200, "batch_records": 100},
+    )
+    send(bus.bootstrap, topic, clicks(4_000))
+    with in_thread(settings):
+        wait_until(lambda: behind(settings) == 0, SLOW_SECONDS, "all messages")
+    assert n_pauses < 10
+
+
 def test_what_is_published_and_not_committed_is_bounded(tansu_settings: Settings, tmp_path: Path) -> None:
     """The target is away, the source is not: partitions are paused, and the bridge stays in its group."""
     source = tansu_settings.bus
