@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from stream_rec.shapes.mapper import compile_shape
 from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed
 from stream_rec.shapes.presets import presets
 from tests.shapes.test_live import SAMPLES, TS, message
+from tests.workbook import write_workbook
 
 ISO = "2023-11-14T22:13:20.250Z"
 
@@ -145,47 +145,12 @@ def test_an_avro_file(tmp_path: Path) -> None:
     assert rows(tmp_path / "log.avro", MINE) == [("u", "5", "view", TS, None)]
 
 
-SHEET = """<?xml version="1.0"?><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>
-<row r="1">{head}</row><row r="2">{row}</row></sheetData></worksheet>"""
-PARTS = {
-    "[Content_Types].xml": '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    '<Default Extension="xml" ContentType="application/xml"/><Override PartName="/xl/workbook.xml" '
-    'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>',
-    "_rels/.rels": '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-    '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
-    'Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": '<?xml version="1.0"?><workbook '
-    'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
-    'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>'
-    '<sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": '<?xml version="1.0"?><Relationships '
-    'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" '
-    'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" '
-    'Target="worksheets/sheet1.xml"/>'
-    "</Relationships>",
-}
-
-
-def cell(at: str, value: str | float) -> str:
-    if isinstance(value, str):
-        return f'<c r="{at}" t="inlineStr"><is><t>{value}</t></is></c>'
-    return f'<c r="{at}"><v>{value}</v></c>'
-
-
 def test_a_workbook(tmp_path: Path) -> None:
     """Its numbers are floats: ids lose the point."""
     head = ("Invoice", "StockCode", "Quantity", "InvoiceDate", "Price", "Customer ID")
     row = ("489434", 85048.0, 12.0, "2009-12-01 07:45:00", 6.95, 13085.0)
     path = tmp_path / "online_retail_II.xlsx"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, text in PARTS.items():
-            archive.writestr(name, text)
-        filled = SHEET.format(
-            head="".join(cell(f"{chr(65 + n)}1", name) for n, name in enumerate(head)),
-            row="".join(cell(f"{chr(65 + n)}2", value) for n, value in enumerate(row)),
-        )
-        archive.writestr("xl/worksheets/sheet1.xml", filled)
+    write_workbook(path, [head, row])
     assert look(path).preset == "online-retail"
     assert rows(path) == [("13085", "85048", "purchase", 1259653500.0, 6.95)]
 

@@ -14,6 +14,7 @@ from stream_rec.offline.datasets.mapping import ColumnMapping
 from stream_rec.offline.datasets.reading import Reading, open_path
 from stream_rec.offline.datasets.shaped_items import read_shaped_items
 from stream_rec.settings import IngestSettings, ShapeSettings
+from tests.workbook import write_workbook
 
 ITEMS = {"item_id": "SKU", "available": "(Stock > 0)"}
 MISSPELT = {"item_id": "SKU", "available": "(Stokc > 0)"}
@@ -35,12 +36,16 @@ def _written(folder: Path, kind: str) -> Path:
             frame.write_csv(file, separator="," if kind == "csv" else "\t")
         case "parquet":
             frame.write_parquet(file)
+        case "avro":
+            frame.write_avro(file)
+        case "xlsx":
+            write_workbook(file, [frame.columns, *frame.rows()])
         case "json":
             file.write_text(json.dumps(ROWS))
     return file
 
 
-@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "json"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "avro", "xlsx", "json"])
 def test_a_path_that_names_no_column_is_refused_with_the_name_that_was_meant(
     tmp_path: Path, kind: str
 ) -> None:
