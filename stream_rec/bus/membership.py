@@ -50,15 +50,14 @@ class NotOwnerError(Exception):
 
 
 class Membership:
-    """One member. Not thread-safe; its callbacks run inside of `poll`.
+    """One member. Not thread-safe; its callbacks run inside of `poll`, and may not commit.
 
     Args:
         bus: addresses, timeouts.
         group: its id.
         topics: that the group shares.
         on_assigned: told which partitions are ours from now on.
-        on_revoked: told which of them are about to be another's; commits still count.
-        on_lost: told which of them are another's already.
+        on_gone: told which of them are another's, or about to be.
     """
 
     def __init__(
@@ -67,8 +66,7 @@ class Membership:
         group: str,
         topics: Collection[TopicName],
         on_assigned: Callable[[list[TopicPartition]], None],
-        on_revoked: Callable[[list[TopicPartition]], None],
-        on_lost: Callable[[list[TopicPartition]], None],
+        on_gone: Callable[[list[TopicPartition]], None],
     ) -> None:
         self._bus = bus
         self._commit: threading.Thread | None = None
@@ -91,11 +89,14 @@ class Membership:
             consumer.pause(partitions)
             on_assigned(self._ours(partitions))
 
+        def gone(_: Consumer, partitions: list[KafkaPartition]) -> None:
+            on_gone(self._ours(partitions))
+
         self._consumer.subscribe(
             [full_name(bus.prefix, name) for name in topics],
             on_assign=assigned,
-            on_revoke=lambda _, partitions: on_revoked(self._ours(partitions)),
-            on_lost=lambda _, partitions: on_lost(self._ours(partitions)),
+            on_revoke=gone,
+            on_lost=gone,
         )
 
     def poll(self, seconds: float = 0.0) -> None:
@@ -134,7 +135,8 @@ class Membership:
         """Commit the next offset of a partition, with a note. On return the group has it.
 
         The client waits without a bound, and for ever where it loses its coordinator meanwhile: so it does in a thread
-        of its own. It then lets nobody in (findings/confluent-kafka-one-call-at-a-time.sh), and is of no more use.
+        of its own. It then lets nobody in (findings/confluent-kafka-one-call-at-a-time.sh), and is of no more use. For
+        the same reason no callback may commit: `poll`, in which it runs, would not let that thread in.
 
         Raises:
             NotOwnerError: we are not to decide about this partition; nothing was committed.

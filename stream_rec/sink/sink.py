@@ -96,7 +96,6 @@ class Sink:
                 group_of(settings),
                 settings.sink.topics,
                 self._assigned,
-                self._revoked,
                 self._lost,
             )
             opened.pop_all()
@@ -207,12 +206,8 @@ class Sink:
         self._reader.begin({tp: Start(pending.next) for tp, pending in self._pending.items()})
         _log.info("assigned", partitions=len(partitions))
 
-    def _revoked(self, partitions: list[TopicPartition]) -> None:
-        """What is pending is written while the partitions are still ours, rather than read again by others."""
-        self._write([self._pending[tp] for tp in partitions if tp in self._pending])
-        self._lost(partitions)
-
     def _lost(self, partitions: list[TopicPartition]) -> None:
+        """What is pending of them is read again, by whoever has them next."""
         for tp in partitions:
             self._pending.pop(tp, None)
         self._reader.leave(partitions)

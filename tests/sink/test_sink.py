@@ -163,6 +163,25 @@ def test_two_sinks_share_the_partitions_and_one_takes_over_from_the_other(local:
     assert_every_offset_once(local)
 
 
+def test_what_is_pending_when_the_group_moves_partitions_is_read_again(local: Settings) -> None:
+    patient = local.model_copy(update={"sink": local.sink.model_copy(update={"every_seconds": 3600.0})})
+    publish(local, clicks(50))
+    with sinking(patient) as first:
+        until(first, lambda: first.n_pending == 50)
+        with sinking(patient) as second:
+
+            def shared() -> bool:
+                second.step()
+                return bool(second.n_pending and first.n_pending) and first.n_pending + second.n_pending == 50
+
+            until(first, shared)
+            second.flush()
+        until(first, lambda: first.n_pending == 50 - second.totals.records)
+        first.flush()
+    assert first.totals.records and second.totals.records
+    assert_every_offset_once(local)
+
+
 @pytest.mark.kafka
 def test_a_member_that_lost_its_partitions_and_does_not_know_it_publishes_nothing(
     kafka: str, prefix: str, tmp_path: Path, tansu_settings: Settings
