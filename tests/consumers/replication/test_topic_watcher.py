@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from structlog.testing import capture_logs
 
 from stream_rec.bus.topics import ensure_topics, log_id
 from stream_rec.consumers.replication.partition_table import PartitionTable
@@ -58,23 +59,24 @@ def test_topics_that_are_still_the_same_pass(tansu_settings: Settings) -> None:
     asyncio.run(watcher.check_topic_ids())
 
 
-def test_whether_they_are_the_same_is_asked_until_kafka_answers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_whether_they_are_the_same_is_asked_until_kafka_answers(tmp_path: Path) -> None:
     """A rebalance may fall into an outage; the worker has learned, and does not end for that."""
+
+    def told(event: str) -> bool:
+        return any(line["event"] == event for line in said)
 
     async def scenario() -> None:
         checking = asyncio.create_task(watcher.check_topic_ids())
-        await wait_until_async(lambda: "waiting for kafka" in capsys.readouterr().out, what="it to say so")
+        await wait_until_async(lambda: told("waiting for kafka"), what="it to say so")
         os.kill(broker.pid, signal.SIGCONT)
         await asyncio.wait_for(checking, 60)
 
-    with TansuServer.start(tmp_path) as broker:
+    with TansuServer.start(tmp_path) as broker, capture_logs() as said:
         bus = BusSettings(bootstrap=broker.bootstrap, admin_timeout_seconds=0.5)
         watcher = TopicWatcher(bus, make_table(bus), lambda: None)
         os.kill(broker.pid, signal.SIGSTOP)
         asyncio.run(scenario())
-    assert "the wait for kafka is over" in capsys.readouterr().out
+    assert told("the wait for kafka is over")
 
 
 @pytest.mark.kafka
