@@ -98,7 +98,9 @@ class Traffic(threading.Thread):
     def run(self) -> None:
         """The thread."""
         try:
-            with Publisher(self._bus) as publisher:
+            # At its first record of a topic it asks whether that is there: a broker that restarts may need longer.
+            patient = self._bus.model_copy(update={"admin_timeout_seconds": _PATIENCE_SECONDS})
+            with Publisher(patient) as publisher:
                 self.steering.begin(publisher, self._clock.now())
                 while not self._over.is_set():
                     self._flow(publisher)
