@@ -50,7 +50,9 @@ class Traffic(threading.Thread):
 
     def __init__(self, bus: BusSettings, rate: float, seed: int, clock: Clock) -> None:
         super().__init__(name="traffic", daemon=True)
-        self._bus = bus.model_copy(update={"publish_timeout_seconds": _PATIENCE_SECONDS})
+        # A topic is asked for at its first record, also while the broker restarts.
+        patience = dict.fromkeys(("publish_timeout_seconds", "admin_timeout_seconds"), _PATIENCE_SECONDS)
+        self._bus = bus.model_copy(update=patience)
         self._rate = rate
         self._rng = random.Random(seed)
         self._clock = clock
@@ -98,9 +100,7 @@ class Traffic(threading.Thread):
     def run(self) -> None:
         """The thread."""
         try:
-            # At its first record of a topic it asks whether that is there: a broker that restarts may need longer.
-            patient = self._bus.model_copy(update={"admin_timeout_seconds": _PATIENCE_SECONDS})
-            with Publisher(patient) as publisher:
+            with Publisher(self._bus) as publisher:
                 self.steering.begin(publisher, self._clock.now())
                 while not self._over.is_set():
                     self._flow(publisher)
