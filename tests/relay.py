@@ -1,4 +1,4 @@
-"""A broker behind a relay, which can hold what goes over the connections that there are, and say that there is none."""
+"""A broker behind a relay, which can hold what goes over its connections, and answer as if there were no broker."""
 
 from __future__ import annotations
 

@@ -82,10 +82,7 @@ class BusSettings(Branch):
         10.0, ge=0.1, le=3600, description="timeout of one request about topics or offsets"
     )
     metadata_seconds: float = Field(
-        5.0,
-        ge=0.05,
-        le=300,
-        description="how often topics are checked for added partitions",
+        5.0, ge=0.05, le=300, description="how often topics are checked for added partitions"
     )
     backoff_max_seconds: float = Field(1.0, ge=0.01, le=60, description="longest backoff while Kafka is down")
     follow_ahead_records: int = Field(
