@@ -132,6 +132,22 @@ def hash_of(text: str) -> int:
     return (found ^ found >> 31) or 1
 
 
+def merge_of(visitor_id: str, user_id: str, ts: float, *, by: str = "", note: str = "") -> Control:
+    """The decision that a visitor is a user, as whoever makes one publishes it.
+
+    Args:
+        visitor_id: who was not known by name.
+        user_id: who that is.
+        ts: when it is decided, seconds since the epoch.
+        by: who decides it.
+        note: why: no personal data.
+
+    Raises:
+        UnicodeEncodeError: an id holds half a surrogate pair.
+    """
+    return Control(MERGE, name_about(visitor_id), ts, {"user_id": user_id}, by=by, note=note)
+
+
 def check_control(control: Control, _broker_ts: int, rules: IngestSettings) -> None:
     """Judge one record of `control`.
 

@@ -16,8 +16,10 @@ from stream_rec.bus.lag import OffsetReader
 from stream_rec.bus.stalls import Stall
 from stream_rec.bus.topics import ensure_topics
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.consumers.bridge.control import ControlFollower
 from stream_rec.consumers.bridge.inputs import Input, inputs_of
 from stream_rec.consumers.bridge.ledger import Batch, Ledger, Place
+from stream_rec.consumers.bridge.merges import merges_of
 from stream_rec.consumers.bridge.outages import Outages
 from stream_rec.consumers.bridge.output import Output
 from stream_rec.consumers.bridge.source import Source
@@ -93,7 +95,9 @@ class Bridge:
         self._ledger = Ledger()
         self._outages = Outages(self._clock, settings.bus.backoff_max_seconds)
         self._letters = DeadLetters(settings.ingest, self._clock, settings.bridge.shapes)
-        self._translator = Translator(self.inputs, settings.ingest, self._letters, self._clock)
+        self._merges = merges_of(self.inputs, settings.bridge, self._clock)
+        self._control = ControlFollower(settings, self._merges) if self._merges is not None else None
+        self._translator = Translator(self.inputs, settings.ingest, self._letters, self._clock, self._merges)
         self._output = Output(settings.bus, self._outages)
         self._stall = Stall(settings.bus, self._clock)
         self._source = Source(settings, self.inputs, self._gone, self._committed, self._outages, self._clock)
@@ -118,6 +122,8 @@ class Bridge:
             Unavailable: Kafka does not answer at the start, or refuses records for a reason that may pass.
         """
         ensure_topics(self._settings.bus)
+        if self._control is not None:
+            self._control.start()
         self._source.join()
         ends = self._ends() if until_end else {}
         try:
@@ -230,6 +236,12 @@ class Bridge:
             )
         )
 
+    def _forget(self) -> None:
+        """What is not committed comes again, to us or to others."""
+        self._ledger.clear()
+        if self._merges is not None:
+            self._merges.unsure()
+
     def _let_go(self) -> None:
         """Nothing is in hand any more; what was published of it counts."""
         if self._hand is not None:
@@ -239,6 +251,8 @@ class Bridge:
     def _raise_failures(self) -> None:
         if self._outages.failure is not None:
             raise self._outages.failure
+        if self._control is not None and self._control.failure is not None:
+            raise self._control.failure
         if self._ledger.refusals:
             raise self._output.refused(self._ledger.refusals[0])
 
@@ -275,13 +289,13 @@ class Bridge:
             self._commit()
         if not self._ledger.is_settled:
             self._output.renew()
-        self._ledger.clear()
+        self._forget()
 
     def _begin_anew(self) -> None:
         """Publish what is not committed once more, with another producer."""
         self._let_go()
         self._output.renew()
-        self._ledger.clear()
+        self._forget()
         self._source.begin_again()
 
     def _drain(self, seconds: float) -> None:
@@ -302,9 +316,11 @@ class Bridge:
         closing.join(_LEAVE_SECONDS)
 
     def _leave(self) -> None:
-        """Both calls wait for brokers."""
+        """These calls wait for brokers."""
         self._commit()
         self._source.close()
+        if self._control is not None:
+            self._control.stop()
 
     def _ends(self) -> Mapping[TopicPartition, int]:
         return OffsetReader(self._source.bus).ends(list(self.inputs))

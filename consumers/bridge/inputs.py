@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.topics import short_name
 from stream_rec.settings import InputSettings, Settings
+from stream_rec.settings.shapes import OUTPUTS
 from stream_rec.shapes import nodes
 from stream_rec.shapes.decoding import Decoder
 from stream_rec.shapes.mapper import Mapper
@@ -16,7 +17,7 @@ from stream_rec.shapes.messages import Registry
 from stream_rec.shapes.presets import declared, resolve
 from stream_rec.shapes.schema_registry import SchemaRegistry
 
-KINDS = ("events", "items", "impressions")
+_SWITCH = ", or set merge = true in the shape if its preset has them,"
 _PLACE_BYTES = len("/2147483647/9223372036854775807/65535")
 """Of an event id beside the topic's name."""
 
@@ -73,7 +74,7 @@ def inputs_of(settings: Settings, registry: Registry | None = None) -> dict[str,
         if one.topic in found:
             raise ConfigError(
                 f"bridge.inputs.{name} and {found[one.topic].name} read the same topic",
-                fix="declare it once: one shape may make events, items and impressions",
+                fix="declare it once: one shape may make events, items, impressions and merges",
             )
         _check_topic(name, one, settings)
         found[one.topic] = _input(name, one, settings, registry)
@@ -97,15 +98,15 @@ def _check_topic(name: str, one: InputSettings, settings: Settings) -> None:
 
 def _input(name: str, one: InputSettings, settings: Settings, registry: Registry | None) -> Input:
     shape = resolve(declared(one.shape, settings.shapes), one.shape)
-    made: Mapping[str, Mapping[str, str]] = {kind: getattr(shape, kind) for kind in KINDS}
+    made: Mapping[str, Mapping[str, str]] = {kind: getattr(shape, kind) for kind in OUTPUTS}
     for kind in one.to:
         if not made[kind]:
             raise ConfigError(
                 f"bridge.inputs.{name}: the shape {one.shape} makes no {kind}",
-                fix=f"add [shapes.{one.shape}.{kind}], or leave it out of `to`",
+                fix=f"add [shapes.{one.shape}.{kind}]{_SWITCH * (kind == 'merges')}, or leave it out of `to`",
             )
     if one.to:
-        shape = shape.model_copy(update={kind: {} for kind in KINDS if kind not in one.to})
+        shape = shape.only(*one.to)
     is_framed = shape.framing.startswith("confluent")
     if is_framed and registry is None:
         registry = SchemaRegistry(settings.registry)

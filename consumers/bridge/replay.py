@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stream_rec.clock import Clock, SystemClock
+from stream_rec.consumers.bridge.control import ControlFollower
 from stream_rec.consumers.bridge.inputs import inputs_of
 from stream_rec.consumers.bridge.ledger import Ledger
+from stream_rec.consumers.bridge.merges import merges_of
 from stream_rec.consumers.bridge.outages import Outages
 from stream_rec.consumers.bridge.output import Output
 from stream_rec.consumers.bridge.translator import Translator
@@ -57,7 +59,9 @@ class Remapping:
         self._clock = clock or SystemClock()
         self._inputs = inputs_of(settings)
         letters = DeadLetters(settings.ingest, self._clock, settings.bridge.shapes)
-        self._translator = Translator(self._inputs, settings.ingest, letters, self._clock)
+        merges = merges_of(self._inputs, settings.bridge, self._clock)
+        self._control = ControlFollower(settings, merges) if merges is not None else None
+        self._translator = Translator(self._inputs, settings.ingest, letters, self._clock, merges)
         self._output = Output(settings.bus, Outages(self._clock, settings.bus.backoff_max_seconds))
         self._ledger = Ledger()
         self._batch = self._ledger.open()
@@ -68,6 +72,8 @@ class Remapping:
         Raises:
             Unavailable: the registry does not answer, or Kafka does not take them in `bus.publish_timeout_seconds`.
         """
+        if self._control is not None:
+            self._control.read()
         for letter in letters:
             if letter.topic in self._inputs:
                 self._map(letter)

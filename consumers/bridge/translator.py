@@ -10,17 +10,19 @@ import msgspec
 from stream_rec import logs
 from stream_rec.clock import Clock
 from stream_rec.consumers.bridge.inputs import Input
+from stream_rec.consumers.bridge.merges import Merges
 from stream_rec.consumers.output.dead_letters import DeadLetters
 from stream_rec.consumers.output.emitter import Outgoing
 from stream_rec.errors import ContractError
 from stream_rec.schemas.columns import Rejected, Span
-from stream_rec.schemas.records import Interaction, PublishedRecord, TopicName
+from stream_rec.schemas.decisions import merge_of
+from stream_rec.schemas.records import Control, Interaction, PublishedRecord, TopicName
 from stream_rec.schemas.topics import check, key_of, topic_of
 from stream_rec.schemas.validation import Unusable, required
 from stream_rec.settings import IngestSettings
 from stream_rec.shapes.event_names import closest
 from stream_rec.shapes.listed_types import count_name
-from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed, Unread
+from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Removed, SignIn, Unread
 
 _log = logs.get("bridge")
 _TOLD_EVERY_SECONDS = 600.0
@@ -44,11 +46,19 @@ class Translator:
         rules: what is let in.
         letters: makes dead letters.
         clock: processing time.
+        merges: says which sign-ins are written; None = no shape makes merges.
     """
 
     def __init__(
-        self, inputs: Mapping[str, Input], rules: IngestSettings, letters: DeadLetters, clock: Clock
+        self,
+        inputs: Mapping[str, Input],
+        rules: IngestSettings,
+        letters: DeadLetters,
+        clock: Clock,
+        merges: Merges | None = None,
     ) -> None:
+        self._clock = clock
+        self._merges = merges
         self._lines = logs.Occasional(clock, _TOLD_EVERY_SECONDS)
         self._inputs = inputs
         self._rules = rules
@@ -75,6 +85,8 @@ class Translator:
                 elif one.__class__ is Unread:
                     n_unread += 1
                     self._leave_out(one, source)
+                elif one.__class__ is SignIn:
+                    found += self._merged(one, source, message)
                 else:
                     found.append(self._record(one))
             except ContractError as error:
@@ -86,7 +98,7 @@ class Translator:
             found += self._letter(message, refused, len(mapped) - n_unread)
         return found
 
-    def _record(self, one: Mapped) -> Record:
+    def _record(self, one: Mapped | Control) -> Record:
         """One record as it is published.
 
         Raises:
@@ -100,6 +112,8 @@ class Translator:
             value = self._encode(one)
         except UnicodeEncodeError as error:
             raise ContractError("not_utf8", str(error)) from None
+        if self._merges is not None and isinstance(one, Interaction):
+            self._merges.acted(one.user_id)
         if one.__class__ is Interaction and len(value) <= self._rules.max_id_bytes and _NUL not in value:
             return "events", one.user_id.encode(), value  # no id is too long, and mappers give no empty one
         with suppress(Unusable):
@@ -108,6 +122,22 @@ class Translator:
             limit = self._rules.max_record_bytes
             raise ContractError("record_too_large", f"{len(value)} bytes, {limit} are allowed")
         return topic_of(one), key_of(one), value
+
+    def _merged(self, one: SignIn, source: Input, message: RawMessage) -> list[Record]:
+        """The merge that a sign-in makes; none if it makes none, which is counted.
+
+        Raises:
+            ContractError: one of them cannot be an id.
+        """
+        required("user_id", one.visitor_id, self._rules)
+        required("user_id", one.user_id, self._rules)
+        assert self._merges is not None, "a shape makes merges, and nobody knows which are in force"
+        now = self._clock.now()
+        sent = message.timestamp / 1000 if message.timestamp >= 0 else now
+        if reason := self._merges.why_not(one, sent):
+            source.left_out[reason] += 1
+            return []
+        return [self._record(merge_of(one.visitor_id, one.user_id, now, by=f"bridge/{source.name}"))]
 
     def _refuse(self, one: Refused, source: Input, refused: list[Refused]) -> None:
         if one.is_meant:
@@ -126,6 +156,8 @@ class Translator:
         """Log what may be told now; call from time to time."""
         for topic in self._lines.overdue():
             self._tell_types(self._inputs[str(topic)])
+        if self._merges is not None:
+            self._merges.tell_held_back()
 
     def _tell_types(self, source: Input) -> None:
         """What was left out since the start, by name; a warning where a name is like one that is listed."""

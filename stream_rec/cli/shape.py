@@ -210,7 +210,7 @@ def _need_new(name: str, settings: Settings) -> None:
 def _print_guess(found: Guess, name: str, topic: str, settings: Settings) -> None:
     """The shape, and if it is of a foreign topic the input of the bridge that goes with it."""
     from stream_rec.shapes.as_toml import toml
-    from stream_rec.shapes.presets import presets
+    from stream_rec.shapes.presets import merges_of, presets
 
     typer.echo("")  # what it is appended to may have no end of line
     if found.preset:
@@ -220,6 +220,11 @@ def _print_guess(found: Guess, name: str, topic: str, settings: Settings) -> Non
             typer.echo(f"# {preset.note}")
     for said in filter(None, (found.remark, found.note, *found.remarks)):
         _line(f"# {said}")
+    if topic and found.preset and merges_of(found.preset):
+        _line(
+            "# who logs in: with `merge = true` in the shape, what a browser did becomes the account's (see"
+        )
+        _line('# "Who logs in", docs/your-data.md)')
     for kind in found.priced(settings.engine.event_types):
         _line(
             f"# the value of a {kind} is a price here, and counts as seconds of dwelling until the settings say:"
@@ -229,6 +234,11 @@ def _print_guess(found: Guess, name: str, topic: str, settings: Settings) -> Non
     if topic:
         typer.echo("\n# `stream-rec bridge` reads the topic by it:")
         typer.echo(toml({"topic": topic, "shape": name}, name, "bridge.inputs"))
+    if topic and found.merges:
+        typer.echo("\n# who logs in: with this, what a browser did becomes the account's (see")
+        typer.echo('# "Who logs in", docs/your-data.md):')
+        for line in toml({"merges": found.merges}, name).splitlines()[2:]:
+            _line(f"# {line}")
 
 
 def _print_registry() -> None:

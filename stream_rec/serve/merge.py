@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 from stream_rec.clock import Clock, SystemClock
 from stream_rec.errors import ConfigError
-from stream_rec.kernels.ids import hash_id
 from stream_rec.producers.decisions.said import who
 from stream_rec.producers.publisher.publisher import Publisher
-from stream_rec.schemas.decisions import MERGE, hash_name
-from stream_rec.schemas.records import Control
+from stream_rec.schemas.decisions import merge_of
 from stream_rec.schemas.validation import required
 from stream_rec.serve.workers import wait_for_workers
 from stream_rec.settings import Settings
@@ -69,9 +67,9 @@ def merge(
     if visitor_id == user_id:
         raise ConfigError(f"{user_id} is the same user already", fix="give the visitor's id, then the user's")
     clock = clock or SystemClock()
-    name, ts = hash_name(hash_id(visitor_id)), clock.now()
+    record = merge_of(visitor_id, user_id, clock.now(), by=who(), note=note)
     with Publisher(settings.bus, settings.ingest) as publisher:
-        ack = publisher.publish(Control(MERGE, name, ts, {"user_id": user_id}, by=who(), note=note))
-    workers, silent = wait_for_workers(reader, clock, name, ack.offset, wait_seconds)
+        ack = publisher.publish(record)
+    workers, silent = wait_for_workers(reader, clock, record.name, ack.offset, wait_seconds)
     reader.delete_slates(visitor_id, sorted({*settings.engine.scenarios, *reader.scenarios(), NEVER}))
-    return Merged(name, ack.offset, ts, workers, silent)
+    return Merged(record.name, ack.offset, record.ts, workers, silent)

@@ -29,7 +29,7 @@ class InputSettings(Branch):
         description="its full name: `bus.prefix` is not put before it"
     )
     shape: ShapeName = Field(description="of [shapes.NAME], or a preset: what its messages are")
-    to: tuple[Literal["events", "items", "impressions"], ...] = Field(
+    to: tuple[Literal["events", "items", "impressions", "merges"], ...] = Field(
         (), description="which of the records that the shape makes are published; empty = all"
     )
     begin: Literal["earliest", "latest"] = Field(
@@ -62,6 +62,27 @@ class BridgeSettings(Branch):
         le=10_000_000,
         description="records published whose source is not committed yet, at most: as many may be published again "
         "after a kill, and engine.repeat_window must know them",
+    )
+    known_merges: int = Field(
+        100_000,
+        ge=1,
+        le=10_000_000,
+        description="merges in force, erasures and visitors who act that the bridge remembers, each at most, where a "
+        "shape makes merges: some 300 bytes each",
+    )
+    visitors_per_user: int = Field(
+        200,
+        ge=1,
+        le=1_000_000,
+        description="visitors that the bridge merges into one user, at most: an id with more of them is most likely "
+        "nobody's own",
+    )
+    merge_again_seconds: float = Field(
+        3600.0,
+        ge=0,
+        le=31_536_000,
+        description="a merge that is in force is made again if the visitor has acted under the visitor's id since, "
+        "so often at most",
     )
     in_worker: bool = Field(False, description="workers bridge, too, as with `stream-rec worker --bridge`")
     prometheus_port: int = Field(

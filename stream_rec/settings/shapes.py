@@ -33,6 +33,8 @@ NOBODY = ("0", "-1", "00000000-0000-0000-0000-000000000000")
 
 Framing = Literal["none", "confluent", "connect", "debezium", "cloudevents", "confluent-debezium"]
 Format = Literal["auto", "json", "csv", "parquet", "avro", "protobuf", "msgpack", "xlsx", "text", "python"]
+OUTPUTS = ("events", "items", "impressions", "merges")
+"""What a shape makes, each a table of paths."""
 Fields = dict[Annotated[str, Field(max_length=256)], Annotated[str, Field(max_length=4000)]]
 
 
@@ -87,6 +89,13 @@ class ShapeSettings(Branch):
     events: Fields = Field(default_factory=dict, description="fields of an interaction, each as a path")
     items: Fields = Field(default_factory=dict, description="fields of an item, each as a path")
     impressions: Fields = Field(default_factory=dict, description="fields of an impression, each as a path")
+    merges: Fields = Field(
+        default_factory=dict,
+        description="which messages say that a visitor is a user: visitor_id, user_id, keep; the bridge makes merges",
+    )
+    merge: bool = Field(
+        False, description="make merges by the preset's `merges`; a table of the shape's own needs no switch"
+    )
     unit: Annotated[str, AfterValidator(_unit)] = Field(
         "auto",
         description="of times: s, ms, us, ns, days since the epoch, iso, or a strptime pattern; auto = by each "
@@ -114,7 +123,7 @@ class ShapeSettings(Branch):
     def _tab(cls, value: Any) -> Any:
         return "tab" if value in ("\t", "\\t") else value
 
-    @field_validator("events", "items", "impressions", mode="before")
+    @field_validator(*OUTPUTS, mode="before")
     @classmethod
     def _dotted(cls, value: Any) -> Any:
         """TOML takes `attributes.colour = ...` for a table; as a field it is called "attributes.colour"."""
@@ -132,3 +141,12 @@ class ShapeSettings(Branch):
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
             raise ValueError("write a date: 1990-01-01")
         return value
+
+    def only(self, *outputs: str) -> ShapeSettings:
+        """Without the other tables of `OUTPUTS`.
+
+        Args:
+            outputs: those that are left.
+        """
+        none: dict[str, Any] = {kind: {} for kind in OUTPUTS if kind not in outputs}
+        return self.model_copy(update={**none, **({} if "merges" in outputs else {"merge": False})})

@@ -82,11 +82,13 @@ class Guessed(NamedTuple):
         events: the paths of an interaction's fields.
         unit: of its times, `days` or a strptime pattern; empty = they need none.
         remarks: what whoever reads it must know.
+        merges: the paths of merges, where the user is an account or else a browser and some have both.
     """
 
     events: dict[str, str]
     unit: str
     remarks: tuple[str, ...] = ()
+    merges: Mapping[str, str] = NOTHING
 
 
 def guess(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from stream_rec.errors import ConfigError, ContractError
-from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.settings.shapes import OUTPUTS, ShapeSettings
 from stream_rec.shapes import straight
 from stream_rec.shapes.decoding import Decoder
 from stream_rec.shapes.framing import unwrap
@@ -54,7 +54,7 @@ class Mapper:
 
     def __init__(self, shape: ShapeSettings, name: str, decoder: Decoder | None = None) -> None:
         self.shape, self.name, self._decoder = shape, name, decoder
-        given = {"events": shape.events, "items": shape.items, "impressions": shape.impressions}
+        given = {kind: getattr(shape, kind) for kind in OUTPUTS}
         self.outputs = [Output.of(kind, fields, f"shapes.{name}") for kind, fields in given.items() if fields]
         if not self.outputs:
             raise ConfigError(
@@ -196,10 +196,14 @@ class Mapper:
             each(body, message, envelope, out)
         if len(writes) > 1 and len(out) - first > 1:
             found = out[first:]
-            out[first:] = [one for one in found if not (isinstance(one, Refused) and one.is_meant)] or found[
-                :1
-            ]
+            kept = [one for one in found if not (isinstance(one, Refused) and one.is_meant)]
+            out[first:] = kept or [max(found, key=_says)]
         return out
+
+
+def _says(one: Mapped) -> bool:
+    """Does a refusal say more than that a message is for another output?"""
+    return isinstance(one, Refused) and one.reason == "no_merge"
 
 
 def _is_of_key(path: Node) -> bool:

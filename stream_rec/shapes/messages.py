@@ -79,14 +79,28 @@ class Removed(msgspec.Struct, frozen=True):
     item_id: str
 
 
-MEANT = frozenset({"not_kept", "other_type", "tombstone", "deleted"})
-"""Reasons for which a message is left out as the shape says: its `keep`, a type it does not list, a deleted row."""
+class SignIn(msgspec.Struct, frozen=True):
+    """A message that says that a visitor is a user: what was learned of the visitor is to become the user's.
+
+    Attributes:
+        visitor_id: under which events came until then: a browser's id, say.
+        user_id: who that is.
+    """
+
+    visitor_id: str
+    user_id: str
+
+
+MEANT = frozenset({"not_kept", "other_type", "tombstone", "deleted", "no_merge"})
+"""Reasons for which a message is left out as the shape says: its `keep`, a type it does not list, a deleted row, two
+ids that are not of a visitor and a user."""
 
 NO_RECORD: dict[str, str] = {
     "not_kept": "the shape's `keep` does not hold",
     "other_type": "the shape does not list the event type",
     "tombstone": "the message has no value",
     "deleted": "the row was deleted",
+    "no_merge": "one of the two ids of a merge is missing or stands for nobody, or both are the same",
     "null_word": "a required field holds a word that stands for nothing, or a user id that stands for nobody",
     "not_gzip": "the value is no whole gzip, or too large a one",
     "not_csv": "the value is no CSV, or a row has another number of columns",
@@ -101,7 +115,7 @@ NO_RECORD: dict[str, str] = {
 }
 """Reasons of refusals beside those of `schemas.validation.REASONS`, and their meaning. Metric labels: stable."""
 
-Mapped = Interaction | Item | Impression | Removed | Refused | Unread
+Mapped = Interaction | Item | Impression | Removed | SignIn | Refused | Unread
 
 
 class Registered(NamedTuple):

@@ -30,6 +30,7 @@ from stream_rec.shapes.refusals import (
     refused_id,
     refused_moment,
     refused_time,
+    signed_in,
     unreadable,
 )
 
@@ -57,7 +58,15 @@ ITEM_FIELDS = (
     "description", "image", "link", "removed",
 )  # fmt: skip
 IMPRESSION_FIELDS = ("slate_id", "user_id", "ts", "items", "scenario", "variant", "experiment")
-_MAPS = {"events": "context.", "items": "attributes.", "impressions": ""}
+_FIELDS = {"events": EVENT_FIELDS, "items": ITEM_FIELDS, "impressions": IMPRESSION_FIELDS,
+           "merges": ("visitor_id", "user_id")}  # fmt: skip
+_NEEDED = {
+    "events": ("user_id", "item_id", "ts"),
+    "items": ("item_id",),
+    "impressions": ("user_id", "ts", "items"),
+    "merges": ("visitor_id", "user_id"),
+}
+_MAPS = {"events": "context.", "items": "attributes.", "impressions": "", "merges": ""}
 _DECISIVE = ("available", "hidden")
 _TIMES = ("ts", "available_from", "available_until")
 NOT_KEPT = Refused("not_kept", "keep", "the shape's `keep` does not hold")
@@ -68,7 +77,7 @@ class Output:
     """One of the records that a shape makes.
 
     Attributes:
-        kind: `events`, `items` or `impressions`.
+        kind: `events`, `items`, `impressions` or `merges`.
         fields: by field of our record, its path; `keep` is not among them.
         keep: which messages are for it; None = all.
     """
@@ -84,18 +93,12 @@ class Output:
         Raises:
             ConfigError: a path cannot be read, a field is unknown or missing.
         """
-        known = {"events": EVENT_FIELDS, "items": ITEM_FIELDS, "impressions": IMPRESSION_FIELDS}[kind]
-        needed = {
-            "events": ("user_id", "item_id", "ts"),
-            "items": ("item_id",),
-            "impressions": ("user_id", "ts", "items"),
-        }
-        prefix = _MAPS[kind]
+        known, prefix = _FIELDS[kind], _MAPS[kind]
         for name in given:
             if name not in known and name != "keep" and not (prefix and name.startswith(prefix)):
                 there = ", ".join([*known, "keep"] + ([f"{prefix}NAME"] if prefix else []))
                 raise ConfigError(f"{where}.{kind} has no field {name!r}", fix=f"there are {there}")
-        if missing := [name for name in needed[kind] if not given.get(name)]:
+        if missing := [name for name in _NEEDED[kind] if not given.get(name)]:
             raise ConfigError(
                 f"{where}.{kind} does not say what {missing[0]} is", fix=f"add {missing[0]} = 'a path'"
             )
@@ -116,7 +119,7 @@ def parsed(kind: str, name: str, text: str, where: str) -> Node:
     """The path of a field, or what stands in `keep` and `removed`, which are conditions.
 
     Args:
-        kind: `events`, `items` or `impressions`.
+        kind: `events`, `items`, `impressions` or `merges`.
         name: of the field.
         text: as in the shape.
         where: `shapes.NAME`, for the error.
@@ -153,7 +156,13 @@ def write(
             _keep(code, keep, "continue")
         if line:
             code.line(f"{line} += 1")  # of those that are kept: a click on one of a list keeps its id
-        _event(code, output, shape, line) if output.kind == "events" else _record(code, output, shape)
+        match output.kind:
+            case "events":
+                _event(code, output, shape, line)
+            case "merges":
+                _sign_in(code, output, shape)
+            case _:
+                _record(code, output, shape)
     return code.function("def mapped(body, message, envelope, out):")
 
 
@@ -201,6 +210,12 @@ def _event(code: Code, output: Output, shape: ShapeSettings, line: str) -> None:
         f"out.append(Interaction({user}, {item}, {kind}, {ts}, {event_id}, {session}, {value}, {context}))"
     )
     _report(code, [*faults, *in_context], "out")
+
+
+def _sign_in(code: Code, output: Output, shape: ShapeSettings) -> None:
+    code.values |= {"signed_in": signed_in, "WHOLE": shape.whole_numbers}
+    visitor, user = (code.value(output.fields[name]) for name in ("visitor_id", "user_id"))
+    code.line(f"out.append(signed_in({visitor}, {user}, NOT_USERS, whole_numbers=WHOLE))")
 
 
 def _report(code: Code, faults: Sequence[Fault], to: str) -> None:

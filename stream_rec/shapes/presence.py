@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 from stream_rec.errors import ContractError
-from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.settings.shapes import OUTPUTS, ShapeSettings
 from stream_rec.shapes import nodes, values
 from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.mapper import Mapper
@@ -57,11 +57,10 @@ def own_paths(declared: ShapeSettings, name: str) -> dict[str, Node]:
     Raises:
         ConfigError: a path cannot be read.
     """
-    given = {"events": declared.events, "items": declared.items, "impressions": declared.impressions}
     return {
         f"{kind}.{field}": parsed(kind, field, text, f"shapes.{name}")
-        for kind, fields in given.items()
-        for field, text in fields.items()
+        for kind in OUTPUTS
+        for field, text in getattr(declared, kind).items()
         if text
     }
 

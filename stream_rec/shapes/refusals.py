@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +10,18 @@ from stream_rec.errors import ContractError
 from stream_rec.schemas.coercion import coerced
 from stream_rec.schemas.records import PublishedRecord
 from stream_rec.schemas.validation import TS_END
-from stream_rec.settings.shapes import NULL_WORDS
+from stream_rec.settings.shapes import NOBODY, NULL_WORDS
 from stream_rec.shapes import times, values
-from stream_rec.shapes.messages import Mapped, Refused, Unread
+from stream_rec.shapes.messages import Mapped, Refused, SignIn, Unread
 
 NUMBERS = ("value", "price")
 """Fields that hold one."""
+MANY = frozenset({
+    "anonymous", "guest", "unknown", "user", "visitor", "test", "null", "undefined", "nil", "none", "nan", "true",
+    "false", "id", "userid", "user_id", "distinctid", "distinct_id", "email", "not_authenticated", "[object object]",
+    "not set", "(not set)", "n/a", "na", *NOBODY,
+})  # fmt: skip
+"""Ids, in small letters, that trackers send of very many: merged into one, these could never be told apart again."""
 MAX_TYPE = 60
 """Characters of an event type that are said."""
 
@@ -90,6 +97,33 @@ def refused_id(field: str, raw: Any, theirs: str = "") -> Refused:
         return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}", theirs)
     what = "nobody" if field == "user_id" else "nothing"
     return Refused("null_word", field, f"{text[:40]!a} stands for {what}", theirs)
+
+
+def signed_in(visitor: Any, user: Any, nobody: Set[str], *, whole_numbers: bool) -> SignIn | Refused:
+    """The two ids of a merge, or why there is nothing to merge.
+
+    That one of them is missing is no fault: trackers name what they know, and nothing is lost.
+
+    Args:
+        visitor: as it stands in the message.
+        user: likewise.
+        nobody: ids that stand for nobody, by the shape.
+        whole_numbers: read `17.0` as `17`.
+    """
+    found: list[str] = []
+    for field, raw in (("visitor_id", visitor), ("user_id", user)):
+        text = values.to_id(raw)
+        if not raw and not isinstance(raw, bool) and not text:
+            return Refused("no_merge", field, f"there is no {field}")
+        if not text:
+            return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}")
+        text = values.without_point(text) if whole_numbers else text
+        if text in nobody or text.strip().lower() in MANY:
+            return Refused("no_merge", field, f"{text[:40]!a} stands for nobody")
+        found.append(text)
+    if found[0] == found[1]:
+        return Refused("no_merge", "visitor_id", "both ids are the same")
+    return SignIn(*found)
 
 
 def refused_moment(field: str, raw: Any) -> Refused:

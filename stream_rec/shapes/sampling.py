@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream_rec.errors import ConfigError
 from stream_rec.schemas.records import Impression, Interaction, Item
@@ -19,7 +19,7 @@ from stream_rec.shapes.dates import pattern_of
 from stream_rec.shapes.framing import unwrap
 from stream_rec.shapes.guess import NOTHING, guess
 from stream_rec.shapes.mapper import Mapper, compile_shape
-from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry, Removed, Unread
+from stream_rec.shapes.messages import Mapped, RawMessage, Refused, Registry, Removed, SignIn, Unread
 from stream_rec.shapes.presets import OWN, presets, resolve
 from stream_rec.shapes.sampled_documents import by_registry, documents_of
 from stream_rec.shapes.several_types import named_ours, numbered, widened
@@ -45,6 +45,7 @@ class Guess:
         unit: as what the times were read.
         remark: what there is to say of the files.
         remarks: what there is to say of the columns.
+        merges: paths of merges that the shape could make; it does not unless people say so.
     """
 
     settings: dict[str, Any]
@@ -54,9 +55,10 @@ class Guess:
     unit: str = ""
     remark: str = ""
     remarks: list[str] = field(default_factory=list)
+    merges: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def records(self) -> list[Interaction | Item | Impression | Removed]:
+    def records(self) -> list[Interaction | Item | Impression | Removed | SignIn]:
         """What was read."""
         return [one for one in self.mapped if not isinstance(one, Refused | Unread)]
 
@@ -142,11 +144,19 @@ class Guess:
         return toml(self.settings, name)
 
 
-def kind_of(record: Interaction | Item | Impression | Removed) -> str:
+class _Found(NamedTuple):
+    """Settings of a shape, what there is to say of them, and paths of merges as in `Guess`."""
+
+    settings: dict[str, Any]
+    remarks: list[str]
+    merges: Mapping[str, str] = NOTHING
+
+
+def kind_of(record: Interaction | Item | Impression | Removed | SignIn) -> str:
     """An event's type, or what else a record is."""
     if isinstance(record, Interaction):
         return record.event_type
-    return {Item: "item", Impression: "impression", Removed: "removed item"}[type(record)]
+    return {Item: "item", Impression: "impression", Removed: "removed item", SignIn: "merge"}[type(record)]
 
 
 def _counted(faults: Iterable[Refused | Unread]) -> Counter[tuple[str, str, str]]:
@@ -170,10 +180,10 @@ def of_rows(bodies: Sequence[Any], read_as: Mapping[str, Any]) -> Guess:
     """
     preset = read_as.get("preset")
     objects = [body for body in bodies if isinstance(body, Mapping)]
-    beyond, remarks = _beyond(objects, preset) if preset else _fields(objects, {"ts": "@row"})
-    settings = {**read_as, **beyond}
+    beyond = _beyond(objects, preset) if preset else _fields(objects, {"ts": "@row"})
+    settings = {**read_as, **beyond.settings}
     found = read_by(settings, bodies)
-    found.remarks += [*remarks, *_zeros(found)]
+    found.remarks += [*beyond.remarks, *_zeros(found)]
     if preset and not found.records and any(field == "ts" for _, field, _ in found.refused):
         again = read_by({**settings, "unit": _unit_beside(settings, objects)}, bodies)
         return again if again.records else found
@@ -235,8 +245,9 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
     framing = str(presets()[preset].shape.get("framing", "none")) if preset else "none"
     if "framing" in settings:
         framing = settings["framing"] = "confluent-debezium" if framing == "debezium" else "confluent"
-    beyond, remarks = _beyond(objects, preset or "")
-    tried = Guess({"preset": preset, **settings, **beyond}, preset or "", len(messages), remarks=remarks)
+    beyond = _beyond(objects, preset or "")
+    known = {"preset": preset, **settings, **beyond.settings}
+    tried = Guess(known, preset or "", len(messages), remarks=beyond.remarks)
     if preset:
         tried = _mapped(tried, messages, registry)
         if _is_enough(tried.mapped, preset) or not objects:
@@ -244,11 +255,12 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
     bodies = _bodies(objects, framing, messages[0])
     try:
         usual = {"ts": "@timestamp", **_user_by_key(messages)}
-        guessed, remarks = _fields(bodies, usual, is_row=preset is not None and _has_changes(preset))
+        found = _fields(bodies, usual, is_row=preset is not None and _has_changes(preset))
     except ConfigError:
         if preset:
             return tried
         raise
+    guessed, remarks = found.settings, found.remarks
     if preset and _has_changes(preset):  # which of them are events is the preset's to say
         is_row = framing != "none"
         guessed["events"] = {
@@ -263,7 +275,8 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
         )
     framed = {"framing": framing} if framing != "none" else {}
     guessed = {**settings, **framed, **guessed}
-    return _mapped(Guess(guessed, "", len(messages), remarks=remarks), messages, registry)
+    by_names = Guess(guessed, "", len(messages), remarks=remarks, merges=found.merges)
+    return _mapped(by_names, messages, registry)
 
 
 def _is_enough(mapped: Sequence[Mapped], preset: str) -> bool:
@@ -280,21 +293,21 @@ def _bodies(objects: Sequence[Mapping[str, Any]], framing: str, first: RawMessag
     return [one.body for one in inner if not isinstance(one, Refused) and isinstance(one.body, Mapping)]
 
 
-def _beyond(objects: Sequence[Mapping[str, Any]], preset: str) -> tuple[dict[str, Any], list[str]]:
+def _beyond(objects: Sequence[Mapping[str, Any]], preset: str) -> _Found:
     """What objects of our own fields have beside them under other names: types, sessions, values, the form of ids."""
     if preset != OWN:
-        return {}, []
+        return _Found({}, [])
     try:
-        found, remarks = _fields(objects)
+        found = _fields(objects)
     except ConfigError:
-        return {}, []
+        return _Found({}, [])
     own = presets()[OWN].shape["events"]
     events = {
         field: path
-        for field, path in found.pop("events").items()
+        for field, path in found.settings.pop("events").items()
         if field in _BEYOND and not path.startswith("'") and path not in own.get(field, "").split(" || ")
     }
-    return {**found, **({"events": events} if events else {})}, remarks
+    return _Found({**found.settings, **({"events": events} if events else {})}, found.remarks)
 
 
 def _has_changes(preset: str) -> bool:
@@ -329,9 +342,9 @@ def _zeros(found: Guess) -> list[str]:
 
 def _fields(
     objects: Sequence[Mapping[str, Any]], otherwise: Mapping[str, str] = NOTHING, *, is_row: bool = False
-) -> tuple[dict[str, Any], list[str]]:
+) -> _Found:
     """Settings of a shape by which the objects are read, and what there is to say of them."""
-    events, unit, remarks = widened(objects, guess(objects, otherwise, is_row=is_row))
+    events, unit, remarks, merges = widened(objects, guess(objects, otherwise, is_row=is_row))
     found: dict[str, Any] = {"events": events}
     ids = [
         [text for one in objects for path in events[name].split(" || ") if (text := plain(one.get(path)))]
@@ -343,7 +356,7 @@ def _fields(
         found["unit"] = unit
     if "session" in events["user_id"].split(" || ")[0].lower():
         found["nobody"] = []  # a session 0 is one
-    return found, list(remarks)
+    return _Found(found, list(remarks), merges)
 
 
 def _mapped(found: Guess, messages: Sequence[RawMessage], registry: Registry | None) -> Guess:

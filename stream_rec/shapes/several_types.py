@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -44,14 +44,16 @@ def widened(samples: Sequence[Mapping[str, Any]], guessed: Guessed) -> Guessed:
         guessed: of them, by `guess`.
     """
     rows = [{path: one for path, one in leaves(sample) if _is_there(one)} for sample in samples]
-    events, remarks = dict(guessed.events), list(guessed.remarks)
+    events, remarks, merges = dict(guessed.events), list(guessed.remarks), guessed.merges
     if user := _user(rows, events["user_id"]):
-        events["user_id"], said = user
-        remarks.append(said)
+        events["user_id"] = f"{user.account} || {user.device}"
+        remarks.append(user.said)
+        if any(user.account in row and user.device in row for row in rows):
+            merges = {"visitor_id": user.device, "user_id": user.account}
     kinds = _kinds(rows, events.get("event_type", ""))
     if kinds and "keep" not in events:
         _place_items(_Typed(rows, kinds), events, remarks)
-    return Guessed(events, guessed.unit, tuple(remarks))
+    return Guessed(events, guessed.unit, tuple(remarks), merges)
 
 
 def numbered(counts: Mapping[str, int]) -> str:
@@ -101,7 +103,21 @@ def _parts(path: str) -> list[str]:
     return [letters(part) for part in path.replace("[]", "").split(".")]
 
 
-def _user(rows: Sequence[_Row], found: str) -> tuple[str, str] | None:
+class _User(NamedTuple):
+    """Who acts.
+
+    Attributes:
+        account: the path of who is known by name.
+        device: of who is not.
+        said: what there is to say of it.
+    """
+
+    account: str
+    device: str
+    said: str
+
+
+def _user(rows: Sequence[_Row], found: str) -> _User | None:
     """An account that some have and a device that those have who have none; None = one of them says it all."""
     names = NAMES["user_id"]
     there = Counter(path for row in rows for path in row)
@@ -118,11 +134,12 @@ def _user(rows: Sequence[_Row], found: str) -> tuple[str, str] | None:
         devices,
         key=lambda path: (devices[path], path == found, "session" not in path.lower(), -rank(path, names)[1]),
     )
-    return f"{account} || {device}", (
+    said = (
         f"user_id: {account} where there is one ({len(rows) - len(without):,} of {len(rows):,}), else {device}. What "
-        f"is learned of a {device.rpartition('.')[2]} becomes the user's only by a merge at login, which the "
-        'bridge does not make: docs/your-data.md, "Who logs in"'
+        f"is learned of a {device.rpartition('.')[2]} becomes the user's only by a merge at login: docs/your-data.md, "
+        '"Who logs in"'
     )
+    return _User(account, device, said)
 
 
 def _kinds(rows: Sequence[_Row], path: str) -> list[str]:

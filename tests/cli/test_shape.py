@@ -38,11 +38,36 @@ def test_a_topic_is_looked_at_and_its_messages_are_shown_as_what_they_become(
     assert "4 records looked at, 4 became ours: 2 purchase, 1 " in guessed.stderr
     assert "1 not_kept (keep)" in guessed.stderr
     assert '# [engine.event_types.view]\n# value = "price"\n' in guessed.stdout
+    assert "# who logs in: with `merge = true` in the shape" in guessed.stdout
     for kind in ("view", "cart", "purchase"):  # one of each
         assert f"event_type='{kind}'" in guessed.stderr
     tried = run("shape", "try", topic, "--shape", "segment", environment=environment)
     assert tried.returncode == 0, tried.stderr
     assert "item_id='505bd76', event_type='purchase'" in tried.stdout
+
+
+def test_who_logs_in_is_told_as_lines_that_need_no_more_than_their_marks_taken_away(
+    tansu_settings: Settings, tmp_path: Path
+) -> None:
+    topic = f"{tansu_settings.bus.prefix}own"
+    admin = AdminClient({"bootstrap.servers": tansu_settings.bus.bootstrap})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    producer = Producer({"bootstrap.servers": tansu_settings.bus.bootstrap})
+    for account in (None, "ann"):
+        visitor = {"cookieId": "c-1", "customerNo": account}
+        body = {"visitor": visitor, "sku": "tea", "when": "2024-05-01T10:31:00Z", "timestamp": 1714559460}
+        producer.produce(topic, json.dumps(body).encode())
+    assert producer.flush(30) == 0
+    environment = addresses(tansu_settings)
+    done = run("shape", "guess", topic, "--name", "own", environment=environment, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "merges" not in tomllib.loads(done.stdout)["shapes"]["own"]
+    shape, _, merges = done.stdout.partition("# [shapes.own.merges]")
+    merges = "[shapes.own.merges]" + merges.replace("\n# ", "\n")
+    (tmp_path / "stream-rec.toml").write_text(shape + merges)
+    tried = run("shape", "try", topic, "--shape", "own", environment=environment, folder=tmp_path)
+    assert tried.returncode == 0, tried.stderr
+    assert tried.stdout.count("SignIn(visitor_id='c-1', user_id='ann')") == 1
 
 
 def test_what_is_guessed_can_be_appended_to_the_settings_file(tmp_path: Path) -> None:

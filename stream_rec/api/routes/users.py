@@ -17,8 +17,7 @@ from stream_rec.api.problem import Problem
 from stream_rec.api.routes.events import PROBLEMS
 from stream_rec.clock import Clock
 from stream_rec.schemas.codec import encode
-from stream_rec.schemas.decisions import MERGE, name_about
-from stream_rec.schemas.records import Control
+from stream_rec.schemas.decisions import merge_of
 from stream_rec.schemas.topics import check, key_of
 from stream_rec.sdk.wire import Forgotten, ForgottenStore, MergeWish, Written
 from stream_rec.serve.forget import Forgetter, IsAUserNow, Receipt
@@ -68,8 +67,7 @@ class Users:
             raise Problem(
                 "refused", "a user is no visitor of himself", where="body visitor_id", fix="name two ids"
             )
-        name, now = name_about(visitor_id), self._clock.now()
-        record = Control(MERGE, name, now, {"user_id": user_id}, by=call.caller.name)
+        record = merge_of(visitor_id, user_id, self._clock.now(), by=call.caller.name)
         check(record, self._settings.ingest)
         return answer(await self._ingest.one("control", Wanted(key_of(record), encode(record))), 202)
 

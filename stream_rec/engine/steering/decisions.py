@@ -204,6 +204,12 @@ class Decisions:
         if len(self._merged) > self._max_erased:
             for oldest in _oldest({each: until for each, (_, _, until) in self._merged.items()}):
                 self._erase(oldest, self._merged.pop(oldest)[2])
+            self._say(
+                "merges",
+                "more visitors became users than are remembered: a replay would not teach what the oldest did before",
+                kept=self._max_erased,
+                fix="raise engine.max_erased above the number of merges within the retention of `events`",
+            )
 
     def take_back(self, kind: str, user: int) -> None:
         """An erasure or a merge is taken back: what is replayed of this user or visitor (a hash) is learned again."""

@@ -66,7 +66,9 @@ class ShapedSource:
     _mapper: Mapper = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_mapper", Mapper(self.shape, self.shape_name))
+        # A merge is a decision about now: a log that is read again says who was who then.
+        read = self.shape.only("events", "items", "impressions")
+        object.__setattr__(self, "_mapper", Mapper(read, self.shape_name))
         if not self.shape.events:
             raise ConfigError(
                 f"shapes.{self.shape_name} makes no interactions", fix="add [shapes.NAME.events]"

@@ -46,8 +46,8 @@ def read_shaped_items(
             f"shapes.{name} says nothing of items",
             fix=f"add [shapes.{name}.items] with item_id = 'a path' (docs/your-data.md)",
         )
-    mapper = Mapper(resolved.model_copy(update={"events": {}, "impressions": {}}), name)
-    columns = ColumnCheck.of(shape.model_copy(update={"events": {}, "impressions": {}}), name)
+    mapper = Mapper(resolved.only("items"), name)
+    columns = ColumnCheck.of(shape.only("items"), name)
     presence = Presence(columns.own, resolved.framing)
     number = 0
     with parts(path, resolved.files) as files:

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from stream_rec.errors import ConfigError
-from stream_rec.settings.shapes import ShapeSettings
+from stream_rec.settings.shapes import OUTPUTS, ShapeSettings
 
 OWN = "native"
 """The preset of our own fields."""
-_MAPS = ("events", "items", "impressions", "types")
+_MAPS = (*OUTPUTS, "types")
 MAX_CHAIN = 4
 """Presets that build on presets."""
 
@@ -72,15 +72,21 @@ def declared(name: str, shapes: Mapping[str, ShapeSettings]) -> ShapeSettings:
 def resolve(shape: ShapeSettings, name: str) -> ShapeSettings:
     """The shape with what its preset says, where it says nothing itself; of maps, entry by entry.
 
+    To merge people is for whoever declares the shape to decide: a preset's `merges` hold if `merge` says so, or if
+    the shape has a table of its own over them.
+
     Raises:
-        ConfigError: there is no such preset, or it cannot be read.
+        ConfigError: there is no such preset, it cannot be read, or it has no merges that are asked for.
     """
-    given = shape.model_dump(exclude_unset=True)
-    for _ in range(MAX_CHAIN):
-        preset = given.pop("preset", "")
-        if not preset:
-            break
-        given = _over(_known(preset, name).shape, given)
+    own = shape.model_dump(exclude_unset=True)
+    given = _chained(own, name)
+    if not own.get("merge", bool(own.get("merges"))):
+        given.pop("merges", None)
+    elif not given.get("merges"):
+        raise ConfigError(
+            f"shapes.{name}: merge = true, and nothing says which ids are of one person",
+            fix=f"add [shapes.{name}.merges] with visitor_id and user_id (docs/your-data.md), or leave merge out",
+        )
     try:
         return ShapeSettings.model_validate(given)
     except ValidationError as error:
@@ -89,6 +95,23 @@ def resolve(shape: ShapeSettings, name: str) -> ShapeSettings:
         raise ConfigError(
             f"shapes.{name}.{where}: {problem['msg']}", fix="`stream-rec shape presets` shows shapes"
         ) from None
+
+
+def merges_of(preset: str) -> Mapping[str, str]:
+    """The paths of the merges that a preset has ready; empty = none."""
+    found: Mapping[str, str] = _chained({"preset": preset}, preset).get("merges", {})
+    return found
+
+
+def _chained(given: dict[str, Any], name: str) -> dict[str, Any]:
+    """A shape over its preset, and that over its own."""
+    for _ in range(MAX_CHAIN):
+        preset = given.get("preset", "")
+        given = {key: value for key, value in given.items() if key != "preset"}
+        if not preset:
+            break
+        given = _over(_known(preset, name).shape, given)
+    return given
 
 
 def _known(preset: str, name: str) -> Preset:
