@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stream_rec.offline.datasets.item_files import ItemRow
     from stream_rec.schemas.records import Item
     from stream_rec.settings import Settings
+    from stream_rec.shapes.messages import Unread
 
 items = typer.Typer(
     name="items", help="The catalogue: load it from a file, show an item, delete items.", no_args_is_help=True
@@ -93,10 +94,12 @@ class Loaded:
     def take(self, row: ItemRow) -> None:
         """Count one."""
         from stream_rec.offline.datasets.item_files import left_out, mute_hint
+        from stream_rec.shapes.messages import Unread
 
         self.rows += 1
         if row.error is not None:
-            self._fault("", row.error.reason, row, row.error.detail)
+            of_row = Unread(row.error.reason, "", row.error.detail, row.is_told)
+            self._fault(of_row, row)
         if row.item is not None:
             self.records += 1
             self.unshown += row.item.hidden or not row.item.available
@@ -105,19 +108,19 @@ class Loaded:
                 if name not in self.hints:
                     self.hints[name] = mute_hint(name, value)
         for name, reason in row.flaws:
-            self._fault(name, reason, row, left_out(name, reason, row.raw))
+            self._fault(left_out(name, reason, row.raw), row)
         for part in row.unread:
-            self._fault(part.field, part.reason, row, part.detail)
+            self._fault(part, row)
 
-    def _fault(self, name: str, reason: str, row: ItemRow, detail: str) -> None:
+    def _fault(self, part: Unread, row: ItemRow) -> None:
+        """Count a part that could not be read; all of the row, where the field is empty."""
         from stream_rec.schemas.hints import hint
 
-        known = self.faults.get((name, reason))
+        known = self.faults.get((part.field, part.reason))
         if known is None:
-            is_said = "is no number" in detail  # how it may be read is in it
-            more = "" if is_said else hint("items", reason, detail, row.raw)
-            said = "; ".join(filter(None, (detail, more)))
-            known = self.faults[name, reason] = _Fault(0, row.number, said)
+            more = "" if part.is_told else hint("items", part.reason, part.detail, row.raw)
+            said = "; ".join(filter(None, (part.detail, more)))
+            known = self.faults[part.field, part.reason] = _Fault(0, row.number, said)
         known.count += 1
 
 

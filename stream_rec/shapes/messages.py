@@ -42,12 +42,16 @@ class Refused(msgspec.Struct, frozen=True):
         field: of our record, or of the shape: what could not be filled.
         detail: for a person.
         theirs: the event type as it stands in the message, where it is the type or an id that is refused; else empty.
+        is_told: does `detail` say what to do already?
+        stands_for_none: an id that stands for nobody or nothing; else empty.
     """
 
     reason: str
     field: str
     detail: str = ""
     theirs: str = ""
+    is_told: bool = False
+    stands_for_none: str = ""
 
     @property
     def is_meant(self) -> bool:
@@ -62,11 +66,13 @@ class Unread(msgspec.Struct, frozen=True):
         reason: a code of `schemas.validation.REASONS`.
         field: of our record.
         detail: for a person.
+        is_told: does `detail` say what to do already?
     """
 
     reason: str
     field: str
     detail: str = ""
+    is_told: bool = False
 
 
 class Removed(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ MANY = frozenset({
     "not set", "(not set)", "n/a", "na", *NOBODY,
 })  # fmt: skip
 """Ids, in small letters, that trackers send of very many: merged into one, these could never be told apart again."""
+MAX_ID = 40
+"""Characters of an id that are said."""
 MAX_TYPE = 60
 """Characters of an event type that are said."""
 
@@ -46,11 +48,12 @@ def recorded(kind: type[PublishedRecord], given: dict[str, Any], unread: list[Un
 def unreadable(field: str, raw: Any) -> Unread:
     """Why a value is not what an optional field holds."""
     if isinstance(raw, values.NoNumber) and raw.name:
-        return Unread("wrong_type", field, no_number(raw))
+        return Unread("wrong_type", field, no_number(raw), is_told=True)
     shown = ascii(raw)[:60]
     if not isinstance(raw, str) or field not in NUMBERS:
         return Unread("wrong_type", field, f"{field} cannot be {shown}")
-    return Unread("wrong_type", field, "; ".join([f"{shown} is no number", *_ways(raw, "path")]))
+    detail = "; ".join([f"{shown} is no number", *_ways(raw, "path")])
+    return Unread("wrong_type", field, detail, is_told=True)
 
 
 def _ways(raw: Any, path: str) -> list[str]:
@@ -70,7 +73,7 @@ def no_number(fault: values.NoNumber) -> str:
 
 def refused_comparison(field: str, fault: values.NoNumber) -> Refused:
     """Why it cannot be said whether a condition holds that decides about the record."""
-    return Refused("wrong_type", field, no_number(fault))
+    return Refused("wrong_type", field, no_number(fault), is_told=True)
 
 
 def not_compared(field: str, path: str) -> Unread:
@@ -96,7 +99,8 @@ def refused_id(field: str, raw: Any, theirs: str = "") -> Refused:
     if isinstance(raw, bool) or text is None:
         return Refused("wrong_type", field, f"{field} cannot be {ascii(raw)[:40]}", theirs)
     what = "nobody" if field == "user_id" else "nothing"
-    return Refused("null_word", field, f"{text[:40]!a} stands for {what}", theirs)
+    text = text[:MAX_ID]
+    return Refused("null_word", field, f"{text!a} stands for {what}", theirs, stands_for_none=text)
 
 
 def signed_in(visitor: Any, user: Any, nobody: Set[str], *, whole_numbers: bool) -> SignIn | Refused:

@@ -331,7 +331,7 @@ def _user_by_key(messages: Sequence[RawMessage]) -> dict[str, str]:
 def _zeros(found: Guess) -> list[str]:
     """What to know of events of a user 0, who stands for nobody, where all ids are numbers."""
     n = sum(
-        isinstance(one, Refused) and (one.field, one.detail) == ("user_id", "'0' stands for nobody")
+        isinstance(one, Refused) and (one.field, one.stands_for_none) == ("user_id", "0")
         for one in found.mapped
     )
     users = [one.user_id for one in found.records if isinstance(one, Interaction)]

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 from stream_rec.bus.topics import ensure_topics
-from stream_rec.settings import Settings
+from stream_rec.cli.items import Loaded
+from stream_rec.offline.datasets.item_files import read_items
+from stream_rec.offline.datasets.shaped_items import read_shaped_items
+from stream_rec.settings import IngestSettings, Settings, ShapeSettings
 from tests.cli.running import addresses, run
 
 CATALOGUE = """item_id,title,price,tags,available_until,colour
@@ -48,6 +51,30 @@ def test_a_dry_run_says_what_would_be_refused_and_needs_no_broker(tmp_path: Path
     assert "an id is text" not in feed
     file.write_text("item_id,title\n,x\n")
     assert run("items", "load", str(file), "--dry-run").returncode == 1
+
+
+def test_a_hint_is_kept_from_what_says_itself_what_to_do_and_not_from_words_that_look_alike(
+    tmp_path: Path,
+) -> None:
+    row = {"item_id": "a", "available": "is no number"}
+    [read] = read_items(_lines(tmp_path, row), IngestSettings())
+    loaded = Loaded()
+    loaded.take(read)
+    [fault] = loaded.faults.values()
+    assert "true or false, or a word of product feeds" in fault.said
+    shape = ShapeSettings(items={"item_id": "item_id", "available": "(available > 0)"})
+    [read] = read_shaped_items(_lines(tmp_path, row), shape, "mine", IngestSettings())
+    told = Loaded()
+    told.take(read)
+    [fault] = told.faults.values()
+    assert "if that means yes: (available in ['is no number'] or available > 0)" in fault.said
+    assert "product feeds" not in fault.said
+
+
+def _lines(folder: Path, row: dict[str, str]) -> Path:
+    file = folder / "c.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    return file
 
 
 def test_items_are_loaded_shown_and_deleted(tansu_settings: Settings, tmp_path: Path) -> None:

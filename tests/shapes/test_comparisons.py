@@ -30,6 +30,7 @@ def test_an_item_is_refused_whose_stock_is_no_number_and_the_ways_to_read_it_are
             "wrong_type",
             "available",
             "stock is no number ('auf Lager'); if that means yes: (stock in ['auf Lager'] or stock > 0)",
+            is_told=True,
         )
     ]
     (refused,) = _item("1,250")

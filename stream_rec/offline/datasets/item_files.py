@@ -69,6 +69,7 @@ class ItemRow(NamedTuple):
         error: why it is none.
         raw: as it would go on the wire.
         unread: parts that its shape could not read, or that no item has.
+        is_told: does the error say what to do already?
     """
 
     number: int
@@ -77,6 +78,7 @@ class ItemRow(NamedTuple):
     error: ContractError | None
     raw: bytes
     unread: Sequence[Unread] = ()
+    is_told: bool = False
 
 
 def separator_of(path: Path, given: str = "") -> str:
@@ -188,8 +190,8 @@ def _mark(path: Path, prices: Sequence[Any]) -> str:
     return how.mark
 
 
-def left_out(field: str, reason: str, raw: bytes) -> str:
-    """What of a record was left out, for people: the value, and of a price the line of a shape that reads it.
+def left_out(field: str, reason: str, raw: bytes) -> Unread:
+    """What of a record was left out: the value, and of a price the line of a shape that reads it.
 
     Args:
         field: of the record.
@@ -197,12 +199,15 @@ def left_out(field: str, reason: str, raw: bytes) -> str:
         raw: the record.
     """
     if reason != "wrong_type":
-        return ""
+        return Unread(reason, field)
     value = json.loads(raw).get(field)
-    detail = unreadable(field, value).detail
+    part = unreadable(field, value)
     marks = [mark for mark in MARKS if field == "price" and isinstance(written(value, mark), float)]
     lines = " or ".join(f"price = \"number(price, '{mark}')\"" for mark in marks)
-    return f"{detail}; in a shape: {lines} (`stream-rec shape guess FILE`)" if lines else detail
+    if not lines:
+        return part
+    said = f"{part.detail}; in a shape: {lines} (`stream-rec shape guess FILE`)"
+    return Unread(part.reason, part.field, said, part.is_told)
 
 
 def _says_stock(table: pl.DataFrame, name: str) -> bool:

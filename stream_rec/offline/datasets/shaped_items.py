@@ -83,7 +83,8 @@ def _row(number: int, one: Mapped, body: Any, rules: IngestSettings) -> ItemRow:
     if not isinstance(one, Item):
         fault = one if isinstance(one, Refused) else Refused("deleted", "item_id", "the item is gone")
         detail = f"`{fault.field}`: {fault.detail}"
-        return ItemRow(number, None, [], ContractError(fault.reason, detail), _encode(body))
+        error = ContractError(fault.reason, detail)
+        return ItemRow(number, None, [], error, _encode(body), is_told=fault.is_told)
     raw = _encode(one)
     try:
         _, item, flaws = item_change(one.item_id.encode(errors="replace"), raw, -1, rules)

@@ -162,14 +162,16 @@ def test_prices_with_a_decimal_comma_are_read_where_all_of_them_show_it(tmp_path
         tmp_path / "feed.csv", "sku;price\na;8,35\nb;1.234,50\nc;12,00 €\nd;on request\ne;9,10\nf;\n"
     )
     assert [row.item and row.item.price for row in found] == [8.35, 1234.5, 12.0, None, 9.1, None]
-    assert left_out("price", "wrong_type", found[3].raw) == "'on request' is no number"
+    part = left_out("price", "wrong_type", found[3].raw)
+    assert (part.detail, part.is_told) == ("'on request' is no number", True)
 
 
 def test_a_price_that_may_be_two_numbers_is_shown_with_the_line_that_reads_it(tmp_path: Path) -> None:
     [row] = rows(tmp_path / "feed.csv", "sku;price\na;1,234\n")
     assert [flaw.field for flaw in row.flaws] == ["price"]
-    said = left_out("price", "wrong_type", row.raw)
-    assert said.startswith("'1,234' is no number")
+    part = left_out("price", "wrong_type", row.raw)
+    said = part.detail
+    assert said.startswith("'1,234' is no number") and part.is_told
     assert """in a shape: price = "number(price, ',')" or price = "number(price, '.')\"""" in said
 
 
