@@ -11,10 +11,12 @@ import msgspec
 
 from stream_rec.schemas.records import Interaction
 from stream_rec.settings.shapes import NULL_WORDS
+from stream_rec.shapes import nodes
 from stream_rec.shapes.event_names import built_in, takes_back
 from stream_rec.shapes.guess import NAMES, Guessed, is_like, leaves, letters, rank, word_of
 from stream_rec.shapes.messages import Mapped
 from stream_rec.shapes.numbers import numbers_of
+from stream_rec.shapes.paths import parse
 from stream_rec.shapes.values import plain
 
 MAX_OPTIONS = 3
@@ -185,7 +187,7 @@ def _place_items(typed: _Typed, events: dict[str, str], remarks: list[str]) -> N
         options.append(best)
         said = f"item_id: {best} gives the items of {numbered(acting)}"
         if "[]" in best:
-            value = _value_beside(typed, best, events)
+            value = _value_beside(typed, best, events, remarks)
             said += ", an event for each" + (
                 f", with {value} as its value (a piece's, whatever the quantity)" if value else ""
             )
@@ -198,7 +200,7 @@ def _is_acted_on(kind: str, path: str) -> bool:
     return "[]" not in path or built_in(kind) in ("purchase", "cart") or takes_back(kind)
 
 
-def _value_beside(typed: _Typed, item: str, events: dict[str, str]) -> str:
+def _value_beside(typed: _Typed, item: str, events: dict[str, str], remarks: list[str]) -> str:
     """The value of a list's elements, taken into `value`; empty = they have none."""
     inside = f"{item.rpartition('[]')[0]}[]"
     rows = [row for row in typed.rows if item in row]
@@ -212,10 +214,12 @@ def _value_beside(typed: _Typed, item: str, events: dict[str, str]) -> str:
     if how is None or not how.path:
         return ""
     value = events.get("value", "")
-    if fit[0] in value:
+    own = {nodes.shown(node) for node in nodes.walk(parse(value, "value"))} if value else set()
+    if fit[0] in own:
         return how.path
+    remarks += [how.remark] if how.remark else []
     # A price of the whole message would be that of each line: where both stand, the line's goes first.
-    is_first = any(value in row for row in rows)
+    is_first = any(own & row.keys() for row in rows)
     events["value"] = " || ".join(filter(None, (how.path, value) if is_first else (value, how.path)))
     return how.path
 

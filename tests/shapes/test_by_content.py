@@ -11,6 +11,8 @@ import pytest
 from stream_rec.errors import ConfigError
 from stream_rec.offline.datasets.guessing import guess_file
 from stream_rec.schemas.records import Interaction, Item
+from stream_rec.settings import ShapeSettings
+from stream_rec.shapes.mapper import compile_shape
 from stream_rec.shapes.messages import RawMessage
 from stream_rec.shapes.numbers import numbers_of
 from stream_rec.shapes.sampling import Guess, of_messages
@@ -76,8 +78,47 @@ def test_a_price_with_a_decimal_comma_is_read_by_the_shape_that_is_printed(tmp_p
     ]
     found = guessed(tmp_path, *rows, *(rows[1:3] * 2))
     assert [event.value for event in events(found)[:3]] == [12.9, 1234.56, None]
-    assert list(found.unread) == [("wrong_type", "value", "value cannot be 'on request'")]
-    assert "price has a decimal comma: '12,90' is read as 12.9" in found.remarks
+    assert found.settings["events"]["value"] == "when(not price in ['on request'], number(price, ','))"
+    assert not found.unread  # it is meant; another word would be counted
+    said = (
+        "price has a decimal comma: '12,90' is read as 12.9; price: 'on request' 1 is no number, and left out"
+    )
+    assert said in found.remarks
+
+
+@pytest.mark.parametrize(
+    ("values", "path"),
+    [
+        (["12.90", "on request", 7], "when(not price in ['on request'], price)"),
+        (["12,90", "auf Anfrage"], "when(not price in ['auf Anfrage'], number(price, ','))"),
+        (["1"] + ["on request"] * 4, "when(not price in ['on request'], price)"),
+        (["5", "it's free", "call"] * 2, "when(not price in ['it\\'s free', 'call'], price)"),
+    ],
+)
+def test_words_among_numbers_are_named_and_give_nothing(values: list[Any], path: str) -> None:
+    found = numbers_of("price", values)
+    assert found is not None
+    assert found.path == path
+    read = compile_shape(
+        ShapeSettings(events={"user_id": "'u'", "item_id": "'i'", "ts": "'2024-05-01'", "value": path})
+    )
+    mapped = [read.of_object({"price": value}, RawMessage(b"")) for value in values]
+    assert all(len(one) == 1 for one in mapped)  # and nothing is left out of it
+    numbers = [one.value for [one] in mapped if isinstance(one, Interaction) and one.value is not None]
+    assert len(numbers) == sum(any(c.isdigit() for c in str(value)) for value in values)
+    assert "no number, and left out" in found.remark
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1", "on request", "on request", "on request", "on request", "on request"],
+        ["1", "2", *(f"word {chr(97 + n)}" for n in range(9))],
+        ["5", "ab 12,90", "ab 7,00"],
+    ],
+)
+def test_a_column_that_is_rather_of_words_has_no_numbers(values: list[str]) -> None:
+    assert numbers_of("price", values) is None
 
 
 @pytest.mark.parametrize(

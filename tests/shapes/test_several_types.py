@@ -68,6 +68,15 @@ def test_a_price_of_the_whole_order_is_none_of_a_line() -> None:
     assert [one.value for one in events(found, "view")] == [12.9]
 
 
+def test_so_it_is_where_the_whole_orders_price_has_a_decimal_comma_or_words() -> None:
+    orders = [
+        message("orderPlaced", 7, price=price, lines=LINES) for price in ("99,00", "99,00", "on request")
+    ]
+    found = guessed(*orders, message("productViewed", sku="001", price="12,90"))
+    assert {one.value for one in events(found, "purchase")} == {4.5, 7.0}
+    assert [one.value for one in events(found, "view")] == [12.9]
+
+
 def test_who_is_logged_in_is_the_customer_and_who_is_not_the_cookie() -> None:
     found = guessed(*shop())
     assert found.settings["events"]["user_id"] == "visitor.customerNo || visitor.cookieId"

@@ -62,7 +62,9 @@ def guess_items(rows: Sequence[Any]) -> tuple[dict[str, str], list[str]] | None:
         elif field == "tags":
             path = _tags(path, seen[name])
         elif field == "available" and (_is_counted(name, seen[name]) or not _says_stock(seen[name])):
-            path = stock_path(path, seen[name])
+            stock = stock_path(path, seen[name])
+            path = stock.path if stock else ""
+            remarks += [stock.remark] if stock and stock.remark else []
         if path:
             found[field] = path
     for name in [name for name in seen if name not in column.values()][:MAX_ATTRIBUTES]:

@@ -101,6 +101,50 @@ def test_a_column_of_stock_is_what_says_whether_items_are_available(
         assert found.settings["items"]["available"] == "(Lager > 0)"
 
 
+@pytest.mark.parametrize(
+    ("values", "available", "said"),
+    [
+        (("5", "sold out", "0"), (True, False, False), ""),
+        (("5", "ausverkauft", "sold out"), (True, False, False), ""),
+        (("10+", "> 5", "0"), (True, True, False), ""),
+        (("5", "discontinued", "pre-order"), (True, False, True), ""),
+        (
+            ("5", "on backorder", "0"),
+            (True, True, False),
+            "Bestand: 'on backorder' 1 says neither yes nor no: such items are available",
+        ),
+        (
+            ("Auf Lager", "Vorbestellung", "ausverkauft"),
+            (True, True, False),
+            "Bestand: 'vorbestellung' 1 says neither yes nor no: such items are available",
+        ),
+        (("1.250,5", "sold out", "soon"), (True, False, True), "Bestand: 'soon' 1 says neither"),
+        (("5", "soon", "gone"), (True, True, True), "Bestand: 'soon' 1, 'gone' 1 say neither"),
+    ],
+)
+def test_words_among_pieces_of_stock_say_yes_no_or_nothing_and_that_is_said(
+    tmp_path: Path, values: tuple[str, str, str], available: tuple[bool, bool, bool], said: str
+) -> None:
+    lines = [f"{at};Tee;1;{value}" for at, value in zip("abc", values, strict=True)]
+    found = guessed(tmp_path, "\n".join(["sku;title;price;Bestand", *lines, ""]))
+    assert tuple(one.available for one in found.records if isinstance(one, Item)) == available
+    assert any(remark.startswith(said) for remark in found.remarks) if said else not found.remarks
+    shape = Settings.model_validate(tomllib.loads(found.toml("feed"))).shapes["feed"]
+    (tmp_path / "next.csv").write_text("sku;title;price;Bestand\nd;Hut;2;neues Wort\n")
+    [later] = read_shaped_items(tmp_path / "next.csv", shape, "feed", IngestSettings())
+    assert later.item is None  # a word that was not there is not guessed
+
+
+def test_prices_on_request_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+    found = guessed(
+        tmp_path, "sku;title;price\na;Tee;12,90\nb;Hut;on request\nc;Rock;7\nd;Schal;on request\n"
+    )
+    assert [one.price for one in found.records if isinstance(one, Item)] == [12.9, None, 7.0, None]
+    assert any(
+        remark.endswith("price: 'on request' 2 is no number, and left out") for remark in found.remarks
+    )
+
+
 def test_a_column_of_stock_with_words_of_its_own_is_an_attribute_and_that_is_said(tmp_path: Path) -> None:
     found = guessed(tmp_path, "sku;title;price;Bestand\na;Tee;1;viel\nb;Hut;2;wenig\n")
     assert found.settings["items"]["attributes.Bestand"] == "Bestand"
