@@ -68,7 +68,7 @@ class BridgeSettings(Branch):
         ge=1,
         le=10_000_000,
         description="merges in force, erasures and visitors who act that the bridge remembers, each at most, where a "
-        "shape makes merges: some 300 bytes each",
+        "shape makes merges; its memory grows with them",
     )
     visitors_per_user: int = Field(
         200,

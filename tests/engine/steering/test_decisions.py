@@ -91,6 +91,14 @@ def test_everything_that_is_decided_has_a_bound() -> None:
     assert rows_of(e.state.users, IdColumn.of(["u49"]))[0] < 0
 
 
+def test_more_merges_than_are_remembered_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    e = engine(max_erased=16)
+    decide(e, *(merge(f"v{n}", "ann", LATER + n) for n in range(16)))
+    assert "more visitors became users" not in "".join(capsys.readouterr())
+    decide(e, *(merge(f"w{n}", "ann", LATER + n) for n in range(50)))
+    assert "".join(capsys.readouterr()).count("more visitors became users than are remembered") == 1
+
+
 def test_an_erased_user_is_in_no_array() -> None:
     e = engine()
     click(e, *OF_ANN, *OF_BOB)

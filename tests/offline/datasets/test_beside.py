@@ -100,3 +100,19 @@ def test_the_first_events_come_with_what_stands_before_them_in_any_order_of_user
     mixed = log.side_by_side(2)
     assert mixed.frame["item_id"].to_list() == ["a", "c", "b"]
     assert places(mixed.catalogue) == [(1, "c")]
+
+
+def test_a_log_that_is_read_merges_nobody(tmp_path: Path) -> None:
+    """Who was who is decided now; a log says who was it then."""
+    at = "2023-11-14T22:13:20Z"
+    rows = [
+        {"type": "identify", "userId": "ann", "anonymousId": "c-1", "messageId": "m", "timestamp": at},
+        {"type": "track", "event": "Product Viewed", "anonymousId": "c-1", "messageId": "n", "timestamp": at,
+         "properties": {"product_id": "tea"}},
+    ]  # fmt: skip
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    log = ShapedSource.of(path, ShapeSettings(preset="segment", merge=True), "web")
+    [chunk] = log.chunks()
+    assert chunk.log["user_id"].to_list() == ["c-1"]
+    assert not chunk.beside
