@@ -128,8 +128,7 @@ class Merges:
         for reason, n in self._lines.overdue().items():
             self._tell(str(reason), n)
 
-    @property
-    def n_in_force(self) -> int:
+    def __len__(self) -> int:
         """Merges that it knows of."""
         return len(self._became)
 

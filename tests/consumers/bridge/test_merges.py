@@ -149,7 +149,7 @@ def test_the_book_is_bounded_and_what_falls_out_of_it_is_written_once_more() -> 
         merges.acted(f"somebody-{n}")
         merges.learn(decided(ERASURE, f"x-{n}"))
         assert ask(merges, f"c-{n}", f"u-{n}") == ""
-    assert merges.n_in_force == 3
+    assert len(merges) == 3
     assert ask(merges, "c-9", "u-9") == IN_FORCE
     assert ask(merges, "c-0", "u-0") == ""
     assert ask(merges, "y", "x-0", NOW - 1) == ""  # the erasure is not remembered either
@@ -242,7 +242,7 @@ def test_merges_of_others_count_while_the_bridge_is_at_work(tansu_settings: Sett
             publisher.publish(merge_of("c-1", "ann", NOW))
         book = bridge._merges
         assert book is not None
-        wait_until(lambda: book.n_in_force == 1, 60, "the merge to be known")
+        wait_until(lambda: len(book) == 1, 60, "the merge to be known")
         send(settings.bus.bootstrap, topic, [identify("c-1", "ann"), identify("c-1", "bob")])
         wait_until(lambda: bridge.inputs[topic].n_messages == 2, 60, "both to be read")
     assert bridge.inputs[topic].left_out == {IN_FORCE: 1, OF_ANOTHER: 1}
