@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from stream_rec.clock import Clock
@@ -69,7 +69,7 @@ class Lines:
         stamp = f"{self._day_and_time}.{int((now - second) * 1_000_000):06d}Z"
         if _form.as_json:
             line = {"stage": self._stage, **fields, "event": self._event, "level": "info", "timestamp": stamp}
-            _STDERR.msg(json.dumps(line))
+            _STDERR.msg(msgspec.json.format(_line(line), indent=0).decode())
         else:
             said = " ".join([f"{name}={value}" for name, value in fields.items()])
             _STDERR.msg(f"{stamp} [info     ] {self._event:<30} {said} stage={self._stage}")
@@ -89,6 +89,7 @@ class _Form:
 
 
 _form = _Form()
+_line = msgspec.json.Encoder().encode
 
 
 def get(stage: str) -> Any:

@@ -1,7 +1,8 @@
 """Which route a request is for; what is for none is refused.
 
-FastAPI puts six layers around its router, which catch what routes raise and close what they leave open, and its router
-asks one route after another. Ours raise nothing and leave nothing open (`Endpoints.answer`), and most of them have an
+FastAPI puts six layers around its router, which catch what routes raise and close what they leave open, asks the
+environment at each request whether OpenTelemetry is set up, and its router asks one route after another. Ours raise
+nothing and leave nothing open (`Endpoints.answer`), what they do is counted (`Measures`), and most of them have an
 address without a variable part: so the layers are left out, and such an address is looked up.
 """
 
@@ -30,6 +31,13 @@ class OwnLayers(FastAPI):
     def __init__(self, refusals: Refusals, **options: Any) -> None:
         super().__init__(**options)
         self._refusals = refusals
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; begin and end as FastAPI does."""
+        if scope["type"] != "http" or self.middleware_stack is None:
+            await super().__call__(scope, receive, send)
+            return
+        await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Made at the first message, when all routes are there."""

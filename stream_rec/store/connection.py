@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError, ResponseError
@@ -212,38 +212,40 @@ class Connection:
         return tuple(told.values()) if all(isinstance(one, dict) for one in told.values()) else (told,)
 
     async def _with_client(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        once = self._once if self._in_turn is None else self._once_in_turn
         for _ in range(self._tries - 1):
             try:
-                return await self._once(work)
+                return await once(work)
             except TooSlow:
                 raise
             except Elsewhere:
                 continue
-        return await self._once(work)
+        return await once(work)
+
+    async def _once_in_turn(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """In a cluster one at a time: each node has one connection (see `clients`)."""
+        assert self._in_turn is not None
+        async with self._in_turn:
+            return await self._once(work)
 
     async def _once(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        async with self._turn():
-            if self._client is None:
-                self._client = self._clients.asynchronous()
-            client = self._client
-            try:
-                answer = await work(client)
-                raise_first(answer, self._meaning)
-                return answer
-            except Exception as error:
-                meaning = self._meaning(error)
-                if meaning is None or meaning is error:
-                    raise
-                if isinstance(meaning, Elsewhere) and client is self._client:
-                    self._client = None
-                raise meaning from error
-            finally:
-                if client is not self._client:
-                    await _close(client)
-
-    def _turn(self) -> AbstractAsyncContextManager[Any]:
-        """In a cluster one at a time: each node has one connection (see `clients`)."""
-        return self._in_turn or nullcontext()
+        if self._client is None:
+            self._client = self._clients.asynchronous()
+        client = self._client
+        try:
+            answer = await work(client)
+            raise_first(answer, self._meaning)
+            return answer
+        except Exception as error:
+            meaning = self._meaning(error)
+            if meaning is None or meaning is error:
+                raise
+            if isinstance(meaning, Elsewhere) and client is self._client:
+                self._client = None
+            raise meaning from error
+        finally:
+            if client is not self._client:
+                await _close(client)
 
     def _meaning(self, error: BaseException) -> StreamRecError | None:
         return understood(error, self._url, is_cluster=self.is_cluster)

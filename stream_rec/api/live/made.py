@@ -99,9 +99,12 @@ def of_user(wish: Wish, at: AtRequest) -> Found:
     limits = wish.limits
     k = _most(wish.k, limits.exclude)
     scenario = _scenario(at, wish.scenario)
-    ranked = _in_arm(wish, k, at) if wish.variant else at.users([wish.user_id], scenario, k, limits.filter)
+    if wish.variant:
+        ranked, knows = _in_arm(wish, k, at), at.knows_user(wish.user_id)
+    else:
+        ranked, (knows,) = at.users([wish.user_id], scenario, k, limits.filter)
     items = _limited(slate_items(ranked), set(limits.exclude), limits.min_relevance, wish.k)
-    origin = _origin(items, wish, at)
+    origin = _origin(items, wish, at, knows=knows)
     upto = ranked.rules_upto if ranked.dealt else at.engine.rules_upto(wish.scenario)
     return Found(items, origin, ranked.relaxed[0], upto, _of_arm(ranked, 0))
 
@@ -144,19 +147,19 @@ def beyond(wish: Wish, at: AtRequest) -> tuple[SlateItem, ...]:
 def of_users(wishes: Sequence[Wish], at: AtRequest) -> list[Found]:
     """Of wishes for one scenario and length that are not limited."""
     scenario, k = _scenario(at, wishes[0].scenario), wishes[0].k
-    ranked = at.users([wish.user_id for wish in wishes], scenario, k)
+    ranked, known = at.users([wish.user_id for wish in wishes], scenario, k)
     found = []
     for user, wish in enumerate(wishes):
         items = tuple(slate_items(ranked, user))
-        origin, relaxed = _origin(items, wish, at), ranked.relaxed[user]
+        origin, relaxed = _origin(items, wish, at, knows=known[user]), ranked.relaxed[user]
         found.append(Found(items, origin, relaxed, ranked.rules_upto, _of_arm(ranked, user)))
     return found
 
 
-def _origin(items: Sequence[SlateItem], wish: Wish, at: AtRequest) -> Origin:
+def _origin(items: Sequence[SlateItem], wish: Wish, at: AtRequest, *, knows: bool) -> Origin:
     if not items:
         return "none"
-    if at.knows_user(wish.user_id):
+    if knows:
         return "personal"
     return "scenario" if at.engine.has_rules(wish.scenario) else "popular"
 
@@ -169,7 +172,7 @@ def of_session(wish: SessionWish, at: AtRequest) -> tuple[tuple[SlateItem, ...],
     ranked = at.session(wish.items, _scenario(at, wish.scenario), k, limits.filter)
     origin: Origin = "session"
     if ranked is None:
-        ranked, origin = at.users([NOBODY], wish.scenario, k, limits.filter), "popular"
+        (ranked, _), origin = at.users([NOBODY], wish.scenario, k, limits.filter), "popular"
     found = [each for each in slate_items(ranked) if each.item_id not in without]
     if wish.negatives:
         found = _nearer_to_others(at, found, wish.negatives)

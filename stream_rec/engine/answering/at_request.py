@@ -84,19 +84,20 @@ class AtRequest:
         """
         return self._filters.prepare(self._scenarios(key[0]), key)
 
-    def users(self, users: Sequence[str], scenario: str, k: int, request: str = "") -> Ranked:
-        """Slates for users; under a filter that is ready, if there is one.
+    def users(
+        self, users: Sequence[str], scenario: str, k: int, request: str = ""
+    ) -> tuple[Ranked, list[bool]]:
+        """Slates for users, under a filter that is ready, if there is one; and whether each has done anything.
 
         Raises:
             KeyError: there is no such scenario.
             TooManyFilters: the filter had to make room.
         """
+        asked = self.engine.asking(users, scenario, k)
+        known = (asked.rows >= 0).tolist()
         if not request:
-            return self.engine.recommend(users, scenario=scenario, k=k)
-        ids = IdColumn.of(users)
-        hashes = hash_ids(ids)
-        rows = rows_of(self.engine.state.users, ids, hashes)
-        return self.engine.slates(rows, hashes, self._rules(scenario, k, request))
+            return self.engine.answer(asked), known
+        return self.engine.slates(asked.rows, asked.hashes, self._rules(scenario, k, request)), known
 
     def blocked(self, user_id: str, items: Sequence[str]) -> set[str]:
         """Those of these items that the user dislikes or never wants to see, known to the engine or not."""

@@ -130,7 +130,11 @@ class Queries:
         Raises:
             ValueError: k is below 1.
         """
-        return self._by_arm.ranked(self._asking(users, scenario, k))
+        return self.answer(self.asking(users, scenario, k))
+
+    def answer(self, asked: Asked) -> Ranked:
+        """As `recommend`, to what `asking` made."""
+        return self._by_arm.ranked(asked)
 
     def encoded(self, users: Sequence[str], *, scenario: str = "default") -> Encoded:
         """What `recommend` answers, as it is stored.
@@ -138,7 +142,7 @@ class Queries:
         Raises:
             ValueError: a score is not finite.
         """
-        return self._by_arm.encoded(self._asking(users, scenario))
+        return self._by_arm.encoded(self.asking(users, scenario))
 
     def in_arm(
         self, users: Sequence[str], scenario: str, k: int, *, experiment: str = "", arm: str = ""
@@ -148,13 +152,11 @@ class Queries:
         Raises:
             KeyError: no experiment of this name (empty = of any) has such an arm in this scenario now.
         """
-        return self._by_arm.in_arm(self._asking(users, scenario, k), experiment, arm)
+        return self._by_arm.in_arm(self.asking(users, scenario, k), experiment, arm)
 
     def arms_of(self, user_id: str) -> dict[str, Dealt]:
         """The arm that a user's slates are of, by scenario; where they are of none, the scenario is left out."""
-        of_all = {
-            name: self._by_arm.dealt(self._asking([user_id], name)) for name in self.decisions.scenarios
-        }
+        of_all = {name: self._by_arm.dealt(self.asking([user_id], name)) for name in self.decisions.scenarios}
         return {name: arm for name, arm in of_all.items() if arm is not None}
 
     def ranker_of(self, scenario: str, arm: Dealt | None) -> RankerState:
@@ -162,7 +164,8 @@ class Queries:
         own = self._by_arm.own_ranker(scenario, arm)
         return self.state.ranker if own is None else own.ranker
 
-    def _asking(self, users: Sequence[str], scenario: str, k: int | None = None) -> Asked:
+    def asking(self, users: Sequence[str], scenario: str, k: int | None = None) -> Asked:
+        """What `answer` is asked of users; arguments as of `recommend`."""
         ids = IdColumn.of(users)
         hashes = hash_ids(ids)
         return Asked(rows_of(self.state.users, ids, hashes), hashes, scenario, k)

@@ -22,7 +22,7 @@ _PART = "space"
 
 def n_slots(state: State) -> int:
     """Slots up to the last one in use."""
-    taken = np.flatnonzero(state.spaces.dimensions)
+    (taken,) = state.spaces.dimensions.nonzero()
     return int(taken[-1]) + 1 if len(taken) else 0
 
 
@@ -120,7 +120,7 @@ class SpaceIndexes:
         """
         n, slots = near.asks.shape
         found = np.full((n, slots, N_QUERIES * N_NEAR), -1, np.int32)
-        for slot in np.flatnonzero(near.asks.any(axis=0)).tolist():
+        for slot in np.flatnonzero(near.asks.any(axis=0)).tolist() if slots else ():
             asking = np.flatnonzero(near.asks[:, slot])
             lasts = state.spaces.vectors[slot, near.singles[asking, slot, 0]]
             queries = np.concatenate([near.means[asking, slot], lasts])

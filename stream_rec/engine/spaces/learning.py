@@ -100,7 +100,9 @@ class Spaces:
 
     def sources(self) -> tuple[str, ...]:
         """What sources the slots are called; "" = it is free. That of `content` has its name before it has items."""
-        names = [space_name(self._state, slot) for slot in range(self._n)]
+        names = [""] * self._n
+        for slot in range(n_slots(self._state)):
+            names[slot] = space_name(self._state, slot)
         if self._has_content:
             names[0] = CONTENT
         return tuple(SPACE_PREFIX + name if name else "" for name in names)

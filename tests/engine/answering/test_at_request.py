@@ -135,13 +135,19 @@ def test_a_requests_filter_holds_beside_the_scenarios_own() -> None:
     e.compile_rules()
     at = AtRequest(e)
     ready(at, "odd", "price < 10.0")
-    assert set(at.users(["stranger"], "odd", 20, "price < 10.0").items[0]) == {"i1", "i3", "i5", "i7", "i9"}
+    assert set(at.users(["stranger"], "odd", 20, "price < 10.0")[0].items[0]) == {
+        "i1",
+        "i3",
+        "i5",
+        "i7",
+        "i9",
+    }
     ranked = at.rank([f"i{n}" for n in range(20)], "stranger", (), "odd", "price < 10.0")
     assert {each.item_id for each in ranked} == {"i1", "i3", "i5", "i7", "i9"}
     change(e, Item("i1", price=100.0, tags=("odd",)))
     decide(e, scenario("odd", filter="!('odd' in tags)"))
     ready(at, "odd", "price < 10.0")
-    found = set(at.users(["stranger"], "odd", 20, "price < 10.0").items[0])
+    found = set(at.users(["stranger"], "odd", 20, "price < 10.0")[0].items[0])
     assert found == {"i0", "i2", "i4", "i6", "i8"}
 
 
