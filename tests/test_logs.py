@@ -72,6 +72,7 @@ def test_lines_of_a_frequent_event_are_as_the_others(capsys: pytest.CaptureFixtu
         logs.get("serve").info("request", route='/"x"', ms=1.5)
         quick, usual = capsys.readouterr().err.splitlines()[-2:]
         if as_json:
+            assert quick == json.dumps(json.loads(quick)), "spaces are where all lines have them"
             ours, theirs = json.loads(quick), json.loads(usual)
             assert ours.pop("timestamp") == "2023-11-14T22:13:20.250000Z"
             assert len(theirs.pop("timestamp")) == len("2023-11-14T22:13:20.250000Z")

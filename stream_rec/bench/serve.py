@@ -10,6 +10,7 @@ learned before: the embedded broker becomes slower with every batch that it hold
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,7 @@ RANKED_ITEMS = 100
 PAIRS_AT_A_TIME = 4
 READY_SECONDS = 300.0
 _PATHS = 2000
+_EVENTS = re.compile(r'^stream_rec_live_events_learned\{tenant=""\} (\S+)$', re.MULTILINE)
 
 
 class Wanted(NamedTuple):
@@ -117,6 +119,43 @@ def _learned(settings: Settings, rows: Sequence[Row], broker: Broker) -> Iterato
             worker.stop()
 
 
+class Used(NamedTuple):
+    """What a live server has used, and learned for it.
+
+    A feed that was held up catches up later: so what learning costs is taken off by the event, not by the second.
+
+    Attributes:
+        cpu_seconds: of its process.
+        events: that its engine has learned.
+    """
+
+    cpu_seconds: float
+    events: float
+
+    @classmethod
+    def by(cls, server: ServeProcess) -> Used:
+        """Until now."""
+        found = _EVENTS.search(httpx.get(f"{server.url}/metrics").text)
+        if found is None:
+            raise Unavailable("serve", "it does not say how many events it has learned")
+        return cls(server.cpu_seconds(), float(found[1]))
+
+    def since(self, before: Used, say: Say) -> Used:
+        """From then on."""
+        used = Used(self.cpu_seconds - before.cpu_seconds, self.events - before.events)
+        say(f"  {used.events:,.0f} events learned, {used.cpu_seconds:.2f} s of CPU")
+        return used
+
+    @property
+    def per_event(self) -> float:
+        """Seconds of CPU, where nothing else was done."""
+        return self.cpu_seconds / max(1.0, self.events)
+
+    def besides(self, per_event: float) -> float:
+        """Seconds of CPU for all else than learning, at so many for an event."""
+        return self.cpu_seconds - per_event * self.events
+
+
 class Bench:
     """A server on a running stack.
 
@@ -172,23 +211,25 @@ class Bench:
         }
 
     def live(self) -> Figures:
-        """Of a server that holds the engine. Its CPU for learning is measured first, and taken off."""
+        """Of a server that holds the engine. What an event costs it is measured first, and taken off for each."""
         wanted, say = self._wanted, self._say
         seconds = max(wanted.step_seconds, wanted.seconds / 4)
         with _serving(self._settings, ["--set", "serve.live=true"]) as server, self._learning.beside():
             _wait_until_ready(server)
             plan: dict[str, Any] = {"rate": wanted.live_rate, "connections": CONNECTIONS}
             _load(server, paths=self._paths, seconds=WARM_UP_SECONDS, **plan)
-            idle = _cpu_of_learning(server, wanted.step_seconds)
+            before = Used.by(server)
+            sleep(wanted.step_seconds)
+            per_event = Used.by(server).since(before, say).per_event
             say(f"live: {wanted.live_rate:g} reads/s for {seconds:g} s ...")
-            before = server.cpu_seconds()
+            before = Used.by(server)
             reads = _load(server, paths=self._paths, seconds=seconds, **plan)
-            cpu_us = (server.cpu_seconds() - before - idle * reads.seconds) / len(reads.ms) * 1e6
+            cpu_us = Used.by(server).since(before, say).besides(per_event) / len(reads.ms) * 1e6
             paired = self._pairs(server, "")
             say(f"live: {wanted.live_rate:g} rankings/s of {RANKED_ITEMS} items ...")
-            before = server.cpu_seconds()
+            before = Used.by(server)
             ranked = _load(server, paths=["/v1/rank"], bodies=self._rankings(), seconds=seconds, **plan)
-            cpu_us_rank = (server.cpu_seconds() - before - idle * ranked.seconds) / len(ranked.ms) * 1e6
+            cpu_us_rank = Used.by(server).since(before, say).besides(per_event) / len(ranked.ms) * 1e6
             most = self._most(server, wanted.live_rate)
             mib = server.rss_mib()
         return {
@@ -273,13 +314,6 @@ def _wait_until_ready(server: ServeProcess) -> None:
         if monotonic() > deadline:
             raise Unavailable("serve", "it is not ready", waited_seconds=READY_SECONDS)
         sleep(0.1)
-
-
-def _cpu_of_learning(server: ServeProcess, seconds: float) -> float:
-    """Of every second, what goes into following the log."""
-    before = server.cpu_seconds()
-    sleep(seconds)
-    return (server.cpu_seconds() - before) / seconds
 
 
 def _paths(rows: Sequence[Row]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from stream_rec.bench.serve import Used
 from tests.cli.running import run
 
 SMALL = {
@@ -35,3 +36,11 @@ def test_reads_and_events_are_counted_while_a_worker_learns(tmp_path: Path) -> N
     assert (found["live_errors"], found["live_exit_code"]) == (0, 0)
     for name in ("rank_ms_p50", "rank_ms_p99", "ryw_ms_p50", "ryw_ms_p99", "live_mib"):
         assert float(found[name]) > 0
+
+
+def test_a_feed_that_catches_up_is_no_cost_of_reads() -> None:
+    told: list[str] = []
+    alone = Used(3.0, 1500.0).since(Used(1.0, 500.0), told.append)
+    beside = Used(8.0, 4500.0).since(Used(3.0, 2500.0), told.append)
+    assert beside.besides(alone.per_event) == 1.0, "of 5 s, 2000 events took 4"
+    assert len(told) == 2
