@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stream_rec.engine.fold.handle import Handle, hold
 from stream_rec.engine.fold.state import Query, Rates, State
 from stream_rec.engine.names import with_room
@@ -53,7 +56,13 @@ class Held:
     @state.setter
     def state(self, state: State) -> None:
         self._state = state
+        self._n_learned: NDArray[np.int64] = state.counters["n_learned"]
         self.handle: Handle = hold(state, self.query, self.rates)
+
+    @property
+    def n_learned(self) -> int:
+        """Events learned, ever: asked for between one judged event and the next, where a record's field takes long."""
+        return int(self._n_learned[0])
 
     def make_room(
         self,

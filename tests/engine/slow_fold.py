@@ -67,5 +67,5 @@ def learn_one_by_one(e: Engine, batch: EventBatch, leak: Leak = "none") -> Judge
         )
         if leak == "none":
             learn_it()
-        e._vectors.after(e.state)
+        e._vectors.after(e.state, e.n_learned)
     return judged(out, np.arange(len(batch)))

@@ -119,8 +119,8 @@ class ByArm:
 
     def _near(self, asked: Asked) -> Asked:
         """The indexes are asked once for the users of all arms: who is in which makes no difference to them."""
-        rules = self._of.rules_of(asked.scenario, asked.k)
-        if isinstance(rules, Ruled) and (not rules.scene.ranks or rules.narrow is not None):
+        self._of.scenes.follow(self._of.decisions.trials.scenarios)
+        if not self._of.scenes.asks_all(asked.scenario):
             return asked
         return asked._replace(near=self._recommender.ask(asked.rows, asked.hashes))
 

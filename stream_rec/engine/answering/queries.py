@@ -394,7 +394,7 @@ class Queries:
     @property
     def n_learned(self) -> int:
         """Events learned, ever."""
-        return int(self.state.counters[0]["n_learned"])
+        return self.held.n_learned
 
     @property
     def event_time(self) -> float:

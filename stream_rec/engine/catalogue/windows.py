@@ -35,10 +35,9 @@ class Windows:
 
     def after(self) -> None:
         """Called when events were learned: look if the count says so."""
-        state = self._held.state
-        n_learned = int(state.counters[0]["n_learned"])
+        n_learned = self._held.n_learned
         if n_learned == EVERY:  # before the first event, windows went by the broker's time
-            judge_anew(state)
+            judge_anew(self._held.state)
         if n_learned % EVERY == 0:
             self._look()
 

@@ -7,15 +7,16 @@ from stream_rec.engine.fold.learn import begins_session, item_of, user_of
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import code_of
 from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
-from stream_rec.kernels.reference import lend
 from stream_rec.sources import registry
 
 
 @kernel_unlocked
 def gather_again(handle, events, i, indexed, has_vector):
-    """Candidates and features for event i, which the query was prepared for, from what these rates hear."""
+    """Candidates and features for event i of a batch (a reference), from what these rates hear.
+
+    The query was prepared for the event, and has since been filled by what others hear.
+    """
     state, query, rates = handle.state, handle.query, handle.rates
-    events = lend(events)
     user = user_of(state, events, i)
     candidates.read_context(state, query, user, begins_session(state, rates, events, i, user))
     registry.gather(state, query, rates, indexed, has_vector)
@@ -42,12 +43,11 @@ def judge_arm(handle, events, i):
     Args:
         handle: state, whose ranker is the arm's and is trained, all else read; query, as `gather_again` left it; rates,
             the arm's.
-        events: the batch.
+        events: the batch, a reference.
         i: of the event.
 
     Returns:
         As `PrequentialRanks.rank`: 0 = the item is no candidate.
     """
     state, query, rates = handle.state, handle.query, handle.rates
-    events = lend(events)
     return _judge(state, query, rates, item_of(state, events, i), events.user_hashes[i])

@@ -90,12 +90,18 @@ def _alike(state, scene, one, other):
 
 
 @kernel_inner
+def _candidate_of(pool, found):
+    """The number among the candidates of what has a place in the pool; -1 = it is none, or has no place there."""
+    return np.int64(pool.candidates[found]) if found >= 0 else np.int64(-1)
+
+
+@kernel_inner
 def _note_placed(state, query, scene, pool, n, code, found):
     """Nothing that stands already is placed again; what is like it counts less.
 
     `found` is its place in the pool, or -1.
     """
-    strike(query, scene, pool, code)
+    strike(query, scene, pool, code, _candidate_of(pool, found))
     if found >= 0:
         pool.used[found] = True
     else:
@@ -175,10 +181,11 @@ def _pick_of(state, query, scene, masks, pool, n, at, bit, clicked):
 
 
 @kernel_inner
-def _write(query, source_of, pool, i, at, mark, out, marked):
-    """Place `at` of slate i."""
-    code = pool.codes_placed[at]
-    c = candidates.index_of(query, code) if query.n_candidates[0] > 0 else -1
+def _write(query, source_of, pool, i, at, mark, found, out, marked):
+    """Place `at` of slate i; `found` is its place in the pool, or -1."""
+    code, c = pool.codes_placed[at], _candidate_of(pool, found)
+    if c < 0 and query.n_candidates[0] > 0:
+        c = np.int64(candidates.index_of(query, code))
     out.codes[i, at] = code
     out.sources[i, at] = main_source(query, source_of, c)
     out.scores[i, at] = query.scores[c] if c >= 0 else np.float32(0.0)
@@ -239,7 +246,7 @@ def _choose(state, query, scene, masks, pool, n, place, clicked, slate, found):
         if by_dice != code:
             return by_dice, np.uint8(EXPLORED), by_chance, np.int64(-1)
     certain = np.float32(1.0 - scene.explores)
-    is_among = is_to_try(query, scene, masks, pool, place, code)
+    is_among = is_to_try(query, scene, masks, pool, place, code, _candidate_of(pool, found))
     return code, mark, certain + by_chance if is_among else certain, found
 
 
@@ -282,7 +289,7 @@ def _arrange(state, query, rates, scene, masks, pool, i, out, marked):
                 return place
             pool.codes_placed[place] = code
             _note_placed(state, query, scene, pool, n, code, found)
-        _write(query, rates.source_of, pool, i, place, mark, out, marked)
+        _write(query, rates.source_of, pool, i, place, mark, found, out, marked)
         if found >= 0:
             out.scores[i, place] = pool.scores[found]
         marked.propensities[i, place] = propensity

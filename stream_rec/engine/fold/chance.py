@@ -25,26 +25,25 @@ def gather_chance(state, query, scene, masks, pool):
     for j in range(n_all):
         code = query.codes[j] if of_candidates else code_of(scene.among[j], state.generation)
         row = code & ROW_MASK
-        pool.chance[j] = NO_CODE
-        if not of_candidates and state.items.lengths[row] < 0:
-            continue
-        if (query.seen[row] and not scene.allow_seen) or not may_stand(state, query, scene, masks, row):
-            continue
-        if scene.pins.shape[0] > 0 and is_placed(pool, scene.k, code):
-            continue
-        pool.chance[j] = code
-        n += 1
+        is_left = (
+            (scene.allow_seen or not query.seen[row])
+            and (of_candidates or state.items.lengths[row] >= 0)
+            and may_stand(state, query, scene, masks, row)
+            and not (scene.pins.shape[0] > 0 and is_placed(pool, scene.k, code))
+        )
+        pool.chance[j] = code if is_left else NO_CODE
+        n += is_left
     pool.n_chance[LISTED] = n_all
     pool.n_chance[LEFT] = n
 
 
 @kernel_inner
-def _place_of(query, scene, pool, code):
-    """Where chance's choice has an item that stands nowhere yet; -1 = it has not."""
+def _place_of(query, scene, pool, code, c):
+    """Where chance's choice has an item that stands nowhere yet; -1 = it has not. `c` as `strike` has it."""
     if pool.n_chance[LISTED] == 0:
         return np.int64(-1)
     if scene.among.shape[0] == 0:
-        j = np.int64(candidates.index_of(query, code))
+        j = np.int64(c if c >= 0 else candidates.index_of(query, code))
         return j if j >= 0 and pool.chance[j] == code else np.int64(-1)
     for j in range(pool.n_chance[LISTED]):
         if pool.chance[j] == code:
@@ -53,9 +52,9 @@ def _place_of(query, scene, pool, code):
 
 
 @kernel_inner
-def strike(query, scene, pool, code):
-    """What stands is not tried again."""
-    j = _place_of(query, scene, pool, code)
+def strike(query, scene, pool, code, c):
+    """What stands is not tried again. `c` is its number among the candidates; -1 = that is not known, or it is none."""
+    j = _place_of(query, scene, pool, code, c)
     if j >= 0:
         pool.chance[j] = NO_CODE
         pool.n_chance[LEFT] -= 1
@@ -89,6 +88,6 @@ def tried(scene, masks, pool, at, which):
 
 
 @kernel_inner
-def is_to_try(query, scene, masks, pool, at, code):
-    """Is the item among those that chance may put at a place?"""
-    return _place_of(query, scene, pool, code) >= 0 and _may_be_tried(scene, masks, pool, at, code)
+def is_to_try(query, scene, masks, pool, at, code, c):
+    """Is the item among those that chance may put at a place? `c` as `strike` has it."""
+    return _place_of(query, scene, pool, code, c) >= 0 and _may_be_tried(scene, masks, pool, at, code)

@@ -23,6 +23,7 @@ from stream_rec.engine.learning.event_columns import leaving_out
 from stream_rec.engine.rivers import Rivers
 from stream_rec.engine.spaces.item_vectors import VectorIndex
 from stream_rec.engine.spaces.learning import Spaces
+from stream_rec.kernels.reference import refer
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.event_types import Meaning
 from stream_rec.settings import EngineSettings
@@ -48,6 +49,18 @@ class Plan(NamedTuple):
     left_out: Sequence[IdColumn] | None
     back: tuple[int, ...]
     broker_ts: NDArray[np.int64]
+
+
+class _Batch(NamedTuple):
+    """What kernels are given of a batch: references, for they are called for every judged event.
+
+    Attributes:
+        events: the batch.
+        ranks: of those of its events that are judged, written.
+    """
+
+    events: Events
+    ranks: PrequentialRanks
 
 
 def training_sample(
@@ -115,11 +128,11 @@ class LearnLoop:
             plan: what is asked.
         """
         n = len(events.ts)
-        n_learned = int(self._held.state.counters[0]["n_learned"])
-        trained = training_sample(events, self._settings, n_learned, plan.first)
+        trained = training_sample(events, self._settings, self._held.n_learned, plan.first)
         is_interest = (events.meanings == Meaning.POSITIVE) & (events.weights > 0)
         asked = np.flatnonzero(((trained | plan.judge) & is_interest)[plan.first :]) + plan.first
         ranks = empty_ranks(len(asked), self._n_sources, len(events.ratings))
+        batch = _Batch(refer(events), refer(ranks))
         stops = iter([*asked.tolist(), n])
         moments = None if plan.frozen else self._arms.moments(plan.broker_ts[plan.first :])
         alarms = {} if plan.frozen else self._alarms.places(plan.broker_ts, plan.first)
@@ -127,7 +140,7 @@ class LearnLoop:
         at, stop, has_vector = plan.first, next(stops), False
         judging = at == stop < n
         if judging:
-            has_vector = self._ask(events, at, plan.frozen, ranks)
+            has_vector = self._ask(batch, at, plan.frozen)
             stop = next(stops)
         while at < n:
             if at in plan.back:
@@ -150,12 +163,12 @@ class LearnLoop:
             arms = self._arms.at(moments[at - plan.first]) if moments is not None and step.train else ()
             with leaving_out(self._held.query, self._held.state.items, left_out):
                 if arms:
-                    has_vector = self._advance_beside(arms, events, at, until, step, found, ranks)
+                    has_vector = self._advance_beside(arms, batch, at, until, step, found)
                 else:
-                    has_vector = self._advance(events, at, until, step, found, ranks)
+                    has_vector = self._advance(batch, at, until, step, found)
             if not plan.frozen:
                 self._rivers.learn(self._held.state, events, values, at, until)
-                if self._vectors.after(self._held.state):
+                if self._vectors.after(self._held.state, self._held.n_learned):
                     self._spaces.refresh()
                 self._windows.after()
             judging = step.ask_next
@@ -170,53 +183,48 @@ class LearnLoop:
 
     def _until(self, at: int, stop: int) -> int:
         """Where the kernels have to stop: at a judged event, for the index or windows, or for river's models."""
-        n_learned = int(self._held.state.counters[0]["n_learned"])
+        n_learned = self._held.n_learned
         due = min(self._vectors.due_in(n_learned), self._windows.due_in(n_learned))
         return self._rivers.stop(at, min(stop, at + due))
 
     def _search(self, has_vector: bool) -> NDArray[np.int32]:
         return self._vectors.search_one(self._held.query.vector) if has_vector else self._vectors.nowhere
 
-    def _ask(self, events: Events, first: int, frozen: bool, ranks: PrequentialRanks) -> bool:
+    def _ask(self, batch: _Batch, first: int, frozen: bool) -> bool:
         """Prepare the query of the first event; has it a vector?"""
         step = Step(judge=False, has_vector=False, gathered=False, train=False, ask_next=True, frozen=frozen)
-        return self._advance(events, first, first, step, self._vectors.nowhere, ranks)
+        return self._advance(batch, first, first, step, self._vectors.nowhere)
 
-    def _advance(
-        self,
-        events: Events,
-        first: int,
-        last: int,
-        step: Step,
-        found: NDArray[np.int32],
-        ranks: PrequentialRanks,
-    ) -> bool:
-        return bool(advance(self._held.handle, events, first, last, step, found, ranks, self._seed))
+    def _advance(self, batch: _Batch, first: int, last: int, step: Step, found: NDArray[np.int32]) -> bool:
+        handle = self._held.handle
+        return bool(advance(handle, batch.events, first, last, step, found, batch.ranks, self._seed))
 
     def _advance_beside(
         self,
         arms: Sequence[ArmRanker],
-        events: Events,
+        batch: _Batch,
         first: int,
         last: int,
         step: Step,
         found: NDArray[np.int32],
-        ranks: PrequentialRanks,
     ) -> bool:
         """The rankers of arms judge the example first, on what they hear of the same sources."""
-        by_arm = []
+        by_arm: list[tuple[ArmRanker, int]] = []
         for each in arms:
             if each.hears_others:
                 has_vector = step.has_vector and bool(each.rates.heard[FACTORIZATION])
-                self._gather_again(each.handle, events, first, found, has_vector)
-                by_arm.append((each, int(judge_arm(each.handle, events, first))))
-        self._gather_again(self._held.handle, events, first, found, step.has_vector)
+                self._gather_again(each.handle, batch, first, found, has_vector)
+                by_arm.append((each, int(judge_arm(each.handle, batch.events, first))))
+        if by_arm:
+            self._gather_again(self._held.handle, batch, first, found, step.has_vector)
+        elif not step.gathered:
+            gather(self._held.handle, found, step.has_vector)
         for each in arms:
             if not each.hears_others:
-                by_arm.append((each, int(judge_arm(each.handle, events, first))))
-        at = ranks.n_judged[0]
-        has_vector = self._advance(events, first, last, step._replace(gathered=True), found, ranks)
-        main_rank = int(ranks.rank[at])
+                by_arm.append((each, int(judge_arm(each.handle, batch.events, first))))
+        at = batch.ranks.n_judged[0]
+        has_vector = self._advance(batch, first, last, step._replace(gathered=True), found)
+        main_rank = int(batch.ranks.rank[at])
         for each, rank in by_arm:
             each.note(rank, main_rank)
         return has_vector
@@ -230,8 +238,8 @@ class LearnLoop:
         return True
 
     def _gather_again(
-        self, handle: Handle, events: Events, first: int, found: NDArray[np.int32], has_vector: bool
+        self, handle: Handle, batch: _Batch, first: int, found: NDArray[np.int32], has_vector: bool
     ) -> None:
-        gather_again(handle, events, first, found, has_vector)
+        gather_again(handle, batch.events, first, found, has_vector)
         if self._rivers.names:
             self._rivers.fill(self._held.query)

@@ -42,12 +42,12 @@ class VectorIndex:
         """Events until the next refresh: 1 to index_refresh_events."""
         return self._every - n_learned % self._every
 
-    def after(self, state: State) -> bool:
-        """Called when events were learned: refresh if the count says so; did it?
+    def after(self, state: State, n_learned: int) -> bool:
+        """Called when events were learned, so many ever: refresh if the count says so; did it?
 
         A rebuild that was begun at one refresh is joined a fixed number of refreshes later, however long it took.
         """
-        if int(state.counters[0]["n_learned"]) % self._every:
+        if n_learned % self._every:
             return False
         self._refresh(state)
         self._index.maintain(_typical_queries(state))

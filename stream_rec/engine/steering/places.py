@@ -15,6 +15,9 @@ N_OF_FLOOR = 64
 _ALL_SLATES = 65_536
 
 
+NO_FLOOR_ROWS: NDArray[np.int32] = np.zeros((0, 2), np.int32)
+
+
 def floor_bits(scenario: Scenario) -> range:
     """Of `Masks.promoted`: behind those of the promotions."""
     return range(len(scenario.promotions), len(scenario.promotions) + len(scenario.floors))
@@ -32,7 +35,7 @@ def floors_of(scenario: Scenario, k: int) -> NDArray[np.int32]:
 def table_of_floors(lists: Iterable[tuple[int, NDArray[np.int32]]]) -> NDArray[np.int32]:
     """`Scene.floor_rows` of each floor's bit and rows."""
     found = [np.column_stack((np.full(len(rows), bit, np.int32), rows)) for bit, rows in lists]
-    return np.ascontiguousarray(np.concatenate([np.zeros((0, 2), np.int32), *found]))
+    return np.ascontiguousarray(np.concatenate([NO_FLOOR_ROWS, *found]))
 
 
 def promotion_slots(

@@ -215,6 +215,13 @@ class Scenes:
         types = self._own_types(scenario)
         return Ruled(scene, masks, scenario, self._narrow(compiled), _spaces(scenario), types, n_among)
 
+    def asks_all(self, name: str) -> bool:
+        """Do its slates ask the indexes of all items? Those of a list ask nothing, those of a strict filter of few."""
+        compiled = self.masks.of(name)
+        if compiled is None or compiled.scenario.is_plain:
+            return True
+        return compiled.scenario.logic in SCORED and self._narrow(compiled) is None
+
     def has_rules(self, name: str) -> bool:
         """Is it more than a plain personal slate, with or without what the user has had?"""
         return self._known is not None and name in self._known and not self._known[name].is_plain
@@ -283,6 +290,9 @@ class Scenes:
             if not logic.startswith(SPACE_PREFIX) and (mark != RANKED or logic in LISTS)
         ]
         marks = [mark for mark, _ in tiers]
+        if len(tiers) == 1:  # as nearly every scenario: its one list is taken as it is
+            (only,) = [self._list(logic, compiled, only_catalogue) for _, logic in tiers]
+            return _Lists(only.rows, np.full(len(only.rows), marks[0], np.uint8), only.scores)
         found = [self._list(logic, compiled, only_catalogue) for _, logic in tiers]
         return _Lists(
             np.concatenate([_NO_ROWS, *(each.rows for each in found)]),
@@ -331,6 +341,8 @@ class Scenes:
     def _floor_rows(self, compiled: Compiled, only_catalogue: bool) -> NDArray[np.int32]:
         """What floors have where they have no candidates: the newest items."""
         bits = places.floor_bits(compiled.scenario)
+        if not bits:
+            return places.NO_FLOOR_ROWS
         return places.table_of_floors(
             (bit, self._list("new", compiled, only_catalogue, bit).rows[: places.N_OF_FLOOR]) for bit in bits
         )
