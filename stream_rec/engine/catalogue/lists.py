@@ -10,7 +10,7 @@ from stream_rec.engine.names import n_rows
 from stream_rec.kernels.codes import ROW_MASK, is_current
 from stream_rec.sources.popularity import MIDDLE, SHORT
 
-Rows = NDArray[np.int64] | slice
+Rows = NDArray[np.signedinteger] | slice
 
 
 def _all(state: State) -> slice:
@@ -30,6 +30,16 @@ def weights(state: State, of: Rows) -> NDArray[np.float64]:
     return _now(state, MIDDLE, of)
 
 
+def as_heavy(state: State, known: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The rows that are as heavy as the lightest of these, or so little lighter that rounding may hide it; ascending.
+
+    Who looks for as many of the heaviest needs no others: a pass over a catalogue is much shorter than sorting it.
+    """
+    of_all = weights(state, _all(state))
+    least = float(of_all[known].min())
+    return np.flatnonzero(of_all >= least - 1e-9 * (least + 1e-9))
+
+
 def trend(state: State, of: Rows) -> NDArray[np.float64]:
     """By how much the short-term counts of rows exceed what the longer past foretells, in standard deviations.
 
@@ -42,7 +52,7 @@ def trend(state: State, of: Rows) -> NDArray[np.float64]:
 
 
 def may_be_shown(
-    state: State, only_catalogue: bool, of: NDArray[np.int32] | slice = slice(None)
+    state: State, only_catalogue: bool, of: NDArray[np.signedinteger] | slice = slice(None)
 ) -> NDArray[np.bool_]:
     """Bool [items], or of some rows; as engine.fold.shown has it."""
     own, now = state.columns, float(state.clock[0])

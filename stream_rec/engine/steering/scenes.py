@@ -18,6 +18,7 @@ from stream_rec.engine.catalogue import lists
 from stream_rec.engine.catalogue.attributes import ItemAttributes
 from stream_rec.engine.fold.pool import BY_FACTORS, BY_NOTHING, BY_TAGS, FALLBACK, RANKED, Masks, Scene
 from stream_rec.engine.fold.rotate import Rotation
+from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import n_rows, rows_of
 from stream_rec.engine.spaces.indexes import slot_of
@@ -359,9 +360,20 @@ class Scenes:
         known = self._lists.get(key)
         if known is not None and known.stamp == stamp:
             return known
-        made = self._make_list(logic, compiled, only_catalogue, stamp, bit)
+        is_ordered_by_weight = logic == "popular" and bit is None and not len(compiled.boosts)
+        before = known.rows if known is not None and is_ordered_by_weight else _NO_ROWS
+        rows = self._rows_to_list(compiled, only_catalogue, before)
+        made = self._make_list(logic, compiled, only_catalogue, stamp, bit, rows)
         self._lists[key] = made
         return made
+
+    def _rows_to_list(
+        self, compiled: Compiled, only_catalogue: bool, before: NDArray[np.int32]
+    ) -> lists.Rows:
+        """Rows among which are the heaviest that a list has room for, given those of its last making; slice = all."""
+        if len(before) == N_LISTED and self._shown(compiled, only_catalogue, before).all():
+            return lists.as_heavy(self._held.state, before)
+        return slice(n_rows(self._held.state.items))
 
     def _make_list(
         self,
@@ -370,13 +382,14 @@ class Scenes:
         only_catalogue: bool,
         stamp: tuple[int, ...],
         bit: int | None,
+        of: lists.Rows,
     ) -> _Listed:
-        state, n = self._held.state, n_rows(self._held.state.items)
-        scores, shown = _scores(state, logic, compiled, n), self._shown(compiled, only_catalogue)
+        scores = _scores(self._held.state, logic, compiled, of)
+        shown = self._shown(compiled, only_catalogue, of)
         if bit is not None:
-            shown &= (compiled.promoted[:n] >> bit & 1).astype(np.bool_)
-        rows = np.flatnonzero(shown & ~np.isnan(scores))
-        values = scores[rows]
+            shown &= (compiled.promoted[of] >> bit & 1).astype(np.bool_)
+        places = np.flatnonzero(shown & ~np.isnan(scores))
+        rows, values = places if isinstance(of, slice) else of[places], scores[places]
         if len(compiled.boosts):
             values = values + compiled.boosts[rows]
         if len(rows) > N_LISTED:
@@ -385,12 +398,12 @@ class Scenes:
         order = np.argsort(-values, kind="stable")[:N_LISTED]
         return _Listed(stamp, rows[order].astype(np.int32), values[order].astype(np.float32))
 
-    def _shown(self, compiled: Compiled, only_catalogue: bool) -> NDArray[np.bool_]:
-        """Bool [rows], what the scenario may show."""
+    def _shown(self, compiled: Compiled, only_catalogue: bool, of: lists.Rows) -> NDArray[np.bool_]:
+        """Bool, for each of some rows: may the scenario show it?"""
         state, n = self._held.state, n_rows(self._held.state.items)
-        shown: NDArray[np.bool_] = lists.may_be_shown(state, only_catalogue, slice(n))
-        shown &= state.items.lengths[:n] >= 0
-        return shown & self._filtered(compiled, n) if compiled.program.filters else shown
+        shown: NDArray[np.bool_] = lists.may_be_shown(state, only_catalogue, of)
+        shown &= state.items.lengths[of] >= 0
+        return shown & self._filtered(compiled, n)[of] if compiled.program.filters else shown
 
     def _among(self, compiled: Compiled, only_catalogue: bool) -> tuple[NDArray[np.int32], int]:
         """What chance chooses from, and of how many items it is a sample (0 = of none)."""
@@ -412,7 +425,8 @@ class Scenes:
 
     def _sample(self, compiled: Compiled, only_catalogue: bool) -> tuple[NDArray[np.int32], int]:
         """N_LISTED of all items that may be shown, others every REFRESH_EVENTS: the same log gives the same."""
-        rows = np.flatnonzero(self._shown(compiled, only_catalogue)).astype(np.int32)
+        of_all = slice(n_rows(self._held.state.items))
+        rows = np.flatnonzero(self._shown(compiled, only_catalogue, of_all)).astype(np.int32)
         if len(rows) <= N_LISTED:
             return rows, 0
         n_learned = int(self._held.state.counters[0]["n_learned"])
@@ -434,15 +448,17 @@ def _spaces(scenario: Scenario) -> tuple[tuple[int, str], ...]:
     )
 
 
-def _scores(state: object, logic: str, compiled: Compiled, n: int) -> NDArray[np.float64]:
-    """What orders a list, for all rows; NaN = not in it. As logarithms, where boosts multiply."""
+def _scores(state: State, logic: str, compiled: Compiled, of: lists.Rows) -> NDArray[np.float64]:
+    """What orders a list, for some rows; NaN = not in it. As logarithms, where boosts multiply."""
     if logic == "leaderboard" and len(compiled.order):
-        return compiled.order[:n].astype(np.float64)
+        return compiled.order[of].astype(np.float64)
     if logic == "trending":
-        return lists.trend(state, slice(n))  # type: ignore[arg-type]
+        return lists.trend(state, of)
     if logic == "new":
-        return state.first_seen[:n] / 86_400.0  # type: ignore[attr-defined, no-any-return]
-    return np.log(lists.weights(state, slice(n)) + 1e-9)  # type: ignore[arg-type]
+        days: NDArray[np.float64] = state.first_seen[of] / 86_400.0
+        return days
+    logs_of: NDArray[np.float64] = np.log(lists.weights(state, of) + 1e-9)
+    return logs_of
 
 
 def _allows_seen(scenario: Scenario) -> bool:
