@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,20 @@ def test_an_engine_without_experiments_keeps_and_knows_nothing_of_arms() -> None
     assert not [name for name in e.snapshot() if name.startswith("arms.")]
     assert np.array_equal(e.state.ranker.linear, other.state.ranker.linear)
     assert names(other) == []
+
+
+@pytest.mark.parametrize(
+    "arms", [ARMS[:2], ARMS, [*ARMS, {"name": "calm", "learning_rate": 0.5}]], ids=["own", "others", "mixed"]
+)
+def test_the_engine_judges_and_learns_the_same_beside_rankers_of_any_kind(arms: list[dict[str, Any]]) -> None:
+    """Those that hear the same sources take what the engine has gathered, others gather for themselves."""
+    e, alone = shop(arms), shop(None)
+    beside, without = (each.learn(batch(400), judge_all=True).fresh for each in (e, alone))
+    assert len(e.arms.all()) == len(arms) - 1
+    for field in fields(beside):
+        assert np.array_equal(getattr(beside, field.name), getattr(without, field.name)), field.name
+    for name, array in e.state.ranker._asdict().items():
+        assert np.array_equal(array, getattr(alone.state.ranker, name)), name
 
 
 def test_arms_begin_as_the_engines_ranker_and_go_their_own_way_and_it_learns_as_without_them() -> None:
