@@ -6,11 +6,11 @@ from stream_rec.engine.fold import judge, reject
 from stream_rec.engine.fold.learn import begins_session, item_of, user_of
 from stream_rec.kernels import candidates
 from stream_rec.kernels.codes import code_of
-from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
+from stream_rec.kernels.compile import kernel, kernel_inner
 from stream_rec.sources import registry
 
 
-@kernel_unlocked
+@kernel
 def gather_again(handle, events, i, indexed, has_vector):
     """Candidates and features for event i of a batch (a reference), from what these rates hear.
 
@@ -36,7 +36,7 @@ def _judge(state, query, rates, item, user_hash):
     return rank
 
 
-@kernel_unlocked
+@kernel
 def judge_arm(handle, events, i):
     """Let an arm's ranker judge event i, which is not learned yet, and learn from it.
 

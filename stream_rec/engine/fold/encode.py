@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK
-from stream_rec.kernels.compile import kernel_inner, kernel_unlocked
+from stream_rec.kernels.compile import kernel, kernel_inner, kernel_unlocked
 from stream_rec.kernels.json_text import ESCAPED_BYTES, NUMBER_BYTES, TOO_LARGE, put, put_number, put_text
 from stream_rec.kernels.reference import lend
 from stream_rec.schemas.columns import IdColumn
@@ -75,7 +75,7 @@ def _size(items, places, longest):
     return n_bytes
 
 
-@kernel_unlocked
+@kernel
 def size(handle, places, longest):
     """Bytes that `encode` needs at most; -1 = a score is no number that can be written.
 

@@ -238,7 +238,7 @@ def prepare(state, query, rates, events, i):
     return read_query(state, query, rates, user, begins_session(state, rates, events, i, user))
 
 
-@kernel_unlocked
+@kernel
 def gather(handle, indexed, has_vector):
     """Candidates and features of the context that the query holds. For sources that score outside of kernels."""
     registry.gather(handle.state, handle.query, handle.rates, indexed, has_vector)
