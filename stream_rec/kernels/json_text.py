@@ -90,30 +90,25 @@ def put_number(out, at, value, decimals):
         at += 1
         whole = -whole
     rest = whole % scale
-    whole //= scale
-    at = _put_digits(out, at, whole, _n_digits(whole))
+    at = _put_digits(out, at, whole // scale)
     out[at] = _POINT
     at += 1
-    # Divisions by a constant: what the machine has for others takes ten times as long, and slates are full of numbers.
-    while decimals > 1 and rest % 10 == 0:
-        rest //= 10
-        decimals -= 1
-    return _put_digits(out, at, rest, decimals)
+    while True:
+        scale //= 10
+        out[at] = _ZERO + rest // scale
+        at += 1
+        rest %= scale
+        if rest == 0:
+            return at
 
 
 @kernel_inner
-def _n_digits(value):
-    n = 1
-    while value >= 10:
-        value //= 10
-        n += 1
-    return n
-
-
-@kernel_inner
-def _put_digits(out, at, value, n):
-    """The last n digits of a number."""
-    for place in range(at + n - 1, at - 1, -1):
-        out[place] = _ZERO + value % 10
-        value //= 10
-    return at + n
+def _put_digits(out, at, value):
+    power = np.int64(1)
+    while value // power >= 10:
+        power *= 10
+    while power:
+        out[at] = _ZERO + value // power % 10
+        at += 1
+        power //= 10
+    return at
