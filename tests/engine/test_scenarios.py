@@ -14,7 +14,7 @@ from stream_rec.engine.answering.explain import explain
 from stream_rec.engine.engine import Engine
 from stream_rec.engine.fold.pool import EXPLORED, FALLBACK, HAD_BEFORE, PINNED, PROMOTED, RANKED
 from stream_rec.engine.results import FilterMove, Ranked
-from stream_rec.engine.steering import scenes
+from stream_rec.engine.steering import shared_lists
 from stream_rec.schemas.records import Item
 from stream_rec.schemas.scenario import (
     LOGICS,
@@ -72,14 +72,16 @@ def test_a_list_that_is_made_again_and_again_is_the_list_that_is_made_once(
     shop: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the rows of the last one and those that are as heavy by now; should one of them be gone, from all."""
-    monkeypatch.setattr(scenes, "N_LISTED", 8)
-    monkeypatch.setattr(scenes, "REFRESH_EVENTS", 1)
+    monkeypatch.setattr(shared_lists, "N_LISTED", 8)
+    monkeypatch.setattr(shared_lists, "REFRESH_EVENTS", 1)
     ruled, rng = {"s": Scenario(logic="popular", k=8, leave_out_seen="none")}, np.random.default_rng(5)
     decide(shop, ruled)
     shop.compile_rules()
     looked: list[bool] = []
-    as_heavy = scenes.lists.as_heavy
-    monkeypatch.setattr(scenes.lists, "as_heavy", lambda *given: looked.append(True) or as_heavy(*given))
+    as_heavy = shared_lists.lists.as_heavy
+    monkeypatch.setattr(
+        shared_lists.lists, "as_heavy", lambda *given: looked.append(True) or as_heavy(*given)
+    )
     for turn in range(60):
         at = 4000.0 + 400.0 * turn  # others grow popular, one after the other
         click(

@@ -15,7 +15,8 @@ from stream_rec.engine.fold.slates import Near, Slates
 from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Memory
 from stream_rec.engine.spaces.indexes import SpaceIndexes, slot_of
-from stream_rec.engine.steering.scenes import N_LISTED, OF_USER, Ruled
+from stream_rec.engine.steering.scenes import OF_USER, Ruled
+from stream_rec.engine.steering.shared_lists import N_LISTED
 from stream_rec.kernels.codes import NO_CODE, ROW_MASK, code_of
 from stream_rec.schemas.event_types import ALL_TYPES
 

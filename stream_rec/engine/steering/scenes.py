@@ -1,6 +1,6 @@
 """Scenarios as kernels read them: rows for ids, lists for logics, and the masks that their rules compile to.
 
-What is cached of a scenario and what makes it stale stand together, so this file is long; rules of places: `places`.
+Rules of places: `places`; lists, and what is cached of them: `shared_lists`.
 """
 
 from __future__ import annotations
@@ -16,31 +16,23 @@ from numpy.typing import NDArray
 from stream_rec import logs
 from stream_rec.engine.catalogue import lists
 from stream_rec.engine.catalogue.attributes import ItemAttributes
-from stream_rec.engine.fold.pool import BY_FACTORS, BY_NOTHING, BY_TAGS, FALLBACK, RANKED, Masks, Scene
+from stream_rec.engine.fold.pool import BY_FACTORS, BY_NOTHING, BY_TAGS, Masks, Scene
 from stream_rec.engine.fold.rotate import Rotation
-from stream_rec.engine.fold.state import State
 from stream_rec.engine.held import Held
 from stream_rec.engine.names import n_rows, rows_of
 from stream_rec.engine.spaces.indexes import slot_of
 from stream_rec.engine.steering import places
+from stream_rec.engine.steering.shared_lists import SharedLists, tiers_of
 from stream_rec.rules.compiled import Compiled
-from stream_rec.rules.masks import NO_NUMBER, PORTION, RuleMasks
+from stream_rec.rules.masks import PORTION, RuleMasks
 from stream_rec.schemas.columns import IdColumn
 from stream_rec.schemas.event_types import ALL_TYPES, EventTypes
 from stream_rec.schemas.scenario import SPACE_PREFIX, Promotion, Scenario
 
-REFRESH_EVENTS = 1024
-"""Events after which lists are made anew, and"""
-REFRESH_SECONDS = 0.5
-"""event time after which they are: of little traffic, and at its end, the newest item would wait for minutes."""
 MOVE_EVENTS = 16_384
 """Events after which rules that go by an item's age are evaluated again."""
-NARROW = 0.2
-"""The share of the items that a filter leaves below which the vector index searches under it."""
 MAX_SAID = 1024
 """Warnings about event types that scenarios name or lack, at most."""
-N_LISTED = 512
-"""Items of a list that slates are filled from."""
 CONNECTED = ("similar", "bought_together")
 """Logics that the ranker orders, from what something of the user's leads to."""
 BY_RATING = "predicted_rating"
@@ -51,8 +43,6 @@ OF_BASKET = "bought_together"
 """The logic that only some of the user's events lead to."""
 OF_USER = ("recently_viewed", "buy_again")
 """Logics whose list is another for every user."""
-LISTS = ("popular", "trending", "new", "leaderboard")
-"""Logics that a list orders, the same for everybody."""
 IsDue = Callable[[str, Promotion, float], bool]
 _NO_ROWS: NDArray[np.int32] = np.zeros(0, np.int32)
 _NO_ENDS: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -83,18 +73,6 @@ class Ruled(NamedTuple):
     n_among: int = 0
 
 
-class _Listed(NamedTuple):
-    stamp: tuple[int, ...]
-    rows: NDArray[np.int32]
-    scores: NDArray[np.float32]
-
-
-class _Lists(NamedTuple):
-    rows: NDArray[np.int32]
-    marks: NDArray[np.uint8]
-    scores: NDArray[np.float32]
-
-
 class Scenes:
     """The scenarios of an engine. Engine's thread.
 
@@ -112,9 +90,7 @@ class Scenes:
         self._attributes = attributes
         self.masks = RuleMasks(len(held.state.generation), attributes, held.state.generation)
         self._known: Mapping[str, Scenario] | None = None
-        self._lists: dict[tuple[str, int], _Listed] = {}
-        self._sampled: dict[int, tuple[tuple[int, ...], NDArray[np.int32], int]] = {}
-        self._narrowed: dict[int, tuple[tuple[int, ...], NDArray[np.bool_] | None]] = {}
+        self._lists = SharedLists(held, self.masks)
         self._moved = 0
         self._said: set[tuple[str, str]] = set()
         self._log = logs.get("recommend")
@@ -177,8 +153,8 @@ class Scenes:
             return None
         scenario = compiled.scenario
         k = scenario.k if k is None else k
-        masks, listed = self._masks(compiled), self._listed(compiled, only_catalogue)
-        among, n_among = self._among(compiled, only_catalogue)
+        masks, listed = self._masks(compiled), self._lists.listed(compiled, only_catalogue)
+        among, n_among = self._lists.among(compiled, only_catalogue)
         now = float(self._held.state.clock[0])
         scene = Scene(
             k=k,
@@ -202,7 +178,7 @@ class Scenes:
             kept_out=self._slots(places.kept_out(scenario)),
             promotions=places.promotion_slots(scenario, k, now, partial(self._is_due, name)),
             floors=places.floors_of(scenario, k),
-            floor_rows=self._floor_rows(compiled, only_catalogue),
+            floor_rows=self._lists.floor_rows(compiled, only_catalogue),
             listed=listed.rows,
             listed_marks=listed.marks,
             listed_scores=listed.scores,
@@ -214,14 +190,14 @@ class Scenes:
             rotation=rotation_of(scenario),
         )
         types = self._own_types(scenario)
-        return Ruled(scene, masks, scenario, self._narrow(compiled), _spaces(scenario), types, n_among)
+        return Ruled(scene, masks, scenario, self._lists.narrow(compiled), _spaces(scenario), types, n_among)
 
     def asks_all(self, name: str) -> bool:
         """Do its slates ask the indexes of all items? Those of a list ask nothing, those of a strict filter of few."""
         compiled = self.masks.of(name)
         if compiled is None or compiled.scenario.is_plain:
             return True
-        return compiled.scenario.logic in SCORED and self._narrow(compiled) is None
+        return compiled.scenario.logic in SCORED and self._lists.narrow(compiled) is None
 
     def has_rules(self, name: str) -> bool:
         """Is it more than a plain personal slate, with or without what the user has had?"""
@@ -239,7 +215,7 @@ class Scenes:
             return -1, -1
         state, n = self._held.state, n_rows(self._held.state.items)
         shown = lists.may_be_shown(state, only_catalogue, slice(n)) & (state.items.lengths[:n] >= 0)
-        return int(np.count_nonzero(shown & self._filtered(compiled, n))), int(np.count_nonzero(shown))
+        return int(np.count_nonzero(shown & self._lists.filtered(compiled, n))), int(np.count_nonzero(shown))
 
     def told(self, name: str, row: int) -> list[str]:
         """What each rule of a scenario says of the item in a row; empty below 0."""
@@ -283,182 +259,13 @@ class Scenes:
             [[slot - 1, row] for (slot, _), row in zip(wanted, rows, strict=True) if row >= 0], 2
         )
 
-    def _listed(self, compiled: Compiled, only_catalogue: bool) -> _Lists:
-        """The lists of the logic, if it is one, and of the fallbacks, one after the other."""
-        tiers = [
-            (mark, logic)
-            for mark, logic in _tiers(compiled.scenario)
-            if not logic.startswith(SPACE_PREFIX) and (mark != RANKED or logic in LISTS)
-        ]
-        marks = [mark for mark, _ in tiers]
-        if len(tiers) == 1:  # as nearly every scenario: its one list is taken as it is
-            (only,) = [self._list(logic, compiled, only_catalogue) for _, logic in tiers]
-            return _Lists(only.rows, np.full(len(only.rows), marks[0], np.uint8), only.scores)
-        found = [self._list(logic, compiled, only_catalogue) for _, logic in tiers]
-        return _Lists(
-            np.concatenate([_NO_ROWS, *(each.rows for each in found)]),
-            np.concatenate(
-                [
-                    _NO_BYTES,
-                    *(
-                        np.full(len(each.rows), mark, np.uint8)
-                        for mark, each in zip(marks, found, strict=True)
-                    ),
-                ]
-            ),
-            np.concatenate([_NO_FLOATS, *(each.scores for each in found)]),
-        )
-
-    def _narrow(self, compiled: Compiled) -> NDArray[np.bool_] | None:
-        """As of the same moment as lists: what the index finds is tested again."""
-        if not compiled.program.filters:
-            return None
-        stamp = self._stamp(compiled.version, only_catalogue=False)
-        known = self._narrowed.get(compiled.number)
-        if known is None or known[0] != stamp:
-            n = n_rows(self._held.state.items)
-            shown = self._filtered(compiled, n)
-            known = stamp, shown if np.count_nonzero(shown) < NARROW * n else None
-            self._narrowed[compiled.number] = known
-        return known[1]
-
-    def _filtered(self, compiled: Compiled, n: int) -> NDArray[np.bool_]:
-        """Bool [n], the rows whose items the scenario's filter lets through."""
-        bits = (self.masks.bits[:n] >> np.uint64(compiled.number)) & np.uint64(1)
-        through: NDArray[np.bool_] = (bits == 1) & (
-            self.masks.evaluated[:n] == self._held.state.generation[:n]
-        )
-        return through
-
-    def _stamp(self, rules_version: int, *, only_catalogue: bool) -> tuple[int, ...]:
-        """Changes when lists under rules of this version (0 = none) are to be made anew."""
-        state = self._held.state
-        n_learned, n_changed = int(state.counters[0]["n_learned"]), int(state.counters[0]["n_items_changed"])
-        is_large = n_rows(state.items) > N_LISTED  # of few items, the lists are always fresh
-        every = REFRESH_EVENTS if is_large else 1
-        moment = int(float(state.clock[0]) // REFRESH_SECONDS)
-        return moment, n_learned // every, n_changed // every, rules_version // every, int(only_catalogue)
-
-    def _floor_rows(self, compiled: Compiled, only_catalogue: bool) -> NDArray[np.int32]:
-        """What floors have where they have no candidates: the newest items."""
-        bits = places.floor_bits(compiled.scenario)
-        if not bits:
-            return places.NO_FLOOR_ROWS
-        return places.table_of_floors(
-            (bit, self._list("new", compiled, only_catalogue, bit).rows[: places.N_OF_FLOOR]) for bit in bits
-        )
-
-    def _list(self, logic: str, compiled: Compiled, only_catalogue: bool, bit: int | None = None) -> _Listed:
-        """The best rows of a list that the scenario may show (with a bit: of that floor), as of not long ago.
-
-        Scenarios whose rules change nothing of it share one.
-        """
-        ordered = logic == "leaderboard" and len(compiled.order) > 0
-        is_own = ordered or compiled.program.filters or len(compiled.boosts) > 0 or bit is not None
-        stamp = self._stamp(compiled.version if is_own else 0, only_catalogue=only_catalogue)
-        key = (logic if bit is None else f"{logic}/{bit}", compiled.number if is_own else NO_NUMBER)
-        known = self._lists.get(key)
-        if known is not None and known.stamp == stamp:
-            return known
-        is_ordered_by_weight = logic == "popular" and bit is None and not len(compiled.boosts)
-        before = known.rows if known is not None and is_ordered_by_weight else _NO_ROWS
-        rows = self._rows_to_list(compiled, only_catalogue, before)
-        made = self._make_list(logic, compiled, only_catalogue, stamp, bit, rows)
-        self._lists[key] = made
-        return made
-
-    def _rows_to_list(
-        self, compiled: Compiled, only_catalogue: bool, before: NDArray[np.int32]
-    ) -> lists.Rows:
-        """Rows among which are the heaviest that a list has room for, given those of its last making; slice = all."""
-        if len(before) == N_LISTED and self._shown(compiled, only_catalogue, before).all():
-            return lists.as_heavy(self._held.state, before)
-        return slice(n_rows(self._held.state.items))
-
-    def _make_list(
-        self,
-        logic: str,
-        compiled: Compiled,
-        only_catalogue: bool,
-        stamp: tuple[int, ...],
-        bit: int | None,
-        of: lists.Rows,
-    ) -> _Listed:
-        scores = _scores(self._held.state, logic, compiled, of)
-        shown = self._shown(compiled, only_catalogue, of)
-        if bit is not None:
-            shown &= (compiled.promoted[of] >> bit & 1).astype(np.bool_)
-        places = np.flatnonzero(shown & ~np.isnan(scores))
-        rows, values = places if isinstance(of, slice) else of[places], scores[places]
-        if len(compiled.boosts):
-            values = values + compiled.boosts[rows]
-        if len(rows) > N_LISTED:
-            best = values >= np.partition(values, -N_LISTED)[-N_LISTED]
-            rows, values = rows[best], values[best]
-        order = np.argsort(-values, kind="stable")[:N_LISTED]
-        return _Listed(stamp, rows[order].astype(np.int32), values[order].astype(np.float32))
-
-    def _shown(self, compiled: Compiled, only_catalogue: bool, of: lists.Rows) -> NDArray[np.bool_]:
-        """Bool, for each of some rows: may the scenario show it?"""
-        state, n = self._held.state, n_rows(self._held.state.items)
-        shown: NDArray[np.bool_] = lists.may_be_shown(state, only_catalogue, of)
-        shown &= state.items.lengths[of] >= 0
-        return shown & self._filtered(compiled, n)[of] if compiled.program.filters else shown
-
-    def _among(self, compiled: Compiled, only_catalogue: bool) -> tuple[NDArray[np.int32], int]:
-        """What chance chooses from, and of how many items it is a sample (0 = of none)."""
-        explores = compiled.scenario.exploration
-        if explores is None:
-            return _NO_ROWS, 0
-        if explores.among == "candidates":
-            logic = compiled.scenario.logic
-            return self._list(logic, compiled, only_catalogue).rows if logic in LISTS else _NO_ROWS, 0
-        if explores.among == "new":
-            return self._list("new", compiled, only_catalogue).rows, 0
-        is_own = compiled.program.filters
-        stamp = self._stamp(compiled.version if is_own else 0, only_catalogue=only_catalogue)
-        key = compiled.number if is_own else NO_NUMBER
-        known = self._sampled.get(key)
-        if known is None or known[0] != stamp:
-            known = self._sampled[key] = stamp, *self._sample(compiled, only_catalogue)
-        return known[1], known[2]
-
-    def _sample(self, compiled: Compiled, only_catalogue: bool) -> tuple[NDArray[np.int32], int]:
-        """N_LISTED of all items that may be shown, others every REFRESH_EVENTS: the same log gives the same."""
-        of_all = slice(n_rows(self._held.state.items))
-        rows = np.flatnonzero(self._shown(compiled, only_catalogue, of_all)).astype(np.int32)
-        if len(rows) <= N_LISTED:
-            return rows, 0
-        n_learned = int(self._held.state.counters[0]["n_learned"])
-        random = np.random.default_rng(n_learned // REFRESH_EVENTS)
-        return random.choice(rows, N_LISTED, replace=False, shuffle=False), len(rows)
-
-
-def _tiers(scenario: Scenario) -> list[tuple[int, str]]:
-    """Mark and logic: what ranks, and the fallbacks."""
-    fallbacks = () if scenario.strict else scenario.fallbacks
-    return [(RANKED, scenario.logic), *((FALLBACK + f, logic) for f, logic in enumerate(fallbacks))]
-
 
 def _spaces(scenario: Scenario) -> tuple[tuple[int, str], ...]:
     return tuple(
         (mark, logic.removeprefix(SPACE_PREFIX))
-        for mark, logic in _tiers(scenario)
+        for mark, logic in tiers_of(scenario)
         if logic.startswith(SPACE_PREFIX)
     )
-
-
-def _scores(state: State, logic: str, compiled: Compiled, of: lists.Rows) -> NDArray[np.float64]:
-    """What orders a list, for some rows; NaN = not in it. As logarithms, where boosts multiply."""
-    if logic == "leaderboard" and len(compiled.order):
-        return compiled.order[of].astype(np.float64)
-    if logic == "trending":
-        return lists.trend(state, of)
-    if logic == "new":
-        days: NDArray[np.float64] = state.first_seen[of] / 86_400.0
-        return days
-    logs_of: NDArray[np.float64] = np.log(lists.weights(state, of) + 1e-9)
-    return logs_of
 
 
 def _allows_seen(scenario: Scenario) -> bool:
