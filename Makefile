@@ -29,8 +29,8 @@ kernels: $(READY) ## compile the engine (two minutes, only when it has changed)
 demo: kernels ## start everything embedded and watch MovieLens 100K stream through (3 minutes the first time)
 	@$(VENV)/bin/stream-rec demo $(ARGS)
 
-test: kernels ## run the tests on real servers, four files at once; ARGS="-k lag -x -n 0" goes to pytest
-	@$(VENV)/bin/python -m pytest -n 4 --dist loadfile $(ARGS)
+test: kernels ## run the tests on real servers, five files at once; ARGS="-k lag -x -n 0" goes to pytest
+	@$(VENV)/bin/python -m pytest -n 5 --dist loadfile $(ARGS)
 
 check: $(READY) ## ruff, mypy strict and the import rules
 	$(VENV)/bin/ruff check .
