@@ -274,9 +274,8 @@ def of_messages(messages: Sequence[RawMessage], registry: Registry | None = None
             registry,
         )
     framed = {"framing": framing} if framing != "none" else {}
-    guessed = {**settings, **framed, **guessed}
-    by_names = Guess(guessed, "", len(messages), remarks=remarks, merges=found.merges)
-    return _mapped(by_names, messages, registry)
+    known = {**settings, **framed, **guessed}
+    return _mapped(Guess(known, "", len(messages), remarks=remarks, merges=found.merges), messages, registry)
 
 
 def _is_enough(mapped: Sequence[Mapped], preset: str) -> bool:

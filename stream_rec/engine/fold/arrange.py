@@ -5,6 +5,8 @@ last places that are left for a floor go to its best items; chance has its share
 item left in the lowest tier that has one which the caps and the slot allow, by maximal marginal relevance (Carbonell,
 Goldstein, SIGIR 1998): lambda * relevance - (1 - lambda) * the greatest likeness to an item placed before, relevance
 from 0 (the pool's least score) to 1 (its best).
+
+One loop fills a place and hands on what it has found of the item, so its steps stand together and this file is long.
 """
 
 from __future__ import annotations
